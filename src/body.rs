@@ -1,0 +1,297 @@
+//! Bodies: bytes known beforehand, or frames as they come.
+
+use std::{
+    any::Any,
+    fmt,
+    pin::Pin,
+    sync::Mutex,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::error::{BoxError, Error, Kind};
+
+mod measured;
+pub(crate) use measured::{Measured, declared_length};
+
+/// The body of a request or of a response.
+///
+/// A body made of bytes knows its length and can be sent a second time; one made [from a stream](Self::stream) or
+/// [of another body](Self::new) can do neither unless that body says its length.
+///
+/// ```
+/// # use tower_transport::Body;
+/// # async fn example(mut body: Body) -> Result<(), tower_transport::Error> {
+/// while let Some(chunk) = body.chunk().await? {
+///     println!("{} bytes", chunk.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancellation
+///
+/// Dropping a response body that is not at its end gives up the rest: on HTTP/2 the stream is reset, on HTTP/1.1 a
+/// small rest is read in the background so that the connection can be kept, and a large one costs the connection.
+#[derive(Default)]
+pub struct Body {
+    source: Source,
+}
+
+#[derive(Default)]
+enum Source {
+    #[default]
+    Empty,
+    Full(Bytes),
+    /// The mutex is never contended: it makes a body `Sync` that need only be `Send`.
+    Frames(Mutex<Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>>),
+}
+
+impl Body {
+    /// No body.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Any other body. One of this type is taken as it is.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let mut body = Some(body);
+        if let Some(ours) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return ours.take().unwrap_or_default();
+        }
+        match body {
+            Some(body) if !body.is_end_stream() => {
+                Self { source: Source::Frames(Mutex::new(Box::pin(Foreign { body }))) }
+            }
+            _ => Self::empty(),
+        }
+    }
+
+    /// Chunks as they come. HTTP/1.1 sends them with `Transfer-Encoding: chunked`.
+    pub fn stream<S, D, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<D, E>> + Send + 'static,
+        D: Into<Bytes>,
+        E: Into<BoxError>,
+    {
+        Self { source: Source::Frames(Mutex::new(Box::pin(Chunks { stream }))) }
+    }
+
+    /// The next chunk, or `None` at the end. Trailers are passed over; see [`http_body::Body::poll_frame`] for them.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: the chunk comes with the next call.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await;
+            match frame.transpose()?.map(Frame::into_data) {
+                Some(Ok(chunk)) if chunk.is_empty() => {}
+                Some(Ok(chunk)) => return Ok(Some(chunk)),
+                Some(Err(_trailers)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Everything that is left, in one piece. There is no limit to it: ask the size first, or take chunks.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses what it has read.
+    pub async fn read(&mut self) -> Result<Bytes, Error> {
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.chunk().await? else { return Ok(first) };
+        let mut all = BytesMut::with_capacity(first.len() + second.len());
+        all.extend_from_slice(&first);
+        all.extend_from_slice(&second);
+        while let Some(chunk) = self.chunk().await? {
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all.freeze())
+    }
+
+    /// The same body once more, if it can be had.
+    pub fn try_clone(&self) -> Option<Self> {
+        match &self.source {
+            Source::Empty => Some(Self::empty()),
+            Source::Full(bytes) => Some(bytes.clone().into()),
+            Source::Frames(_) => None,
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match &mut self.source {
+            Source::Empty => Poll::Ready(None),
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.source = Source::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Source::Frames(body) => {
+                body.get_mut().unwrap_or_else(|e| e.into_inner()).as_mut().poll_frame(cx)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Frames(body) => body.lock().unwrap_or_else(|e| e.into_inner()).is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Frames(body) => body.lock().unwrap_or_else(|e| e.into_inner()).size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Empty => f.write_str("Body(empty)"),
+            Source::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Source::Frames(_) => f.write_str("Body(frames)"),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self { source: Source::Full(bytes) }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::empty()
+    }
+}
+
+/// The same body once more, for the types of which that is known: ours, and text.
+pub(crate) fn replay<B: 'static>(body: &B) -> Option<B> {
+    let mut again: Option<B> = None;
+    let (body, slot) = (body as &dyn Any, &mut again as &mut dyn Any);
+    if let (Some(body), Some(slot)) = (body.downcast_ref::<Body>(), slot.downcast_mut()) {
+        *slot = body.try_clone();
+    } else if let (Some(text), Some(slot)) = (body.downcast_ref::<String>(), slot.downcast_mut()) {
+        *slot = Some(text.clone());
+    }
+    again
+}
+
+pin_project! {
+    /// Another's body under our types.
+    struct Foreign<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> HttpBody for Foreign<B>
+where
+    B: HttpBody<Error: Into<BoxError>>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        use bytes::Buf;
+        let frame = ready!(self.project().body.poll_frame(cx));
+        Poll::Ready(frame.map(|frame| match frame {
+            Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
+            Err(error) => Err(failed(error)),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+pin_project! {
+    struct Chunks<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S, D, E> HttpBody for Chunks<S>
+where
+    S: Stream<Item = Result<D, E>>,
+    D: Into<Bytes>,
+    E: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let chunk = ready!(self.project().stream.poll_next(cx));
+        Poll::Ready(chunk.map(|chunk| match chunk {
+            Ok(chunk) => Ok(Frame::data(chunk.into())),
+            Err(error) => Err(failed(error)),
+        }))
+    }
+}
+
+/// A body's own error, under our name unless it is ours already.
+pub(crate) fn failed(error: impl Into<BoxError>) -> Error {
+    match error.into().downcast::<Error>() {
+        Ok(ours) => *ours,
+        Err(other) => Error::new(Kind::Body, "reading the body of the request").because(other),
+    }
+}

@@ -1,0 +1,100 @@
+//! Holds a body to the length that its request declares.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::failed;
+use crate::error::{BoxError, Error, Kind};
+
+/// The length that a request declares, if it does, checked against what is known of its body (RFC 9112 §6.2).
+pub(crate) fn declared_length(headers: &HeaderMap, body: &SizeHint) -> Result<Option<u64>, Error> {
+    let mut declared = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        let text = value.to_str().unwrap_or_default();
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let Some(length) = text.parse::<u64>().ok().filter(|_| digits) else {
+            return Err(Error::builder(format!("Content-Length {value:?} is not a length")));
+        };
+        if declared.is_some_and(|before| before != length) {
+            return Err(Error::builder("the request has two different Content-Length"));
+        }
+        declared = Some(length);
+    }
+    let Some(length) = declared else { return Ok(None) };
+    if headers.contains_key(TRANSFER_ENCODING) {
+        let message = "the request has both Content-Length and Transfer-Encoding";
+        return Err(Error::builder(message));
+    }
+    if length < body.lower() || body.upper().is_some_and(|upper| length > upper) {
+        let message = format!("Content-Length says {length}, the body has another length");
+        return Err(Error::builder(message));
+    }
+    Ok(Some(length))
+}
+
+pin_project! {
+    /// A body that fails when it turns out longer or shorter than was declared, before the surplus is sent.
+    pub(crate) struct Measured<B> {
+        #[pin]
+        body: B,
+        left: Option<u64>,
+    }
+}
+
+impl<B> Measured<B> {
+    pub(crate) fn new(body: B, declared: Option<u64>) -> Self {
+        Self { body, left: declared }
+    }
+
+    pub(crate) fn into_inner(self) -> B {
+        self.body
+    }
+}
+
+impl<B> Body for Measured<B>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    type Data = B::Data;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
+        let this = self.project();
+        let frame = ready!(this.body.poll_frame(cx)).transpose().map_err(failed)?;
+        let Some(left) = this.left else { return Poll::Ready(frame.map(Ok)) };
+        let data = frame.as_ref().and_then(Frame::data_ref);
+        match data.map_or(0, |data| data.remaining() as u64) {
+            more if more > *left => {
+                Poll::Ready(Some(Err(Error::new(Kind::Body, "the body is longer than declared"))))
+            }
+            _ if data.is_none() && *left > 0 => {
+                Poll::Ready(Some(Err(Error::new(Kind::Body, "the body is shorter than declared"))))
+            }
+            more => {
+                *left -= more;
+                Poll::Ready(frame.map(Ok))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_none_or(|left| left == 0) && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,151 @@
+//! A connection that speaks HTTP, as whoever keeps it sees it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tower_service::Service;
+
+use crate::{
+    connect::ConnectInfo,
+    error::{BoxError, Error, Kind},
+};
+
+/// What a pool asks of a connection, over being a [`Service`] of requests.
+///
+/// HTTP/1.1 and HTTP/2 connections of this crate are ones; yours can be, with no hyper in it: see
+/// `examples/own_connection.rs`. A connection is either *exclusive*, one request at a time, or *shared*, many at once
+/// by as many handles.
+///
+/// The service is called only after its `poll_ready` said so, and `poll_ready` says so again only when the next
+/// request may be sent: after an exclusive connection's answer has been read to the end.
+pub trait Connection<Req>:
+    Service<Req, Error = SendError<Req>, Future: Send> + Sized + Send + Sync + 'static
+{
+    /// Whether a request may still be sent, as far as can be told without sending one.
+    fn is_open(&self) -> bool;
+
+    /// One more handle to a shared connection; `None` if it is exclusive, which is the default.
+    fn share(&self) -> Option<Self> {
+        None
+    }
+
+    /// Takes its place in the pool, to hold it for as long as the transport below is open.
+    ///
+    /// An upgraded connection, for one, leaves the pool and yet is a connection: it holds its place until it is closed. By
+    /// default the place is given back, and ends when the pool lets go of the connection.
+    fn hold(&self, place: Place) -> Option<Place> {
+        Some(place)
+    }
+
+    /// How long the peer said it keeps the connection without a request.
+    fn keep_alive(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What is known about the way to the peer.
+    fn info(&self) -> Option<&ConnectInfo> {
+        None
+    }
+}
+
+/// Why a request has no answer, and how far it came.
+pub struct SendError<Req> {
+    /// What happened.
+    pub error: BoxError,
+    /// How far it came: what may be done about it depends on nothing else.
+    pub progress: Progress,
+    /// The request itself, if it was never begun.
+    pub request: Option<Req>,
+}
+
+/// How far a request came before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// Not a byte of it was written.
+    Unsent,
+    /// Some of it was, but the peer says that it did not act on it (RFC 9113 §8.7).
+    Refused,
+    /// Some of it was, and nothing is known.
+    Sent,
+    /// Some of an answer came.
+    Answered,
+}
+
+/// The place that a connection takes up in a pool. Dropping it says that the connection is closed.
+pub struct Place {
+    pool: Arc<dyn PlaceKeeper>,
+    place: u64,
+}
+
+/// The pool, as a place knows it.
+pub(crate) trait PlaceKeeper: Send + Sync {
+    /// So many requests may be on the connection at once from now on.
+    fn streams(&self, place: u64, streams: usize);
+
+    /// The connection is closed.
+    fn closed(&self, place: u64);
+}
+
+impl<Req> SendError<Req> {
+    /// The request was never begun, and here it is.
+    pub fn unsent(error: impl Into<BoxError>, request: Req) -> Self {
+        Self { error: error.into(), progress: Progress::Unsent, request: Some(request) }
+    }
+
+    /// It failed after it had come so far.
+    pub fn after(progress: Progress, error: impl Into<BoxError>) -> Self {
+        Self { error: error.into(), progress, request: None }
+    }
+
+    /// The error that a caller is shown.
+    pub(crate) fn into_error(self) -> Error {
+        let sent = self.progress > Progress::Unsent;
+        match self.error.downcast::<Error>() {
+            Ok(ours) => ours.sent(sent),
+            Err(other) => Error::new(Kind::Io, "sending the request").because(other).sent(sent),
+        }
+    }
+}
+
+impl<Req> fmt::Debug for SendError<Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("SendError");
+        out.field("error", &self.error).field("progress", &self.progress);
+        out.field("has_request", &self.request.is_some()).finish()
+    }
+}
+
+impl<Req> fmt::Display for SendError<Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request has no answer")
+    }
+}
+
+impl<Req> std::error::Error for SendError<Req> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.error)
+    }
+}
+
+impl Place {
+    pub(crate) fn new(pool: Arc<dyn PlaceKeeper>, place: u64) -> Self {
+        Self { pool, place }
+    }
+
+    /// Says how many requests may be on a shared connection at once from now on: more or fewer as the peer allows, none
+    /// while the connection is in doubt or being closed. Those under way are not touched.
+    pub fn streams(&self, streams: usize) {
+        self.pool.streams(self.place, streams);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pool.closed(self.place);
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Place").field(&self.place).finish()
+    }
+}

@@ -1,0 +1,217 @@
+//! What went wrong, for whom, and whether the request may have reached anyone.
+//!
+//! There is one error type. Decide by its predicates, never by its text: the text says what was being done and for
+//! whom, and the cause below it is the [`source`](std::error::Error::source).
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+
+/// Any error at all, as connectors and bodies of others bring it.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// The error of every function and service of this crate.
+///
+/// It is cheap to clone, because one failed connection attempt is told to every request that waited for it.
+///
+/// ```
+/// # async fn example() -> Result<(), tower_transport::Error> {
+/// match tower_transport::request("GET", "https://www.example.com/").await {
+///     Ok(response) => println!("{}", response.status()),
+///     Err(error) if error.is_timeout() => println!("too slow in {:?}", error.timeout_phase()),
+///     Err(error) if !error.was_sent() => println!("nobody saw the request: {error}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Error {
+    report: Arc<Report>,
+}
+
+#[derive(Debug)]
+struct Report {
+    kind: Kind,
+    doing: Cow<'static, str>,
+    source: Option<BoxError>,
+    sent: bool,
+}
+
+/// What a timeout was waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// For a connection of the pool, or a free stream on one.
+    Pool,
+    /// For a new connection: names, TCP, TLS and the HTTP handshake together.
+    Connect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Builder,
+    Dns,
+    Connect,
+    Tls,
+    Timeout(Phase),
+    Io,
+    Protocol,
+    Body,
+    Canceled,
+    Closed,
+    QueueFull,
+}
+
+impl Error {
+    /// A timeout ran out; [`timeout_phase`](Self::timeout_phase) says which.
+    pub fn is_timeout(&self) -> bool {
+        self.timeout_phase().is_some()
+    }
+
+    /// What the timeout that ran out was waiting for.
+    pub fn timeout_phase(&self) -> Option<Phase> {
+        match self.report.kind {
+            Kind::Timeout(phase) => Some(phase),
+            _ => None,
+        }
+    }
+
+    /// No connection could be made: the name, the address, TLS or the time for all of it failed.
+    pub fn is_connect(&self) -> bool {
+        matches!(
+            self.report.kind,
+            Kind::Dns | Kind::Connect | Kind::Tls | Kind::Timeout(Phase::Connect)
+        )
+    }
+
+    /// The name of the host could not be resolved.
+    pub fn is_dns(&self) -> bool {
+        self.report.kind == Kind::Dns
+    }
+
+    /// TLS failed, or the certificate was refused.
+    pub fn is_tls(&self) -> bool {
+        self.report.kind == Kind::Tls
+    }
+
+    /// The operating system reported an I/O error, here or in a cause.
+    pub fn is_io(&self) -> bool {
+        self.report.kind == Kind::Io || self.cause::<std::io::Error>().is_some()
+    }
+
+    /// The peer did not keep to HTTP: a malformed or truncated answer.
+    pub fn is_protocol(&self) -> bool {
+        self.report.kind == Kind::Protocol
+    }
+
+    /// The request itself, or the configuration, is not valid. Nothing was sent.
+    pub fn is_builder(&self) -> bool {
+        self.report.kind == Kind::Builder
+    }
+
+    /// The body of the request failed, or was longer or shorter than it said.
+    pub fn is_body(&self) -> bool {
+        self.report.kind == Kind::Body
+    }
+
+    /// The work was given up before it was done, because the runtime or the connection's task ended.
+    pub fn is_canceled(&self) -> bool {
+        self.report.kind == Kind::Canceled
+    }
+
+    /// The transport was closed.
+    pub fn is_closed(&self) -> bool {
+        self.report.kind == Kind::Closed
+    }
+
+    /// As many requests wait for a connection as the pool lets wait.
+    pub fn is_queue_full(&self) -> bool {
+        self.report.kind == Kind::QueueFull
+    }
+
+    /// Whether any byte of the request may have reached the peer. If not, it may be sent again whatever its method.
+    pub fn was_sent(&self) -> bool {
+        self.report.sent
+    }
+
+    pub(crate) fn new(kind: Kind, doing: impl Into<Cow<'static, str>>) -> Self {
+        let report = Report { kind, doing: doing.into(), source: None, sent: false };
+        Self { report: Arc::new(report) }
+    }
+
+    pub(crate) fn builder(doing: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Builder, doing)
+    }
+
+    /// Says what the cause was.
+    pub(crate) fn because(self, source: impl Into<BoxError>) -> Self {
+        self.rewrite(|report| report.source = Some(source.into()))
+    }
+
+    /// Says whether the request may have reached the peer.
+    pub(crate) fn sent(self, sent: bool) -> Self {
+        if self.report.sent == sent {
+            return self;
+        }
+        self.rewrite(|report| report.sent = sent)
+    }
+
+    /// An error of a connector: ours as it is, any other under the name of what was done.
+    pub(crate) fn from_connector(error: BoxError, doing: impl Into<Cow<'static, str>>) -> Self {
+        match error.downcast::<Self>() {
+            Ok(ours) => *ours,
+            Err(other) => Self::new(Kind::Connect, doing).because(other),
+        }
+    }
+
+    /// The first cause of this type, however deep.
+    pub(crate) fn cause<E: StdError + 'static>(&self) -> Option<&E> {
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
+    /// Changes the report; one that others already hold is referred to instead of copied.
+    fn rewrite(self, change: impl FnOnce(&mut Report)) -> Self {
+        let mut report = Arc::try_unwrap(self.report).unwrap_or_else(|shared| Report {
+            kind: shared.kind,
+            doing: shared.doing.clone(),
+            source: Some(Box::new(Self { report: shared.clone() })),
+            sent: shared.sent,
+        });
+        change(&mut report);
+        Self { report: Arc::new(report) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report.doing)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { kind, doing, source, sent } = &*self.report;
+        let mut out = f.debug_struct("Error");
+        out.field("kind", kind).field("doing", doing).field("sent", sent);
+        if let Some(source) = source {
+            out.field("source", source);
+        }
+        out.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.report.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}

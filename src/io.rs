@@ -1,0 +1,220 @@
+//! Bytes: what a connection is made of before it speaks HTTP.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A stream of bytes in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
+pub trait Io: Read + Write + Unpin + Send + 'static {}
+
+impl<T: Read + Write + Unpin + Send + 'static> Io for T {}
+
+/// Asks a socket to look at what the kernel has, not at what the runtime last heard of it.
+///
+/// A runtime reports a socket readable only after its reactor has turned. Between the end of one response and the
+/// next request on the same connection a busy task may not let it, and then an answer nobody asked for, or the end of
+/// the stream, is not seen. A connector that can read past the runtime's memory shares a `Recheck` between its stream
+/// and its [`ConnectInfo`](crate::connect::ConnectInfo): an HTTP/1.1 or HTTP/2 connection that is about to be used
+/// again calls [`request`](Self::request), and the stream's next `poll_read`, if [`take`](Self::take) says so, asks
+/// the kernel first.
+#[derive(Clone, Debug, Default)]
+pub struct Recheck {
+    wanted: Arc<AtomicBool>,
+}
+
+impl Recheck {
+    /// A recheck that nobody has asked for yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for a look at the kernel with the next read.
+    pub fn request(&self) {
+        self.wanted.store(true, Ordering::Release);
+    }
+
+    /// Whether a look was asked for since the last time.
+    pub fn take(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) && self.wanted.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// A stream that is counted: what a protocol reads and writes is seen on its [`Meter`].
+///
+/// Protocols do not say how far a failed request came. The bytes do.
+///
+/// When writing fails, reading goes on: what the peer said before it stopped listening is still its answer, and the
+/// reading side then finds the end.
+pub(crate) struct Metered<I> {
+    io: TokioIo<I>,
+    meter: Arc<Meter>,
+    /// Writing failed, but what the peer sent before may still be worth reading.
+    deaf_peer: bool,
+}
+
+/// What is known about the bytes of one connection.
+pub(crate) struct Meter {
+    read: AtomicU64,
+    written: AtomicU64,
+    /// The reading that may not be passed: an unbounded head is stopped here.
+    read_limit: AtomicU64,
+    /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
+    held: Mutex<Option<Box<dyn Send>>>,
+}
+
+impl<I> Metered<I> {
+    pub(crate) fn new(io: I) -> (Self, Arc<Meter>) {
+        let meter = Arc::new(Meter {
+            read: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            read_limit: AtomicU64::new(u64::MAX),
+            held: Mutex::new(None),
+        });
+        (Self { io: TokioIo::new(io), meter: meter.clone(), deaf_peer: false }, meter)
+    }
+
+    fn count_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match written {
+            Poll::Ready(Ok(n)) => {
+                self.meter.written.fetch_add(n as u64, Ordering::AcqRel);
+            }
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) =>
+            {
+                self.deaf_peer = true;
+                return Poll::Pending;
+            }
+            _ => {}
+        }
+        written
+    }
+}
+
+impl Meter {
+    /// Bytes read so far.
+    pub(crate) fn read(&self) -> u64 {
+        self.read.load(Ordering::Acquire)
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Lets `bytes` more be read, or any number.
+    pub(crate) fn limit_reading(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or(u64::MAX, |bytes| self.read().saturating_add(bytes));
+        self.read_limit.store(limit, Ordering::Release);
+    }
+
+    /// Keeps `guard` until the stream is dropped.
+    pub(crate) fn hold(&self, guard: impl Send + 'static) {
+        let before = self.lock().replace(Box::new(guard));
+        drop(before);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Box<dyn Send>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<I> Drop for Metered<I> {
+    fn drop(&mut self) {
+        let held = self.meter.lock().take();
+        drop(held);
+    }
+}
+
+impl<I: Io> AsyncRead for Metered<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.meter.read() >= self.meter.read_limit.load(Ordering::Acquire) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, HeadTooLarge)));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        let read = buffer.filled().len() - before;
+        self.meter.read.fetch_add(read as u64, Ordering::AcqRel);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: Io> AsyncWrite for Metered<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.deaf_peer {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.count_written(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.deaf_peer {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.count_written(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.deaf_peer {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// More was sent before the end of a head than a head may be long.
+#[derive(Debug)]
+struct HeadTooLarge;
+
+impl fmt::Display for HeadTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the head of the answer is longer than allowed")
+    }
+}
+
+impl std::error::Error for HeadTooLarge {}
+
+impl<I> fmt::Debug for Metered<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metered").field("meter", &self.meter).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (read, written) = (self.read(), self.written());
+        f.debug_struct("Meter").field("read", &read).field("written", &written).finish()
+    }
+}

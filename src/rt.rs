@@ -1,0 +1,154 @@
+//! The one door to tasks, timers and the clock.
+//!
+//! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and a
+//! runtime other than tokio can be given: anything that has hyper's [`Executor`] and [`Timer`].
+//!
+//! ```
+//! use tower_transport::rt::Runtime;
+//! # #[cfg(feature = "tokio")] {
+//! use hyper_util::rt::{TokioExecutor, TokioTimer};
+//!
+//! let runtime = Runtime::new(TokioExecutor::new(), TokioTimer::new());   // the same as:
+//! let runtime = Runtime::tokio();
+//! # }
+//! ```
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use hyper::rt::{Executor, Timer};
+
+/// Where tasks run and what time it is. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Runtime {
+    ground: Arc<dyn Ground>,
+}
+
+/// A task to be run: a future without a result, as an [`Executor`] gets it.
+pub struct Task {
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// A timer that is running.
+pub struct Sleep {
+    timer: Pin<Box<dyn hyper::rt::Sleep>>,
+}
+
+trait Ground: Send + Sync {
+    fn spawn(&self, task: Task);
+    fn sleep(&self, duration: Duration) -> Sleep;
+    fn now(&self) -> Instant;
+}
+
+impl Runtime {
+    /// A runtime made of an executor and a timer that belong together.
+    ///
+    /// The executor is also called when a connection or a body is dropped, which may happen on a thread that is not
+    /// one of the runtime's.
+    pub fn new<E, T>(executor: E, timer: T) -> Self
+    where
+        E: Executor<Task> + Send + Sync + 'static,
+        T: Timer + Send + Sync + 'static,
+    {
+        Self { ground: Arc::new(Pair { executor, timer }) }
+    }
+
+    /// Runs a future to its end, whoever else goes away.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.ground.spawn(Task { future: Box::pin(future) });
+    }
+
+    /// A timer over `duration`.
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        self.ground.sleep(duration)
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Instant {
+        self.ground.now()
+    }
+
+    /// Waits for `future`, but not longer than `limit`; `None` says that the time ran out.
+    pub(crate) async fn within<F: Future>(
+        &self,
+        limit: Option<Duration>,
+        future: F,
+    ) -> Option<F::Output> {
+        let Some(limit) = limit else { return Some(future.await) };
+        let mut future = std::pin::pin!(future);
+        let mut sleep = self.sleep(limit);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            Pin::new(&mut sleep).poll(cx).map(|()| None)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").finish_non_exhaustive()
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.timer.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").finish_non_exhaustive()
+    }
+}
+
+struct Pair<E, T> {
+    executor: E,
+    timer: T,
+}
+
+impl<E, T> Ground for Pair<E, T>
+where
+    E: Executor<Task> + Send + Sync,
+    T: Timer + Send + Sync,
+{
+    fn spawn(&self, task: Task) {
+        self.executor.execute(task);
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep { timer: self.timer.sleep(duration) }
+    }
+
+    fn now(&self) -> Instant {
+        self.timer.now()
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod tokio;

@@ -1,0 +1,307 @@
+//! Whom a request is for: the origin, and everything else that makes one connection differ from another.
+//!
+//! A [`Target`] is both what connectors are given and what the pool is keyed by. Whatever changes who is at the other
+//! end, or who we are to them, is a field of it, so a connection can never serve a request it was not made for.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv6Addr},
+    path::Path,
+    sync::Arc,
+};
+
+use http::{Uri, uri::Authority};
+
+use crate::error::Error;
+
+/// Scheme, host and port (RFC 9110 §4.3.1).
+///
+/// Hosts compare without regard to case, and a default port is the same as the port written out:
+///
+/// ```
+/// # use tower_transport::target::Origin;
+/// # fn main() -> Result<(), tower_transport::Error> {
+/// let a = Origin::try_from(&"https://example.org".parse().unwrap())?;
+/// let b = Origin::try_from(&"HTTPS://EXAMPLE.org:443/path".parse().unwrap())?;
+/// assert_eq!(a, b);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Origin {
+    scheme: Scheme,
+    /// Without userinfo; may or may not name the default port.
+    authority: Authority,
+    port: u16,
+}
+
+/// The schemes that are spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// Which versions of HTTP may be used for a target, and so what is offered by ALPN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocols {
+    /// HTTP/2 or HTTP/1.1, as the server chooses by ALPN; HTTP/1.1 without TLS.
+    #[default]
+    Negotiated,
+    /// HTTP/1.1, and nothing else is offered.
+    Http1Only,
+    /// HTTP/2 chosen by ALPN. A server that does not choose it is an error, and so is a target without TLS.
+    Http2Only,
+    /// HTTP/2 without asking: over plain text, or over TLS whatever ALPN says (RFC 9113 §3.3).
+    Http2PriorKnowledge,
+}
+
+/// How the bytes get to the origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Route {
+    /// To the address of the host.
+    #[default]
+    Direct,
+    /// To a Unix socket, whatever the host is called.
+    Unix(Arc<Path>),
+}
+
+/// What connectors are given, and what connections are kept under.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Target {
+    /// Who is meant.
+    pub origin: Origin,
+    /// How to get there.
+    pub route: Route,
+    /// Which protocols may be spoken.
+    pub protocols: Protocols,
+    /// The name that TLS sends and verifies instead of the host's.
+    pub server_name: Option<ServerName>,
+    /// The local address to connect from.
+    pub local_address: Option<IpAddr>,
+}
+
+/// The name that TLS sends and verifies, where it is not the host of the URL.
+///
+/// It can be set on one request as an extension.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerName(Arc<str>);
+
+impl Origin {
+    /// The scheme.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host as it was written, an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        let host = self.authority.host();
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port, also if it is the default one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The host, in brackets if it is an IPv6 address, and the port unless it is the default one: what `Host` and
+    /// `:authority` say (RFC 9110 §7.2).
+    pub fn authority(&self) -> Cow<'_, str> {
+        let host = self.authority.host();
+        if self.port == self.scheme.default_port() {
+            Cow::Borrowed(host)
+        } else if self.authority.port_u16() == Some(self.port) {
+            Cow::Borrowed(self.authority.as_str())
+        } else {
+            Cow::Owned(format!("{host}:{}", self.port))
+        }
+    }
+
+    /// As [`authority`](Self::authority), but always with the port: the authority-form of RFC 9112 §3.2.3.
+    pub fn authority_form(&self) -> String {
+        format!("{}:{}", self.authority.host(), self.port)
+    }
+}
+
+impl TryFrom<&Uri> for Origin {
+    type Error = Error;
+
+    /// Takes the origin of an absolute URI, or says what it lacks.
+    fn try_from(uri: &Uri) -> Result<Self, Error> {
+        let scheme = match uri.scheme_str() {
+            Some("http") => Scheme::Http,
+            Some("https") => Scheme::Https,
+            Some(other) => {
+                return Err(Error::builder(format!("the scheme `{other}` is not spoken here")));
+            }
+            None => return Err(Error::builder("the URL has no scheme: http:// or https://")),
+        };
+        let Some(authority) = uri.authority() else {
+            return Err(Error::builder("the URL has no host"));
+        };
+        let port = checked_port(authority)?.unwrap_or(scheme.default_port());
+        Ok(Self { scheme, authority: authority.clone(), port })
+    }
+}
+
+/// The port of an authority that names a host and nothing that does not belong into a request.
+fn checked_port(authority: &Authority) -> Result<Option<u16>, Error> {
+    let text = authority.as_str();
+    if text.contains('@') {
+        // The text may be a password.
+        return Err(Error::builder("the URL holds a user or a password: send them in a header"));
+    }
+    let host = authority.host();
+    check_host(host)?;
+    match text[host.len()..].strip_prefix(':') {
+        None => Ok(None),
+        Some("") => Err(Error::builder(format!("the URL has no port after `{host}:`"))),
+        Some(port) => match port.parse() {
+            Ok(0) | Err(_) => Err(Error::builder(format!("`{port}` is not a port: 1 to 65535"))),
+            Ok(port) => Ok(Some(port)),
+        },
+    }
+}
+
+fn check_host(host: &str) -> Result<(), Error> {
+    if host.is_empty() {
+        return Err(Error::builder("the URL has no host"));
+    }
+    if let Some(literal) = host.strip_prefix('[') {
+        let address = literal.strip_suffix(']').unwrap_or(literal);
+        // A zone says through which interface; it is part of the key and of the connection, never of the request.
+        let (address, _zone) = address.split_once("%25").unwrap_or((address, ""));
+        return match address.parse::<Ipv6Addr>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::builder(format!("`{host}` is not an IPv6 address"))),
+        };
+    }
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
+    match host.chars().find(|&c| !named(c)) {
+        None => Ok(()),
+        Some(c) => Err(Error::builder(format!("the host `{host}` holds a {c:?}"))),
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+            && self.port == other.port
+            && self.authority.host().eq_ignore_ascii_case(other.authority.host())
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // In pieces of eight, because a hasher that is called for every byte costs more than the table.
+        for piece in self.authority.host().as_bytes().chunks(8) {
+            let mut lower = [0; 8];
+            lower[..piece.len()].copy_from_slice(piece);
+            lower.make_ascii_lowercase();
+            state.write_u64(u64::from_ne_bytes(lower));
+        }
+        state.write_u32(u32::from(self.port) << 8 | self.scheme as u32);
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.authority())
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port of a URL that names none.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// Whether TLS is spoken under it.
+    pub fn is_tls(self) -> bool {
+        self == Self::Https
+    }
+}
+
+impl Target {
+    /// The origin, reached directly, by any protocol.
+    pub fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            route: Route::default(),
+            protocols: Protocols::default(),
+            server_name: None,
+            local_address: None,
+        }
+    }
+
+    /// The target of a request by itself: its URI and its extensions.
+    pub fn of<B>(request: &http::Request<B>) -> Result<Self, Error> {
+        let mut target = Self::new(Origin::try_from(request.uri())?);
+        target.read_extensions(request);
+        Ok(target)
+    }
+
+    /// Lets the request's own wishes go before what the transport was built with.
+    pub(crate) fn read_extensions<B>(&mut self, request: &http::Request<B>) {
+        let extensions = request.extensions();
+        if extensions.is_empty() {
+            return;
+        }
+        if let Some(name) = extensions.get::<ServerName>() {
+            self.server_name = Some(name.clone());
+        }
+        if let Some(protocols) = extensions.get::<Protocols>() {
+            self.protocols = *protocols;
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.route {
+            Route::Direct => f.write_str(&self.origin.authority_form()),
+            Route::Unix(path) => {
+                write!(f, "{} at {}", self.origin.authority_form(), path.display())
+            }
+        }
+    }
+}
+
+impl ServerName {
+    /// The name or address to send and to verify. TLS checks it when it is used.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,112 @@
+//! A connection that has stopped speaking HTTP: upgraded (RFC 9110 §7.8) or a tunnel (§9.3.6).
+
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use http::Response;
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+use crate::{
+    error::{Error, Kind},
+    io::Io,
+};
+
+/// Takes the bytes out of a response that switched protocols or opened a tunnel.
+///
+/// It is for a `101` on HTTP/1.1 and for a `2xx` to `CONNECT` on either protocol. What the peer sent right behind its
+/// answer comes first. The connection, or on HTTP/2 the stream, counts in its pool until the bytes are dropped.
+///
+/// A response that did neither gives an error for which [`Error::is_protocol`] holds.
+///
+/// # Cancellation
+///
+/// Dropping the future closes the connection.
+pub async fn upgrade<B: Send + 'static>(mut response: Response<B>) -> Result<Upgraded, Error> {
+    let pending = response.extensions_mut().remove::<Pending>().and_then(|pending| pending.take());
+    let Some(upgrading) = pending else {
+        let message = format!("the {} is no upgrade and no tunnel", response.status());
+        return Err(Error::new(Kind::Protocol, message).sent(true));
+    };
+    Ok(Upgraded { io: upgrading.await?, _response: Mutex::new(Box::new(response)) })
+}
+
+/// Bytes in both directions, where a response used to be.
+///
+/// It has hyper's [`Read`] and [`Write`]; `hyper_util::rt::TokioIo` makes tokio's out of them.
+pub struct Upgraded {
+    io: Box<dyn Io>,
+    /// Whatever the response holds of its pool is held until the bytes are dropped.
+    _response: Mutex<Box<dyn Any + Send>>,
+}
+
+type Upgrading = Pin<Box<dyn Future<Output = Result<Box<dyn Io>, Error>> + Send>>;
+
+/// The extension by which a protocol hands over its bytes: the first to take them has them.
+#[derive(Clone)]
+pub(crate) struct Pending(Arc<Mutex<Option<Upgrading>>>);
+
+impl Pending {
+    pub(crate) fn new<F>(bytes: F) -> Self
+    where
+        F: Future<Output = Result<Box<dyn Io>, Error>> + Send + 'static,
+    {
+        Self(Arc::new(Mutex::new(Some(Box::pin(bytes)))))
+    }
+
+    fn take(&self) -> Option<Upgrading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Read for Upgraded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Upgraded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.io).poll_write_vectored(cx, slices)
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgraded").finish_non_exhaustive()
+    }
+}
