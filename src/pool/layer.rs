@@ -130,6 +130,15 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
+    /// Keeps connections by another key of the same kind.
+    pub(crate) fn by(
+        mut self,
+        key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.key = Arc::new(key);
+        self
+    }
+
     /// How a body is had a second time, for a request that may be sent again. By default [`Body`](crate::Body)s and
     /// text can be, others not.
     pub fn replay(mut self, replay: fn(&B) -> Option<B>) -> Self {
