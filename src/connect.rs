@@ -184,7 +184,7 @@ impl ConnectInfo {
     }
 
     /// The switch by which a connection asks its socket to look again.
-    pub(crate) fn recheck(&self) -> Option<&Recheck> {
+    pub fn recheck(&self) -> Option<&Recheck> {
         self.way.recheck.as_ref()
     }
 
@@ -255,4 +255,32 @@ fn was_cut_off(error: &crate::Error) -> bool {
     error.cause::<io::Error>().is_some_and(|cause| {
         matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Kind};
+
+    /// A TLS error as rustls brings it: an I/O error, whatever it is about.
+    fn tls(kind: io::ErrorKind) -> BoxError {
+        Error::new(Kind::Tls, "speaking TLS").because(io::Error::new(kind, "why")).into()
+    }
+
+    #[test]
+    fn errors_that_another_attempt_will_not_mend_are_final() {
+        let table: &[(BoxError, bool)] = &[
+            (Error::new(Kind::Connect, "connecting").into(), true),
+            (Error::new(Kind::Dns, "resolving").into(), true),
+            ("somebody else's".into(), true),
+            (Error::builder("what was asked for").into(), false),
+            (Error::new(Kind::Tls, "a certificate").into(), false),
+            (tls(io::ErrorKind::InvalidData), false),
+            (tls(io::ErrorKind::ConnectionReset), true),
+            (tls(io::ErrorKind::UnexpectedEof), true),
+        ];
+        for (error, temporary) in table {
+            assert_eq!(is_temporary(&**error), *temporary, "{error:?}");
+        }
+    }
 }

@@ -125,3 +125,15 @@ fn wait_before(retry: u32) -> Duration {
     let Some(doublings) = retry.checked_sub(1) else { return Duration::ZERO };
     FIRST_WAIT.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST_WAIT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_waits_double_up_to_about_a_minute() {
+        let millis = |retry| wait_before(retry).as_millis();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(millis), [0, 500, 1_000, 2_000, 4_000, 8_000]);
+        assert_eq!([8, 9, 33, 34, u32::MAX].map(millis), [64_000; 5]);
+    }
+}

@@ -61,3 +61,38 @@ fn no_interface(address: Ipv6Addr, zone: &str) -> Error {
     let doing = format!("connecting to {address} by way of the interface `{zone}`");
     Error::new(Kind::Connect, doing).because("there is none of that name for that address")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(host: &str) -> Option<String> {
+        literal(host, 443).map(|address| address.map_or_else(|e| e.to_string(), |a| a.to_string()))
+    }
+
+    #[test]
+    fn literals_are_their_own_addresses() {
+        let table = [
+            ("127.0.0.1", Some("127.0.0.1:443")),
+            ("::1", Some("[::1]:443")),
+            ("fe80::1%257", Some("[fe80::1%7]:443")),
+            (
+                "fe80::1%25no-such0",
+                Some("connecting to fe80::1 by way of the interface `no-such0`"),
+            ),
+            ("fe80::1%25", Some("connecting to fe80::1 by way of the interface ``")),
+            ("example.com", None),
+            ("127.0.0.1.example.com", None),
+            ("example.com%25lo", None),
+        ];
+        for (host, expected) in table {
+            assert_eq!(address(host).as_deref(), expected, "{host}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_zone_may_be_the_name_of_an_interface() {
+        assert_eq!(address("fe80::1%25lo").as_deref(), Some("[fe80::1%1]:443"));
+    }
+}

@@ -1,0 +1,3 @@
+//! Doubles and scenes that several behaviours share.
+
+pub(crate) mod hosts;
