@@ -52,8 +52,8 @@ impl UnixConnector {
     }
 
     /// A connector to one socket, whatever the host is called. A route that names another socket is refused.
-    pub fn to(path: impl Into<Arc<Path>>) -> Self {
-        Self { fixed: Some(path.into()) }
+    pub fn to(path: impl AsRef<Path>) -> Self {
+        Self { fixed: Some(path.as_ref().into()) }
     }
 
     fn path(&self, target: &Target) -> Result<Arc<Path>, Error> {

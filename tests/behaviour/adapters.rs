@@ -17,7 +17,7 @@ use tower_transport::{
     target::{Protocols, Route},
 };
 
-use crate::support::hosts::{io_kind, ips, target};
+use crate::support::targets::{io_kind, ips, target};
 
 type Bytes = TokioIo<DuplexStream>;
 

@@ -18,7 +18,7 @@ use tokio::io::{DuplexStream, duplex};
 use tower::{ServiceExt, service_fn};
 use tower_transport::connect::{ConnectInfo, Connected, UriConnector, UriService};
 
-use crate::support::hosts::{listening, target};
+use crate::support::{hosts::listening, targets::target};
 
 /// Bytes for which ALPN chose HTTP/2, as hyper-rustls would have them.
 struct ChoseHttp2(TokioIo<DuplexStream>);

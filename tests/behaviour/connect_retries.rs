@@ -21,7 +21,7 @@ use tower_transport::{
     target::{Origin, Target},
 };
 
-use crate::support::hosts::{io_kind, target};
+use crate::support::targets::{io_kind, target};
 
 /// Fails as often as it was told to, and notes when it was called. It panics if it is called before it is ready.
 struct Failing {

@@ -21,7 +21,10 @@ use tower_transport::{
     error::Phase,
 };
 
-use crate::support::hosts::{io_kind, ips, listening, refusing, target};
+use crate::support::{
+    hosts::{listening, refusing},
+    targets::{io_kind, ips, target},
+};
 
 /// A resolver that nobody may ask.
 fn never_asked() -> impl tower_transport::connect::Resolve + Clone + Send + 'static {

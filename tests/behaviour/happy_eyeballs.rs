@@ -6,7 +6,10 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use tower_transport::connect::{StaticResolver, TcpConnector};
 
-use crate::support::hosts::{BlackHole, io_kind, ips, listening, refusing, target};
+use crate::support::{
+    hosts::{BlackHole, listening, refusing},
+    targets::{io_kind, ips, target},
+};
 
 fn connector<const N: usize>(addresses: [&str; N]) -> TcpConnector<StaticResolver> {
     let resolver = StaticResolver::new().address("example.com", ips(addresses));

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the runtime")]
 
 mod adapters;
-#[cfg(feature = "hyper-util")]
+#[cfg(all(feature = "hyper-util", feature = "tokio"))]
 mod adapters_hyper_util;
 #[cfg(feature = "tokio")]
 mod connect_retries;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 use tower_transport::connect::MemoryConnector;
 
-use crate::support::hosts::{io_kind, target};
+use crate::support::targets::{io_kind, target};
 
 #[tokio::test]
 async fn the_listener_has_the_other_end_and_the_target() {

@@ -18,7 +18,10 @@ use tower_transport::{
     target::Route,
 };
 
-use crate::support::hosts::{io_kind, ips, listening, refusing, target};
+use crate::support::{
+    hosts::{listening, refusing},
+    targets::{io_kind, ips, target},
+};
 
 /// What one `poll_read` says, with nobody to wake.
 fn read_now(io: &mut TcpIo) -> Poll<io::Result<Vec<u8>>> {

@@ -16,7 +16,7 @@ use tower_transport::{
     target::{Route, Target},
 };
 
-use crate::support::hosts::{io_kind, ips, target};
+use crate::support::targets::{io_kind, ips, target};
 
 /// A path for a socket, which is removed at the end.
 struct SocketPath(PathBuf);

@@ -1,20 +1,8 @@
 //! Hosts on the loopback: some listen, some refuse, some never answer.
 
-use std::{
-    error::Error as StdError,
-    future::Future,
-    io,
-    net::{IpAddr, SocketAddr},
-    pin::Pin,
-};
+use std::{future::Future, io, net::SocketAddr, pin::Pin};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tower_transport::target::{Origin, Target};
-
-/// The target of a URL.
-pub(crate) fn target(url: &str) -> Target {
-    Target::new(Origin::try_from(&url.parse().unwrap()).unwrap())
-}
 
 /// A listener on a free port of this address, and the port.
 pub(crate) async fn listening(ip: &str) -> (TcpListener, u16) {
@@ -59,18 +47,4 @@ fn bound(address: SocketAddr) -> TcpSocket {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
     socket.bind(address).unwrap();
     socket
-}
-
-/// The addresses as a resolver takes them.
-pub(crate) fn ips<const N: usize>(ips: [&str; N]) -> [IpAddr; N] {
-    ips.map(|ip| ip.parse().unwrap())
-}
-
-/// The kind of the I/O error that is somewhere below an error.
-pub(crate) fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
-    let cause = error.source()?;
-    match cause.downcast_ref::<io::Error>() {
-        Some(error) => Some(error.kind()),
-        None => io_kind(cause),
-    }
 }
