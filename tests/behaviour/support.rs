@@ -1,0 +1,5 @@
+//! Doubles and scenes that several behaviours share.
+
+#[cfg(feature = "tokio")]
+pub(crate) mod hosts;
+pub(crate) mod targets;
