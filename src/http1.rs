@@ -26,6 +26,7 @@
 //! | a version other than 1.0 and 1.1 | protocol error |
 //! | 1xx (RFC 9110 §15.2) | passed over, or told to `hyper::ext::on_informational`; counted as head |
 //! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
+//! | 204 to `CONNECT` | no tunnel, as hyper has it; other 2xx are |
 //! | anything after the end of an answer | the connection is closed, the answer stands |
 //! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |
 //!
@@ -72,6 +73,7 @@ pub use config::Http1Config;
 pub use sending::Sending;
 
 use line::Line;
+use outgoing::Plan;
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
 ///
@@ -135,11 +137,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
-        let (request, before) =
-            match outgoing::prepare(request, &self.origin, self.line.peer_is_old()) {
-                Ok(prepared) => prepared,
-                Err(refused) => return Sending::refused(refused),
-            };
+        let plan = match Plan::of(&request, &self.origin, self.line.peer_is_old()) {
+            Ok(plan) => plan,
+            Err(error) => return Sending::refused(SendError::unsent(error, request)),
+        };
+        let (request, before) = plan.carry_out(request);
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.max_head_size));
         let asked = answer::Asked::by(&request);

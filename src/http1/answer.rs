@@ -42,10 +42,10 @@ impl Asked {
                 false => Err("the server switched protocols without being asked"),
             };
         }
-        if self.tunnel && status.is_success() {
+        let bodiless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+        if self.tunnel && status.is_success() && !bodiless {
             return Ok(Answer::Switched);
         }
-        let bodiless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
         if !self.head_only && !bodiless {
             check_framing(response.headers())?;
         }

@@ -8,7 +8,6 @@ use http_body::Body;
 
 use crate::{
     body::{Measured, declared_length},
-    connection::SendError,
     error::{Error, Kind},
     request_target,
     target::Origin,
@@ -28,21 +27,47 @@ struct Added {
     framing: Option<(HeaderName, HeaderValue)>,
 }
 
-/// The request as it goes over the wire, and what it was before; or the request unsent.
-pub(super) fn prepare<B: Body>(
-    mut request: Request<B>,
-    origin: &Origin,
-    peer_is_old: bool,
-) -> Result<(Request<Measured<B>>, Before), SendError<Request<B>>> {
-    let planned = plan(&request, origin, peer_is_old);
-    let Plan { target, declared, added } = match planned {
-        Ok(plan) => plan,
-        Err(error) => return Err(SendError::unsent(error, request)),
-    };
-    let uri = std::mem::replace(request.uri_mut(), target);
-    let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
-    added.put_into(request.headers_mut());
-    Ok((request.map(|body| Measured::new(body, declared)), Before { uri, version, added }))
+/// What is to be made of a request. All that can go wrong with one goes wrong before it is changed.
+pub(super) struct Plan {
+    target: Uri,
+    /// What the body has to keep to.
+    length: Option<u64>,
+    added: Added,
+}
+
+impl Plan {
+    pub(super) fn of<B: Body>(
+        request: &Request<B>,
+        origin: &Origin,
+        peer_is_old: bool,
+    ) -> Result<Self, Error> {
+        let target = request_target::for_http1(request, origin)?;
+        if !target.path_and_query().is_none_or(|path| path.as_str().is_ascii()) {
+            let message = "the URL holds a character that is not ASCII: percent-encode it";
+            return Err(Error::builder(message));
+        }
+        let declared = declared_length(request.headers(), &request.body().size_hint())?;
+        let framing = framing(request)?;
+        let length = declared.or_else(|| request.body().size_hint().exact());
+        if peer_is_old && length.is_none() && !request.body().is_end_stream() {
+            let message = "the server speaks HTTP/1.0, which has no bodies of unknown length";
+            return Err(Error::new(Kind::Protocol, message));
+        }
+        let host = match request.headers().contains_key(HOST) {
+            true => None,
+            false => Some(request_target::host(request, origin)?),
+        };
+        Ok(Self { target, length, added: Added { host, framing } })
+    }
+
+    /// The request as it goes over the wire, and what it was before.
+    pub(super) fn carry_out<B>(self, mut request: Request<B>) -> (Request<Measured<B>>, Before) {
+        let uri = std::mem::replace(request.uri_mut(), self.target);
+        let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
+        self.added.put_into(request.headers_mut());
+        let request = request.map(|body| Measured::new(body, self.length));
+        (request, Before { uri, version, added: self.added })
+    }
 }
 
 impl Before {
@@ -54,34 +79,6 @@ impl Before {
         self.added.take_out_of(request.headers_mut());
         request
     }
-}
-
-/// All that can go wrong with a request goes wrong before it is changed.
-struct Plan {
-    target: Uri,
-    declared: Option<u64>,
-    added: Added,
-}
-
-fn plan<B: Body>(request: &Request<B>, origin: &Origin, peer_is_old: bool) -> Result<Plan, Error> {
-    let target = request_target::for_http1(request, origin)?;
-    if !target.path_and_query().is_none_or(|path| path.as_str().is_ascii()) {
-        return Err(Error::builder(
-            "the URL holds a character that is not ASCII: percent-encode it",
-        ));
-    }
-    let declared = declared_length(request.headers(), &request.body().size_hint())?;
-    let framing = framing(request)?;
-    let length_is_known = declared.is_some() || request.body().size_hint().exact().is_some();
-    if peer_is_old && !length_is_known && !request.body().is_end_stream() {
-        let message = "the server speaks HTTP/1.0, which has no bodies of unknown length";
-        return Err(Error::new(Kind::Protocol, message));
-    }
-    let host = match request.headers().contains_key(HOST) {
-        true => None,
-        false => Some(request_target::host(request, origin)?),
-    };
-    Ok(Plan { target, declared, added: Added { host, framing } })
 }
 
 /// The framing that hyper would leave out: it sends no length for a body it finds empty, and no body with `GET`,
