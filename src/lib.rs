@@ -4,6 +4,11 @@ pub mod body;
 pub mod connect;
 pub mod connection;
 pub mod error;
+#[cfg(feature = "http1")]
+pub mod http1;
+#[cfg(not(feature = "http1"))]
+#[path = "http1/disabled.rs"]
+pub mod http1;
 pub mod io;
 pub mod options;
 pub mod pool;
