@@ -30,6 +30,9 @@ mod socket;
 mod tcp;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
+#[cfg(all(not(unix), feature = "tokio"))]
+#[path = "connect/no_unix.rs"]
+mod unix;
 mod uri;
 
 pub use connecting::Connecting;
@@ -42,7 +45,7 @@ pub use retry::{ConnectRetry, ConnectRetryLayer};
 pub use socket::{SocketIo, TcpIo};
 #[cfg(feature = "tokio")]
 pub use tcp::TcpConnector;
-#[cfg(all(unix, feature = "tokio"))]
+#[cfg(feature = "tokio")]
 pub use unix::{UnixConnector, UnixIo};
 pub use uri::{UriConnector, UriService};
 

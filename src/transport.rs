@@ -68,6 +68,7 @@ pub struct TransportBuilder {
     runtime: Runtime,
     base: Base,
     connector: Connector,
+    resolves: bool,
     mistake: Option<&'static str>,
 }
 
@@ -114,6 +115,12 @@ impl Transport {
         Self::builder().assemble()
     }
 
+    /// One that keeps no connection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn unpooled() -> Self {
+        Self::builder().max_idle(0).assemble()
+    }
+
     /// What can be set, each with its default.
     pub fn builder() -> TransportBuilder {
         TransportBuilder {
@@ -126,6 +133,7 @@ impl Transport {
             runtime: Runtime::default(),
             base: Base::default(),
             connector: Connector::Default,
+            resolves: false,
             mistake: None,
         }
     }
@@ -300,13 +308,17 @@ impl TransportBuilder {
     pub fn build(self) -> Result<Transport, Error> {
         match self.mistake {
             Some(mistake) => Err(Error::builder(format!("building the transport: {mistake}"))),
-            None => direct::check(&self.connector, &self.base).map(|()| self.assemble()),
+            None => {
+                let given = matches!(self.connector, Connector::Given(_));
+                direct::check(given, self.resolves, &self.base).map(|()| self.assemble())
+            }
         }
     }
 
     fn assemble(self) -> Transport {
-        let Self { pool, negotiate, tls, retries, timeouts, grace, runtime, base, connector, .. } =
-            self;
+        let Self {
+            pool, negotiate, tls, retries, timeouts, grace, runtime, base, connector, ..
+        } = self;
         let key = move |request: &Request<Body>| base.target(request);
         let stack = Stack {
             pool: pool.by(key).timeouts(timeouts).runtime(runtime.clone()),

@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn no_error_repeats_a_password() {
-        for url in ["http://me:secret@bücher.example/", "http://me:secret@ /", "http://me:secret@[/"] {
+        for url in
+            ["http://me:secret@bücher.example/", "http://me:secret@ /", "http://me:secret@[/"]
+        {
             let error = url.into_url().unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
