@@ -110,8 +110,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// How many requests may wait for a connection; one more fails at once, with
-    /// [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
+    /// How many requests may wait for a connection, those for whom one is being made among them; one more fails at
+    /// once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.limits.waiters = waiters;
         self
