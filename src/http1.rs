@@ -50,7 +50,7 @@ use tower_service::Service;
 use crate::{
     body::Measured,
     connect::ConnectInfo,
-    connection::{Connection, Place, Progress, SendError},
+    connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
     io::{Io, Metered},
     rt::Runtime,
@@ -182,6 +182,11 @@ where
 
     fn keep_alive(&self) -> Option<Duration> {
         self.line.keep_alive()
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        let line = self.line.clone();
+        Some(Cut::new(move || line.cut()))
     }
 
     fn info(&self) -> Option<&ConnectInfo> {

@@ -227,9 +227,9 @@ where
         Stats::of(&self.shared)
     }
 
-    /// Takes no more requests, closes what is idle, and waits until the rest has finished, but not longer than `grace`.
-    /// Requests that still wait for a connection get an error for which [`Error::is_closed`] holds. Says whether all
-    /// has finished.
+    /// Takes no more requests, closes what is idle, and waits until the rest has finished, but not longer than `grace`:
+    /// then what is still open is cut off. Requests that wait for a connection get an error for which
+    /// [`Error::is_closed`] holds. Says whether all had finished.
     ///
     /// # Cancellation
     ///

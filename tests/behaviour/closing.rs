@@ -25,13 +25,19 @@ async fn closing_waits_for_what_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_does_not_wait_longer_than_its_grace() {
+async fn closing_cuts_off_what_takes_longer_than_its_grace() {
     let origin = Origin::new();
     let transport = origin.http1().close_grace(Duration::from_secs(5)).build().unwrap();
-    let _held = transport.stream("GET", "http://a.example/").await.unwrap();
+    let request = tokio::spawn(transport.request("GET", "http://a.example/gated").into_future());
+    settle().await;
     let before = tokio::time::Instant::now();
     assert!(!transport.close().await);
     assert_eq!(before.elapsed().as_secs(), 5);
+    let error = request.await.unwrap().unwrap_err();
+    assert!(error.was_sent(), "{error:?}");
+    settle().await;
+    assert!(transport.stats().connections.is_empty());
+    assert_eq!(origin.open(), 0);
 }
 
 #[tokio::test]
