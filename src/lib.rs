@@ -17,6 +17,11 @@ pub mod options;
 pub mod request_target;
 pub mod rt;
 pub mod target;
+#[cfg(feature = "_rustls")]
+pub mod tls;
+#[cfg(not(feature = "_rustls"))]
+#[path = "tls/disabled.rs"]
+pub mod tls;
 pub mod upgrade;
 
 pub use body::Body;

@@ -70,7 +70,9 @@ async fn informational_answers_are_told_to_who_asks() {
     hyper::ext::on_informational(&mut request, move |response| {
         hearing.lock().unwrap().push(response.status().as_u16());
     });
-    exchange(request, &["HTTP/1.1 103 Early Hints\r\n\r\n", OK]).await.unwrap();
+    let script = ["HTTP/1.1 103 Early Hints\r\n\r\n", OK];
+    let (response, _) = exchange(request, &script).await.unwrap();
+    assert_eq!(response.status(), 200);
     assert_eq!(*heard.lock().unwrap(), [103]);
 }
 
