@@ -10,7 +10,7 @@
 //! | `protocols` | the ALPN offer (RFC 7301): `h2` and `http/1.1`, or one of them, as far as they are built in |
 //!
 //! A server may choose none of what is offered, and may not choose anything else. How the connection became private is on
-//! its [`ConnectInfo`](crate::connect::ConnectInfo).
+//! its [`ConnectInfo`].
 //!
 //! ```
 //! use tower_layer::Layer;
@@ -71,8 +71,10 @@ pub struct Tls<C> {
 ///
 /// Dropping it closes the connection.
 pub struct Handshaking<I> {
-    connecting: Pin<Box<dyn Future<Output = Result<Connected<MaybeTls<I>>, Error>> + Send>>,
+    connecting: Connecting<I>,
 }
+
+type Connecting<I> = Pin<Box<dyn Future<Output = Result<Connected<MaybeTls<I>>, Error>> + Send>>;
 
 impl TlsLayer {
     /// TLS by this configuration.

@@ -43,8 +43,10 @@ pub type MaybeTls<I> = I;
 ///
 /// Dropping it closes the connection.
 pub struct Handshaking<I> {
-    connecting: Pin<Box<dyn Future<Output = Result<Connected<I>, Error>> + Send>>,
+    connecting: Connecting<I>,
 }
+
+type Connecting<I> = Pin<Box<dyn Future<Output = Result<Connected<I>, Error>> + Send>>;
 
 impl TlsConfig {
     /// The default, and all there is without the feature `tls`.

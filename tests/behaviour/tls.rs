@@ -147,6 +147,13 @@ async fn a_certificate_of_a_stranger_is_refused() {
 }
 
 #[tokio::test]
+async fn the_platform_does_not_trust_a_stranger() {
+    let server = Authority::new().certify("example.com").server(&[]);
+    let (connected, _) = shake(target("https://example.com"), TlsConfig::platform(), server).await;
+    assert!(connected.unwrap_err().is_tls());
+}
+
+#[tokio::test]
 async fn an_address_is_verified_as_an_address() {
     let authority = Authority::new();
     for (url, address) in [("https://127.0.0.1", "127.0.0.1"), ("https://[::1]:8443", "::1")] {
