@@ -65,7 +65,7 @@ mod line;
 mod outgoing;
 mod sending;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tokio"))]
 mod tests;
 
 pub use body::Http1Body;

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the runtime")]
 
 mod support;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
 mod tls;
-#[cfg(not(any(feature = "tls", feature = "ring")))]
+#[cfg(not(feature = "_rustls"))]
 mod tls_disabled;

@@ -17,7 +17,7 @@ use tower_transport::{
 
 use crate::support::{
     plug::Plug,
-    tls_peer::{Authority, Leaf, accept},
+    tls_peer::{Authority, Leaf, accept, provider},
 };
 
 type Stream = MaybeTls<TokioIo<DuplexStream>>;
@@ -307,8 +307,7 @@ fn rustls_config(authority: &Authority) -> Arc<ClientConfig> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS12]).unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"irc".to_vec()];

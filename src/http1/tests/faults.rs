@@ -271,6 +271,25 @@ async fn what_was_said_before_a_broken_upload_is_the_answer() {
 }
 
 #[tokio::test]
+async fn what_was_said_before_a_reset_over_tcp_is_the_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let answering = async {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.read_exact(&mut vec![0; 1_000_000]).await.unwrap();
+        let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig";
+        peer.write_all(answer).await.unwrap();
+        // What is dropped unread resets the connection.
+        drop(peer);
+    };
+    let io = TokioIo::new(stream);
+    let mut connection = over(io, "https://example.com", &Http1Config::default()).await;
+    let request = request(Method::POST, "x".repeat(10_000_000));
+    let (response, ()) = tokio::join!(send(&mut connection, request), answering);
+    assert_eq!(read(response.unwrap()).await.unwrap(), "big");
+}
+
+#[tokio::test]
 async fn a_broken_upload_without_an_answer_is_a_protocol_error() {
     let mut connection = broken_upload("").await;
     let request = request(Method::POST, "x".repeat(10_000_000));

@@ -3,8 +3,13 @@
 use std::{io, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+#[cfg(feature = "tls")]
+use rustls::crypto::aws_lc_rs as chosen;
+#[cfg(not(feature = "tls"))]
+use rustls::crypto::ring as chosen;
 use rustls::{
     RootCertStore, ServerConfig,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
 };
@@ -81,8 +86,7 @@ impl Leaf {
     pub(crate) fn server_for_clients_of(&self, authority: &Authority) -> ServerConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider());
         let builder = builder().with_client_cert_verifier(clients.build().unwrap());
         builder.with_single_cert(vec![self.der()], self.key()).unwrap()
     }
@@ -101,6 +105,10 @@ pub(crate) async fn accept(
 }
 
 fn builder() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap()
+    ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap()
+}
+
+/// The provider that the crate under test uses, too.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(chosen::default_provider())
 }
