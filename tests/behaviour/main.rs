@@ -23,6 +23,10 @@ mod reuse;
 mod support;
 #[cfg(feature = "tokio")]
 mod tcp;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
+mod tls;
+#[cfg(not(feature = "_rustls"))]
+mod tls_disabled;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
 #[cfg(feature = "http1")]
