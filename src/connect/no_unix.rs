@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use super::{Connected, Connecting, TcpIo};
@@ -32,9 +31,9 @@ impl UnixConnector {
 }
 
 impl Service<Target> for UnixConnector {
-    type Response = Connected<TokioIo<UnixIo>>;
+    type Response = Connected<UnixIo>;
     type Error = Error;
-    type Future = Connecting<TokioIo<UnixIo>>;
+    type Future = Connecting<UnixIo>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tower_service::Service;
 
@@ -151,9 +150,9 @@ impl<R> TcpConnector<R> {
 }
 
 impl<R: Resolve + Clone + Send + 'static> Service<Target> for TcpConnector<R> {
-    type Response = Connected<TokioIo<TcpIo>>;
+    type Response = Connected<TcpIo>;
     type Error = Error;
-    type Future = Connecting<TokioIo<TcpIo>>;
+    type Future = Connecting<TcpIo>;
 
     /// Always ready: the resolver's own readiness is waited for within the time for connecting.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -172,7 +171,7 @@ impl Settings {
         self,
         resolver: R,
         target: Target,
-    ) -> Result<Connected<TokioIo<TcpIo>>, Error> {
+    ) -> Result<Connected<TcpIo>, Error> {
         if target.route != Route::Direct {
             return Err(Error::builder(format!("the way to {target} is not by TCP")));
         }
@@ -237,12 +236,12 @@ fn refused(failures: Failures, target: &Target) -> Error {
     }
 }
 
-fn connected(stream: TcpStream) -> Connected<TokioIo<TcpIo>> {
+fn connected(stream: TcpStream) -> Connected<TcpIo> {
     let recheck = Recheck::new();
     let info = ConnectInfo::default()
         .with_addrs(stream.local_addr().ok(), stream.peer_addr().ok())
         .with_recheck(recheck.clone());
-    Connected { io: TokioIo::new(TcpIo::new(stream, recheck)), info }
+    Connected { io: TcpIo::new(stream, recheck), info }
 }
 
 impl<R: fmt::Debug> fmt::Debug for TcpConnector<R> {
