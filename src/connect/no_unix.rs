@@ -2,7 +2,6 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -25,7 +24,7 @@ impl UnixConnector {
     }
 
     /// A connector to one socket.
-    pub fn to(_path: impl Into<Arc<Path>>) -> Self {
+    pub fn to(_path: impl AsRef<Path>) -> Self {
         Self::default()
     }
 }
