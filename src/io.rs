@@ -60,6 +60,7 @@ pub(crate) struct Metered<I> {
     meter: Arc<Meter>,
     /// Writing failed, but what the peer sent before may still be worth reading.
     deaf_peer: bool,
+    discards: bool,
 }
 
 /// What is known about the bytes of one connection.
@@ -80,10 +81,28 @@ impl<I> Metered<I> {
             read_limit: AtomicU64::new(u64::MAX),
             held: Mutex::new(None),
         });
-        (Self { io: TokioIo::new(io), meter: meter.clone(), deaf_peer: false }, meter)
+        (
+            Self { io: TokioIo::new(io), meter: meter.clone(), deaf_peer: false, discards: false },
+            meter,
+        )
     }
 
-    fn count_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
+    /// cannot write. It does not count as written.
+    pub(crate) fn discarding(self) -> Self {
+        Self { discards: true, ..self }
+    }
+
+    /// What becomes of `bytes` for a peer that has stopped listening. The reading side wakes whoever waits.
+    fn unheard<T>(&self, bytes: T) -> Poll<io::Result<T>> {
+        if self.discards { Poll::Ready(Ok(bytes)) } else { Poll::Pending }
+    }
+
+    fn count_written(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         match written {
             Poll::Ready(Ok(n)) => {
@@ -93,7 +112,7 @@ impl<I> Metered<I> {
                 if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) =>
             {
                 self.deaf_peer = true;
-                return Poll::Pending;
+                return self.unheard(length);
             }
             _ => {}
         }
@@ -160,10 +179,10 @@ impl<I: Io> AsyncWrite for Metered<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.deaf_peer {
-            return Poll::Pending;
+            return self.unheard(bytes.len());
         }
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.count_written(written)
+        self.count_written(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -171,11 +190,12 @@ impl<I: Io> AsyncWrite for Metered<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
         if self.deaf_peer {
-            return Poll::Pending;
+            return self.unheard(length);
         }
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.count_written(written)
+        self.count_written(written, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -184,7 +204,7 @@ impl<I: Io> AsyncWrite for Metered<I> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.deaf_peer {
-            return Poll::Pending;
+            return self.unheard(());
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }

@@ -7,6 +7,11 @@ pub mod body;
 pub mod connect;
 pub mod connection;
 pub mod error;
+#[cfg(feature = "http2")]
+pub mod http2;
+#[cfg(not(feature = "http2"))]
+#[path = "http2/disabled.rs"]
+pub mod http2;
 pub mod io;
 pub mod options;
 pub mod request_target;
