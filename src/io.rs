@@ -89,8 +89,9 @@ impl<I> Metered<I> {
 
     /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
     /// cannot write. It does not count as written.
-    pub(crate) fn discarding(self) -> Self {
-        Self { discards: true, ..self }
+    pub(crate) fn discarding(mut self) -> Self {
+        self.discards = true;
+        self
     }
 
     /// What becomes of `bytes` for a peer that has stopped listening. The reading side wakes whoever waits.

@@ -66,11 +66,9 @@ impl Asked {
 }
 
 impl Before {
-    pub(super) fn unsent<B>(self, error: Error, body: Option<B>) -> SendError<Request<B>> {
-        match self.0.zip(body) {
-            Some((head, body)) => SendError::unsent(error, Request::from_parts(head, body)),
-            None => SendError::after(Progress::Unsent, error),
-        }
+    /// The request once more, if nobody has looked into its body.
+    pub(super) fn restore<B>(self, body: Option<B>) -> Option<Request<B>> {
+        self.0.zip(body).map(|(head, body)| Request::from_parts(head, body))
     }
 }
 
@@ -166,10 +164,16 @@ where
             Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
         };
         self.open.heard();
-        match progress {
-            Progress::Unsent => self.before.unsent(error, self.upload.into_untouched()),
-            _ if is_answered => SendError::after(Progress::Answered, error.sent(true)),
-            progress => SendError::after(progress, error.sent(true)),
+        if is_answered {
+            return SendError::after(Progress::Answered, error.sent(true));
         }
+        let error = error.sent(progress > Progress::Unsent).into();
+        let request = match progress {
+            Progress::Unsent | Progress::Refused => {
+                self.before.restore(self.upload.into_untouched())
+            }
+            _ => None,
+        };
+        SendError { error, progress, request }
     }
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     body::{Measured, replay},
-    connection::SendError,
+    connection::{Progress, SendError},
     error::BoxError,
 };
 
@@ -112,7 +112,11 @@ where
                 let upload = if is_whole { Upload::None(body) } else { Upload::Untouched(body) };
                 Ok(Exchange::new(open, response, stream, upload, before, asked))
             }
-            Err(error) => Err(before.unsent(open.fail(error), Some(body.into_inner()))),
+            Err(error) => Err(SendError {
+                error: open.fail(error).into(),
+                progress: Progress::Unsent,
+                request: before.restore(Some(body.into_inner())),
+            }),
         }
     }
 }

@@ -82,7 +82,9 @@ where
             return Poll::Ready(Ok(()));
         }
         let outcome = ready!(self.poll_frames(stream, cx));
-        *self = Self::Over;
+        if matches!(self, Self::Begun(_)) {
+            *self = Self::Over;
+        }
         Poll::Ready(outcome)
     }
 
