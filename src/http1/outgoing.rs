@@ -42,10 +42,6 @@ impl Plan {
         peer_is_old: bool,
     ) -> Result<Self, Error> {
         let target = request_target::for_http1(request, origin)?;
-        if !target.path_and_query().is_none_or(|path| path.as_str().is_ascii()) {
-            let message = "the URL holds a character that is not ASCII: percent-encode it";
-            return Err(Error::builder(message));
-        }
         let declared = declared_length(request.headers(), &request.body().size_hint())?;
         let framing = framing(request)?;
         let length = declared.or_else(|| request.body().size_hint().exact());
