@@ -4,7 +4,7 @@
 //! that wrap one, like TLS, map the bytes and add to the [`ConnectInfo`]; none of them needs to know the others.
 //! [`Connect`] and [`MakeConnection`] are aliases for such services: bounds to write, never traits to implement.
 
-use std::{error::Error as StdError, fmt, net::SocketAddr, sync::Arc};
+use std::{error::Error as StdError, fmt, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::Version;
@@ -15,6 +15,39 @@ use crate::{
     error::BoxError,
     io::{Io, Recheck},
 };
+
+mod connecting;
+mod dns;
+#[cfg(feature = "tokio")]
+mod eyeballs;
+mod memory;
+#[cfg(feature = "tokio")]
+mod race;
+mod retry;
+#[cfg(feature = "tokio")]
+mod socket;
+#[cfg(feature = "tokio")]
+mod tcp;
+#[cfg(all(unix, feature = "tokio"))]
+mod unix;
+#[cfg(all(not(unix), feature = "tokio"))]
+#[path = "connect/no_unix.rs"]
+mod unix;
+mod uri;
+
+pub use connecting::Connecting;
+pub use dns::{Name, NoFallback, Resolve, StaticResolver, StaticResolving};
+#[cfg(feature = "tokio")]
+pub use dns::{SystemResolver, SystemResolving};
+pub use memory::{MemoryConnector, MemoryListener};
+pub use retry::{ConnectRetry, ConnectRetryLayer};
+#[cfg(feature = "tokio")]
+pub use socket::{SocketIo, TcpIo};
+#[cfg(feature = "tokio")]
+pub use tcp::TcpConnector;
+#[cfg(feature = "tokio")]
+pub use unix::{UnixConnector, UnixIo};
+pub use uri::{UriConnector, UriService};
 
 /// Target to bytes: an alias for the services that connect.
 ///
@@ -154,7 +187,7 @@ impl ConnectInfo {
     }
 
     /// The switch by which a connection asks its socket to look again.
-    pub(crate) fn recheck(&self) -> Option<&Recheck> {
+    pub fn recheck(&self) -> Option<&Recheck> {
         self.way.recheck.as_ref()
     }
 
@@ -213,7 +246,44 @@ impl fmt::Debug for ConnectInfo {
     }
 }
 
-/// A connector's error is any error; this is what they have in common.
+/// Whether another attempt may end better. A connector's error is any error, and those of others are taken to pass.
 pub(crate) fn is_temporary(error: &(dyn StdError + 'static)) -> bool {
-    error.downcast_ref::<crate::Error>().is_none_or(|ours| !ours.is_tls() && !ours.is_builder())
+    let Some(ours) = error.downcast_ref::<crate::Error>() else { return true };
+    !ours.is_builder() && (!ours.is_tls() || was_cut_off(ours))
+}
+
+/// Whether the peer went away in the middle. What TLS itself objects to comes as an [`io::Error`], too, of another kind.
+fn was_cut_off(error: &crate::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    error.cause::<io::Error>().is_some_and(|cause| {
+        matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Kind};
+
+    /// A TLS error as rustls brings it: an I/O error, whatever it is about.
+    fn tls(kind: io::ErrorKind) -> BoxError {
+        Error::new(Kind::Tls, "speaking TLS").because(io::Error::new(kind, "why")).into()
+    }
+
+    #[test]
+    fn errors_that_another_attempt_will_not_mend_are_final() {
+        let table: &[(BoxError, bool)] = &[
+            (Error::new(Kind::Connect, "connecting").into(), true),
+            (Error::new(Kind::Dns, "resolving").into(), true),
+            ("somebody else's".into(), true),
+            (Error::builder("what was asked for").into(), false),
+            (Error::new(Kind::Tls, "a certificate").into(), false),
+            (tls(io::ErrorKind::InvalidData), false),
+            (tls(io::ErrorKind::ConnectionReset), true),
+            (tls(io::ErrorKind::UnexpectedEof), true),
+        ];
+        for (error, temporary) in table {
+            assert_eq!(is_temporary(&**error), *temporary, "{error:?}");
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! A connection that speaks HTTP, as whoever keeps it sees it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tower_service::Service;
 
@@ -41,11 +45,21 @@ pub trait Connection<Req>:
         None
     }
 
+    /// The switch that ends the connection at once, whatever it is doing. Without one, the default, a pool that is
+    /// closed can only wait for it.
+    fn cut(&self) -> Option<Cut> {
+        None
+    }
+
     /// What is known about the way to the peer.
     fn info(&self) -> Option<&ConnectInfo> {
         None
     }
 }
+
+/// Ends a connection at once.
+#[derive(Clone)]
+pub struct Cut(Arc<dyn Fn() + Send + Sync>);
 
 /// Why a request has no answer, and how far it came.
 pub struct SendError<Req> {
@@ -72,17 +86,34 @@ pub enum Progress {
 
 /// The place that a connection takes up in a pool. Dropping it says that the connection is closed.
 pub struct Place {
-    pool: Arc<dyn PlaceKeeper>,
+    pool: Weak<dyn PlaceKeeper>,
     place: u64,
 }
 
 /// The pool, as a place knows it.
 pub(crate) trait PlaceKeeper: Send + Sync {
-    /// So many requests may be on the connection at once from now on.
-    fn streams(&self, place: u64, streams: usize);
+    /// So many requests may be on the connection at once from now on; `None` while it takes no new ones.
+    fn streams(&self, place: u64, streams: Option<usize>);
 
     /// The connection is closed.
     fn closed(&self, place: u64);
+}
+
+impl Cut {
+    /// A switch that does this. It may be thrown when the connection has ended already.
+    pub fn new(end: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(end))
+    }
+
+    pub(crate) fn throw(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cut").finish_non_exhaustive()
+    }
 }
 
 impl<Req> SendError<Req> {
@@ -127,20 +158,34 @@ impl<Req> std::error::Error for SendError<Req> {
 }
 
 impl Place {
-    pub(crate) fn new(pool: Arc<dyn PlaceKeeper>, place: u64) -> Self {
+    pub(crate) fn new(pool: Weak<dyn PlaceKeeper>, place: u64) -> Self {
         Self { pool, place }
     }
 
-    /// Says how many requests may be on a shared connection at once from now on: more or fewer as the peer allows, none
-    /// while the connection is in doubt or being closed. Those under way are not touched.
+    /// Says how many requests the peer allows on a shared connection at once from now on: 100 until this is called.
+    /// Those under way are not touched.
     pub fn streams(&self, streams: usize) {
-        self.pool.streams(self.place, streams);
+        self.say(Some(streams));
+    }
+
+    /// Says that the connection takes no new requests, because it is in doubt or being closed, until
+    /// [`streams`](Self::streams) is called again.
+    pub fn suspend(&self) {
+        self.say(None);
+    }
+
+    fn say(&self, streams: Option<usize>) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.streams(self.place, streams);
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.pool.closed(self.place);
+        if let Some(pool) = self.pool.upgrade() {
+            pool.closed(self.place);
+        }
     }
 }
 

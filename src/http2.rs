@@ -46,7 +46,7 @@ use tower_service::Service;
 
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Place, Progress, SendError},
+    connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error, Kind},
     io::{Io, Metered},
     rt::Runtime,
@@ -160,6 +160,10 @@ where
 
     fn hold(&self, place: Place) -> Option<Place> {
         self.link.vitals().hold(place)
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        Some(self.link.cut())
     }
 
     fn info(&self) -> Option<&ConnectInfo> {

@@ -54,12 +54,14 @@ impl Recheck {
 /// Protocols do not say how far a failed request came. The bytes do.
 ///
 /// When writing fails, reading goes on: what the peer said before it stopped listening is still its answer, and the
-/// reading side then finds the end.
+/// reading side then finds the end. Only after it, or when the stream has left HTTP, is a write told that it failed.
 pub(crate) struct Metered<I> {
     io: TokioIo<I>,
     meter: Arc<Meter>,
     /// Writing failed, but what the peer sent before may still be worth reading.
     deaf_peer: bool,
+    /// Reading came to its end, so nobody waits for anything.
+    read_to_end: bool,
     discards: bool,
 }
 
@@ -69,6 +71,8 @@ pub(crate) struct Meter {
     written: AtomicU64,
     /// The reading that may not be passed: an unbounded head is stopped here.
     read_limit: AtomicU64,
+    /// The stream speaks something else than HTTP now, whose writers want to know when they fail.
+    tells_write_errors: AtomicBool,
     /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
     held: Mutex<Option<Box<dyn Send>>>,
 }
@@ -79,12 +83,18 @@ impl<I> Metered<I> {
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
             read_limit: AtomicU64::new(u64::MAX),
+            tells_write_errors: AtomicBool::new(false),
             held: Mutex::new(None),
         });
-        (
-            Self { io: TokioIo::new(io), meter: meter.clone(), deaf_peer: false, discards: false },
-            meter,
-        )
+        let io = TokioIo::new(io);
+        let metered = Self {
+            io,
+            meter: meter.clone(),
+            deaf_peer: false,
+            read_to_end: false,
+            discards: false,
+        };
+        (metered, meter)
     }
 
     /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
@@ -94,9 +104,17 @@ impl<I> Metered<I> {
         self
     }
 
-    /// What becomes of `bytes` for a peer that has stopped listening. The reading side wakes whoever waits.
+    fn tells_write_errors(&self) -> bool {
+        self.read_to_end || self.meter.tells_write_errors.load(Ordering::Acquire)
+    }
+
+    /// What a peer that has stopped reading makes of a write of `bytes`. The reading side wakes whoever waits.
     fn unheard<T>(&self, bytes: T) -> Poll<io::Result<T>> {
-        if self.discards { Poll::Ready(Ok(bytes)) } else { Poll::Pending }
+        match (self.tells_write_errors(), self.discards) {
+            (true, _) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            (false, true) => Poll::Ready(Ok(bytes)),
+            (false, false) => Poll::Pending,
+        }
     }
 
     fn count_written(
@@ -110,7 +128,8 @@ impl<I> Metered<I> {
                 self.meter.written.fetch_add(n as u64, Ordering::AcqRel);
             }
             Poll::Ready(Err(error))
-                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) =>
+                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+                    && !self.tells_write_errors() =>
             {
                 self.deaf_peer = true;
                 return self.unheard(length);
@@ -136,6 +155,11 @@ impl Meter {
     pub(crate) fn limit_reading(&self, bytes: Option<u64>) {
         let limit = bytes.map_or(u64::MAX, |bytes| self.read().saturating_add(bytes));
         self.read_limit.store(limit, Ordering::Release);
+    }
+
+    /// From now on a write that fails says so: whoever writes need not be reading.
+    pub(crate) fn tell_write_errors(&self) {
+        self.tells_write_errors.store(true, Ordering::Release);
     }
 
     /// Keeps `guard` until the stream is dropped.
@@ -166,8 +190,10 @@ impl<I: Io> AsyncRead for Metered<I> {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, HeadTooLarge)));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        let outcome = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
         let read = buffer.filled().len() - before;
+        self.read_to_end = outcome.is_err() || (read == 0 && buffer.remaining() > 0);
+        outcome?;
         self.meter.read.fetch_add(read as u64, Ordering::AcqRel);
         Poll::Ready(Ok(()))
     }
@@ -217,7 +243,7 @@ impl<I: Io> AsyncWrite for Metered<I> {
 
 /// More was sent before the end of a head than a head may be long.
 #[derive(Debug)]
-struct HeadTooLarge;
+pub(crate) struct HeadTooLarge;
 
 impl fmt::Display for HeadTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -150,5 +150,9 @@ where
     }
 }
 
+/// The default runtime, where there is one.
 #[cfg(feature = "tokio")]
+mod tokio;
+#[cfg(not(feature = "tokio"))]
+#[path = "rt/none.rs"]
 mod tokio;

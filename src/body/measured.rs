@@ -44,16 +44,27 @@ pub(crate) fn declared_length(headers: &HeaderMap, body: &SizeHint) -> Result<Op
 
 pin_project! {
     /// A body that fails when it turns out longer or shorter than was declared, before the surplus is sent.
+    ///
+    /// hyper stops asking when it has the declared length, so with the last of it one more frame is asked for. A body
+    /// that says later only that it had more is not waited for: it may be waiting for the answer.
     pub(crate) struct Measured<B> {
         #[pin]
         body: B,
         left: Option<u64>,
+        ahead: Ahead,
     }
+}
+
+/// What came after the declared length.
+enum Ahead {
+    Unknown,
+    End,
+    Trailers(Option<HeaderMap>),
 }
 
 impl<B> Measured<B> {
     pub(crate) fn new(body: B, declared: Option<u64>) -> Self {
-        Self { body, left: declared }
+        Self { body, left: declared, ahead: Ahead::Unknown }
     }
 
     pub(crate) fn into_inner(self) -> B {
@@ -69,32 +80,73 @@ where
     type Error = Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
-        let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx)).transpose().map_err(failed)?;
-        let Some(left) = this.left else { return Poll::Ready(frame.map(Ok)) };
-        let data = frame.as_ref().and_then(Frame::data_ref);
-        match data.map_or(0, |data| data.remaining() as u64) {
-            more if more > *left => {
-                Poll::Ready(Some(Err(Error::new(Kind::Body, "the body is longer than declared"))))
-            }
-            _ if data.is_none() && *left > 0 => {
-                Poll::Ready(Some(Err(Error::new(Kind::Body, "the body is shorter than declared"))))
-            }
-            more => {
-                *left -= more;
-                Poll::Ready(frame.map(Ok))
+        let this = self.as_mut().project();
+        match this.ahead {
+            Ahead::Unknown => {}
+            Ahead::End => return Poll::Ready(None),
+            Ahead::Trailers(trailers) => {
+                return Poll::Ready(trailers.take().map(Frame::trailers).map(Ok));
             }
         }
+        let frame = ready!(this.body.poll_frame(cx)).transpose().map_err(failed)?;
+        let Some(left) = this.left else { return Poll::Ready(frame.map(Ok)) };
+        count(left, frame.as_ref())?;
+        let is_data = frame.as_ref().is_some_and(Frame::is_data);
+        if *left == 0 && is_data && !self.body.is_end_stream() {
+            self.look_ahead(cx)?;
+        }
+        Poll::Ready(frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left.is_none_or(|left| left == 0) && self.body.is_end_stream()
+        match self.ahead {
+            Ahead::Unknown => self.left.is_none_or(|left| left == 0) && self.body.is_end_stream(),
+            Ahead::End | Ahead::Trailers(None) => true,
+            Ahead::Trailers(Some(_)) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
+    }
+}
+
+impl<B> Measured<B>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    /// Asks what comes after the declared length, as far as that is known already.
+    fn look_ahead(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Result<(), Error> {
+        loop {
+            let this = self.as_mut().project();
+            let Poll::Ready(frame) = this.body.poll_frame(cx) else { return Ok(()) };
+            match frame.transpose().map_err(failed)?.map(Frame::into_trailers) {
+                None => *this.ahead = Ahead::End,
+                Some(Ok(trailers)) => *this.ahead = Ahead::Trailers(Some(trailers)),
+                Some(Err(data)) => {
+                    count(&mut 0, Some(&data))?;
+                    continue;
+                }
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Takes a frame off what is left; `None` is the end.
+fn count<D: Buf>(left: &mut u64, frame: Option<&Frame<D>>) -> Result<(), Error> {
+    let data = frame.and_then(Frame::data_ref);
+    match data.map_or(0, |data| data.remaining() as u64) {
+        more if more > *left => Err(Error::new(Kind::Body, "the body is longer than declared")),
+        _ if data.is_none() && *left > 0 => {
+            Err(Error::new(Kind::Body, "the body is shorter than declared"))
+        }
+        more => {
+            *left -= more;
+            Ok(())
+        }
     }
 }

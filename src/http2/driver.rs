@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     config::ASSUMED_STREAMS,
-    link::Silence,
+    link::Signal,
     pulse::Pulse,
     vitals::{Condition, Death, Vitals},
 };
@@ -36,7 +36,7 @@ pub(super) struct Driver<I> {
     /// Knows of GOAWAY and of stream ids. h2 keeps the connection open for it, so it goes when nobody else is left.
     probe: Option<SendRequest<Bytes>>,
     /// Ends when nobody is left.
-    signals: Option<UnboundedReceiver<Silence>>,
+    signals: Option<UnboundedReceiver<Signal>>,
     vitals: Arc<Vitals>,
     pulse: Pulse,
     runtime: Runtime,
@@ -50,7 +50,7 @@ impl<I: Io> Driver<I> {
     pub(super) fn new(
         mut connection: Connection<Metered<I>, Bytes>,
         probe: SendRequest<Bytes>,
-        signals: UnboundedReceiver<Silence>,
+        signals: UnboundedReceiver<Signal>,
         vitals: Arc<Vitals>,
         pulse: Pulse,
         runtime: Runtime,
@@ -96,15 +96,20 @@ impl<I: Io> Driver<I> {
         self.vitals.allow(allowed);
     }
 
-    fn hear_users(&mut self, cx: &mut Context<'_>) {
-        let Some(signals) = &mut self.signals else { return };
-        while let Poll::Ready(signal) = signals.poll_recv(cx) {
-            let Some(silence) = signal else {
-                (self.signals, self.probe) = (None, None);
-                return;
-            };
-            if let Some(pings) = &mut self.pings {
-                self.pulse.doubt(silence, &self.vitals, pings);
+    /// Ready when one of them wants the end.
+    fn hear_users(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
+        let Some(signals) = &mut self.signals else { return Poll::Pending };
+        loop {
+            match (ready!(signals.poll_recv(cx)), &mut self.pings) {
+                (Some(Signal::Cut), _) => return Poll::Ready(Death::Cut),
+                (Some(Signal::Silence(read)), Some(pings)) => {
+                    self.pulse.doubt(read, &self.vitals, pings);
+                }
+                (Some(_), None) => {}
+                (None, _) => {
+                    (self.signals, self.probe) = (None, None);
+                    return Poll::Pending;
+                }
             }
         }
     }
@@ -142,8 +147,8 @@ impl<I: Io> Future for Driver<I> {
             return Poll::Ready(());
         }
         this.learn(cx);
-        this.hear_users(cx);
-        if let Poll::Ready(death) = this.poll_pulse(cx) {
+        let heard = this.hear_users(cx);
+        if let Poll::Ready(death) = if heard.is_ready() { heard } else { this.poll_pulse(cx) } {
             this.vitals.die(death);
             return Poll::Ready(());
         }

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::vitals::Vitals;
-use crate::{connect::ConnectInfo, rt::Runtime, target::Target};
+use crate::{connect::ConnectInfo, connection::Cut, rt::Runtime, target::Target};
 
 /// Everyone who uses a connection has it; the connection is closed after the last.
 pub(super) struct Link {
@@ -21,13 +21,18 @@ pub(super) struct Link {
     peer: Box<str>,
     info: ConnectInfo,
     runtime: Runtime,
-    signals: UnboundedSender<Silence>,
+    signals: UnboundedSender<Signal>,
     is_used: AtomicBool,
 }
 
-/// A stream was given up for which nothing came: so many bytes had been read, then and now.
+/// What the driver is told.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Silence(pub(super) u64);
+pub(super) enum Signal {
+    /// A stream was given up for which nothing came: so many bytes had been read, then and now.
+    Silence(u64),
+    /// The connection is to end at once.
+    Cut,
+}
 
 impl Link {
     pub(super) fn new(
@@ -35,7 +40,7 @@ impl Link {
         target: &Target,
         info: ConnectInfo,
         runtime: Runtime,
-    ) -> (Self, UnboundedReceiver<Silence>) {
+    ) -> (Self, UnboundedReceiver<Signal>) {
         let (signals, receiver) = unbounded_channel();
         let (target, peer) = (target.clone(), target.to_string().into());
         let is_used = AtomicBool::new(false);
@@ -74,9 +79,19 @@ impl Link {
     }
 
     /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were read.
-    pub(super) fn tell(&self, silence: Silence) {
+    pub(super) fn tell_of_silence(&self, read: u64) {
         self.vitals.doubt();
-        let _ = self.signals.send(silence);
+        let _ = self.signals.send(Signal::Silence(read));
+    }
+
+    /// It does not keep the connection.
+    pub(super) fn cut(&self) -> Cut {
+        let signals = self.signals.downgrade();
+        Cut::new(move || {
+            if let Some(signals) = signals.upgrade() {
+                let _ = signals.send(Signal::Cut);
+            }
+        })
     }
 }
 

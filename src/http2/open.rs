@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::link::{Link, Silence};
+use super::link::Link;
 use crate::error::Error;
 
 /// A stream that someone waits on: counted, and when it is given up without a word of the peer, told.
@@ -58,7 +58,7 @@ impl Drop for Open {
             && read == self.link.vitals().meter().read()
             && self.was_written()
         {
-            self.link.tell(Silence(read));
+            self.link.tell_of_silence(read);
         }
     }
 }

@@ -9,10 +9,7 @@ use std::{
 
 use h2::{Ping, PingPong};
 
-use super::{
-    link::Silence,
-    vitals::{Death, Vitals},
-};
+use super::vitals::{Death, Vitals};
 use crate::rt::{Runtime, Sleep};
 
 /// The PINGs of a connection, and how long their answer may take.
@@ -45,8 +42,8 @@ impl Pulse {
         Self { runtime, interval, timeout, while_idle, beat, asked, is_ping_out: false }
     }
 
-    /// Asks the peer, unless it has said something since.
-    pub(super) fn doubt(&mut self, Silence(read): Silence, vitals: &Vitals, pings: &mut PingPong) {
+    /// Asks the peer, unless it has said something since so many bytes were read.
+    pub(super) fn doubt(&mut self, read: u64, vitals: &Vitals, pings: &mut PingPong) {
         if read == vitals.meter().read() {
             self.ask(read, pings);
             vitals.report();

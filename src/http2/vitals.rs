@@ -46,6 +46,8 @@ pub(super) enum Death {
     Silent(Duration),
     /// The runtime dropped the driver.
     Abandoned,
+    /// The pool was closed, and waited long enough.
+    Cut,
 }
 
 impl Vitals {
@@ -83,9 +85,9 @@ impl Vitals {
         self.condition() < Condition::Draining
     }
 
-    /// How many streams there may be at once.
-    pub(super) fn streams(&self) -> usize {
-        if self.is_open() { self.allowed.load(Ordering::Acquire) } else { 0 }
+    /// How many streams there may be at once; `None` while there are to be no new ones.
+    fn streams(&self) -> Option<usize> {
+        self.is_open().then(|| self.allowed.load(Ordering::Acquire))
     }
 
     pub(super) fn allow(&self, streams: usize) {
@@ -140,7 +142,10 @@ impl Vitals {
         let Some(place) = self.place.get().and_then(Weak::upgrade) else { return };
         loop {
             let streams = self.streams();
-            place.streams(streams);
+            match streams {
+                Some(streams) => place.streams(streams),
+                None => place.suspend(),
+            }
             if self.streams() == streams {
                 return;
             }
@@ -175,7 +180,7 @@ impl Death {
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::Silent(_) => Kind::Io,
-            Self::Abandoned => Kind::Canceled,
+            Self::Abandoned | Self::Cut => Kind::Canceled,
         }
     }
 }
@@ -185,6 +190,7 @@ impl fmt::Display for Death {
         match self {
             Self::Silent(time) => write!(f, "the peer is silent: no answer to a PING in {time:?}"),
             Self::Abandoned => f.write_str("the runtime dropped the task of the connection"),
+            Self::Cut => f.write_str("the connection was cut off"),
         }
     }
 }

@@ -17,6 +17,12 @@ impl Runtime {
     }
 }
 
+impl Default for Runtime {
+    fn default() -> Self {
+        Self::tokio()
+    }
+}
+
 /// Spawns on the runtime of the caller; remembers it, because a body may be dropped on a thread that has none.
 #[derive(Default)]
 struct Remembering {

@@ -1,23 +1,20 @@
 use super::peer::{HEADERS, Told, get, pair, send, silent_pair, turns};
-use crate::{
-    connection::{Connection, Place},
-    http2::Http2Config,
-};
+use crate::{connection::Connection, http2::Http2Config};
 
 #[tokio::test]
 async fn a_hundred_streams_are_assumed_until_the_peer_says_otherwise() {
     let (connection, mut peer) = silent_pair(&Http2Config::new()).await;
     let told = Told::by(&connection);
-    assert_eq!(told.streams(), [100]);
+    assert_eq!(told.streams(), [Some(100)]);
     peer.allow_streams(3).await;
     turns().await;
-    assert_eq!(told.streams(), [100, 3]);
+    assert_eq!(told.streams(), [Some(100), Some(3)]);
 }
 
 #[tokio::test]
 async fn a_peer_that_names_no_limit_is_assumed_to_mean_a_hundred() {
     let (connection, _peer) = pair().await;
-    assert_eq!(Told::by(&connection).streams(), [100]);
+    assert_eq!(Told::by(&connection).streams(), [Some(100)]);
 }
 
 #[tokio::test]
@@ -28,7 +25,7 @@ async fn a_limit_may_change_and_may_be_none_at_all() {
         peer.allow_streams(streams).await;
         turns().await;
     }
-    assert_eq!(told.streams(), [100, 5, 0, 7]);
+    assert_eq!(told.streams(), [Some(100), Some(5), Some(0), Some(7)]);
     assert!(connection.is_open());
 }
 
@@ -37,7 +34,7 @@ async fn a_place_that_comes_late_is_told_what_is_so_then() {
     let (connection, mut peer) = pair().await;
     peer.allow_streams(9).await;
     turns().await;
-    assert_eq!(Told::by(&connection).streams(), [9]);
+    assert_eq!(Told::by(&connection).streams(), [Some(9)]);
 }
 
 #[tokio::test]
@@ -46,7 +43,7 @@ async fn a_place_on_a_closed_connection_is_closed() {
     drop(peer);
     turns().await;
     let told = Told::by(&connection);
-    assert_eq!(told.streams(), [0]);
+    assert_eq!(told.streams(), [None]);
     assert!(told.is_closed());
 }
 
@@ -54,7 +51,7 @@ async fn a_place_on_a_closed_connection_is_closed() {
 async fn a_connection_has_one_place() {
     let (connection, _peer) = pair().await;
     let told = Told::by(&connection);
-    assert!(connection.hold(Place::new(told, 7)).is_some());
+    assert!(connection.hold(told.place()).is_some());
 }
 
 #[tokio::test]

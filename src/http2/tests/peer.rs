@@ -24,7 +24,7 @@ use super::super::{Http2, Http2Body, Http2Config, Sending, handshake};
 use crate::{
     Body, Error,
     connect::ConnectInfo,
-    connection::{Connection, Place, PlaceKeeper, SendError},
+    connection::{Connection, Place, PlaceKeeper},
     io::Io,
     rt::Runtime,
     target::{Origin, Target},
@@ -70,11 +70,6 @@ impl Frame {
 
     pub(super) fn ends(&self) -> bool {
         self.flags & END_STREAM != 0
-    }
-
-    /// Whether the head or trailers hold this text without being compressed by Huffman's code.
-    pub(super) fn holds(&self, text: &str) -> bool {
-        self.payload.windows(text.len()).any(|window| window == text.as_bytes())
     }
 }
 
@@ -248,8 +243,6 @@ pub(super) async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
 
-pub(super) type Outcome = Result<Response<Http2Body>, SendError<Request<Body>>>;
-
 /// Lets the connection's task do all that it can.
 pub(super) async fn turns() {
     for _ in 0..20 {
@@ -286,7 +279,7 @@ impl HttpBody for Fed {
 /// A pool that writes down what it is told.
 #[derive(Default)]
 pub(super) struct Told {
-    streams: Mutex<Vec<usize>>,
+    streams: Mutex<Vec<Option<usize>>>,
     closed: AtomicBool,
 }
 
@@ -294,11 +287,17 @@ impl Told {
     /// A pool in which the connection has its place.
     pub(super) fn by(connection: &Http2<Body>) -> Arc<Self> {
         let told = Arc::new(Self::default());
-        assert!(connection.hold(Place::new(told.clone(), 7)).is_none());
+        assert!(connection.hold(told.place()).is_none());
         told
     }
 
-    pub(super) fn streams(&self) -> Vec<usize> {
+    pub(super) fn place(self: &Arc<Self>) -> Place {
+        let keeper: Arc<dyn PlaceKeeper> = self.clone();
+        Place::new(Arc::downgrade(&keeper), 7)
+    }
+
+    /// How many streams there may be, or that there are to be no new ones, in the order of telling.
+    pub(super) fn streams(&self) -> Vec<Option<usize>> {
         self.streams.lock().unwrap().clone()
     }
 
@@ -308,7 +307,7 @@ impl Told {
 }
 
 impl PlaceKeeper for Told {
-    fn streams(&self, place: u64, streams: usize) {
+    fn streams(&self, place: u64, streams: Option<usize>) {
         assert_eq!(place, 7);
         self.streams.lock().unwrap().push(streams);
     }
@@ -317,6 +316,11 @@ impl PlaceKeeper for Told {
         assert_eq!(place, 7);
         self.closed.store(true, Ordering::Release);
     }
+}
+
+/// On a paused clock.
+pub(super) async fn wait(time: Duration) {
+    runtime().sleep(time).await;
 }
 
 pub(super) fn seconds(seconds: u64) -> Duration {

@@ -1,0 +1,43 @@
+//! The future of the connectors of this crate: opaque, but with a name.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::Connected;
+use crate::error::Error;
+
+/// Bytes that are on their way.
+///
+/// # Cancellation
+///
+/// Dropping it closes whatever was opened so far. The tcp, unix and memory connectors leave nothing behind but, with
+/// the system's resolver, a look-up that nobody waits for any more.
+pub struct Connecting<I> {
+    future: Pin<Box<dyn Future<Output = Result<Connected<I>, Error>> + Send>>,
+}
+
+impl<I> Connecting<I> {
+    pub(crate) fn new(
+        future: impl Future<Output = Result<Connected<I>, Error>> + Send + 'static,
+    ) -> Self {
+        Self { future: Box::pin(future) }
+    }
+}
+
+impl<I> Future for Connecting<I> {
+    type Output = Result<Connected<I>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<I> fmt::Debug for Connecting<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! Finds the addresses of a host: names by a resolver, literals by themselves.
+//!
+//! A resolver is any [`Service`] of [`Name`]s; [`Resolve`] is the alias for it. Two are here: the system's
+//! ([`SystemResolver`]), and one that is told what to answer ([`StaticResolver`]).
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use tower_service::Service;
+
+use crate::error::{BoxError, Error, Kind};
+
+mod fixed;
+#[cfg(feature = "tokio")]
+pub(crate) mod lookup;
+#[cfg(feature = "tokio")]
+mod system;
+
+pub use fixed::{NoFallback, StaticResolver, StaticResolving};
+#[cfg(feature = "tokio")]
+pub use system::{SystemResolver, SystemResolving};
+
+/// Name to addresses: an alias for the services that resolve.
+///
+/// The order of the answer is the order of preference (RFC 6724). Ports are not looked at: the target's is used. An
+/// answer without any address is an error.
+///
+/// ```
+/// use std::{convert::Infallible, net::SocketAddr};
+/// use tower_transport::connect::{Name, Resolve};
+///
+/// fn resolves<R: Resolve>(resolver: R) -> R {
+///     resolver
+/// }
+/// resolves(tower::service_fn(|name: Name| async move {
+///     println!("somebody asks for {name}");
+///     Ok::<_, Infallible>([SocketAddr::from(([127, 0, 0, 1], 0))])
+/// }));
+/// ```
+pub trait Resolve:
+    Service<
+        Name,
+        Response: IntoIterator<Item = SocketAddr>,
+        Error: Into<BoxError>,
+        Future: Send + 'static,
+    >
+{
+}
+
+impl<S> Resolve for S where
+    S: Service<
+            Name,
+            Response: IntoIterator<Item = SocketAddr>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        >
+{
+}
+
+/// The name of a host, in lower case: names compare without regard to case (RFC 4343).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// The name as somebody wrote it. Whether it can be a name is for the resolver to say.
+    pub fn new(name: &str) -> Self {
+        Self(name.to_ascii_lowercase().into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The error of a resolver: ours as it is, any other as the cause of ours.
+fn failed(name: &Name, error: impl Into<BoxError>) -> Error {
+    match error.into().downcast::<Error>() {
+        Ok(ours) => *ours,
+        Err(other) => Error::new(Kind::Dns, format!("resolving {name}")).because(other),
+    }
+}

@@ -1,0 +1,71 @@
+//! Asks the operating system, on a thread of tokio's.
+
+use std::{
+    fmt,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    vec,
+};
+
+use tower_service::Service;
+
+use super::Name;
+
+/// The resolver of the operating system: `getaddrinfo`, with its hosts file, search domains and caches.
+///
+/// It keeps no answers. It must be called within a tokio runtime, whose blocking threads ask the question.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemResolver;
+
+/// The answer of the [`SystemResolver`].
+///
+/// # Cancellation
+///
+/// Nobody hears the answer any more, but a question that a thread has begun to ask is asked to its end: the operating
+/// system knows no other way.
+pub struct SystemResolving {
+    future: Pin<Box<dyn Future<Output = io::Result<vec::IntoIter<SocketAddr>>> + Send>>,
+}
+
+impl SystemResolver {
+    /// The resolver of the operating system.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl Service<Name> for SystemResolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = SystemResolving;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> SystemResolving {
+        let future = async move {
+            let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(addresses.collect::<Vec<_>>().into_iter())
+        };
+        SystemResolving { future: Box::pin(future) }
+    }
+}
+
+impl Future for SystemResolving {
+    type Output = io::Result<vec::IntoIter<SocketAddr>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for SystemResolving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemResolving").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! Reaches a listener in the same process: a test double that needs no network and no runtime.
+
+use std::{
+    io,
+    task::{Context, Poll},
+};
+
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{DuplexStream, duplex},
+    sync::mpsc,
+};
+use tower_service::Service;
+
+use super::{Connected, Connecting};
+use crate::{
+    error::{Error, Kind},
+    target::Target,
+};
+
+/// How much one side may write before the other has read it: as a socket has, some.
+const BUFFER: usize = 64 * 1024;
+
+/// Connects to a [`MemoryListener`], whatever the target.
+///
+/// A double for tests: the listener sees which target was asked for and plays the server. Connecting succeeds at once,
+/// before it is accepted; when the listener is dropped, connections are refused.
+///
+/// ```
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tower::ServiceExt;
+/// use tower_transport::{connect::MemoryConnector, target::{Origin, Target}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (connector, mut listener) = MemoryConnector::pair();
+/// let origin = Origin::try_from(&"http://example.com".parse()?)?;
+/// let client = connector.oneshot(Target::new(origin)).await?.io.into_inner();
+///
+/// let (mut server, target) = listener.accept().await.ok_or("all connectors are gone")?;
+/// assert_eq!(target.to_string(), "example.com:80");
+/// server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+/// # drop(server);
+/// # let (mut client, mut said) = (client, String::new());
+/// # client.read_to_string(&mut said).await?;
+/// # assert_eq!(said, "HTTP/1.1 200 OK\r\n\r\n");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryConnector {
+    listener: mpsc::UnboundedSender<(DuplexStream, Target)>,
+}
+
+/// Where the connections of a [`MemoryConnector`] arrive.
+#[derive(Debug)]
+pub struct MemoryListener {
+    connections: mpsc::UnboundedReceiver<(DuplexStream, Target)>,
+}
+
+impl MemoryConnector {
+    /// A connector, and the listener that it reaches.
+    pub fn pair() -> (Self, MemoryListener) {
+        let (listener, connections) = mpsc::unbounded_channel();
+        (Self { listener }, MemoryListener { connections })
+    }
+
+    fn connect(&self, target: Target) -> Result<Connected<TokioIo<DuplexStream>>, Error> {
+        let (client, server) = duplex(BUFFER);
+        match self.listener.send((server, target)) {
+            Ok(()) => Ok(Connected::new(TokioIo::new(client))),
+            Err(mpsc::error::SendError((_, target))) => Err(refused(&target)),
+        }
+    }
+}
+
+impl MemoryListener {
+    /// The server's side of the next connection, and the target that was asked for; `None` when the last connector is
+    /// gone.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses no connection.
+    pub async fn accept(&mut self) -> Option<(DuplexStream, Target)> {
+        self.connections.recv().await
+    }
+}
+
+impl Service<Target> for MemoryConnector {
+    type Response = Connected<TokioIo<DuplexStream>>;
+    type Error = Error;
+    type Future = Connecting<TokioIo<DuplexStream>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        let connector = self.clone();
+        Connecting::new(async move { connector.connect(target) })
+    }
+}
+
+fn refused(target: &Target) -> Error {
+    let refusal = io::Error::from(io::ErrorKind::ConnectionRefused);
+    Error::new(Kind::Connect, format!("connecting to {target}")).because(refusal)
+}

@@ -1,0 +1,47 @@
+//! Where there are no Unix sockets: the same connector, and a clear error.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use hyper_util::rt::TokioIo;
+use tower_service::Service;
+
+use super::{Connected, Connecting, TcpIo};
+use crate::{error::Error, target::Target};
+
+/// A connector to Unix sockets, of which this system has none: every connection is an error.
+#[derive(Clone, Debug, Default)]
+pub struct UnixConnector {}
+
+/// The stream that there cannot be here.
+pub type UnixIo = TcpIo;
+
+impl UnixConnector {
+    /// A connector for targets whose route is a Unix socket.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A connector to one socket.
+    pub fn to(_path: impl Into<Arc<Path>>) -> Self {
+        Self::default()
+    }
+}
+
+impl Service<Target> for UnixConnector {
+    type Response = Connected<TokioIo<UnixIo>>;
+    type Error = Error;
+    type Future = Connecting<TokioIo<UnixIo>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        let error = Error::builder(format!("connecting to {target}: no Unix sockets here"));
+        Connecting::new(std::future::ready(Err(error)))
+    }
+}

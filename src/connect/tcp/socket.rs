@@ -1,0 +1,84 @@
+//! One socket: what it is told before it connects, and connecting it to one address.
+
+use std::{
+    fmt,
+    io::{self, Read},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::connect::socket::Kernel;
+
+type More = dyn Fn(&TcpSocket) -> io::Result<()> + Send + Sync;
+
+/// What a socket is told before it connects.
+#[derive(Clone)]
+pub(super) struct SocketOptions {
+    pub(super) nodelay: bool,
+    pub(super) keepalive: Option<Duration>,
+    pub(super) more: Option<Arc<More>>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self { nodelay: true, keepalive: Some(Duration::from_secs(60)), more: None }
+    }
+}
+
+impl SocketOptions {
+    /// Connects one socket. Dropping the future closes it.
+    pub(super) async fn connect(
+        self,
+        local: Option<IpAddr>,
+        address: SocketAddr,
+    ) -> io::Result<TcpStream> {
+        let stream = self.open(local, address)?.connect(address).await?;
+        if is_its_own_peer(&stream) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        Ok(stream)
+    }
+
+    fn open(&self, local: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpSocket> {
+        let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+        socket.set_nodelay(self.nodelay)?;
+        if let Some(every) = self.keepalive {
+            let every = every.max(Duration::from_secs(1));
+            let probes = TcpKeepalive::new().with_time(every).with_interval(every);
+            SockRef::from(&socket).set_tcp_keepalive(&probes)?;
+        }
+        if let Some(local) = local {
+            socket.bind(SocketAddr::new(local, 0))?;
+        }
+        if let Some(more) = &self.more {
+            more(&socket)?;
+        }
+        Ok(socket)
+    }
+}
+
+/// A socket that the kernel gave the very port it connects to meets itself, if nobody listens there: TCP's
+/// simultaneous open (RFC 9293 §3.5). It would answer a request with that request.
+fn is_its_own_peer(stream: &TcpStream) -> bool {
+    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
+}
+
+impl Kernel for TcpStream {
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*SockRef::from(self)).read(buffer)
+    }
+}
+
+impl fmt::Debug for SocketOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketOptions")
+            .field("nodelay", &self.nodelay)
+            .field("keepalive", &self.keepalive)
+            .field("more", &self.more.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,107 @@
+//! Reaches a Unix socket.
+
+use std::{
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::net::UnixStream;
+use tower_service::Service;
+
+use super::{
+    ConnectInfo, Connected, Connecting,
+    socket::{Kernel, SocketIo},
+};
+use crate::{
+    error::{Error, Kind},
+    io::Recheck,
+    target::{Route, Target},
+};
+
+/// The bytes of a [`UnixConnector`].
+pub type UnixIo = SocketIo<UnixStream>;
+
+/// Connects to Unix sockets: that of the target's [`Route::Unix`], or one for all.
+///
+/// Connecting to a Unix socket succeeds or fails at once, so there is no timeout to set.
+///
+/// ```
+/// use tower_transport::connect::UnixConnector;
+///
+/// let as_routed = UnixConnector::new();
+/// let docker = UnixConnector::to("/var/run/docker.sock");
+/// ```
+///
+/// # Errors
+///
+/// [`is_connect`](Error::is_connect), naming the path, if nobody listens; [`is_builder`](Error::is_builder) for a
+/// target that leads to no socket, or that names a local address, which a Unix socket cannot have.
+#[derive(Clone, Debug, Default)]
+pub struct UnixConnector {
+    fixed: Option<Arc<Path>>,
+}
+
+impl UnixConnector {
+    /// A connector for targets whose route is a Unix socket.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A connector to one socket, whatever the host is called. A route that names another socket is refused.
+    pub fn to(path: impl AsRef<Path>) -> Self {
+        Self { fixed: Some(path.as_ref().into()) }
+    }
+
+    fn path(&self, target: &Target) -> Result<Arc<Path>, Error> {
+        if target.local_address.is_some() {
+            return Err(Error::builder(format!("{target} by a Unix socket has no local address")));
+        }
+        match (&target.route, &self.fixed) {
+            (Route::Direct, Some(fixed)) => Ok(fixed.clone()),
+            (Route::Direct, None) => {
+                Err(Error::builder(format!("the way to {target} is not by a Unix socket")))
+            }
+            (Route::Unix(path), Some(fixed)) if path != fixed => {
+                let fixed = fixed.display();
+                Err(Error::builder(format!("all connections go to {fixed}, not to {target}")))
+            }
+            (Route::Unix(path), _) => Ok(path.clone()),
+        }
+    }
+}
+
+impl Service<Target> for UnixConnector {
+    type Response = Connected<TokioIo<UnixIo>>;
+    type Error = Error;
+    type Future = Connecting<TokioIo<UnixIo>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        let path = self.path(&target);
+        Connecting::new(async move { connect(&path?, &target).await })
+    }
+}
+
+async fn connect(path: &Path, target: &Target) -> Result<Connected<TokioIo<UnixIo>>, Error> {
+    let stream = UnixStream::connect(path).await.map_err(|error| {
+        let doing =
+            format!("connecting to {} at {}", target.origin.authority_form(), path.display());
+        Error::new(Kind::Connect, doing).because(error)
+    })?;
+    let recheck = Recheck::new();
+    let info = ConnectInfo::default().with_recheck(recheck.clone());
+    Ok(Connected { io: TokioIo::new(UnixIo::new(stream, recheck)), info })
+}
+
+impl Kernel for UnixStream {
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*SockRef::from(self)).read(buffer)
+    }
+}

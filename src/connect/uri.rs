@@ -1,0 +1,227 @@
+//! Connectors by URI, in both directions: those made for hyper-util as ours, and ours for hyper-util and tonic.
+//!
+//! Both ways the [`Target`] is translated to or from a [`Uri`], which says less: only scheme, host and port.
+
+use std::{
+    fmt,
+    future::ready,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Uri, uri::PathAndQuery};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tower_service::Service;
+
+use super::{Connect, ConnectInfo, Connected, Connecting};
+use crate::{
+    error::{BoxError, Error},
+    io::Io,
+    target::{Origin, Protocols, Route, Target},
+};
+
+#[cfg(feature = "hyper-util")]
+mod legacy;
+
+/// Makes a connector of ours out of a service of [`Uri`]s, as they are made for hyper-util's client: hyper-rustls, Unix
+/// sockets, Tor.
+///
+/// It is given the URI of the origin, `https://example.com:8443/`, and whether it speaks TLS for `https` is its own
+/// affair. If it does, there is no TLS layer above it, and so nobody who verifies a
+/// [`ServerName`](crate::target::ServerName) instead of the host.
+///
+/// ```
+/// use tower::service_fn;
+/// use tower_transport::connect::{ConnectInfo, UriConnector};
+/// # use tower_transport::{connect::Connect, target::Target};
+/// # fn connects<C: Connect<Target>>(_: C) {}
+/// use hyper_util::rt::TokioIo;
+/// use http::Uri;
+/// # use std::{convert::Infallible, future::ready};
+/// # use tokio::io::DuplexStream;
+///
+/// let theirs = service_fn(|uri: Uri| ready(Ok::<_, Infallible>(TokioIo::new(tokio::io::duplex(64).0))));
+/// let ours = UriConnector::new(theirs).info(|_: &TokioIo<DuplexStream>| ConnectInfo::default());
+/// # connects(ours);
+/// ```
+///
+/// # Errors
+///
+/// Any error of the service is the source of one for which [`is_connect`](Error::is_connect) holds. A target with a
+/// route or a local address, which a URI cannot say, gives one for which [`is_builder`](Error::is_builder) does.
+#[derive(Clone)]
+pub struct UriConnector<S, F> {
+    inner: S,
+    inform: F,
+}
+
+/// Makes a service of [`Uri`]s out of a connector of ours, with its TLS and proxies: for hyper-util's client, for
+/// tonic's `Endpoint::connect_with_connector`, and for whatever else takes one.
+///
+/// What it answers with has hyper's [`Read`] and [`Write`] and, with the feature `hyper-util`, says as hyper-util's
+/// `Connection` whether ALPN chose HTTP/2. The [`ConnectInfo`] is then an extension of the response, too.
+///
+/// ```
+/// use tower::ServiceExt;
+/// use tower_transport::connect::{MemoryConnector, UriService};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (connector, mut listener) = MemoryConnector::pair();
+/// let io = UriService::new(connector).oneshot("http://example.com/".parse()?).await?;
+/// # drop(io);
+/// # assert!(listener.accept().await.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct UriService<C> {
+    inner: C,
+    protocols: Protocols,
+}
+
+impl<S: Service<Uri>> UriConnector<S, fn(&S::Response) -> ConnectInfo> {
+    /// A connector about whose bytes nothing is known.
+    pub fn new(inner: S) -> Self {
+        Self { inner, inform: |_| ConnectInfo::default() }
+    }
+}
+
+impl<S, F> UriConnector<S, F> {
+    /// Says what is known about the bytes: the addresses, what ALPN chose, TLS.
+    pub fn info<I, G: Fn(&I) -> ConnectInfo>(self, inform: G) -> UriConnector<S, G> {
+        UriConnector { inner: self.inner, inform }
+    }
+}
+
+impl<S, F> Service<Target> for UriConnector<S, F>
+where
+    S: Service<Uri, Response: Io, Error: Into<BoxError>, Future: Send + 'static>,
+    F: Fn(&S::Response) -> ConnectInfo + Clone + Send + 'static,
+{
+    type Response = Connected<S::Response>;
+    type Error = Error;
+    type Future = Connecting<S::Response>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        let uri = match uri(&target) {
+            Ok(uri) => uri,
+            Err(error) => return Connecting::new(ready(Err(error))),
+        };
+        let (connecting, inform) = (self.inner.call(uri), self.inform.clone());
+        Connecting::new(async move {
+            let io = connecting.await.map_err(|error| failed(error, &target))?;
+            let info = inform(&io);
+            Ok(Connected { io, info })
+        })
+    }
+}
+
+impl<C> UriService<C> {
+    /// A service of URIs by this connector, which offers what [`Protocols::Negotiated`] stands for.
+    pub fn new(inner: C) -> Self {
+        Self { inner, protocols: Protocols::default() }
+    }
+
+    /// Which versions of HTTP may be spoken, and so what TLS offers. For tonic, which speaks only HTTP/2, it is
+    /// [`Protocols::Http2Only`].
+    pub fn protocols(mut self, protocols: Protocols) -> Self {
+        self.protocols = protocols;
+        self
+    }
+
+    fn target(&self, uri: &Uri) -> Result<Target, Error> {
+        let mut target = Target::new(Origin::try_from(uri)?);
+        target.protocols = self.protocols;
+        Ok(target)
+    }
+}
+
+impl<C: Connect<Target>> Service<Uri> for UriService<C> {
+    type Response = Connected<C::Io>;
+    type Error = Error;
+    type Future = Connecting<C::Io>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let target = match self.target(&uri) {
+            Ok(target) => target,
+            Err(error) => return Connecting::new(ready(Err(error))),
+        };
+        let connecting = self.inner.call(target.clone());
+        Connecting::new(async move { connecting.await.map_err(|error| failed(error, &target)) })
+    }
+}
+
+fn failed(error: impl Into<BoxError>, target: &Target) -> Error {
+    Error::from_connector(error.into(), format!("connecting to {target}"))
+}
+
+/// The URI of an origin, if nothing else is asked for.
+fn uri(target: &Target) -> Result<Uri, Error> {
+    if target.route != Route::Direct || target.local_address.is_some() {
+        let doing = format!("a URI cannot say the route or the local address of {target}");
+        return Err(Error::builder(doing));
+    }
+    Uri::builder()
+        .scheme(target.origin.scheme().as_str())
+        .authority(&*target.origin.authority())
+        .path_and_query(PathAndQuery::from_static("/"))
+        .build()
+        .map_err(|error| Error::builder(format!("writing {target} as a URI")).because(error))
+}
+
+/// As the bytes themselves, so that it can be given to whoever wants only bytes.
+impl<I: Read + Unpin> Read for Connected<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl<I: Write + Unpin> Write for Connected<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for UriConnector<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UriConnector").field(&self.inner).finish()
+    }
+}

@@ -1,0 +1,209 @@
+//! HTTP/1.1: bytes to an exclusive connection, one request at a time, over hyper.
+//!
+//! hyper parses and frames. What is done here is what a pool must know, and what hyper leaves open:
+//!
+//! * **How far a failed request came**: hyper returns a request that it never began; for the others the bytes are
+//!   counted.
+//! * **What the kernel already knows**: before a request on a connection that has served one, the socket is asked past
+//!   the runtime's memory, so that an answer nobody asked for is not taken for the answer of this request.
+//! * **An answer to a request that the peer stopped reading** is still the answer.
+//! * **Letting go**: dropping a connection that is not idle ends it at once, also if the peer reads nothing any more;
+//!   an idle one is closed politely; one that was upgraded lives on.
+//!
+//! What a peer may send, where RFC 9112 leaves a choice or hyper another than ours:
+//!
+//! | what comes | what is made of it |
+//! |---|---|
+//! | heads and 1xx together longer than [`max_head_size`](Http1Config::max_head_size), trailers likewise | protocol error |
+//! | `Content-Length` together with `Transfer-Encoding` (§6.3) | protocol error, the connection is closed |
+//! | a transfer coding other than one `chunked` (§6.1; we ask for none) | protocol error, the connection is closed |
+//! | several equal `Content-Length` (§6.3) | one |
+//! | several different, signed, hexadecimal or overflowing ones | protocol error |
+//! | framing fields in an answer that has no body: `HEAD`, 204, 304, tunnels (§6.3) | ignored |
+//! | folded lines (§5.2) | joined by a space |
+//! | a space before the colon, a bare CR, NUL, a line without a colon | protocol error |
+//! | a bare LF at the end of a line (§2.2), no reason phrase (§4) | accepted |
+//! | a version other than 1.0 and 1.1 | protocol error |
+//! | 1xx (RFC 9110 §15.2) | passed over, or told to `hyper::ext::on_informational`; counted as head |
+//! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
+//! | 204 to `CONNECT` | no tunnel, as hyper has it; other 2xx are |
+//! | anything after the end of an answer | the connection is closed, the answer stands |
+//! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |
+//!
+//! What is sent: `Host` first, as the URL or the caller says; `Content-Length` for a body of known length, also 0 for the
+//! methods that have one; `Transfer-Encoding: chunked` for any other, also with `GET`. Trailers are sent if the request
+//! announces them with `Trailer` (RFC 9110 §6.6.2), and are passed over if not.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response, Version};
+use http_body::Body;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tower_service::Service;
+
+use crate::{
+    body::Measured,
+    connect::ConnectInfo,
+    connection::{Connection, Cut, Place, Progress, SendError},
+    error::{BoxError, Error},
+    io::{Io, Metered},
+    rt::Runtime,
+    target::{Origin, Target},
+};
+
+mod answer;
+mod body;
+mod config;
+mod failure;
+mod line;
+mod outgoing;
+mod sending;
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests;
+
+pub use body::Http1Body;
+pub use config::Http1Config;
+pub use sending::Sending;
+
+use line::Line;
+use outgoing::Plan;
+
+/// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
+///
+/// # Cancellation
+///
+/// HTTP/1.1 cannot take a request back: dropping the future of one that is under way costs the connection.
+pub struct Http1<B> {
+    sender: SendRequest<Measured<B>>,
+    line: Arc<Line>,
+    origin: Origin,
+    info: ConnectInfo,
+    reading_limit: u64,
+    used: bool,
+}
+
+/// Bytes to connection. Nothing is sent before the first request.
+pub(crate) async fn handshake<I: Io, B>(
+    io: I,
+    info: ConnectInfo,
+    target: &Target,
+    config: &Http1Config,
+    runtime: &Runtime,
+) -> Result<Http1<B>, Error>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let (io, meter) = Metered::new(io);
+    let (line, switch) = Line::new(target, meter);
+    let (sender, connection) = Builder::from(config)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(|error| failure::described(error, line.doing("opening HTTP/1.1 with")))?;
+    runtime.spawn(switch.unless_cut(connection.with_upgrades()));
+    Ok(Http1 {
+        sender,
+        line: Arc::new(line),
+        origin: target.origin.clone(),
+        info: info.with_version(Version::HTTP_11),
+        reading_limit: config.reading_limit(),
+        used: false,
+    })
+}
+
+impl<B> Service<Request<B>> for Http1<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Http1Body>;
+    type Error = SendError<Request<B>>;
+    type Future = Sending<B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let ready = self.sender.poll_ready(cx).map_err(|error| self.closed(error));
+        match ready {
+            Poll::Ready(Ok(())) if !self.line.takes_requests() => {
+                let message = self.line.doing("the connection was closed by the last answer of");
+                Poll::Ready(Err(SendError::after(Progress::Unsent, failure::closed(message))))
+            }
+            ready => ready,
+        }
+    }
+
+    fn call(&mut self, request: Request<B>) -> Sending<B> {
+        let plan = match Plan::of(&request, &self.origin, self.line.peer_is_old()) {
+            Ok(plan) => plan,
+            Err(error) => return Sending::refused(SendError::unsent(error, request)),
+        };
+        let (request, before) = plan.carry_out(request);
+        self.look_at_the_socket();
+        self.line.meter().limit_reading(Some(self.reading_limit));
+        let asked = answer::Asked::by(&request);
+        let exchange = sending::Exchange::new(before, asked, self.line.clone());
+        Sending::new(self.sender.try_send_request(request), exchange)
+    }
+}
+
+impl<B> Http1<B> {
+    /// Whoever used the connection before may have left the runtime believing that there is nothing to read. hyper
+    /// reads before it writes, and takes no request when there is something.
+    fn look_at_the_socket(&mut self) {
+        if std::mem::replace(&mut self.used, true)
+            && let Some(recheck) = self.info.recheck()
+        {
+            recheck.request();
+        }
+    }
+
+    fn closed(&self, error: hyper::Error) -> SendError<Request<B>> {
+        let error = failure::described(error, self.line.doing("sending a request to"));
+        SendError::after(Progress::Unsent, error)
+    }
+}
+
+impl<B> Connection<Request<B>> for Http1<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn is_open(&self) -> bool {
+        !self.sender.is_closed() && self.line.takes_requests()
+    }
+
+    fn hold(&self, place: Place) -> Option<Place> {
+        self.line.meter().hold(place);
+        None
+    }
+
+    fn keep_alive(&self) -> Option<Duration> {
+        self.line.keep_alive()
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        let line = self.line.clone();
+        Some(Cut::new(move || line.cut()))
+    }
+
+    fn info(&self) -> Option<&ConnectInfo> {
+        Some(&self.info)
+    }
+}
+
+impl<B> Drop for Http1<B> {
+    fn drop(&mut self) {
+        if !self.sender.is_ready() {
+            self.line.cut();
+        }
+    }
+}
+
+impl<B> fmt::Debug for Http1<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http1").field("line", &self.line).field("info", &self.info).finish()
+    }
+}

@@ -1,0 +1,70 @@
+//! The body of an HTTP/1.1 answer.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{failure, line::Line};
+use crate::error::Error;
+
+/// The body of an answer, as it comes.
+///
+/// One that ends before its length, its last chunk, or without the end of TLS is an error for which
+/// [`Error::is_protocol`] holds: a part of a body is never taken for the whole.
+///
+/// # Cancellation
+///
+/// Dropping it before its end costs the connection, unless what is left has already come.
+pub struct Http1Body {
+    incoming: Incoming,
+    line: Arc<Line>,
+}
+
+impl Http1Body {
+    pub(super) fn new(incoming: Incoming, line: Arc<Line>) -> Self {
+        Self { incoming, line }
+    }
+
+    fn failed(&self, error: hyper::Error) -> Error {
+        let doing = self.line.doing("reading the response body from");
+        match self.line.is_cut() {
+            true => failure::closed(doing).because(error),
+            false => failure::described(error, doing),
+        }
+        .sent(true)
+    }
+}
+
+impl Body for Http1Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        frame.map_err(|error| self.failed(error))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl fmt::Debug for Http1Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http1Body").finish_non_exhaustive()
+    }
+}

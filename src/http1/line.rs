@@ -1,0 +1,167 @@
+//! What a connection, its requests and its bodies know in common, and the switch that ends it.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{io::Meter, target::Target};
+
+/// One connection, as everything that belongs to it sees it.
+pub(super) struct Line {
+    peer: String,
+    meter: Arc<Meter>,
+    standing: AtomicU8,
+    /// Seconds; [`NOT_SAID`] if the peer did not say.
+    keep_alive: AtomicU64,
+    cut: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+/// What the answers so far have made of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Standing {
+    /// It speaks HTTP/1.1.
+    Open,
+    /// It stays open, but the peer speaks HTTP/1.0 and knows no chunks.
+    Old,
+    /// It speaks another protocol now, and lives as long as whoever has its bytes.
+    Switched,
+    /// It was ended on purpose.
+    Cut,
+}
+
+/// The connection's end of the switch.
+pub(super) struct Switch(oneshot::Receiver<()>);
+
+const NOT_SAID: u64 = u64::MAX;
+
+impl Line {
+    pub(super) fn new(target: &Target, meter: Arc<Meter>) -> (Self, Switch) {
+        let (cut, switch) = oneshot::channel();
+        let line = Self {
+            peer: target.to_string(),
+            meter,
+            standing: AtomicU8::new(Standing::Open as u8),
+            keep_alive: AtomicU64::new(NOT_SAID),
+            cut: Mutex::new(Some(cut)),
+        };
+        (line, Switch(switch))
+    }
+
+    /// `what` and for whom.
+    pub(super) fn doing(&self, what: &str) -> String {
+        format!("{what} {}", self.peer)
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Acquire) {
+            0 => Standing::Open,
+            1 => Standing::Old,
+            2 => Standing::Switched,
+            _ => Standing::Cut,
+        }
+    }
+
+    pub(super) fn takes_requests(&self) -> bool {
+        matches!(self.standing(), Standing::Open | Standing::Old)
+    }
+
+    pub(super) fn peer_is_old(&self) -> bool {
+        self.standing() == Standing::Old
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.standing() == Standing::Cut
+    }
+
+    /// The peer showed that it speaks no later version than HTTP/1.0.
+    pub(super) fn grows_old(&self) {
+        let (open, old) = (Standing::Open as u8, Standing::Old as u8);
+        // An error says that there is no more to it than that already.
+        let _ = self.standing.compare_exchange(open, old, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// The bytes belong to whoever takes them out of the answer.
+    pub(super) fn switches(&self) {
+        self.meter.tell_write_errors();
+        self.stand(Standing::Switched);
+    }
+
+    /// Ends the connection at once, whatever it is doing; unless its bytes are someone else's.
+    pub(super) fn cut(&self) {
+        if self.standing() == Standing::Switched {
+            return;
+        }
+        self.stand(Standing::Cut);
+        let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(cut) = cut {
+            // An error says that the connection has ended by itself.
+            let _ = cut.send(());
+        }
+    }
+
+    pub(super) fn keep_alive(&self) -> Option<Duration> {
+        match self.keep_alive.load(Ordering::Acquire) {
+            NOT_SAID => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    pub(super) fn keeps_alive_for(&self, seconds: u64) {
+        self.keep_alive.store(seconds, Ordering::Release);
+    }
+
+    fn stand(&self, standing: Standing) {
+        self.standing.store(standing as u8, Ordering::Release);
+    }
+}
+
+impl Switch {
+    /// Runs `connection` to its end, or until it is cut: then it is dropped, and its stream with it.
+    pub(super) async fn unless_cut(self, connection: impl Future) {
+        let mut switch = Some(self.0);
+        let mut connection = pin!(connection);
+        std::future::poll_fn(|cx| match poll_switch(&mut switch, cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => connection.as_mut().poll(cx).map(drop),
+        })
+        .await;
+    }
+}
+
+/// Ready when the switch was thrown. One that was dropped can be no more, and the connection ends in its own time.
+fn poll_switch(switch: &mut Option<oneshot::Receiver<()>>, cx: &mut Context<'_>) -> Poll<()> {
+    let Some(thrown) = switch else { return Poll::Pending };
+    match Pin::new(thrown).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(()),
+        Poll::Ready(Err(_)) => {
+            *switch = None;
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line")
+            .field("peer", &self.peer)
+            .field("standing", &self.standing())
+            .field("meter", &self.meter)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! Makes of a request what hyper is to write, and the other way round if nothing of it was written.
+
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Uri, Version,
+    header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING},
+};
+use http_body::Body;
+
+use crate::{
+    body::{Measured, declared_length},
+    error::{Error, Kind},
+    request_target,
+    target::Origin,
+};
+
+/// What a request was before.
+pub(super) struct Before {
+    uri: Uri,
+    version: Version,
+    added: Added,
+}
+
+/// The fields that its maker did not set.
+#[derive(Default)]
+struct Added {
+    host: Option<HeaderValue>,
+    framing: Option<(HeaderName, HeaderValue)>,
+}
+
+/// What is to be made of a request. All that can go wrong with one goes wrong before it is changed.
+pub(super) struct Plan {
+    target: Uri,
+    /// What the body has to keep to.
+    length: Option<u64>,
+    added: Added,
+}
+
+impl Plan {
+    pub(super) fn of<B: Body>(
+        request: &Request<B>,
+        origin: &Origin,
+        peer_is_old: bool,
+    ) -> Result<Self, Error> {
+        let target = request_target::for_http1(request, origin)?;
+        if !target.path_and_query().is_none_or(|path| path.as_str().is_ascii()) {
+            let message = "the URL holds a character that is not ASCII: percent-encode it";
+            return Err(Error::builder(message));
+        }
+        let declared = declared_length(request.headers(), &request.body().size_hint())?;
+        let framing = framing(request)?;
+        let length = declared.or_else(|| request.body().size_hint().exact());
+        if peer_is_old && length.is_none() && !request.body().is_end_stream() {
+            let message = "the server speaks HTTP/1.0, which has no bodies of unknown length";
+            return Err(Error::new(Kind::Protocol, message));
+        }
+        let host = match request.headers().contains_key(HOST) {
+            true => None,
+            false => Some(request_target::host(request, origin)?),
+        };
+        Ok(Self { target, length, added: Added { host, framing } })
+    }
+
+    /// The request as it goes over the wire, and what it was before.
+    pub(super) fn carry_out<B>(self, mut request: Request<B>) -> (Request<Measured<B>>, Before) {
+        let uri = std::mem::replace(request.uri_mut(), self.target);
+        let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
+        self.added.put_into(request.headers_mut());
+        let request = request.map(|body| Measured::new(body, self.length));
+        (request, Before { uri, version, added: self.added })
+    }
+}
+
+impl Before {
+    /// The request as it was, the order of its fields aside.
+    pub(super) fn restore<B>(self, request: Request<Measured<B>>) -> Request<B> {
+        let mut request = request.map(Measured::into_inner);
+        *request.uri_mut() = self.uri;
+        *request.version_mut() = self.version;
+        self.added.take_out_of(request.headers_mut());
+        request
+    }
+}
+
+/// The framing that hyper would leave out: it sends no length for a body it finds empty, and no body with `GET`,
+/// `HEAD` or `CONNECT` whose length it does not know.
+fn framing<B: Body>(request: &Request<B>) -> Result<Option<(HeaderName, HeaderValue)>, Error> {
+    let (headers, body) = (request.headers(), request.body());
+    let is_empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
+    if !is_empty && request.method() == Method::CONNECT {
+        return Err(Error::builder(
+            "a CONNECT request has no body: the tunnel comes with the answer",
+        ));
+    }
+    if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(None);
+    }
+    let has_a_meaning = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    if is_empty && has_a_meaning {
+        return Ok(Some((CONTENT_LENGTH, HeaderValue::from_static("0"))));
+    }
+    if !is_empty && body.size_hint().exact().is_none() {
+        return Ok(Some((TRANSFER_ENCODING, HeaderValue::from_static("chunked"))));
+    }
+    Ok(None)
+}
+
+impl Added {
+    /// `Host` goes first (RFC 9110 §7.2).
+    fn put_into(&self, headers: &mut HeaderMap) {
+        if let Some(host) = &self.host {
+            let others = std::mem::replace(headers, HeaderMap::with_capacity(headers.len() + 2));
+            headers.insert(HOST, host.clone());
+            headers.extend(others);
+        }
+        if let Some((name, value)) = &self.framing {
+            headers.insert(name, value.clone());
+        }
+    }
+
+    fn take_out_of(&self, headers: &mut HeaderMap) {
+        if self.host.is_some() {
+            headers.remove(HOST);
+        }
+        if let Some((name, _)) = &self.framing {
+            headers.remove(name);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One request under way: from the first byte of it to the head of its answer.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, Version};
+use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
+
+use super::{
+    Http1Body,
+    answer::{Answer, Asked, keep_alive_seconds},
+    failure,
+    line::Line,
+    outgoing::Before,
+};
+use crate::{
+    body::Measured,
+    connection::{Progress, SendError},
+    error::{Error, Kind},
+    io::Io,
+    upgrade::Pending,
+};
+
+/// The future of a request on an HTTP/1.1 connection.
+///
+/// # Cancellation
+///
+/// Dropping it closes the connection, unless nothing of the request was written.
+pub struct Sending<B> {
+    state: State<B>,
+}
+
+enum State<B> {
+    Refused(SendError<Request<B>>),
+    Sent { answer: HyperAnswer<B>, exchange: Exchange },
+    Done,
+}
+
+type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Measured<B>>>>;
+
+/// hyper's future has no name, hence the box.
+type HyperAnswer<B> = Pin<Box<dyn Future<Output = HyperResult<B>> + Send>>;
+
+/// What must be known of a request to judge its answer, or the lack of one.
+pub(super) struct Exchange {
+    before: Before,
+    asked: Asked,
+    line: Arc<Line>,
+    read: u64,
+    written: u64,
+}
+
+impl<B> Sending<B> {
+    pub(super) fn refused(error: SendError<Request<B>>) -> Self {
+        Self { state: State::Refused(error) }
+    }
+
+    pub(super) fn new(
+        answer: impl Future<Output = HyperResult<B>> + Send + 'static,
+        exchange: Exchange,
+    ) -> Self {
+        Self { state: State::Sent { answer: Box::pin(answer), exchange } }
+    }
+}
+
+impl<B> Future for Sending<B> {
+    type Output = Result<Response<Http1Body>, SendError<Request<B>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = match &mut self.state {
+            State::Sent { answer, .. } => Some(ready!(answer.as_mut().poll(cx))),
+            State::Refused(_) | State::Done => None,
+        };
+        match (std::mem::replace(&mut self.state, State::Done), answer) {
+            (State::Sent { exchange, .. }, Some(Ok(response))) => {
+                let answered = exchange.answered(response);
+                Poll::Ready(answered.map_err(|e| SendError::after(Progress::Answered, e)))
+            }
+            (State::Sent { exchange, .. }, Some(Err(error))) => {
+                Poll::Ready(Err(exchange.failed(error)))
+            }
+            (State::Refused(error), _) => Poll::Ready(Err(error)),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+/// hyper's future is never looked into before it is pinned in its box, and nothing else here cares.
+impl<B> Unpin for Sending<B> {}
+
+impl Exchange {
+    pub(super) fn new(before: Before, asked: Asked, line: Arc<Line>) -> Self {
+        let (read, written) = (line.meter().read(), line.meter().written());
+        Self { before, asked, line, read, written }
+    }
+
+    fn answered(self, mut response: Response<Incoming>) -> Result<Response<Http1Body>, Error> {
+        self.line.meter().limit_reading(None);
+        match self.asked.check(&response) {
+            Ok(Answer::Message) => self.note(&response),
+            Ok(Answer::Switched) => self.hand_over(&mut response),
+            Err(why) => return Err(self.refuse(why)),
+        }
+        Ok(response.map(|body| Http1Body::new(body, self.line)))
+    }
+
+    /// What the answer says about the connection.
+    fn note<B>(&self, response: &Response<B>) {
+        if response.version() == Version::HTTP_10 {
+            self.line.grows_old();
+        }
+        if let Some(seconds) = keep_alive_seconds(response.headers()) {
+            self.line.keeps_alive_for(seconds);
+        }
+    }
+
+    /// The bytes go with the answer, for hyper's `upgrade::on` as for ours: the first to ask has them.
+    fn hand_over<B>(&self, response: &mut Response<B>) {
+        self.line.switches();
+        let Some(upgrade) = response.extensions().get::<OnUpgrade>().cloned() else { return };
+        let doing = self.line.doing("taking over the connection to");
+        response.extensions_mut().insert(Pending::new(async move {
+            match upgrade.await {
+                Ok(upgraded) => Ok(Box::new(upgraded) as Box<dyn Io>),
+                Err(error) => Err(failure::described(error, doing).sent(true)),
+            }
+        }));
+    }
+
+    /// The answer cannot be trusted, so neither can what follows it.
+    fn refuse(&self, why: &'static str) -> Error {
+        self.line.cut();
+        let message = self.line.doing("reading the answer of");
+        Error::new(Kind::Protocol, format!("{message}: {why}"))
+    }
+
+    fn failed<B>(self, mut error: TrySendError<Request<Measured<B>>>) -> SendError<Request<B>> {
+        let unsent = error.take_message();
+        let progress = if unsent.is_some() { Progress::Unsent } else { self.progress() };
+        let error = self.describe(error.into_error(), progress);
+        match unsent {
+            Some(request) => SendError::unsent(error, self.before.restore(request)),
+            None => SendError::after(progress, error),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let meter = self.line.meter();
+        match (meter.written() > self.written, meter.read() > self.read) {
+            (false, _) => Progress::Unsent,
+            (true, false) => Progress::Sent,
+            (true, true) => Progress::Answered,
+        }
+    }
+
+    fn describe(&self, error: hyper::Error, progress: Progress) -> Error {
+        if failure::is_endless_head(&error) {
+            let doing = self.line.doing("reading the answer of");
+            let message = format!("{doing}: its head is longer than allowed");
+            return Error::new(Kind::Protocol, message).because(error);
+        }
+        let doing = match progress {
+            Progress::Answered => self.line.doing("reading the answer of"),
+            Progress::Sent if error.is_incomplete_message() => {
+                let doing = self.line.doing("reading the answer of");
+                format!("{doing}: the server closed the connection without an answer")
+            }
+            _ => self.line.doing("sending a request to"),
+        };
+        failure::described(error, doing)
+    }
+}
+
+impl<B> fmt::Debug for Sending<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Refused(_) => "refused",
+            State::Sent { .. } => "sent",
+            State::Done => "done",
+        };
+        f.debug_struct("Sending").field("state", &state).finish()
+    }
+}

@@ -1,0 +1,151 @@
+//! A connection against a scripted peer.
+
+use std::{future::poll_fn, io};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Method, Request, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::*;
+use crate::Body;
+
+mod answers;
+mod endings;
+mod faults;
+mod requests;
+mod upgrades;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A connection to `https://example.com`, and the other end of it.
+async fn connected() -> (Http1<Body>, Peer) {
+    connected_to("https://example.com", &Http1Config::default()).await
+}
+
+async fn connected_to(url: &str, config: &Http1Config) -> (Http1<Body>, Peer) {
+    let (near, far) = tokio::io::duplex(1024 * 1024);
+    (over(TokioIo::new(near), url, config).await, Peer { io: far })
+}
+
+async fn over<I: Io>(io: I, url: &str, config: &Http1Config) -> Http1<Body> {
+    let target = Target::new(Origin::try_from(&url.parse().unwrap()).unwrap());
+    handshake(io, ConnectInfo::default(), &target, config, &Runtime::tokio()).await.unwrap()
+}
+
+fn get() -> Request<Body> {
+    request(Method::GET, Body::empty())
+}
+
+fn request(method: Method, body: impl Into<Body>) -> Request<Body> {
+    Request::builder().method(method).uri("https://example.com/").body(body.into()).unwrap()
+}
+
+/// Chunks that come when they are asked for, of a length nobody knows.
+fn chunks<const N: usize>(chunks: [&'static str; N]) -> Body {
+    Body::stream(stream::iter(chunks).map(Ok::<_, io::Error>))
+}
+
+/// Sends a request over a ready connection.
+async fn send(
+    connection: &mut Http1<Body>,
+    request: Request<Body>,
+) -> Result<Response<Http1Body>, SendError<Request<Body>>> {
+    poll_fn(|cx| connection.poll_ready(cx)).await?;
+    connection.call(request).await
+}
+
+/// Sends a request, and has `script` said to it.
+async fn ask(
+    connection: &mut Http1<Body>,
+    peer: &mut Peer,
+    request: Request<Body>,
+    script: &[&str],
+) -> (Result<Response<Http1Body>, SendError<Request<Body>>>, String) {
+    tokio::join!(send(connection, request), peer.answer(script))
+}
+
+async fn read(response: Response<Http1Body>) -> Result<Bytes, Error> {
+    Body::new(response.into_body()).read().await
+}
+
+/// What comes of `request` if the server says `script`, one write after the other, and hangs up.
+async fn exchange(
+    request: Request<Body>,
+    script: &[&str],
+) -> Result<(Response<()>, Result<Bytes, Error>), SendError<Request<Body>>> {
+    let (mut connection, mut peer) = connected().await;
+    let asking = async {
+        let (head, body) = send(&mut connection, request).await?.into_parts();
+        let body = read(Response::new(body)).await;
+        Ok((Response::from_parts(head, ()), body))
+    };
+    let answering = async {
+        peer.hear_head().await;
+        peer.say(script).await;
+        drop(peer);
+    };
+    tokio::join!(asking, answering).0
+}
+
+/// What `request` is on the wire.
+async fn wire(url: &str, request: Request<Body>) -> String {
+    let (mut connection, mut peer) = connected_to(url, &Http1Config::default()).await;
+    let asking = async {
+        let answer = send(&mut connection, request).await;
+        drop(connection);
+        drop(answer);
+    };
+    let answering = async {
+        let head = peer.hear_head().await;
+        peer.say(&["HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]).await;
+        head + &peer.hear_all().await
+    };
+    tokio::join!(asking, answering).1
+}
+
+/// The other end of a connection.
+struct Peer {
+    io: DuplexStream,
+}
+
+impl Peer {
+    /// Reads the head of a request.
+    async fn hear_head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head.push(char::from(self.io.read_u8().await.unwrap()));
+        }
+        head
+    }
+
+    /// Reads to the end.
+    async fn hear_all(&mut self) -> String {
+        let mut all = Vec::new();
+        self.io.read_to_end(&mut all).await.unwrap();
+        String::from_utf8(all).unwrap()
+    }
+
+    /// Writes one piece after the other, so that each is a read.
+    async fn say(&mut self, script: &[&str]) {
+        for piece in script {
+            // An error says that nobody listens any more, which is for the test to judge.
+            let _ = self.io.write_all(piece.as_bytes()).await;
+            settle().await;
+        }
+    }
+
+    /// Reads a head and says `script`.
+    async fn answer(&mut self, script: &[&str]) -> String {
+        let head = self.hear_head().await;
+        self.say(script).await;
+        head
+    }
+}
+
+/// Lets the tasks of the connection come to rest.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}

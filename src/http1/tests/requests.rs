@@ -1,0 +1,193 @@
+//! What is written for a request.
+
+use http::HeaderMap;
+use http_body::Frame;
+use http_body_util::StreamBody;
+
+use super::*;
+use crate::request_target::RawTarget;
+
+#[tokio::test]
+async fn a_get_has_a_path_and_a_host_and_nothing_else() {
+    let head = wire("https://example.com", get()).await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nhost: example.com\r\n\r\n");
+}
+
+#[tokio::test]
+async fn host_comes_first() {
+    let mut request = get();
+    request.headers_mut().insert("accept", "*/*".parse().unwrap());
+    let head = wire("https://example.com", request).await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nhost: example.com\r\naccept: */*\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_host_that_the_caller_set_stays() {
+    let mut request = get();
+    request.headers_mut().insert("host", "other.example".parse().unwrap());
+    let head = wire("https://example.com", request).await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nhost: other.example\r\n\r\n");
+}
+
+#[tokio::test]
+async fn host_names_a_port_that_is_not_the_default() {
+    let head = wire("https://example.com:8443", get()).await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nhost: example.com:8443\r\n\r\n");
+}
+
+#[tokio::test]
+async fn host_has_an_ipv6_address_in_brackets() {
+    let head = wire("http://[::1]:8080", get()).await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nhost: [::1]:8080\r\n\r\n");
+}
+
+#[tokio::test]
+async fn bytes_have_a_content_length() {
+    let wire = wire("https://example.com", request(Method::POST, "Hello")).await;
+    let head = "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 5\r\n\r\n";
+    assert_eq!(wire, format!("{head}Hello"));
+}
+
+#[tokio::test]
+async fn a_post_without_a_body_says_so() {
+    let wire = wire("https://example.com", request(Method::POST, "")).await;
+    assert_eq!(wire, "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_stream_is_chunked() {
+    let body = chunks(["Hello", "", ", world!"]);
+    let wire = wire("https://example.com", request(Method::POST, body)).await;
+    let head = "POST / HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n";
+    assert_eq!(wire, format!("{head}5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn a_stream_is_sent_with_get_too() {
+    let wire = wire("https://example.com", request(Method::GET, chunks(["Hello"]))).await;
+    let head = "GET / HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n";
+    assert_eq!(wire, format!("{head}5\r\nHello\r\n0\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn a_stream_of_declared_length_is_not_chunked() {
+    let mut request = request(Method::POST, chunks(["Hel", "lo"]));
+    request.headers_mut().insert("content-length", "5".parse().unwrap());
+    let wire = wire("https://example.com", request).await;
+    let head = "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 5\r\n\r\n";
+    assert_eq!(wire, format!("{head}Hello"));
+}
+
+#[tokio::test]
+async fn announced_trailers_are_sent() {
+    let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())]);
+    let frames =
+        [Ok::<_, io::Error>(Frame::data(Bytes::from("hi"))), Ok(Frame::trailers(trailers))];
+    let mut request = request(Method::PUT, Body::new(StreamBody::new(stream::iter(frames))));
+    request.headers_mut().insert("trailer", "x-sum".parse().unwrap());
+    let wire = wire("https://example.com", request).await;
+    assert!(wire.ends_with("2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n"), "{wire}");
+}
+
+#[tokio::test]
+async fn a_head_request_is_one() {
+    let head = wire("https://example.com", request(Method::HEAD, "")).await;
+    assert_eq!(head, "HEAD / HTTP/1.1\r\nhost: example.com\r\n\r\n");
+}
+
+#[tokio::test]
+async fn options_can_ask_the_server_itself() {
+    let mut request = request(Method::OPTIONS, "");
+    request.extensions_mut().insert("*".parse::<RawTarget>().unwrap());
+    let head = wire("https://example.com", request).await;
+    assert_eq!(head, "OPTIONS * HTTP/1.1\r\nhost: example.com\r\n\r\n");
+}
+
+#[tokio::test]
+async fn connect_names_an_authority() {
+    let head = wire("https://example.com", request(Method::CONNECT, "")).await;
+    assert_eq!(head, "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n");
+}
+
+#[tokio::test]
+async fn the_version_on_the_wire_is_1_1_whatever_the_request_says() {
+    for version in [Version::HTTP_09, Version::HTTP_2, Version::HTTP_3] {
+        let mut request = get();
+        *request.version_mut() = version;
+        let head = wire("https://example.com", request).await;
+        assert_eq!(head, "GET / HTTP/1.1\r\nhost: example.com\r\n\r\n");
+    }
+}
+
+#[tokio::test]
+async fn names_can_be_title_case() {
+    let config = Http1Config::new().title_case_headers(true);
+    let (mut connection, mut peer) = connected_to("https://example.com", &config).await;
+    let (_, head) = ask(&mut connection, &mut peer, get(), &[OK]).await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_sent_comes_back_as_it_was() {
+    let mut request = request(Method::POST, "Hello");
+    request.headers_mut().insert("content-length", "6".parse().unwrap());
+    let (mut connection, _peer) = connected().await;
+    let error = send(&mut connection, request).await.unwrap_err();
+    assert_eq!(error.progress, Progress::Unsent);
+    let request = error.request.unwrap();
+    assert_eq!(request.uri(), "https://example.com/");
+    assert!(!request.headers().contains_key("host"));
+    assert!(connection.is_open());
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_ascii_is_not_sent() {
+    let request = Request::get("https://example.com/é").body(Body::empty()).unwrap();
+    let (mut connection, _peer) = connected().await;
+    let error = send(&mut connection, request).await.unwrap_err().into_error();
+    assert!(error.is_builder(), "{error}");
+}
+
+#[tokio::test]
+async fn a_connect_request_with_a_body_is_not_sent() {
+    let (mut connection, _peer) = connected().await;
+    let request = request(Method::CONNECT, chunks(["Hello"]));
+    let error = send(&mut connection, request).await.unwrap_err().into_error();
+    assert!(error.is_builder(), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_longer_than_declared_fails_before_the_surplus() {
+    for surplus in [["hel", "lo", " world"], ["hello world", "", ""], ["hel", "lo world", ""]] {
+        let mut request = request(Method::POST, chunks(surplus));
+        request.headers_mut().insert("content-length", "5".parse().unwrap());
+        let (mut connection, mut peer) = connected().await;
+        let (sent, heard) = tokio::join!(send(&mut connection, request), peer.hear_all());
+        let error = sent.unwrap_err().into_error();
+        assert!(error.is_body(), "{error}");
+        assert!(!heard.contains("world") && !heard.ends_with("hello"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_shorter_than_declared_fails() {
+    let mut request = request(Method::POST, chunks(["hell"]));
+    request.headers_mut().insert("content-length", "5".parse().unwrap());
+    let (mut connection, mut peer) = connected().await;
+    let (sent, _) = tokio::join!(send(&mut connection, request), peer.hear_all());
+    let error = sent.unwrap_err().into_error();
+    assert!(error.is_body(), "{error}");
+    assert!(!connection.is_open());
+}
+
+#[tokio::test]
+async fn a_body_that_fails_says_why_and_costs_the_connection() {
+    let body = stream::iter([Ok("hello"), Err(io::Error::other("the file is gone"))]);
+    let (mut connection, mut peer) = connected().await;
+    let request = request(Method::POST, Body::stream(body));
+    let (sent, heard) = tokio::join!(send(&mut connection, request), peer.hear_all());
+    let error = sent.unwrap_err().into_error();
+    assert!(error.is_body(), "{error}");
+    assert_eq!(error.cause::<io::Error>().unwrap().to_string(), "the file is gone");
+    assert!(!heard.ends_with("0\r\n\r\n"), "{heard}");
+}

@@ -1,0 +1,282 @@
+//! Turns bytes into a connection that speaks HTTP: which version is the answer of ALPN, or known beforehand.
+//!
+//! Use it below a pool and above whatever connects. The decision is a value, made of what the
+//! [`Target`] allows and what TLS says was agreed on ([RFC 7301]); nothing is tried and given up. A server that answers
+//! with what it was not offered is an error, and so is HTTP/2 on a target that must have it and does not.
+//!
+//! | allowed | over TLS | without |
+//! |---|---|---|
+//! | [`Negotiated`](Protocols::Negotiated) | as ALPN says, HTTP/1.1 if it is silent | HTTP/1.1 |
+//! | [`Http1Only`](Protocols::Http1Only) | HTTP/1.1 | HTTP/1.1 |
+//! | [`Http2Only`](Protocols::Http2Only) | HTTP/2, if ALPN says so | an error before connecting |
+//! | [`Http2PriorKnowledge`](Protocols::Http2PriorKnowledge) | HTTP/2 | HTTP/2 (RFC 9113 §3.3) |
+//!
+//! [RFC 7301]: https://www.rfc-editor.org/rfc/rfc7301
+//!
+//! ```
+//! # #[cfg(all(feature = "tokio", feature = "http1"))]
+//! # fn example() -> impl tower_transport::connect::MakeConnection<
+//! #     tower_transport::target::Target,
+//! #     http::Request<tower_transport::Body>,
+//! # > {
+//! use tower_layer::Layer;
+//! use tower_transport::{connect::TcpConnector, http1::Http1Config, negotiate::NegotiateLayer};
+//!
+//! NegotiateLayer::new().http1(Http1Config::new().title_case_headers(true)).layer(TcpConnector::new())
+//! # }
+//! ```
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    connect::{Connect, Connected},
+    error::{BoxError, Error, Kind},
+    http1::{self, Http1Config},
+    http2::{self, Http2Config},
+    rt::Runtime,
+    target::{Protocols, Target},
+};
+
+mod connection;
+
+pub use connection::{HttpBody, HttpConnection, HttpSending};
+
+/// Makes a [`Negotiate`] of whatever connects. `B` is the body of the requests, which the compiler finds out.
+pub struct NegotiateLayer<B> {
+    config: Config,
+    request: PhantomData<fn(B)>,
+}
+
+/// A service of targets that answers with [`HttpConnection`]s.
+pub struct Negotiate<C, B> {
+    inner: C,
+    config: Config,
+    request: PhantomData<fn(B)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Config {
+    http1: Http1Config,
+    http2: Http2Config,
+    runtime: Runtime,
+}
+
+impl<B> NegotiateLayer<B> {
+    /// Both versions, as they are by default.
+    pub fn new() -> Self {
+        Self { config: Config::default(), request: PhantomData }
+    }
+
+    /// What HTTP/1.1 connections keep to.
+    pub fn http1(mut self, config: Http1Config) -> Self {
+        self.config.http1 = config;
+        self
+    }
+
+    /// What HTTP/2 connections keep to.
+    pub fn http2(mut self, config: Http2Config) -> Self {
+        self.config.http2 = config;
+        self
+    }
+
+    /// Where the tasks of connections run: tokio, unless the crate is built without it.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.config.runtime = runtime;
+        self
+    }
+}
+
+impl<C, B> Layer<C> for NegotiateLayer<B> {
+    type Service = Negotiate<C, B>;
+
+    fn layer(&self, inner: C) -> Negotiate<C, B> {
+        Negotiate { inner, config: self.config.clone(), request: PhantomData }
+    }
+}
+
+impl<C, B> Service<Target> for Negotiate<C, B>
+where
+    C: Connect<Target>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = HttpConnection<B>;
+    type Error = Error;
+    type Future = Negotiating<B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let failed = |error: C::Error| Error::from_connector(error.into(), "connecting");
+        self.inner.poll_ready(cx).map_err(failed)
+    }
+
+    fn call(&mut self, target: Target) -> Negotiating<B> {
+        if let Err(error) = possible(&target) {
+            return Negotiating { future: Box::pin(std::future::ready(Err(error))) };
+        }
+        let (connecting, config) = (self.inner.call(target.clone()), self.config.clone());
+        let future = async move {
+            let connected = connecting.await.map_err(|error| {
+                Error::from_connector(error.into(), format!("connecting to {target}"))
+            })?;
+            speak(connected, &target, &config).await
+        };
+        Negotiating { future: Box::pin(future) }
+    }
+}
+
+/// The future of [`Negotiate`].
+///
+/// # Cancellation
+///
+/// Dropping it closes what was opened.
+pub struct Negotiating<B> {
+    future: Pin<Box<dyn Future<Output = Result<HttpConnection<B>, Error>> + Send>>,
+}
+
+/// The versions of HTTP that there are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Whether there can be an answer at all: what cannot is said before anyone is connected to.
+fn possible(target: &Target) -> Result<(), Error> {
+    if target.protocols == Protocols::Http2Only && !target.origin.scheme().is_tls() {
+        let text = format!("{target} is to speak HTTP/2, which needs TLS or prior knowledge");
+        return Err(Error::builder(text));
+    }
+    Ok(())
+}
+
+async fn speak<I, B>(
+    connected: Connected<I>,
+    target: &Target,
+    config: &Config,
+) -> Result<HttpConnection<B>, Error>
+where
+    I: crate::io::Io,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let Connected { io, info } = connected;
+    let Config { http1, http2, runtime } = config;
+    match decide(target, info.alpn())? {
+        Protocol::Http1 => {
+            http1::handshake(io, info, target, http1, runtime).await.map(HttpConnection::http1)
+        }
+        Protocol::Http2 => {
+            http2::handshake(io, info, target, http2, runtime).await.map(HttpConnection::http2)
+        }
+    }
+}
+
+/// Which protocol is spoken, given what is allowed and what ALPN has agreed on.
+fn decide(target: &Target, alpn: Option<&[u8]>) -> Result<Protocol, Error> {
+    use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge, Negotiated};
+    match (target.protocols, alpn) {
+        (Http2PriorKnowledge, None | Some(b"h2")) => Ok(Protocol::Http2),
+        (Http2Only | Negotiated, Some(b"h2")) => Ok(Protocol::Http2),
+        (Http1Only | Negotiated, None | Some(b"http/1.1")) => Ok(Protocol::Http1),
+        (Http2Only, None) => Err(surprise(target, "does not speak HTTP/2")),
+        (_, Some(other)) => {
+            let other = String::from_utf8_lossy(other);
+            Err(surprise(target, &format!("chose `{other}`, which was not offered")))
+        }
+    }
+}
+
+fn surprise(target: &Target, what: &str) -> Error {
+    Error::new(Kind::Tls, format!("negotiating with {target}: the server {what}"))
+}
+
+impl<B> Default for NegotiateLayer<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B> Clone for NegotiateLayer<B> {
+    fn clone(&self) -> Self {
+        Self { config: self.config.clone(), request: PhantomData }
+    }
+}
+
+impl<C: Clone, B> Clone for Negotiate<C, B> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), config: self.config.clone(), request: PhantomData }
+    }
+}
+
+impl<B> Future for Negotiating<B> {
+    type Output = Result<HttpConnection<B>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<B> fmt::Debug for NegotiateLayer<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NegotiateLayer").field("config", &self.config).finish()
+    }
+}
+
+impl<C: fmt::Debug, B> fmt::Debug for Negotiate<C, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Negotiate").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<B> fmt::Debug for Negotiating<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Negotiating").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Origin;
+
+    #[test]
+    fn the_protocol_is_what_is_allowed_and_agreed_on() {
+        use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge, Negotiated};
+        let (h2, h1, odd) = (Some(&b"h2"[..]), Some(&b"http/1.1"[..]), Some(&b"spdy/3"[..]));
+        // allowed, ALPN → spoken
+        let table = [
+            (Negotiated, h2, Some(Protocol::Http2)),
+            (Negotiated, h1, Some(Protocol::Http1)),
+            (Negotiated, None, Some(Protocol::Http1)),
+            (Negotiated, odd, None),
+            (Http1Only, h2, None),
+            (Http1Only, h1, Some(Protocol::Http1)),
+            (Http1Only, None, Some(Protocol::Http1)),
+            (Http2Only, h2, Some(Protocol::Http2)),
+            (Http2Only, h1, None),
+            (Http2Only, None, None),
+            (Http2PriorKnowledge, h2, Some(Protocol::Http2)),
+            (Http2PriorKnowledge, None, Some(Protocol::Http2)),
+        ];
+        for (protocols, alpn, spoken) in table {
+            let mut target = Target::new(Origin::try_from(&"https://a/".parse().unwrap()).unwrap());
+            target.protocols = protocols;
+            assert_eq!(decide(&target, alpn).ok(), spoken, "{protocols:?} {alpn:?}");
+        }
+    }
+
+    #[test]
+    fn http2_that_must_be_negotiated_needs_tls() {
+        let mut target = Target::new(Origin::try_from(&"http://a/".parse().unwrap()).unwrap());
+        target.protocols = Protocols::Http2Only;
+        assert!(possible(&target).unwrap_err().is_builder());
+    }
+}

@@ -1,0 +1,75 @@
+//! Keeps connections between requests: checkout, lease, return.
+//!
+//! ```text
+//!   request ── key ──▶ checkout ──▶ reuse an idle connection, or join a shared one ──▶ send
+//!                         │                                                            │
+//!                         └──▶ wait in line ◀── returned · freed stream · dialed       ▼
+//!                                  │                                            lease, held by
+//!                                  └──▶ dial, which belongs to the pool          the response body
+//!                                                                                      │
+//!           idle, or the first in line ◀── return ◀── end of the body ◀────────────────┤
+//!                                 gone ◀── discard ◀── dropped early, failed ◀─────────┘
+//! ```
+//!
+//! A pool turns a [`MakeConnection`](crate::connect::MakeConnection) into a service of requests. It knows nothing of
+//! TLS, proxies, sockets or names, only its key and the [`Connection`](crate::connection::Connection) trait; so it
+//! works alone, over a connector of yours or over connections of yours with no hyper in them.
+//!
+//! Use it when you stack layers yourself; [`Transport`](crate::Transport) is one that is stacked already. It is always
+//! ready, because the key, and so the queue, is known only from the request: bound what waits with
+//! [`max_waiters`](PoolLayer::max_waiters) and the pool timeout, and put `tower`'s limits above it.
+//!
+//! ```
+//! # #[cfg(all(feature = "tokio", feature = "http1"))]
+//! # fn example() -> impl tower_service::Service<http::Request<tower_transport::Body>> {
+//! use tower::ServiceBuilder;
+//! use tower_transport::{connect::TcpConnector, negotiate::NegotiateLayer, pool::PoolLayer};
+//!
+//! ServiceBuilder::new()
+//!     .layer(PoolLayer::new())
+//!     .layer(NegotiateLayer::new())
+//!     .service(TcpConnector::new())
+//! # }
+//! ```
+
+use std::time::Duration;
+
+mod book;
+mod checkout;
+mod layer;
+mod lease;
+mod retry;
+mod shared;
+mod stats;
+
+pub use checkout::Checkout;
+pub use layer::{Pool, PoolLayer};
+pub use lease::PoolBody;
+pub use shared::Key;
+pub use stats::{ConnectionState, ConnectionStats, Stats};
+
+/// What the pool keeps to. The setters of [`PoolLayer`] say what each means.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+    pub(crate) connections_per_key: usize,
+    pub(crate) idle: usize,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) requests: Option<u64>,
+    pub(crate) waiters: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 100,
+            connections_per_key: usize::MAX,
+            idle: usize::MAX,
+            idle_timeout: Some(Duration::from_secs(90)),
+            max_age: None,
+            requests: None,
+            waiters: usize::MAX,
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The book of a pool, pure: who is idle, who is out, who waits and who may connect.
+//!
+//! It knows no I/O, no clock and no task. Every event is a call, and what has to be done because of it is written into
+//! a [`Todo`], which the caller carries out after the lock is released. A connection `C` is only ever moved, never
+//! called and never dropped in here.
+//!
+//! One book holds reuse, admission and waiting together, because two queues that cannot wake each other starve their
+//! callers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::Hash,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use foldhash::fast::RandomState;
+
+use super::Limits;
+use crate::connection::Cut;
+
+mod desk;
+mod place;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use desk::{Desk, Sharing};
+use place::{Place, State};
+
+/// How many keys without a connection are remembered for the protocol they spoke.
+const REMEMBERED: usize = 1000;
+
+/// Keys, places and those who wait for one, in the order of their coming.
+pub(crate) struct Book<K, C, W> {
+    limits: Limits,
+    keys: HashMap<K, DeskId, RandomState>,
+    desks: HashMap<DeskId, Desk<K, W>, RandomState>,
+    places: HashMap<PlaceId, Place<C>, RandomState>,
+    /// Who is idle, the longest first.
+    idle: BTreeMap<Turn, PlaceId>,
+    /// Desks that lack a connection, by their first waiter on whom no dial counts.
+    hungry: BTreeSet<(Turn, DeskId)>,
+    /// Desks without anyone, the longest forgotten first.
+    empty: BTreeMap<Turn, DeskId>,
+    /// Places that will soon be free: their transport closes, or they only finish what was begun.
+    leaving: usize,
+    waiting: usize,
+    /// Numbers everything; nothing is numbered twice, so a late event can never mean another's place.
+    turn: Turn,
+    opened: u64,
+    reap_at: Option<Instant>,
+    closed: bool,
+}
+
+/// A number in the order of events.
+pub(crate) type Turn = u64;
+pub(crate) type PlaceId = u64;
+type DeskId = u64;
+
+/// What a book wants done, by one who does not hold its lock.
+pub(crate) struct Todo<K, C, W> {
+    /// Connect to these.
+    pub(crate) dial: Vec<Dial<K>>,
+    /// Hand these over.
+    pub(crate) serve: Vec<(W, Checkout<C>)>,
+    /// Tell these that there is no hope.
+    pub(crate) turn_away: Vec<W>,
+    /// Drop these.
+    pub(crate) close: Vec<Handle<C>>,
+    /// Call [`Book::reap`] then.
+    pub(crate) reap_at: Option<Instant>,
+}
+
+impl<K, C, W> Default for Todo<K, C, W> {
+    fn default() -> Self {
+        let (dial, serve, close) = (Vec::new(), Vec::new(), Vec::new());
+        Self { dial, serve, turn_away: Vec::new(), close, reap_at: None }
+    }
+}
+
+/// Leave to connect.
+pub(crate) struct Dial<K> {
+    pub(crate) place: PlaceId,
+    pub(crate) key: K,
+    /// How long the request that caused it lets it take.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// What is known of a connection from its start.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// When it is too old for another request.
+    pub(crate) retire_at: Option<Instant>,
+    pub(crate) protocol: Option<http::Version>,
+    pub(crate) cut: Option<Cut>,
+}
+
+/// A connection for one request.
+pub(crate) struct Checkout<C> {
+    pub(crate) place: PlaceId,
+    pub(crate) handle: Handle<C>,
+    /// How many requests it has been given, with this one.
+    pub(crate) served: u64,
+}
+
+/// An exclusive connection is moved about, a shared one stays in the book.
+pub(crate) enum Handle<C> {
+    Exclusive(C),
+    Shared(Arc<C>),
+}
+
+/// Why one may not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoWait {
+    Closed,
+    QueueFull,
+}
+
+/// Someone's place in the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    desk: DeskId,
+    turn: Turn,
+}
+
+/// How a place is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Dialing,
+    Active,
+    Idle,
+    Closing,
+}
+
+/// One line of the statistics.
+pub(crate) struct Row<'a, K> {
+    pub(crate) place: PlaceId,
+    pub(crate) key: &'a K,
+    pub(crate) state: Use,
+    pub(crate) requests: usize,
+    pub(crate) served: u64,
+    pub(crate) opened_at: Instant,
+    pub(crate) idle_since: Option<Instant>,
+    pub(crate) protocol: Option<http::Version>,
+}
+
+impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            keys: HashMap::default(),
+            desks: HashMap::default(),
+            places: HashMap::default(),
+            idle: BTreeMap::new(),
+            hungry: BTreeSet::new(),
+            empty: BTreeMap::new(),
+            leaving: 0,
+            waiting: 0,
+            turn: 0,
+            opened: 0,
+            reap_at: None,
+            closed: false,
+        }
+    }
+
+    /// Reuse or join: what can be had without waiting, if nobody waits already.
+    pub(crate) fn checkout(
+        &mut self,
+        key: &K,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Option<Checkout<C>> {
+        let desk = *self.keys.get(key)?;
+        let nobody_waits = self.desks.get(&desk)?.waiters.is_empty();
+        (nobody_waits && !self.closed).then(|| self.take(desk, now, todo)).flatten()
+    }
+
+    /// Stands in line. Whoever comes first serves: a returned connection, a freed stream, a finished dial.
+    pub(crate) fn wait(
+        &mut self,
+        key: &K,
+        waiter: W,
+        connect_limit: Option<Duration>,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Result<Ticket, NoWait> {
+        if self.closed {
+            return Err(NoWait::Closed);
+        }
+        if self.waiting >= self.limits.waiters {
+            return Err(NoWait::QueueFull);
+        }
+        let desk = self.desk_of(key);
+        let turn = self.next_turn();
+        self.waiting += 1;
+        self.desk(desk).waiters.insert(turn, (waiter, connect_limit));
+        self.settle(desk, now, todo);
+        Ok(Ticket { desk, turn })
+    }
+
+    /// Leaves the line. The dial that was begun goes on: it belongs to the book.
+    pub(crate) fn leave(
+        &mut self,
+        ticket: Ticket,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Option<W> {
+        let (waiter, _) = self.desks.get_mut(&ticket.desk)?.waiters.remove(&ticket.turn)?;
+        self.waiting -= 1;
+        self.settle(ticket.desk, now, todo);
+        Some(waiter)
+    }
+
+    /// A dial has connected. The connection is given back if it was over before it began: to dial again for the same
+    /// waiters might never end, so they had better be told.
+    pub(crate) fn dialed(
+        &mut self,
+        place: PlaceId,
+        connection: Handle<C>,
+        known: Known,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Result<(), Handle<C>> {
+        let Some(entry) = self.places.get_mut(&place).filter(|place| place.is_dialing()) else {
+            return Err(connection);
+        };
+        if entry.streams.is_none() || entry.transport_closed {
+            return Err(connection);
+        }
+        (entry.opened_at, entry.state) = (now, State::Out);
+        entry.known = known;
+        let desk = entry.desk;
+        self.opened += 1;
+        let lines = self.desk(desk);
+        lines.dialing -= 1;
+        match connection {
+            Handle::Exclusive(connection) => {
+                lines.sharing = Sharing::Exclusive;
+                self.pass_on(place, connection, None, now, todo);
+            }
+            Handle::Shared(connection) => {
+                lines.sharing = Sharing::Shared;
+                lines.shared.push(place);
+                self.place(place).state = State::Shared { connection, used: 0, idle: None };
+                self.serve(desk, now, todo);
+                self.rest_shared(place, now, todo);
+            }
+        }
+        self.settle(desk, now, todo);
+        Ok(())
+    }
+
+    /// A dial has failed: those who counted on it are returned to be told.
+    ///
+    /// All who wait counted on a dial that might have been shared; only the first on one that cannot, unless there is
+    /// no hope for `all` of them.
+    pub(crate) fn dial_failed(
+        &mut self,
+        place: PlaceId,
+        all: bool,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Vec<W> {
+        let Some(entry) = self.places.get(&place).filter(|p| p.is_dialing()) else {
+            return Vec::new();
+        };
+        let desk = entry.desk;
+        self.remove(place, todo);
+        let lines = self.desk(desk);
+        let told = match lines.sharing {
+            Sharing::Exclusive if !all => 1,
+            _ => usize::MAX,
+        };
+        let mut waiters = Vec::new();
+        while waiters.len() < told {
+            let Some((_, (waiter, _))) = lines.waiters.pop_first() else { break };
+            waiters.push(waiter);
+        }
+        self.waiting -= waiters.len();
+        self.settle(desk, now, todo);
+        waiters
+    }
+
+    /// An exclusive connection is on its way back and counts as supply.
+    pub(crate) fn returning(&mut self, place: PlaceId) {
+        let Some(entry) = self.places.get_mut(&place) else { return };
+        if matches!(entry.state, State::Out) {
+            entry.state = State::Returning;
+            let desk = entry.desk;
+            self.desk(desk).returning += 1;
+            self.sort_hungry(desk);
+        }
+    }
+
+    /// An exclusive connection is back, fit for the next request. The peer keeps it for `keep_alive`, if it said so.
+    pub(crate) fn give_back(
+        &mut self,
+        place: PlaceId,
+        connection: C,
+        keep_alive: Option<Duration>,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) {
+        let Some(desk) = self.come_in(place) else {
+            return todo.close.push(Handle::Exclusive(connection));
+        };
+        self.pass_on(place, connection, keep_alive, now, todo);
+        self.settle(desk, now, todo);
+    }
+
+    /// An exclusive connection will not be back. Its place ends when its transport does: soon, unless it was upgraded.
+    pub(crate) fn discard(
+        &mut self,
+        place: PlaceId,
+        upgraded: bool,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) {
+        let Some(desk) = self.come_in(place) else { return };
+        if upgraded {
+            self.place(place).state = State::Upgraded;
+        } else {
+            self.mark_closing(place);
+        }
+        self.settle(desk, now, todo);
+    }
+
+    /// A request on a shared connection is over.
+    pub(crate) fn release(&mut self, place: PlaceId, now: Instant, todo: &mut Todo<K, C, W>) {
+        let Some(entry) = self.places.get_mut(&place) else { return };
+        let State::Shared { used, .. } = &mut entry.state else { return };
+        *used = used.saturating_sub(1);
+        let desk = entry.desk;
+        self.serve(desk, now, todo);
+        self.rest_shared(place, now, todo);
+        self.settle(desk, now, todo);
+    }
+
+    /// So many requests may be on a shared connection at once from now on; `None` while it takes no new ones at all.
+    pub(crate) fn streams(
+        &mut self,
+        place: PlaceId,
+        streams: Option<usize>,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) {
+        let Some(entry) = self.places.get_mut(&place) else { return };
+        entry.streams = streams;
+        let desk = entry.desk;
+        self.settle(desk, now, todo);
+    }
+
+    /// The transport of a place is closed: the place is free.
+    pub(crate) fn closed(&mut self, place: PlaceId, now: Instant, todo: &mut Todo<K, C, W>) {
+        let Some(entry) = self.places.get_mut(&place) else { return };
+        if entry.is_dialing() {
+            entry.transport_closed = true;
+            return;
+        }
+        let desk = entry.desk;
+        self.remove(place, todo);
+        self.settle(desk, now, todo);
+    }
+
+    /// A connection kept under this key died unseen, so the others that rested as long are not trusted either.
+    pub(crate) fn distrust(&mut self, key: &K, now: Instant, todo: &mut Todo<K, C, W>) {
+        let Some(&desk) = self.keys.get(key) else { return };
+        for place in self.desk(desk).idle.clone() {
+            self.evict(place, todo);
+        }
+        self.settle(desk, now, todo);
+    }
+
+    /// Closes what has rested too long, and says when to come again. An appointment `at` a time that is no longer the
+    /// next one is void.
+    pub(crate) fn reap(&mut self, at: Instant, now: Instant, todo: &mut Todo<K, C, W>) {
+        if self.reap_at != Some(at) {
+            return;
+        }
+        let over = |place: &PlaceId| self.places.get(place).is_some_and(|p| p.is_over(now));
+        let over: Vec<PlaceId> = self.idle.values().filter(|&place| over(place)).copied().collect();
+        for place in over {
+            let desk = self.place(place).desk;
+            self.evict(place, todo);
+            self.settle(desk, now, todo);
+        }
+        let next = self.idle.values().filter_map(|place| self.places.get(place)?.until()).min();
+        self.reap_at = next;
+        todo.reap_at = next;
+    }
+
+    /// Takes no more requests; turns away who waits, closes who is idle, lets the rest finish.
+    pub(crate) fn close(&mut self, todo: &mut Todo<K, C, W>) {
+        self.closed = true;
+        for desk in self.desks.values_mut() {
+            let waiters = std::mem::take(&mut desk.waiters);
+            todo.turn_away.extend(waiters.into_values().map(|(waiter, _)| waiter));
+        }
+        self.waiting = 0;
+        self.hungry.clear();
+        let idle: Vec<PlaceId> = self.idle.values().copied().collect();
+        idle.into_iter().for_each(|place| self.evict(place, todo));
+    }
+
+    /// The switches by which what is still open can be ended.
+    pub(crate) fn cuts(&self) -> Vec<Cut> {
+        self.places.values().filter_map(|place| place.known.cut.clone()).collect()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether nothing is open any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// How many connections were opened so far.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// A row for every place.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_, K>> {
+        self.places.iter().map(|(&id, place)| Row {
+            place: id,
+            key: &self.desks[&place.desk].key,
+            state: place.in_use(),
+            requests: place.requests(),
+            served: place.served,
+            opened_at: place.opened_at,
+            idle_since: place.idle().map(|idle| idle.since),
+            protocol: place.known.protocol,
+        })
+    }
+}

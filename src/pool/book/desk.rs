@@ -1,0 +1,63 @@
+//! One key's page: who waits for it, what it has, what it is about to have.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{PlaceId, Turn};
+
+pub(super) struct Desk<K, W> {
+    pub(super) key: K,
+    /// First come, first served. Each with the time that it lets a dial take.
+    pub(super) waiters: BTreeMap<Turn, (W, Option<Duration>)>,
+    /// The newest last.
+    pub(super) idle: Vec<PlaceId>,
+    pub(super) shared: Vec<PlaceId>,
+    /// Places of any kind, dials and closing ones too.
+    pub(super) open: usize,
+    pub(super) dialing: usize,
+    pub(super) returning: usize,
+    pub(super) sharing: Sharing,
+    /// Under which turn it stands among the hungry.
+    pub(super) hungry_at: Option<Turn>,
+    /// Under which turn it stands among the empty.
+    pub(super) empty_at: Option<Turn>,
+}
+
+/// What the last connection of a key turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    Unknown,
+    Exclusive,
+    Shared,
+}
+
+impl<K, W> Desk<K, W> {
+    pub(super) fn new(key: K) -> Self {
+        Self {
+            key,
+            waiters: BTreeMap::new(),
+            idle: Vec::new(),
+            shared: Vec::new(),
+            open: 0,
+            dialing: 0,
+            returning: 0,
+            sharing: Sharing::Unknown,
+            hungry_at: None,
+            empty_at: None,
+        }
+    }
+
+    /// The first waiter for whom nothing is on its way.
+    ///
+    /// One dial serves all until it is known what it brings, and a further shared connection is dialed one at a time.
+    pub(super) fn first_uncovered(&self) -> Option<Turn> {
+        let (wanted, coming) = match self.sharing {
+            Sharing::Exclusive => (self.waiters.len(), self.dialing + self.returning),
+            Sharing::Unknown | Sharing::Shared => (self.waiters.len().min(1), self.dialing),
+        };
+        (wanted > coming).then(|| self.waiters.keys().nth(coming).copied()).flatten()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty() && self.open == 0
+    }
+}

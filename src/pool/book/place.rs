@@ -1,0 +1,133 @@
+//! One connection's line in the book, from the leave to dial to the close of its transport.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{DeskId, Known, Turn, Use};
+
+/// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
+const STREAMS_UNSAID: usize = 100;
+
+pub(super) struct Place<C> {
+    pub(super) desk: DeskId,
+    pub(super) state: State<C>,
+    pub(super) served: u64,
+    pub(super) opened_at: Instant,
+    pub(super) known: Known,
+    /// How many requests may be on it at once; `None` while it takes no new ones.
+    pub(super) streams: Option<usize>,
+    /// It takes no more requests and is counted among those that will soon be free.
+    pub(super) leaving: bool,
+    /// Its transport was closed before its dial had reported.
+    pub(super) transport_closed: bool,
+}
+
+pub(super) enum State<C> {
+    Dialing,
+    /// With a request.
+    Out,
+    /// Its request is over, its protocol not yet ready again.
+    Returning,
+    Idle {
+        connection: C,
+        idle: Idle,
+    },
+    Shared {
+        connection: Arc<C>,
+        used: usize,
+        idle: Option<Idle>,
+    },
+    Upgraded,
+    Closing,
+}
+
+pub(super) struct Idle {
+    pub(super) turn: Turn,
+    pub(super) since: Instant,
+    pub(super) until: Option<Instant>,
+}
+
+impl<C> Place<C> {
+    pub(super) fn dialing(desk: DeskId, now: Instant) -> Self {
+        Self {
+            desk,
+            state: State::Dialing,
+            served: 0,
+            opened_at: now,
+            known: Known::default(),
+            streams: Some(STREAMS_UNSAID),
+            leaving: false,
+            transport_closed: false,
+        }
+    }
+
+    pub(super) fn is_dialing(&self) -> bool {
+        matches!(self.state, State::Dialing)
+    }
+
+    pub(super) fn idle(&self) -> Option<&Idle> {
+        match &self.state {
+            State::Idle { idle, .. } => Some(idle),
+            State::Shared { idle, .. } => idle.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// When it has rested too long.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.idle()?.until
+    }
+
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.until().is_some_and(|until| until <= now)
+    }
+
+    /// Whether it is too old, or has served too many, for another request.
+    pub(super) fn is_retired(&self, now: Instant, max_requests: Option<u64>) -> bool {
+        self.known.retire_at.is_some_and(|at| at <= now)
+            || max_requests.is_some_and(|n| self.served >= n)
+    }
+
+    pub(super) fn has_free_stream(&self) -> bool {
+        match (&self.state, self.streams) {
+            (State::Shared { used, .. }, Some(streams)) => !self.leaving && *used < streams,
+            _ => false,
+        }
+    }
+
+    /// Whether the peer allows nothing at all for now: another connection would not be allowed more.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self.state, State::Shared { used: 0, .. }) && self.streams == Some(0)
+    }
+
+    /// How long it may rest: as we like and as the peer said, whichever is shorter, and not beyond its age.
+    pub(super) fn rest(&self, turn: Turn, limit: Option<Duration>, now: Instant) -> Idle {
+        let until = limit.and_then(|limit| now.checked_add(limit));
+        let until = match (until, self.known.retire_at) {
+            (Some(until), Some(retire)) => Some(until.min(retire)),
+            (until, retire) => until.or(retire),
+        };
+        Idle { turn, since: now, until }
+    }
+
+    pub(super) fn in_use(&self) -> Use {
+        match &self.state {
+            State::Dialing => Use::Dialing,
+            State::Out | State::Upgraded => Use::Active,
+            State::Idle { .. } | State::Shared { used: 0, .. } => Use::Idle,
+            State::Shared { .. } => Use::Active,
+            State::Returning | State::Closing => Use::Closing,
+        }
+    }
+
+    /// Requests on it now.
+    pub(super) fn requests(&self) -> usize {
+        match &self.state {
+            State::Out | State::Upgraded => 1,
+            State::Shared { used, .. } => *used,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! The book as tables of events and answers, and as a property over any order of events.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+type TestBook = Book<&'static str, Conn, u32>;
+type TestTodo = Todo<&'static str, Conn, u32>;
+
+/// A connection that is nothing but its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Conn(PlaceId);
+
+/// A book and the world around it, which does at once what the book wants done.
+struct World {
+    book: TestBook,
+    now: Instant,
+    dialing: BTreeMap<PlaceId, &'static str>,
+    out: Vec<(PlaceId, bool)>,
+    closing: Vec<PlaceId>,
+    served: Vec<u32>,
+    turned_away: Vec<u32>,
+    tickets: BTreeMap<u32, Ticket>,
+    next_waiter: u32,
+}
+
+impl World {
+    fn new(limits: Limits) -> Self {
+        let now = crate::rt::Runtime::default().now();
+        Self {
+            book: Book::new(limits),
+            now,
+            dialing: BTreeMap::new(),
+            out: Vec::new(),
+            closing: Vec::new(),
+            served: Vec::new(),
+            turned_away: Vec::new(),
+            tickets: BTreeMap::new(),
+            next_waiter: 0,
+        }
+    }
+
+    fn event<T>(&mut self, tell: impl FnOnce(&mut TestBook, Instant, &mut TestTodo) -> T) -> T {
+        let mut todo = Todo::default();
+        let answer = tell(&mut self.book, self.now, &mut todo);
+        for (waiter, checkout) in todo.serve {
+            self.served.push(waiter);
+            self.tickets.remove(&waiter);
+            self.take_out(&checkout);
+        }
+        for waiter in todo.turn_away {
+            self.tickets.remove(&waiter);
+            self.turned_away.push(waiter);
+        }
+        self.dialing.extend(todo.dial.into_iter().map(|dial| (dial.place, dial.key)));
+        for handle in todo.close {
+            self.closing.push(match handle {
+                Handle::Exclusive(conn) => conn.0,
+                Handle::Shared(conn) => conn.0,
+            });
+        }
+        answer
+    }
+
+    fn take_out(&mut self, checkout: &Checkout<Conn>) {
+        self.out.push((checkout.place, matches!(checkout.handle, Handle::Shared(_))));
+    }
+
+    /// A request: its number if it waits, `None` if it has a connection.
+    fn request(&mut self, key: &'static str) -> Option<u32> {
+        if let Some(checkout) = self.event(|book, now, todo| book.checkout(&key, now, todo)) {
+            self.take_out(&checkout);
+            return None;
+        }
+        let waiter = self.next_waiter;
+        self.next_waiter += 1;
+        let place = self.event(|book, now, todo| book.wait(&key, waiter, None, now, todo));
+        if !self.served.contains(&waiter) {
+            self.tickets.insert(waiter, place.ok()?);
+        }
+        Some(waiter)
+    }
+
+    fn requests(&mut self, count: usize, key: &'static str) {
+        for _ in 0..count {
+            self.request(key);
+        }
+    }
+
+    fn dialed(&mut self, shared: bool) {
+        let Some((place, _)) = self.dialing.pop_first() else { return };
+        let handle = match shared {
+            true => Handle::Shared(Arc::new(Conn(place))),
+            false => Handle::Exclusive(Conn(place)),
+        };
+        let known = Known::default();
+        let refused = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
+        assert!(refused.is_ok());
+    }
+
+    fn dial_failed(&mut self) -> Vec<u32> {
+        let Some((place, _)) = self.dialing.pop_first() else { return Vec::new() };
+        let told = self.event(|book, now, todo| book.dial_failed(place, false, now, todo));
+        self.tickets.retain(|waiter, _| !told.contains(waiter));
+        told
+    }
+
+    fn give_back(&mut self, at: usize) {
+        if self.out.is_empty() {
+            return;
+        }
+        let (place, shared) = self.out.remove(at % self.out.len());
+        self.event(|book, now, todo| match shared {
+            true => book.release(place, now, todo),
+            false => book.give_back(place, Conn(place), None, now, todo),
+        });
+    }
+
+    fn discard(&mut self, at: usize) {
+        if self.out.is_empty() {
+            return;
+        }
+        let (place, shared) = self.out.remove(at % self.out.len());
+        match shared {
+            true => self.event(|book, now, todo| book.release(place, now, todo)),
+            false => {
+                self.event(|book, now, todo| book.discard(place, false, now, todo));
+                self.closing.push(place);
+            }
+        }
+    }
+
+    fn transports_close(&mut self) {
+        while let Some(place) = self.closing.pop() {
+            self.event(|book, now, todo| book.closed(place, now, todo));
+        }
+    }
+
+    fn places(&self) -> (usize, usize, usize) {
+        let of = |state| self.book.rows().filter(|row| row.state == state).count();
+        (of(Use::Dialing), of(Use::Active), of(Use::Idle))
+    }
+}
+
+fn limits(connections: usize) -> Limits {
+    Limits { connections, ..Limits::default() }
+}
+
+#[test]
+fn the_newest_idle_connection_is_taken_first() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(false);
+    world.request("a");
+    world.dialed(false);
+    let newest = world.out[1].0;
+    world.give_back(0);
+    world.give_back(0);
+    assert_eq!(world.request("a"), None);
+    assert_eq!(world.out, [(newest, false)]);
+}
+
+#[test]
+fn one_dial_serves_all_until_the_protocol_is_known() {
+    let mut world = World::new(limits(200));
+    world.requests(100, "a");
+    assert_eq!(world.dialing.len(), 1);
+    world.dialed(true);
+    assert_eq!((world.served.len(), world.dialing.len()), (100, 0));
+}
+
+#[test]
+fn an_exclusive_answer_lets_the_others_dial_in_parallel_and_is_remembered() {
+    let mut world = World::new(limits(200));
+    world.requests(10, "a");
+    world.dialed(false);
+    assert_eq!((world.served.len(), world.dialing.len()), (1, 9));
+    (0..9).for_each(|_| world.dialed(false));
+    (0..10).for_each(|_| world.discard(0));
+    world.transports_close();
+    world.requests(10, "a");
+    assert_eq!(world.dialing.len(), 10);
+}
+
+#[test]
+fn further_shared_connections_are_dialed_one_at_a_time() {
+    let mut world = World::new(limits(200));
+    world.requests(10, "a");
+    let place = *world.dialing.keys().next().unwrap();
+    world.event(|book, now, todo| book.streams(place, Some(2), now, todo));
+    world.dialed(true);
+    assert_eq!((world.served.len(), world.dialing.len()), (2, 1));
+    world.dialed(true);
+    assert_eq!((world.served.len(), world.dialing.len()), (10, 0));
+}
+
+#[test]
+fn a_peer_that_allows_no_streams_is_not_dialed_again_and_again() {
+    let mut world = World::new(limits(200));
+    world.request("a");
+    let place = *world.dialing.keys().next().unwrap();
+    world.event(|book, now, todo| book.streams(place, Some(0), now, todo));
+    world.dialed(true);
+    assert_eq!((world.served.len(), world.dialing.len()), (0, 0));
+    world.event(|book, now, todo| book.streams(place, Some(1), now, todo));
+    assert_eq!(world.served, [0]);
+}
+
+#[test]
+fn a_returning_connection_makes_a_dial_needless() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(false);
+    let place = world.out[0].0;
+    world.event(|book, _, _| book.returning(place));
+    world.request("a");
+    assert_eq!(world.dialing.len(), 0);
+    world.give_back(0);
+    assert_eq!(world.served, [0, 1]);
+}
+
+#[test]
+fn the_longest_idle_connection_of_another_key_makes_room() {
+    let mut world = World::new(limits(2));
+    for key in ["a", "b"] {
+        world.request(key);
+        world.dialed(false);
+        world.give_back(0);
+    }
+    world.request("c");
+    assert_eq!((world.closing.len(), world.dialing.len()), (1, 0));
+    world.transports_close();
+    assert_eq!(world.dialing.values().copied().collect::<Vec<_>>(), ["c"]);
+    assert!(world.book.rows().all(|row| *row.key != "a"));
+}
+
+#[test]
+fn who_waits_longest_is_first_across_keys() {
+    let mut world = World::new(limits(1));
+    world.request("a");
+    world.dialed(false);
+    assert_eq!(world.request("b"), Some(1));
+    assert_eq!(world.request("a"), Some(2));
+    world.give_back(0);
+    world.transports_close();
+    world.dialed(false);
+    assert_eq!(world.served, [0, 1]);
+}
+
+#[test]
+fn a_busy_shared_connection_does_not_starve_another_key() {
+    let mut world = World::new(limits(1));
+    world.request("a");
+    world.dialed(true);
+    assert_eq!(world.request("b"), Some(1));
+    assert_eq!(world.request("a"), Some(2));
+    world.give_back(0);
+    world.transports_close();
+    assert_eq!(world.dialing.values().copied().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn who_leaves_the_line_does_not_take_the_dial_along() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    let ticket = world.tickets[&0];
+    world.event(|book, now, todo| book.leave(ticket, now, todo));
+    assert_eq!(world.book.waiting(), 0);
+    world.dialed(false);
+    assert_eq!(world.places(), (0, 0, 1));
+}
+
+#[test]
+fn a_failed_shared_dial_is_told_to_all_who_counted_on_it() {
+    let mut world = World::new(limits(9));
+    world.requests(5, "a");
+    assert_eq!(world.dial_failed(), [0, 1, 2, 3, 4]);
+    assert_eq!(world.dialing.len(), 0);
+}
+
+#[test]
+fn a_connection_that_is_over_before_it_began_is_refused() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    let (place, _) = world.dialing.pop_first().unwrap();
+    world.event(|book, now, todo| book.closed(place, now, todo));
+    let handle = Handle::Exclusive(Conn(place));
+    let refused =
+        world.event(|book, now, todo| book.dialed(place, handle, Known::default(), now, todo));
+    assert!(refused.is_err());
+}
+
+#[test]
+fn idle_connections_are_reaped_when_their_time_is_over() {
+    let timeout = Duration::from_secs(90);
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(false);
+    let place = world.out.pop().unwrap().0;
+    let mut todo = Todo::default();
+    world.book.give_back(place, Conn(place), None, world.now, &mut todo);
+    let at = todo.reap_at.unwrap();
+    assert_eq!(at, world.now + timeout);
+    world.now = at;
+    world.event(|book, now, todo| book.reap(at, now, todo));
+    assert_eq!(world.closing, [place]);
+}
+
+#[test]
+fn a_late_event_of_a_place_that_is_gone_means_nobody() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(false);
+    let (place, _) = world.out[0];
+    world.event(|book, now, todo| book.closed(place, now, todo));
+    world.request("a");
+    world.dialed(false);
+    world.event(|book, now, todo| book.give_back(place, Conn(place), None, now, todo));
+    assert_eq!(world.closing, [place]);
+    assert_eq!(world.places(), (0, 1, 0));
+}
+
+#[test]
+fn hosts_that_are_gone_are_forgotten() {
+    let mut world = World::new(limits(9));
+    for _ in 0..3 * REMEMBERED {
+        let key: &'static str = Box::leak(format!("{}", world.next_waiter).into_boxed_str());
+        world.request(key);
+        world.dial_failed();
+    }
+    assert!(world.book.keys.len() <= REMEMBERED + 1);
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Request(usize),
+    Leave(usize),
+    Dialed(bool),
+    DialFailed,
+    GiveBack(usize),
+    Discard(usize),
+    TransportsClose,
+    Streams(usize, usize),
+    Later(u64),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        6 => (0..4usize).prop_map(Event::Request),
+        1 => any::<usize>().prop_map(Event::Leave),
+        4 => any::<bool>().prop_map(Event::Dialed),
+        1 => Just(Event::DialFailed),
+        4 => any::<usize>().prop_map(Event::GiveBack),
+        1 => any::<usize>().prop_map(Event::Discard),
+        2 => Just(Event::TransportsClose),
+        1 => (any::<usize>(), 0..4usize).prop_map(|(at, n)| Event::Streams(at, n)),
+        1 => (0..100u64).prop_map(Event::Later),
+    ];
+    proptest::collection::vec(event, 0..120)
+}
+
+impl World {
+    fn happen(&mut self, event: &Event) {
+        match *event {
+            Event::Request(key) => self.requests(1, ["a", "b", "c", "d"][key]),
+            Event::Leave(at) => {
+                let Some((&waiter, &ticket)) = self.tickets.iter().nth(at % 5) else { return };
+                self.tickets.remove(&waiter);
+                self.event(|book, now, todo| book.leave(ticket, now, todo));
+            }
+            Event::Dialed(shared) => self.dialed(shared),
+            Event::DialFailed => drop(self.dial_failed()),
+            Event::GiveBack(at) => self.give_back(at),
+            Event::Discard(at) => self.discard(at),
+            Event::TransportsClose => self.transports_close(),
+            Event::Streams(at, streams) => {
+                let Some(&(place, true)) = self.out.get(at % 7) else { return };
+                self.event(|book, now, todo| book.streams(place, Some(streams), now, todo));
+            }
+            Event::Later(seconds) => {
+                self.now += Duration::from_secs(seconds);
+                if let Some(at) = self.book.reap_at.filter(|at| *at <= self.now) {
+                    self.event(|book, now, todo| book.reap(at, now, todo));
+                }
+            }
+        }
+    }
+
+    /// Everybody finishes: dials end, requests end, transports close.
+    fn quiet_down(&mut self) {
+        for _ in 0..500 {
+            self.transports_close();
+            self.dialed(false);
+            self.give_back(0);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn limits_hold_and_nobody_is_lost_whatever_happens(events in events(), total in 1..5usize, each in 1..4usize, idle in 0..4usize) {
+        let limits = Limits { connections: total, connections_per_key: each, idle, ..Limits::default() };
+        let mut world = World::new(limits);
+        for event in &events {
+            world.happen(event);
+            let rows: Vec<_> = world.book.rows().map(|row| *row.key).collect();
+            prop_assert!(rows.len() <= total);
+            for key in ["a", "b", "c", "d"] {
+                prop_assert!(rows.iter().filter(|other| **other == key).count() <= each);
+            }
+            prop_assert!(world.places().2 <= idle);
+            prop_assert_eq!(world.book.waiting(), world.tickets.len());
+            prop_assert_eq!(world.places().0, world.dialing.len());
+        }
+        world.quiet_down();
+        prop_assert_eq!(world.book.waiting(), 0);
+        prop_assert_eq!(world.places().0 + world.places().1, 0);
+        prop_assert_eq!(world.book.leaving, 0);
+        let mut once = world.served.clone();
+        once.sort_unstable();
+        once.dedup();
+        prop_assert_eq!(once.len(), world.served.len(), "served twice");
+    }
+}

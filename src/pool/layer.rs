@@ -1,0 +1,284 @@
+//! The layer and the service: settings in, a service of requests out.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    Limits,
+    checkout::Checkout,
+    lease::PoolBody,
+    shared::{Key, KeyOf, Make, Settings, Shared},
+    stats::Stats,
+};
+use crate::{
+    body,
+    connect::MakeConnection,
+    connection::Connection,
+    error::{BoxError, Error},
+    options::Timeouts,
+    rt::Runtime,
+    target::Target,
+};
+
+/// Makes a [`Pool`] of whatever makes connections.
+///
+/// `B` is the body of the requests, which the compiler finds out; `K` is what connections are kept under.
+pub struct PoolLayer<B, K = Target> {
+    limits: Limits,
+    timeouts: Timeouts,
+    runtime: Option<Runtime>,
+    key: KeyOf<B, K>,
+    replay: fn(&B) -> Option<B>,
+    request: PhantomData<fn(B)>,
+}
+
+impl<B: 'static> PoolLayer<B> {
+    /// Keeps connections by the [`Target`] of a request: its URI and the extensions that are part of it.
+    pub fn new() -> Self {
+        Self::keyed(Target::of)
+    }
+}
+
+impl<B: 'static> Default for PoolLayer<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B: 'static, K: Key> PoolLayer<B, K> {
+    /// Keeps connections by a key of your own. Whatever changes who is at the other end, or who we are to them, must be
+    /// part of it; the connector is given the key and nothing else.
+    pub fn keyed(key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static) -> Self {
+        Self {
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            runtime: None,
+            key: Arc::new(key),
+            replay: body::replay,
+            request: PhantomData,
+        }
+    }
+
+    /// How many connections may be open at once, dials and closing ones included: 100 by default, as many as most
+    /// processes have descriptors to spare. At the limit the longest idle connection of another key makes room.
+    ///
+    /// Zero means one: a pool that may open nothing could serve nobody.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections.max(1);
+        self
+    }
+
+    /// The same for each key. By default there is no limit below the total.
+    pub fn max_connections_per_key(mut self, connections: usize) -> Self {
+        self.limits.connections_per_key = connections.max(1);
+        self
+    }
+
+    /// How many connections may be idle: by default as many as may be open. Zero keeps none.
+    pub fn max_idle(mut self, connections: usize) -> Self {
+        self.limits.idle = connections;
+        self
+    }
+
+    /// How long a connection may be idle: 90 s by default, less where the server says so (`Keep-Alive: timeout`). It
+    /// is closed then even if no request comes by. `None` is for ever.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How old a connection may be, give or take a tenth, before it takes no more requests; what it has begun it
+    /// finishes. By default there is no limit; a few minutes let changes of DNS be seen.
+    pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.limits.max_age = age.into();
+        self
+    }
+
+    /// How many requests a connection may serve; by default there is no limit.
+    pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
+        self.limits.requests = requests.into();
+        self
+    }
+
+    /// How many requests may wait for a connection, those for whom one is being made among them; one more fails at
+    /// once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
+    pub fn max_waiters(mut self, waiters: usize) -> Self {
+        self.limits.waiters = waiters;
+        self
+    }
+
+    /// How long a request waits for a connection, and how long a dial may take. A request's own
+    /// [`Timeouts`] go before them.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Where dials and timers run: tokio, unless the crate is built without it.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Keeps connections by another key of the same kind.
+    pub(crate) fn by(
+        mut self,
+        key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.key = Arc::new(key);
+        self
+    }
+
+    /// How a body is had a second time, for a request that may be sent again. By default [`Body`](crate::Body)s and
+    /// text can be, others not.
+    pub fn replay(mut self, replay: fn(&B) -> Option<B>) -> Self {
+        self.replay = replay;
+        self
+    }
+}
+
+impl<B, K> Clone for PoolLayer<B, K> {
+    fn clone(&self) -> Self {
+        Self {
+            limits: self.limits.clone(),
+            timeouts: self.timeouts,
+            runtime: self.runtime.clone(),
+            key: self.key.clone(),
+            replay: self.replay,
+            request: PhantomData,
+        }
+    }
+}
+
+impl<B, K> fmt::Debug for PoolLayer<B, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("PoolLayer");
+        out.field("limits", &self.limits).field("timeouts", &self.timeouts).finish_non_exhaustive()
+    }
+}
+
+impl<M, B, K> Layer<M> for PoolLayer<B, K>
+where
+    M: MakeConnection<K, Request<B>> + Clone + Send + 'static,
+    B: 'static,
+    K: Key,
+{
+    type Service = Pool<M::Response, B, K>;
+
+    fn layer(&self, make: M) -> Self::Service {
+        let settings = Settings {
+            limits: self.limits.clone(),
+            timeouts: self.timeouts,
+            runtime: self.runtime.clone().unwrap_or_default(),
+            key: self.key.clone(),
+            replay: self.replay,
+        };
+        Pool { shared: Shared::new(settings, erase(make)) }
+    }
+}
+
+/// Forgets what makes the connections, so that a pool's type names only what it keeps.
+fn erase<M, B, K>(make: M) -> Make<M::Response, K>
+where
+    M: MakeConnection<K, Request<B>> + Clone + Send + 'static,
+    K: Key,
+{
+    // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
+    let make = Mutex::new(make);
+    Box::new(move |key| {
+        let mut make = make.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            std::future::poll_fn(|cx| make.poll_ready(cx)).await.map_err(Into::<BoxError>::into)?;
+            make.call(key).await.map_err(Into::into)
+        })
+    })
+}
+
+/// A service of requests that keeps its connections.
+///
+/// Clones share one pool. `Debug` prints `2 active, 1 idle, 3 waiting`.
+pub struct Pool<C, B, K = Target>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+{
+    shared: Arc<Shared<C, B, K>>,
+}
+
+impl<C, B, K> Pool<C, B, K>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+{
+    /// What there is at this moment.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.shared)
+    }
+
+    /// Takes no more requests, closes what is idle, and waits until the rest has finished, but not longer than `grace`:
+    /// then what is still open is cut off. Requests that wait for a connection get an error for which
+    /// [`Error::is_closed`] holds. Says whether all had finished.
+    ///
+    /// # Cancellation
+    ///
+    /// The pool stays closed; only the waiting ends.
+    pub async fn close(&self, grace: Duration) -> bool {
+        self.shared.close(grace).await
+    }
+}
+
+impl<C, B, K, RB> Service<Request<B>> for Pool<C, B, K>
+where
+    C: Connection<Request<B>, Response = Response<RB>>,
+    B: 'static,
+    K: Key,
+    RB: Body + Unpin + Send + 'static,
+{
+    type Response = Response<PoolBody<RB>>;
+    type Error = Error;
+    type Future = Checkout<C, B, K>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Checkout::new(self.shared.clone(), request)
+    }
+}
+
+impl<C, B, K> Clone for Pool<C, B, K>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+{
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<C, B, K> fmt::Debug for Pool<C, B, K>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats();
+        let (active, idle) = (stats.active_connections(), stats.idle_connections());
+        write!(f, "Pool({active} active, {idle} idle, {} waiting)", stats.queued)
+    }
+}

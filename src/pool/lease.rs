@@ -1,0 +1,266 @@
+//! One request's hold on a connection, until the end of the response's body: then it is returned or discarded.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{
+    book::PlaceId,
+    shared::{Kept, Key, Shared},
+};
+use crate::connection::Connection;
+
+/// A rest of a body that is not worth a new connection is read away: so much of it, and for so long.
+const DRAIN_BYTES: u64 = 1 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// How long a protocol may take to be ready again after a body has ended. It is a matter of its task's next turn; only
+/// a request that is still being sent takes longer, and is not waited for.
+const RETURN_TIME: Duration = Duration::from_millis(100);
+
+pub(super) struct Lease<C: Connection<Request<B>>, B: 'static, K: Key> {
+    pool: Arc<Shared<C, B, K>>,
+    place: PlaceId,
+    held: Option<Held<C>>,
+    served: u64,
+    /// A request was sent on it, so it is fit for another only when its answer has come to its end.
+    begun: bool,
+}
+
+pub(super) enum Held<C> {
+    Exclusive(Kept<C>),
+    Shared(C),
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
+    pub(super) fn new(
+        pool: Arc<Shared<C, B, K>>,
+        place: PlaceId,
+        held: Held<C>,
+        served: u64,
+    ) -> Self {
+        Self { pool, place, held: Some(held), served, begun: false }
+    }
+
+    pub(super) fn connection(&mut self) -> Option<&mut C> {
+        match self.held.as_mut()? {
+            Held::Exclusive(kept) => Some(&mut kept.connection),
+            Held::Shared(handle) => Some(handle),
+        }
+    }
+
+    /// How many requests the connection has been given, with this one.
+    pub(super) fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Whether a failure may be the doing of what came before, or of others.
+    pub(super) fn is_reused(&self) -> bool {
+        self.served > 1 || matches!(self.held, Some(Held::Shared(_)))
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// The answer has come to its end.
+    pub(super) fn finish(mut self) {
+        self.begun = false;
+    }
+
+    /// The connection speaks something else from now on. An exclusive one leaves the pool, but keeps its place until
+    /// it is closed; of a shared one, a stream is gone until then.
+    fn upgraded(mut self) -> Option<Self> {
+        match self.held.take() {
+            Some(Held::Exclusive(kept)) => {
+                self.pool.discard(self.place, kept, true);
+                None
+            }
+            held => {
+                self.held = held;
+                Some(self)
+            }
+        }
+    }
+
+    fn give_back(&self, mut kept: Kept<C>) {
+        match kept.connection.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) if kept.connection.is_open() => {
+                self.pool.give_back(self.place, kept);
+            }
+            Poll::Ready(_) => self.pool.discard(self.place, kept, false),
+            Poll::Pending => self.give_back_later(kept),
+        }
+    }
+
+    fn give_back_later(&self, mut kept: Kept<C>) {
+        let (pool, place) = (self.pool.clone(), self.place);
+        pool.returning(place);
+        self.pool.runtime.spawn(async move {
+            let ready = std::future::poll_fn(|cx| kept.connection.poll_ready(cx));
+            match pool.runtime.within(Some(RETURN_TIME), ready).await {
+                Some(Ok(())) => pool.give_back(place, kept),
+                _ => pool.discard(place, kept, false),
+            }
+        });
+    }
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
+    fn drop(&mut self) {
+        match self.held.take() {
+            Some(Held::Exclusive(kept)) if self.begun => {
+                self.pool.discard(self.place, kept, false);
+            }
+            Some(Held::Exclusive(kept)) => self.give_back(kept),
+            Some(Held::Shared(handle)) => {
+                drop(handle);
+                self.pool.release(self.place);
+            }
+            None => {}
+        }
+    }
+}
+
+/// The body of a pooled response: it holds the connection until its end.
+///
+/// # Cancellation
+///
+/// Dropped before its end, it gives a shared connection back at once. An exclusive one is given back after the rest
+/// was read away in the background, if that is not more than 1 MiB and comes within 2 s; else it is closed.
+pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
+    body: Option<RB>,
+    lease: Option<Box<dyn Hold<RB>>>,
+    /// The lease does not end with the body, which is empty, but when it is dropped with the bytes.
+    upgraded: bool,
+}
+
+/// A lease without its types.
+trait Hold<RB>: Send + Sync {
+    fn finish(self: Box<Self>);
+    fn abandon(self: Box<Self>, rest: RB);
+}
+
+impl<C, B, K, RB> Hold<RB> for Lease<C, B, K>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+    RB: Body + Unpin + Send + 'static,
+{
+    fn finish(self: Box<Self>) {
+        Self::finish(*self);
+    }
+
+    fn abandon(self: Box<Self>, rest: RB) {
+        let upper = rest.size_hint().upper();
+        let shared = matches!(self.held, Some(Held::Shared(_)));
+        if shared || upper.is_some_and(|upper| upper > DRAIN_BYTES) {
+            return;
+        }
+        let pool = self.pool.clone();
+        pool.clone().runtime.spawn(async move {
+            if pool.runtime.within(Some(DRAIN_TIME), drain(rest)).await == Some(true) {
+                Self::finish(*self);
+            }
+        });
+    }
+}
+
+impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
+    pub(super) fn new<C, B, K>(body: RB, lease: Lease<C, B, K>) -> Self
+    where
+        C: Connection<Request<B>>,
+        B: 'static,
+        K: Key,
+    {
+        if body.is_end_stream() {
+            lease.finish();
+            return Self { body: Some(body), lease: None, upgraded: false };
+        }
+        Self { body: Some(body), lease: Some(Box::new(lease)), upgraded: false }
+    }
+
+    /// The body of a response that was the start of something else. There is nothing in it to read to an end, so what
+    /// is still leased is held until the body is dropped.
+    pub(super) fn upgraded<C, B, K>(body: RB, lease: Lease<C, B, K>) -> Self
+    where
+        C: Connection<Request<B>>,
+        B: 'static,
+        K: Key,
+    {
+        let lease = lease.upgraded().map(|lease| Box::new(lease) as Box<dyn Hold<RB>>);
+        Self { body: Some(body), lease, upgraded: true }
+    }
+}
+
+impl<RB: Body + Unpin + Send + 'static> Body for PoolBody<RB> {
+    type Data = RB::Data;
+    type Error = RB::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<RB::Data>, RB::Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let at_end = body.is_end_stream();
+        match &frame {
+            Some(Err(_)) => drop(self.lease.take()),
+            Some(Ok(_)) if !at_end => {}
+            _ if self.upgraded => {}
+            _ => {
+                // Now, and not when the body is dropped: the caller may keep it for long.
+                if let Some(lease) = self.lease.take() {
+                    lease.finish();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl<RB: Body + Unpin + Send + 'static> Drop for PoolBody<RB> {
+    fn drop(&mut self) {
+        if let (Some(rest), Some(lease)) = (self.body.take(), self.lease.take()) {
+            lease.abandon(rest);
+        }
+    }
+}
+
+impl<RB: Body + Unpin + Send + 'static> fmt::Debug for PoolBody<RB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBody").field("holds_connection", &self.lease.is_some()).finish()
+    }
+}
+
+/// Reads a rest away; `false` if it is longer than it is worth, or fails.
+async fn drain<RB: Body + Unpin>(mut rest: RB) -> bool {
+    use bytes::Buf;
+    let mut read = 0;
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)).await {
+        match frame.as_ref().map(Frame::data_ref) {
+            Ok(data) => read += data.map_or(0, |data| data.remaining() as u64),
+            Err(_) => return false,
+        }
+        if read > DRAIN_BYTES {
+            return false;
+        }
+    }
+    true
+}

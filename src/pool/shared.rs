@@ -1,0 +1,353 @@
+//! What all clones of a pool share: the book under its lock, and the hands that do what the book decides.
+
+use std::{
+    fmt,
+    future::Future,
+    hash::Hash,
+    marker::PhantomData,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use http::Request;
+use tokio::sync::{Notify, oneshot};
+
+use super::{
+    Limits,
+    book::{Book, Checkout, Dial, Handle, Known, PlaceId, Ticket, Todo},
+    lease::{Held, Lease},
+};
+use crate::{
+    connect::ConnectInfo,
+    connection::{Connection, Place, PlaceKeeper},
+    error::{BoxError, Error, Kind, Phase},
+    options::Timeouts,
+    rt::Runtime,
+};
+
+/// What a pool keeps connections under: an alias, never implemented by hand. Errors name it by its `Display`.
+pub trait Key: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static {}
+
+impl<K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static> Key for K {}
+
+pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
+    book: Mutex<PoolBook<C, B, K>>,
+    limits: Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) runtime: Runtime,
+    pub(super) key: KeyOf<B, K>,
+    pub(super) replay: fn(&B) -> Option<B>,
+    make: Make<C, K>,
+    drained: Notify,
+    me: Weak<Self>,
+    request: PhantomData<fn(B)>,
+}
+
+type PoolBook<C, B, K> = Book<K, Kept<C>, Waiter<C, B, K>>;
+type PoolTodo<C, B, K> = Todo<K, Kept<C>, Waiter<C, B, K>>;
+pub(super) type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
+pub(super) type KeyOf<B, K> = Arc<dyn Fn(&Request<B>) -> Result<K, Error> + Send + Sync>;
+pub(super) type Make<C, K> = Box<dyn Fn(K) -> Making<C> + Send + Sync>;
+pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
+
+/// A connection and, if it did not take it itself, its place; the place ends after the connection.
+pub(super) struct Kept<C> {
+    pub(super) connection: C,
+    _place: Option<Place>,
+}
+
+/// What a pool is made of, but for the connections.
+pub(super) struct Settings<B, K> {
+    pub(super) limits: Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) runtime: Runtime,
+    pub(super) key: KeyOf<B, K>,
+    pub(super) replay: fn(&B) -> Option<B>,
+}
+
+impl<C, B, K> Shared<C, B, K>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+{
+    pub(super) fn new(settings: Settings<B, K>, make: Make<C, K>) -> Arc<Self> {
+        let Settings { limits, timeouts, runtime, key, replay } = settings;
+        Arc::new_cyclic(|me| Self {
+            book: Mutex::new(Book::new(limits.clone())),
+            limits,
+            timeouts,
+            runtime,
+            key,
+            replay,
+            make,
+            drained: Notify::new(),
+            me: me.clone(),
+            request: PhantomData,
+        })
+    }
+
+    /// A connection that can be had at once.
+    pub(super) fn checkout(self: &Arc<Self>, key: &K) -> Option<Lease<C, B, K>> {
+        loop {
+            let checkout = self.event(|book, now, todo| book.checkout(key, now, todo))?;
+            // `None` is a shared connection that was closed between the book and here: the book will hear of it.
+            if let Some(lease) = self.lease(checkout) {
+                return Some(lease);
+            }
+        }
+    }
+
+    /// A place in the line.
+    pub(super) fn wait(
+        self: &Arc<Self>,
+        key: &K,
+        connect_limit: Option<Duration>,
+    ) -> Result<Waiting<C, B, K>, Error> {
+        use super::book::NoWait;
+        let (waiter, served) = oneshot::channel();
+        let place = self.event(|book, now, todo| book.wait(key, waiter, connect_limit, now, todo));
+        match place {
+            Ok(ticket) => Ok(Waiting { served, _place: InLine { pool: self.clone(), ticket } }),
+            Err(NoWait::Closed) => Err(closed()),
+            Err(NoWait::QueueFull) => {
+                let waiters = self.limits.waiters;
+                let text = format!("{waiters} requests wait already, one more is for {key}");
+                Err(Error::new(Kind::QueueFull, text))
+            }
+        }
+    }
+
+    pub(super) fn returning(self: &Arc<Self>, place: PlaceId) {
+        self.event(|book, _, _| book.returning(place));
+    }
+
+    pub(super) fn give_back(self: &Arc<Self>, place: PlaceId, kept: Kept<C>) {
+        let keep_alive = kept.connection.keep_alive().map(less_a_margin);
+        self.event(|book, now, todo| book.give_back(place, kept, keep_alive, now, todo));
+    }
+
+    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, kept: Kept<C>, upgraded: bool) {
+        self.event(|book, now, todo| book.discard(place, upgraded, now, todo));
+        drop(kept);
+    }
+
+    pub(super) fn release(self: &Arc<Self>, place: PlaceId) {
+        self.event(|book, now, todo| book.release(place, now, todo));
+    }
+
+    pub(super) fn distrust(self: &Arc<Self>, key: &K) {
+        self.event(|book, now, todo| book.distrust(key, now, todo));
+    }
+
+    /// Takes no more requests and waits until the last connection is closed, but not longer than `grace`: then it ends
+    /// those that can be ended. Says whether all had finished.
+    pub(super) async fn close(self: &Arc<Self>, grace: Duration) -> bool {
+        let mut drained = std::pin::pin!(self.drained.notified());
+        drained.as_mut().enable();
+        self.event(|book, _, todo| book.close(todo));
+        let in_time = self.runtime.within(Some(grace), drained).await.is_some();
+        for cut in self.read(Book::cuts) {
+            cut.throw();
+        }
+        in_time
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(&PoolBook<C, B, K>) -> T) -> T {
+        read(&self.lock())
+    }
+
+    /// Tells the book what happened, and does what it decides once its lock is released.
+    fn event<T>(
+        self: &Arc<Self>,
+        tell: impl FnOnce(&mut PoolBook<C, B, K>, Instant, &mut PoolTodo<C, B, K>) -> T,
+    ) -> T {
+        let now = self.runtime.now();
+        let mut todo = Todo::default();
+        let mut book = self.lock();
+        let answer = tell(&mut book, now, &mut todo);
+        let drained = book.is_closed() && book.is_empty();
+        drop(book);
+        self.carry_out(todo, now);
+        if drained {
+            self.drained.notify_waiters();
+        }
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PoolBook<C, B, K>> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>, now: Instant) {
+        let Todo { dial, serve, turn_away, close, reap_at } = todo;
+        drop(close);
+        for (waiter, checkout) in serve {
+            let lease = self.lease(checkout).ok_or_else(closed_by_peer);
+            // Who has left meanwhile gives it back by dropping it.
+            drop(waiter.send(lease));
+        }
+        for waiter in turn_away {
+            drop(waiter.send(Err(closed())));
+        }
+        for permit in dial {
+            self.dial(permit);
+        }
+        if let Some(at) = reap_at {
+            self.reap_at(at, now);
+        }
+    }
+
+    fn lease(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Option<Lease<C, B, K>> {
+        let Checkout { place, handle, served } = checkout;
+        let held = match handle {
+            Handle::Exclusive(kept) => Held::Exclusive(kept),
+            Handle::Shared(kept) => match kept.connection.share() {
+                Some(handle) => Held::Shared(handle),
+                None => {
+                    drop(kept);
+                    self.release(place);
+                    return None;
+                }
+            },
+        };
+        Some(Lease::new(self.clone(), place, held, served))
+    }
+
+    fn dial(self: &Arc<Self>, permit: Dial<K>) {
+        let Dial { place, key, limit } = permit;
+        let runtime = self.runtime.clone();
+        let making = (self.make)(key.clone());
+        let dialing = Dialing { pool: self.me.clone(), place: Some(place), key };
+        self.runtime.spawn(async move {
+            let made = match runtime.within(limit, making).await {
+                Some(Ok(connection)) => Ok(connection),
+                Some(Err(error)) => Err(Error::from_connector(error, dialing.doing())),
+                None => Err(Error::new(Kind::Timeout(Phase::Connect), dialing.doing())),
+            };
+            dialing.end(made);
+        });
+    }
+
+    fn dialed(self: &Arc<Self>, place: PlaceId, connection: C) -> Result<(), Error> {
+        let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
+        let kept_place = connection.hold(Place::new(keeper, place));
+        let is_shared = connection.share().is_some();
+        let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
+        let kept = Kept { connection, _place: kept_place };
+        let handle = match is_shared {
+            true => Handle::Shared(Arc::new(kept)),
+            false => Handle::Exclusive(kept),
+        };
+        let known = Known { retire_at: self.retire_at(), protocol, cut };
+        let refused = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
+        refused.map_err(|_closed| closed_by_peer())
+    }
+
+    fn dial_failed(self: &Arc<Self>, place: PlaceId, error: Error) {
+        let all = error.is_canceled();
+        let told = self.event(|book, now, todo| book.dial_failed(place, all, now, todo));
+        for waiter in told {
+            drop(waiter.send(Err(error.clone())));
+        }
+    }
+
+    /// A tenth more or less, so that a fleet does not reconnect all at once.
+    fn retire_at(&self) -> Option<Instant> {
+        use std::hash::{BuildHasher, RandomState};
+        let max_age = self.limits.max_age?;
+        let random = RandomState::new().hash_one(()) % 1000;
+        let jitter = max_age / 10;
+        let age = max_age - jitter + (jitter * 2 / 1000) * u32::try_from(random).unwrap_or(0);
+        self.runtime.now().checked_add(age)
+    }
+
+    fn reap_at(self: &Arc<Self>, at: Instant, now: Instant) {
+        let (me, sleep) = (self.me.clone(), self.runtime.sleep(at.saturating_duration_since(now)));
+        self.runtime.spawn(async move {
+            sleep.await;
+            if let Some(pool) = me.upgrade() {
+                pool.event(|book, now, todo| book.reap(at, now, todo));
+            }
+        });
+    }
+}
+
+impl<C, B, K> PlaceKeeper for Shared<C, B, K>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+{
+    fn streams(&self, place: PlaceId, streams: Option<usize>) {
+        if let Some(pool) = self.me.upgrade() {
+            pool.event(|book, now, todo| book.streams(place, streams, now, todo));
+        }
+    }
+
+    fn closed(&self, place: PlaceId) {
+        if let Some(pool) = self.me.upgrade() {
+            pool.event(|book, now, todo| book.closed(place, now, todo));
+        }
+    }
+}
+
+/// Someone in the line: the place in it is left when this is dropped, and what was served meanwhile is given back.
+pub(super) struct Waiting<C: Connection<Request<B>>, B: 'static, K: Key> {
+    pub(super) served: oneshot::Receiver<Result<Lease<C, B, K>, Error>>,
+    _place: InLine<C, B, K>,
+}
+
+struct InLine<C: Connection<Request<B>>, B: 'static, K: Key> {
+    pool: Arc<Shared<C, B, K>>,
+    ticket: Ticket,
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for InLine<C, B, K> {
+    fn drop(&mut self) {
+        let left = self.pool.event(|book, now, todo| book.leave(self.ticket, now, todo));
+        drop(left);
+    }
+}
+
+/// Leave to dial: a dial that ends without a word has failed.
+struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
+    pool: Weak<Shared<C, B, K>>,
+    place: Option<PlaceId>,
+    key: K,
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
+    fn doing(&self) -> String {
+        format!("connecting to {}", self.key)
+    }
+
+    fn end(mut self, made: Result<C, Error>) {
+        let (Some(pool), Some(place)) = (self.pool.upgrade(), self.place.take()) else { return };
+        if let Err(error) = made.and_then(|connection| pool.dialed(place, connection)) {
+            pool.dial_failed(place, error);
+        }
+    }
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
+    fn drop(&mut self) {
+        let (Some(place), Some(pool)) = (self.place.take(), self.pool.upgrade()) else { return };
+        let error = Error::new(Kind::Canceled, self.doing());
+        pool.dial_failed(place, error.because("the runtime ended"));
+    }
+}
+
+/// A request must not leave here just when the server closes there.
+fn less_a_margin(keep_alive: Duration) -> Duration {
+    keep_alive - Duration::from_secs(1).min(keep_alive / 2)
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Closed, "the pool is closed")
+}
+
+fn closed_by_peer() -> Error {
+    Error::new(Kind::Connect, "the connection was closed as soon as it was open")
+}

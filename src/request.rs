@@ -1,0 +1,276 @@
+//! `request` and `stream`: one line for one request.
+//!
+//! The free functions make a connection and close it: for scripts, and for trying things out. [`RequestExt`] gives the
+//! same two to every service of requests, so that `transport.request("GET", url).await?` pools. `request` reads the
+//! whole body into memory, `stream` lets you read it as it comes. What they answer with is a plain
+//! [`http::Response`].
+//!
+//! ```
+//! # use tower_transport::{Error, RequestExt, Transport};
+//! # async fn example(lines: Vec<String>) -> Result<(), Error> {
+//! let transport = Transport::new();
+//! let response = transport.request("GET", "https://www.example.com/").await?;
+//! println!("{} {:?}", response.status(), response.body());
+//!
+//! let response = transport
+//!     .request("POST", "https://www.example.com/")
+//!     .header("content-type", "text/plain")
+//!     .body("Hello, world")
+//!     .await?;
+//!
+//! let mut body = transport.stream("GET", "https://www.example.com/large").await?.into_body();
+//! while let Some(chunk) = body.chunk().await? {
+//!     println!("{} bytes", chunk.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use tower_service::Service;
+
+use crate::{
+    body::Body,
+    error::{BoxError, Error, Kind},
+    options::Timeouts,
+};
+
+mod url;
+
+pub use url::IntoUrl;
+
+/// A request that is being put together, and is sent when it is awaited.
+///
+/// A mistake in any part of it, the URL or a header, is an error of the await, for which [`Error::is_builder`] holds;
+/// nothing is sent then. `Host` is always sent. A body whose length is known is sent with `Content-Length`, a stream
+/// with `Transfer-Encoding: chunked`, or on HTTP/2 as it comes.
+#[must_use = "a request is sent when it is awaited"]
+pub struct RequestBuilder<S, A> {
+    service: S,
+    request: Result<Request<Body>, Error>,
+    answer: PhantomData<fn() -> A>,
+}
+
+/// The answer is read to its end.
+#[derive(Debug)]
+pub enum Whole {}
+
+/// The answer is read as it comes.
+#[derive(Debug)]
+pub enum Streamed {}
+
+/// Gives `request` and `stream` to every service of requests: a [`Transport`](crate::Transport), a pool, or those with
+/// layers on top.
+pub trait RequestExt: Service<Request<Body>> + Clone {
+    /// A request whose response is read to its end: `http::Response<Bytes>`.
+    fn request<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Whole>
+    where
+        M: TryInto<Method, Error: Into<http::Error>>,
+        Self: Sized,
+    {
+        RequestBuilder::new(self.clone(), method, url)
+    }
+
+    /// A request whose response is read as it comes: `http::Response<Body>`.
+    fn stream<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Streamed>
+    where
+        M: TryInto<Method, Error: Into<http::Error>>,
+        Self: Sized,
+    {
+        RequestBuilder::new(self.clone(), method, url)
+    }
+}
+
+impl<S: Service<Request<Body>> + Clone> RequestExt for S {}
+
+impl<S, A> RequestBuilder<S, A> {
+    pub(crate) fn new<M>(service: S, method: M, url: impl IntoUrl) -> Self
+    where
+        M: TryInto<Method, Error: Into<http::Error>>,
+    {
+        let request = url.into_url().and_then(|uri| {
+            let wrong = |error: M::Error| Error::builder("the method").because(error.into());
+            let mut request = Request::new(Body::empty());
+            *request.method_mut() = method.try_into().map_err(wrong)?;
+            *request.uri_mut() = uri;
+            Ok(request)
+        });
+        Self { service, request, answer: PhantomData }
+    }
+
+    /// Adds a header field, next to others of its name.
+    pub fn header<N, V>(self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        self.change(|request| {
+            let wrong = |error: N::Error| Error::builder("a header name").because(error.into());
+            let name: HeaderName = name.try_into().map_err(wrong)?;
+            // The value may be a secret, so the error says only whose it is.
+            let wrong = |error: V::Error| {
+                Error::builder(format!("the value of the header `{name}`")).because(error.into())
+            };
+            let value = value.try_into().map_err(wrong)?;
+            request.headers_mut().append(name, value);
+            Ok(())
+        })
+    }
+
+    /// Sets header fields, in place of others of their names.
+    pub fn headers(self, headers: HeaderMap) -> Self {
+        self.change(|request| {
+            request.headers_mut().extend(headers);
+            Ok(())
+        })
+    }
+
+    /// Sets the body: bytes, text, or any [`Body`].
+    pub fn body(self, body: impl Into<Body>) -> Self {
+        self.change(|request| {
+            *request.body_mut() = body.into();
+            Ok(())
+        })
+    }
+
+    /// Sets a body that comes in chunks. It is sent once: the request cannot be sent again if its connection breaks.
+    pub fn body_stream<T, D, E>(self, chunks: T) -> Self
+    where
+        T: Stream<Item = Result<D, E>> + Send + 'static,
+        D: Into<Bytes>,
+        E: Into<BoxError>,
+    {
+        self.body(Body::stream(chunks))
+    }
+
+    /// Sets an option of this request: see [`options`](crate::options).
+    pub fn extension<T: Clone + Send + Sync + 'static>(self, extension: T) -> Self {
+        self.change(|request| {
+            request.extensions_mut().insert(extension);
+            Ok(())
+        })
+    }
+
+    /// Sets how long to wait, in place of what the transport was built with.
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.extension(timeouts)
+    }
+
+    /// Changes the request, unless something was wrong with it before: the first mistake is the one to tell.
+    fn change(mut self, change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>) -> Self {
+        let changed = self.request.as_mut().map(change);
+        if let Ok(Err(error)) = changed {
+            self.request = Err(error);
+        }
+        self
+    }
+}
+
+/// Sends a request over a service that it first waits for.
+async fn send<S, RB>(
+    mut service: S,
+    request: Result<Request<Body>, Error>,
+) -> Result<Response<Body>, Error>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>>,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let request = request?;
+    std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(described)?;
+    let response = service.call(request).await.map_err(described)?;
+    Ok(response.map(Body::new))
+}
+
+/// Our own error, also from under layers that box it.
+fn described(error: impl Into<BoxError>) -> Error {
+    match error.into().downcast::<Error>() {
+        Ok(ours) => *ours,
+        // What a foreign layer has done before it failed is not known.
+        Err(other) => Error::new(Kind::Canceled, "sending the request").because(other).sent(true),
+    }
+}
+
+impl<S, RB> IntoFuture for RequestBuilder<S, Whole>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>
+        + Send
+        + 'static,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<Bytes>, Error>;
+    type IntoFuture = Requesting<Bytes>;
+
+    fn into_future(self) -> Requesting<Bytes> {
+        Requesting::new(async move {
+            let (head, mut body) = send(self.service, self.request).await?.into_parts();
+            Ok(Response::from_parts(head, body.read().await?))
+        })
+    }
+}
+
+impl<S, RB> IntoFuture for RequestBuilder<S, Streamed>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>
+        + Send
+        + 'static,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<Body>, Error>;
+    type IntoFuture = Requesting<Body>;
+
+    fn into_future(self) -> Requesting<Body> {
+        Requesting::new(send(self.service, self.request))
+    }
+}
+
+/// The future of a [`RequestBuilder`].
+///
+/// # Cancellation
+///
+/// Dropping it gives the request up: an HTTP/1.1 connection that has begun it is closed, a stream of an HTTP/2
+/// connection is reset.
+#[must_use = "futures do nothing unless polled"]
+pub struct Requesting<T> {
+    future: Pin<Box<dyn Future<Output = Result<Response<T>, Error>> + Send>>,
+}
+
+impl<T> Requesting<T> {
+    fn new(future: impl Future<Output = Result<Response<T>, Error>> + Send + 'static) -> Self {
+        Self { future: Box::pin(future) }
+    }
+}
+
+impl<T> Future for Requesting<T> {
+    type Output = Result<Response<T>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for Requesting<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requesting").finish_non_exhaustive()
+    }
+}
+
+impl<S, A> fmt::Debug for RequestBuilder<S, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("RequestBuilder");
+        match &self.request {
+            Ok(request) => out.field("method", request.method()).field("uri", request.uri()),
+            Err(error) => out.field("error", error),
+        };
+        out.finish_non_exhaustive()
+    }
+}

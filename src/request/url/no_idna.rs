@@ -1,0 +1,9 @@
+//! Without IDNA there are no host names that are not ASCII.
+
+use crate::error::Error;
+
+pub(super) fn to_ascii(host: &str) -> Result<String, Error> {
+    let text =
+        format!("the host `{host}` is not ASCII: enable the feature `idna`, or write it in ASCII");
+    Err(Error::builder(text))
+}

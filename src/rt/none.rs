@@ -1,0 +1,46 @@
+//! The default runtime of a build without tokio: there is none, so whatever would run is dropped, which its owner
+//! reports as cancelled.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use hyper::rt::{Executor, Timer};
+
+use super::{Runtime, Task};
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self::new(Nowhere, Nowhere)
+    }
+}
+
+struct Nowhere;
+
+impl Executor<Task> for Nowhere {
+    fn execute(&self, _: Task) {}
+}
+
+impl Timer for Nowhere {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Never)
+    }
+
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Never)
+    }
+}
+
+struct Never;
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl hyper::rt::Sleep for Never {}

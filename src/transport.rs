@@ -1,0 +1,410 @@
+//! The default stack, wired in one place: the only one where the layers meet.
+
+use std::{
+    fmt,
+    future::Future,
+    net::IpAddr,
+    path::PathBuf,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    body::Body,
+    connect::{Connect, ConnectRetryLayer},
+    error::{BoxError, Error},
+    http1::Http1Config,
+    http2::Http2Config,
+    negotiate::{HttpConnection, NegotiateLayer},
+    options::Timeouts,
+    pool::{Checkout, Pool, PoolLayer, Stats},
+    rt::Runtime,
+    target::{Origin, Protocols, Route, Target},
+    tls::{TlsConfig, TlsLayer},
+};
+
+#[cfg(feature = "tokio")]
+mod direct;
+#[cfg(not(feature = "tokio"))]
+#[path = "transport/no_direct.rs"]
+mod direct;
+
+/// The whole stack as one service: pool, negotiation, TLS and TCP.
+///
+/// It is cheap to clone, and clones share their connections. It takes a request with any body and answers with
+/// [`Body`]; `Display` shows what it is doing:
+///
+/// ```
+/// # use tower_transport::Transport;
+/// let transport = Transport::new();
+/// assert_eq!(
+///     transport.to_string(),
+///     "Transport [requests: 0 active, 0 queued | connections: 0 active, 0 idle]"
+/// );
+/// ```
+#[derive(Clone)]
+pub struct Transport {
+    pool: Pool<HttpConnection<Body>, Body>,
+    grace: Duration,
+}
+
+/// What a [`Transport`] is made of.
+///
+/// Every setting acts on every route, or [`build`](Self::build) says that it cannot.
+#[must_use = "a transport is made by `build`"]
+pub struct TransportBuilder {
+    pool: PoolLayer<Body>,
+    negotiate: NegotiateLayer<Body>,
+    tls: TlsConfig,
+    retries: u32,
+    timeouts: Timeouts,
+    grace: Duration,
+    runtime: Runtime,
+    base: Base,
+    connector: Connector,
+    resolves: bool,
+    mistake: Option<&'static str>,
+}
+
+/// What every target starts from.
+#[derive(Clone, Default)]
+struct Base {
+    protocols: Option<Protocols>,
+    route: Route,
+    local_address: Option<IpAddr>,
+}
+
+/// The innermost part of the stack, and how the rest is put around it.
+enum Connector {
+    Default,
+    Given(Over),
+}
+
+type Over = Box<dyn FnOnce(Stack) -> Pool<HttpConnection<Body>, Body> + Send>;
+
+/// The layers, outermost first, and what the innermost part is to keep to.
+struct Stack {
+    pool: PoolLayer<Body>,
+    negotiate: NegotiateLayer<Body>,
+    retry: ConnectRetryLayer,
+    tls: TlsLayer,
+    timeouts: Timeouts,
+    runtime: Runtime,
+}
+
+impl Stack {
+    fn over<C>(self, connector: C) -> Pool<HttpConnection<Body>, Body>
+    where
+        C: Connect<Target> + Clone + Send + 'static,
+    {
+        let Self { pool, negotiate, retry, tls, .. } = self;
+        pool.layer(negotiate.layer(retry.layer(tls.layer(connector))))
+    }
+}
+
+impl Transport {
+    /// HTTP/2 and HTTP/1.1, 100 connections, the platform's trust, and the [timeouts](Timeouts) that are strict by
+    /// default.
+    pub fn new() -> Self {
+        Self::builder().assemble()
+    }
+
+    /// One that keeps no connection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn unpooled() -> Self {
+        Self::builder().max_idle(0).assemble()
+    }
+
+    /// What can be set, each with its default.
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder {
+            pool: PoolLayer::new(),
+            negotiate: NegotiateLayer::new(),
+            tls: TlsConfig::default(),
+            retries: 0,
+            timeouts: Timeouts::default(),
+            grace: Duration::from_secs(30),
+            runtime: Runtime::default(),
+            base: Base::default(),
+            connector: Connector::Default,
+            resolves: false,
+            mistake: None,
+        }
+    }
+
+    /// What there is at this moment: requests, connections, and a row for each of those.
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    /// Takes no more requests, closes idle connections, and waits until what is under way has finished, but not longer
+    /// than the [grace period](TransportBuilder::close_grace): then it is cut off. Says whether all had finished.
+    ///
+    /// # Cancellation
+    ///
+    /// The transport stays closed; only the waiting ends.
+    pub async fn close(&self) -> bool {
+        self.pool.close(self.grace).await
+    }
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TransportBuilder {
+    /// How many connections may be open at once: see [`PoolLayer::max_connections`].
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        if connections == 0 {
+            self.mistake = Some("max_connections is 0: nothing could be sent");
+        }
+        self.pool = self.pool.max_connections(connections);
+        self
+    }
+
+    /// How many of them to one host: see [`PoolLayer::max_connections_per_key`].
+    pub fn max_connections_per_host(mut self, connections: usize) -> Self {
+        if connections == 0 {
+            self.mistake = Some("max_connections_per_host is 0: nothing could be sent");
+        }
+        self.pool = self.pool.max_connections_per_key(connections);
+        self
+    }
+
+    /// How many connections may be idle: see [`PoolLayer::max_idle`].
+    pub fn max_idle(mut self, connections: usize) -> Self {
+        self.pool = self.pool.max_idle(connections);
+        self
+    }
+
+    /// How long a connection may be idle, 90 s by default: see [`PoolLayer::idle_timeout`].
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.pool = self.pool.idle_timeout(timeout);
+        self
+    }
+
+    /// How old a connection may be: see [`PoolLayer::max_age`].
+    pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.pool = self.pool.max_age(age);
+        self
+    }
+
+    /// How many requests a connection may serve: see [`PoolLayer::max_requests`].
+    pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
+        self.pool = self.pool.max_requests(requests);
+        self
+    }
+
+    /// How many requests may wait for a connection: see [`PoolLayer::max_waiters`].
+    pub fn max_waiters(mut self, waiters: usize) -> Self {
+        self.pool = self.pool.max_waiters(waiters);
+        self
+    }
+
+    /// How often a connection that could not be made is tried again, after 0, 0.5, 1, 2, 4 … seconds: not at all by
+    /// default. Requests are not what is tried again here.
+    pub fn connect_retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Speaks HTTP/1.1 and offers nothing else.
+    pub fn http1_only(self) -> Self {
+        self.protocols(Protocols::Http1Only)
+    }
+
+    /// Speaks HTTP/2 chosen by ALPN, and nothing else. Targets without TLS are an error.
+    pub fn http2_only(self) -> Self {
+        self.protocols(Protocols::Http2Only)
+    }
+
+    /// Speaks HTTP/2 without asking, also without TLS.
+    pub fn http2_prior_knowledge(self) -> Self {
+        self.protocols(Protocols::Http2PriorKnowledge)
+    }
+
+    fn protocols(mut self, protocols: Protocols) -> Self {
+        if self.base.protocols.is_some_and(|before| before != protocols) {
+            self.mistake = Some("two settings say which protocol alone is to be spoken");
+        }
+        self.base.protocols = Some(protocols);
+        self
+    }
+
+    /// What HTTP/1.1 connections keep to.
+    pub fn http1(mut self, config: Http1Config) -> Self {
+        self.negotiate = self.negotiate.http1(config);
+        self
+    }
+
+    /// What HTTP/2 connections keep to.
+    pub fn http2(mut self, config: Http2Config) -> Self {
+        self.negotiate = self.negotiate.http2(config);
+        self
+    }
+
+    /// Whom TLS trusts, and who we are to it: by default the platform's roots, and nobody.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// The local address to connect from: by default the system chooses.
+    pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
+        self.base.local_address = address.into();
+        self
+    }
+
+    /// Sends every request to this Unix socket, whatever its host is.
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.base.route = Route::Unix(path.into().into());
+        self
+    }
+
+    /// How long to wait, and for what. A request's own timeouts go before these.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How long [`Transport::close`] waits for what is under way: 30 s by default.
+    pub fn close_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Where tasks and timers run: tokio, unless the crate is built without it.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
+    /// Connects by a connector of yours, in place of TCP and Unix sockets. TLS and retries are put around it; it is
+    /// given the whole [`Target`], local address and route included.
+    pub fn connector<C>(mut self, connector: C) -> Self
+    where
+        C: Connect<Target> + Clone + Send + 'static,
+    {
+        self.given(Box::new(|stack| stack.over(connector)));
+        self
+    }
+
+    fn given(&mut self, over: Over) {
+        if matches!(self.connector, Connector::Given(_)) {
+            self.mistake = Some("`connector` and `resolver` exclude each other, and are set once");
+        }
+        self.connector = Connector::Given(over);
+    }
+
+    /// Puts the layers together, or says why they do not fit.
+    pub fn build(self) -> Result<Transport, Error> {
+        match self.mistake {
+            Some(mistake) => Err(Error::builder(format!("building the transport: {mistake}"))),
+            None => {
+                let given = matches!(self.connector, Connector::Given(_));
+                direct::check(given, self.resolves, &self.base).map(|()| self.assemble())
+            }
+        }
+    }
+
+    fn assemble(self) -> Transport {
+        let Self {
+            pool, negotiate, tls, retries, timeouts, grace, runtime, base, connector, ..
+        } = self;
+        let key = move |request: &Request<Body>| base.target(request);
+        let stack = Stack {
+            pool: pool.by(key).timeouts(timeouts).runtime(runtime.clone()),
+            negotiate: negotiate.runtime(runtime.clone()),
+            retry: ConnectRetryLayer::on(runtime.clone(), retries),
+            tls: TlsLayer::new(tls),
+            timeouts,
+            runtime,
+        };
+        let pool = match connector {
+            Connector::Default => direct::under(stack),
+            Connector::Given(over) => over(stack),
+        };
+        Transport { pool, grace }
+    }
+}
+
+impl Base {
+    fn target(&self, request: &Request<Body>) -> Result<Target, Error> {
+        let mut target = Target::new(Origin::try_from(request.uri())?);
+        target.protocols = self.protocols.unwrap_or_default();
+        target.route = self.route.clone();
+        target.local_address = self.local_address;
+        target.read_extensions(request);
+        Ok(target)
+    }
+}
+
+impl<B> Service<Request<B>> for Transport
+where
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Sending;
+
+    /// Always ready: which queue a request stands in is known only from the request.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Sending {
+        Sending { checkout: self.pool.call(request.map(Body::new)) }
+    }
+}
+
+pin_project! {
+    /// The future of a [`Transport`].
+    ///
+    /// # Cancellation
+    ///
+    /// As that of [`Checkout`].
+    pub struct Sending {
+        #[pin]
+        checkout: Checkout<HttpConnection<Body>, Body, Target>,
+    }
+}
+
+impl Future for Sending {
+    type Output = Result<Response<Body>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().checkout.poll(cx).map_ok(|response| response.map(Body::new))
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transport [{}]", self.stats())
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Debug for TransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportBuilder").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,46 @@
+//! Without tokio there is no innermost part: a connector has to be given.
+
+use std::{
+    future::Ready,
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+use super::{Base, Stack};
+use crate::{
+    body::Body, connect::Connected, error::Error, io::Io, negotiate::HttpConnection, pool::Pool,
+    target::Target,
+};
+
+pub(super) fn under(stack: Stack) -> Pool<HttpConnection<Body>, Body> {
+    stack.over(Nowhere)
+}
+
+pub(super) fn check(connector_is_given: bool, _resolves: bool, _base: &Base) -> Result<(), Error> {
+    match connector_is_given {
+        true => Ok(()),
+        false => Err(nowhere("building the transport")),
+    }
+}
+
+fn nowhere(doing: impl std::fmt::Display) -> Error {
+    Error::builder(format!("{doing}: set a connector, or enable the feature `tokio`"))
+}
+
+#[derive(Clone)]
+struct Nowhere;
+
+impl Service<Target> for Nowhere {
+    type Response = Connected<Box<dyn Io>>;
+    type Error = Error;
+    type Future = Ready<Result<Self::Response, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        std::future::ready(Err(nowhere(format_args!("connecting to {target}"))))
+    }
+}
