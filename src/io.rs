@@ -97,23 +97,22 @@ impl<I> Metered<I> {
         (metered, meter)
     }
 
+    fn tells_write_errors(&self) -> bool {
+        self.read_to_end || self.meter.tells_write_errors.load(Ordering::Acquire)
+    }
+
     /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
     /// cannot write. It does not count as written.
-    #[cfg(feature = "http2")]
     pub(crate) fn discarding(mut self) -> Self {
         self.discards = true;
         self
     }
 
-    fn tells_write_errors(&self) -> bool {
-        self.read_to_end || self.meter.tells_write_errors.load(Ordering::Acquire)
-    }
-
-    /// What a peer that has stopped reading makes of a write of `bytes`. The reading side wakes whoever waits.
+    /// What becomes of `bytes` for a peer that has stopped listening. The reading side wakes whoever waits.
     fn unheard<T>(&self, bytes: T) -> Poll<io::Result<T>> {
-        match (self.tells_write_errors(), self.discards) {
-            (true, _) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            (false, true) => Poll::Ready(Ok(bytes)),
+        match (self.discards, self.tells_write_errors()) {
+            (true, _) => Poll::Ready(Ok(bytes)),
+            (false, true) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             (false, false) => Poll::Pending,
         }
     }
@@ -153,14 +152,12 @@ impl Meter {
     }
 
     /// Lets `bytes` more be read, or any number.
-    #[cfg(feature = "http1")]
     pub(crate) fn limit_reading(&self, bytes: Option<u64>) {
         let limit = bytes.map_or(u64::MAX, |bytes| self.read().saturating_add(bytes));
         self.read_limit.store(limit, Ordering::Release);
     }
 
     /// From now on a write that fails says so: whoever writes need not be reading.
-    #[cfg(feature = "http1")]
     pub(crate) fn tell_write_errors(&self) {
         self.tells_write_errors.store(true, Ordering::Release);
     }

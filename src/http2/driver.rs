@@ -96,22 +96,20 @@ impl<I: Io> Driver<I> {
         self.vitals.allow(allowed);
     }
 
-    /// Ready when one of them wants the end.
-    fn hear_users(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
+    /// Ready when a user wants the connection to end.
+    fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
         let Some(signals) = &mut self.signals else { return Poll::Pending };
-        loop {
-            match (ready!(signals.poll_recv(cx)), &mut self.pings) {
-                (Some(Signal::Cut), _) => return Poll::Ready(Death::Cut),
-                (Some(Signal::Silence(read)), Some(pings)) => {
+        while let Some(signal) = ready!(signals.poll_recv(cx)) {
+            match (signal, &mut self.pings) {
+                (Signal::Cut, _) => return Poll::Ready(Death::Cut),
+                (Signal::Silence(read), Some(pings)) => {
                     self.pulse.doubt(read, &self.vitals, pings);
                 }
-                (Some(_), None) => {}
-                (None, _) => {
-                    (self.signals, self.probe) = (None, None);
-                    return Poll::Pending;
-                }
+                (Signal::Silence(_), None) => {}
             }
         }
+        (self.signals, self.probe) = (None, None);
+        Poll::Pending
     }
 
     fn poll_pulse(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
@@ -147,8 +145,8 @@ impl<I: Io> Future for Driver<I> {
             return Poll::Ready(());
         }
         this.learn(cx);
-        let heard = this.hear_users(cx);
-        if let Poll::Ready(death) = if heard.is_ready() { heard } else { this.poll_pulse(cx) } {
+        let asked = this.poll_users(cx);
+        if let Poll::Ready(death) = if asked.is_ready() { asked } else { this.poll_pulse(cx) } {
             this.vitals.die(death);
             return Poll::Ready(());
         }

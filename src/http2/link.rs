@@ -25,12 +25,12 @@ pub(super) struct Link {
     is_used: AtomicBool,
 }
 
-/// What the driver is told.
+/// What those who use a connection tell its driver.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Signal {
     /// A stream was given up for which nothing came: so many bytes had been read, then and now.
     Silence(u64),
-    /// The connection is to end at once.
+    /// It is to end at once.
     Cut,
 }
 
@@ -78,13 +78,13 @@ impl Link {
         }
     }
 
-    /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were read.
-    pub(super) fn tell_of_silence(&self, read: u64) {
+    /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were `read`.
+    pub(super) fn tell_silence(&self, read: u64) {
         self.vitals.doubt();
         let _ = self.signals.send(Signal::Silence(read));
     }
 
-    /// It does not keep the connection.
+    /// The switch does not count among those who use the connection.
     pub(super) fn cut(&self) -> Cut {
         let signals = self.signals.downgrade();
         Cut::new(move || {

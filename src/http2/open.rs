@@ -58,7 +58,7 @@ impl Drop for Open {
             && read == self.link.vitals().meter().read()
             && self.was_written()
         {
-            self.link.tell_of_silence(read);
+            self.link.tell_silence(read);
         }
     }
 }

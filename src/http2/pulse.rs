@@ -42,7 +42,7 @@ impl Pulse {
         Self { runtime, interval, timeout, while_idle, beat, asked, is_ping_out: false }
     }
 
-    /// Asks the peer, unless it has said something since so many bytes were read.
+    /// Asks the peer, unless it has said something since.
     pub(super) fn doubt(&mut self, read: u64, vitals: &Vitals, pings: &mut PingPong) {
         if read == vitals.meter().read() {
             self.ask(read, pings);

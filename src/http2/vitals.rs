@@ -46,7 +46,7 @@ pub(super) enum Death {
     Silent(Duration),
     /// The runtime dropped the driver.
     Abandoned,
-    /// The pool was closed, and waited long enough.
+    /// Whoever keeps the connection wants it closed at once.
     Cut,
 }
 
@@ -180,7 +180,8 @@ impl Death {
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::Silent(_) => Kind::Io,
-            Self::Abandoned | Self::Cut => Kind::Canceled,
+            Self::Abandoned => Kind::Canceled,
+            Self::Cut => Kind::Closed,
         }
     }
 }
@@ -190,7 +191,7 @@ impl fmt::Display for Death {
         match self {
             Self::Silent(time) => write!(f, "the peer is silent: no answer to a PING in {time:?}"),
             Self::Abandoned => f.write_str("the runtime dropped the task of the connection"),
-            Self::Cut => f.write_str("the connection was cut off"),
+            Self::Cut => f.write_str("the connection was closed before its requests were over"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -292,11 +292,10 @@ impl Told {
     }
 
     pub(super) fn place(self: &Arc<Self>) -> Place {
-        let keeper: Arc<dyn PlaceKeeper> = self.clone();
-        Place::new(Arc::downgrade(&keeper), 7)
+        let keeper: Weak<dyn PlaceKeeper> = Arc::<Self>::downgrade(self);
+        Place::new(keeper, 7)
     }
 
-    /// How many streams there may be, or that there are to be no new ones, in the order of telling.
     pub(super) fn streams(&self) -> Vec<Option<usize>> {
         self.streams.lock().unwrap().clone()
     }
