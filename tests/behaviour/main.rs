@@ -15,6 +15,8 @@ mod dns;
 mod expiry;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
+#[cfg(all(feature = "http1", feature = "http2"))]
+mod http2_stack;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
