@@ -9,6 +9,8 @@ mod adapters_hyper_util;
 mod closing;
 #[cfg(feature = "tokio")]
 mod connect_retries;
+#[cfg(all(target_os = "linux", feature = "tokio"))]
+mod connect_timeout;
 #[cfg(feature = "tokio")]
 mod dns;
 #[cfg(feature = "http1")]
