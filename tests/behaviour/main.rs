@@ -5,6 +5,8 @@
 mod adapters;
 #[cfg(all(feature = "hyper-util", feature = "tokio"))]
 mod adapters_hyper_util;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod bad_input;
 #[cfg(feature = "http1")]
 mod closing;
 #[cfg(feature = "tokio")]
@@ -15,6 +17,8 @@ mod dns;
 mod expiry;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod http1_faults;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
