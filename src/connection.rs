@@ -127,6 +127,12 @@ impl<Req> SendError<Req> {
         Self { error: error.into(), progress, request: None }
     }
 
+    /// The request cannot be sent over any connection, and this one has not heard of it.
+    pub(crate) fn is_mistake(&self) -> bool {
+        let ours = self.error.downcast_ref::<Error>();
+        self.progress == Progress::Unsent && ours.is_some_and(Error::is_builder)
+    }
+
     /// The error that a caller is shown.
     pub(crate) fn into_error(self) -> Error {
         let sent = self.progress > Progress::Unsent;

@@ -207,6 +207,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         sent: Sent<C, B, K>,
     ) -> Result<State<C, B, K>, Error> {
         let Sent { lease, again, idempotent, .. } = sent;
+        if error.is_mistake() {
+            lease.finish();
+            return Err(error.into_error());
+        }
         let reused = lease.is_reused();
         drop(lease);
         let failure = Failure { progress: error.progress, reused, idempotent, tries: self.tries };
