@@ -159,7 +159,7 @@ where
             }
             Failed::Body(error) => {
                 self.stream.send_reset(Reason::CANCEL);
-                (Progress::Sent, error)
+                (Progress::Sent, self.open.link().failed_body(error))
             }
             Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
         };
