@@ -15,7 +15,9 @@ use pin_project_lite::pin_project;
 
 use crate::error::{BoxError, Error, Kind};
 
+#[cfg(any(feature = "http1", feature = "http2"))]
 mod measured;
+#[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) use measured::{Measured, declared_length};
 
 /// The body of a request or of a response.

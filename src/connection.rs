@@ -1,6 +1,10 @@
 //! A connection that speaks HTTP, as whoever keeps it sees it.
 
-use std::{fmt, sync::Weak, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tower_service::Service;
 
@@ -41,11 +45,21 @@ pub trait Connection<Req>:
         None
     }
 
+    /// The switch that ends the connection at once, whatever it is doing. Without one, the default, a pool that is
+    /// closed can only wait for it.
+    fn cut(&self) -> Option<Cut> {
+        None
+    }
+
     /// What is known about the way to the peer.
     fn info(&self) -> Option<&ConnectInfo> {
         None
     }
 }
+
+/// Ends a connection at once.
+#[derive(Clone)]
+pub struct Cut(Arc<dyn Fn() + Send + Sync>);
 
 /// Why a request has no answer, and how far it came.
 pub struct SendError<Req> {
@@ -83,6 +97,23 @@ pub(crate) trait PlaceKeeper: Send + Sync {
 
     /// The connection is closed.
     fn closed(&self, place: u64);
+}
+
+impl Cut {
+    /// A switch that does this. It may be thrown when the connection has ended already.
+    pub fn new(end: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(end))
+    }
+
+    pub(crate) fn throw(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cut").finish_non_exhaustive()
+    }
 }
 
 impl<Req> SendError<Req> {

@@ -50,7 +50,7 @@ use tower_service::Service;
 use crate::{
     body::Measured,
     connect::ConnectInfo,
-    connection::{Connection, Place, Progress, SendError},
+    connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
     io::{Io, Metered},
     rt::Runtime,
@@ -65,7 +65,7 @@ mod line;
 mod outgoing;
 mod sending;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tokio"))]
 mod tests;
 
 pub use body::Http1Body;
@@ -85,7 +85,7 @@ pub struct Http1<B> {
     line: Arc<Line>,
     origin: Origin,
     info: ConnectInfo,
-    max_head_size: u64,
+    reading_limit: u64,
     used: bool,
 }
 
@@ -112,7 +112,7 @@ where
         line: Arc::new(line),
         origin: target.origin.clone(),
         info: info.with_version(Version::HTTP_11),
-        max_head_size: config.head_size_limit(),
+        reading_limit: config.reading_limit(),
         used: false,
     })
 }
@@ -143,7 +143,7 @@ where
         };
         let (request, before) = plan.carry_out(request);
         self.look_at_the_socket();
-        self.line.meter().limit_reading(Some(self.max_head_size));
+        self.line.meter().limit_reading(Some(self.reading_limit));
         let asked = answer::Asked::by(&request);
         let exchange = sending::Exchange::new(before, asked, self.line.clone());
         Sending::new(self.sender.try_send_request(request), exchange)
@@ -182,6 +182,11 @@ where
 
     fn keep_alive(&self) -> Option<Duration> {
         self.line.keep_alive()
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        let line = self.line.clone();
+        Some(Cut::new(move || line.cut()))
     }
 
     fn info(&self) -> Option<&ConnectInfo> {

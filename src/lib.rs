@@ -1,4 +1,68 @@
-//! HTTP transport for tower.
+//! The HTTP transport for tower: connection pooling, protocol negotiation and TLS as separate layers, which stack into
+//! a service of requests.
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # async fn example() -> Result<(), tower_transport::Error> {
+//! let response = tower_transport::request("GET", "https://www.example.com/").await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | you have | you write |
+//! |---|---|
+//! | a script | [`request`] and [`stream`]: one connection for one request |
+//! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
+//! | a tower stack | the layers below, any of them replaced by yours |
+//!
+//! # Three shapes, two joints
+//!
+//! | shape | bound | who |
+//! |---|---|---|
+//! | request → response | `Service<http::Request<B>>` | [`Transport`], [`Pool`](pool::Pool), each HTTP connection |
+//! | target → connection | [`MakeConnection`](connect::MakeConnection) | [`Negotiate`](negotiate::Negotiate) |
+//! | target → bytes | [`Connect`](connect::Connect) | [`Tls`](tls::Tls), [`TcpConnector`](connect::TcpConnector), yours |
+//!
+//! [`NegotiateLayer`](negotiate::NegotiateLayer) turns bytes into connections,
+//! [`PoolLayer`](pool::PoolLayer) turns connections into a service of requests; every other layer keeps its shape.
+//!
+//! ```text
+//! https                  Pool > Negotiate > Tls > Tcp
+//! http                   Pool > Negotiate > Tcp
+//! unix socket, in memory Pool > Negotiate > <any Connect<Target>>
+//! ```
+//!
+//! ```
+//! # #[cfg(all(feature = "tokio", feature = "http1"))]
+//! # async fn example() -> Result<(), tower_transport::Error> {
+//! use tower::ServiceBuilder;
+//! use tower_transport::{
+//!     RequestExt, connect::TcpConnector, negotiate::NegotiateLayer, pool::PoolLayer,
+//!     tls::{TlsConfig, TlsLayer},
+//! };
+//!
+//! let stack = ServiceBuilder::new()
+//!     .layer(PoolLayer::new())
+//!     .layer(NegotiateLayer::new())
+//!     .layer(TlsLayer::new(TlsConfig::default()))
+//!     .service(TcpConnector::new());
+//! let response = stack.request("GET", "https://www.example.com/").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | by default | what it adds |
+//! |---|---|---|
+//! | `http1` | yes | HTTP/1.1, over hyper |
+//! | `http2` | yes | HTTP/2, over h2 |
+//! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's trust |
+//! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
+//! | `ring` | no | TLS by rustls with ring: take it instead of `tls` |
+//! | `idna` | no | host names that are not ASCII |
+//! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
 
 // In the order in which a request meets them.
 #[cfg(feature = "tokio")]

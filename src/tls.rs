@@ -1,1 +1,168 @@
+//! Makes bytes private: a TLS handshake over the bytes of any connector, for the targets that want one.
+//!
+//! [`TlsLayer`] stands over whatever reaches the host: TCP, a Unix socket, a tunnel, or once more TLS. `https` targets
+//! get a handshake by rustls (RFC 8446), `http` targets pass through. What is sent and verified comes from the target
+//! alone:
+//!
+//! | of the target | becomes |
+//! |---|---|
+//! | `server_name`, or the host of the origin | the name sent (RFC 6066 §3) and verified (RFC 9110 §4.3.4); an address is verified and not sent |
+//! | `protocols` | the ALPN offer (RFC 7301): `h2` and `http/1.1`, or one of them, as far as they are built in |
+//!
+//! A server may choose none of what is offered, and may not choose anything else. How the connection became private is on
+//! its [`ConnectInfo`].
+//!
+//! ```
+//! use tower_layer::Layer;
+//! use tower_transport::{connect::Connect, target::Target, tls::{Tls, TlsConfig, TlsLayer}};
+//!
+//! /// Over any connector:
+//! fn private<C: Connect<Target>>(connector: C) -> Tls<C> {
+//!     TlsLayer::new(TlsConfig::platform()).layer(connector)
+//! }
+//! ```
 
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConnection, ProtocolVersion, pki_types};
+use tokio_rustls::TlsConnector;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    connect::{Connect, ConnectInfo, Connected},
+    error::Error,
+    io::Io,
+    target::Target,
+};
+
+mod any_certificate;
+mod config;
+mod failure;
+mod provider;
+mod stream;
+
+pub use config::TlsConfig;
+pub use stream::MaybeTls;
+
+/// Puts TLS over a connector.
+#[derive(Clone, Debug, Default)]
+pub struct TlsLayer {
+    config: TlsConfig,
+}
+
+/// A connector whose bytes are private where the target asks for it.
+#[derive(Clone, Debug)]
+pub struct Tls<C> {
+    inner: C,
+    config: TlsConfig,
+}
+
+/// The future of a connection by [`Tls`]: the inner connector's, and the handshake.
+///
+/// # Cancellation
+///
+/// Dropping it closes the connection.
+pub struct Handshaking<I> {
+    connecting: Connecting<I>,
+}
+
+type Connecting<I> = Pin<Box<dyn Future<Output = Result<Connected<MaybeTls<I>>, Error>> + Send>>;
+
+impl TlsLayer {
+    /// TLS by this configuration.
+    pub fn new(config: TlsConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl<C> Layer<C> for TlsLayer {
+    type Service = Tls<C>;
+
+    fn layer(&self, inner: C) -> Tls<C> {
+        Tls { inner, config: self.config.clone() }
+    }
+}
+
+impl<C: Connect<Target>> Service<Target> for Tls<C> {
+    type Response = Connected<MaybeTls<C::Io>>;
+    type Error = Error;
+    type Future = Handshaking<C::Io>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(|e| Error::from_connector(e.into(), "connecting"))
+    }
+
+    fn call(&mut self, target: Target) -> Handshaking<C::Io> {
+        let connecting = self.inner.call(target.clone());
+        let config = self.config.clone();
+        let connecting = Box::pin(async move {
+            let connected = connecting
+                .await
+                .map_err(|e| Error::from_connector(e.into(), format!("connecting to {target}")))?;
+            match target.origin.scheme().is_tls() {
+                true => handshake(connected, &target, &config).await,
+                false => Ok(Connected { io: MaybeTls::plain(connected.io), info: connected.info }),
+            }
+        });
+        Handshaking { connecting }
+    }
+}
+
+async fn handshake<I: Io>(
+    connected: Connected<I>,
+    target: &Target,
+    config: &TlsConfig,
+) -> Result<Connected<MaybeTls<I>>, Error> {
+    let name = verified_name(target);
+    let server_name = pki_types::ServerName::try_from(name.to_owned()).map_err(|error| {
+        Error::builder(format!("`{name}` is not a name that TLS can verify")).because(error)
+    })?;
+    let connector = TlsConnector::from(config.for_target(target)?);
+    let stream = connector
+        .connect(server_name, TokioIo::new(connected.io))
+        .await
+        .map_err(|error| failure::described(error, target))?;
+    let info = described(connected.info, name, stream.get_ref().1);
+    Ok(Connected { io: MaybeTls::private(stream), info })
+}
+
+/// The dot that ends an absolute name is no part of it in certificates (RFC 6066 §3), nor is the zone of an address.
+fn verified_name(target: &Target) -> &str {
+    let name = target.server_name.as_ref().map_or(target.origin.host(), |name| name.as_str());
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.split_once("%25").map_or(name, |(address, _zone)| address)
+}
+
+fn described(info: ConnectInfo, name: &str, session: &ClientConnection) -> ConnectInfo {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+        Some(ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
+        other => other.and_then(|version| version.as_str()),
+    };
+    let chain = session.peer_certificates().unwrap_or_default();
+    let chain = chain.iter().map(|certificate| Bytes::copy_from_slice(certificate)).collect();
+    info.with_tls(version, name, chain)
+        .with_alpn(session.alpn_protocol().map(Bytes::copy_from_slice))
+}
+
+impl<I> Future for Handshaking<I> {
+    type Output = Result<Connected<MaybeTls<I>>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.connecting.as_mut().poll(cx)
+    }
+}
+
+impl<I> fmt::Debug for Handshaking<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshaking").finish_non_exhaustive()
+    }
+}

@@ -144,7 +144,7 @@ impl Transport {
     }
 
     /// Takes no more requests, closes idle connections, and waits until what is under way has finished, but not longer
-    /// than the [grace period](TransportBuilder::close_grace). Says whether all has finished.
+    /// than the [grace period](TransportBuilder::close_grace): then it is cut off. Says whether all had finished.
     ///
     /// # Cancellation
     ///

@@ -48,8 +48,10 @@ impl Http1Config {
         self
     }
 
-    pub(super) fn head_size_limit(&self) -> u64 {
-        self.max_head_size as u64
+    /// How much may be read until a head has come: one byte more than it may have, because the first of the body is
+    /// asked for before anyone can say that the head is there.
+    pub(super) fn reading_limit(&self) -> u64 {
+        (self.max_head_size as u64).saturating_add(1)
     }
 }
 

@@ -90,7 +90,9 @@ impl Line {
 
     /// The peer showed that it speaks no later version than HTTP/1.0.
     pub(super) fn grows_old(&self) {
-        self.stand(Standing::Old);
+        let (open, old) = (Standing::Open as u8, Standing::Old as u8);
+        // An error says that there is no more to it than that already.
+        let _ = self.standing.compare_exchange(open, old, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// The bytes belong to whoever takes them out of the answer.

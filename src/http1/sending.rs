@@ -78,7 +78,8 @@ impl<B> Future for Sending<B> {
         };
         match (std::mem::replace(&mut self.state, State::Done), answer) {
             (State::Sent { exchange, .. }, Some(Ok(response))) => {
-                Poll::Ready(exchange.answered(response))
+                let answered = exchange.answered(response);
+                Poll::Ready(answered.map_err(|e| SendError::after(Progress::Answered, e)))
             }
             (State::Sent { exchange, .. }, Some(Err(error))) => {
                 Poll::Ready(Err(exchange.failed(error)))
@@ -98,10 +99,7 @@ impl Exchange {
         Self { before, asked, line, read, written }
     }
 
-    fn answered<B>(
-        self,
-        mut response: Response<Incoming>,
-    ) -> Result<Response<Http1Body>, SendError<Request<B>>> {
+    fn answered(self, mut response: Response<Incoming>) -> Result<Response<Http1Body>, Error> {
         self.line.meter().limit_reading(None);
         match self.asked.check(&response) {
             Ok(Answer::Message) => self.note(&response),
@@ -135,13 +133,10 @@ impl Exchange {
     }
 
     /// The answer cannot be trusted, so neither can what follows it.
-    fn refuse<B>(&self, why: &'static str) -> SendError<Request<B>> {
+    fn refuse(&self, why: &'static str) -> Error {
         self.line.cut();
         let message = self.line.doing("reading the answer of");
-        SendError::after(
-            Progress::Answered,
-            Error::new(Kind::Protocol, format!("{message}: {why}")),
-        )
+        Error::new(Kind::Protocol, format!("{message}: {why}"))
     }
 
     fn failed<B>(self, mut error: TrySendError<Request<Measured<B>>>) -> SendError<Request<B>> {

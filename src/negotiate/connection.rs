@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Place, SendError},
+    connection::{Connection, Cut, Place, SendError},
     error::{BoxError, Error},
     http1::{Http1, Http1Body},
     http2::{Http2, Http2Body},
@@ -99,6 +99,10 @@ where
 
     fn keep_alive(&self) -> Option<Duration> {
         either!(&self.version, it => it.keep_alive())
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        either!(&self.version, it => it.cut())
     }
 
     fn info(&self) -> Option<&ConnectInfo> {

@@ -17,6 +17,7 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::Limits;
+use crate::connection::Cut;
 
 mod desk;
 mod place;
@@ -87,11 +88,12 @@ pub(crate) struct Dial<K> {
 }
 
 /// What is known of a connection from its start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Known {
     /// When it is too old for another request.
     pub(crate) retire_at: Option<Instant>,
     pub(crate) protocol: Option<http::Version>,
+    pub(crate) cut: Option<Cut>,
 }
 
 /// A connection for one request.
@@ -227,7 +229,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             return Err(connection);
         }
         (entry.opened_at, entry.state) = (now, State::Out);
-        (entry.retire_at, entry.protocol) = (known.retire_at, known.protocol);
+        entry.known = known;
         let desk = entry.desk;
         self.opened += 1;
         let lines = self.desk(desk);
@@ -401,6 +403,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         idle.into_iter().for_each(|place| self.evict(place, todo));
     }
 
+    /// The switches by which what is still open can be ended.
+    pub(crate) fn cuts(&self) -> Vec<Cut> {
+        self.places.values().filter_map(|place| place.known.cut.clone()).collect()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
@@ -430,7 +437,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             served: place.served,
             opened_at: place.opened_at,
             idle_since: place.idle().map(|idle| idle.since),
-            protocol: place.protocol,
+            protocol: place.known.protocol,
         })
     }
 }

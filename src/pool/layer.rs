@@ -110,8 +110,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// How many requests may wait for a connection; one more fails at once, with
-    /// [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
+    /// How many requests may wait for a connection, those for whom one is being made among them; one more fails at
+    /// once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.limits.waiters = waiters;
         self
@@ -227,9 +227,9 @@ where
         Stats::of(&self.shared)
     }
 
-    /// Takes no more requests, closes what is idle, and waits until the rest has finished, but not longer than `grace`.
-    /// Requests that still wait for a connection get an error for which [`Error::is_closed`] holds. Says whether all
-    /// has finished.
+    /// Takes no more requests, closes what is idle, and waits until the rest has finished, but not longer than `grace`:
+    /// then what is still open is cut off. Requests that wait for a connection get an error for which
+    /// [`Error::is_closed`] holds. Says whether all had finished.
     ///
     /// # Cancellation
     ///

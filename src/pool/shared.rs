@@ -141,12 +141,17 @@ where
         self.event(|book, now, todo| book.distrust(key, now, todo));
     }
 
-    /// Takes no more requests and waits until the last connection is closed, but not longer than `grace`.
+    /// Takes no more requests and waits until the last connection is closed, but not longer than `grace`: then it ends
+    /// those that can be ended. Says whether all had finished.
     pub(super) async fn close(self: &Arc<Self>, grace: Duration) -> bool {
         let mut drained = std::pin::pin!(self.drained.notified());
         drained.as_mut().enable();
         self.event(|book, _, todo| book.close(todo));
-        self.runtime.within(Some(grace), drained).await.is_some()
+        let in_time = self.runtime.within(Some(grace), drained).await.is_some();
+        for cut in self.read(Book::cuts) {
+            cut.throw();
+        }
+        in_time
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&PoolBook<C, B, K>) -> T) -> T {
@@ -229,13 +234,13 @@ where
         let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
         let kept_place = connection.hold(Place::new(keeper, place));
         let is_shared = connection.share().is_some();
-        let protocol = connection.info().and_then(ConnectInfo::version);
+        let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
         let kept = Kept { connection, _place: kept_place };
         let handle = match is_shared {
             true => Handle::Shared(Arc::new(kept)),
             false => Handle::Exclusive(kept),
         };
-        let known = Known { retire_at: self.retire_at(), protocol };
+        let known = Known { retire_at: self.retire_at(), protocol, cut };
         let refused = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
         refused.map_err(|_closed| closed_by_peer())
     }

@@ -1,10 +1,13 @@
 //! Several addresses of one name: which is reached, and what the others cost. The schedule itself is tested where it is.
 
-use std::{io, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use tokio::time::Instant;
-use tower::ServiceExt;
-use tower_transport::connect::{StaticResolver, TcpConnector};
+use tower::{ServiceExt, service_fn};
+use tower_transport::{
+    connect::{Name, StaticResolver, TcpConnector},
+    error::Phase,
+};
 
 use crate::support::{
     hosts::{BlackHole, listening, refusing},
@@ -55,7 +58,22 @@ async fn black_holes_only_are_a_timeout_for_all_of_them() {
     let connector = connector(["127.0.0.2"]).connect_timeout(Duration::from_secs(3));
     let error = connector.oneshot(target.clone()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("connecting to {target}"));
-    assert_eq!(error.timeout_phase(), Some(tower_transport::error::Phase::Connect));
+    assert_eq!(error.timeout_phase(), Some(Phase::Connect));
+    assert!((3_000..3_010).contains(&began_at.elapsed().as_millis()), "{:?}", began_at.elapsed());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn resolving_and_connecting_share_one_limit() {
+    let black_hole = BlackHole::at("127.0.0.2", 0).await;
+    let slow = service_fn(|_: Name| async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok::<_, Infallible>([SocketAddr::from(([127, 0, 0, 2], 0))])
+    });
+    let began_at = Instant::now();
+    let connector = TcpConnector::new().resolver(slow).connect_timeout(Duration::from_secs(3));
+    let target = target(&format!("http://example.com:{}", black_hole.port()));
+    assert!(connector.oneshot(target).await.unwrap_err().is_timeout());
     assert!((3_000..3_010).contains(&began_at.elapsed().as_millis()), "{:?}", began_at.elapsed());
 }
 

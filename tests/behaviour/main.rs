@@ -5,15 +5,29 @@
 mod adapters;
 #[cfg(all(feature = "hyper-util", feature = "tokio"))]
 mod adapters_hyper_util;
+#[cfg(feature = "http1")]
+mod closing;
 #[cfg(feature = "tokio")]
 mod connect_retries;
 #[cfg(feature = "tokio")]
 mod dns;
+#[cfg(feature = "http1")]
+mod expiry;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
+#[cfg(feature = "http1")]
+mod limits;
 mod memory;
+#[cfg(feature = "http1")]
+mod reuse;
 mod support;
 #[cfg(feature = "tokio")]
 mod tcp;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
+mod tls;
+#[cfg(not(feature = "_rustls"))]
+mod tls_disabled;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
+#[cfg(feature = "http1")]
+mod waiting;

@@ -2,4 +2,10 @@
 
 #[cfg(feature = "tokio")]
 pub(crate) mod hosts;
+#[cfg(feature = "http1")]
+pub(crate) mod origin;
+#[cfg(any(all(feature = "http1", feature = "http2"), not(feature = "_rustls")))]
+pub(crate) mod plug;
 pub(crate) mod targets;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
+pub(crate) mod tls_peer;

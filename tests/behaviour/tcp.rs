@@ -8,6 +8,7 @@ use std::{
     sync::mpsc,
     task::{Context, Poll, Waker},
     thread,
+    time::Duration,
 };
 
 use socket2::SockRef;
@@ -165,6 +166,14 @@ async fn options_have_defaults_and_can_be_turned_off() {
 }
 
 #[tokio::test]
+async fn a_keepalive_too_short_for_the_kernel_is_made_a_second() {
+    assert_eq!(
+        options(TcpConnector::new().keepalive(Duration::from_millis(1))).await,
+        (true, true)
+    );
+}
+
+#[tokio::test]
 async fn other_options_are_set_before_connecting() {
     let (_listener, port) = listening("127.0.0.1").await;
     let (seen, peers) = mpsc::channel();
@@ -219,11 +228,13 @@ async fn a_route_that_is_not_by_tcp_is_refused() {
     assert!(error.to_string().contains("/run/x.sock"), "{error}");
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_socket_that_meets_itself_is_refused() {
-    let (held, port) = refusing("127.0.0.1");
+    // An address of its own, so that no other test takes the port in between.
+    let (held, port) = refusing("127.0.0.77");
     drop(held);
-    let itself = SocketAddr::from(([127, 0, 0, 1], port));
+    let itself = SocketAddr::from(([127, 0, 0, 77], port));
     let connector = TcpConnector::new().socket_options(move |socket| socket.bind(itself));
     let error = connector.oneshot(target(&format!("http://{itself}"))).await.unwrap_err();
     assert_eq!(io_kind(&error), Some(io::ErrorKind::ConnectionRefused));

@@ -31,6 +31,16 @@ async fn an_answer_of_single_bytes_is_put_together() {
 }
 
 #[tokio::test]
+async fn an_answer_may_be_cut_in_two_anywhere() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nX-Sum: 7\r\n\r\n";
+    for (first, second) in (1..chunked.len()).map(|at| chunked.split_at(at)) {
+        let (_, body) = exchange(get(), &[first, second]).await.unwrap();
+        assert_eq!(body.unwrap(), "hello world", "{second:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_serves_one_request_after_the_other() {
     let (mut connection, mut peer) = connected().await;
     for _ in 0..3 {
@@ -70,7 +80,9 @@ async fn informational_answers_are_told_to_who_asks() {
     hyper::ext::on_informational(&mut request, move |response| {
         hearing.lock().unwrap().push(response.status().as_u16());
     });
-    exchange(request, &["HTTP/1.1 103 Early Hints\r\n\r\n", OK]).await.unwrap();
+    let script = ["HTTP/1.1 103 Early Hints\r\n\r\n", OK];
+    let (response, _) = exchange(request, &script).await.unwrap();
+    assert_eq!(response.status(), 200);
     assert_eq!(*heard.lock().unwrap(), [103]);
 }
 
@@ -204,6 +216,18 @@ async fn a_head_and_its_1xx_may_have_a_size_and_not_more() {
         let (sent, _) = ask(&mut connection, &mut peer, get(), &[&head]).await;
         assert_eq!(sent.is_ok(), passes, "{filling}");
     }
+}
+
+#[tokio::test]
+async fn a_head_may_have_the_whole_size() {
+    let config = Http1Config::new().max_head_size(1000);
+    let (mut connection, mut peer) = connected_to("https://example.com", &config).await;
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: ";
+    let head = format!("{head}{}\r\n\r\n", "x".repeat(1000 - head.len() - 4));
+    let asking = async { read(send(&mut connection, get()).await.unwrap()).await };
+    let script = [&*head, "hello"];
+    let (body, _) = tokio::join!(asking, peer.answer(&script));
+    assert_eq!(body.unwrap(), "hello");
 }
 
 #[tokio::test]

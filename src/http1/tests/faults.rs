@@ -237,6 +237,27 @@ async fn switching_protocols_unasked_is_a_protocol_error() {
 }
 
 #[tokio::test]
+async fn a_body_that_only_the_end_delimits_needs_the_end_of_tls() {
+    let mut connection = torn("HTTP/1.1 200 OK\r\n\r\nhello").await;
+    let error = read(send(&mut connection, get()).await.unwrap()).await.unwrap_err();
+    assert!(error.is_protocol() && error.is_io(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_body_of_known_length_does_not_need_the_end_of_tls() {
+    let mut connection = torn(OK).await;
+    let response = send(&mut connection, get()).await.unwrap();
+    assert_eq!(read(response).await.unwrap(), "hello");
+}
+
+/// A server that answers a GET with `answer`, and ends as TLS does without `close_notify`.
+async fn torn(answer: &'static str) -> Http1<Body> {
+    let hears = "GET / HTTP/1.1\r\nhost: example.com\r\n\r\n".len();
+    let io = DeafAfter { hears, answer: answer.as_bytes(), torn: true };
+    over(io, "https://example.com", &Http1Config::default()).await
+}
+
+#[tokio::test]
 async fn what_was_said_before_a_broken_upload_is_the_answer() {
     let answer = "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 37\r\n\r\n\
                   Request body exceeded 1,000,000 bytes";
@@ -247,6 +268,25 @@ async fn what_was_said_before_a_broken_upload_is_the_answer() {
     assert_eq!(read(response).await.unwrap(), "Request body exceeded 1,000,000 bytes");
     settle().await;
     assert!(!connection.is_open());
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_reset_over_tcp_is_the_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let answering = async {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.read_exact(&mut vec![0; 1_000_000]).await.unwrap();
+        let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig";
+        peer.write_all(answer).await.unwrap();
+        // What is dropped unread resets the connection.
+        drop(peer);
+    };
+    let io = TokioIo::new(stream);
+    let mut connection = over(io, "https://example.com", &Http1Config::default()).await;
+    let request = request(Method::POST, "x".repeat(10_000_000));
+    let (response, ()) = tokio::join!(send(&mut connection, request), answering);
+    assert_eq!(read(response.unwrap()).await.unwrap(), "big");
 }
 
 #[tokio::test]
@@ -261,14 +301,15 @@ async fn a_broken_upload_without_an_answer_is_a_protocol_error() {
 }
 
 async fn broken_upload(answer: &'static str) -> Http1<Body> {
-    let io = DeafAfter { hears: 1_000_000, answer: answer.as_bytes() };
+    let io = DeafAfter { hears: 1_000_000, answer: answer.as_bytes(), torn: false };
     over(io, "https://example.com", &Http1Config::default()).await
 }
 
-/// A server that hears so many bytes, says `answer`, hangs up, and resets when it is told more.
+/// A server that hears so many bytes, says `answer`, hangs up, well or not, and resets when it is told more.
 struct DeafAfter {
     hears: usize,
     answer: &'static [u8],
+    torn: bool,
 }
 
 impl Read for DeafAfter {
@@ -279,6 +320,9 @@ impl Read for DeafAfter {
     ) -> Poll<io::Result<()>> {
         if self.hears > 0 {
             return Poll::Pending;
+        }
+        if self.torn && self.answer.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         buffer.put_slice(std::mem::take(&mut self.answer));
         Poll::Ready(Ok(()))

@@ -48,7 +48,7 @@ async fn hypers_own_upgrade_has_the_bytes_as_well() {
     let (mut connection, mut peer) = connected().await;
     let script = [&*format!("{SWITCH}hi")];
     let (sent, _) = ask(&mut connection, &mut peer, upgrading(), &script).await;
-    let upgraded = hyper::upgrade::on(&mut sent.unwrap()).await.unwrap();
+    let upgraded = hyper::upgrade::on(sent.unwrap()).await.unwrap();
     assert_eq!(TokioIo::new(upgraded).read_u16().await.unwrap(), u16::from_be_bytes(*b"hi"));
 }
 

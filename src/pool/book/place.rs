@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DeskId, Turn, Use};
+use super::{DeskId, Known, Turn, Use};
 
 /// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
 const STREAMS_UNSAID: usize = 100;
@@ -15,8 +15,7 @@ pub(super) struct Place<C> {
     pub(super) state: State<C>,
     pub(super) served: u64,
     pub(super) opened_at: Instant,
-    pub(super) retire_at: Option<Instant>,
-    pub(super) protocol: Option<http::Version>,
+    pub(super) known: Known,
     /// How many requests may be on it at once; `None` while it takes no new ones.
     pub(super) streams: Option<usize>,
     /// It takes no more requests and is counted among those that will soon be free.
@@ -57,8 +56,7 @@ impl<C> Place<C> {
             state: State::Dialing,
             served: 0,
             opened_at: now,
-            retire_at: None,
-            protocol: None,
+            known: Known::default(),
             streams: Some(STREAMS_UNSAID),
             leaving: false,
             transport_closed: false,
@@ -88,7 +86,8 @@ impl<C> Place<C> {
 
     /// Whether it is too old, or has served too many, for another request.
     pub(super) fn is_retired(&self, now: Instant, max_requests: Option<u64>) -> bool {
-        self.retire_at.is_some_and(|at| at <= now) || max_requests.is_some_and(|n| self.served >= n)
+        self.known.retire_at.is_some_and(|at| at <= now)
+            || max_requests.is_some_and(|n| self.served >= n)
     }
 
     pub(super) fn has_free_stream(&self) -> bool {
@@ -106,7 +105,7 @@ impl<C> Place<C> {
     /// How long it may rest: as we like and as the peer said, whichever is shorter, and not beyond its age.
     pub(super) fn rest(&self, turn: Turn, limit: Option<Duration>, now: Instant) -> Idle {
         let until = limit.and_then(|limit| now.checked_add(limit));
-        let until = match (until, self.retire_at) {
+        let until = match (until, self.known.retire_at) {
             (Some(until), Some(retire)) => Some(until.min(retire)),
             (until, retire) => until.or(retire),
         };

@@ -1,0 +1,259 @@
+//! Whom TLS trusts, who we are to it, and what it offers.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::{ResolvesClientCert, WantsClientCert},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use super::{any_certificate::AnyCertificate, provider::provider};
+use crate::{
+    error::{Error, Kind},
+    target::{Protocols, Target},
+};
+
+/// Whom TLS trusts, and who we are to it. Cloning it is cheap, and clones share their sessions.
+///
+/// ```
+/// # use tower_transport::tls::TlsConfig;
+/// # fn example(ca: &[u8], certificate: &[u8], key: &[u8]) -> Result<(), tower_transport::Error> {
+/// let tls = TlsConfig::platform();
+/// let tls = TlsConfig::roots_pem(ca)?.identity_pem(certificate, key)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TlsConfig {
+    source: Source,
+    /// Made at the first handshake: a machine without roots can still speak `http`.
+    offers: Arc<OnceLock<Offers>>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Own { trust: Trust, identity: Option<Arc<SingleCertAndKey>> },
+    Given(Arc<ClientConfig>),
+    PerTarget(Arc<PerTarget>),
+}
+
+type PerTarget = dyn Fn(&Target) -> Arc<ClientConfig> + Send + Sync;
+
+#[derive(Clone)]
+enum Trust {
+    Platform,
+    Roots(Arc<RootCertStore>),
+    AnyCertificate,
+}
+
+/// One configuration per ALPN offer. They have the verifier, the identity and the sessions in common, so that a session
+/// is resumed only where it was verified in the same way.
+struct Offers {
+    both: Arc<ClientConfig>,
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
+}
+
+const HTTP1: bool = cfg!(feature = "http1");
+const HTTP2: bool = cfg!(feature = "http2");
+
+impl Default for TlsConfig {
+    /// What the platform trusts, because that is what its administrator decided.
+    fn default() -> Self {
+        Self::platform()
+    }
+}
+
+impl TlsConfig {
+    /// Trusts whom the operating system trusts. The default.
+    ///
+    /// Its roots are read at the first handshake.
+    pub fn platform() -> Self {
+        Self::of(Source::Own { trust: Trust::Platform, identity: None })
+    }
+
+    /// Trusts these roots, in PEM, and no others.
+    ///
+    /// Without a root in it, or with a broken one, it is an error for which [`Error::is_builder`] holds.
+    pub fn roots_pem(pem: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let mut roots = RootCertStore::empty();
+        for root in certificates(pem.as_ref(), "reading the root certificates")? {
+            roots.add(root).map_err(|error| {
+                Error::builder("a root certificate cannot be used").because(error)
+            })?;
+        }
+        Ok(Self::of(Source::Own { trust: Trust::Roots(Arc::new(roots)), identity: None }))
+    }
+
+    /// Trusts **anyone**: whoever is on the way can read and change everything. For tests.
+    pub fn danger_accept_any_certificate() -> Self {
+        Self::of(Source::Own { trust: Trust::AnyCertificate, identity: None })
+    }
+
+    /// Asks for the configuration of each connection, for what only a target decides, like encrypted client hello.
+    ///
+    /// Its ALPN is replaced by the target's. Sessions are resumed as far as the configurations given share their store.
+    pub fn per_target<F>(config: F) -> Self
+    where
+        F: Fn(&Target) -> Arc<ClientConfig> + Send + Sync + 'static,
+    {
+        Self::of(Source::PerTarget(Arc::new(config)))
+    }
+
+    /// Shows this certificate, with its chain, to servers that ask for one. All in PEM.
+    ///
+    /// It is an error for which [`Error::is_builder`] holds if either is broken, if they do not belong together, or if
+    /// the configuration was given as rustls's, which has its own.
+    pub fn identity_pem(
+        self,
+        certificate: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Self, Error> {
+        let Source::Own { trust, .. } = self.source else {
+            let message = "a rustls configuration has its own client certificate: set it there";
+            return Err(Error::builder(message));
+        };
+        let chain = certificates(certificate.as_ref(), "reading the client certificate")?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_ref()).map_err(|error| {
+            Error::builder("reading the key of the client certificate").because(error)
+        })?;
+        let identity = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
+            Error::builder("the client certificate and its key cannot be used").because(error)
+        })?;
+        Ok(Self::of(Source::Own { trust, identity: Some(Arc::new(identity.into())) }))
+    }
+
+    /// The configuration of one handshake.
+    pub(super) fn for_target(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
+        if let Source::PerTarget(config) = &self.source {
+            return Ok(offering(&config(target), offer(target.protocols)));
+        }
+        let offers = match self.offers.get() {
+            Some(offers) => offers,
+            None => {
+                let built = Offers::of(&self.source.build(target)?);
+                self.offers.get_or_init(|| built)
+            }
+        };
+        Ok(offers.get(target.protocols).clone())
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, offers: Arc::default() }
+    }
+}
+
+impl From<Arc<ClientConfig>> for TlsConfig {
+    /// Does as it says, ALPN aside, which is the target's.
+    fn from(config: Arc<ClientConfig>) -> Self {
+        Self::of(Source::Given(config))
+    }
+}
+
+impl Source {
+    fn build(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
+        match self {
+            Self::Own { trust, identity } => {
+                let builder = trust.builder().map_err(|error| {
+                    let message = format!("preparing the TLS handshake with {target}");
+                    Error::new(Kind::Tls, message).because(error)
+                })?;
+                Ok(Arc::new(match identity.clone() {
+                    Some(identity) => {
+                        let identity: Arc<dyn ResolvesClientCert> = identity;
+                        builder.with_client_cert_resolver(identity)
+                    }
+                    None => builder.with_no_client_auth(),
+                }))
+            }
+            Self::Given(config) => Ok(config.clone()),
+            Self::PerTarget(config) => Ok(config(target)),
+        }
+    }
+}
+
+impl Trust {
+    fn builder(&self) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+        let provider = provider();
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()?;
+        match self {
+            Self::Platform => builder.with_platform_verifier(),
+            Self::Roots(roots) => Ok(builder.with_root_certificates(roots.clone())),
+            Self::AnyCertificate => {
+                let verifier = Arc::new(AnyCertificate::new(&provider));
+                Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
+            }
+        }
+    }
+}
+
+impl Offers {
+    fn of(config: &Arc<ClientConfig>) -> Self {
+        Self {
+            both: offering(config, offer(Protocols::Negotiated)),
+            http1: offering(config, offer(Protocols::Http1Only)),
+            http2: offering(config, offer(Protocols::Http2Only)),
+        }
+    }
+
+    fn get(&self, protocols: Protocols) -> &Arc<ClientConfig> {
+        match protocols {
+            Protocols::Negotiated => &self.both,
+            Protocols::Http1Only => &self.http1,
+            Protocols::Http2Only | Protocols::Http2PriorKnowledge => &self.http2,
+        }
+    }
+}
+
+fn offering(config: &Arc<ClientConfig>, alpn: Vec<Vec<u8>>) -> Arc<ClientConfig> {
+    if config.alpn_protocols == alpn && config.check_selected_alpn {
+        return config.clone();
+    }
+    let mut config = ClientConfig::clone(config);
+    config.alpn_protocols = alpn;
+    config.check_selected_alpn = true;
+    Arc::new(config)
+}
+
+fn offer(protocols: Protocols) -> Vec<Vec<u8>> {
+    let http1 = matches!(protocols, Protocols::Negotiated | Protocols::Http1Only);
+    let http2 = protocols != Protocols::Http1Only;
+    let mut offer = Vec::with_capacity(2);
+    offer.extend((HTTP2 && http2).then(|| b"h2".to_vec()));
+    offer.extend((HTTP1 && http1).then(|| b"http/1.1".to_vec()));
+    offer
+}
+
+fn certificates(pem: &[u8], doing: &'static str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match parsed {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(Error::builder(format!("{doing}: there is none in it")))
+        }
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(Error::builder(doing).because(error)),
+    }
+}
+
+impl fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (trust, identity) = match &self.source {
+            Source::Own { trust: Trust::Platform, identity } => ("platform roots", identity),
+            Source::Own { trust: Trust::Roots(_), identity } => ("given roots", identity),
+            Source::Own { trust: Trust::AnyCertificate, identity } => {
+                ("DANGER: any certificate is accepted", identity)
+            }
+            Source::Given(_) => ("given by rustls's configuration", &None),
+            Source::PerTarget(_) => ("given per target", &None),
+        };
+        let identity = if identity.is_some() { ", client certificate" } else { "" };
+        write!(f, "TlsConfig({trust}{identity})")
+    }
+}

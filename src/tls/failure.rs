@@ -1,0 +1,91 @@
+//! Says in a sentence why a handshake failed.
+
+use std::{borrow::Cow, io};
+
+use rustls::{
+    AlertDescription, CertificateError, Error as TlsError, InvalidMessage, PeerMisbehaved,
+};
+
+use crate::{
+    error::{Error, Kind},
+    target::Target,
+};
+
+/// The error of a handshake: for whom, why, and rustls's or the stream's own error below.
+pub(super) fn described(error: io::Error, target: &Target) -> Error {
+    let doing = |why: &str| Error::new(Kind::Tls, format!("TLS handshake with {target}: {why}"));
+    match error.downcast::<rustls::Error>() {
+        Ok(error) => doing(&tls(&error)).because(error),
+        Err(error) => doing(stream(&error)).because(error),
+    }
+}
+
+fn stream(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error.kind() {
+        UnexpectedEof => "the server closed the connection",
+        ConnectionReset | ConnectionAborted | BrokenPipe => "the server reset the connection",
+        _ => "the connection failed",
+    }
+}
+
+fn tls(error: &TlsError) -> Cow<'static, str> {
+    match error {
+        TlsError::InvalidCertificate(error) => certificate(error).into(),
+        TlsError::NoCertificatesPresented => "the server showed no certificate".into(),
+        TlsError::AlertReceived(alert) => received(*alert),
+        TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "the server does not speak TLS".into()
+        }
+        TlsError::InvalidMessage(_)
+        | TlsError::DecryptError
+        | TlsError::PeerSentOversizedRecord => "the server sent something that is not TLS".into(),
+        TlsError::InappropriateMessage { .. } | TlsError::InappropriateHandshakeMessage { .. } => {
+            "the server sent something out of turn".into()
+        }
+        TlsError::PeerIncompatible(_) => "there is no version or cipher of TLS in common".into(),
+        TlsError::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
+            "the server chose a protocol that was not offered".into()
+        }
+        TlsError::PeerMisbehaved(_) => "the server does not keep to the rules of TLS".into(),
+        TlsError::NoApplicationProtocol => "the server speaks none of the protocols offered".into(),
+        _ => "TLS failed".into(),
+    }
+}
+
+fn certificate(error: &CertificateError) -> &'static str {
+    use CertificateError::*;
+    match error {
+        NotValidForName | NotValidForNameContext { .. } => {
+            "the certificate is not valid for this name"
+        }
+        Expired | ExpiredContext { .. } => "the certificate has expired",
+        NotValidYet | NotValidYetContext { .. } => "the certificate is not valid yet",
+        UnknownIssuer => "the certificate is not from an issuer that is trusted",
+        Revoked => "the certificate was revoked",
+        InvalidPurpose | InvalidPurposeContext { .. } => "the certificate is not one for servers",
+        BadSignature => "the signature of the certificate is wrong",
+        BadEncoding => "the certificate cannot be read",
+        _ => "the certificate was refused",
+    }
+}
+
+fn received(alert: AlertDescription) -> Cow<'static, str> {
+    match alert {
+        AlertDescription::HandshakeFailure => "the server refused what was offered".into(),
+        AlertDescription::ProtocolVersion => "the server speaks no version of TLS in common".into(),
+        AlertDescription::UnrecognisedName => "the server does not know this name".into(),
+        AlertDescription::NoApplicationProtocol => {
+            "the server speaks none of the protocols offered".into()
+        }
+        AlertDescription::CertificateRequired => "the server wants a client certificate".into(),
+        AlertDescription::BadCertificate
+        | AlertDescription::UnknownCA
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::AccessDenied => "the server refused the client certificate".into(),
+        other => format!("the server ended it with the alert {other:?}").into(),
+    }
+}
