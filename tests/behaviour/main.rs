@@ -11,6 +11,14 @@ mod closing;
 mod connect_retries;
 #[cfg(feature = "tokio")]
 mod dns;
+#[cfg(all(
+    feature = "hyper-util",
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "tokio"
+))]
+mod ecosystem;
 #[cfg(feature = "http1")]
 mod expiry;
 #[cfg(feature = "tokio")]
