@@ -231,6 +231,6 @@ fn ensure(holds: bool, what: &str) -> Outcome {
 }
 
 fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
+    let causes = std::iter::successors(error.source(), |&error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}, because: {cause}"))
 }
