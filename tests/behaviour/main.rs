@@ -15,6 +15,14 @@ mod connect_retries;
 mod connect_timeout;
 #[cfg(feature = "tokio")]
 mod dns;
+#[cfg(all(
+    feature = "hyper-util",
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "tokio"
+))]
+mod ecosystem;
 #[cfg(feature = "http1")]
 mod expiry;
 #[cfg(feature = "tokio")]

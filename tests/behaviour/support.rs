@@ -1,5 +1,13 @@
 //! Doubles and scenes that several behaviours share.
 
+#[cfg(all(
+    feature = "hyper-util",
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "tokio"
+))]
+pub(crate) mod hello;
 #[cfg(feature = "tokio")]
 pub(crate) mod hosts;
 #[cfg(feature = "http1")]
