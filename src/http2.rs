@@ -1,1 +1,178 @@
+//! HTTP/2: bytes to a connection that many requests share, over the `h2` crate.
+//!
+//! h2 frames, compresses and counts windows. What is done here is what a pool must know, and what h2 leaves to its
+//! user:
+//!
+//! * **How many streams there may be**: what SETTINGS allow is told to the pool whenever it changes, 100 as long as
+//!   the peer has said nothing, none after GOAWAY.
+//! * **How far a failed request came**: never written, refused by the peer (`REFUSED_STREAM`, or above the last stream
+//!   of a GOAWAY), or written and unknown. A request whose body was not begun comes back with the error.
+//! * **A peer that says nothing**: when a stream is given up and nothing came while it waited, one PING is sent, no
+//!   new streams are given out until anything comes, and without an answer the connection is closed.
+//! * **Few writes**: the connection lets requests that are ready queue theirs, and writes once.
+//! * **An early answer** is delivered while the rest of the request is still being sent.
+//!
+//! What a peer may send, where RFC 9113 leaves a choice or h2 another than ours:
+//!
+//! | what comes | what is made of it |
+//! |---|---|
+//! | connection-specific fields, pseudo-fields after others, no or two `:status` (§8.2.2, §8.3) | stream error |
+//! | two different `content-length`, or one that the DATA does not have (§8.1.1) | stream error |
+//! | names in upper case, unknown pseudo-fields (§8.2.1, §8.3) | connection error: h2 does not tell them from bad HPACK |
+//! | `:path` and the like in an answer, pseudo-fields in trailers (§8.1, §8.3) | ignored: h2 does not show them |
+//! | a head longer than [`max_header_list_size`](Http2Config::max_header_list_size) | stream error |
+//! | 1xx (RFC 9110 §15.2) | passed over, 64 of them |
+//! | 101 (§8.6) | stream error |
+//! | `RST_STREAM(NO_ERROR)` before the end of the answer (§8.1) | an error: the answer is truncated |
+//! | `RST_STREAM(NO_ERROR)` after it | the rest of the request is not sent |
+//! | PUSH_PROMISE (§8.4) | connection error: we do not allow it |
+//! | a `content-length` in a 2xx to `CONNECT` | counted like any other: h2 does not let it be ignored |
+//!
+//! What is sent: `:authority` instead of `Host`, as the URL or the caller says; `content-length` for a body of known
+//! length, also 0 for the methods that have one; no connection-specific fields, `te` only as `trailers`.
 
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{Request, Response, Version};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::{
+    connect::ConnectInfo,
+    connection::{Connection, Cut, Place, Progress, SendError},
+    error::{BoxError, Error, Kind},
+    io::{Io, Metered},
+    rt::Runtime,
+    target::Target,
+};
+
+mod body;
+mod config;
+mod driver;
+mod exchange;
+mod failure;
+mod head;
+mod link;
+mod open;
+mod pulse;
+mod sending;
+mod tunnel;
+mod upload;
+mod vitals;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::Http2Body;
+pub use config::Http2Config;
+pub use sending::Sending;
+
+use driver::Driver;
+use link::Link;
+use vitals::Vitals;
+
+/// A handle to a connection that speaks HTTP/2 (RFC 9113) and serves many requests at once.
+///
+/// The connection lives as long as a handle, a request or a body of it does. It is closed politely after the last.
+///
+/// # Cancellation
+///
+/// Dropping the future of a request, or a body before its end, resets that stream (`CANCEL`) and no other.
+pub struct Http2<B> {
+    link: Arc<Link>,
+    streams: SendRequest<Bytes>,
+    request: PhantomData<fn(B)>,
+}
+
+/// Bytes to connection. The preface is written; what the peer answers to it is not waited for.
+pub(crate) async fn handshake<I: Io, B>(
+    io: I,
+    info: ConnectInfo,
+    target: &Target,
+    config: &Http2Config,
+    runtime: &Runtime,
+) -> Result<Http2<B>, Error>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    config.check()?;
+    let (io, meter) = Metered::new(io);
+    let io = io.discarding();
+    let vitals = Arc::new(Vitals::new(meter));
+    let builder = h2::client::Builder::from(config);
+    let (streams, connection) = builder.handshake(io).await.map_err(|error| {
+        Error::new(Kind::Connect, format!("opening HTTP/2 with {target}")).because(error)
+    })?;
+    let info = info.with_version(Version::HTTP_2);
+    let (link, signals) = Link::new(vitals.clone(), target, info, runtime.clone());
+    let pulse = config.pulse(runtime.clone());
+    runtime.spawn(Driver::new(
+        connection,
+        streams.clone(),
+        signals,
+        vitals,
+        pulse,
+        runtime.clone(),
+    ));
+    Ok(Http2 { link: Arc::new(link), streams, request: PhantomData })
+}
+
+impl<B> Service<Request<B>> for Http2<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Http2Body>;
+    type Error = SendError<Request<B>>;
+    type Future = Sending<B>;
+
+    /// How many requests there may be at once is the pool's to keep: those too many wait for a stream.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        if self.link.vitals().takes_requests() {
+            return Poll::Ready(Ok(()));
+        }
+        let error = self.link.takes_no_requests();
+        Poll::Ready(Err(SendError::after(Progress::Unsent, error)))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Sending<B> {
+        Sending::new(request, self.link.clone(), self.streams.clone())
+    }
+}
+
+impl<B> Connection<Request<B>> for Http2<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn is_open(&self) -> bool {
+        self.link.vitals().is_open()
+    }
+
+    fn share(&self) -> Option<Self> {
+        Some(Self { link: self.link.clone(), streams: self.streams.clone(), request: PhantomData })
+    }
+
+    fn hold(&self, place: Place) -> Option<Place> {
+        self.link.vitals().hold(place)
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        Some(self.link.cut())
+    }
+
+    fn info(&self) -> Option<&ConnectInfo> {
+        Some(self.link.info())
+    }
+}
+
+impl<B> fmt::Debug for Http2<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2").field("link", &self.link).finish()
+    }
+}

@@ -62,6 +62,7 @@ pub(crate) struct Metered<I> {
     deaf_peer: bool,
     /// Reading came to its end, so nobody waits for anything.
     read_to_end: bool,
+    discards: bool,
 }
 
 /// What is known about the bytes of one connection.
@@ -86,22 +87,41 @@ impl<I> Metered<I> {
             held: Mutex::new(None),
         });
         let io = TokioIo::new(io);
-        (Self { io, meter: meter.clone(), deaf_peer: false, read_to_end: false }, meter)
+        let metered = Self {
+            io,
+            meter: meter.clone(),
+            deaf_peer: false,
+            read_to_end: false,
+            discards: false,
+        };
+        (metered, meter)
     }
 
     fn tells_write_errors(&self) -> bool {
         self.read_to_end || self.meter.tells_write_errors.load(Ordering::Acquire)
     }
 
-    /// What a peer that has stopped reading makes of a write. The reading side wakes whoever waits.
-    fn unheard<T>(&self) -> Poll<io::Result<T>> {
-        match self.tells_write_errors() {
-            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            false => Poll::Pending,
+    /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
+    /// cannot write. It does not count as written.
+    pub(crate) fn discarding(mut self) -> Self {
+        self.discards = true;
+        self
+    }
+
+    /// What becomes of `bytes` for a peer that has stopped listening. The reading side wakes whoever waits.
+    fn unheard<T>(&self, bytes: T) -> Poll<io::Result<T>> {
+        match (self.discards, self.tells_write_errors()) {
+            (true, _) => Poll::Ready(Ok(bytes)),
+            (false, true) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            (false, false) => Poll::Pending,
         }
     }
 
-    fn count_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn count_written(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         match written {
             Poll::Ready(Ok(n)) => {
@@ -112,7 +132,7 @@ impl<I> Metered<I> {
                     && !self.tells_write_errors() =>
             {
                 self.deaf_peer = true;
-                return Poll::Pending;
+                return self.unheard(length);
             }
             _ => {}
         }
@@ -186,10 +206,10 @@ impl<I: Io> AsyncWrite for Metered<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.deaf_peer {
-            return self.unheard();
+            return self.unheard(bytes.len());
         }
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.count_written(written)
+        self.count_written(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -197,11 +217,12 @@ impl<I: Io> AsyncWrite for Metered<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
         if self.deaf_peer {
-            return self.unheard();
+            return self.unheard(length);
         }
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.count_written(written)
+        self.count_written(written, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -210,7 +231,7 @@ impl<I: Io> AsyncWrite for Metered<I> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.deaf_peer {
-            return self.unheard();
+            return self.unheard(());
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }

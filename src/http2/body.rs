@@ -1,0 +1,168 @@
+//! The body of an answer.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::{StatusCode, header::CONTENT_LENGTH, response::Parts};
+use http_body::{Body, Frame, SizeHint};
+
+use super::{open::Open, upload::RestGuard};
+use crate::error::Error;
+
+/// The body of an answer over HTTP/2.
+///
+/// The peer may send more as chunks are taken. A body that is shorter or longer than its `content-length`, or whose
+/// stream is reset before its end for whatever reason, is an error.
+///
+/// # Cancellation
+///
+/// Dropping it before its end resets the stream (`CANCEL`), and what is left of the request with it.
+pub struct Http2Body {
+    reading: Option<Reading>,
+    /// Bytes to come, if that is known.
+    left: Option<u64>,
+}
+
+struct Reading {
+    open: Open,
+    rest: Option<RestGuard>,
+    stream: RecvStream,
+}
+
+/// How long the body of an answer is, as far as its head says (RFC 9110 §6.4.1).
+pub(super) fn expected_length(head: &Parts, asked_for_head: bool) -> Option<u64> {
+    if asked_for_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Some(0);
+    }
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Http2Body {
+    pub(super) fn empty() -> Self {
+        Self { reading: None, left: Some(0) }
+    }
+
+    pub(super) fn new(
+        stream: RecvStream,
+        open: Open,
+        rest: Option<RestGuard>,
+        length: Option<u64>,
+    ) -> Self {
+        Self { reading: Some(Reading { open, rest, stream }), left: length }
+    }
+
+    /// Nothing more comes, and nothing more needs to be sent.
+    fn finish(&mut self) {
+        if let Some(Reading { open, rest, .. }) = self.reading.take() {
+            drop(open);
+            if let Some(rest) = rest {
+                rest.stop();
+            }
+        }
+    }
+
+    fn fail(&mut self, failed: Failed) -> Option<Error> {
+        let Reading { open, rest, stream } = self.reading.take()?;
+        let own = rest.and_then(RestGuard::failure);
+        let error = own.unwrap_or_else(|| match failed {
+            Failed::Stream(error) => open.link().failed_reading(error),
+            Failed::TooLong => open.link().malformed_body("content where there can be none"),
+        });
+        drop((open, stream));
+        Some(error)
+    }
+}
+
+enum Failed {
+    Stream(h2::Error),
+    TooLong,
+}
+
+impl Reading {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let frame = self.poll_data(cx);
+        match frame {
+            Poll::Pending => self.open.waits(),
+            Poll::Ready(_) => self.open.heard(),
+        }
+        if let Some(data) = ready!(frame) {
+            return Poll::Ready(Some(data.map(Frame::data)));
+        }
+        // h2 knows of trailers as soon as it knows that there is no more data.
+        let trailers = ready!(self.stream.poll_trailers(cx));
+        Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
+    }
+
+    /// The next data; the peer may send as much again.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        loop {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(data)) if data.is_empty() => {}
+                Some(Ok(data)) => {
+                    let released = self.stream.flow_control().release_capacity(data.len());
+                    return Poll::Ready(Some(released.map(|()| data)));
+                }
+                end => return Poll::Ready(end),
+            }
+        }
+    }
+}
+
+impl Body for Http2Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
+        let frame = match ready!(reading.poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(this.fail(Failed::Stream(error)).map(Err)),
+            None => {
+                this.finish();
+                return Poll::Ready(None);
+            }
+        };
+        let is_end = frame.is_trailers() || reading.stream.is_end_stream();
+        if let (Some(left), Some(data)) = (&mut this.left, frame.data_ref()) {
+            let Some(rest) = left.checked_sub(data.len() as u64) else {
+                return Poll::Ready(this.fail(Failed::TooLong).map(Err));
+            };
+            *left = rest;
+        }
+        if is_end {
+            this.finish();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.reading.as_ref().is_none_or(|reading| reading.stream.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.reading, self.left) {
+            (None, _) => SizeHint::with_exact(0),
+            (Some(_), Some(left)) => SizeHint::with_exact(left),
+            (Some(_), None) => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Http2Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Http2Body");
+        out.field("is_open", &self.reading.is_some()).field("left", &self.left).finish()
+    }
+}

@@ -1,0 +1,159 @@
+//! What can be set about HTTP/2.
+
+use std::time::Duration;
+
+use h2::client::Builder;
+
+use super::pulse::Pulse;
+use crate::{error::Error, rt::Runtime};
+
+/// The most that a window can be (RFC 9113 §6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// What a frame may hold at least and at most (RFC 9113 §4.2).
+const FRAME_SIZES: std::ops::RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
+
+/// How many streams are opened before the peer has said how many it allows, and if it says nothing.
+pub(super) const ASSUMED_STREAMS: usize = 100;
+
+/// What can be set about HTTP/2. Values that the protocol does not know are an error when a connection is made.
+#[derive(Clone, Debug)]
+pub struct Http2Config {
+    stream_window: u32,
+    connection_window: u32,
+    max_frame_size: u32,
+    max_header_list_size: u32,
+    header_table_size: u32,
+    max_send_buffer: usize,
+    keep_alive_interval: Option<Duration>,
+    keep_alive_timeout: Duration,
+    keep_alive_while_idle: bool,
+}
+
+impl Default for Http2Config {
+    fn default() -> Self {
+        Self {
+            stream_window: 4 << 20,
+            connection_window: 32 << 20,
+            max_frame_size: 16 << 10,
+            max_header_list_size: 64 << 10,
+            header_table_size: 4 << 10,
+            max_send_buffer: 400 << 10,
+            keep_alive_interval: None,
+            keep_alive_timeout: Duration::from_secs(15),
+            keep_alive_while_idle: false,
+        }
+    }
+}
+
+impl Http2Config {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes of one answer the peer may send before they are taken. Default 4 MiB: what a path of 300 Mbit/s
+    /// and 100 ms holds.
+    pub fn stream_window(mut self, bytes: u32) -> Self {
+        self.stream_window = bytes;
+        self
+    }
+
+    /// How many bytes of all answers together the peer may send before they are taken. Default 32 MiB, eight streams'
+    /// worth: an answer that nobody reads must not stall the others.
+    pub fn connection_window(mut self, bytes: u32) -> Self {
+        self.connection_window = bytes;
+        self
+    }
+
+    /// How many bytes one frame of the peer may hold. Default 16 KiB, the least there is: streams take turns by
+    /// frames.
+    pub fn max_frame_size(mut self, bytes: u32) -> Self {
+        self.max_frame_size = bytes;
+        self
+    }
+
+    /// How many bytes the fields of a head or of trailers may have when unpacked, and 32 for each field (RFC 9113
+    /// §6.5.2). Default 64 KiB: four times of what servers are known to send.
+    pub fn max_header_list_size(mut self, bytes: u32) -> Self {
+        self.max_header_list_size = bytes;
+        self
+    }
+
+    /// How many bytes of fields the peer may have us remember for compression (RFC 7541 §4.2). Default 4 KiB, the
+    /// protocol's own.
+    pub fn header_table_size(mut self, bytes: u32) -> Self {
+        self.header_table_size = bytes;
+        self
+    }
+
+    /// How many bytes of a request's body wait in memory for the socket. Default 400 KiB: enough to keep one busy.
+    pub fn max_send_buffer(mut self, bytes: usize) -> Self {
+        self.max_send_buffer = bytes;
+        self
+    }
+
+    /// After how long without a byte from the peer it is sent a PING, while there are requests. Default never: a PING
+    /// keeps radios and middleboxes awake, and a stream that is given up asks by itself.
+    pub fn keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.keep_alive_interval = interval.into();
+        self
+    }
+
+    /// How long the peer may leave a PING unanswered before the connection is closed, those that are sent without
+    /// being asked for included. Default 15 s: longer than a lost packet is sent again, shorter than people wait.
+    pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
+        self.keep_alive_timeout = timeout;
+        self
+    }
+
+    /// Whether the [interval](Self::keep_alive_interval) counts also while there are no requests. Default no: an idle
+    /// connection that died is noticed when it is used.
+    pub fn keep_alive_while_idle(mut self, while_idle: bool) -> Self {
+        self.keep_alive_while_idle = while_idle;
+        self
+    }
+
+    /// Says which setting has no meaning, if one has none.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let windows = [self.stream_window, self.connection_window];
+        if windows.iter().any(|&window| window > MAX_WINDOW) {
+            return Err(Error::builder("an HTTP/2 window is at most 2147483647 bytes"));
+        }
+        if !FRAME_SIZES.contains(&self.max_frame_size) {
+            return Err(Error::builder("an HTTP/2 frame is 16384 to 16777215 bytes"));
+        }
+        if u32::try_from(self.max_send_buffer).is_err() || self.max_send_buffer == 0 {
+            return Err(Error::builder("an HTTP/2 send buffer is 1 to 4294967295 bytes"));
+        }
+        if self.keep_alive_interval == Some(Duration::ZERO) {
+            return Err(Error::builder("an HTTP/2 keep-alive interval is longer than nothing"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn pulse(&self, runtime: Runtime) -> Pulse {
+        let interval = self.keep_alive_interval;
+        Pulse::new(runtime, interval, self.keep_alive_timeout, self.keep_alive_while_idle)
+    }
+}
+
+impl From<&Http2Config> for Builder {
+    fn from(config: &Http2Config) -> Self {
+        let mut builder = Self::new();
+        builder
+            .initial_window_size(config.stream_window)
+            .initial_connection_window_size(config.connection_window)
+            .max_frame_size(config.max_frame_size)
+            .max_header_list_size(config.max_header_list_size)
+            .header_table_size(config.header_table_size)
+            .max_send_buffer_size(config.max_send_buffer)
+            .initial_max_send_streams(ASSUMED_STREAMS)
+            // A peer that has not heard of a reset yet still sends. h2 counts what comes for streams that it has
+            // forgotten as the peer's mistakes, and 1024 of those end the connection.
+            .max_concurrent_reset_streams(1024)
+            .reset_stream_duration(Duration::from_secs(10))
+            .enable_push(false);
+        builder
+    }
+}

@@ -1,0 +1,165 @@
+//! The task of a connection: reads, writes, and tells what it learns.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::{
+    PingPong,
+    client::{Connection, SendRequest},
+};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{
+    config::ASSUMED_STREAMS,
+    link::Signal,
+    pulse::Pulse,
+    vitals::{Condition, Death, Vitals},
+};
+use crate::{
+    io::{Io, Metered},
+    rt::{Runtime, Sleep},
+};
+
+/// How long the last frames may take to be written to a peer that nobody wants anything of any more.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Runs until the connection is closed.
+pub(super) struct Driver<I> {
+    connection: Connection<Metered<I>, Bytes>,
+    pings: Option<PingPong>,
+    /// Knows of GOAWAY and of stream ids. h2 keeps the connection open for it, so it goes when nobody else is left.
+    probe: Option<SendRequest<Bytes>>,
+    /// Ends when nobody is left.
+    signals: Option<UnboundedReceiver<Signal>>,
+    vitals: Arc<Vitals>,
+    pulse: Pulse,
+    runtime: Runtime,
+    linger: Option<Sleep>,
+    has_yielded: bool,
+    /// h2 found an error; what is left is to write so.
+    is_broken: bool,
+}
+
+impl<I: Io> Driver<I> {
+    pub(super) fn new(
+        mut connection: Connection<Metered<I>, Bytes>,
+        probe: SendRequest<Bytes>,
+        signals: UnboundedReceiver<Signal>,
+        vitals: Arc<Vitals>,
+        pulse: Pulse,
+        runtime: Runtime,
+    ) -> Self {
+        Self {
+            pings: connection.ping_pong(),
+            connection,
+            probe: Some(probe),
+            signals: Some(signals),
+            vitals,
+            pulse,
+            runtime,
+            linger: None,
+            has_yielded: false,
+            is_broken: false,
+        }
+    }
+
+    /// Once, when there is a new request: others that are ready to run may have one, too, and all of them leave in one
+    /// write. A request that is alone does not wait.
+    fn lets_others_queue(&mut self, cx: &mut Context<'_>) -> bool {
+        let has_queued = self.vitals.take_queued() && self.vitals.active() > 1;
+        let yields = has_queued && !self.has_yielded;
+        self.has_yielded = yields;
+        if yields {
+            cx.waker().wake_by_ref();
+        }
+        yields
+    }
+
+    /// What SETTINGS and GOAWAY said.
+    fn learn(&mut self, cx: &mut Context<'_>) {
+        let Some(probe) = &mut self.probe else { return };
+        if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
+            self.is_broken = error.is_library() || error.is_io();
+            self.vitals.retire(Condition::Draining);
+            return;
+        }
+        let allowed = match self.connection.max_concurrent_send_streams() {
+            usize::MAX => ASSUMED_STREAMS,
+            allowed => allowed,
+        };
+        self.vitals.allow(allowed);
+    }
+
+    /// Ready when a user wants the connection to end.
+    fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
+        let Some(signals) = &mut self.signals else { return Poll::Pending };
+        while let Some(signal) = ready!(signals.poll_recv(cx)) {
+            match (signal, &mut self.pings) {
+                (Signal::Cut, _) => return Poll::Ready(Death::Cut),
+                (Signal::Silence(read), Some(pings)) => {
+                    self.pulse.doubt(read, &self.vitals, pings);
+                }
+                (Signal::Silence(_), None) => {}
+            }
+        }
+        (self.signals, self.probe) = (None, None);
+        Poll::Pending
+    }
+
+    fn poll_pulse(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
+        match &mut self.pings {
+            Some(pings) => self.pulse.poll(&self.vitals, pings, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// h2 closes a connection that nobody uses, but it waits for a peer that does not read.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_drained =
+            self.vitals.condition() == Condition::Draining && self.vitals.active() == 0;
+        if self.signals.is_some() && !is_drained && !self.is_broken {
+            return Poll::Pending;
+        }
+        let runtime = &self.runtime;
+        Pin::new(self.linger.get_or_insert_with(|| runtime.sleep(LINGER))).poll(cx)
+    }
+}
+
+impl<I: Io> Future for Driver<I> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.lets_others_queue(cx) {
+            return Poll::Pending;
+        }
+        if Pin::new(&mut this.connection).poll(cx).is_ready() {
+            // Its streams have been told why.
+            this.vitals.retire(Condition::Closed);
+            return Poll::Ready(());
+        }
+        this.learn(cx);
+        let asked = this.poll_users(cx);
+        if let Poll::Ready(death) = if asked.is_ready() { asked } else { this.poll_pulse(cx) } {
+            this.vitals.die(death);
+            return Poll::Ready(());
+        }
+        ready!(this.poll_linger(cx));
+        this.vitals.retire(Condition::Closed);
+        Poll::Ready(())
+    }
+}
+
+impl<I> Drop for Driver<I> {
+    fn drop(&mut self) {
+        if self.vitals.condition() != Condition::Closed {
+            self.vitals.die(Death::Abandoned);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A request that h2 has, until the head of its answer or an error.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream, client::ResponseFuture};
+use http::{Method, Request, Response, StatusCode, request::Parts};
+use http_body::Body;
+
+use super::{
+    Http2Body,
+    body::expected_length,
+    open::Open,
+    tunnel,
+    upload::{Rest, RestGuard, Upload},
+};
+use crate::{
+    connection::{Progress, SendError},
+    error::{BoxError, Error},
+};
+
+/// So many 1xx are passed over before one answer: nobody honest sends more.
+const MAX_INFORMATIONAL: u8 = 64;
+
+/// One stream, up to the head of its answer.
+pub(super) struct Exchange<B> {
+    open: Open,
+    response: ResponseFuture,
+    stream: SendStream<Bytes>,
+    upload: Upload<B>,
+    before: Before,
+    asked: Asked,
+    informational: u8,
+}
+
+/// The head as it was, if it is to go back should nothing of it be written.
+pub(super) struct Before(pub(super) Option<Parts>);
+
+/// What of a request decides what its answer means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    ForATunnel,
+    ForTheHead,
+    ForContent,
+}
+
+pub(super) enum Failed {
+    Stream(h2::Error),
+    /// The body of the request, not of the answer.
+    Body(Error),
+    Malformed(&'static str),
+}
+
+impl Asked {
+    pub(super) fn by(method: &Method) -> Self {
+        match *method {
+            Method::CONNECT => Self::ForATunnel,
+            Method::HEAD => Self::ForTheHead,
+            _ => Self::ForContent,
+        }
+    }
+}
+
+impl Before {
+    /// The request once more, if nobody has looked into its body.
+    pub(super) fn restore<B>(self, body: Option<B>) -> Option<Request<B>> {
+        self.0.zip(body).map(|(head, body)| Request::from_parts(head, body))
+    }
+}
+
+impl<B> Exchange<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    pub(super) fn new(
+        open: Open,
+        response: ResponseFuture,
+        stream: SendStream<Bytes>,
+        upload: Upload<B>,
+        before: Before,
+        asked: Asked,
+    ) -> Self {
+        Self { open, response, stream, upload, before, asked, informational: 0 }
+    }
+
+    pub(super) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RecvStream>, Failed>> {
+        if let Poll::Ready(Err(error)) = self.upload.poll(&mut self.stream, cx) {
+            return Poll::Ready(Err(Failed::Body(error)));
+        }
+        ready!(self.poll_informational(cx))?;
+        Pin::new(&mut self.response).poll(cx).map_err(Failed::Stream)
+    }
+
+    /// Passes over 1xx until something else comes.
+    fn poll_informational(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        while let Some(answer) = ready!(self.response.poll_informational(cx)) {
+            let answer = answer.map_err(Failed::Stream)?;
+            self.informational += 1;
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Poll::Ready(Err(Failed::Malformed("HTTP/2 has no 101")));
+            }
+            if self.informational > MAX_INFORMATIONAL {
+                return Poll::Ready(Err(Failed::Malformed("more than 64 answers of 1xx")));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn deliver(mut self, response: Response<RecvStream>) -> Response<Http2Body> {
+        self.open.heard();
+        let (head, answer) = response.into_parts();
+        if self.asked == Asked::ForATunnel {
+            if head.status.is_success() {
+                return tunnel::open(head, self.open, self.stream, answer);
+            }
+            let _ = self.stream.send_data(Bytes::new(), true);
+        }
+        let length = expected_length(&head, self.asked == Asked::ForTheHead);
+        let body = if answer.is_end_stream() {
+            self.stop_sending();
+            Http2Body::empty()
+        } else {
+            let (open, rest) = self.send_rest();
+            Http2Body::new(answer, open, rest, length)
+        };
+        Response::from_parts(head, body)
+    }
+
+    /// The answer is complete, so the rest of the request changes nothing any more.
+    fn stop_sending(&mut self) {
+        if self.upload.is_running() {
+            self.stream.send_reset(Reason::NO_ERROR);
+        }
+    }
+
+    /// Goes on sending while the answer is being read.
+    fn send_rest(self) -> (Open, Option<RestGuard>) {
+        if !self.upload.is_running() {
+            return (self.open, None);
+        }
+        let (rest, guard) = Rest::new(self.stream, self.upload);
+        self.open.link().runtime().spawn(rest);
+        (self.open, Some(guard))
+    }
+
+    pub(super) fn fail(mut self, failed: Failed) -> SendError<Request<B>> {
+        let is_answered = self.informational > 0;
+        let (progress, error) = match failed {
+            Failed::Malformed(what) => {
+                self.stream.send_reset(Reason::PROTOCOL_ERROR);
+                (Progress::Answered, self.open.link().malformed(what))
+            }
+            Failed::Body(error) => {
+                self.stream.send_reset(Reason::CANCEL);
+                (Progress::Sent, error)
+            }
+            Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
+        };
+        self.open.heard();
+        if is_answered {
+            return SendError::after(Progress::Answered, error.sent(true));
+        }
+        let error = error.sent(progress > Progress::Unsent).into();
+        let request = match progress {
+            Progress::Unsent | Progress::Refused => {
+                self.before.restore(self.upload.into_untouched())
+            }
+            _ => None,
+        };
+        SendError { error, progress, request }
+    }
+}

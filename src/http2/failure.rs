@@ -1,0 +1,88 @@
+//! Says what h2's errors mean: for whom, what had been done, and how far the request came.
+
+use std::fmt;
+
+use h2::Reason;
+
+use super::{link::Link, open::Open};
+use crate::{
+    connection::Progress,
+    error::{Error, Kind},
+};
+
+/// A cause that h2 does not know.
+#[derive(Debug)]
+struct Cause(&'static str);
+
+impl Link {
+    pub(super) fn failed_sending(&self, error: h2::Error) -> Error {
+        self.failed("sending a request to", error)
+    }
+
+    pub(super) fn failed_reading(&self, error: h2::Error) -> Error {
+        self.failed("reading the response body from", error).sent(true)
+    }
+
+    /// An answer that h2 lets pass.
+    pub(super) fn malformed(&self, what: &'static str) -> Error {
+        Error::new(Kind::Protocol, self.doing("sending a request to")).because(Cause(what))
+    }
+
+    pub(super) fn malformed_body(&self, what: &'static str) -> Error {
+        let doing = self.doing("reading the response body from");
+        Error::new(Kind::Protocol, doing).because(Cause(what)).sent(true)
+    }
+
+    /// The connection is closing, or closed.
+    pub(super) fn takes_no_requests(&self) -> Error {
+        let doing = self.doing("sending a request to");
+        match self.vitals().death() {
+            Some(death) => Error::new(death.kind(), doing).because(death),
+            None => Error::new(Kind::Canceled, doing).because(Cause("the connection is closing")),
+        }
+    }
+
+    /// h2 knows a connection that we closed only as a broken pipe.
+    pub(super) fn failed(&self, what: &str, error: h2::Error) -> Error {
+        let doing = self.doing(what);
+        if error.is_io()
+            && let Some(death) = self.vitals().death()
+        {
+            return Error::new(death.kind(), doing).because(death);
+        }
+        if !error.is_io() {
+            return Error::new(Kind::Protocol, doing).because(error);
+        }
+        let failed = Error::new(Kind::Io, doing);
+        match error.into_io() {
+            Some(io) => failed.because(io),
+            None => failed,
+        }
+    }
+}
+
+impl Open {
+    /// How far a request came that failed before the head of its answer.
+    pub(super) fn progress(&self, error: &h2::Error) -> Progress {
+        if !self.was_written() {
+            return Progress::Unsent;
+        }
+        let is_reset = error.is_reset();
+        match error.reason() {
+            Some(Reason::REFUSED_STREAM) if is_reset && error.is_remote() => Progress::Refused,
+            // h2 gives a peer's GOAWAY to no stream but those above its last stream id (RFC 9113 §6.8).
+            Some(_) if error.is_go_away() && error.is_remote() => Progress::Refused,
+            // h2 resets a stream by itself only over what came for it.
+            Some(_) if is_reset && error.is_library() => Progress::Answered,
+            _ => Progress::Sent,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Cause {}

@@ -1,0 +1,101 @@
+//! Makes of a request's head what h2 is to write.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+};
+use http_body::Body;
+
+use crate::{body::declared_length, error::Error, request_target, target::Origin};
+
+/// What is said to one connection and not to the next (RFC 9113 §8.2.2).
+const CONNECTION_SPECIFIC: [HeaderName; 6] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// All that can go wrong with a request goes wrong before it is changed.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) target: Uri,
+    /// The length that the body is held to.
+    pub(super) length: Option<u64>,
+    adds_length: Option<u64>,
+}
+
+impl Plan {
+    pub(super) fn new<B: Body>(request: &Request<B>, origin: &Origin) -> Result<Self, Error> {
+        let target = request_target::for_http2(request, origin)?;
+        let body = request.body();
+        let declared = declared_length(request.headers(), &body.size_hint())?;
+        if request.method() == Method::CONNECT {
+            if !body.is_end_stream() {
+                let message = "a CONNECT request has no body: the tunnel comes with the answer";
+                return Err(Error::builder(message));
+            }
+            return Ok(Self { target, length: None, adds_length: None });
+        }
+        let known = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
+        let is_worth_saying = |length: &u64| *length > 0 || has_content(request.method());
+        let adds_length = if declared.is_none() { known.filter(is_worth_saying) } else { None };
+        Ok(Self { target, length: declared.or(known), adds_length })
+    }
+
+    /// The fields as they are sent.
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        strip(headers);
+        headers.remove(HOST);
+        if let Some(length) = self.adds_length {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+    }
+}
+
+/// Without content these say so (RFC 9110 §8.6).
+fn has_content(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Takes out what does not go over HTTP/2, of a head or of trailers.
+pub(super) fn strip(headers: &mut HeaderMap) {
+    strip_named_by_connection(headers);
+    for name in &CONNECTION_SPECIFIC {
+        headers.remove(name);
+    }
+    strip_te(headers);
+}
+
+fn strip_named_by_connection(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|names| names.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| *name != TE)
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// That trailers are welcome is all that `TE` may say.
+fn strip_te(headers: &mut HeaderMap) {
+    if !headers.contains_key(TE) {
+        return;
+    }
+    let wants_trailers = headers
+        .get_all(TE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|codings| codings.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
+    headers.remove(TE);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}

@@ -1,0 +1,106 @@
+//! What ties handles, requests and bodies to their connection.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::vitals::Vitals;
+use crate::{connect::ConnectInfo, connection::Cut, rt::Runtime, target::Target};
+
+/// Everyone who uses a connection has it; the connection is closed after the last.
+pub(super) struct Link {
+    vitals: Arc<Vitals>,
+    target: Target,
+    /// The target, as error texts name it.
+    peer: Box<str>,
+    info: ConnectInfo,
+    runtime: Runtime,
+    signals: UnboundedSender<Signal>,
+    is_used: AtomicBool,
+}
+
+/// What those who use a connection tell its driver.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signal {
+    /// A stream was given up for which nothing came: so many bytes had been read, then and now.
+    Silence(u64),
+    /// It is to end at once.
+    Cut,
+}
+
+impl Link {
+    pub(super) fn new(
+        vitals: Arc<Vitals>,
+        target: &Target,
+        info: ConnectInfo,
+        runtime: Runtime,
+    ) -> (Self, UnboundedReceiver<Signal>) {
+        let (signals, receiver) = unbounded_channel();
+        let (target, peer) = (target.clone(), target.to_string().into());
+        let is_used = AtomicBool::new(false);
+        (Self { vitals, target, peer, info, runtime, signals, is_used }, receiver)
+    }
+
+    pub(super) fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn info(&self) -> &ConnectInfo {
+        &self.info
+    }
+
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// What is being done, and with whom.
+    pub(super) fn doing(&self, what: &str) -> String {
+        format!("{what} {}", self.peer)
+    }
+
+    /// Whoever used the connection before may have left the runtime believing that there is nothing to read. h2 reads
+    /// before it writes.
+    pub(super) fn look_at_the_socket(&self) {
+        if self.is_used.swap(true, Ordering::AcqRel)
+            && let Some(recheck) = self.info.recheck()
+        {
+            recheck.request();
+        }
+    }
+
+    /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were `read`.
+    pub(super) fn tell_silence(&self, read: u64) {
+        self.vitals.doubt();
+        let _ = self.signals.send(Signal::Silence(read));
+    }
+
+    /// The switch does not count among those who use the connection.
+    pub(super) fn cut(&self) -> Cut {
+        let signals = self.signals.downgrade();
+        Cut::new(move || {
+            if let Some(signals) = signals.upgrade() {
+                let _ = signals.send(Signal::Cut);
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("peer", &self.peer)
+            .field("vitals", &self.vitals)
+            .field("info", &self.info)
+            .finish()
+    }
+}

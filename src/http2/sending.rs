@@ -1,0 +1,144 @@
+//! The future of one request: queues it when it is first polled, and waits for the head of its answer.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{Request, Response, Version, request::Parts};
+use http_body::Body;
+
+use super::{
+    Http2Body,
+    exchange::{Asked, Before, Exchange},
+    head::Plan,
+    link::Link,
+    open::Open,
+    upload::Upload,
+};
+use crate::{
+    body::{Measured, replay},
+    connection::{Progress, SendError},
+    error::BoxError,
+};
+
+/// The future of a request.
+///
+/// Nothing is sent before it is first polled.
+///
+/// # Cancellation
+///
+/// Dropping it resets the stream (`CANCEL`), if there is one by then.
+pub struct Sending<B> {
+    state: State<B>,
+}
+
+enum State<B> {
+    Queued(Queued<B>),
+    Waiting(Exchange<B>),
+    Done,
+}
+
+struct Queued<B> {
+    request: Request<B>,
+    link: Arc<Link>,
+    streams: SendRequest<Bytes>,
+}
+
+impl<B> Sending<B> {
+    pub(super) fn new(request: Request<B>, link: Arc<Link>, streams: SendRequest<Bytes>) -> Self {
+        Self { state: State::Queued(Queued { request, link, streams }) }
+    }
+}
+
+impl<B> Unpin for Sending<B> {}
+
+impl<B> Future for Sending<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<Http2Body>, SendError<Request<B>>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let state = &mut self.get_mut().state;
+        if matches!(state, State::Queued(_))
+            && let State::Queued(queued) = mem::replace(state, State::Done)
+        {
+            *state = State::Waiting(queued.begin(cx)?);
+        }
+        let State::Waiting(exchange) = state else { return Poll::Pending };
+        let outcome = ready!(exchange.poll_head(cx));
+        let State::Waiting(exchange) = mem::replace(state, State::Done) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match outcome {
+            Ok(response) => Ok(exchange.deliver(response)),
+            Err(failed) => Err(exchange.fail(failed)),
+        })
+    }
+}
+
+impl<B> Queued<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Gives the request to h2, or back.
+    fn begin(mut self, cx: &mut Context<'_>) -> Result<Exchange<B>, SendError<Request<B>>> {
+        if let Poll::Ready(Err(error)) = self.streams.poll_ready(cx) {
+            return Err(SendError::unsent(self.link.failed_sending(error), self.request));
+        }
+        match Plan::new(&self.request, &self.link.target().origin) {
+            Ok(plan) => self.open(plan),
+            Err(error) => Err(SendError::unsent(error, self.request)),
+        }
+    }
+
+    fn open(mut self, plan: Plan) -> Result<Exchange<B>, SendError<Request<B>>> {
+        let asked = Asked::by(self.request.method());
+        let (parts, body) = self.request.into_parts();
+        let (head, before) = split(parts, &plan, replay(&body).is_none());
+        let body = Measured::new(body, plan.length);
+        let is_whole = body.is_end_stream();
+        self.link.look_at_the_socket();
+        let mut open = Open::new(self.link);
+        match self.streams.send_request(head, is_whole && asked != Asked::ForATunnel) {
+            Ok((response, stream)) => {
+                let upload = if is_whole { Upload::None(body) } else { Upload::Untouched(body) };
+                Ok(Exchange::new(open, response, stream, upload, before, asked))
+            }
+            Err(error) => Err(SendError {
+                error: open.fail(error).into(),
+                progress: Progress::Unsent,
+                request: before.restore(Some(body.into_inner())),
+            }),
+        }
+    }
+}
+
+/// The head that h2 gets, and the one that goes back with a body that nobody else can make again.
+fn split(mut parts: Parts, plan: &Plan, keeps: bool) -> (Request<()>, Before) {
+    let mut head = Request::new(());
+    *head.headers_mut() = if keeps { parts.headers.clone() } else { mem::take(&mut parts.headers) };
+    *head.method_mut() = parts.method.clone();
+    *head.uri_mut() = plan.target.clone();
+    *head.version_mut() = Version::HTTP_2;
+    plan.apply(head.headers_mut());
+    (head, Before(keeps.then_some(parts)))
+}
+
+impl<B> fmt::Debug for Sending<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Queued(_) => "queued",
+            State::Waiting(_) => "waiting",
+            State::Done => "done",
+        };
+        f.debug_tuple("Sending").field(&state).finish()
+    }
+}

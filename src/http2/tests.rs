@@ -1,0 +1,14 @@
+//! What HTTP/2 does against a peer that is written out in frames.
+
+mod cancellation;
+mod goaway;
+mod limits;
+mod malformed;
+mod peer;
+mod progress;
+mod requests;
+mod responses;
+mod silence;
+mod tunnels;
+mod uploads;
+mod writes;

@@ -1,0 +1,53 @@
+use super::peer::{CANCEL, END_STREAM, Frame, HEADERS, RST_STREAM, fed, pair, poll, post, turns};
+use bytes::Bytes;
+use tower_service::Service;
+
+/// Whether a stream that was opened is closed from this side: ended, or reset.
+fn is_closed(stream: u32, frames: &[Frame]) -> bool {
+    let opened = frames.iter().any(|f| f.kind == HEADERS && f.stream == stream);
+    let reset = frames.iter().find(|f| f.kind == RST_STREAM && f.stream == stream);
+    reset.is_none_or(|reset| reset.code() == CANCEL) && (!opened || reset.is_some())
+}
+
+#[tokio::test]
+async fn a_request_dropped_at_any_point_leaves_no_stream_open() {
+    for polls in 0..12 {
+        let (mut connection, mut peer) = pair().await;
+        let (feed, body) = fed();
+        let mut sending = Box::pin(connection.call(post(body)));
+        for _ in 0..polls {
+            assert!(poll(&mut sending).await.is_pending());
+            let _ = feed.send(Ok(Bytes::from("chunk")));
+            turns().await;
+        }
+        drop(sending);
+        turns().await;
+        assert!(is_closed(1, &peer.settled().await), "after {polls} polls");
+        assert!(feed.is_closed() && connection.link.vitals().active() == 0);
+    }
+}
+
+#[tokio::test]
+async fn a_request_dropped_while_it_waits_for_a_stream_leaves_none_open() {
+    let (mut connection, mut peer) = pair().await;
+    peer.allow_streams(1).await;
+    turns().await;
+    let first = super::peer::send(&mut connection, super::peer::get()).await;
+    let second = super::peer::send(&mut connection, super::peer::get()).await;
+    let one = peer.request().await;
+    drop(second);
+    peer.fields(one, END_STREAM, &[(":status", "200")]).await;
+    assert_eq!(first.await.unwrap().status(), 200);
+    let third = super::peer::send(&mut connection, super::peer::get()).await;
+    let frames = peer.settled().await;
+    assert!(is_closed(3, &frames));
+    peer.answer(5, "204").await;
+    assert_eq!(third.await.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn a_future_that_is_never_polled_sends_nothing() {
+    let (mut connection, mut peer) = pair().await;
+    drop(connection.call(post("Hello")));
+    assert_eq!(peer.settled().await, []);
+}

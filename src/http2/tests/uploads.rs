@@ -1,0 +1,157 @@
+use bytes::Bytes;
+use tower_service::Service;
+
+use super::peer::{
+    CANCEL, DATA, END_STREAM, Frame, NO_ERROR, Peer, RST_STREAM, fed, get, pair, poll, post, send,
+    text, turns,
+};
+use crate::{
+    Body, Error,
+    connection::{Connection, Progress},
+};
+
+#[tokio::test]
+async fn an_early_answer_is_delivered_whole() {
+    let (mut connection, mut peer) = pair().await;
+    let sending = send(&mut connection, post(vec![7; 1 << 20])).await;
+    let stream = peer.request().await;
+    peer.fields(stream, 0, &[(":status", "413")]).await;
+    peer.data(stream, END_STREAM, "too large").await;
+    peer.reset(stream, NO_ERROR).await;
+    let response = sending.await.unwrap();
+    assert_eq!(response.status(), 413);
+    assert_eq!(text(response).await.unwrap(), "too large");
+    turns().await;
+    assert_eq!(connection.link.vitals().active(), 0);
+}
+
+#[tokio::test]
+async fn the_rest_of_a_request_is_sent_while_its_answer_is_read() {
+    let (mut connection, mut peer) = pair().await;
+    let (feed, body) = fed();
+    let sending = send(&mut connection, post(body)).await;
+    let stream = peer.request().await;
+    peer.fields(stream, 0, &[(":status", "200")]).await;
+    let mut answer = Body::new(sending.await.unwrap().into_body());
+    for word in ["ping", "pong"] {
+        feed.send(Ok(Bytes::from(word))).unwrap();
+        assert_eq!(peer.next(DATA).await.payload, word);
+        peer.data(stream, 0, word).await;
+        assert_eq!(answer.chunk().await.unwrap().unwrap(), word);
+    }
+    drop(feed);
+    assert!(peer.next(DATA).await.ends());
+}
+
+#[tokio::test]
+async fn a_complete_answer_ends_the_request() {
+    let (mut connection, mut peer) = pair().await;
+    let (feed, body) = fed();
+    let sending = send(&mut connection, post(body)).await;
+    let stream = peer.request().await;
+    peer.fields(stream, 0, &[(":status", "200")]).await;
+    peer.data(stream, END_STREAM, "enough").await;
+    assert_eq!(text(sending.await.unwrap()).await.unwrap(), "enough");
+    assert_eq!(peer.next(RST_STREAM).await.code(), NO_ERROR);
+    turns().await;
+    assert!(feed.is_closed());
+}
+
+#[tokio::test]
+async fn an_answer_without_content_ends_the_request() {
+    let (mut connection, mut peer) = pair().await;
+    let (feed, body) = fed();
+    let sending = send(&mut connection, post(body)).await;
+    let stream = peer.request().await;
+    peer.answer(stream, "403").await;
+    assert_eq!(sending.await.unwrap().status(), 403);
+    assert_eq!(peer.next(RST_STREAM).await.code(), NO_ERROR);
+    assert!(feed.is_closed());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_dropped_cancels_the_rest_of_the_request() {
+    let (mut connection, mut peer) = pair().await;
+    let (feed, body) = fed();
+    let sending = send(&mut connection, post(body)).await;
+    let stream = peer.request().await;
+    peer.fields(stream, 0, &[(":status", "200")]).await;
+    drop(sending.await.unwrap());
+    assert_eq!(peer.next(RST_STREAM).await.code(), CANCEL);
+    turns().await;
+    assert!(feed.is_closed());
+}
+
+#[tokio::test]
+async fn a_body_that_fails_resets_the_stream_and_is_the_error() {
+    let (mut connection, mut peer) = pair().await;
+    let (feed, body) = fed();
+    let sending = send(&mut connection, post(body)).await;
+    peer.request().await;
+    feed.send(Err(Error::new(crate::error::Kind::Body, "the disk is gone"))).unwrap();
+    let error = sending.await.unwrap_err();
+    assert_eq!(error.progress, Progress::Sent);
+    let error = error.into_error();
+    assert!(error.is_body() && error.to_string() == "the disk is gone");
+    assert_eq!(peer.next(RST_STREAM).await.code(), CANCEL);
+    assert!(connection.is_open());
+}
+
+#[tokio::test]
+async fn a_body_that_fails_after_the_head_is_the_error_of_the_answer() {
+    let (mut connection, mut peer) = pair().await;
+    let (feed, body) = fed();
+    let sending = send(&mut connection, post(body)).await;
+    let stream = peer.request().await;
+    peer.fields(stream, 0, &[(":status", "200")]).await;
+    let response = sending.await.unwrap();
+    feed.send(Err(Error::new(crate::error::Kind::Body, "the disk is gone"))).unwrap();
+    assert!(text(response).await.unwrap_err().is_body());
+    assert_eq!(peer.next(RST_STREAM).await.code(), CANCEL);
+}
+
+#[tokio::test]
+async fn no_more_is_sent_than_the_window_holds() {
+    let (mut connection, mut peer) = pair().await;
+    let mut sending = send(&mut connection, post(vec![7; 200_000])).await;
+    let stream = peer.request().await;
+    assert!(poll(&mut sending).await.is_pending());
+    assert_eq!(content(&peer.settled().await), 65_535);
+    peer.open_window(stream, 200_000).await;
+    peer.open_window(0, 200_000).await;
+    turns().await;
+    assert_eq!(65_535 + content(&peer.settled().await), 200_000);
+}
+
+#[tokio::test]
+async fn a_window_that_is_never_opened_stalls_no_other_stream() {
+    let (mut connection, mut peer) = pair().await;
+    let mut stalled = send(&mut connection, post(vec![7; 200_000])).await;
+    peer.request().await;
+    assert!(poll(&mut stalled).await.is_pending());
+    answers(&mut connection, &mut peer).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_while_it_waits_for_a_window_ends() {
+    let (mut connection, mut peer) = pair().await;
+    let mut sending = send(&mut connection, post(vec![7; 200_000])).await;
+    let stream = peer.request().await;
+    assert!(poll(&mut sending).await.is_pending());
+    peer.settled().await;
+    peer.reset(stream, CANCEL).await;
+    assert_eq!(sending.await.unwrap_err().progress, Progress::Sent);
+}
+
+async fn answers(connection: &mut crate::http2::Http2<Body>, peer: &mut Peer) {
+    let answering = async {
+        let stream = peer.request().await;
+        peer.answer(stream, "200").await;
+    };
+    let (outcome, ()) = tokio::join!(connection.call(get()), answering);
+    assert_eq!(outcome.unwrap().status(), 200);
+}
+
+fn content(frames: &[Frame]) -> usize {
+    frames.iter().filter(|frame| frame.kind == DATA).map(|frame| frame.payload.len()).sum()
+}

@@ -1,0 +1,210 @@
+//! What is known about a connection as a whole, by everyone who has to do with it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use super::config::ASSUMED_STREAMS;
+use crate::{connection::Place, error::Kind, io::Meter};
+
+/// The state of a connection: written by its driver, read by handles, requests and bodies.
+pub(super) struct Vitals {
+    meter: Arc<Meter>,
+    condition: AtomicU8,
+    /// As many streams as the peer allows, whatever the condition.
+    allowed: AtomicUsize,
+    /// Streams that someone is waiting on.
+    active: AtomicUsize,
+    /// A request was queued that the driver has not written.
+    has_queued: AtomicBool,
+    /// The meter holds the place; it goes when the bytes go.
+    place: OnceLock<Weak<Place>>,
+    death: OnceLock<Death>,
+}
+
+/// Whether a connection can be used. It gets better only from `Suspect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Condition {
+    Open,
+    /// The peer left a stream without a word until it was given up, and has said nothing since.
+    Suspect,
+    /// The peer said GOAWAY, or stream ids are used up: what is under way is finished.
+    Draining,
+    Closed,
+}
+
+/// Why a connection was closed from this side.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Death {
+    /// The peer answered no PING for so long.
+    Silent(Duration),
+    /// The runtime dropped the driver.
+    Abandoned,
+    /// Whoever keeps the connection wants it closed at once.
+    Cut,
+}
+
+impl Vitals {
+    pub(super) fn new(meter: Arc<Meter>) -> Self {
+        Self {
+            meter,
+            condition: AtomicU8::new(Condition::Open as u8),
+            allowed: AtomicUsize::new(ASSUMED_STREAMS),
+            active: AtomicUsize::new(0),
+            has_queued: AtomicBool::new(false),
+            place: OnceLock::new(),
+            death: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        match self.condition.load(Ordering::Acquire) {
+            0 => Condition::Open,
+            1 => Condition::Suspect,
+            2 => Condition::Draining,
+            _ => Condition::Closed,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.condition() == Condition::Open
+    }
+
+    /// Whether a request that comes now is sent. A suspect connection is one to avoid, not one that failed.
+    pub(super) fn takes_requests(&self) -> bool {
+        self.condition() < Condition::Draining
+    }
+
+    /// How many streams there may be at once; `None` while there are to be no new ones.
+    fn streams(&self) -> Option<usize> {
+        self.is_open().then(|| self.allowed.load(Ordering::Acquire))
+    }
+
+    pub(super) fn allow(&self, streams: usize) {
+        if self.allowed.swap(streams, Ordering::AcqRel) != streams {
+            self.report();
+        }
+    }
+
+    pub(super) fn doubt(&self) -> bool {
+        self.change(Condition::Open, Condition::Suspect)
+    }
+
+    pub(super) fn trust(&self) {
+        if self.change(Condition::Suspect, Condition::Open) {
+            self.report();
+        }
+    }
+
+    /// Lets what is under way finish, or ends everything.
+    pub(super) fn retire(&self, to: Condition) {
+        if self.condition.fetch_max(to as u8, Ordering::AcqRel) < to as u8 {
+            self.report();
+        }
+    }
+
+    pub(super) fn die(&self, death: Death) {
+        let _ = self.death.set(death);
+        self.retire(Condition::Closed);
+    }
+
+    pub(super) fn death(&self) -> Option<Death> {
+        self.death.get().copied()
+    }
+
+    /// Keeps the place until the bytes are closed, and says how many streams there are now.
+    pub(super) fn hold(&self, place: Place) -> Option<Place> {
+        let place = Arc::new(place);
+        if self.place.set(Arc::downgrade(&place)).is_err() {
+            return Arc::into_inner(place);
+        }
+        self.meter.hold(place);
+        self.report();
+        if self.condition() == Condition::Closed {
+            // The bytes may have gone before, and nobody else would let go of the place.
+            self.meter.hold(());
+        }
+        None
+    }
+
+    /// Two may report at once: who finds that his word was overtaken says it again.
+    pub(super) fn report(&self) {
+        let Some(place) = self.place.get().and_then(Weak::upgrade) else { return };
+        loop {
+            let streams = self.streams();
+            match streams {
+                Some(streams) => place.streams(streams),
+                None => place.suspend(),
+            }
+            if self.streams() == streams {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn stream_opens(&self) {
+        self.active.fetch_add(1, Ordering::AcqRel);
+        self.has_queued.store(true, Ordering::Release);
+    }
+
+    pub(super) fn stream_ends(&self) {
+        self.active.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn active(&self) -> usize {
+        self.active.load(Ordering::Acquire)
+    }
+
+    /// Whether a request was queued since the last time.
+    pub(super) fn take_queued(&self) -> bool {
+        self.has_queued.load(Ordering::Acquire) && self.has_queued.swap(false, Ordering::AcqRel)
+    }
+
+    fn change(&self, from: Condition, to: Condition) -> bool {
+        let (from, to) = (from as u8, to as u8);
+        self.condition.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+impl Death {
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Silent(_) => Kind::Io,
+            Self::Abandoned => Kind::Canceled,
+            Self::Cut => Kind::Closed,
+        }
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent(time) => write!(f, "the peer is silent: no answer to a PING in {time:?}"),
+            Self::Abandoned => f.write_str("the runtime dropped the task of the connection"),
+            Self::Cut => f.write_str("the connection was closed before its requests were over"),
+        }
+    }
+}
+
+impl std::error::Error for Death {}
+
+impl fmt::Debug for Vitals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vitals")
+            .field("condition", &self.condition())
+            .field("allowed", &self.allowed)
+            .field("active", &self.active)
+            .field("meter", &self.meter)
+            .finish()
+    }
+}
