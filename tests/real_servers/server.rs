@@ -5,7 +5,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -97,9 +100,14 @@ impl Drop for Folder {
     }
 }
 
-/// A port that was free just now.
+/// A port that was free just now, and that the system gives to nobody who does not ask for it.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16 % 6000;
+    let mut ports = std::iter::repeat_with(|| {
+        20_000 + (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % 12_000
+    });
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// A transport that trusts these servers.
