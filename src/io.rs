@@ -173,6 +173,7 @@ impl<I> Metered<I> {
 
     /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
     /// cannot write. It does not count as written.
+    #[cfg(feature = "http2")]
     pub(crate) fn discarding(mut self) -> Self {
         self.discards = true;
         self
@@ -222,12 +223,14 @@ impl Meter {
     }
 
     /// Lets `bytes` more be read, or any number.
+    #[cfg(feature = "http1")]
     pub(crate) fn limit_reading(&self, bytes: Option<u64>) {
         let limit = bytes.map_or(u64::MAX, |bytes| self.read().saturating_add(bytes));
         self.read_limit.store(limit, Ordering::Release);
     }
 
     /// From now on a write that fails says so: whoever writes need not be reading.
+    #[cfg(feature = "http1")]
     pub(crate) fn tell_write_errors(&self) {
         self.tells_write_errors.store(true, Ordering::Release);
     }
