@@ -108,3 +108,8 @@ pub use error::Error;
 pub use one_shot::{OneShot, request, stream};
 pub use request::RequestExt;
 pub use transport::Transport;
+
+/// Runs what the README shows.
+#[cfg(all(doctest, feature = "http1", feature = "http2", feature = "tls", feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,6 +14,10 @@ pub(crate) mod hosts;
 pub(crate) mod origin;
 #[cfg(any(all(feature = "http1", feature = "http2"), not(feature = "_rustls")))]
 pub(crate) mod plug;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod scene;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod scripted;
 pub(crate) mod targets;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
 pub(crate) mod tls_peer;

@@ -1,0 +1,229 @@
+//! Holds the street: what may name what, what only `rt` may do, and how long a file may be.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The modules in the order in which a request meets them: each uses only what stands below it.
+const STREET: [&str; 18] = [
+    "one_shot",
+    "request",
+    "transport",
+    "pool",
+    "negotiate",
+    "http1",
+    "http2",
+    "tls",
+    "connect",
+    "connection",
+    "upgrade",
+    "request_target",
+    "body",
+    "target",
+    "options",
+    "io",
+    "rt",
+    "error",
+];
+
+/// Where the ground begins.
+const GROUND: &str = "connection";
+
+/// The one name that goes up: `MakeConnection` says what a connection is, which says how it was connected.
+const UPWARDS: (&str, &str) = ("connection", "connect");
+
+/// What stands side by side and must not know of each other.
+const APART: [(&str, &str); 3] = [("pool", "negotiate"), ("pool", "tls"), ("negotiate", "tls")];
+
+/// What is only joined where the stack is wired.
+const LAYERS: [&str; 3] = ["pool", "negotiate", "tls"];
+
+/// What the pool does not know of: it keeps connections, whatever they are made of.
+const NOT_IN_THE_POOL: [&str; 9] =
+    ["hyper", "h2::", "rustls", "tls::", "socket", "Tcp", "Unix", "dns", "Resolve"];
+
+/// What only `rt` does.
+const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
+
+/// Files that decide and do nothing else.
+const PURE: [&str; 4] = ["pool/book", "pool/book.rs", "pool/retry.rs", "connect/eyeballs.rs"];
+
+/// A file without its tests may have so many lines, and is worth a second look above the lower figure.
+const LONGEST: usize = 500;
+const LONG: usize = 350;
+
+#[test]
+fn a_module_uses_only_what_stands_below_it() {
+    for file in sources() {
+        for used in file.uses() {
+            let (here, there) = (place(&file.module), place(&used));
+            let allowed = there >= here || (file.module.as_str(), used.as_str()) == UPWARDS;
+            assert!(allowed, "{} uses `{used}`, which stands above it", file.name);
+        }
+    }
+}
+
+#[test]
+fn layers_do_not_know_of_each_other() {
+    for file in sources() {
+        for (one, other) in APART {
+            let used = file.uses();
+            let apart = !(file.module == one && used.contains(other)
+                || file.module == other && used.contains(one));
+            assert!(apart, "{}: `{one}` and `{other}` know of each other", file.name);
+        }
+    }
+}
+
+#[test]
+fn layers_meet_only_where_the_stack_is_wired() {
+    for file in sources() {
+        let met = LAYERS.iter().filter(|layer| file.uses().contains(**layer)).count();
+        let wired = ["transport", "one_shot"].contains(&file.module.as_str());
+        assert!(met < 2 || wired, "{} names {met} layers", file.name);
+    }
+}
+
+#[test]
+fn the_pool_knows_nothing_of_what_its_connections_are_made_of() {
+    for file in sources().filter(|file| file.module == "pool") {
+        for word in NOT_IN_THE_POOL {
+            assert!(!file.code.contains(word), "{} names `{word}`", file.name);
+        }
+    }
+}
+
+#[test]
+fn what_decides_does_nothing_else() {
+    for file in sources().filter(|file| PURE.iter().any(|pure| file.is_in(pure))) {
+        for first in file.first_segments() {
+            let pure = ["std", "http", "foldhash", "super", "crate"].contains(&first.as_str())
+                || file.code.contains(&format!("mod {first};"));
+            assert!(pure, "{} uses `{first}`", file.name);
+        }
+        for used in file.uses().iter().filter(|used| **used != file.module) {
+            assert!(place(used) >= place(GROUND), "{} uses `{used}`", file.name);
+        }
+    }
+}
+
+#[test]
+fn only_the_runtime_spawns_sleeps_and_reads_the_clock() {
+    for file in sources().filter(|file| file.module != "rt") {
+        for word in ONLY_IN_RT {
+            assert!(!file.code.contains(word), "{} names `{word}`", file.name);
+        }
+    }
+}
+
+/// `cargo test --test architecture -- --nocapture` lists the long ones.
+#[test]
+fn a_file_can_be_read_in_one_sitting() {
+    for file in sources() {
+        let lines = file.code.lines().count() + file.comments;
+        if lines > LONG {
+            println!("{lines:4} {}", file.name);
+        }
+        assert!(lines <= LONGEST, "{} has {lines} lines without its tests", file.name);
+    }
+}
+
+#[test]
+fn the_first_line_of_a_file_says_what_it_is_for() {
+    for file in sources() {
+        assert!(file.text.starts_with("//! "), "{} begins otherwise", file.name);
+    }
+}
+
+/// A file of `src`, without its tests.
+struct Source {
+    /// As in `pool/book.rs`.
+    name: String,
+    /// As in `pool`.
+    module: String,
+    text: String,
+    /// The lines that are no comments.
+    code: String,
+    comments: usize,
+}
+
+impl Source {
+    fn read(root: &Path, path: &Path) -> Self {
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let module = name.split(['/', '.']).next().unwrap().to_owned();
+        let text = fs::read_to_string(path).unwrap();
+        let untested = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let (comments, code): (Vec<_>, Vec<_>) =
+            untested.lines().partition(|line| line.trim_start().starts_with("//"));
+        let (comments, code) = (comments.len(), code.join("\n"));
+        Self { name, module, text, code, comments }
+    }
+
+    fn is_in(&self, place: &str) -> bool {
+        self.name == place || self.name.starts_with(&format!("{place}/"))
+    }
+
+    /// The modules that are named after `crate::`, alone or in braces. What `lib.rs` exports is called as its module is.
+    fn uses(&self) -> BTreeSet<String> {
+        let paths = self.code.split("crate::").skip(1);
+        paths.flat_map(names).map(|name| name.to_lowercase()).collect()
+    }
+
+    /// What the `use` lines begin with.
+    fn first_segments(&self) -> BTreeSet<String> {
+        let lines = self.code.lines().filter_map(|line| line.trim_start().strip_prefix("use "));
+        lines.map(identifier).collect()
+    }
+}
+
+/// The first names of what follows a path separator: one, or those of a list in braces.
+fn names(path: &str) -> Vec<String> {
+    let Some(list) = path.strip_prefix('{') else { return vec![identifier(path)] };
+    let (mut depth, mut names, mut name) = (0, Vec::new(), String::new());
+    for c in list.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(std::mem::take(&mut name)),
+            _ if depth == 0 && !c.is_whitespace() => name.push(c),
+            _ => {}
+        }
+    }
+    names.push(name);
+    names.iter().filter(|name| !name.is_empty()).map(|name| identifier(name)).collect()
+}
+
+fn identifier(path: &str) -> String {
+    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn place(module: &str) -> usize {
+    let place = STREET.iter().position(|stage| *stage == module);
+    place.unwrap_or_else(|| panic!("`{module}` has no place on the street"))
+}
+
+/// All files but `lib.rs`, which lists the modules, and tests in files of their own.
+fn sources() -> impl Iterator<Item = Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    paths.retain(|path| *path != root.join("lib.rs"));
+    paths.into_iter().map(move |path| Source::read(&root, &path))
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_stem().is_some_and(|stem| stem == "tests") {
+            continue;
+        }
+        match path.is_dir() {
+            true => collect(&path, paths),
+            false => paths.push(path),
+        }
+    }
+    paths.sort();
+}

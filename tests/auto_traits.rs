@@ -1,0 +1,152 @@
+//! What the compiler derives and nobody sees: auto traits, sizes of futures, allocations.
+
+#![cfg(all(feature = "http1", feature = "tokio"))]
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    thread,
+};
+
+use allocation_counter::measure;
+use tower_service::Service;
+use tower_transport::{
+    Body, Error, OneShot, RequestExt, Transport,
+    body::Body as BodyByPath,
+    connect::{
+        ConnectInfo, ConnectRetry, ConnectRetryLayer, MemoryConnector, StaticResolver,
+        SystemResolver, TcpConnector, UnixConnector,
+    },
+    connection::{Place, SendError},
+    http1::{Http1, Http1Body, Http1Config},
+    http2::Http2Config,
+    io::Recheck,
+    negotiate::{HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating},
+    options::Timeouts,
+    pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
+    request::{RequestBuilder, Requesting, Whole},
+    request_target::RawTarget,
+    rt::{Runtime, Sleep, Task},
+    target::{Origin, Protocols, Route, ServerName, Target},
+    tls::{TlsConfig, TlsLayer},
+    transport::{Sending, TransportBuilder},
+    upgrade::Upgraded,
+};
+
+type Connection = HttpConnection<Body>;
+
+macro_rules! all {
+    ($check:ident: $($type:ty),+ $(,)?) => { $($check::<$type>();)+ };
+}
+
+#[test]
+fn services_are_send_and_sync_and_clone() {
+    fn is<T: Clone + Send + Sync + 'static>() {}
+    all!(is: Transport, OneShot, Pool<Connection, Body>, PoolLayer<Body>, NegotiateLayer<Body>);
+    all!(is: Negotiate<TcpConnector, Body>, TlsLayer, TcpConnector, TcpConnector<StaticResolver>);
+    all!(is: UnixConnector, MemoryConnector, ConnectRetry<TcpConnector>, ConnectRetryLayer);
+    all!(is: SystemResolver, StaticResolver, Runtime);
+}
+
+#[test]
+fn values_are_send_and_sync_and_clone() {
+    fn is<T: Clone + Send + Sync + 'static>() {}
+    all!(is: Error, Target, Origin, Route, ServerName, Protocols, RawTarget, Timeouts, Recheck);
+    all!(is: ConnectInfo, Http1Config, Http2Config, TlsConfig, Stats);
+}
+
+#[test]
+fn bodies_are_send_and_sync_and_unpin() {
+    fn is<T: Send + Sync + Unpin + 'static>() {}
+    all!(is: BodyByPath, Http1Body, HttpBody, PoolBody<HttpBody>);
+}
+
+#[test]
+fn connections_are_send_and_sync() {
+    fn is<T: Send + Sync + 'static>() {}
+    all!(is: Connection, Http1<Body>, Place, SendError<http::Request<Body>>);
+}
+
+#[test]
+fn what_is_used_up_is_send() {
+    fn is<T: Send + 'static>() {}
+    all!(is: Sending, Checkout<Connection, Body, Target>, Requesting<Body>, Negotiating<Body>);
+    all!(is: RequestBuilder<Transport, Whole>, TransportBuilder, Upgraded, Sleep, Task);
+}
+
+/// Of 64-bit machines. A future that grows is copied by whoever moves it, with every layer on top.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn futures_are_no_larger_than_they_were() {
+    let bounds: [(&str, usize, usize); 5] = [
+        ("Sending", size_of::<Sending>(), 1088),
+        ("Requesting", size_of::<Requesting<Body>>(), 16),
+        ("Negotiating", size_of::<Negotiating<Body>>(), 16),
+        ("Body", size_of::<Body>(), 40),
+        ("Error", size_of::<Error>(), 8),
+    ];
+    for (name, size, bound) in bounds {
+        assert!(size <= bound, "{name} has {size} bytes, {bound} are allowed");
+    }
+}
+
+#[test]
+fn a_clone_of_a_transport_does_not_allocate() {
+    let transport = Transport::new();
+    let counted = measure(|| drop(transport.clone()));
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn a_clone_of_a_target_does_not_allocate() {
+    let mut target =
+        Target::new(Origin::try_from(&"https://example.com/".parse().unwrap()).unwrap());
+    target.server_name = Some(ServerName::new("other.example"));
+    let counted = measure(|| drop(target.clone()));
+    assert_eq!(counted.count_total, 0);
+}
+
+/// A layer more or a copy more in the path of a request shows here before it shows in any time.
+#[test]
+fn a_request_on_a_warm_connection_allocates_little() {
+    let address = server();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut transport = Transport::new();
+    let uri: http::Uri = format!("http://{address}/").parse().unwrap();
+    let mut send = || {
+        let request = http::Request::get(uri.clone()).body(Body::empty()).unwrap();
+        runtime.block_on(async {
+            let body = transport.call(request).await.unwrap().into_body().read().await;
+            assert_eq!(body.unwrap(), "Hello");
+        });
+    };
+    (0..20).for_each(|_| send());
+    let counted = measure(|| (0..100).for_each(|_| send()));
+    let each = counted.count_total / 100;
+    assert!(each <= WARM_REQUEST, "{each} allocations, {WARM_REQUEST} are allowed");
+}
+
+/// Head and body of request and response, what hyper makes of them, and the lease.
+const WARM_REQUEST: u64 = 18;
+
+#[test]
+fn waiting_for_a_request_allocates_its_future_only_once() {
+    let transport = Transport::new();
+    let builder = transport.request("GET", "http://example.com/");
+    let counted = measure(|| drop(builder.into_future()));
+    assert_eq!(counted.count_total, 1);
+}
+
+/// A server of its own thread, whose allocations are not counted.
+fn server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello").unwrap();
+        }
+    });
+    address
+}
