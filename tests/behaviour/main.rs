@@ -16,6 +16,8 @@ mod expiry;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
 #[cfg(feature = "http1")]
+mod httpcore;
+#[cfg(feature = "http1")]
 mod limits;
 mod memory;
 #[cfg(feature = "http1")]
