@@ -39,7 +39,7 @@ pub use connecting::Connecting;
 pub use dns::{Name, NoFallback, Resolve, StaticResolver, StaticResolving};
 #[cfg(feature = "tokio")]
 pub use dns::{SystemResolver, SystemResolving};
-pub use memory::{MemoryConnector, MemoryListener};
+pub use memory::{MemoryConnector, MemoryIo, MemoryListener};
 pub use retry::{ConnectRetry, ConnectRetryLayer};
 #[cfg(feature = "tokio")]
 pub use socket::{SocketIo, TcpIo};

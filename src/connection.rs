@@ -127,6 +127,12 @@ impl<Req> SendError<Req> {
         Self { error: error.into(), progress, request: None }
     }
 
+    /// Whether no connection would have done better: the request itself cannot be sent.
+    pub(crate) fn is_the_requests_fault(&self) -> bool {
+        let ours = self.error.downcast_ref::<Error>();
+        self.progress == Progress::Unsent && ours.is_some_and(Error::is_builder)
+    }
+
     /// The error that a caller is shown.
     pub(crate) fn into_error(self) -> Error {
         let sent = self.progress > Progress::Unsent;

@@ -19,6 +19,76 @@ pub trait Io: Read + Write + Unpin + Send + 'static {}
 
 impl<T: Read + Write + Unpin + Send + 'static> Io for T {}
 
+/// Implements hyper's [`Read`] for a type by the stream inside it, which each of the patterns binds to the name.
+macro_rules! delegate_read {
+    ([$($bounds:tt)*] $type:ty, $io:ident in $($pattern:pat),+) => {
+        impl<$($bounds)*> hyper::rt::Read for $type {
+            fn poll_read(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buffer: hyper::rt::ReadBufCursor<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                match &mut *self {
+                    $($pattern => std::pin::Pin::new($io).poll_read(cx, buffer)),+
+                }
+            }
+        }
+    };
+}
+
+/// As [`delegate_read`], but [`Write`]; what can write slices together still does.
+macro_rules! delegate_write {
+    ([$($bounds:tt)*] $type:ty, $io:ident in $($pattern:pat),+) => {
+        impl<$($bounds)*> hyper::rt::Write for $type {
+            fn poll_write(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bytes: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                match &mut *self {
+                    $($pattern => std::pin::Pin::new($io).poll_write(cx, bytes)),+
+                }
+            }
+
+            fn poll_flush(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                match &mut *self {
+                    $($pattern => std::pin::Pin::new($io).poll_flush(cx)),+
+                }
+            }
+
+            fn poll_shutdown(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                match &mut *self {
+                    $($pattern => std::pin::Pin::new($io).poll_shutdown(cx)),+
+                }
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                match self {
+                    $($pattern => $io.is_write_vectored()),+
+                }
+            }
+
+            fn poll_write_vectored(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                slices: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                match &mut *self {
+                    $($pattern => std::pin::Pin::new($io).poll_write_vectored(cx, slices)),+
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {delegate_read, delegate_write};
+
 /// Asks a socket to look at what the kernel has, not at what the runtime last heard of it.
 ///
 /// A runtime reports a socket readable only after its reactor has turned. Between the end of one response and the
@@ -103,6 +173,7 @@ impl<I> Metered<I> {
 
     /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
     /// cannot write. It does not count as written.
+    #[cfg(feature = "http2")]
     pub(crate) fn discarding(mut self) -> Self {
         self.discards = true;
         self
@@ -152,12 +223,14 @@ impl Meter {
     }
 
     /// Lets `bytes` more be read, or any number.
+    #[cfg(feature = "http1")]
     pub(crate) fn limit_reading(&self, bytes: Option<u64>) {
         let limit = bytes.map_or(u64::MAX, |bytes| self.read().saturating_add(bytes));
         self.read_limit.store(limit, Ordering::Release);
     }
 
     /// From now on a write that fails says so: whoever writes need not be reading.
+    #[cfg(feature = "http1")]
     pub(crate) fn tell_write_errors(&self) {
         self.tells_write_errors.store(true, Ordering::Release);
     }

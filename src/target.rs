@@ -7,7 +7,7 @@ use std::{
     borrow::Cow,
     fmt,
     hash::{Hash, Hasher},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     path::Path,
     sync::Arc,
 };
@@ -15,6 +15,8 @@ use std::{
 use http::{Uri, uri::Authority};
 
 use crate::error::Error;
+
+mod host;
 
 /// Scheme, host and port (RFC 9110 §4.3.1).
 ///
@@ -118,7 +120,7 @@ impl Origin {
         let host = self.authority.host();
         if self.port == self.scheme.default_port() {
             Cow::Borrowed(host)
-        } else if self.authority.port_u16() == Some(self.port) {
+        } else if self.authority.port().is_some_and(|port| !port.as_str().starts_with('0')) {
             Cow::Borrowed(self.authority.as_str())
         } else {
             Cow::Owned(format!("{host}:{}", self.port))
@@ -134,7 +136,10 @@ impl Origin {
 impl TryFrom<&Uri> for Origin {
     type Error = Error;
 
-    /// Takes the origin of an absolute URI, or says what it lacks.
+    /// Takes the origin of an absolute URI, or says what is wrong with it.
+    ///
+    /// A user or password in it is refused, and so is a host that some take for an address and others do not, like
+    /// `127.1`, `0x7f.1` or `2130706433`: an IPv4 address is four decimal numbers.
     fn try_from(uri: &Uri) -> Result<Self, Error> {
         let scheme = match uri.scheme_str() {
             Some("http") => Scheme::Http,
@@ -147,47 +152,8 @@ impl TryFrom<&Uri> for Origin {
         let Some(authority) = uri.authority() else {
             return Err(Error::builder("the URL has no host"));
         };
-        let port = checked_port(authority)?.unwrap_or(scheme.default_port());
+        let port = host::checked_port(authority)?.unwrap_or(scheme.default_port());
         Ok(Self { scheme, authority: authority.clone(), port })
-    }
-}
-
-/// The port of an authority that names a host and nothing that does not belong into a request.
-fn checked_port(authority: &Authority) -> Result<Option<u16>, Error> {
-    let text = authority.as_str();
-    if text.contains('@') {
-        // The text may be a password.
-        return Err(Error::builder("the URL holds a user or a password: send them in a header"));
-    }
-    let host = authority.host();
-    check_host(host)?;
-    match text[host.len()..].strip_prefix(':') {
-        None => Ok(None),
-        Some("") => Err(Error::builder(format!("the URL has no port after `{host}:`"))),
-        Some(port) => match port.parse() {
-            Ok(0) | Err(_) => Err(Error::builder(format!("`{port}` is not a port: 1 to 65535"))),
-            Ok(port) => Ok(Some(port)),
-        },
-    }
-}
-
-fn check_host(host: &str) -> Result<(), Error> {
-    if host.is_empty() {
-        return Err(Error::builder("the URL has no host"));
-    }
-    if let Some(literal) = host.strip_prefix('[') {
-        let address = literal.strip_suffix(']').unwrap_or(literal);
-        // A zone says through which interface; it is part of the key and of the connection, never of the request.
-        let (address, _zone) = address.split_once("%25").unwrap_or((address, ""));
-        return match address.parse::<Ipv6Addr>() {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::builder(format!("`{host}` is not an IPv6 address"))),
-        };
-    }
-    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
-    match host.chars().find(|&c| !named(c)) {
-        None => Ok(()),
-        Some(c) => Err(Error::builder(format!("the host `{host}` holds a {c:?}"))),
     }
 }
 
@@ -303,5 +269,75 @@ impl ServerName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn origin(url: &str) -> Origin {
+        Origin::try_from(&url.parse::<Uri>().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn case_and_a_default_port_make_no_difference_and_all_else_does() {
+        let table = [
+            ("http://example.org", "HTTP://EXAMPLE.org:80/path?query", true),
+            ("https://example.org:443", "https://Example.Org", true),
+            ("http://[FE80::a%25eth0]", "http://[fe80::A%25ETH0]:80", true),
+            ("http://example.org", "https://example.org", false),
+            ("http://example.org:443", "https://example.org:443", false),
+            ("http://example.org", "http://example.org:443", false),
+            ("http://example.org", "http://example.org.", false),
+            ("http://example.org", "http://example.com", false),
+            ("http://[fe80::1%25eth0]", "http://[fe80::1]", false),
+            ("http://127.0.0.1", "http://[::ffff:127.0.0.1]", false),
+        ];
+        for (a, b, equal) in table {
+            assert_eq!(origin(a) == origin(b), equal, "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn an_origin_says_what_it_was_made_of() {
+        let a = origin("https://[fe80::1%25eth0]:8443/path");
+        assert_eq!((a.scheme(), a.host(), a.port()), (Scheme::Https, "fe80::1%25eth0", 8443));
+        assert_eq!(a.authority_form(), "[fe80::1%25eth0]:8443");
+        assert_eq!(a.to_string(), "https://[fe80::1%25eth0]:8443");
+        let b = origin("http://Example.com:080/");
+        assert_eq!(
+            (b.authority().as_ref(), &*b.authority_form()),
+            ("Example.com", "Example.com:80")
+        );
+        assert_eq!(origin("http://a:08080/").authority(), "a:8080");
+    }
+
+    #[test]
+    fn a_url_without_a_host_or_a_scheme_that_is_spoken_is_refused() {
+        for url in ["/path", "example.com", "example.com:443", "ftp://example.com/", "*"] {
+            let error = Origin::try_from(&url.parse::<Uri>().unwrap()).unwrap_err();
+            assert!(error.is_builder() && error.to_string().contains("scheme"), "{error}");
+        }
+    }
+
+    proptest! {
+        /// Of a few short hosts with any case, so that many pairs are equal.
+        #[test]
+        fn origins_that_are_equal_hash_alike(
+            a in "https?://[abAB]{1,2}(\\.abcdefghABCDEFGHx){0,1}(:(80|443|0443))?",
+            b in "https?://[abAB]{1,2}(\\.ABCdefghabcdefghX){0,1}(:(80|443|080))?",
+        ) {
+            let (a, b) = (origin(&a), origin(&b));
+            let lower = |origin: &Origin| origin.host().to_ascii_lowercase();
+            let equal = (a.scheme, lower(&a), a.port) == (b.scheme, lower(&b), b.port);
+            prop_assert_eq!(a == b, equal);
+            let hasher = foldhash::fast::FixedState::default();
+            prop_assert!(!equal || hasher.hash_one(&a) == hasher.hash_one(&b));
+        }
     }
 }

@@ -4,18 +4,15 @@ use std::{
     any::Any,
     fmt,
     future::Future,
-    io::{self, IoSlice},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
 };
 
 use http::Response;
-use hyper::rt::{Read, ReadBufCursor, Write};
 
 use crate::{
     error::{Error, Kind},
-    io::Io,
+    io::{Io, delegate_read, delegate_write},
 };
 
 /// Takes the bytes out of a response that switched protocols or opened a tunnel.
@@ -39,7 +36,7 @@ pub async fn upgrade<B: Send + 'static>(mut response: Response<B>) -> Result<Upg
 
 /// Bytes in both directions, where a response used to be.
 ///
-/// It has hyper's [`Read`] and [`Write`]; `hyper_util::rt::TokioIo` makes tokio's out of them.
+/// It has hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write); `hyper_util::rt::TokioIo` makes tokio's out of them.
 pub struct Upgraded {
     io: Box<dyn Io>,
     /// Whatever the response holds of its pool is held until the bytes are dropped.
@@ -65,45 +62,8 @@ impl Pending {
     }
 }
 
-impl Read for Upgraded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.io).poll_read(cx, buffer)
-    }
-}
-
-impl Write for Upgraded {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.io).poll_write_vectored(cx, slices)
-    }
-}
+delegate_read!([] Upgraded, io in Self { io, .. });
+delegate_write!([] Upgraded, io in Self { io, .. });
 
 impl fmt::Debug for Upgraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,9 +7,10 @@
 //!   (§4, with a First Address Family Count of 1).
 //! * The next attempt starts 250 ms after the last one (§5, Connection Attempt Delay), or at once when one fails.
 //! * At most six attempts run at a time, so that a name with hundreds of addresses is no flood of SYNs.
-//! * The time for all is shared. While an address waits for one of six places, an attempt keeps its place only for its
-//!   share: the limit over the number of waves that the addresses make. So six black holes cannot use up the time of
-//!   the seventh address, which RFC 8305 leaves open. An attempt for whose place nobody waits is never given up.
+//! * The time planned for all is shared. While an address waits for one of six places, an attempt keeps its place only
+//!   for its share: the plan over the number of waves that the addresses make. So six black holes cannot use up the time
+//!   of the seventh address, which RFC 8305 leaves open. An attempt for whose place nobody waits is never given up, also
+//!   when the planned time is over: to end it all is the caller's affair.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -30,7 +31,7 @@ pub(crate) struct Schedule {
     /// The oldest first.
     running: VecDeque<Attempt>,
     next_at: Instant,
-    share: Option<Duration>,
+    share: Duration,
 }
 
 #[derive(Debug)]
@@ -56,13 +57,12 @@ impl Schedule {
     /// A schedule for what a resolver answered; an address that comes twice is tried once.
     pub(crate) fn new(
         addresses: impl IntoIterator<Item = SocketAddr>,
-        limit: Option<Duration>,
+        planned: Duration,
         now: Instant,
     ) -> Self {
         let waiting = interleaved(addresses);
         let waves = u32::try_from(waiting.len().div_ceil(PLACES).max(1)).unwrap_or(u32::MAX);
-        let share = limit.map(|limit| limit / waves);
-        Self { waiting, running: VecDeque::new(), next_at: now, share }
+        Self { waiting, running: VecDeque::new(), next_at: now, share: planned / waves }
     }
 
     /// What to do at this moment. To be asked until it says to wait, or that all failed.
@@ -85,8 +85,7 @@ impl Schedule {
         }
         let Some(address) = self.waiting.pop_front() else { return Step::Wait(None) };
         self.next_at = now + ATTEMPT_DELAY;
-        let share_ends_at = self.share.and_then(|share| now.checked_add(share));
-        self.running.push_back(Attempt { address, share_ends_at });
+        self.running.push_back(Attempt { address, share_ends_at: now.checked_add(self.share) });
         Step::Start(address)
     }
 

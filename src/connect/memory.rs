@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::{Connected, Connecting};
 use crate::{
     error::{Error, Kind},
+    io::{delegate_read, delegate_write},
     target::Target,
 };
 
@@ -35,7 +36,7 @@ const BUFFER: usize = 64 * 1024;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (connector, mut listener) = MemoryConnector::pair();
 /// let origin = Origin::try_from(&"http://example.com".parse()?)?;
-/// let client = connector.oneshot(Target::new(origin)).await?.io.into_inner();
+/// let client = connector.oneshot(Target::new(origin)).await?.io.into_stream();
 ///
 /// let (mut server, target) = listener.accept().await.ok_or("all connectors are gone")?;
 /// assert_eq!(target.to_string(), "example.com:80");
@@ -52,6 +53,14 @@ pub struct MemoryConnector {
     listener: mpsc::UnboundedSender<(DuplexStream, Target)>,
 }
 
+/// The bytes of a [`MemoryConnector`].
+///
+/// It has hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write).
+#[derive(Debug)]
+pub struct MemoryIo {
+    io: TokioIo<DuplexStream>,
+}
+
 /// Where the connections of a [`MemoryConnector`] arrive.
 #[derive(Debug)]
 pub struct MemoryListener {
@@ -65,14 +74,24 @@ impl MemoryConnector {
         (Self { listener }, MemoryListener { connections })
     }
 
-    fn connect(&self, target: Target) -> Result<Connected<TokioIo<DuplexStream>>, Error> {
+    fn connect(&self, target: Target) -> Result<Connected<MemoryIo>, Error> {
         let (client, server) = duplex(BUFFER);
         match self.listener.send((server, target)) {
-            Ok(()) => Ok(Connected::new(TokioIo::new(client))),
+            Ok(()) => Ok(Connected::new(MemoryIo { io: TokioIo::new(client) })),
             Err(mpsc::error::SendError((_, target))) => Err(refused(&target)),
         }
     }
 }
+
+impl MemoryIo {
+    /// The stream with tokio's traits instead.
+    pub fn into_stream(self) -> DuplexStream {
+        self.io.into_inner()
+    }
+}
+
+delegate_read!([] MemoryIo, io in Self { io });
+delegate_write!([] MemoryIo, io in Self { io });
 
 impl MemoryListener {
     /// The server's side of the next connection, and the target that was asked for; `None` when the last connector is
@@ -87,9 +106,9 @@ impl MemoryListener {
 }
 
 impl Service<Target> for MemoryConnector {
-    type Response = Connected<TokioIo<DuplexStream>>;
+    type Response = Connected<MemoryIo>;
     type Error = Error;
-    type Future = Connecting<TokioIo<DuplexStream>>;
+    type Future = Connecting<MemoryIo>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))

@@ -2,11 +2,9 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     task::{Context, Poll},
 };
 
-use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use super::{Connected, Connecting, TcpIo};
@@ -26,15 +24,15 @@ impl UnixConnector {
     }
 
     /// A connector to one socket.
-    pub fn to(_path: impl Into<Arc<Path>>) -> Self {
+    pub fn to(_path: impl AsRef<Path>) -> Self {
         Self::default()
     }
 }
 
 impl Service<Target> for UnixConnector {
-    type Response = Connected<TokioIo<UnixIo>>;
+    type Response = Connected<UnixIo>;
     type Error = Error;
-    type Future = Connecting<TokioIo<UnixIo>>;
+    type Future = Connecting<UnixIo>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))

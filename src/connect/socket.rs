@@ -6,9 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper::rt::{Read, ReadBufCursor};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::io::Recheck;
+use crate::io::{Recheck, delegate_write};
 
 /// How much a look at the kernel reads at most: enough for any surplus to be seen, little enough to be cleared cheaply.
 const LOOK: usize = 4096;
@@ -21,8 +23,10 @@ pub type TcpIo = SocketIo<tokio::net::TcpStream>;
 /// After [`Recheck::request`] the next read asks the kernel first, whatever the runtime last heard from it. A connection
 /// that has been idle so finds out that the peer has closed it, or has sent what nobody asked for, even if the reactor
 /// has not turned since: it costs one system call, about 0.4 µs.
+///
+/// It has hyper's [`Read`] and [`Write`](hyper::rt::Write); `hyper_util::rt::TokioIo` makes tokio's out of them.
 pub struct SocketIo<S> {
-    stream: S,
+    io: TokioIo<S>,
     recheck: Recheck,
 }
 
@@ -36,30 +40,28 @@ impl<S> SocketIo<S> {
     /// Makes a stream answer to a switch, which a connector also puts into its
     /// [`ConnectInfo`](super::ConnectInfo::with_recheck).
     pub fn new(stream: S, recheck: Recheck) -> Self {
-        Self { stream, recheck }
+        Self { io: TokioIo::new(stream), recheck }
     }
 
     /// The stream, for its socket's options and addresses.
     pub fn stream(&self) -> &S {
-        &self.stream
+        self.io.inner()
     }
 
     /// The stream alone.
     pub fn into_stream(self) -> S {
-        self.stream
+        self.io.into_inner()
     }
 }
 
 impl<S: Kernel> SocketIo<S> {
     /// What the kernel says; `None` if it has nothing to say yet.
-    fn look(&self, buffer: &mut ReadBuf<'_>) -> Option<io::Result<()>> {
+    fn look(&self, buffer: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
+        let mut bytes = [0; LOOK];
         let room = buffer.remaining().min(LOOK);
-        if room == 0 || !self.recheck.take() {
-            return None;
-        }
-        match self.stream.read_now(buffer.initialize_unfilled_to(room)) {
+        match self.stream().read_now(&mut bytes[..room]) {
             Ok(read) => {
-                buffer.advance(read);
+                buffer.put_slice(&bytes[..read]);
                 Some(Ok(()))
             }
             Err(error) if is_passing(&error) => None,
@@ -72,51 +74,26 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-impl<S: AsyncRead + Kernel + Unpin> AsyncRead for SocketIo<S> {
+impl<S: AsyncRead + Kernel + Unpin> Read for SocketIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.look(buffer) {
-            Some(seen) => Poll::Ready(seen),
-            None => Pin::new(&mut self.stream).poll_read(cx, buffer),
+        if buffer.remaining() > 0
+            && self.recheck.take()
+            && let Some(seen) = self.look(&mut buffer)
+        {
+            return Poll::Ready(seen);
         }
+        Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for SocketIo<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+delegate_write!([S: AsyncWrite + Unpin] SocketIo<S>, io in Self { io, .. });
 
 impl<S: fmt::Debug> fmt::Debug for SocketIo<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SocketIo").field(&self.stream).finish()
+        f.debug_tuple("SocketIo").field(self.stream()).finish()
     }
 }

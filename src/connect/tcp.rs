@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tower_service::Service;
 
@@ -28,6 +27,9 @@ use crate::{
 mod socket;
 
 use socket::SocketOptions;
+
+/// A host that has not answered three SYNs by then seldom does.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects by TCP to the host and port of a [`Target`] whose route is [`Route::Direct`].
 ///
@@ -58,6 +60,8 @@ pub struct TcpConnector<R = SystemResolver> {
 #[derive(Clone)]
 struct Settings {
     connect_timeout: Option<Duration>,
+    /// What the addresses share where there is no timeout.
+    planned_time: Duration,
     local_address: Option<IpAddr>,
     socket: SocketOptions,
     runtime: Runtime,
@@ -73,7 +77,8 @@ impl TcpConnector {
 impl Default for TcpConnector {
     fn default() -> Self {
         let settings = Settings {
-            connect_timeout: Some(Duration::from_secs(10)),
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            planned_time: CONNECT_TIMEOUT,
             local_address: None,
             socket: SocketOptions::default(),
             runtime: Runtime::tokio(),
@@ -91,9 +96,17 @@ impl<R> TcpConnector<R> {
     /// How long resolving and connecting may take together; `None` is for ever.
     ///
     /// 10 s by default: a host that has not answered three SYNs by then seldom does. The time is shared: no address
-    /// can use up what the ones after it need.
+    /// can use up what the ones after it need. Without a timeout they share 10 s, and the last six may take for ever.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = limit.into();
+        self
+    }
+
+    /// Lets the addresses share this time, but leaves it to whoever called to end it all: what one request allows may
+    /// be more, or less.
+    pub(crate) fn planned_time(mut self, time: Option<Duration>) -> Self {
+        self.settings.connect_timeout = None;
+        self.settings.planned_time = time.unwrap_or(CONNECT_TIMEOUT);
         self
     }
 
@@ -151,9 +164,9 @@ impl<R> TcpConnector<R> {
 }
 
 impl<R: Resolve + Clone + Send + 'static> Service<Target> for TcpConnector<R> {
-    type Response = Connected<TokioIo<TcpIo>>;
+    type Response = Connected<TcpIo>;
     type Error = Error;
-    type Future = Connecting<TokioIo<TcpIo>>;
+    type Future = Connecting<TcpIo>;
 
     /// Always ready: the resolver's own readiness is waited for within the time for connecting.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -172,15 +185,14 @@ impl Settings {
         self,
         resolver: R,
         target: Target,
-    ) -> Result<Connected<TokioIo<TcpIo>>, Error> {
+    ) -> Result<Connected<TcpIo>, Error> {
         if target.route != Route::Direct {
             return Err(Error::builder(format!("the way to {target} is not by TCP")));
         }
         let began_at = self.runtime.now();
         let addresses = self.addresses(resolver, &target).await?;
         let spent = self.runtime.now().saturating_duration_since(began_at);
-        let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
-        self.race(addresses, rest, &target).await.map(connected)
+        self.race(addresses, spent, &target).await.map(connected)
     }
 
     async fn addresses<R: Resolve>(
@@ -206,10 +218,13 @@ impl Settings {
     async fn race(
         &self,
         addresses: Vec<SocketAddr>,
-        rest: Option<Duration>,
+        spent: Duration,
         target: &Target,
     ) -> Result<TcpStream, Error> {
-        let schedule = Schedule::new(addresses, rest, self.runtime.now());
+        let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
+        // Resolving may outlast a plan that ends nothing: half of it is left in any case.
+        let planned = rest.unwrap_or(self.planned_time - spent.min(self.planned_time / 2));
+        let schedule = Schedule::new(addresses, planned, self.runtime.now());
         let attempt = |address| self.socket.clone().connect(self.local_address, address);
         let mut race = Race::new(self.runtime.clone(), schedule, attempt);
         match self.runtime.within(rest, race.winner()).await {
@@ -237,12 +252,12 @@ fn refused(failures: Failures, target: &Target) -> Error {
     }
 }
 
-fn connected(stream: TcpStream) -> Connected<TokioIo<TcpIo>> {
+fn connected(stream: TcpStream) -> Connected<TcpIo> {
     let recheck = Recheck::new();
     let info = ConnectInfo::default()
         .with_addrs(stream.local_addr().ok(), stream.peer_addr().ok())
         .with_recheck(recheck.clone());
-    Connected { io: TokioIo::new(TcpIo::new(stream, recheck)), info }
+    Connected { io: TcpIo::new(stream, recheck), info }
 }
 
 impl<R: fmt::Debug> fmt::Debug for TcpConnector<R> {

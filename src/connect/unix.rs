@@ -7,7 +7,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::UnixStream;
 use tower_service::Service;
@@ -75,9 +74,9 @@ impl UnixConnector {
 }
 
 impl Service<Target> for UnixConnector {
-    type Response = Connected<TokioIo<UnixIo>>;
+    type Response = Connected<UnixIo>;
     type Error = Error;
-    type Future = Connecting<TokioIo<UnixIo>>;
+    type Future = Connecting<UnixIo>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
@@ -89,7 +88,7 @@ impl Service<Target> for UnixConnector {
     }
 }
 
-async fn connect(path: &Path, target: &Target) -> Result<Connected<TokioIo<UnixIo>>, Error> {
+async fn connect(path: &Path, target: &Target) -> Result<Connected<UnixIo>, Error> {
     let stream = UnixStream::connect(path).await.map_err(|error| {
         let doing =
             format!("connecting to {} at {}", target.origin.authority_form(), path.display());
@@ -97,7 +96,7 @@ async fn connect(path: &Path, target: &Target) -> Result<Connected<TokioIo<UnixI
     })?;
     let recheck = Recheck::new();
     let info = ConnectInfo::default().with_recheck(recheck.clone());
-    Ok(Connected { io: TokioIo::new(UnixIo::new(stream, recheck)), info })
+    Ok(Connected { io: UnixIo::new(stream, recheck), info })
 }
 
 impl Kernel for UnixStream {

@@ -5,19 +5,17 @@
 use std::{
     fmt,
     future::ready,
-    io::{self, IoSlice},
-    pin::Pin,
     task::{Context, Poll},
 };
 
 use http::{Uri, uri::PathAndQuery};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, Write};
 use tower_service::Service;
 
 use super::{Connect, ConnectInfo, Connected, Connecting};
 use crate::{
     error::{BoxError, Error},
-    io::Io,
+    io::{Io, delegate_read, delegate_write},
     target::{Origin, Protocols, Route, Target},
 };
 
@@ -179,46 +177,9 @@ fn uri(target: &Target) -> Result<Uri, Error> {
         .map_err(|error| Error::builder(format!("writing {target} as a URI")).because(error))
 }
 
-/// As the bytes themselves, so that it can be given to whoever wants only bytes.
-impl<I: Read + Unpin> Read for Connected<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
-    }
-}
-
-impl<I: Write + Unpin> Write for Connected<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-}
+// As the bytes themselves, so that it can be given to whoever wants only bytes.
+delegate_read!([I: Read + Unpin] Connected<I>, io in Self { io, .. });
+delegate_write!([I: Write + Unpin] Connected<I>, io in Self { io, .. });
 
 impl<S: fmt::Debug, F> fmt::Debug for UriConnector<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

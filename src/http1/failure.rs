@@ -7,10 +7,10 @@ use crate::{
     io::HeadTooLarge,
 };
 
-/// hyper's error under the name of what was done; ours, if it carries one.
+/// hyper's error under the name of what was done. An error of ours in it is that of the request's body.
 pub(super) fn described(error: hyper::Error, doing: impl Into<String>) -> Error {
     match find::<Error>(&error) {
-        Some(ours) => ours.clone(),
+        Some(ours) => Error::new(Kind::Body, doing.into()).because(ours.clone()),
         None => Error::new(kind(&error), doing.into()).because(error),
     }
 }

@@ -40,12 +40,12 @@ pub(super) struct Exchange<B> {
 /// The head as it was, if it is to go back should nothing of it be written.
 pub(super) struct Before(pub(super) Option<Parts>);
 
-/// What of a request decides what its answer means.
+/// What a request asks for, and so what its answer means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    ForATunnel,
-    ForTheHead,
-    ForContent,
+    Tunnel,
+    Head,
+    Content,
 }
 
 pub(super) enum Failed {
@@ -58,9 +58,9 @@ pub(super) enum Failed {
 impl Asked {
     pub(super) fn by(method: &Method) -> Self {
         match *method {
-            Method::CONNECT => Self::ForATunnel,
-            Method::HEAD => Self::ForTheHead,
-            _ => Self::ForContent,
+            Method::CONNECT => Self::Tunnel,
+            Method::HEAD => Self::Head,
+            _ => Self::Content,
         }
     }
 }
@@ -116,13 +116,13 @@ where
     pub(super) fn deliver(mut self, response: Response<RecvStream>) -> Response<Http2Body> {
         self.open.heard();
         let (head, answer) = response.into_parts();
-        if self.asked == Asked::ForATunnel {
+        if self.asked == Asked::Tunnel {
             if head.status.is_success() {
                 return tunnel::open(head, self.open, self.stream, answer);
             }
             let _ = self.stream.send_data(Bytes::new(), true);
         }
-        let length = expected_length(&head, self.asked == Asked::ForTheHead);
+        let length = expected_length(&head, self.asked == Asked::Head);
         let body = if answer.is_end_stream() {
             self.stop_sending();
             Http2Body::empty()
@@ -159,7 +159,7 @@ where
             }
             Failed::Body(error) => {
                 self.stream.send_reset(Reason::CANCEL);
-                (Progress::Sent, error)
+                (Progress::Sent, self.open.link().failed_body(error))
             }
             Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
         };

@@ -23,6 +23,11 @@ impl Link {
         self.failed("reading the response body from", error).sent(true)
     }
 
+    /// The body of the request failed.
+    pub(super) fn failed_body(&self, error: Error) -> Error {
+        Error::new(Kind::Body, self.doing("sending a request to")).because(error)
+    }
+
     /// An answer that h2 lets pass.
     pub(super) fn malformed(&self, what: &'static str) -> Error {
         Error::new(Kind::Protocol, self.doing("sending a request to")).because(Cause(what))

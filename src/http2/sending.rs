@@ -42,6 +42,7 @@ pub struct Sending<B> {
 enum State<B> {
     Queued(Queued<B>),
     Waiting(Exchange<B>),
+    Failed(SendError<Request<B>>),
     Done,
 }
 
@@ -70,17 +71,23 @@ where
         if matches!(state, State::Queued(_))
             && let State::Queued(queued) = mem::replace(state, State::Done)
         {
-            *state = State::Waiting(queued.begin(cx)?);
+            *state = queued.begin(cx);
         }
-        let State::Waiting(exchange) = state else { return Poll::Pending };
-        let outcome = ready!(exchange.poll_head(cx));
-        let State::Waiting(exchange) = mem::replace(state, State::Done) else {
-            return Poll::Pending;
+        let outcome = match state {
+            State::Waiting(exchange) => Some(ready!(exchange.poll_head(cx))),
+            _ => None,
         };
-        Poll::Ready(match outcome {
-            Ok(response) => Ok(exchange.deliver(response)),
-            Err(failed) => Err(exchange.fail(failed)),
-        })
+        match (mem::replace(state, State::Done), outcome) {
+            (State::Waiting(exchange), Some(Ok(answer))) => {
+                Poll::Ready(Ok(exchange.deliver(answer)))
+            }
+            (State::Waiting(exchange), Some(Err(failed))) => {
+                Poll::Ready(Err(exchange.fail(failed)))
+            }
+            (State::Failed(error), _) => Poll::Ready(Err(error)),
+            // It was ready before.
+            _ => Poll::Pending,
+        }
     }
 }
 
@@ -89,17 +96,18 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Gives the request to h2, or back.
-    fn begin(mut self, cx: &mut Context<'_>) -> Result<Exchange<B>, SendError<Request<B>>> {
+    fn begin(mut self, cx: &mut Context<'_>) -> State<B> {
         if let Poll::Ready(Err(error)) = self.streams.poll_ready(cx) {
-            return Err(SendError::unsent(self.link.failed_sending(error), self.request));
+            let error = self.link.failed_sending(error);
+            return State::Failed(SendError::unsent(error, self.request));
         }
         match Plan::new(&self.request, &self.link.target().origin) {
             Ok(plan) => self.open(plan),
-            Err(error) => Err(SendError::unsent(error, self.request)),
+            Err(error) => State::Failed(SendError::unsent(error, self.request)),
         }
     }
 
-    fn open(mut self, plan: Plan) -> Result<Exchange<B>, SendError<Request<B>>> {
+    fn open(mut self, plan: Plan) -> State<B> {
         let asked = Asked::by(self.request.method());
         let (parts, body) = self.request.into_parts();
         let (head, before) = split(parts, &plan, replay(&body).is_none());
@@ -107,12 +115,12 @@ where
         let is_whole = body.is_end_stream();
         self.link.look_at_the_socket();
         let mut open = Open::new(self.link);
-        match self.streams.send_request(head, is_whole && asked != Asked::ForATunnel) {
+        match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
             Ok((response, stream)) => {
                 let upload = if is_whole { Upload::None(body) } else { Upload::Untouched(body) };
-                Ok(Exchange::new(open, response, stream, upload, before, asked))
+                State::Waiting(Exchange::new(open, response, stream, upload, before, asked))
             }
-            Err(error) => Err(SendError {
+            Err(error) => State::Failed(SendError {
                 error: open.fail(error).into(),
                 progress: Progress::Unsent,
                 request: before.restore(Some(body.into_inner())),
@@ -137,6 +145,7 @@ impl<B> fmt::Debug for Sending<B> {
         let state = match &self.state {
             State::Queued(_) => "queued",
             State::Waiting(_) => "waiting",
+            State::Failed(_) => "failed",
             State::Done => "done",
         };
         f.debug_tuple("Sending").field(&state).finish()

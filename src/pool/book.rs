@@ -117,6 +117,17 @@ pub(crate) enum NoWait {
     QueueFull,
 }
 
+/// Who is told that a dial has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Who counted on it: all who wait, if it might have been shared, and the first on one that cannot.
+    WhoCounted,
+    /// Those of them who would not have let it take longer than this.
+    WaitingNoLonger(Duration),
+    /// There is no hope for any.
+    All,
+}
+
 /// Someone's place in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
@@ -251,14 +262,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         Ok(())
     }
 
-    /// A dial has failed: those who counted on it are returned to be told.
-    ///
-    /// All who wait counted on a dial that might have been shared; only the first on one that cannot, unless there is
-    /// no hope for `all` of them.
+    /// A dial has failed: those who are to be told are returned, the others wait for another dial.
     pub(crate) fn dial_failed(
         &mut self,
         place: PlaceId,
-        all: bool,
+        told: Told,
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Vec<W> {
@@ -267,16 +275,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         };
         let desk = entry.desk;
         self.remove(place, todo);
-        let lines = self.desk(desk);
-        let told = match lines.sharing {
-            Sharing::Exclusive if !all => 1,
-            _ => usize::MAX,
-        };
-        let mut waiters = Vec::new();
-        while waiters.len() < told {
-            let Some((_, (waiter, _))) = lines.waiters.pop_first() else { break };
-            waiters.push(waiter);
-        }
+        let waiters = self.desk(desk).give_up(told);
         self.waiting -= waiters.len();
         self.settle(desk, now, todo);
         waiters
@@ -348,6 +347,16 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let Some(entry) = self.places.get_mut(&place) else { return };
         entry.streams = streams;
         let desk = entry.desk;
+        self.settle(desk, now, todo);
+    }
+
+    /// A shared connection takes no more requests.
+    pub(crate) fn retire(&mut self, place: PlaceId, now: Instant, todo: &mut Todo<K, C, W>) {
+        let Some(entry) = self.places.get(&place) else { return };
+        let desk = entry.desk;
+        if matches!(entry.state, State::Shared { .. }) {
+            self.drain(place, todo);
+        }
         self.settle(desk, now, todo);
     }
 

@@ -14,12 +14,12 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    lease::{Lease, PoolBody},
-    retry::{Failure, is_idempotent},
+    lease::{Fitness, Lease, PoolBody},
+    retry::{Failure, TRIES, is_idempotent},
     shared::{Key, Shared, Waiting},
 };
 use crate::{
-    connection::{Connection, SendError},
+    connection::{Connection, Progress, SendError},
     error::{Error, Kind, Phase},
     options::Timeouts,
     rt::Sleep,
@@ -161,8 +161,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         if let Poll::Ready(served) = Pin::new(&mut waiting.served).poll(cx) {
             let waited = self.pool.runtime.now().saturating_duration_since(since);
             self.patience = self.patience.map(|patience| patience.saturating_sub(waited));
-            let gone = |_| Error::new(Kind::Canceled, format!("waiting for {}", self.key));
-            return Poll::Ready(served.map_err(gone).flatten());
+            let canceled = |gone| {
+                Error::new(Kind::Canceled, format!("waiting for {}", self.key)).because(gone)
+            };
+            return Poll::Ready(served.unwrap_or_else(|gone| Err(canceled(gone))));
         }
         let Some(deadline) = deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
@@ -177,27 +179,28 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         lease: &mut Option<Lease<C, B, K>>,
         cx: &mut Context<'_>,
     ) -> Poll<State<C, B, K>> {
-        let ready = match lease.as_mut().and_then(Lease::connection) {
-            Some(connection) => ready!(connection.poll_ready(cx)).is_ok() && connection.is_open(),
-            None => false,
+        let fitness = match lease {
+            Some(lease) => ready!(lease.poll_fit(cx)),
+            None => Fitness::Closed,
         };
-        let (Some(mut lease), Some(request)) = (lease.take(), request.take()) else {
+        let (Some(lease), Some(request)) = (lease.take(), request.take()) else {
             return Poll::Ready(State::Done);
         };
-        lease.begin();
-        if !ready && lease.served() > 1 {
-            drop(lease);
+        if fitness != Fitness::Fit && lease.is_reused() && self.tries < TRIES {
+            self.tries += u32::from(lease.is_shared());
+            lease.reject(fitness);
             return Poll::Ready(State::Choosing { request: Some(request) });
         }
+        Poll::Ready(self.send(request, lease))
+    }
+
+    fn send(&mut self, request: Request<B>, mut lease: Lease<C, B, K>) -> State<C, B, K> {
         self.tries += 1;
         let again = if lease.is_reused() { self.copy(&request) } else { None };
         let (idempotent, method) = (is_idempotent(&request), request.method().clone());
-        let Some(connection) = lease.connection() else { return Poll::Ready(State::Done) };
+        let Some(connection) = lease.begin() else { return State::Done };
         let sending = connection.call(request);
-        Poll::Ready(State::Sending {
-            sending,
-            sent: Some(Sent { lease, again, idempotent, method }),
-        })
+        State::Sending { sending, sent: Some(Sent { lease, again, idempotent, method }) }
     }
 
     /// Once more, if that does no harm and can be done.
@@ -207,13 +210,20 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         sent: Sent<C, B, K>,
     ) -> Result<State<C, B, K>, Error> {
         let Sent { lease, again, idempotent, .. } = sent;
-        let reused = lease.is_reused();
-        drop(lease);
-        let failure = Failure { progress: error.progress, reused, idempotent, tries: self.tries };
-        if !failure.may_retry() {
+        let (progress, reused) = (error.progress, lease.is_reused());
+        if error.is_the_requests_fault() {
+            lease.finish();
             return Err(error.into_error());
         }
-        let SendError { error, progress, request } = error;
+        match progress {
+            // Whatever the book believes, it takes no requests: the next try must find another.
+            Progress::Unsent => lease.reject(Fitness::Closed),
+            _ => drop(lease),
+        }
+        if !(Failure { progress, reused, idempotent, tries: self.tries }).may_retry() {
+            return Err(error.into_error());
+        }
+        let SendError { error, request, .. } = error;
         match request.or(again) {
             Some(request) => {
                 self.pool.distrust(&self.key);
@@ -240,9 +250,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Sent<C, B, K> {
     where
         RB: Body + Unpin + Send + 'static,
     {
-        let Self { mut lease, method, .. } = self;
+        let Self { lease, method, .. } = self;
         let served = lease.served();
-        if let Some(info) = lease.connection().and_then(|connection| connection.info()) {
+        if let Some(info) = lease.info() {
             let info = info.after(served);
             response.extensions_mut().insert(info);
         }

@@ -15,7 +15,7 @@ use super::{
     book::PlaceId,
     shared::{Kept, Key, Shared},
 };
-use crate::connection::Connection;
+use crate::{connect::ConnectInfo, connection::Connection};
 
 /// A rest of a body that is not worth a new connection is read away: so much of it, and for so long.
 const DRAIN_BYTES: u64 = 1 << 20;
@@ -39,6 +39,15 @@ pub(super) enum Held<C> {
     Shared(C),
 }
 
+/// What a connection says of itself before a request is sent on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fitness {
+    Fit,
+    /// It takes requests, but had better not be given any.
+    InDoubt,
+    Closed,
+}
+
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     pub(super) fn new(
         pool: Arc<Shared<C, B, K>>,
@@ -49,10 +58,17 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         Self { pool, place, held: Some(held), served, begun: false }
     }
 
-    pub(super) fn connection(&mut self) -> Option<&mut C> {
+    fn connection(&mut self) -> Option<&mut C> {
         match self.held.as_mut()? {
             Held::Exclusive(kept) => Some(&mut kept.connection),
             Held::Shared(handle) => Some(handle),
+        }
+    }
+
+    pub(super) fn info(&self) -> Option<&ConnectInfo> {
+        match self.held.as_ref()? {
+            Held::Exclusive(kept) => kept.connection.info(),
+            Held::Shared(handle) => handle.info(),
         }
     }
 
@@ -61,13 +77,38 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.served
     }
 
-    /// Whether a failure may be the doing of what came before, or of others.
-    pub(super) fn is_reused(&self) -> bool {
-        self.served > 1 || matches!(self.held, Some(Held::Shared(_)))
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.held, Some(Held::Shared(_)))
     }
 
-    pub(super) fn begin(&mut self) {
+    /// Whether a failure may be the doing of what came before, or of others.
+    pub(super) fn is_reused(&self) -> bool {
+        self.served > 1 || self.is_shared()
+    }
+
+    /// Waits until the connection takes a request, or says that it will not.
+    pub(super) fn poll_fit(&mut self, cx: &mut Context<'_>) -> Poll<Fitness> {
+        let Some(connection) = self.connection() else { return Poll::Ready(Fitness::Closed) };
+        Poll::Ready(match ready!(connection.poll_ready(cx)) {
+            Ok(()) if connection.is_open() => Fitness::Fit,
+            Ok(()) => Fitness::InDoubt,
+            Err(_closed) => Fitness::Closed,
+        })
+    }
+
+    /// The connection, of which a request is now about to be written.
+    pub(super) fn begin(&mut self) -> Option<&mut C> {
         self.begun = true;
+        self.connection()
+    }
+
+    /// The book is told before the connection is: otherwise it would be handed out again.
+    pub(super) fn reject(mut self, fitness: Fitness) {
+        match (self.is_shared(), fitness) {
+            (true, Fitness::Closed) => self.pool.retire(self.place),
+            (true, _) => self.pool.suspend(self.place),
+            (false, _) => self.begun = true,
+        }
     }
 
     /// The answer has come to its end.
@@ -161,8 +202,7 @@ where
 
     fn abandon(self: Box<Self>, rest: RB) {
         let upper = rest.size_hint().upper();
-        let shared = matches!(self.held, Some(Held::Shared(_)));
-        if shared || upper.is_some_and(|upper| upper > DRAIN_BYTES) {
+        if self.is_shared() || upper.is_some_and(|upper| upper > DRAIN_BYTES) {
             return;
         }
         let pool = self.pool.clone();

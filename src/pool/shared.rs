@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Limits,
-    book::{Book, Checkout, Dial, Handle, Known, PlaceId, Ticket, Todo},
+    book::{Book, Checkout, Dial, Handle, Known, PlaceId, Ticket, Todo, Told},
     lease::{Held, Lease},
 };
 use crate::{
@@ -92,7 +92,7 @@ where
     pub(super) fn checkout(self: &Arc<Self>, key: &K) -> Option<Lease<C, B, K>> {
         loop {
             let checkout = self.event(|book, now, todo| book.checkout(key, now, todo))?;
-            // `None` is a shared connection that was closed between the book and here: the book will hear of it.
+            // `None` is a shared connection that was closed between the book and here.
             if let Some(lease) = self.lease(checkout) {
                 return Some(lease);
             }
@@ -131,6 +131,16 @@ where
     pub(super) fn discard(self: &Arc<Self>, place: PlaceId, kept: Kept<C>, upgraded: bool) {
         self.event(|book, now, todo| book.discard(place, upgraded, now, todo));
         drop(kept);
+    }
+
+    /// A shared connection is to take no requests until it says otherwise.
+    pub(super) fn suspend(self: &Arc<Self>, place: PlaceId) {
+        self.event(|book, now, todo| book.streams(place, None, now, todo));
+    }
+
+    /// A shared connection is to take no requests ever again.
+    pub(super) fn retire(self: &Arc<Self>, place: PlaceId) {
+        self.event(|book, now, todo| book.retire(place, now, todo));
     }
 
     pub(super) fn release(self: &Arc<Self>, place: PlaceId) {
@@ -207,6 +217,7 @@ where
                 Some(handle) => Held::Shared(handle),
                 None => {
                     drop(kept);
+                    self.retire(place);
                     self.release(place);
                     return None;
                 }
@@ -221,12 +232,17 @@ where
         let making = (self.make)(key.clone());
         let dialing = Dialing { pool: self.me.clone(), place: Some(place), key };
         self.runtime.spawn(async move {
-            let made = match runtime.within(limit, making).await {
-                Some(Ok(connection)) => Ok(connection),
-                Some(Err(error)) => Err(Error::from_connector(error, dialing.doing())),
-                None => Err(Error::new(Kind::Timeout(Phase::Connect), dialing.doing())),
-            };
-            dialing.end(made);
+            match (runtime.within(limit, making).await, limit) {
+                (Some(Ok(connection)), _) => dialing.succeed(connection),
+                (Some(Err(error)), _) => {
+                    let error = Error::from_connector(error, dialing.doing());
+                    dialing.fail(error, Told::WhoCounted);
+                }
+                (None, limit) => {
+                    let error = Error::new(Kind::Timeout(Phase::Connect), dialing.doing());
+                    dialing.fail(error, limit.map_or(Told::All, Told::WaitingNoLonger));
+                }
+            }
         });
     }
 
@@ -245,9 +261,8 @@ where
         refused.map_err(|_closed| closed_by_peer())
     }
 
-    fn dial_failed(self: &Arc<Self>, place: PlaceId, error: Error) {
-        let all = error.is_canceled();
-        let told = self.event(|book, now, todo| book.dial_failed(place, all, now, todo));
+    fn dial_failed(self: &Arc<Self>, place: PlaceId, error: Error, told: Told) {
+        let told = self.event(|book, now, todo| book.dial_failed(place, told, now, todo));
         for waiter in told {
             drop(waiter.send(Err(error.clone())));
         }
@@ -323,10 +338,16 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         format!("connecting to {}", self.key)
     }
 
-    fn end(mut self, made: Result<C, Error>) {
+    fn succeed(mut self, connection: C) {
         let (Some(pool), Some(place)) = (self.pool.upgrade(), self.place.take()) else { return };
-        if let Err(error) = made.and_then(|connection| pool.dialed(place, connection)) {
-            pool.dial_failed(place, error);
+        if let Err(error) = pool.dialed(place, connection) {
+            pool.dial_failed(place, error, Told::WhoCounted);
+        }
+    }
+
+    fn fail(mut self, error: Error, told: Told) {
+        if let (Some(pool), Some(place)) = (self.pool.upgrade(), self.place.take()) {
+            pool.dial_failed(place, error, told);
         }
     }
 }
@@ -335,7 +356,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
     fn drop(&mut self) {
         let (Some(place), Some(pool)) = (self.place.take(), self.pool.upgrade()) else { return };
         let error = Error::new(Kind::Canceled, self.doing());
-        pool.dial_failed(place, error.because("the runtime ended"));
+        pool.dial_failed(place, error.because("the runtime ended"), Told::All);
     }
 }
 

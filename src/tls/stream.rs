@@ -1,22 +1,16 @@
 //! Bytes that are private, or were not asked to be.
 
-use std::{
-    fmt, io,
-    io::IoSlice,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::fmt;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio_rustls::client::TlsStream;
 
-use crate::io::Io;
+use crate::io::{Io, delegate_read, delegate_write};
 
 /// The bytes of a connection with TLS over them, or without.
 ///
 /// A TLS stream that ends without `close_notify` ends with an error of kind
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof): it may have been cut by anyone (RFC 8446 §6.1).
+/// [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof): it may have been cut by anyone (RFC 8446 §6.1).
 pub struct MaybeTls<I> {
     bytes: Bytes<I>,
 }
@@ -42,63 +36,8 @@ impl<I> MaybeTls<I> {
     }
 }
 
-impl<I: Io> Read for MaybeTls<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut self.bytes {
-            Bytes::Plain(io) => Pin::new(io).poll_read(cx, buffer),
-            Bytes::Private(io) => Pin::new(io).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl<I: Io> Write for MaybeTls<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.bytes {
-            Bytes::Plain(io) => Pin::new(io).poll_write(cx, bytes),
-            Bytes::Private(io) => Pin::new(io).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.bytes {
-            Bytes::Plain(io) => Pin::new(io).poll_flush(cx),
-            Bytes::Private(io) => Pin::new(io).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.bytes {
-            Bytes::Plain(io) => Pin::new(io).poll_shutdown(cx),
-            Bytes::Private(io) => Pin::new(io).poll_shutdown(cx),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.bytes {
-            Bytes::Plain(io) => io.is_write_vectored(),
-            Bytes::Private(io) => io.is_write_vectored(),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.bytes {
-            Bytes::Plain(io) => Pin::new(io).poll_write_vectored(cx, slices),
-            Bytes::Private(io) => Pin::new(io).poll_write_vectored(cx, slices),
-        }
-    }
-}
+delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
+delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
 
 impl<I> fmt::Debug for MaybeTls<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -46,8 +46,9 @@ pub(super) fn check(_connector_is_given: bool, resolves: bool, base: &Base) -> R
     Err(Error::builder(format!("building the transport: {mistake}")))
 }
 
+/// The pool bounds every dial by what the request allows, so this plans only.
 fn tcp(stack: &Stack) -> TcpConnector {
-    TcpConnector::new().connect_timeout(stack.timeouts.connect).runtime(stack.runtime.clone())
+    TcpConnector::new().planned_time(stack.timeouts.connect).runtime(stack.runtime.clone())
 }
 
 /// Goes by the route of the target.

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 use tower::{ServiceExt, service_fn};
 use tower_transport::{
@@ -75,6 +76,20 @@ async fn resolving_and_connecting_share_one_limit() {
     let target = target(&format!("http://example.com:{}", black_hole.port()));
     assert!(connector.oneshot(target).await.unwrap_err().is_timeout());
     assert!((3_000..3_010).contains(&began_at.elapsed().as_millis()), "{:?}", began_at.elapsed());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn without_a_timeout_six_black_holes_block_the_seventh_address_for_five_seconds() {
+    let (_listener, port) = listening("127.0.0.1").await;
+    let addresses = [2, 3, 4, 5, 6, 7, 1].map(|n| format!("127.0.0.{n}"));
+    let addresses = addresses.each_ref().map(String::as_str);
+    let _black_holes = join_all(addresses[..6].iter().map(|ip| BlackHole::at(ip, port))).await;
+    let connector = connector(addresses).connect_timeout(None);
+    let began_at = Instant::now();
+    let connected = connector.oneshot(target(&format!("http://example.com:{port}"))).await.unwrap();
+    assert!(connected.info.peer_addr().unwrap().to_string().starts_with("127.0.0.1:"));
+    assert!((5_000..5_010).contains(&began_at.elapsed().as_millis()), "{:?}", began_at.elapsed());
 }
 
 #[tokio::test]

@@ -5,16 +5,32 @@
 mod adapters;
 #[cfg(all(feature = "hyper-util", feature = "tokio"))]
 mod adapters_hyper_util;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod bad_input;
 #[cfg(feature = "http1")]
 mod closing;
 #[cfg(feature = "tokio")]
 mod connect_retries;
+#[cfg(all(target_os = "linux", feature = "tokio"))]
+mod connect_timeout;
 #[cfg(feature = "tokio")]
 mod dns;
+#[cfg(all(
+    feature = "hyper-util",
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "tokio"
+))]
+mod ecosystem;
 #[cfg(feature = "http1")]
 mod expiry;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod http1_faults;
+#[cfg(all(feature = "http1", feature = "http2"))]
+mod http2_stack;
 #[cfg(feature = "http1")]
 mod httpcore;
 #[cfg(feature = "http1")]

@@ -3,6 +3,7 @@
 use std::io;
 
 use futures_util::FutureExt;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 use tower_transport::connect::MemoryConnector;
@@ -18,7 +19,7 @@ async fn the_listener_has_the_other_end_and_the_target() {
     server.write_all(b"hello").await.unwrap();
     drop(server);
     let mut said = String::new();
-    connected.io.into_inner().read_to_string(&mut said).await.unwrap();
+    TokioIo::new(connected.io).read_to_string(&mut said).await.unwrap();
     assert_eq!(said, "hello");
 }
 

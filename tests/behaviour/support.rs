@@ -1,11 +1,23 @@
 //! Doubles and scenes that several behaviours share.
 
+#[cfg(all(
+    feature = "hyper-util",
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "tokio"
+))]
+pub(crate) mod hello;
 #[cfg(feature = "tokio")]
 pub(crate) mod hosts;
 #[cfg(feature = "http1")]
 pub(crate) mod origin;
 #[cfg(any(all(feature = "http1", feature = "http2"), not(feature = "_rustls")))]
 pub(crate) mod plug;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod scene;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod scripted;
 pub(crate) mod targets;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
 pub(crate) mod tls_peer;

@@ -11,8 +11,10 @@ use std::{
     time::Duration,
 };
 
+use hyper::rt::{Read, ReadBuf, Write as _};
+use hyper_util::rt::TokioIo;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::AsyncReadExt;
 use tower::ServiceExt;
 use tower_transport::{
     connect::{ConnectInfo, TcpConnector, TcpIo},
@@ -28,7 +30,8 @@ use crate::support::{
 fn read_now(io: &mut TcpIo) -> Poll<io::Result<Vec<u8>>> {
     let mut bytes = vec![0; 16 * 1024];
     let mut buffer = ReadBuf::new(&mut bytes);
-    let read = Pin::new(io).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+    let mut cx = Context::from_waker(Waker::noop());
+    let read = Pin::new(io).poll_read(&mut cx, buffer.unfilled());
     read.map_ok(|()| buffer.filled().to_vec())
 }
 
@@ -62,7 +65,7 @@ impl Scene {
         });
         let target = target(&format!("http://127.0.0.1:{port}"));
         let connected = TcpConnector::new().oneshot(target).await.unwrap();
-        let mut io = connected.io.into_inner();
+        let mut io = connected.io;
         assert!(read_now(&mut io).is_pending());
         Self { io, info: connected.info, go, gone }
     }
@@ -106,7 +109,7 @@ async fn a_recheck_that_finds_nothing_still_waits_for_more() {
     assert!(read_now(&mut scene.io).is_pending());
     scene.go.send(()).unwrap();
     let mut late = [0; 4];
-    scene.io.read_exact(&mut late).await.unwrap();
+    TokioIo::new(&mut scene.io).read_exact(&mut late).await.unwrap();
     assert_eq!(&late, b"late");
 }
 
@@ -119,7 +122,7 @@ async fn what_a_recheck_leaves_is_read_after_it() {
     scene.recheck();
     let mut read = bytes(read_now(&mut scene.io)).unwrap();
     assert!((1..=4096).contains(&read.len()), "{} bytes at one look", read.len());
-    scene.io.read_to_end(&mut read).await.unwrap();
+    TokioIo::new(&mut scene.io).read_to_end(&mut read).await.unwrap();
     assert_eq!(read, expected);
 }
 
@@ -155,7 +158,7 @@ async fn a_refused_connection_says_by_whom() {
 async fn options(connector: TcpConnector) -> (bool, bool) {
     let (_listener, port) = listening("127.0.0.1").await;
     let target = target(&format!("http://127.0.0.1:{port}"));
-    let io = connector.oneshot(target).await.unwrap().io.into_inner();
+    let io = connector.oneshot(target).await.unwrap().io;
     (io.stream().nodelay().unwrap(), SockRef::from(io.stream()).keepalive().unwrap())
 }
 
@@ -182,7 +185,7 @@ async fn other_options_are_set_before_connecting() {
         socket.set_reuseaddr(true)
     });
     let target = target(&format!("http://127.0.0.1:{port}"));
-    let io = connector.oneshot(target).await.unwrap().io.into_inner();
+    let io = connector.oneshot(target).await.unwrap().io;
     assert!(SockRef::from(io.stream()).reuse_address().unwrap());
     assert_eq!(peers.try_iter().collect::<Vec<_>>(), [false]);
 }
@@ -256,7 +259,7 @@ async fn giving_up_closes_the_socket() {
 async fn slices_are_written_together() {
     let (listener, port) = listening("127.0.0.1").await;
     let target = target(&format!("http://127.0.0.1:{port}"));
-    let mut io = TcpConnector::new().oneshot(target).await.unwrap().io.into_inner();
+    let mut io = TcpConnector::new().oneshot(target).await.unwrap().io;
     assert!(io.is_write_vectored());
     let slices = [io::IoSlice::new(b"one"), io::IoSlice::new(b"two")];
     let written = std::future::poll_fn(|cx| Pin::new(&mut io).poll_write_vectored(cx, &slices));

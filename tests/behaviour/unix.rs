@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
@@ -51,7 +52,7 @@ impl Drop for SocketPath {
 async fn the_route_names_the_socket() {
     let path = SocketPath::new();
     let listener = path.listen();
-    let mut client = UnixConnector::new().oneshot(path.routed()).await.unwrap().io.into_inner();
+    let mut client = UnixConnector::new().oneshot(path.routed()).await.unwrap().io.into_stream();
     let (mut server, _) = listener.accept().await.unwrap();
     client.write_all(b"hello").await.unwrap();
     drop(client);
@@ -109,5 +110,5 @@ async fn a_socket_can_be_rechecked() {
     let connected = UnixConnector::new().oneshot(path.routed()).await.unwrap();
     drop(listener.accept().await.unwrap());
     connected.info.recheck().unwrap().request();
-    assert_eq!(connected.io.into_inner().read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(TokioIo::new(connected.io).read(&mut [0; 8]).await.unwrap(), 0);
 }

@@ -2,6 +2,8 @@ use std::{cell::Cell, future::pending, net::Ipv4Addr, rc::Rc, time::Duration};
 
 use super::*;
 
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+
 /// An attempt's open socket, as far as a test can see it.
 struct Open(Rc<Cell<usize>>);
 
@@ -25,7 +27,7 @@ fn addresses(n: u8) -> Vec<SocketAddr> {
 /// What is said when the attempts fail with these errors, one by one.
 async fn failures_of(kinds: &[io::ErrorKind]) -> Failures {
     let runtime = Runtime::tokio();
-    let schedule = Schedule::new(addresses(kinds.len() as u8), None, runtime.now());
+    let schedule = Schedule::new(addresses(kinds.len() as u8), TEN_SECONDS, runtime.now());
     let mut kinds = kinds.iter();
     let mut race = Race::new(runtime, schedule, |_| {
         let error = io::Error::from(*kinds.next().unwrap());
@@ -38,7 +40,7 @@ async fn failures_of(kinds: &[io::ErrorKind]) -> Failures {
 #[tokio::test(start_paused = true)]
 async fn a_black_hole_costs_a_quarter_of_a_second() {
     let (runtime, began_at) = (Runtime::tokio(), Runtime::tokio().now());
-    let schedule = Schedule::new(addresses(2), Some(Duration::from_secs(10)), began_at);
+    let schedule = Schedule::new(addresses(2), TEN_SECONDS, began_at);
     let mut race = Race::new(runtime.clone(), schedule, |address: SocketAddr| async move {
         if address == addresses(1)[0] { pending().await } else { Ok(address) }
     });
@@ -51,7 +53,7 @@ async fn a_black_hole_costs_a_quarter_of_a_second() {
 async fn losers_and_dropped_races_leave_nothing_open() {
     let open = Rc::new(Cell::new(0));
     let runtime = Runtime::tokio();
-    let schedule = Schedule::new(addresses(9), Some(Duration::from_secs(10)), runtime.now());
+    let schedule = Schedule::new(addresses(9), TEN_SECONDS, runtime.now());
     let mut race = Race::new(runtime.clone(), schedule, |_| {
         let socket = Open::new(&open);
         async { pending::<io::Result<()>>().await.map(|()| drop(socket)) }

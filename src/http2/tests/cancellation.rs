@@ -1,4 +1,5 @@
 use super::peer::{CANCEL, END_STREAM, Frame, HEADERS, RST_STREAM, fed, pair, poll, post, turns};
+use crate::connection::Connection;
 use bytes::Bytes;
 use tower_service::Service;
 
@@ -50,4 +51,16 @@ async fn a_future_that_is_never_polled_sends_nothing() {
     let (mut connection, mut peer) = pair().await;
     drop(connection.call(post("Hello")));
     assert_eq!(peer.settled().await, []);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_ends_all_it_is_doing() {
+    let (mut connection, mut peer) = pair().await;
+    let told = super::peer::Told::by(&connection);
+    let sending = super::peer::send(&mut connection, post("Hello")).await;
+    peer.request().await;
+    connection.cut().unwrap().throw();
+    assert!(sending.await.unwrap_err().into_error().is_closed());
+    turns().await;
+    assert!(told.is_closed() && !connection.is_open());
 }

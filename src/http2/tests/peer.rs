@@ -24,7 +24,7 @@ use super::super::{Http2, Http2Body, Http2Config, Sending, handshake};
 use crate::{
     Body, Error,
     connect::ConnectInfo,
-    connection::{Connection, Place, PlaceKeeper, SendError},
+    connection::{Connection, Place, PlaceKeeper},
     io::Io,
     rt::Runtime,
     target::{Origin, Target},
@@ -70,11 +70,6 @@ impl Frame {
 
     pub(super) fn ends(&self) -> bool {
         self.flags & END_STREAM != 0
-    }
-
-    /// Whether the head or trailers hold this text without being compressed by Huffman's code.
-    pub(super) fn holds(&self, text: &str) -> bool {
-        self.payload.windows(text.len()).any(|window| window == text.as_bytes())
     }
 }
 
@@ -248,8 +243,6 @@ pub(super) async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
 
-pub(super) type Outcome = Result<Response<Http2Body>, SendError<Request<Body>>>;
-
 /// Lets the connection's task do all that it can.
 pub(super) async fn turns() {
     for _ in 0..20 {
@@ -322,6 +315,11 @@ impl PlaceKeeper for Told {
         assert_eq!(place, 7);
         self.closed.store(true, Ordering::Release);
     }
+}
+
+/// On a paused clock.
+pub(super) async fn wait(time: Duration) {
+    runtime().sleep(time).await;
 }
 
 pub(super) fn seconds(seconds: u64) -> Duration {

@@ -4,7 +4,8 @@ use tokio::io::AsyncWriteExt;
 use tower_service::Service;
 
 use super::peer::{
-    CANCEL, END_STREAM, GOAWAY, REFUSED_STREAM, fed, get, over, pair, poll, post, send, turns,
+    CANCEL, END_STREAM, GOAWAY, REFUSED_STREAM, collecting, fed, get, over, pair, poll, post, send,
+    turns,
 };
 use crate::{
     Body,
@@ -159,7 +160,7 @@ async fn an_end_after_the_preface_is_an_error_at_once() {
 #[tokio::test]
 async fn the_end_of_the_runtime_is_not_blamed_on_the_peer() {
     let (ours, _theirs) = tokio::io::duplex(1 << 16);
-    let (mut tasks, executor) = crate::http2::tests::peer::collecting();
+    let (mut tasks, executor) = collecting();
     let runtime = crate::rt::Runtime::new(executor, hyper_util::rt::TokioTimer::new());
     let target = super::peer::target();
     let io = TokioIo::new(ours);

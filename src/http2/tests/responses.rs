@@ -5,8 +5,8 @@ use http_body::{Body as _, Frame};
 use tower_service::Service;
 
 use super::peer::{
-    CANCEL, DATA, END_STREAM, NO_ERROR, RST_STREAM, WINDOW_UPDATE, get, pair, poll, seconds, send,
-    silent_pair, text, turns,
+    CANCEL, END_STREAM, NO_ERROR, RST_STREAM, WINDOW_UPDATE, get, pair, poll, seconds, send,
+    silent_pair, text, turns, wait,
 };
 use crate::{
     Body, Error,
@@ -225,7 +225,7 @@ async fn a_peer_that_reads_nothing_does_not_keep_the_connection_open() {
     drop(connection);
     turns().await;
     assert!(!told.is_closed());
-    tokio::time::sleep(Duration::from_millis(2100)).await;
+    wait(Duration::from_millis(2100)).await;
     assert!(told.is_closed());
     drop(theirs);
 }
@@ -236,7 +236,6 @@ async fn a_request_waits_for_its_answer_as_long_as_it_takes() {
     let mut sending = send(&mut connection, get()).await;
     peer.settled().await;
     assert!(poll(&mut sending).await.is_pending());
-    assert_eq!(DATA, 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 use super::peer::{
-    CANCEL, PING, RST_STREAM, Told, get, pair, poll, seconds, send, silent_pair, turns,
+    CANCEL, PING, RST_STREAM, Told, get, pair, poll, seconds, send, silent_pair, turns, wait,
 };
 use crate::{connection::Connection, http2::Http2Config};
 
@@ -35,9 +35,9 @@ async fn a_peer_that_stays_silent_is_dead_after_fifteen_seconds() {
     let told = Told::by(&connection);
     let mut waiting = send(&mut connection, get()).await;
     drop(send_and_see(&mut connection, &mut peer).await);
-    tokio::time::sleep(seconds(14)).await;
+    wait(seconds(14)).await;
     assert!(poll(&mut waiting).await.is_pending() && !told.is_closed());
-    tokio::time::sleep(seconds(2)).await;
+    wait(seconds(2)).await;
     let error = waiting.await.unwrap_err().into_error();
     assert!(error.is_io() && told.is_closed());
     let cause = std::error::Error::source(&error).unwrap().to_string();
@@ -103,7 +103,7 @@ async fn an_idle_connection_is_sent_no_ping() {
     for config in [Http2Config::new(), config] {
         let (connection, mut peer) = silent_pair(&config).await;
         peer.settings(&[]).await;
-        tokio::time::sleep(seconds(100)).await;
+        wait(seconds(100)).await;
         assert!(peer.settled().await.iter().all(|frame| frame.kind != PING));
         assert!(connection.is_open());
     }
@@ -116,11 +116,11 @@ async fn the_peer_is_asked_at_intervals_while_there_are_requests() {
     peer.settings(&[]).await;
     let mut sending = send_and_see(&mut connection, &mut peer).await;
     for _ in 0..3 {
-        tokio::time::sleep(seconds(21)).await;
+        wait(seconds(21)).await;
         peer.answer_ping().await;
         assert!(connection.is_open());
     }
-    tokio::time::sleep(seconds(40)).await;
+    wait(seconds(40)).await;
     assert!(poll(&mut sending).await.is_ready());
     assert!(!connection.is_open());
 }

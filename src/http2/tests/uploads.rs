@@ -92,7 +92,8 @@ async fn a_body_that_fails_resets_the_stream_and_is_the_error() {
     let error = sending.await.unwrap_err();
     assert_eq!(error.progress, Progress::Sent);
     let error = error.into_error();
-    assert!(error.is_body() && error.to_string() == "the disk is gone");
+    assert!(error.is_body() && error.to_string().ends_with("example.com:443"), "{error}");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the disk is gone");
     assert_eq!(peer.next(RST_STREAM).await.code(), CANCEL);
     assert!(connection.is_open());
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{PlaceId, Turn};
+use super::{PlaceId, Told, Turn};
 
 pub(super) struct Desk<K, W> {
     pub(super) key: K,
@@ -55,6 +55,22 @@ impl<K, W> Desk<K, W> {
             Sharing::Unknown | Sharing::Shared => (self.waiters.len().min(1), self.dialing),
         };
         (wanted > coming).then(|| self.waiters.keys().nth(coming).copied()).flatten()
+    }
+
+    /// Takes those out of the line who are to be told of a failure.
+    pub(super) fn give_up(&mut self, told: Told) -> Vec<W> {
+        let counted = match (self.sharing, told) {
+            (_, Told::All) | (Sharing::Unknown | Sharing::Shared, _) => self.waiters.len(),
+            (Sharing::Exclusive, _) => 1,
+        };
+        let impatient = |limit: Option<Duration>| match told {
+            Told::WaitingNoLonger(passed) => limit.is_some_and(|limit| limit <= passed),
+            Told::WhoCounted | Told::All => true,
+        };
+        let counted = self.waiters.iter().take(counted);
+        let given_up = counted.filter(|(_, (_, limit))| impatient(*limit)).map(|(turn, _)| *turn);
+        let given_up: Vec<Turn> = given_up.collect();
+        given_up.iter().filter_map(|turn| Some(self.waiters.remove(turn)?.0)).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

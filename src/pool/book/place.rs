@@ -102,6 +102,11 @@ impl<C> Place<C> {
         matches!(self.state, State::Shared { used: 0, .. }) && self.streams == Some(0)
     }
 
+    /// Whether nobody uses it, and nobody may for now.
+    pub(super) fn is_useless(&self) -> bool {
+        matches!(self.state, State::Shared { used: 0, .. }) && self.streams.is_none()
+    }
+
     /// How long it may rest: as we like and as the peer said, whichever is shorter, and not beyond its age.
     pub(super) fn rest(&self, turn: Turn, limit: Option<Duration>, now: Instant) -> Idle {
         let until = limit.and_then(|limit| now.checked_add(limit));

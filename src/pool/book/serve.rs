@@ -16,6 +16,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// Serves who waits at a desk, dials where nothing is on its way, and keeps to the limits.
     pub(super) fn settle(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
         self.serve(desk, now, todo);
+        self.evict_useless(desk, todo);
         self.sort_hungry(desk);
         self.feed(now, todo);
         self.trim(todo);
@@ -148,6 +149,18 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         true
     }
 
+    /// A desk at its own limit gives up a shared connection that nobody uses and nobody may use.
+    fn evict_useless(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) {
+        let Some(lines) = self.desks.get(&desk) else { return };
+        if lines.waiters.is_empty() || lines.open < self.limits.connections_per_key {
+            return;
+        }
+        let useless = |id: &&PlaceId| self.places.get(id).is_some_and(Place::is_useless);
+        if let Some(&id) = lines.shared.iter().find(useless) {
+            self.evict(id, todo);
+        }
+    }
+
     /// A shared connection that is too old takes no more requests.
     fn retire_shared(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
         let Some(lines) = self.desks.get(&desk) else { return };
@@ -160,7 +173,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     }
 
     /// Lets a shared connection finish what was begun.
-    fn drain(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
+    pub(super) fn drain(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
         if self.place(id).idle().is_some() {
             return self.evict(id, todo);
         }

@@ -102,7 +102,8 @@ impl World {
 
     fn dial_failed(&mut self) -> Vec<u32> {
         let Some((place, _)) = self.dialing.pop_first() else { return Vec::new() };
-        let told = self.event(|book, now, todo| book.dial_failed(place, false, now, todo));
+        let told =
+            self.event(|book, now, todo| book.dial_failed(place, Told::WhoCounted, now, todo));
         self.tickets.retain(|waiter, _| !told.contains(waiter));
         told
     }
@@ -281,6 +282,47 @@ fn a_failed_shared_dial_is_told_to_all_who_counted_on_it() {
 }
 
 #[test]
+fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
+    let mut world = World::new(limits(9));
+    let second = Duration::from_secs(1);
+    for (waiter, limit) in [(0, Some(second)), (1, Some(9 * second)), (2, None)] {
+        world.event(|book, now, todo| book.wait(&"a", waiter, limit, now, todo)).unwrap();
+    }
+    let (place, _) = world.dialing.pop_first().unwrap();
+    let told = Told::WaitingNoLonger(second);
+    let told = world.event(|book, now, todo| book.dial_failed(place, told, now, todo));
+    assert_eq!(told, [0]);
+    assert_eq!(world.dialing.len(), 1);
+    world.dialed(true);
+    assert_eq!(world.served, [1, 2]);
+}
+
+#[test]
+fn a_shared_connection_that_is_in_doubt_is_not_handed_out() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(true);
+    let (place, _) = world.out[0];
+    world.event(|book, now, todo| book.streams(place, None, now, todo));
+    world.request("a");
+    assert_eq!((world.served.len(), world.dialing.len()), (1, 1));
+    world.event(|book, now, todo| book.streams(place, Some(100), now, todo));
+    assert_eq!(world.served, [0, 1]);
+}
+
+#[test]
+fn a_shared_connection_that_is_retired_ends_with_its_last_request() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(true);
+    let (place, _) = world.out[0];
+    world.event(|book, now, todo| book.retire(place, now, todo));
+    assert!(world.closing.is_empty());
+    world.give_back(0);
+    assert_eq!(world.closing, [place]);
+}
+
+#[test]
 fn a_connection_that_is_over_before_it_began_is_refused() {
     let mut world = World::new(limits(9));
     world.request("a");
@@ -342,7 +384,8 @@ enum Event {
     GiveBack(usize),
     Discard(usize),
     TransportsClose,
-    Streams(usize, usize),
+    Streams(usize, Option<usize>),
+    Retire(usize),
     Later(u64),
 }
 
@@ -355,7 +398,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => any::<usize>().prop_map(Event::GiveBack),
         1 => any::<usize>().prop_map(Event::Discard),
         2 => Just(Event::TransportsClose),
-        1 => (any::<usize>(), 0..4usize).prop_map(|(at, n)| Event::Streams(at, n)),
+        1 => (any::<usize>(), proptest::option::of(1..4usize)).prop_map(|(at, n)| Event::Streams(at, n)),
+        1 => any::<usize>().prop_map(Event::Retire),
         1 => (0..100u64).prop_map(Event::Later),
     ];
     proptest::collection::vec(event, 0..120)
@@ -377,7 +421,11 @@ impl World {
             Event::TransportsClose => self.transports_close(),
             Event::Streams(at, streams) => {
                 let Some(&(place, true)) = self.out.get(at % 7) else { return };
-                self.event(|book, now, todo| book.streams(place, Some(streams), now, todo));
+                self.event(|book, now, todo| book.streams(place, streams, now, todo));
+            }
+            Event::Retire(at) => {
+                let Some(&(place, true)) = self.out.get(at % 7) else { return };
+                self.event(|book, now, todo| book.retire(place, now, todo));
             }
             Event::Later(seconds) => {
                 self.now += Duration::from_secs(seconds);

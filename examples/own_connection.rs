@@ -1,0 +1,70 @@
+//! The pool over connections of your own, with a key of your own and no HTTP on the wire:
+//! `cargo run --example own_connection`.
+//!
+//! The connections here are abacuses: they take a line of numbers and answer with their sum, one at a time. The pool
+//! needs to know only what [`Connection`] asks for.
+
+use std::{
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_transport::{
+    Body, Error,
+    connection::{Connection, SendError},
+    pool::PoolLayer,
+};
+
+struct Abacus {
+    sums: u32,
+}
+
+impl Service<Request<String>> for Abacus {
+    type Response = Response<Body>;
+    type Error = SendError<Request<String>>;
+    type Future = Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        self.sums += 1;
+        let sum = request.body().split_whitespace().map(str::parse::<i64>).sum::<Result<i64, _>>();
+        ready(match sum {
+            Ok(sum) => Ok(Response::new(sum.to_string().into())),
+            // Nothing was done with it, so it goes back: what became of a request is for the pool to judge.
+            Err(error) => Err(SendError::unsent(error, request)),
+        })
+    }
+}
+
+impl Connection<Request<String>> for Abacus {
+    /// Its beads wear off.
+    fn is_open(&self) -> bool {
+        self.sums < 3
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let make = service_fn(|room: String| {
+        println!("an abacus for {room}");
+        ready(Ok::<_, Error>(Abacus { sums: 0 }))
+    });
+    let by_room = |request: &Request<String>| Ok(request.uri().path().to_owned());
+    let pool = PoolLayer::keyed(by_room).layer(make);
+
+    for numbers in ["1 2 3", "40 2", "20 20 2", "7"] {
+        let request = Request::post("/kitchen").body(numbers.to_owned())?;
+        let sum = pool.clone().oneshot(request).await?.into_body();
+        println!("{numbers} → {:?}", Body::new(sum).read().await?);
+    }
+    println!("{}", pool.stats());
+    assert_eq!(pool.stats().opened, 2, "the first is worn after three sums");
+    let request = Request::post("/kitchen").body("seven".to_owned())?;
+    println!("seven → {:?}", pool.oneshot(request).await.map_err(|error| error.to_string()));
+    Ok(())
+}

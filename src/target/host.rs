@@ -1,0 +1,207 @@
+//! Says which hosts and ports can be asked: the authority of RFC 3986 §3.2, without what others read another way.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::uri::Authority;
+
+use crate::error::Error;
+
+/// The port of an authority that names a host and nothing that does not belong into a request.
+pub(super) fn checked_port(authority: &Authority) -> Result<Option<u16>, Error> {
+    let text = authority.as_str();
+    if text.contains('@') {
+        // The text may be a password.
+        return Err(Error::builder("the URL holds a user or a password: send them in a header"));
+    }
+    let host = authority.host();
+    check_host(host)?;
+    match text[host.len()..].strip_prefix(':') {
+        None => Ok(None),
+        Some("") => Err(Error::builder(format!("the URL has no port after `{host}:`"))),
+        Some(port) => match number(port) {
+            None | Some(0) => Err(Error::builder(format!("`{port}` is not a port: 1 to 65535"))),
+            port => Ok(port),
+        },
+    }
+}
+
+/// Of digits alone: the parser of numbers takes a sign, too.
+fn number(digits: &str) -> Option<u16> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+fn check_host(host: &str) -> Result<(), Error> {
+    if host.is_empty() {
+        return Err(Error::builder("the URL has no host"));
+    }
+    if let Some(literal) = host.strip_prefix('[') {
+        return check_ipv6(literal.strip_suffix(']').unwrap_or(literal));
+    }
+    if let Some(c) = host.chars().find(|&c| !is_unreserved(c)) {
+        return Err(Error::builder(format!("the host `{host}` holds a {c:?}")));
+    }
+    if ends_in_a_number(host) && host.parse::<Ipv4Addr>().is_err() {
+        let message = format!("`{host}` is not an IPv4 address: four decimal numbers up to 255");
+        return Err(Error::builder(message));
+    }
+    Ok(())
+}
+
+/// A zone says through which interface; it is part of the key and of the connection, never of the request.
+fn check_ipv6(literal: &str) -> Result<(), Error> {
+    let (address, zone) = match literal.split_once("%25") {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (literal, None),
+    };
+    if address.parse::<Ipv6Addr>().is_err() {
+        return Err(Error::builder(format!("`[{literal}]` is not an IPv6 address")));
+    }
+    if zone.is_some_and(|zone| zone.is_empty() || !zone.chars().all(is_unreserved)) {
+        return Err(Error::builder(format!("`[{literal}]` names no zone that can be (RFC 6874)")));
+    }
+    Ok(())
+}
+
+/// RFC 3986 §2.3.
+fn is_unreserved(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~')
+}
+
+/// Whether a system's resolver may take the host for an address: `127.1`, `0x7f.1` and `2130706433` are all 127.0.0.1 to
+/// `inet_aton`, so that a check of the host and the connection would not speak of the same one. No name ends so (WHATWG
+/// URL, "ends in a number").
+fn ends_in_a_number(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    let last = host.rsplit('.').next().unwrap_or(host);
+    match last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")) {
+        Some(hex) => hex.chars().all(|c| c.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.chars().all(|c| c.is_ascii_digit()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Uri;
+
+    use crate::target::Origin;
+
+    /// The origin of a URL as it is written in `Host`, or why there is none.
+    fn authority(url: &str) -> Result<String, String> {
+        let uri: Uri = url.parse().map_err(|error| format!("{url} is not a URI: {error}"))?;
+        let origin = Origin::try_from(&uri).map_err(|error| {
+            assert!(error.is_builder() && !error.was_sent(), "{error:?}");
+            error.to_string()
+        })?;
+        Ok(origin.authority().into_owned())
+    }
+
+    #[test]
+    fn hosts_and_ports_that_can_be_asked() {
+        let table = [
+            ("http://example.com", "example.com"),
+            ("http://example.com:80/", "example.com"),
+            ("http://example.com:443/", "example.com:443"),
+            ("https://EXAMPLE.com:443/", "EXAMPLE.com"),
+            ("https://example.com:65535/", "example.com:65535"),
+            ("http://a_b.~c-d.example./", "a_b.~c-d.example."),
+            ("http://xn--bcher-kva.example/", "xn--bcher-kva.example"),
+            ("http://1.example/", "1.example"),
+            ("http://127.0.0.1.example/", "127.0.0.1.example"),
+            ("http://1e3/", "1e3"),
+            ("http://0xg/", "0xg"),
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080"),
+            ("http://255.255.255.255/", "255.255.255.255"),
+            ("http://[::1]/", "[::1]"),
+            ("http://[::1]:8080/", "[::1]:8080"),
+            ("http://[::ffff:127.0.0.1]/", "[::ffff:127.0.0.1]"),
+            ("http://[fe80::1%25eth0]/", "[fe80::1%25eth0]"),
+            ("http://[fe80::1%25en-0_1.2~3]:81/", "[fe80::1%25en-0_1.2~3]:81"),
+        ];
+        for (url, expected) in table {
+            assert_eq!(authority(url).as_deref(), Ok(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_only_some_take_for_an_address_are_refused() {
+        let table = [
+            "2130706433",
+            "127.1",
+            "127.0.1",
+            "0x7f.1",
+            "0x7f000001",
+            "0X7F000001",
+            "0x",
+            "127.0x1",
+            "0177.0.0.1",
+            "127.0.0.01",
+            "127.0.0.256",
+            "127.0.0.0.1",
+            "127.0.0.1.",
+            "127.1.",
+            "127.0.0.0x1",
+            "1",
+            "0",
+            "example.1",
+            "example.0x1f.",
+            "00000000127.0.0.1",
+        ];
+        for host in table {
+            let error = authority(&format!("http://{host}/")).unwrap_err();
+            assert!(error.starts_with(&format!("`{host}` is not an IPv4 address")), "{error}");
+        }
+    }
+
+    #[test]
+    fn ports_that_there_are_not_are_refused() {
+        assert_eq!(authority("http://a:0/").unwrap_err(), "`0` is not a port: 1 to 65535");
+        assert_eq!(authority("http://a:65536/").unwrap_err(), "`65536` is not a port: 1 to 65535");
+        assert_eq!(authority("http://a:x/").unwrap_err(), "`x` is not a port: 1 to 65535");
+        assert_eq!(authority("http://a:+80/").unwrap_err(), "`+80` is not a port: 1 to 65535");
+        assert_eq!(authority("http://a:/").unwrap_err(), "the URL has no port after `a:`");
+    }
+
+    #[test]
+    fn a_user_is_refused_and_not_repeated() {
+        for user in ["secret", "us:secret", "us:", "", ":", "a%40b"] {
+            let error = authority(&format!("http://{user}@example.com/")).unwrap_err();
+            assert_eq!(error, "the URL holds a user or a password: send them in a header");
+        }
+    }
+
+    #[test]
+    fn characters_that_no_host_has_are_refused() {
+        let hosts = ["a!b", "a,b", "a$b", "a'b", "(a)", "a;b", "a=b", "a&b", "a*b", "a+b"];
+        for host in hosts {
+            let error = authority(&format!("http://{host}/")).unwrap_err();
+            assert!(error.starts_with(&format!("the host `{host}` holds a ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_plain_ascii_is_no_host() {
+        for host in
+            ["ex%61mple.com", "a%2fb", "a%00b", "b\u{fc}cher.example", "a b", "a\\b", "a\"b"]
+        {
+            assert!(authority(&format!("http://{host}/")).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn brackets_hold_an_ipv6_address_and_perhaps_a_zone() {
+        for literal in ["[]", "[127.0.0.1]", "[::1%eth0]", "[:::1]", "[v1.a]", "[%25eth0]"] {
+            let error = authority(&format!("http://{literal}/")).unwrap_err();
+            assert!(error.contains("is not a"), "{literal}: {error}");
+        }
+        for literal in [
+            "[fe80::1%25]",
+            "[fe80::1%25a%25b]",
+            "[fe80::1%25a%20b]",
+            "[fe80::1%25a:b]",
+            "[fe80::1%25a!b]",
+        ] {
+            let error = authority(&format!("http://{literal}/")).unwrap_err();
+            assert!(error.contains("names no zone"), "{literal}: {error}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! A transport and its scripted origin, and what must hold between them after every fault.
+
+use std::{sync::Arc, thread};
+
+use bytes::Bytes;
+use http::Response;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+use tower_transport::{
+    Error, RequestExt, Transport,
+    connect::{MemoryConnector, StaticResolver},
+    transport::TransportBuilder,
+};
+
+use super::scripted::{Origin, Script};
+
+/// A transport of one connection, so that one that is not let go of is missed.
+pub(crate) struct Scene {
+    pub(crate) transport: Transport,
+    pub(crate) origin: Arc<Origin>,
+    /// The host and the port, as errors must name them.
+    pub(crate) host: String,
+    scheme: &'static str,
+    _server: Option<Server>,
+}
+
+/// A thread with an origin in it, which ends when this is dropped.
+struct Server {
+    _stop: oneshot::Sender<()>,
+}
+
+impl Scene {
+    /// Over TCP.
+    pub(crate) fn tcp(script: Script) -> Self {
+        Self::tcp_with(script, |builder| builder)
+    }
+
+    /// Over TCP, with settings.
+    pub(crate) fn tcp_with(
+        script: Script,
+        settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self {
+        let open = |origin: Arc<Origin>, stream: TcpStream| async move {
+            let connection = origin.accept();
+            origin.play(connection, stream).await;
+        };
+        Self::on_a_thread("http", script, open, settings)
+    }
+
+    /// Over TCP, on which each connection is first made what the script is played on.
+    pub(crate) fn on_a_thread<F>(
+        scheme: &'static str,
+        script: Script,
+        open: impl Fn(Arc<Origin>, TcpStream) -> F + Send + 'static,
+        settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let origin = Origin::new(script);
+        let (port, server) = Server::start(origin.clone(), open);
+        let host = format!("origin.example:{port}");
+        let resolver = StaticResolver::new().address("origin.example", [[127, 0, 0, 1]]);
+        let builder = Transport::builder().max_connections(1).resolver(resolver);
+        let transport = settings(builder).build().unwrap();
+        Self { transport, origin, host, scheme, _server: Some(server) }
+    }
+
+    /// In memory and in this runtime, so that the clock can be paused.
+    pub(crate) fn memory(script: Script) -> Self {
+        Self::memory_with(script, |builder| builder)
+    }
+
+    /// In memory, with settings.
+    pub(crate) fn memory_with(
+        script: Script,
+        settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self {
+        let origin = Origin::new(script);
+        let (connector, mut listener) = MemoryConnector::pair();
+        tokio::spawn({
+            let origin = origin.clone();
+            async move {
+                while let Some((stream, _)) = listener.accept().await {
+                    let (origin, connection) = (origin.clone(), origin.accept());
+                    tokio::spawn(async move { origin.play(connection, stream).await });
+                }
+            }
+        });
+        let builder = Transport::builder().max_connections(1).connector(connector);
+        let (transport, host) = (settings(builder).build().unwrap(), "origin.example:80".into());
+        Self { transport, origin, host, scheme: "http", _server: None }
+    }
+
+    /// The same origin under another scheme.
+    pub(crate) fn under(mut self, scheme: &'static str) -> Self {
+        self.scheme = scheme;
+        self
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.host)
+    }
+
+    pub(crate) async fn get(&self) -> Result<Response<Bytes>, Error> {
+        self.transport.request("GET", self.url("/")).await
+    }
+
+    /// Which predicates hold of an error, in the words of a table: `protocol, sent`. It names the host, whatever else.
+    pub(crate) fn told(&self, error: &Error) -> String {
+        assert!(error.to_string().contains(&self.host), "{error} does not name {}", self.host);
+        told(error)
+    }
+
+    /// Nothing is active or queued, and one more request is answered.
+    pub(crate) async fn goes_on(&self) {
+        at_rest(&self.transport).await;
+        let response = self.transport.request("GET", self.url("/next")).await;
+        assert_eq!(response.expect("the next request has an answer").body(), "hello");
+        at_rest(&self.transport).await;
+    }
+}
+
+impl Server {
+    fn start<F>(
+        origin: Arc<Origin>,
+        open: impl Fn(Arc<Origin>, TcpStream) -> F + Send + 'static,
+    ) -> (u16, Self)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = oneshot::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                let accepting = async {
+                    loop {
+                        let (stream, _) = listener.accept().await.unwrap();
+                        tokio::spawn(open(origin.clone(), stream));
+                    }
+                };
+                tokio::select! { _ = accepting => {}, _ = stopped => {} }
+            });
+        });
+        (port, Self { _stop: stop })
+    }
+}
+
+/// Which predicates hold of an error, in the words of a table.
+pub(crate) fn told(error: &Error) -> String {
+    let predicates = [
+        ("timeout", error.is_timeout()),
+        ("connect", error.is_connect()),
+        ("dns", error.is_dns()),
+        ("tls", error.is_tls()),
+        ("io", error.is_io()),
+        ("protocol", error.is_protocol()),
+        ("builder", error.is_builder()),
+        ("body", error.is_body()),
+        ("canceled", error.is_canceled()),
+        ("closed", error.is_closed()),
+        ("queue full", error.is_queue_full()),
+        ("sent", error.was_sent()),
+    ];
+    let hold: Vec<_> =
+        predicates.iter().filter(|(_, holds)| *holds).map(|(name, _)| *name).collect();
+    hold.join(", ")
+}
+
+/// Waits until nothing is active or queued.
+pub(crate) async fn at_rest(transport: &Transport) {
+    let rest = "Transport [requests: 0 active, 0 queued | connections: 0 active,";
+    for _ in 0..100_000 {
+        if transport.to_string().starts_with(rest) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{transport} does not come to rest: {:#?}", transport.stats());
+}

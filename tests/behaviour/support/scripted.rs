@@ -1,0 +1,251 @@
+//! An origin that plays a script on each connection, and remembers what it was asked.
+
+use std::{
+    borrow::Cow,
+    io,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    sync::Semaphore,
+};
+
+/// What an origin does next on a connection. At the end of its script it hangs up.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Reads the head of a request and remembers it.
+    Head,
+    /// Reads so many bytes.
+    Read(usize),
+    /// Reads HTTP/2 frames up to the first of this type, and remembers every one.
+    #[cfg(feature = "http2")]
+    Frame(u8),
+    /// Writes.
+    Say(Cow<'static, [u8]>),
+    /// Waits until the test says [`go`](Origin::go).
+    Wait,
+    /// Lets the test know that it has come so far.
+    Tell,
+    /// Answers every request from here on.
+    Serve,
+    /// Reads to the end.
+    Drain,
+    /// Reads no more, and keeps the connection.
+    Hold,
+    /// Says that it ends, as its protocol has it.
+    Finish,
+    /// Ends the connection by a reset.
+    Reset,
+}
+
+/// Writes text.
+pub(crate) fn say(text: impl Into<String>) -> Step {
+    Step::Say(text.into().into_bytes().into())
+}
+
+/// The answer that every good request gets.
+pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// What the connection of this number is to see.
+pub(crate) type Script = Box<dyn Fn(usize) -> Vec<Step> + Send + Sync>;
+
+/// The first connection sees these steps, the others a good server.
+pub(crate) fn first(steps: impl Into<Vec<Step>>) -> Script {
+    each(vec![steps.into()])
+}
+
+/// As many connections as there are scripts see these, the others a good server.
+pub(crate) fn each(scripts: Vec<Vec<Step>>) -> Script {
+    Box::new(move |connection| {
+        scripts.get(connection).cloned().unwrap_or_else(|| vec![Step::Serve])
+    })
+}
+
+/// What a test knows of its origin.
+pub(crate) struct Origin {
+    script: Script,
+    accepted: AtomicUsize,
+    heard: Mutex<Vec<String>>,
+    gate: Semaphore,
+    told: (Mutex<usize>, Condvar),
+    told_async: Semaphore,
+}
+
+/// A stream that can be reset.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
+    fn reset(&self) {}
+}
+
+impl Wire for TcpStream {
+    fn reset(&self) {
+        self.set_zero_linger().unwrap();
+    }
+}
+
+impl Wire for tokio::io::DuplexStream {}
+
+#[cfg(feature = "_rustls")]
+impl Wire for tokio_rustls::server::TlsStream<TcpStream> {
+    fn reset(&self) {
+        self.get_ref().0.reset();
+    }
+}
+
+impl Origin {
+    pub(crate) fn new(script: Script) -> Arc<Self> {
+        Arc::new(Self {
+            script,
+            accepted: AtomicUsize::new(0),
+            heard: Mutex::default(),
+            gate: Semaphore::new(0),
+            told: Default::default(),
+            told_async: Semaphore::new(0),
+        })
+    }
+
+    /// Connections that came.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many requests came whose line began like this.
+    pub(crate) fn heard(&self, line: &str) -> usize {
+        self.heads().iter().filter(|head| head.starts_with(line)).count()
+    }
+
+    /// The heads of all requests that came.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Lets one [`Step::Wait`] go on.
+    pub(crate) fn go(&self) {
+        self.gate.add_permits(1);
+    }
+
+    /// Waits for a [`Step::Tell`].
+    pub(crate) async fn told(&self) {
+        self.told_async.acquire().await.unwrap().forget();
+    }
+
+    /// The same, but keeps the thread busy meanwhile.
+    pub(crate) fn told_while_busy(&self) {
+        let (told, changed) = &self.told;
+        let mut told = changed.wait_while(told.lock().unwrap(), |told| *told == 0).unwrap();
+        *told -= 1;
+    }
+
+    /// A connection has come: its number.
+    pub(crate) fn accept(&self) -> usize {
+        self.accepted.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Plays the script of this connection.
+    pub(crate) async fn play(&self, connection: usize, wire: impl Wire) {
+        let mut wire = BufReader::new(wire);
+        for step in (self.script)(connection) {
+            // An error says that the client has hung up: the script is over.
+            if self.step(step, &mut wire).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn step(&self, step: Step, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+        match step {
+            Step::Head => self.hear(wire).await.map(drop),
+            Step::Read(length) => skip(wire, length as u64).await,
+            #[cfg(feature = "http2")]
+            Step::Frame(kind) => self.hear_frame(kind, wire).await,
+            Step::Say(bytes) => {
+                wire.write_all(&bytes).await?;
+                wire.flush().await
+            }
+            Step::Wait => {
+                self.gate.acquire().await.unwrap().forget();
+                Ok(())
+            }
+            Step::Tell => {
+                self.tell();
+                Ok(())
+            }
+            Step::Serve => self.serve(wire).await,
+            Step::Drain => tokio::io::copy(wire, &mut tokio::io::sink()).await.map(drop),
+            Step::Hold => std::future::pending().await,
+            Step::Finish => wire.shutdown().await,
+            Step::Reset => {
+                wire.get_ref().reset();
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&self) {
+        *self.told.0.lock().unwrap() += 1;
+        self.told.1.notify_all();
+        self.told_async.add_permits(1);
+    }
+
+    async fn hear(&self, wire: &mut BufReader<impl Wire>) -> io::Result<String> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if wire.read_line(&mut head).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        self.heard.lock().unwrap().push(head.clone());
+        Ok(head)
+    }
+
+    async fn serve(&self, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+        loop {
+            let head = self.hear(wire).await?.to_ascii_lowercase();
+            if head.contains("transfer-encoding: chunked") {
+                skip_chunks(wire).await?;
+            } else if let Some((_, rest)) = head.split_once("content-length: ") {
+                let length = rest.lines().next().and_then(|length| length.parse().ok());
+                skip(wire, length.unwrap_or(0)).await?;
+            }
+            wire.write_all(HELLO.as_bytes()).await?;
+            wire.flush().await?;
+        }
+    }
+
+    #[cfg(feature = "http2")]
+    async fn hear_frame(&self, kind: u8, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+        loop {
+            let mut head = [0; 9];
+            wire.read_exact(&mut head).await?;
+            let length = u64::from(u32::from_be_bytes([0, head[0], head[1], head[2]]));
+            skip(wire, length).await?;
+            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            self.heard.lock().unwrap().push(format!("frame {} on {stream}", head[3]));
+            if head[3] == kind {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn skip(wire: &mut BufReader<impl Wire>, length: u64) -> io::Result<()> {
+    match tokio::io::copy(&mut wire.take(length), &mut tokio::io::sink()).await? == length {
+        true => Ok(()),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Chunks whose data holds no line that looks like the last chunk.
+async fn skip_chunks(wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+    let mut body = Vec::new();
+    while !body.ends_with(b"0\r\n\r\n") {
+        if wire.read_until(b'\n', &mut body).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
+}
