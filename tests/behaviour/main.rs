@@ -32,6 +32,8 @@ mod http1_faults;
 #[cfg(all(feature = "http1", feature = "http2"))]
 mod http2_stack;
 #[cfg(feature = "http1")]
+mod httpcore;
+#[cfg(feature = "http1")]
 mod limits;
 mod memory;
 #[cfg(feature = "http1")]
