@@ -39,6 +39,7 @@ impl Plan {
     pub(super) fn of<B: Body>(
         request: &Request<B>,
         origin: &Origin,
+        host: &HeaderValue,
         peer_is_old: bool,
     ) -> Result<Self, Error> {
         let target = http1::target(request, origin)?;
@@ -51,7 +52,7 @@ impl Plan {
         }
         let host = match request.headers().contains_key(HOST) {
             true => None,
-            false => Some(http1::host(request, origin)?),
+            false => Some(http1::host(request, origin, host)?),
         };
         Ok(Self { target, length, added: Added { host, framing } })
     }
@@ -104,9 +105,12 @@ impl Added {
     /// `Host` goes first (RFC 9110 §7.2).
     fn put_into(&self, headers: &mut HeaderMap) {
         if let Some(host) = &self.host {
-            let others = std::mem::replace(headers, HeaderMap::with_capacity(headers.len() + 2));
+            let others = std::mem::take(headers);
+            headers.reserve(others.len() + 2);
             headers.insert(HOST, host.clone());
-            headers.extend(others);
+            if !others.is_empty() {
+                headers.extend(others);
+            }
         }
         if let Some((name, value)) = &self.framing {
             headers.insert(name, value.clone());

@@ -16,16 +16,30 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     path(request.uri()).map(Uri::from)
 }
 
-/// The value of `Host`: the authority, for HTTP/1.1 that of the request target where it has one (RFC 9112 §3.2).
-pub(crate) fn host<B>(request: &Request<B>, origin: &Origin) -> Result<HeaderValue, Error> {
-    let authority = match raw(request).and_then(|RawTarget(raw)| raw.authority()) {
-        Some(authority) => HeaderValue::from_str(without_user(authority.as_str())),
+/// The value of `Host`: the authority, that of the request target where it has one (RFC 9112 §3.2). `usual` is the
+/// [usual value](usual_host) for the origin.
+pub(crate) fn host<B>(
+    request: &Request<B>,
+    origin: &Origin,
+    usual: &HeaderValue,
+) -> Result<HeaderValue, Error> {
+    match raw(request).and_then(|RawTarget(raw)| raw.authority()) {
+        Some(authority) => value(without_user(authority.as_str())),
         None if request.method() == Method::CONNECT => {
-            HeaderValue::from_str(&without_zone(&origin.authority_form()))
+            value(&without_zone(&origin.authority_form()))
         }
-        None => HeaderValue::from_str(&without_zone(&origin.authority())),
-    };
-    authority.map_err(|error| Error::builder("the host cannot be sent").because(error))
+        None => Ok(usual.clone()),
+    }
+}
+
+/// The value of `Host` where nothing else is asked for: the same for every request on a connection.
+pub(crate) fn usual_host(origin: &Origin) -> Result<HeaderValue, Error> {
+    value(&without_zone(&origin.authority()))
+}
+
+fn value(host: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(host)
+        .map_err(|error| Error::builder("the host cannot be sent").because(error))
 }
 
 /// `Host` has no place for a user (RFC 9112 §3.2).

@@ -16,7 +16,8 @@ fn request(method: &str, url: &str) -> (Request<()>, Origin) {
 /// The request line's target and `Host` of HTTP/1.1.
 fn on_http1(request: &Request<()>, origin: &Origin) -> Written {
     let target = http1::target(request, origin).map_err(|error| error.to_string())?;
-    let host = http1::host(request, origin).map_err(|error| error.to_string())?;
+    let usual = http1::usual_host(origin).map_err(|error| error.to_string())?;
+    let host = http1::host(request, origin, &usual).map_err(|error| error.to_string())?;
     Ok(format!("{target} {}", host.to_str().unwrap()))
 }
 
