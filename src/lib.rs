@@ -12,7 +12,7 @@
 //!
 //! | you have | you write |
 //! |---|---|
-//! | a script | [`request`] and [`stream`]: one connection for one request |
+//! | a script | [`request()`] and [`stream`]: one connection for one request |
 //! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
 //! | a tower stack | the layers below, any of them replaced by yours |
 //!
@@ -93,6 +93,7 @@ pub mod tls;
 pub mod connect;
 
 pub mod body;
+mod connect_info;
 pub mod connection;
 pub mod error;
 pub mod io;

@@ -4,7 +4,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     thread,
 };
 
@@ -108,26 +108,17 @@ fn a_clone_of_a_target_does_not_allocate() {
 
 /// A layer more or a copy more in the path of a request shows here before it shows in any time.
 #[test]
-fn a_request_on_a_warm_connection_allocates_little() {
-    let address = server();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut transport = Transport::new();
-    let uri: http::Uri = format!("http://{address}/").parse().unwrap();
-    let mut send = || {
-        let request = http::Request::get(uri.clone()).body(Body::empty()).unwrap();
-        runtime.block_on(async {
-            let body = transport.call(request).await.unwrap().into_body().read().await;
-            assert_eq!(body.unwrap(), "Hello");
-        });
-    };
-    (0..20).for_each(|_| send());
-    let counted = measure(|| (0..100).for_each(|_| send()));
-    let each = counted.count_total / 100;
-    assert!(each <= WARM_REQUEST, "{each} allocations, {WARM_REQUEST} are allowed");
+fn a_request_on_a_warm_http1_connection_allocates_little() {
+    let transport = Transport::new();
+    assert!(per_request(transport, serve_http1) <= 16);
 }
 
-/// Head and body of request and response, what hyper makes of them, and the lease.
-const WARM_REQUEST: u64 = 18;
+#[test]
+#[cfg(feature = "http2")]
+fn a_request_on_a_warm_http2_connection_allocates_little() {
+    let transport = Transport::builder().http2_prior_knowledge().build().unwrap();
+    assert!(per_request(transport, serve_http2) <= 14);
+}
 
 #[test]
 fn waiting_for_a_request_allocates_its_future_only_once() {
@@ -137,16 +128,47 @@ fn waiting_for_a_request_allocates_its_future_only_once() {
     assert_eq!(counted.count_total, 1);
 }
 
-/// A server of its own thread, whose allocations are not counted.
-fn server() -> SocketAddr {
+/// Allocations of a request on a warm connection. The server has a thread of its own, and what it does is not counted.
+fn per_request(mut transport: Transport, serve: fn(TcpListener)) -> u64 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut buffer = [0; 4096];
-        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello").unwrap();
-        }
+    let uri: http::Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    thread::spawn(move || serve(listener));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut send = || {
+        let request = http::Request::get(uri.clone()).body(Body::empty()).unwrap();
+        runtime.block_on(async {
+            let body = transport.call(request).await.unwrap().into_body().read().await;
+            assert_eq!(body.unwrap(), "Hello");
+        });
+    };
+    (0..20).for_each(|_| send());
+    let counted = measure(|| (0..100).for_each(|_| send()));
+    counted.count_total / 100
+}
+
+fn serve_http1(listener: TcpListener) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello").unwrap();
+    }
+}
+
+#[cfg(feature = "http2")]
+fn serve_http2(listener: TcpListener) {
+    use http_body_util::Full;
+    use hyper::{server::conn::http2::Builder, service::service_fn};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let io = TokioIo::new(listener.accept().await.unwrap().0);
+        let answer = service_fn(async |_| {
+            Ok::<_, Error>(http::Response::new(Full::<bytes::Bytes>::from("Hello")))
+        });
+        // The connection ends when the test does.
+        let _ = Builder::new(TokioExecutor::new()).serve_connection(io, answer).await;
     });
-    address
 }

@@ -9,7 +9,7 @@ use http_body::Body;
 use crate::{
     body::{Measured, declared_length},
     error::{Error, Kind},
-    request_target,
+    request_target::http1,
     target::Origin,
 };
 
@@ -41,11 +41,7 @@ impl Plan {
         origin: &Origin,
         peer_is_old: bool,
     ) -> Result<Self, Error> {
-        let target = request_target::for_http1(request, origin)?;
-        if !target.path_and_query().is_none_or(|path| path.as_str().is_ascii()) {
-            let message = "the URL holds a character that is not ASCII: percent-encode it";
-            return Err(Error::builder(message));
-        }
+        let target = http1::target(request, origin)?;
         let declared = declared_length(request.headers(), &request.body().size_hint())?;
         let framing = framing(request)?;
         let length = declared.or_else(|| request.body().size_hint().exact());
@@ -55,7 +51,7 @@ impl Plan {
         }
         let host = match request.headers().contains_key(HOST) {
             true => None,
-            false => Some(request_target::host(request, origin)?),
+            false => Some(http1::host(request, origin)?),
         };
         Ok(Self { target, length, added: Added { host, framing } })
     }

@@ -32,10 +32,14 @@ mod http1_faults;
 #[cfg(all(feature = "http1", feature = "http2"))]
 mod http2_stack;
 #[cfg(feature = "http1")]
+mod httpcore;
+#[cfg(feature = "http1")]
 mod limits;
 mod memory;
 #[cfg(feature = "http1")]
 mod reuse;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod stale_connection;
 mod support;
 #[cfg(feature = "tokio")]
 mod tcp;

@@ -1,0 +1,7 @@
+//! What httpcore's own tests expect, where it has no other place here: `docs/httpcore.md` lists all of them.
+
+mod http1;
+#[cfg(feature = "http2")]
+mod http2;
+mod keeping;
+mod script;
