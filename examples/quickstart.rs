@@ -3,11 +3,11 @@
 //! It starts an HTTPS server in this process and shows what is called and what comes back. It ends with 0 only if every
 //! stop went as it says.
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, process::ExitCode};
 
 use futures_util::{StreamExt, future::try_join_all, stream};
 use http::{Response, header::CONTENT_LENGTH};
-use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
+use indicatif::BinaryBytes;
 use tokio::{fs::File, io::AsyncWriteExt};
 use tower_transport::{Body, RequestExt, Transport, connect::ConnectInfo, tls::TlsConfig};
 
@@ -16,8 +16,12 @@ mod server;
 
 #[path = "support/site.rs"]
 mod site;
+#[path = "support/stage.rs"]
+mod stage;
 #[path = "support/tls_server.rs"]
 mod tls_server;
+
+use stage::{Temporary, called, came_back, heading, peak_memory, progress_bar, text, with_causes};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -156,35 +160,15 @@ async fn hundred(title: &str, transport: &Transport, site: &str, connections: u6
     let url = format!("{site}/");
     let requests = (0..100).map(|_| transport.stream("GET", &url).into_future());
     let responses = try_join_all(requests).await?;
-    println!("  {transport}   with 100 heads");
+    println!("  {transport}  (100 heads came)");
     for response in responses {
         let body = response.into_body().read().await?;
         ensure(body == "Hello, world", "every answer is whole")?;
     }
-    println!("  {transport}   with 100 bodies");
+    println!("  {transport}  (100 bodies are read)");
     let opened = transport.stats().opened;
     println!("  connections opened: {opened}");
     ensure(opened == connections, "as many connections as the protocol needs")
-}
-
-fn heading(text: &str) {
-    println!("\n── {text} {}", "─".repeat(76_usize.saturating_sub(text.chars().count())));
-}
-
-fn called(code: impl std::fmt::Display) {
-    println!("  {code}");
-}
-
-/// The status, and what there is of a body.
-fn came_back<B>(response: &Response<B>, body: impl AsRef<[u8]>) {
-    let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = length.map(|length| format!(", {length} bytes")).unwrap_or_default();
-    println!("  → {} by {:?}{length}", response.status(), response.version());
-    text(body.as_ref()).lines().for_each(|line| println!("    {line}"));
-}
-
-fn text(body: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(body)
 }
 
 fn content_length(response: &Response<Body>) -> Outcome<u64> {
@@ -192,45 +176,6 @@ fn content_length(response: &Response<Body>) -> Outcome<u64> {
     Ok(length.to_str()?.parse()?)
 }
 
-/// Hidden where nobody watches: then only the line after it is printed.
-fn progress_bar(length: u64) -> ProgressBar {
-    let style = "    {bar:40} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
-    let style =
-        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style)
-}
-
-/// The most memory that this process ever had, where the system tells.
-fn peak_memory() -> Option<BinaryBytes> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(BinaryBytes(kib * 1024))
-}
-
-/// A file that is gone afterwards.
-struct Temporary {
-    path: PathBuf,
-}
-
-impl Temporary {
-    fn new() -> Self {
-        let name = format!("tower-transport-quickstart-{}.bin", std::process::id());
-        Self { path: std::env::temp_dir().join(name) }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
 fn ensure(holds: bool, what: &str) -> Outcome {
     if holds { Ok(()) } else { Err(format!("expected that {what}").into()) }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}, because: {cause}"))
 }

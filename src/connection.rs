@@ -9,7 +9,7 @@ use std::{
 use tower_service::Service;
 
 use crate::{
-    connect::ConnectInfo,
+    connect_info::ConnectInfo,
     error::{BoxError, Error, Kind},
 };
 

@@ -93,6 +93,7 @@ pub mod tls;
 pub mod connect;
 
 pub mod body;
+mod connect_info;
 pub mod connection;
 pub mod error;
 pub mod io;

@@ -49,6 +49,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
 fn seen<B>(request: &Request<B>) -> String {
     let (method, path) = (request.method(), request.uri().path());
     let mut text = format!("{method} {path} {:?}\n", request.version());
+    if let Some(authority) = request.uri().authority() {
+        let _ = writeln!(text, ":authority: {authority}");
+    }
     for (name, value) in request.headers() {
         let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use h2::client::Builder;
 
-use super::pulse::Pulse;
+use super::{pulse::Pulse, vitals::ASSUMED_STREAMS};
 use crate::{error::Error, rt::Runtime};
 
 /// The most that a window can be (RFC 9113 §6.9.1).
@@ -12,9 +12,6 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// What a frame may hold at least and at most (RFC 9113 §4.2).
 const FRAME_SIZES: std::ops::RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
-
-/// How many streams are opened before the peer has said how many it allows, and if it says nothing.
-pub(super) const ASSUMED_STREAMS: usize = 100;
 
 /// What can be set about HTTP/2. Values that the protocol does not know are an error when a connection is made.
 #[derive(Clone, Debug)]

@@ -16,10 +16,9 @@ use h2::{
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    config::ASSUMED_STREAMS,
     link::Signal,
     pulse::Pulse,
-    vitals::{Condition, Death, Vitals},
+    vitals::{ASSUMED_STREAMS, Condition, Death, Vitals},
 };
 use crate::{
     io::{Io, Metered},

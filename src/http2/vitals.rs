@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::config::ASSUMED_STREAMS;
 use crate::{connection::Place, error::Kind, io::Meter};
+
+/// How many streams are opened before the peer has said how many it allows, and if it says nothing.
+pub(super) const ASSUMED_STREAMS: usize = 100;
 
 /// The state of a connection: written by its driver, read by handles, requests and bodies.
 pub(super) struct Vitals {

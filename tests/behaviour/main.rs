@@ -38,6 +38,8 @@ mod limits;
 mod memory;
 #[cfg(feature = "http1")]
 mod reuse;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod stale_connection;
 mod support;
 #[cfg(feature = "tokio")]
 mod tcp;

@@ -21,3 +21,5 @@ pub(crate) mod scripted;
 pub(crate) mod targets;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
 pub(crate) mod tls_peer;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+pub(crate) mod tls_scene;

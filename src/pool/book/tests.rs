@@ -1,6 +1,6 @@
 //! The book as tables of events and answers, and as a property over any order of events.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 

@@ -142,6 +142,8 @@ impl Server {
                 let accepting = async {
                     loop {
                         let (stream, _) = listener.accept().await.unwrap();
+                        // What is said is there when the test is told so.
+                        stream.set_nodelay(true).unwrap();
                         tokio::spawn(open(origin.clone(), stream));
                     }
                 };

@@ -39,7 +39,7 @@ pub(crate) enum Step {
     Hold,
     /// Says that it ends, as its protocol has it.
     Finish,
-    /// Ends the connection by a reset.
+    /// Ends the connection by a reset; only [`Tell`](Self::Tell) may follow.
     Reset,
 }
 
@@ -148,7 +148,13 @@ impl Origin {
     /// Plays the script of this connection.
     pub(crate) async fn play(&self, connection: usize, wire: impl Wire) {
         let mut wire = BufReader::new(wire);
-        for step in (self.script)(connection) {
+        let mut steps = (self.script)(connection).into_iter();
+        while let Some(step) = steps.next() {
+            if let Step::Reset = step {
+                wire.get_ref().reset();
+                drop(wire);
+                return steps.for_each(|_told| self.tell());
+            }
             // An error says that the client has hung up: the script is over.
             if self.step(step, &mut wire).await.is_err() {
                 return;
@@ -178,10 +184,7 @@ impl Origin {
             Step::Drain => tokio::io::copy(wire, &mut tokio::io::sink()).await.map(drop),
             Step::Hold => std::future::pending().await,
             Step::Finish => wire.shutdown().await,
-            Step::Reset => {
-                wire.get_ref().reset();
-                Ok(())
-            }
+            Step::Reset => Ok(()),
         }
     }
 

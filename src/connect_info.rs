@@ -1,0 +1,147 @@
+//! What is known about a connection: each stage that it passes adds what it knows.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::Version;
+
+use crate::io::Recheck;
+
+/// How a response came: an extension of every response.
+///
+/// ```
+/// # use tower_transport::connect::ConnectInfo;
+/// # fn example(response: http::Response<()>) {
+/// let info: &ConnectInfo = response.extensions().get().unwrap();
+/// println!("{:?} from {:?}, reused: {}", info.version(), info.peer_addr(), info.is_reused());
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct ConnectInfo {
+    way: Arc<Way>,
+    served: u64,
+}
+
+/// What does not change while a connection lives.
+#[derive(Clone, Default)]
+struct Way {
+    local_addr: Option<SocketAddr>,
+    peer_addr: Option<SocketAddr>,
+    version: Option<Version>,
+    alpn: Option<Bytes>,
+    tls_version: Option<&'static str>,
+    server_name: Option<Arc<str>>,
+    peer_certificates: Vec<Bytes>,
+    recheck: Option<Recheck>,
+}
+
+impl ConnectInfo {
+    /// The address on this side.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.way.local_addr
+    }
+
+    /// The address on the other side.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.way.peer_addr
+    }
+
+    /// The version of HTTP that is spoken.
+    pub fn version(&self) -> Option<Version> {
+        self.way.version
+    }
+
+    /// The protocol that ALPN chose (RFC 7301).
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.way.alpn.as_deref()
+    }
+
+    /// The version of TLS, as `TLSv1.3`.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        self.way.tls_version
+    }
+
+    /// The name that TLS verified.
+    pub fn server_name(&self) -> Option<&str> {
+        self.way.server_name.as_deref()
+    }
+
+    /// The certificates of the peer in DER, its own first.
+    pub fn peer_certificates(&self) -> &[Bytes] {
+        &self.way.peer_certificates
+    }
+
+    /// Whether the connection had served a request before this one.
+    pub fn is_reused(&self) -> bool {
+        self.served > 1
+    }
+
+    /// How many requests the connection has been given, with this one.
+    pub fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Says how many requests the connection has been given.
+    pub(crate) fn after(&self, served: u64) -> Self {
+        Self { way: self.way.clone(), served }
+    }
+
+    /// The switch by which a connection asks its socket to look again.
+    pub fn recheck(&self) -> Option<&Recheck> {
+        self.way.recheck.as_ref()
+    }
+
+    /// Says both addresses.
+    pub fn with_addrs(self, local: Option<SocketAddr>, peer: Option<SocketAddr>) -> Self {
+        self.with(|way| (way.local_addr, way.peer_addr) = (local, peer))
+    }
+
+    /// Says what ALPN chose.
+    pub fn with_alpn(self, alpn: impl Into<Option<Bytes>>) -> Self {
+        self.with(|way| way.alpn = alpn.into())
+    }
+
+    /// Says what TLS agreed on and whom it verified.
+    pub fn with_tls(
+        self,
+        version: Option<&'static str>,
+        server_name: impl Into<Arc<str>>,
+        peer_certificates: Vec<Bytes>,
+    ) -> Self {
+        self.with(|way| {
+            way.tls_version = version;
+            way.server_name = Some(server_name.into());
+            way.peer_certificates = peer_certificates;
+        })
+    }
+
+    /// Says that the stream answers to this switch.
+    pub fn with_recheck(self, recheck: Recheck) -> Self {
+        self.with(|way| way.recheck = Some(recheck))
+    }
+
+    /// Says which version of HTTP is spoken.
+    pub fn with_version(self, version: Version) -> Self {
+        self.with(|way| way.version = Some(version))
+    }
+
+    fn with(mut self, say: impl FnOnce(&mut Way)) -> Self {
+        say(Arc::make_mut(&mut self.way));
+        self
+    }
+}
+
+impl fmt::Debug for ConnectInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectInfo")
+            .field("local_addr", &self.way.local_addr)
+            .field("peer_addr", &self.way.peer_addr)
+            .field("version", &self.way.version)
+            .field("alpn", &self.way.alpn)
+            .field("tls_version", &self.way.tls_version)
+            .field("server_name", &self.way.server_name)
+            .field("peer_certificates", &self.way.peer_certificates.len())
+            .field("served", &self.served)
+            .finish()
+    }
+}

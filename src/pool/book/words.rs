@@ -1,0 +1,107 @@
+//! What a book is told and what it answers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{DeskId, PlaceId, Turn};
+use crate::connection::Cut;
+
+/// What a book wants done, by one who does not hold its lock.
+pub(crate) struct Todo<K, C, W> {
+    /// Connect to these.
+    pub(crate) dial: Vec<Dial<K>>,
+    /// Hand these over.
+    pub(crate) serve: Vec<(W, Checkout<C>)>,
+    /// Tell these that there is no hope.
+    pub(crate) turn_away: Vec<W>,
+    /// Drop these.
+    pub(crate) close: Vec<Handle<C>>,
+    /// Call [`Book::reap`] then.
+    pub(crate) reap_at: Option<Instant>,
+}
+
+impl<K, C, W> Default for Todo<K, C, W> {
+    fn default() -> Self {
+        let (dial, serve, close) = (Vec::new(), Vec::new(), Vec::new());
+        Self { dial, serve, turn_away: Vec::new(), close, reap_at: None }
+    }
+}
+
+/// Leave to connect.
+pub(crate) struct Dial<K> {
+    pub(crate) place: PlaceId,
+    pub(crate) key: K,
+    /// How long the request that caused it lets it take.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// What is known of a connection from its start.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// When it is too old for another request.
+    pub(crate) retire_at: Option<Instant>,
+    pub(crate) protocol: Option<http::Version>,
+    pub(crate) cut: Option<Cut>,
+}
+
+/// A connection for one request.
+pub(crate) struct Checkout<C> {
+    pub(crate) place: PlaceId,
+    pub(crate) handle: Handle<C>,
+    /// How many requests it has been given, with this one.
+    pub(crate) served: u64,
+}
+
+/// An exclusive connection is moved about, a shared one stays in the book.
+pub(crate) enum Handle<C> {
+    Exclusive(C),
+    Shared(Arc<C>),
+}
+
+/// Why one may not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoWait {
+    Closed,
+    QueueFull,
+}
+
+/// Who is told that a dial has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Who counted on it: all who wait, if it might have been shared, and the first on one that cannot.
+    WhoCounted,
+    /// Those of them who would not have let it take longer than this.
+    WaitingNoLonger(Duration),
+    /// There is no hope for any.
+    All,
+}
+
+/// Someone's place in the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(super) desk: DeskId,
+    pub(super) turn: Turn,
+}
+
+/// How a place is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Dialing,
+    Active,
+    Idle,
+    Closing,
+}
+
+/// One line of the statistics.
+pub(crate) struct Row<'a, K> {
+    pub(crate) place: PlaceId,
+    pub(crate) key: &'a K,
+    pub(crate) state: Use,
+    pub(crate) requests: usize,
+    pub(crate) served: u64,
+    pub(crate) opened_at: Instant,
+    pub(crate) idle_since: Option<Instant>,
+    pub(crate) protocol: Option<http::Version>,
+}
