@@ -186,7 +186,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         let (Some(lease), Some(request)) = (lease.take(), request.take()) else {
             return Poll::Ready(State::Done);
         };
-        if fitness != Fitness::Fit && lease.is_reused() && self.tries < TRIES {
+        if fitness != Fitness::Fit && lease.is_reused() && self.tries + 1 < TRIES {
             self.tries += u32::from(lease.is_shared());
             lease.reject(fitness);
             return Poll::Ready(State::Choosing { request: Some(request) });
