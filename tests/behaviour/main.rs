@@ -35,6 +35,8 @@ mod expiry;
 mod happy_eyeballs;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod http1_faults;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod http2_faults;
 #[cfg(all(feature = "http1", feature = "http2"))]
 mod http2_stack;
 #[cfg(feature = "http1")]
