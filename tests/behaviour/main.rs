@@ -7,6 +7,10 @@ mod adapters;
 mod adapters_hyper_util;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod bad_input;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod body_end;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod cancellation;
 #[cfg(feature = "http1")]
 mod closing;
 #[cfg(feature = "tokio")]
@@ -15,6 +19,8 @@ mod connect_retries;
 mod connect_timeout;
 #[cfg(feature = "tokio")]
 mod dns;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod early_response;
 #[cfg(all(
     feature = "hyper-util",
     feature = "http1",
@@ -29,6 +35,8 @@ mod expiry;
 mod happy_eyeballs;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod http1_faults;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod http2_faults;
 #[cfg(all(feature = "http1", feature = "http2"))]
 mod http2_stack;
 #[cfg(feature = "http1")]

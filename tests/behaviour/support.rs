@@ -1,5 +1,7 @@
 //! Doubles and scenes that several behaviours share.
 
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+pub(crate) mod frames;
 #[cfg(all(
     feature = "hyper-util",
     feature = "http1",

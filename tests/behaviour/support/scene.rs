@@ -10,7 +10,8 @@ use tokio::{
 };
 use tower_transport::{
     Error, RequestExt, Transport,
-    connect::{MemoryConnector, StaticResolver},
+    connect::{Connect, MemoryConnector, StaticResolver},
+    target::Target,
     transport::TransportBuilder,
 };
 
@@ -78,6 +79,21 @@ impl Scene {
         script: Script,
         settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
     ) -> Self {
+        Self::in_memory(script, |connector, builder| settings(builder.connector(connector)))
+    }
+
+    /// In memory, over what is made of the connector.
+    pub(crate) fn memory_over<C>(script: Script, over: impl FnOnce(MemoryConnector) -> C) -> Self
+    where
+        C: Connect<Target> + Clone + Send + 'static,
+    {
+        Self::in_memory(script, |connector, builder| builder.connector(over(connector)))
+    }
+
+    fn in_memory(
+        script: Script,
+        settings: impl FnOnce(MemoryConnector, TransportBuilder) -> TransportBuilder,
+    ) -> Self {
         let origin = Origin::new(script);
         let (connector, mut listener) = MemoryConnector::pair();
         tokio::spawn({
@@ -89,8 +105,8 @@ impl Scene {
                 }
             }
         });
-        let builder = Transport::builder().max_connections(1).connector(connector);
-        let (transport, host) = (settings(builder).build().unwrap(), "origin.example:80".into());
+        let builder = settings(connector, Transport::builder().max_connections(1));
+        let (transport, host) = (builder.build().unwrap(), "origin.example:80".into());
         Self { transport, origin, host, scheme: "http", _server: None }
     }
 

@@ -15,6 +15,9 @@ use tokio::{
     sync::Semaphore,
 };
 
+#[cfg(feature = "http2")]
+use super::frames::{self, ACK, DATA, END_STREAM, HEADERS, PING, WINDOW_UPDATE};
+
 /// What an origin does next on a connection. At the end of its script it hangs up.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -25,6 +28,11 @@ pub(crate) enum Step {
     /// Reads HTTP/2 frames up to the first of this type, and remembers every one.
     #[cfg(feature = "http2")]
     Frame(u8),
+    /// Answers every HTTP/2 request from here on.
+    #[cfg(feature = "http2")]
+    ServeHttp2,
+    /// Lets the other tasks have their turn.
+    Turn,
     /// Writes.
     Say(Cow<'static, [u8]>),
     /// Waits until the test says [`go`](Origin::go).
@@ -167,7 +175,13 @@ impl Origin {
             Step::Head => self.hear(wire).await.map(drop),
             Step::Read(length) => skip(wire, length as u64).await,
             #[cfg(feature = "http2")]
-            Step::Frame(kind) => self.hear_frame(kind, wire).await,
+            Step::Frame(kind) => self.hear_frames(kind, wire).await,
+            #[cfg(feature = "http2")]
+            Step::ServeHttp2 => self.serve_http2(wire).await,
+            Step::Turn => {
+                tokio::task::yield_now().await;
+                Ok(())
+            }
             Step::Say(bytes) => {
                 wire.write_all(&bytes).await?;
                 wire.flush().await
@@ -220,19 +234,46 @@ impl Origin {
     }
 
     #[cfg(feature = "http2")]
-    async fn hear_frame(&self, kind: u8, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+    async fn hear_frames(&self, last: u8, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+        while self.hear_frame(wire).await?.kind != last {}
+        Ok(())
+    }
+
+    #[cfg(feature = "http2")]
+    async fn serve_http2(&self, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
         loop {
-            let mut head = [0; 9];
-            wire.read_exact(&mut head).await?;
-            let length = u64::from(u32::from_be_bytes([0, head[0], head[1], head[2]]));
-            skip(wire, length).await?;
-            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-            self.heard.lock().unwrap().push(format!("frame {} on {stream}", head[3]));
-            if head[3] == kind {
-                return Ok(());
-            }
+            let Heard { kind, flags, stream, length } = self.hear_frame(wire).await?;
+            let room = |stream| frames::frame(WINDOW_UPDATE, 0, stream, &length.to_be_bytes());
+            let answer = match kind {
+                HEADERS | DATA if flags & END_STREAM != 0 => frames::hello(stream),
+                DATA if length > 0 => [room(0), room(stream)].concat(),
+                PING if flags & ACK == 0 => frames::frame(PING, ACK, 0, &[0; 8]),
+                _ => continue,
+            };
+            wire.write_all(&answer).await?;
+            wire.flush().await?;
         }
     }
+
+    #[cfg(feature = "http2")]
+    async fn hear_frame(&self, wire: &mut BufReader<impl Wire>) -> io::Result<Heard> {
+        let mut head = [0; 9];
+        wire.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        skip(wire, u64::from(length)).await?;
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        self.heard.lock().unwrap().push(format!("frame {} on {stream}", head[3]));
+        Ok(Heard { kind: head[3], flags: head[4], stream, length })
+    }
+}
+
+/// The head of a frame.
+#[cfg(feature = "http2")]
+struct Heard {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    length: u32,
 }
 
 async fn skip(wire: &mut BufReader<impl Wire>, length: u64) -> io::Result<()> {
