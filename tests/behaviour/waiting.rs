@@ -11,8 +11,7 @@ use std::{
 use futures_util::future::join_all;
 use tower::service_fn;
 use tower_transport::{
-    Error, RequestExt, Transport, connect::MemoryConnector, error::Phase, options::Timeouts,
-    target::Target,
+    Error, RequestExt, connect::MemoryConnector, error::Phase, options::Timeouts, target::Target,
 };
 
 use crate::support::{
