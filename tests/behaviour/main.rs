@@ -55,6 +55,8 @@ mod tcp;
 mod tls;
 #[cfg(not(feature = "_rustls"))]
 mod tls_disabled;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod tls_faults;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
 #[cfg(feature = "http1")]
