@@ -11,6 +11,8 @@ mod bad_input;
 mod body_end;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod cancellation;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod chaos;
 #[cfg(feature = "http1")]
 mod closing;
 #[cfg(feature = "tokio")]
