@@ -9,11 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{io::duplex, runtime::Handle};
 use tower::{ServiceBuilder, service_fn};
 use tower_transport::{
-    Body, RequestExt,
-    connect::Connected,
-    negotiate::{HttpConnection, NegotiateLayer},
-    pool::{Pool, PoolLayer},
-    target::Target,
+    RequestExt, connect::Connected, negotiate::NegotiateLayer, pool::PoolLayer, target::Target,
 };
 
 #[path = "support/site.rs"]
@@ -27,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Handle::current().spawn(site::serve(TokioIo::new(theirs)));
         Ok::<_, io::Error>(Connected::new(TokioIo::new(ours)))
     });
-    let pool: Pool<HttpConnection<Body>, Body> = ServiceBuilder::new()
+    let pool = ServiceBuilder::new()
         .layer(PoolLayer::new().max_connections_per_key(2))
         .layer(NegotiateLayer::new())
         .service(connector);

@@ -8,7 +8,10 @@ use std::{error::Error, process::ExitCode};
 use futures_util::{StreamExt, future::try_join_all, stream};
 use http::{Response, header::CONTENT_LENGTH};
 use indicatif::BinaryBytes;
-use tokio::{fs::File, io::AsyncWriteExt};
+use tokio::{
+    fs::File,
+    io::{AsyncWriteExt, BufWriter},
+};
 use tower_transport::{Body, RequestExt, Transport, connect::ConnectInfo, tls::TlsConfig};
 
 #[path = "support/server.rs"]
@@ -118,7 +121,7 @@ async fn download(transport: &Transport, site: &str) -> Outcome {
     let before = peak_memory();
     let file = Temporary::new();
     let bar = progress_bar(content_length(&response)?);
-    let mut output = File::create(&file.path).await?;
+    let mut output = BufWriter::with_capacity(MIB as usize, File::create(&file.path).await?);
     let mut body = response.into_body();
     while let Some(chunk) = body.chunk().await? {
         output.write_all(&chunk).await?;

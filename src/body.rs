@@ -86,6 +86,11 @@ impl Body {
         Self { source: Source::Frames(Mutex::new(Box::pin(Chunks { stream }))) }
     }
 
+    /// How many bytes are left, if that is known: of a response, as its `Content-Length` says.
+    pub fn length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
     /// The next chunk, or `None` at the end. Trailers are passed over; see [`http_body::Body::poll_frame`] for them.
     ///
     /// # Cancellation

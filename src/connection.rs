@@ -117,7 +117,8 @@ impl fmt::Debug for Cut {
 }
 
 impl<Req> SendError<Req> {
-    /// The request was never begun, and here it is.
+    /// The request was never begun, and here it is: a pool tries it elsewhere. For a request that would fare no better
+    /// there, answer [`after`](Self::after) it was [`Answered`](Progress::Answered).
     pub fn unsent(error: impl Into<BoxError>, request: Req) -> Self {
         Self { error: error.into(), progress: Progress::Unsent, request: Some(request) }
     }

@@ -41,7 +41,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -53,6 +53,7 @@ use crate::{
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
     io::{Io, Metered},
+    request_target::http1::usual_host,
     rt::Runtime,
     target::{Origin, Target},
 };
@@ -84,6 +85,7 @@ pub struct Http1<B> {
     sender: SendRequest<Measured<B>>,
     line: Arc<Line>,
     origin: Origin,
+    host: HeaderValue,
     info: ConnectInfo,
     reading_limit: u64,
     used: bool,
@@ -111,6 +113,7 @@ where
         sender,
         line: Arc::new(line),
         origin: target.origin.clone(),
+        host: usual_host(&target.origin)?,
         info: info.with_version(Version::HTTP_11),
         reading_limit: config.reading_limit(),
         used: false,
@@ -137,7 +140,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
-        let plan = match Plan::of(&request, &self.origin, self.line.peer_is_old()) {
+        let plan = match Plan::of(&request, &self.origin, &self.host, self.line.peer_is_old()) {
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };

@@ -12,7 +12,7 @@
 //!
 //! | you have | you write |
 //! |---|---|
-//! | a script | [`request`] and [`stream`]: one connection for one request |
+//! | a script | [`request()`] and [`stream`]: one connection for one request |
 //! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
 //! | a tower stack | the layers below, any of them replaced by yours |
 //!

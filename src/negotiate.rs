@@ -13,6 +13,10 @@
 //!
 //! [RFC 7301]: https://www.rfc-editor.org/rfc/rfc7301
 //!
+//! What is allowed is part of the target, and so of the key of a pool: set it for one request by an extension, or for
+//! all of them where targets are made, as `PoolLayer::keyed(|request| …)` or
+//! `Transport::builder` do.
+//!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
 //! # fn example() -> impl tower_transport::connect::MakeConnection<

@@ -1,6 +1,9 @@
 //! One connection for one request: what the free functions send by.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::OnceLock,
+    task::{Context, Poll},
+};
 
 use http::{Method, Request, Response};
 use tower_service::Service;
@@ -9,6 +12,7 @@ use crate::{
     body::Body,
     error::Error,
     request::{IntoUrl, RequestBuilder, Streamed, Whole},
+    tls::TlsConfig,
     transport::{Sending, Transport},
 };
 
@@ -63,6 +67,8 @@ impl Service<Request<Body>> for OneShot {
     }
 
     fn call(&mut self, request: Request<Body>) -> Sending {
-        Transport::unpooled().call(request)
+        // The platform's roots are read once, not for every request.
+        static TLS: OnceLock<TlsConfig> = OnceLock::new();
+        Transport::unpooled(TLS.get_or_init(TlsConfig::platform).clone()).call(request)
     }
 }

@@ -54,6 +54,9 @@ pub use url::IntoUrl;
 /// A mistake in any part of it, the URL or a header, is an error of the await, for which [`Error::is_builder`] holds;
 /// nothing is sent then. `Host` is always sent. A body whose length is known is sent with `Content-Length`, a stream
 /// with `Transfer-Encoding: chunked`, or on HTTP/2 as it comes.
+///
+/// It becomes a future by [`IntoFuture`], which `await` calls by itself; what takes futures, like `join_all` or a
+/// spawn, is given `request.into_future()`.
 #[must_use = "a request is sent when it is awaited"]
 pub struct RequestBuilder<S, A> {
     service: S,

@@ -36,6 +36,8 @@ pub struct Origin {
     scheme: Scheme,
     /// Without userinfo; may or may not name the default port.
     authority: Authority,
+    /// The host is as long; the rest is the port.
+    host_len: usize,
     port: u16,
 }
 
@@ -105,7 +107,7 @@ impl Origin {
 
     /// The host as it was written, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
-        let host = self.authority.host();
+        let host = self.bracketed_host();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
@@ -117,10 +119,10 @@ impl Origin {
     /// The host, in brackets if it is an IPv6 address, and the port unless it is the default one: what `Host` and
     /// `:authority` say (RFC 9110 §7.2).
     pub fn authority(&self) -> Cow<'_, str> {
-        let host = self.authority.host();
+        let host = self.bracketed_host();
         if self.port == self.scheme.default_port() {
             Cow::Borrowed(host)
-        } else if self.authority.port().is_some_and(|port| !port.as_str().starts_with('0')) {
+        } else if !self.authority.as_str()[self.host_len..].starts_with(":0") {
             Cow::Borrowed(self.authority.as_str())
         } else {
             Cow::Owned(format!("{host}:{}", self.port))
@@ -129,7 +131,11 @@ impl Origin {
 
     /// As [`authority`](Self::authority), but always with the port: the authority-form of RFC 9112 §3.2.3.
     pub fn authority_form(&self) -> String {
-        format!("{}:{}", self.authority.host(), self.port)
+        format!("{}:{}", self.bracketed_host(), self.port)
+    }
+
+    fn bracketed_host(&self) -> &str {
+        &self.authority.as_str()[..self.host_len]
     }
 }
 
@@ -152,8 +158,9 @@ impl TryFrom<&Uri> for Origin {
         let Some(authority) = uri.authority() else {
             return Err(Error::builder("the URL has no host"));
         };
-        let port = host::checked_port(authority)?.unwrap_or(scheme.default_port());
-        Ok(Self { scheme, authority: authority.clone(), port })
+        let (host_len, port) = host::checked(authority)?;
+        let port = port.unwrap_or(scheme.default_port());
+        Ok(Self { scheme, authority: authority.clone(), host_len, port })
     }
 }
 
@@ -161,7 +168,7 @@ impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
         self.scheme == other.scheme
             && self.port == other.port
-            && self.authority.host().eq_ignore_ascii_case(other.authority.host())
+            && self.bracketed_host().eq_ignore_ascii_case(other.bracketed_host())
     }
 }
 
@@ -170,7 +177,7 @@ impl Eq for Origin {}
 impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // In pieces of eight, because a hasher that is called for every byte costs more than the table.
-        for piece in self.authority.host().as_bytes().chunks(8) {
+        for piece in self.bracketed_host().as_bytes().chunks(8) {
             let mut lower = [0; 8];
             lower[..piece.len()].copy_from_slice(piece);
             lower.make_ascii_lowercase();

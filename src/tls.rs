@@ -46,6 +46,11 @@ use crate::{
 mod any_certificate;
 mod config;
 mod failure;
+#[cfg(not(target_os = "android"))]
+mod platform;
+#[cfg(target_os = "android")]
+#[path = "tls/platform_android.rs"]
+mod platform;
 mod provider;
 mod stream;
 

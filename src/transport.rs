@@ -117,8 +117,8 @@ impl Transport {
 
     /// One that keeps no connection.
     #[cfg(feature = "tokio")]
-    pub(crate) fn unpooled() -> Self {
-        Self::builder().max_idle(0).assemble()
+    pub(crate) fn unpooled(tls: TlsConfig) -> Self {
+        Self::builder().max_idle(0).tls(tls).assemble()
     }
 
     /// What can be set, each with its default.

@@ -12,8 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::io::{Recheck, delegate_write};
 
-/// How much a look at the kernel reads at most: enough for any surplus to be seen, little enough to be cleared cheaply.
-const LOOK: usize = 4096;
+/// How much one look reads at most. Where there is something, the next read looks again, until the kernel has no more;
+/// where there is nothing, as almost always, no more than this has to be cleared for it.
+const LOOK: usize = 64;
 
 /// The bytes of a [`TcpConnector`](super::TcpConnector).
 pub type TcpIo = SocketIo<tokio::net::TcpStream>;

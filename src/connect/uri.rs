@@ -26,8 +26,12 @@ mod legacy;
 /// sockets, Tor.
 ///
 /// It is given the URI of the origin, `https://example.com:8443/`, and whether it speaks TLS for `https` is its own
-/// affair. If it does, there is no TLS layer above it, and so nobody who verifies a
-/// [`ServerName`](crate::target::ServerName) instead of the host.
+/// affair. If it does, put no TLS layer above it. The target's two wishes of TLS then do not reach the one who speaks it:
+///
+/// * [`protocols`](Target::protocols) cannot say what ALPN offers. Have it offer what is to be spoken, and
+///   [`info`](Self::info) say what was chosen: a protocol that the target does not allow is then an error of negotiation,
+///   before any request is sent.
+/// * [`server_name`](Target::server_name) is neither sent nor verified: the host of the URI is.
 ///
 /// ```
 /// use tower::service_fn;

@@ -9,7 +9,7 @@ use http_body::Body;
 use crate::{
     body::{Measured, declared_length},
     error::{Error, Kind},
-    request_target,
+    request_target::http1,
     target::Origin,
 };
 
@@ -39,13 +39,10 @@ impl Plan {
     pub(super) fn of<B: Body>(
         request: &Request<B>,
         origin: &Origin,
+        host: &HeaderValue,
         peer_is_old: bool,
     ) -> Result<Self, Error> {
-        let target = request_target::for_http1(request, origin)?;
-        if !target.path_and_query().is_none_or(|path| path.as_str().is_ascii()) {
-            let message = "the URL holds a character that is not ASCII: percent-encode it";
-            return Err(Error::builder(message));
-        }
+        let target = http1::target(request, origin)?;
         let declared = declared_length(request.headers(), &request.body().size_hint())?;
         let framing = framing(request)?;
         let length = declared.or_else(|| request.body().size_hint().exact());
@@ -55,7 +52,7 @@ impl Plan {
         }
         let host = match request.headers().contains_key(HOST) {
             true => None,
-            false => Some(request_target::host(request, origin)?),
+            false => Some(http1::host(request, origin, host)?),
         };
         Ok(Self { target, length, added: Added { host, framing } })
     }
@@ -108,9 +105,12 @@ impl Added {
     /// `Host` goes first (RFC 9110 §7.2).
     fn put_into(&self, headers: &mut HeaderMap) {
         if let Some(host) = &self.host {
-            let others = std::mem::replace(headers, HeaderMap::with_capacity(headers.len() + 2));
+            let others = std::mem::take(headers);
+            headers.reserve(others.len() + 2);
             headers.insert(HOST, host.clone());
-            headers.extend(others);
+            if !others.is_empty() {
+                headers.extend(others);
+            }
         }
         if let Some((name, value)) = &self.framing {
             headers.insert(name, value.clone());

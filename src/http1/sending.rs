@@ -36,8 +36,12 @@ pub struct Sending<B> {
 }
 
 enum State<B> {
-    Refused(SendError<Request<B>>),
-    Sent { answer: HyperAnswer<B>, exchange: Exchange },
+    /// Seldom, so the room that it takes is not everyone's.
+    Refused(Box<SendError<Request<B>>>),
+    Sent {
+        answer: HyperAnswer<B>,
+        exchange: Exchange,
+    },
     Done,
 }
 
@@ -57,7 +61,7 @@ pub(super) struct Exchange {
 
 impl<B> Sending<B> {
     pub(super) fn refused(error: SendError<Request<B>>) -> Self {
-        Self { state: State::Refused(error) }
+        Self { state: State::Refused(Box::new(error)) }
     }
 
     pub(super) fn new(
@@ -84,7 +88,7 @@ impl<B> Future for Sending<B> {
             (State::Sent { exchange, .. }, Some(Err(error))) => {
                 Poll::Ready(Err(exchange.failed(error)))
             }
-            (State::Refused(error), _) => Poll::Ready(Err(error)),
+            (State::Refused(error), _) => Poll::Ready(Err(*error)),
             _ => Poll::Pending,
         }
     }

@@ -6,7 +6,7 @@ use http::{
 };
 use http_body::Body;
 
-use crate::{body::declared_length, error::Error, request_target, target::Origin};
+use crate::{body::declared_length, error::Error, request_target::http2, target::Origin};
 
 /// What is said to one connection and not to the next (RFC 9113 §8.2.2).
 const CONNECTION_SPECIFIC: [HeaderName; 6] = [
@@ -29,7 +29,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new<B: Body>(request: &Request<B>, origin: &Origin) -> Result<Self, Error> {
-        let target = request_target::for_http2(request, origin)?;
+        let target = http2::target(request, origin)?;
         let body = request.body();
         let declared = declared_length(request.headers(), &body.size_hint())?;
         if request.method() == Method::CONNECT {

@@ -38,46 +38,35 @@ pin_project! {
         B: 'static,
         K: Key,
     {
-        trip: Option<Trip<C, B, K>>,
+        // Beside the steps and not in one of them, because it is large: so it is not moved with them. It comes first,
+        // because a stream must be given up before the lease says that it is free.
         #[pin]
-        state: State<C, B, K>,
+        sending: Option<C::Future>,
+        trip: Result<Trip<C, B, K>, Option<Error>>,
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<C, B, K>
-    where
-        C: Connection<Request<B>>,
-        B: 'static,
-        K: Key,
-    {
-        Rejected { error: Option<Error> },
-        Choosing { request: Option<Request<B>> },
-        Waiting { request: Option<Request<B>>, waiting: Waiting<C, B, K>, deadline: Option<Sleep>, since: Instant },
-        Leased { request: Option<Request<B>>, lease: Option<Lease<C, B, K>> },
-        Sending { #[pin] sending: C::Future, sent: Option<Sent<C, B, K>> },
-        Done,
-    }
-}
-
-/// What stays the same from one try to the next.
+/// One request, wherever it is.
 struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
+    step: Step<C, B, K>,
+    /// The request until it is sent, and then the same once more, if it may have to be sent again and can be.
+    request: Option<Request<B>>,
     pool: Arc<Shared<C, B, K>>,
     key: K,
     timeouts: Timeouts,
     /// How long it may still wait: all waits together are bounded by one pool timeout.
     patience: Option<Duration>,
     tries: u32,
+    is_idempotent: bool,
+    is_connect: bool,
 }
 
-/// What is kept of a request while it is on its way.
-struct Sent<C: Connection<Request<B>>, B: 'static, K: Key> {
-    lease: Lease<C, B, K>,
-    /// The request once more, if it may have to be sent again and can be.
-    again: Option<Request<B>>,
-    idempotent: bool,
-    method: Method,
+enum Step<C: Connection<Request<B>>, B: 'static, K: Key> {
+    Choosing,
+    Waiting { waiting: Waiting<C, B, K>, deadline: Option<Sleep>, since: Instant },
+    Leased(Lease<C, B, K>),
+    Sending(Lease<C, B, K>),
+    Done,
 }
 
 impl<C, B, K> Checkout<C, B, K>
@@ -87,15 +76,11 @@ where
     K: Key,
 {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
-        let timeouts = request.extensions().get().copied().unwrap_or(pool.timeouts);
-        match (pool.key)(&request) {
-            Ok(key) => {
-                let patience = timeouts.pool;
-                let trip = Trip { pool, key, timeouts, patience, tries: 0 };
-                Self { trip: Some(trip), state: State::Choosing { request: Some(request) } }
-            }
-            Err(error) => Self { trip: None, state: State::Rejected { error: Some(error) } },
-        }
+        let trip = match (pool.key)(&request) {
+            Ok(key) => Ok(Trip::new(pool, key, request)),
+            Err(error) => Err(Some(error)),
+        };
+        Self { sending: None, trip }
     }
 }
 
@@ -110,61 +95,79 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(trip) = this.trip else {
-            let StateProj::Rejected { error } = this.state.project() else { return polled_again() };
-            return error.take().map_or_else(polled_again, |error| Poll::Ready(Err(error)));
+        let trip = match this.trip {
+            Ok(trip) => trip,
+            Err(error) => return Poll::Ready(Err(error.take().unwrap_or_else(polled_again))),
         };
         loop {
-            let next = match this.state.as_mut().project() {
-                StateProj::Choosing { request } => trip.choose(request.take())?,
-                StateProj::Waiting { request, waiting, deadline, since } => {
-                    let lease = ready!(trip.poll_wait(waiting, deadline, *since, cx))?;
-                    State::Leased { request: request.take(), lease: Some(lease) }
-                }
-                StateProj::Leased { request, lease } => ready!(trip.poll_send(request, lease, cx)),
-                StateProj::Sending { sending, sent } => {
-                    let outcome = ready!(sending.poll(cx));
-                    let Some(sent) = sent.take() else { return polled_again() };
-                    match outcome {
-                        Ok(response) => {
-                            this.state.set(State::Done);
-                            return Poll::Ready(Ok(sent.answered(response)));
-                        }
-                        Err(error) => trip.failed(error, sent)?,
+            match &mut trip.step {
+                Step::Choosing => trip.choose()?,
+                Step::Waiting { .. } => ready!(trip.poll_wait(cx))?,
+                Step::Leased(lease) => {
+                    let fitness = ready!(lease.poll_fit(cx));
+                    if let Some(sending) = trip.send(fitness) {
+                        this.sending.set(Some(sending));
                     }
                 }
-                StateProj::Rejected { .. } | StateProj::Done => return polled_again(),
-            };
-            this.state.set(next);
+                Step::Sending(_) => {
+                    let Some(sending) = this.sending.as_mut().as_pin_mut() else {
+                        return Poll::Ready(Err(polled_again()));
+                    };
+                    let outcome = ready!(sending.poll(cx));
+                    this.sending.set(None);
+                    match outcome {
+                        Ok(response) => return Poll::Ready(trip.answered(response)),
+                        Err(error) => trip.failed(error)?,
+                    }
+                }
+                Step::Done => return Poll::Ready(Err(polled_again())),
+            }
         }
     }
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
-    /// Reuse or join, else stand in line.
-    fn choose(&self, request: Option<Request<B>>) -> Result<State<C, B, K>, Error> {
-        if let Some(lease) = self.pool.checkout(&self.key) {
-            return Ok(State::Leased { request, lease: Some(lease) });
+    fn new(pool: Arc<Shared<C, B, K>>, key: K, request: Request<B>) -> Self {
+        let timeouts: Timeouts = request.extensions().get().copied().unwrap_or(pool.timeouts);
+        Self {
+            step: Step::Choosing,
+            is_idempotent: is_idempotent(&request),
+            is_connect: request.method() == Method::CONNECT,
+            request: Some(request),
+            pool,
+            key,
+            timeouts,
+            patience: timeouts.pool,
+            tries: 0,
         }
-        let waiting = self.pool.wait(&self.key, self.timeouts.connect)?;
-        let deadline = self.patience.map(|patience| self.pool.runtime.sleep(patience));
-        Ok(State::Waiting { request, waiting, deadline, since: self.pool.runtime.now() })
     }
 
-    fn poll_wait(
-        &mut self,
-        waiting: &mut Waiting<C, B, K>,
-        deadline: &mut Option<Sleep>,
-        since: Instant,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Lease<C, B, K>, Error>> {
+    /// Reuse or join, else stand in line.
+    fn choose(&mut self) -> Result<(), Error> {
+        self.step = match self.pool.checkout(&self.key) {
+            Some(lease) => Step::Leased(lease),
+            None => Step::Waiting {
+                waiting: self.pool.wait(&self.key, self.timeouts.connect)?,
+                deadline: self.patience.map(|patience| self.pool.runtime.sleep(patience)),
+                since: self.pool.runtime.now(),
+            },
+        };
+        Ok(())
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Step::Waiting { waiting, deadline, since } = &mut self.step else {
+            return Poll::Ready(Ok(()));
+        };
         if let Poll::Ready(served) = Pin::new(&mut waiting.served).poll(cx) {
-            let waited = self.pool.runtime.now().saturating_duration_since(since);
+            let waited = self.pool.runtime.now().saturating_duration_since(*since);
             self.patience = self.patience.map(|patience| patience.saturating_sub(waited));
-            let canceled = |gone| {
-                Error::new(Kind::Canceled, format!("waiting for {}", self.key)).because(gone)
-            };
-            return Poll::Ready(served.unwrap_or_else(|gone| Err(canceled(gone))));
+            let lease = served.unwrap_or_else(|gone| {
+                let text = format!("waiting for a connection to {}", self.key);
+                Err(Error::new(Kind::Canceled, text).because(gone))
+            })?;
+            self.step = Step::Leased(lease);
+            return Poll::Ready(Ok(()));
         }
         let Some(deadline) = deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
@@ -172,44 +175,30 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         Poll::Ready(Err(Error::new(Kind::Timeout(Phase::Pool), text)))
     }
 
-    /// Sends the request as soon as the connection says it is ready. One that was closed meanwhile is not the last.
-    fn poll_send(
-        &mut self,
-        request: &mut Option<Request<B>>,
-        lease: &mut Option<Lease<C, B, K>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<State<C, B, K>> {
-        let fitness = match lease {
-            Some(lease) => ready!(lease.poll_fit(cx)),
-            None => Fitness::Closed,
-        };
-        let (Some(lease), Some(request)) = (lease.take(), request.take()) else {
-            return Poll::Ready(State::Done);
+    /// Sends the request on a connection that is fit for it. One that was closed meanwhile is not the last.
+    fn send(&mut self, fitness: Fitness) -> Option<C::Future> {
+        let Step::Leased(mut lease) = std::mem::replace(&mut self.step, Step::Done) else {
+            return None;
         };
         if fitness != Fitness::Fit && lease.is_reused() && self.tries + 1 < TRIES {
             self.tries += u32::from(lease.is_shared());
+            self.step = Step::Choosing;
             lease.reject(fitness);
-            return Poll::Ready(State::Choosing { request: Some(request) });
+            return None;
         }
-        Poll::Ready(self.send(request, lease))
-    }
-
-    fn send(&mut self, request: Request<B>, mut lease: Lease<C, B, K>) -> State<C, B, K> {
+        let request = self.request.take()?;
         self.tries += 1;
-        let again = if lease.is_reused() { self.copy(&request) } else { None };
-        let (idempotent, method) = (is_idempotent(&request), request.method().clone());
-        let Some(connection) = lease.begin() else { return State::Done };
-        let sending = connection.call(request);
-        State::Sending { sending, sent: Some(Sent { lease, again, idempotent, method }) }
+        self.request = if lease.is_reused() { self.copy(&request) } else { None };
+        let sending = lease.begin()?.call(request);
+        self.step = Step::Sending(lease);
+        Some(sending)
     }
 
     /// Once more, if that does no harm and can be done.
-    fn failed(
-        &self,
-        error: SendError<Request<B>>,
-        sent: Sent<C, B, K>,
-    ) -> Result<State<C, B, K>, Error> {
-        let Sent { lease, again, idempotent, .. } = sent;
+    fn failed(&mut self, error: SendError<Request<B>>) -> Result<(), Error> {
+        let Step::Sending(lease) = std::mem::replace(&mut self.step, Step::Done) else {
+            return Err(error.into_error());
+        };
         let (progress, reused) = (error.progress, lease.is_reused());
         if error.is_the_requests_fault() {
             lease.finish();
@@ -220,17 +209,37 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             Progress::Unsent => lease.reject(Fitness::Closed),
             _ => drop(lease),
         }
-        if !(Failure { progress, reused, idempotent, tries: self.tries }).may_retry() {
+        let (idempotent, tries) = (self.is_idempotent, self.tries);
+        if !(Failure { progress, reused, idempotent, tries }).may_retry() {
             return Err(error.into_error());
         }
         let SendError { error, request, .. } = error;
-        match request.or(again) {
-            Some(request) => {
-                self.pool.distrust(&self.key);
-                Ok(State::Choosing { request: Some(request) })
-            }
-            None => Err(SendError::<()>::after(progress, error).into_error()),
+        self.request = request.or_else(|| self.request.take());
+        if self.request.is_none() {
+            return Err(SendError::<()>::after(progress, error).into_error());
         }
+        self.pool.distrust(&self.key);
+        self.step = Step::Choosing;
+        Ok(())
+    }
+
+    /// From here on the body of the response holds the connection.
+    fn answered<RB>(&mut self, mut response: Response<RB>) -> Result<Response<PoolBody<RB>>, Error>
+    where
+        RB: Body + Unpin + Send + 'static,
+    {
+        let Step::Sending(lease) = std::mem::replace(&mut self.step, Step::Done) else {
+            return Err(polled_again());
+        };
+        if let Some(info) = lease.info() {
+            let info = info.after(lease.served());
+            response.extensions_mut().insert(info);
+        }
+        let is_tunnel = self.is_connect && response.status().is_success();
+        if is_tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response.map(|body| PoolBody::upgraded(body, lease)));
+        }
+        Ok(response.map(|body| PoolBody::new(body, lease)))
     }
 
     fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
@@ -244,28 +253,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     }
 }
 
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Sent<C, B, K> {
-    /// From here on the body of the response holds the connection.
-    fn answered<RB>(self, mut response: Response<RB>) -> Response<PoolBody<RB>>
-    where
-        RB: Body + Unpin + Send + 'static,
-    {
-        let Self { lease, method, .. } = self;
-        let served = lease.served();
-        if let Some(info) = lease.info() {
-            let info = info.after(served);
-            response.extensions_mut().insert(info);
-        }
-        let tunnel = method == Method::CONNECT && response.status().is_success();
-        if tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return response.map(|body| PoolBody::upgraded(body, lease));
-        }
-        response.map(|body| PoolBody::new(body, lease))
-    }
-}
-
-fn polled_again<T>() -> Poll<Result<T, Error>> {
-    Poll::Ready(Err(Error::new(Kind::Canceled, "the request was over already")))
+fn polled_again() -> Error {
+    Error::new(Kind::Canceled, "the request was over already")
 }
 
 impl<C, B, K> fmt::Debug for Checkout<C, B, K>
@@ -275,8 +264,7 @@ where
     K: Key,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checkout")
-            .field("key", &self.trip.as_ref().map(|trip| trip.key.to_string()))
-            .finish()
+        let key = self.trip.as_ref().ok().map(|trip| trip.key.to_string());
+        f.debug_struct("Checkout").field("key", &key).finish_non_exhaustive()
     }
 }

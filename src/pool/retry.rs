@@ -33,11 +33,10 @@ impl Failure {
 
 /// Idempotent by its method (RFC 9110 §9.2.2), or because the caller says so.
 pub(super) fn is_idempotent<B>(request: &Request<B>) -> bool {
-    let method = request.method();
-    let by_method = [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE]
-        .iter()
-        .chain(&[Method::PUT, Method::DELETE])
-        .any(|idempotent| idempotent == method);
+    let by_method = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    );
     by_method || request.headers().contains_key("idempotency-key")
 }
 

@@ -6,22 +6,43 @@ use http::uri::Authority;
 
 use crate::error::Error;
 
-/// The port of an authority that names a host and nothing that does not belong into a request.
-pub(super) fn checked_port(authority: &Authority) -> Result<Option<u16>, Error> {
+/// How long the host is, and the port, of an authority that names nothing that does not belong into a request.
+pub(super) fn checked(authority: &Authority) -> Result<(usize, Option<u16>), Error> {
     let text = authority.as_str();
-    if text.contains('@') {
+    if text.as_bytes().contains(&b'@') {
         // The text may be a password.
         return Err(Error::builder("the URL holds a user or a password: send them in a header"));
     }
-    let host = authority.host();
+    let (host, port) = split(text);
     check_host(host)?;
-    match text[host.len()..].strip_prefix(':') {
-        None => Ok(None),
-        Some("") => Err(Error::builder(format!("the URL has no port after `{host}:`"))),
+    let port = match port {
+        None => None,
+        Some("") => {
+            return Err(Error::builder(format!("the URL has no port after `{host}:`")));
+        }
         Some(port) => match number(port) {
-            None | Some(0) => Err(Error::builder(format!("`{port}` is not a port: 1 to 65535"))),
-            port => Ok(port),
+            None | Some(0) => {
+                return Err(Error::builder(format!("`{port}` is not a port: 1 to 65535")));
+            }
+            port => port,
         },
+    };
+    Ok((host.len(), port))
+}
+
+/// The host, in brackets if it is written so, and what stands after the colon.
+fn split(authority: &str) -> (&str, Option<&str>) {
+    let bytes = authority.as_bytes();
+    let end_of_literal = match bytes.first() {
+        Some(b'[') => bytes.iter().position(|byte| *byte == b']').unwrap_or(0),
+        _ => 0,
+    };
+    match bytes[end_of_literal..].iter().position(|byte| *byte == b':') {
+        Some(colon) => {
+            let colon = end_of_literal + colon;
+            (&authority[..colon], Some(&authority[colon + 1..]))
+        }
+        None => (authority, None),
     }
 }
 
@@ -37,7 +58,8 @@ fn check_host(host: &str) -> Result<(), Error> {
     if let Some(literal) = host.strip_prefix('[') {
         return check_ipv6(literal.strip_suffix(']').unwrap_or(literal));
     }
-    if let Some(c) = host.chars().find(|&c| !is_unreserved(c)) {
+    if !host.bytes().all(|byte| is_unreserved(char::from(byte))) {
+        let c = host.chars().find(|c| !is_unreserved(*c)).unwrap_or_default();
         return Err(Error::builder(format!("the host `{host}` holds a {c:?}")));
     }
     if ends_in_a_number(host) && host.parse::<Ipv4Addr>().is_err() {

@@ -5,18 +5,16 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use super::{any_certificate::AnyCertificate, platform, provider::provider};
+use crate::{
+    error::{Error, Kind},
+    target::{Protocols, Target},
+};
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
     client::{ResolvesClientCert, WantsClientCert},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::{CertifiedKey, SingleCertAndKey},
-};
-use rustls_platform_verifier::BuilderVerifierExt;
-
-use super::{any_certificate::AnyCertificate, provider::provider};
-use crate::{
-    error::{Error, Kind},
-    target::{Protocols, Target},
 };
 
 /// Whom TLS trusts, and who we are to it. Cloning it is cheap, and clones share their sessions.
@@ -24,7 +22,7 @@ use crate::{
 /// ```
 /// # use tower_transport::tls::TlsConfig;
 /// # fn example(ca: &[u8], certificate: &[u8], key: &[u8]) -> Result<(), tower_transport::Error> {
-/// let tls = TlsConfig::platform();
+/// let tls = TlsConfig::platform().add_roots_pem(ca)?;
 /// let tls = TlsConfig::roots_pem(ca)?.identity_pem(certificate, key)?;
 /// # Ok(())
 /// # }
@@ -47,7 +45,8 @@ type PerTarget = dyn Fn(&Target) -> Arc<ClientConfig> + Send + Sync;
 
 #[derive(Clone)]
 enum Trust {
-    Platform,
+    /// And these.
+    Platform(Arc<[CertificateDer<'static>]>),
     Roots(Arc<RootCertStore>),
     AnyCertificate,
 }
@@ -75,20 +74,39 @@ impl TlsConfig {
     ///
     /// Its roots are read at the first handshake.
     pub fn platform() -> Self {
-        Self::of(Source::Own { trust: Trust::Platform, identity: None })
+        Self::of(Source::Own { trust: Trust::Platform([].into()), identity: None })
     }
 
     /// Trusts these roots, in PEM, and no others.
     ///
     /// Without a root in it, or with a broken one, it is an error for which [`Error::is_builder`] holds.
     pub fn roots_pem(pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        for root in certificates(pem.as_ref(), "reading the root certificates")? {
-            roots.add(root).map_err(|error| {
-                Error::builder("a root certificate cannot be used").because(error)
-            })?;
-        }
+        let roots = certificates(pem.as_ref(), "reading the root certificates")?;
+        let roots = store(RootCertStore::empty(), roots)?;
         Ok(Self::of(Source::Own { trust: Trust::Roots(Arc::new(roots)), identity: None }))
+    }
+
+    /// Trusts these roots, in PEM, as well: a company's own beside those of the platform, say.
+    ///
+    /// It is an error for which [`Error::is_builder`] holds if there is none in it or a broken one, or if the
+    /// configuration is one that roots cannot be added to.
+    pub fn add_roots_pem(self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let Source::Own { trust, identity } = self.source else {
+            return Err(Error::builder("a rustls configuration has its own roots: set them there"));
+        };
+        let more = certificates(pem.as_ref(), "reading the root certificates")?;
+        let trust = match trust {
+            Trust::Platform(extra) => {
+                // Broken ones are told of here, and not at the first handshake.
+                store(RootCertStore::empty(), more.clone())?;
+                Trust::Platform(extra.iter().cloned().chain(more).collect())
+            }
+            Trust::Roots(roots) => Trust::Roots(store(Arc::unwrap_or_clone(roots), more)?.into()),
+            Trust::AnyCertificate => {
+                return Err(Error::builder("any certificate is accepted: roots mean nothing"));
+            }
+        };
+        Ok(Self::of(Source::Own { trust, identity }))
     }
 
     /// Trusts **anyone**: whoever is on the way can read and change everything. For tests.
@@ -184,7 +202,10 @@ impl Trust {
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()?;
         match self {
-            Self::Platform => builder.with_platform_verifier(),
+            Self::Platform(extra) => {
+                let verifier = Arc::new(platform::verifier(extra, provider)?);
+                Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
+            }
             Self::Roots(roots) => Ok(builder.with_root_certificates(roots.clone())),
             Self::AnyCertificate => {
                 let verifier = Arc::new(AnyCertificate::new(&provider));
@@ -231,6 +252,17 @@ fn offer(protocols: Protocols) -> Vec<Vec<u8>> {
     offer
 }
 
+fn store(
+    mut store: RootCertStore,
+    roots: Vec<CertificateDer<'static>>,
+) -> Result<RootCertStore, Error> {
+    for root in roots {
+        let wrong = |error| Error::builder("a root certificate cannot be used").because(error);
+        store.add(root).map_err(wrong)?;
+    }
+    Ok(store)
+}
+
 fn certificates(pem: &[u8], doing: &'static str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match parsed {
@@ -245,7 +277,7 @@ fn certificates(pem: &[u8], doing: &'static str) -> Result<Vec<CertificateDer<'s
 impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (trust, identity) = match &self.source {
-            Source::Own { trust: Trust::Platform, identity } => ("platform roots", identity),
+            Source::Own { trust: Trust::Platform(_), identity } => ("platform roots", identity),
             Source::Own { trust: Trust::Roots(_), identity } => ("given roots", identity),
             Source::Own { trust: Trust::AnyCertificate, identity } => {
                 ("DANGER: any certificate is accepted", identity)

@@ -27,8 +27,8 @@ async fn the_response_says_that_it_came_over_http2() {
 
 #[tokio::test]
 async fn more_requests_than_streams_are_all_served() {
-    let origin = Origin::new().streams(3);
-    let transport = origin.http2().max_connections(1).build().unwrap();
+    let origin = Origin::new();
+    let transport = origin.http2_with_streams(3).max_connections(1).build().unwrap();
     let requests = (0..40).map(|_| transport.request("GET", "http://a.example/"));
     let responses = join_all(requests.map(IntoFuture::into_future)).await;
     assert!(responses.iter().all(Result::is_ok), "{responses:?}");

@@ -5,3 +5,5 @@ mod http1;
 mod http2;
 mod keeping;
 mod script;
+#[cfg(all(feature = "http2", feature = "_rustls"))]
+mod tls;

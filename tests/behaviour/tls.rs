@@ -154,6 +154,25 @@ async fn the_platform_does_not_trust_a_stranger() {
 }
 
 #[tokio::test]
+async fn roots_can_be_added_to_the_platforms_and_to_others() {
+    let (company, other) = (Authority::new(), Authority::new());
+    for before in [TlsConfig::platform(), trusting(&other)] {
+        let tls = before.add_roots_pem(company.pem()).unwrap();
+        let server = company.certify("example.com").server(&[]);
+        let (connected, _) = shake(target("https://example.com"), tls, server).await;
+        connected.unwrap();
+    }
+}
+
+#[test]
+fn roots_are_not_added_where_they_would_mean_nothing() {
+    let authority = Authority::new();
+    let any = TlsConfig::danger_accept_any_certificate();
+    assert!(any.add_roots_pem(authority.pem()).unwrap_err().is_builder());
+    assert!(TlsConfig::platform().add_roots_pem("nothing").unwrap_err().is_builder());
+}
+
+#[tokio::test]
 async fn an_address_is_verified_as_an_address() {
     let authority = Authority::new();
     for (url, address) in [("https://127.0.0.1", "127.0.0.1"), ("https://[::1]:8443", "::1")] {

@@ -141,8 +141,8 @@ mod shared {
 
     #[tokio::test]
     async fn another_connection_is_opened_when_the_streams_run_out() {
-        let origin = Origin::new().streams(2);
-        let transport = origin.http2().build().unwrap();
+        let origin = Origin::new();
+        let transport = origin.http2_with_streams(2).build().unwrap();
         transport.request("GET", "http://a.example/").await.unwrap();
         let requests: Vec<_> = (0..10)
             .map(|_| transport.request("GET", "http://a.example/gated").into_future())

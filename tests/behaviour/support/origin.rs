@@ -12,13 +12,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::{io::DuplexStream, sync::Semaphore};
 use tower_transport::{
     Transport,
     connect::{MemoryConnector, MemoryListener},
     transport::TransportBuilder,
 };
+
+#[cfg(feature = "http2")]
+mod http2;
 
 /// What a server and its test know in common.
 #[derive(Clone)]
@@ -30,7 +33,6 @@ pub(crate) struct Origin {
     most: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
     keep_alive: Option<&'static str>,
-    streams: u32,
 }
 
 impl Origin {
@@ -42,7 +44,6 @@ impl Origin {
             most: Arc::default(),
             requests: Arc::default(),
             keep_alive: None,
-            streams: 100,
         }
     }
 
@@ -52,25 +53,11 @@ impl Origin {
         self
     }
 
-    /// So many streams at once.
-    pub(crate) fn streams(mut self, streams: u32) -> Self {
-        self.streams = streams;
-        self
-    }
-
     /// Serves HTTP/1.1 to a transport.
     pub(crate) fn http1(&self) -> TransportBuilder {
         let (connector, listener) = MemoryConnector::pair();
         tokio::spawn(self.clone().accept(listener, Self::speak_http1));
         Transport::builder().connector(connector)
-    }
-
-    /// Serves HTTP/2 to a transport that knows it beforehand.
-    #[cfg(feature = "http2")]
-    pub(crate) fn http2(&self) -> TransportBuilder {
-        let (connector, listener) = MemoryConnector::pair();
-        tokio::spawn(self.clone().accept(listener, Self::speak_http2));
-        Transport::builder().connector(connector).http2_prior_knowledge()
     }
 
     /// Connections opened so far.
@@ -88,12 +75,7 @@ impl Origin {
         self.most.load(Ordering::SeqCst)
     }
 
-    /// Requests that came.
-    pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    async fn accept(self, mut listener: MemoryListener, speak: fn(Self, DuplexStream)) {
+    async fn accept(self, mut listener: MemoryListener, speak: impl Fn(Self, DuplexStream)) {
         while let Some((io, _)) = listener.accept().await {
             self.opened.fetch_add(1, Ordering::SeqCst);
             let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
@@ -106,21 +88,6 @@ impl Origin {
         tokio::spawn(async move {
             let answer = service_fn(|request| self.answer(request));
             let _ = conn::http1::Builder::new().serve_connection(TokioIo::new(io), answer).await;
-            self.open.fetch_sub(1, Ordering::SeqCst);
-        });
-    }
-
-    #[cfg(feature = "http2")]
-    fn speak_http2(self, io: DuplexStream) {
-        tokio::spawn(async move {
-            let mut server = conn::http2::Builder::new(TokioExecutor::new());
-            server.max_concurrent_streams(self.streams);
-            let this = self.clone();
-            let answer = service_fn(move |request| {
-                let this = this.clone();
-                async move { this.answer(request).await }
-            });
-            let _ = server.serve_connection(TokioIo::new(io), answer).await;
             self.open.fetch_sub(1, Ordering::SeqCst);
         });
     }

@@ -1,0 +1,48 @@
+//! The pseudo-fields of HTTP/2.
+
+use http::{
+    Method, Request, Uri,
+    header::HOST,
+    uri::{self, Authority},
+};
+
+use super::{RawTarget, authority_form, path, raw, without_zone};
+use crate::{
+    error::Error,
+    target::{Origin, Scheme},
+};
+
+/// What the pseudo-fields of an HTTP/2 request are made of (RFC 9113 §8.3.1): `CONNECT` has an authority only.
+pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
+    let raw = raw(request).map(|RawTarget(raw)| raw);
+    if request.method() == Method::CONNECT {
+        return raw.cloned().map_or_else(|| authority_form(origin), Ok);
+    }
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(origin.scheme().into());
+    parts.authority = Some(authority(request, origin)?);
+    parts.path_and_query = Some(path(raw.unwrap_or(request.uri()))?);
+    Uri::from_parts(parts).map_err(|error| Error::builder("the URL cannot be sent").because(error))
+}
+
+/// A caller who sets `Host` means another name than the URL's, on HTTP/2 as on HTTP/1.1.
+fn authority<B>(request: &Request<B>, origin: &Origin) -> Result<Authority, Error> {
+    let named = match request.headers().get(HOST) {
+        // An authority with a user would be one, but not for a request (RFC 9113 §8.3.1).
+        Some(host) if host.as_bytes().contains(&b'@') => {
+            return Err(Error::builder("`Host` holds a user or a password"));
+        }
+        Some(host) => Authority::try_from(host.as_bytes()),
+        None => Authority::try_from(&*without_zone(&origin.authority())),
+    };
+    named.map_err(|error| Error::builder("`Host` is not an authority").because(error))
+}
+
+impl From<Scheme> for uri::Scheme {
+    fn from(scheme: Scheme) -> Self {
+        match scheme {
+            Scheme::Http => Self::HTTP,
+            Scheme::Https => Self::HTTPS,
+        }
+    }
+}

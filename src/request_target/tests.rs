@@ -1,0 +1,114 @@
+//! Tables: what is asked for, and what goes over the wire on each protocol.
+
+use http::{HeaderValue, header::HOST, uri::Authority};
+
+use super::*;
+
+/// What goes over the wire, or why nothing does.
+type Written = Result<String, String>;
+
+fn request(method: &str, url: &str) -> (Request<()>, Origin) {
+    let request = Request::builder().method(method).uri(url).body(()).unwrap();
+    let origin = Origin::try_from(request.uri()).unwrap();
+    (request, origin)
+}
+
+/// The request line's target and `Host` of HTTP/1.1.
+fn on_http1(request: &Request<()>, origin: &Origin) -> Written {
+    let target = http1::target(request, origin).map_err(|error| error.to_string())?;
+    let usual = http1::usual_host(origin).map_err(|error| error.to_string())?;
+    let host = http1::host(request, origin, &usual).map_err(|error| error.to_string())?;
+    Ok(format!("{target} {}", host.to_str().unwrap()))
+}
+
+/// The `:scheme`, `:authority` and `:path` of HTTP/2; `-` for one that is not sent.
+fn on_http2(request: &Request<()>, origin: &Origin) -> Written {
+    let target = http2::target(request, origin).map_err(|error| error.to_string())?;
+    let scheme = target.scheme_str().unwrap_or("-");
+    let authority = target.authority().map_or("-", Authority::as_str);
+    let path = target.path_and_query().map_or("-", PathAndQuery::as_str);
+    Ok(format!("{scheme} {authority} {path}"))
+}
+
+#[test]
+fn the_url_says_the_target() {
+    let table = [
+        ("GET", "http://a", "/ a", "http a /"),
+        ("GET", "http://a/b?c#d", "/b?c a", "http a /b?c"),
+        ("GET", "http://a?b", "/?b a", "http a /?b"),
+        ("GET", "http://a//b/../c", "//b/../c a", "http a //b/../c"),
+        ("GET", "http://a/%C3%A9?%20", "/%C3%A9?%20 a", "http a /%C3%A9?%20"),
+        ("OPTIONS", "http://a", "/ a", "http a /"),
+        ("GET", "http://a:80/", "/ a", "http a /"),
+        ("GET", "https://a:443/", "/ a", "https a /"),
+        ("GET", "https://a:80/", "/ a:80", "https a:80 /"),
+        ("GET", "http://[::1]/", "/ [::1]", "http [::1] /"),
+        ("GET", "http://[fe80::1%25eth0]:81/", "/ [fe80::1]:81", "http [fe80::1]:81 /"),
+        ("CONNECT", "http://a", "a:80 a:80", "- a:80 -"),
+        ("CONNECT", "https://a/b", "a:443 a:443", "- a:443 -"),
+        (
+            "CONNECT",
+            "https://[fe80::1%25eth0]/",
+            "[fe80::1]:443 [fe80::1]:443",
+            "- [fe80::1]:443 -",
+        ),
+    ];
+    for (method, url, http1, http2) in table {
+        let (request, origin) = request(method, url);
+        assert_eq!(on_http1(&request, &origin).as_deref(), Ok(http1), "{method} {url}");
+        assert_eq!(on_http2(&request, &origin).as_deref(), Ok(http2), "{method} {url}");
+    }
+}
+
+#[test]
+fn a_raw_target_goes_before_the_url() {
+    let table = [
+        ("OPTIONS", "*", "* a:81", "http a:81 *"),
+        ("GET", "/b/%7e?c", "/b/%7e?c a:81", "http a:81 /b/%7e?c"),
+        ("GET", "http://c/d", "http://c/d c", "http a:81 /d"),
+        ("GET", "http://us:er@c:82/d", "http://us:er@c:82/d c:82", "http a:81 /d"),
+        ("CONNECT", "c:443", "c:443 c:443", "- c:443 -"),
+    ];
+    for (method, raw, http1, http2) in table {
+        let (mut request, origin) = request(method, "http://a:81/b");
+        request.extensions_mut().insert(raw.parse::<RawTarget>().unwrap());
+        assert_eq!(on_http1(&request, &origin).as_deref(), Ok(http1), "{method} {raw}");
+        assert_eq!(on_http2(&request, &origin).as_deref(), Ok(http2), "{method} {raw}");
+    }
+}
+
+#[test]
+fn a_path_that_is_not_ascii_is_an_error_for_both_protocols() {
+    for url in ["http://a/caf\u{e9}", "http://a/?caf\u{e9}", "http://a?\u{e9}"] {
+        let (request, origin) = request("GET", url);
+        let expected = "the URL holds a character that is not ASCII: percent-encode it";
+        assert_eq!(on_http1(&request, &origin).unwrap_err(), expected);
+        assert_eq!(on_http2(&request, &origin).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn what_would_end_the_request_line_is_no_raw_target() {
+    for raw in ["", "/a b", "/a\r\nb: c", "/\t", "/\0", "/caf\u{e9}", "/\u{7f}"] {
+        let error = raw.parse::<RawTarget>().unwrap_err();
+        assert!(error.is_builder() && !error.was_sent(), "{error:?}");
+    }
+}
+
+#[test]
+fn a_callers_host_is_the_authority_of_http2() {
+    let table = [
+        ("b.example", Some("http b.example /")),
+        ("b.example:81", Some("http b.example:81 /")),
+        ("[::1]", Some("http [::1] /")),
+        ("", None),
+        ("two words", None),
+        ("us:er@b", None),
+        ("b/c", None),
+    ];
+    for (host, expected) in table {
+        let (mut request, origin) = request("GET", "http://a/");
+        request.headers_mut().insert(HOST, HeaderValue::from_static(host));
+        assert_eq!(on_http2(&request, &origin).ok().as_deref(), expected, "{host}");
+    }
+}
