@@ -13,6 +13,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// It is cheap to clone, because one failed connection attempt is told to every request that waited for it.
 ///
 /// ```
+/// # #[cfg(feature = "tokio")]
 /// # async fn example() -> Result<(), tower_transport::Error> {
 /// match tower_transport::request("GET", "https://www.example.com/").await {
 ///     Ok(response) => println!("{}", response.status()),

@@ -86,16 +86,15 @@ enum Connector {
     Given(Over),
 }
 
-type Over = Box<dyn FnOnce(Stack) -> Pool<HttpConnection<Body>, Body> + Send>;
+/// Puts the layers over a connector, which is to keep to these.
+type Over = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> Pool<HttpConnection<Body>, Body> + Send>;
 
-/// The layers, outermost first, and what the innermost part is to keep to.
+/// The layers, outermost first.
 struct Stack {
     pool: PoolLayer<Body>,
     negotiate: NegotiateLayer<Body>,
     retry: ConnectRetryLayer,
     tls: TlsLayer,
-    timeouts: Timeouts,
-    runtime: Runtime,
 }
 
 impl Stack {
@@ -103,7 +102,7 @@ impl Stack {
     where
         C: Connect<Target> + Clone + Send + 'static,
     {
-        let Self { pool, negotiate, retry, tls, .. } = self;
+        let Self { pool, negotiate, retry, tls } = self;
         pool.layer(negotiate.layer(retry.layer(tls.layer(connector))))
     }
 }
@@ -293,7 +292,7 @@ impl TransportBuilder {
     where
         C: Connect<Target> + Clone + Send + 'static,
     {
-        self.given(Box::new(|stack| stack.over(connector)));
+        self.given(Box::new(|stack, _, _| stack.over(connector)));
         self
     }
 
@@ -325,12 +324,10 @@ impl TransportBuilder {
             negotiate: negotiate.runtime(runtime.clone()),
             retry: ConnectRetryLayer::on(runtime.clone(), retries),
             tls: TlsLayer::new(tls),
-            timeouts,
-            runtime,
         };
         let pool = match connector {
-            Connector::Default => direct::under(stack),
-            Connector::Given(over) => over(stack),
+            Connector::Default => direct::under(stack, timeouts, runtime),
+            Connector::Given(over) => over(stack, timeouts, runtime),
         };
         Transport { pool, grace }
     }

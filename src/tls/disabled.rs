@@ -23,15 +23,12 @@ pub struct TlsConfig {}
 
 /// Refuses the targets that want TLS.
 #[derive(Clone, Debug, Default)]
-pub struct TlsLayer {
-    config: TlsConfig,
-}
+pub struct TlsLayer {}
 
 /// A connector for `http` alone.
 #[derive(Clone, Debug)]
 pub struct Tls<C> {
     inner: C,
-    config: TlsConfig,
 }
 
 /// The bytes of a connection, which are as they came.
@@ -57,8 +54,8 @@ impl TlsConfig {
 
 impl TlsLayer {
     /// No TLS by any configuration.
-    pub fn new(config: TlsConfig) -> Self {
-        Self { config }
+    pub fn new(_: TlsConfig) -> Self {
+        Self {}
     }
 }
 
@@ -66,7 +63,7 @@ impl<C> Layer<C> for TlsLayer {
     type Service = Tls<C>;
 
     fn layer(&self, inner: C) -> Tls<C> {
-        Tls { inner, config: self.config.clone() }
+        Tls { inner }
     }
 }
 

@@ -11,7 +11,9 @@ use crate::{
     error::Error,
     io::Io,
     negotiate::HttpConnection,
+    options::Timeouts,
     pool::Pool,
+    rt::Runtime,
     target::{Route, Target},
 };
 
@@ -22,16 +24,20 @@ impl TransportBuilder {
         R: Resolve + Clone + Send + 'static,
     {
         self.resolves = true;
-        self.given(Box::new(|stack| {
-            let tcp = tcp(&stack).resolver(resolver);
+        self.given(Box::new(|stack, timeouts, runtime| {
+            let tcp = tcp(timeouts, runtime).resolver(resolver);
             stack.over(Direct { tcp, unix: UnixConnector::new() })
         }));
         self
     }
 }
 
-pub(super) fn under(stack: Stack) -> Pool<HttpConnection<Body>, Body> {
-    let tcp = tcp(&stack);
+pub(super) fn under(
+    stack: Stack,
+    timeouts: Timeouts,
+    runtime: Runtime,
+) -> Pool<HttpConnection<Body>, Body> {
+    let tcp = tcp(timeouts, runtime);
     stack.over(Direct { tcp, unix: UnixConnector::new() })
 }
 
@@ -47,8 +53,8 @@ pub(super) fn check(_connector_is_given: bool, resolves: bool, base: &Base) -> R
 }
 
 /// The pool bounds every dial by what the request allows, so this plans only.
-fn tcp(stack: &Stack) -> TcpConnector {
-    TcpConnector::new().planned_time(stack.timeouts.connect).runtime(stack.runtime.clone())
+fn tcp(timeouts: Timeouts, runtime: Runtime) -> TcpConnector {
+    TcpConnector::new().planned_time(timeouts.connect).runtime(runtime)
 }
 
 /// Goes by the route of the target.

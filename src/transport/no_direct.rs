@@ -9,11 +9,11 @@ use tower_service::Service;
 
 use super::{Base, Stack};
 use crate::{
-    body::Body, connect::Connected, error::Error, io::Io, negotiate::HttpConnection, pool::Pool,
-    target::Target,
+    body::Body, connect::Connected, error::Error, io::Io, negotiate::HttpConnection,
+    options::Timeouts, pool::Pool, rt::Runtime, target::Target,
 };
 
-pub(super) fn under(stack: Stack) -> Pool<HttpConnection<Body>, Body> {
+pub(super) fn under(stack: Stack, _: Timeouts, _: Runtime) -> Pool<HttpConnection<Body>, Body> {
     stack.over(Nowhere)
 }
 

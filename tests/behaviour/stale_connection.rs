@@ -160,13 +160,13 @@ fn what_happens_to_an_idle_connection_is_seen_by_a_busy_thread() {
     on_every_runtime(100, Scene::tcp);
 }
 
-#[cfg(feature = "_rustls")]
+#[cfg(all(feature = "http2", feature = "_rustls"))]
 #[test]
 fn what_happens_to_an_idle_connection_is_seen_through_tls() {
     on_every_runtime(20, Scene::tls);
 }
 
-#[cfg(feature = "_rustls")]
+#[cfg(all(feature = "http2", feature = "_rustls"))]
 #[tokio::test]
 async fn a_session_ticket_on_an_idle_connection_is_no_poison() {
     let scene = Scene::tls(first([Serve]));

@@ -2,6 +2,8 @@
 
 #[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
 pub(crate) mod frames;
+#[cfg(feature = "http1")]
+pub(crate) mod given_runtime;
 #[cfg(all(
     feature = "hyper-util",
     feature = "http1",

@@ -15,7 +15,10 @@ use tower_transport::{
     target::Target,
 };
 
-use crate::support::origin::{Origin, settle};
+use crate::support::{
+    given_runtime,
+    origin::{Origin, settle},
+};
 
 /// Connects, or fails, after so many seconds, and counts how often it was asked to.
 fn slowly(
@@ -24,7 +27,7 @@ fn slowly(
     dials: Arc<AtomicUsize>,
     fails: bool,
 ) -> tower_transport::transport::TransportBuilder {
-    Transport::builder().connector(service_fn(move |target: Target| {
+    given_runtime::transport().connector(service_fn(move |target: Target| {
         let mut connector = connector.clone();
         dials.fetch_add(1, Ordering::SeqCst);
         async move {

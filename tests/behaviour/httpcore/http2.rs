@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tower_transport::{RequestExt, Transport, connect::MemoryConnector};
 
 use super::script::rows;
-use crate::support::origin::settle;
+use crate::support::{given_runtime, origin::settle};
 
 /// No limit to the streams.
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
@@ -40,7 +40,7 @@ fn http2(connections: Vec<Vec<Vec<u8>>>) -> Transport {
             tokio::spawn(answer(io, answers));
         }
     });
-    Transport::builder().connector(connector).http2_prior_knowledge().build().unwrap()
+    given_runtime::transport().connector(connector).http2_prior_knowledge().build().unwrap()
 }
 
 async fn answer(mut io: DuplexStream, answers: Vec<Vec<u8>>) -> std::io::Result<()> {
@@ -114,7 +114,7 @@ async fn an_answer_that_goaway_leaves_out_is_no_answer() {
 #[tokio::test]
 async fn bytes_of_another_protocol_are_a_protocol_error() {
     let (connector, mut listener) = MemoryConnector::pair();
-    let builder = Transport::builder().connector(connector);
+    let builder = given_runtime::transport().connector(connector);
     let transport = builder.http2_prior_knowledge().build().unwrap();
     tokio::spawn(async move {
         while let Some((mut io, _)) = listener.accept().await {

@@ -7,6 +7,8 @@ use tower_transport::{
     transport::TransportBuilder,
 };
 
+use crate::support::given_runtime;
+
 /// An answer that ends with this is the last: the connection is closed behind it.
 pub(crate) const CLOSE: &str = "<close>";
 
@@ -26,7 +28,7 @@ pub(crate) fn http1(connections: &'static [&'static [&'static str]]) -> Transpor
             tokio::spawn(answer(io, answers));
         }
     });
-    Transport::builder().connector(connector)
+    given_runtime::transport().connector(connector)
 }
 
 async fn answer(mut io: DuplexStream, answers: &[&str]) -> std::io::Result<()> {
@@ -56,7 +58,7 @@ pub(crate) async fn read_to_end(mut io: DuplexStream) -> std::io::Result<()> {
 /// A transport, and where its connections arrive.
 pub(crate) fn listened_to() -> (TransportBuilder, MemoryListener) {
     let (connector, listener) = MemoryConnector::pair();
-    (Transport::builder().connector(connector), listener)
+    (given_runtime::transport().connector(connector), listener)
 }
 
 /// A line for each connection: as `example.com:80 HTTP/1.1 Active 1`.

@@ -15,10 +15,11 @@ use hyper::{body::Incoming, server::conn, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{io::DuplexStream, sync::Semaphore};
 use tower_transport::{
-    Transport,
     connect::{MemoryConnector, MemoryListener},
     transport::TransportBuilder,
 };
+
+use super::given_runtime;
 
 #[cfg(feature = "http2")]
 mod http2;
@@ -57,7 +58,7 @@ impl Origin {
     pub(crate) fn http1(&self) -> TransportBuilder {
         let (connector, listener) = MemoryConnector::pair();
         tokio::spawn(self.clone().accept(listener, Self::speak_http1));
-        Transport::builder().connector(connector)
+        given_runtime::transport().connector(connector)
     }
 
     /// Connections opened so far.

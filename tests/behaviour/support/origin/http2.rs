@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use hyper::{server::conn, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::DuplexStream;
-use tower_transport::{Transport, connect::MemoryConnector, transport::TransportBuilder};
+use tower_transport::{connect::MemoryConnector, transport::TransportBuilder};
 
 use super::Origin;
+use crate::support::given_runtime;
 
 impl Origin {
     /// Serves HTTP/2 to a transport that knows it beforehand.
@@ -20,7 +21,7 @@ impl Origin {
         let (connector, listener) = MemoryConnector::pair();
         let speak = move |origin: Self, io| origin.speak_http2(io, streams);
         tokio::spawn(self.clone().accept(listener, speak));
-        Transport::builder().connector(connector).http2_prior_knowledge()
+        given_runtime::transport().connector(connector).http2_prior_knowledge()
     }
 
     /// Requests that came.
