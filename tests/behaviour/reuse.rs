@@ -19,6 +19,16 @@ async fn a_second_request_uses_the_first_ones_connection() {
     assert_eq!(transport.to_string(), text);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_after_the_other_they_need_one_connection_on_any_number_of_threads() {
+    let origin = Origin::new();
+    let transport = origin.http1().build().unwrap();
+    for _ in 0..500 {
+        transport.request("GET", "http://a.example/").await.unwrap();
+    }
+    assert_eq!(origin.opened(), 1);
+}
+
 #[tokio::test]
 async fn a_response_holds_its_connection_until_its_body_is_read() {
     let origin = Origin::new();
