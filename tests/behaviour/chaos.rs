@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tower_transport::{RequestExt, transport::TransportBuilder};
+use tower_transport::RequestExt;
 
 use crate::support::{
     scene::{Scene, at_rest},
@@ -107,6 +107,8 @@ async fn no_post_is_seen_twice() {
 
 #[cfg(feature = "http2")]
 mod http2 {
+    use tower_transport::transport::TransportBuilder;
+
     use super::*;
     use crate::support::{frames::open, scripted::Step::ServeSome};
 
