@@ -93,10 +93,14 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     }
 
     /// Stands in line. Whoever comes first serves: a returned connection, a freed stream, a finished dial.
+    ///
+    /// Who was served in vain comes `again` under the turn of that time. At the end of the line it might be refused for
+    /// ever by a server that answers only so many on each connection.
     pub(crate) fn wait(
         &mut self,
         key: &K,
         waiter: W,
+        again: Option<Turn>,
         connect_limit: Option<Duration>,
         now: Instant,
         todo: &mut Todo<K, C, W>,
@@ -108,7 +112,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             return Err(NoWait::QueueFull);
         }
         let desk = self.desk_of(key);
-        let turn = self.next_turn();
+        let turn = again.unwrap_or_else(|| self.next_turn());
         self.waiting += 1;
         self.desk(desk).waiters.insert(turn, (waiter, connect_limit));
         self.settle(desk, now, todo);

@@ -14,6 +14,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
+    book::Turn,
     lease::{Fitness, Lease, PoolBody},
     retry::{Failure, TRIES, is_idempotent},
     shared::{Key, Shared, Waiting},
@@ -57,6 +58,8 @@ struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
     /// How long it may still wait: all waits together are bounded by one pool timeout.
     patience: Option<Duration>,
     tries: u32,
+    /// Its place in the line, if it had a connection before: who has to come again goes before who came later.
+    turn: Option<Turn>,
     is_idempotent: bool,
     is_connect: bool,
 }
@@ -139,6 +142,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             timeouts,
             patience: timeouts.pool,
             tries: 0,
+            turn: None,
         }
     }
 
@@ -147,7 +151,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
             None => Step::Waiting {
-                waiting: self.pool.wait(&self.key, self.timeouts.connect)?,
+                waiting: self.pool.wait(&self.key, self.turn, self.timeouts.connect)?,
                 deadline: self.patience.map(|patience| self.pool.runtime.sleep(patience)),
                 since: self.pool.runtime.now(),
             },
@@ -180,6 +184,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         let Step::Leased(mut lease) = std::mem::replace(&mut self.step, Step::Done) else {
             return None;
         };
+        self.turn = self.turn.or(Some(lease.turn()));
         if fitness != Fitness::Fit && lease.is_reused() && self.tries + 1 < TRIES {
             self.tries += u32::from(lease.is_shared());
             self.step = Step::Choosing;

@@ -12,7 +12,7 @@ use http::Request;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    book::PlaceId,
+    book::{PlaceId, Turn},
     shared::{Kept, Key, Shared},
 };
 use crate::{connect::ConnectInfo, connection::Connection};
@@ -30,6 +30,7 @@ pub(super) struct Lease<C: Connection<Request<B>>, B: 'static, K: Key> {
     place: PlaceId,
     held: Option<Held<C>>,
     served: u64,
+    turn: Turn,
     /// A request was sent on it, so it is fit for another only when its answer has come to its end.
     begun: bool,
 }
@@ -54,8 +55,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         place: PlaceId,
         held: Held<C>,
         served: u64,
+        turn: Turn,
     ) -> Self {
-        Self { pool, place, held: Some(held), served, begun: false }
+        Self { pool, place, held: Some(held), served, turn, begun: false }
     }
 
     fn connection(&mut self) -> Option<&mut C> {
@@ -75,6 +77,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     /// How many requests the connection has been given, with this one.
     pub(super) fn served(&self) -> u64 {
         self.served
+    }
+
+    /// When it was handed out, in the order of the line.
+    pub(super) fn turn(&self) -> Turn {
+        self.turn
     }
 
     pub(super) fn is_shared(&self) -> bool {

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Limits,
-    book::{Book, Checkout, Dial, Handle, Known, PlaceId, Ticket, Todo, Told},
+    book::{Book, Checkout, Dial, Handle, Known, PlaceId, Ticket, Todo, Told, Turn},
     lease::{Held, Lease},
 };
 use crate::{
@@ -103,11 +103,13 @@ where
     pub(super) fn wait(
         self: &Arc<Self>,
         key: &K,
+        again: Option<Turn>,
         connect_limit: Option<Duration>,
     ) -> Result<Waiting<C, B, K>, Error> {
         use super::book::NoWait;
         let (waiter, served) = oneshot::channel();
-        let place = self.event(|book, now, todo| book.wait(key, waiter, connect_limit, now, todo));
+        let place =
+            self.event(|book, now, todo| book.wait(key, waiter, again, connect_limit, now, todo));
         match place {
             Ok(ticket) => Ok(Waiting { served, _place: InLine { pool: self.clone(), ticket } }),
             Err(NoWait::Closed) => Err(closed()),
@@ -210,7 +212,7 @@ where
     }
 
     fn lease(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Option<Lease<C, B, K>> {
-        let Checkout { place, handle, served } = checkout;
+        let Checkout { place, handle, served, turn } = checkout;
         let held = match handle {
             Handle::Exclusive(kept) => Held::Exclusive(kept),
             Handle::Shared(kept) => match kept.connection.share() {
@@ -223,7 +225,7 @@ where
                 }
             },
         };
-        Some(Lease::new(self.clone(), place, held, served))
+        Some(Lease::new(self.clone(), place, held, served, turn))
     }
 
     fn dial(self: &Arc<Self>, permit: Dial<K>) {

@@ -11,6 +11,8 @@ mod bad_input;
 mod body_end;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod cancellation;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod chaos;
 #[cfg(feature = "http1")]
 mod closing;
 #[cfg(feature = "tokio")]
@@ -55,6 +57,8 @@ mod tcp;
 mod tls;
 #[cfg(not(feature = "_rustls"))]
 mod tls_disabled;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod tls_faults;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
 #[cfg(feature = "http1")]

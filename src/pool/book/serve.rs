@@ -52,6 +52,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let places = &self.places;
         let free = |id: &PlaceId| places.get(id).is_some_and(Place::has_free_stream);
         let id = self.desks.get(&desk)?.shared.iter().copied().find(free)?;
+        let turn = self.next_turn();
         let place = self.place(id);
         let State::Shared { connection, used, idle } = &mut place.state else { return None };
         *used += 1;
@@ -61,7 +62,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if let Some(idle) = rested {
             self.idle.remove(&idle.turn);
         }
-        Some(Checkout { place: id, handle, served })
+        Some(Checkout { place: id, handle, served, turn })
     }
 
     /// The newest idle one: it is the least likely to be stale, and the others get old enough to be closed.
@@ -89,7 +90,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             place.served += 1;
             let served = place.served;
             self.idle.remove(&idle.turn);
-            return Some(Checkout { place: id, handle: Handle::Exclusive(connection), served });
+            let (handle, turn) = (Handle::Exclusive(connection), self.next_turn());
+            return Some(Checkout { place: id, handle, served, turn });
         }
     }
 
@@ -112,10 +114,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if self.desk(desk).waiters.is_empty() || self.is_anothers_turn(desk) {
             return self.rest_exclusive(id, connection, keep_alive, now, todo);
         }
+        let turn = self.next_turn();
         let place = self.place(id);
         place.served += 1;
         let (served, handle) = (place.served, Handle::Exclusive(connection));
-        self.serve_first(desk, Checkout { place: id, handle, served }, todo);
+        self.serve_first(desk, Checkout { place: id, handle, served, turn }, todo);
     }
 
     /// An exclusive connection rests, unless it may not.

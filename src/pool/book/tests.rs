@@ -76,7 +76,7 @@ impl World {
         }
         let waiter = self.next_waiter;
         self.next_waiter += 1;
-        let place = self.event(|book, now, todo| book.wait(&key, waiter, None, now, todo));
+        let place = self.event(|book, now, todo| book.wait(&key, waiter, None, None, now, todo));
         if !self.served.contains(&waiter) {
             self.tickets.insert(waiter, place.ok()?);
         }
@@ -286,7 +286,7 @@ fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
     let mut world = World::new(limits(9));
     let second = Duration::from_secs(1);
     for (waiter, limit) in [(0, Some(second)), (1, Some(9 * second)), (2, None)] {
-        world.event(|book, now, todo| book.wait(&"a", waiter, limit, now, todo)).unwrap();
+        world.event(|book, now, todo| book.wait(&"a", waiter, None, limit, now, todo)).unwrap();
     }
     let (place, _) = world.dialing.pop_first().unwrap();
     let told = Told::WaitingNoLonger(second);
@@ -295,6 +295,23 @@ fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
     assert_eq!(world.dialing.len(), 1);
     world.dialed(true);
     assert_eq!(world.served, [1, 2]);
+}
+
+#[test]
+fn who_comes_again_goes_before_who_came_later() {
+    let mut world = World::new(limits(1));
+    world.request("a");
+    world.dialed(false);
+    world.give_back(0);
+    let checkout = world.event(|book, now, todo| book.checkout(&"a", now, todo)).unwrap();
+    world.take_out(&checkout);
+    world.requests(2, "a");
+    let again = Some(checkout.turn);
+    world.event(|book, now, todo| book.wait(&"a", 9, again, None, now, todo)).unwrap();
+    world.discard(0);
+    world.transports_close();
+    world.dialed(false);
+    assert_eq!(world.served, [0, 9]);
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub(crate) struct Checkout<C> {
     pub(crate) handle: Handle<C>,
     /// How many requests it has been given, with this one.
     pub(crate) served: u64,
+    /// Under which a request that has to wait again goes before all who came later.
+    pub(crate) turn: Turn,
 }
 
 /// An exclusive connection is moved about, a shared one stays in the book.

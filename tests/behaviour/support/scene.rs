@@ -23,7 +23,7 @@ pub(crate) struct Scene {
     pub(crate) origin: Arc<Origin>,
     /// The host and the port, as errors must name them.
     pub(crate) host: String,
-    scheme: &'static str,
+    pub(super) scheme: &'static str,
     _server: Option<Server>,
 }
 
@@ -108,12 +108,6 @@ impl Scene {
         let builder = settings(connector, Transport::builder().max_connections(1));
         let (transport, host) = (builder.build().unwrap(), "origin.example:80".into());
         Self { transport, origin, host, scheme: "http", _server: None }
-    }
-
-    /// The same origin under another scheme.
-    pub(crate) fn under(mut self, scheme: &'static str) -> Self {
-        self.scheme = scheme;
-        self
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -31,6 +31,9 @@ pub(crate) enum Step {
     /// Answers every HTTP/2 request from here on.
     #[cfg(feature = "http2")]
     ServeHttp2,
+    /// The same, but refuses each so-manieth, and says GOAWAY with so many answered.
+    #[cfg(feature = "http2")]
+    ServeSome { refused: usize, answered: usize },
     /// Lets the other tasks have their turn.
     Turn,
     /// Writes.
@@ -39,6 +42,8 @@ pub(crate) enum Step {
     Wait,
     /// Lets the test know that it has come so far.
     Tell,
+    /// Reads a request and answers it.
+    Answer,
     /// Answers every request from here on.
     Serve,
     /// Reads to the end.
@@ -78,6 +83,7 @@ pub(crate) fn each(scripts: Vec<Vec<Step>>) -> Script {
 pub(crate) struct Origin {
     script: Script,
     accepted: AtomicUsize,
+    answered: AtomicUsize,
     heard: Mutex<Vec<String>>,
     gate: Semaphore,
     told: (Mutex<usize>, Condvar),
@@ -109,6 +115,7 @@ impl Origin {
         Arc::new(Self {
             script,
             accepted: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
             heard: Mutex::default(),
             gate: Semaphore::new(0),
             told: Default::default(),
@@ -119,6 +126,12 @@ impl Origin {
     /// Connections that came.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Requests that were answered over HTTP/2 in [`ServeSome`](Step::ServeSome).
+    #[cfg(feature = "http2")]
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
     }
 
     /// How many requests came whose line began like this.
@@ -178,6 +191,8 @@ impl Origin {
             Step::Frame(kind) => self.hear_frames(kind, wire).await,
             #[cfg(feature = "http2")]
             Step::ServeHttp2 => self.serve_http2(wire).await,
+            #[cfg(feature = "http2")]
+            Step::ServeSome { refused, answered } => self.serve_some(refused, answered, wire).await,
             Step::Turn => {
                 tokio::task::yield_now().await;
                 Ok(())
@@ -194,7 +209,10 @@ impl Origin {
                 self.tell();
                 Ok(())
             }
-            Step::Serve => self.serve(wire).await,
+            Step::Answer => self.answer(wire).await,
+            Step::Serve => loop {
+                self.answer(wire).await?;
+            },
             Step::Drain => tokio::io::copy(wire, &mut tokio::io::sink()).await.map(drop),
             Step::Hold => std::future::pending().await,
             Step::Finish => wire.shutdown().await,
@@ -219,18 +237,16 @@ impl Origin {
         Ok(head)
     }
 
-    async fn serve(&self, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
-        loop {
-            let head = self.hear(wire).await?.to_ascii_lowercase();
-            if head.contains("transfer-encoding: chunked") {
-                skip_chunks(wire).await?;
-            } else if let Some((_, rest)) = head.split_once("content-length: ") {
-                let length = rest.lines().next().and_then(|length| length.parse().ok());
-                skip(wire, length.unwrap_or(0)).await?;
-            }
-            wire.write_all(HELLO.as_bytes()).await?;
-            wire.flush().await?;
+    async fn answer(&self, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+        let head = self.hear(wire).await?.to_ascii_lowercase();
+        if head.contains("transfer-encoding: chunked") {
+            skip_chunks(wire).await?;
+        } else if let Some((_, rest)) = head.split_once("content-length: ") {
+            let length = rest.lines().next().and_then(|length| length.parse().ok());
+            skip(wire, length.unwrap_or(0)).await?;
         }
+        wire.write_all(HELLO.as_bytes()).await?;
+        wire.flush().await
     }
 
     #[cfg(feature = "http2")]
@@ -252,6 +268,39 @@ impl Origin {
             };
             wire.write_all(&answer).await?;
             wire.flush().await?;
+        }
+    }
+
+    /// Answers some requests, refuses others, and leaves alone what comes after its GOAWAY.
+    #[cfg(feature = "http2")]
+    async fn serve_some(
+        &self,
+        refused: usize,
+        answered: usize,
+        wire: &mut BufReader<impl Wire>,
+    ) -> io::Result<()> {
+        let (mut heard, mut left) = (0, answered);
+        loop {
+            let Heard { kind, flags, stream, .. } = self.hear_frame(wire).await?;
+            if kind == PING && flags & ACK == 0 {
+                wire.write_all(&frames::frame(PING, ACK, 0, &[0; 8])).await?;
+            }
+            if left == 0 || !matches!(kind, HEADERS | DATA) || flags & END_STREAM == 0 {
+                continue;
+            }
+            heard += 1;
+            let answer = match heard % refused {
+                0 => frames::reset(stream, frames::REFUSED_STREAM),
+                _ => {
+                    self.answered.fetch_add(1, Ordering::SeqCst);
+                    left -= 1;
+                    frames::hello(stream)
+                }
+            };
+            wire.write_all(&answer).await?;
+            if left == 0 {
+                wire.write_all(&frames::goaway(stream, frames::NO_ERROR)).await?;
+            }
         }
     }
 

@@ -14,6 +14,12 @@ use super::{
 };
 
 impl Scene {
+    /// The same origin under another scheme.
+    pub(crate) fn under(mut self, scheme: &'static str) -> Self {
+        self.scheme = scheme;
+        self
+    }
+
     /// Over TLS, by an authority that the transport trusts.
     pub(crate) fn tls(script: Script) -> Self {
         let authority = Authority::new();
