@@ -95,7 +95,8 @@ impl Error {
         self.report.kind == Kind::Tls
     }
 
-    /// The operating system reported an I/O error, here or in a cause.
+    /// An I/O error is the cause, near or far: mostly the operating system's, but also of what was read as a stream, like a
+    /// broken chunk.
     pub fn is_io(&self) -> bool {
         self.report.kind == Kind::Io || self.cause::<std::io::Error>().is_some()
     }
@@ -163,6 +164,11 @@ impl Error {
             Ok(ours) => *ours,
             Err(other) => Self::new(Kind::Connect, doing).because(other),
         }
+    }
+
+    /// An error of ours that came as an I/O error, because it had to pass as one.
+    pub(crate) fn inside(error: &std::io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
     }
 
     /// The first cause of this type, however deep.

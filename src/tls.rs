@@ -136,7 +136,7 @@ async fn handshake<I: Io>(
         .await
         .map_err(|error| failure::described(error, target))?;
     let info = described(connected.info, name, stream.get_ref().1);
-    Ok(Connected { io: MaybeTls::private(stream), info })
+    Ok(Connected { io: MaybeTls::private(stream, target.clone()), info })
 }
 
 /// The dot that ends an absolute name is no part of it in certificates (RFC 6066 §3), nor is the zone of an address.

@@ -7,8 +7,12 @@ use crate::{
     io::HeadTooLarge,
 };
 
-/// hyper's error under the name of what was done. An error of ours in it is that of the request's body.
+/// hyper's error under the name of what was done. An error of ours in it is that of the request's body, or came from
+/// below with the bytes and says itself what it is.
 pub(super) fn described(error: hyper::Error, doing: impl Into<String>) -> Error {
+    if let Some(below) = find::<io::Error>(&error).and_then(Error::inside) {
+        return below.clone();
+    }
     match find::<Error>(&error) {
         Some(ours) => Error::new(Kind::Body, doing.into()).because(ours.clone()),
         None => Error::new(kind(&error), doing.into()).because(error),

@@ -1,6 +1,6 @@
 //! Says what h2's errors mean: for whom, what had been done, and how far the request came.
 
-use std::fmt;
+use std::{fmt, io};
 
 use h2::Reason;
 
@@ -58,11 +58,20 @@ impl Link {
         if !error.is_io() {
             return Error::new(Kind::Protocol, doing).because(error);
         }
-        let failed = Error::new(Kind::Io, doing);
-        match error.into_io() {
-            Some(io) => failed.because(io),
-            None => failed,
+        let Some(io) = error.into_io() else { return Error::new(Kind::Io, doing) };
+        match Error::inside(&io) {
+            Some(below) => below.clone(),
+            None => Error::new(kind(&io), doing).because(io),
         }
+    }
+}
+
+/// An end where there should be none is the peer's, not the operating system's; h2 calls it a broken pipe.
+fn kind(error: &io::Error) -> Kind {
+    use io::ErrorKind::{BrokenPipe, UnexpectedEof};
+    match error.raw_os_error() {
+        None if matches!(error.kind(), BrokenPipe | UnexpectedEof) => Kind::Protocol,
+        _ => Kind::Io,
     }
 }
 
@@ -77,8 +86,8 @@ impl Open {
             Some(Reason::REFUSED_STREAM) if is_reset && error.is_remote() => Progress::Refused,
             // h2 gives a peer's GOAWAY to no stream but those above its last stream id (RFC 9113 §6.8).
             Some(_) if error.is_go_away() && error.is_remote() => Progress::Refused,
-            // h2 resets a stream by itself only over what came for it.
-            Some(_) if is_reset && error.is_library() => Progress::Answered,
+            // Any other reset is an answer of a kind; h2 resets a stream by itself only over what came for it.
+            Some(_) if is_reset => Progress::Answered,
             _ => Progress::Sent,
         }
     }

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use super::{
     book::Turn,
     lease::{Fitness, Lease, PoolBody},
-    retry::{Failure, TRIES, is_idempotent},
+    retry::{Failure, TRIES, is_idempotent, pause},
     shared::{Key, Shared, Waiting},
 };
 use crate::{
@@ -67,6 +67,7 @@ struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
 enum Step<C: Connection<Request<B>>, B: 'static, K: Key> {
     Choosing,
     Waiting { waiting: Waiting<C, B, K>, deadline: Option<Sleep>, since: Instant },
+    Pausing(Sleep),
     Leased(Lease<C, B, K>),
     Sending(Lease<C, B, K>),
     Done,
@@ -105,6 +106,10 @@ where
         loop {
             match &mut trip.step {
                 Step::Choosing => trip.choose()?,
+                Step::Pausing(sleep) => {
+                    ready!(Pin::new(sleep).poll(cx));
+                    trip.step = Step::Choosing;
+                }
                 Step::Waiting { .. } => ready!(trip.poll_wait(cx))?,
                 Step::Leased(lease) => {
                     let fitness = ready!(lease.poll_fit(cx));
@@ -204,7 +209,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         let Step::Sending(lease) = std::mem::replace(&mut self.step, Step::Done) else {
             return Err(error.into_error());
         };
-        let (progress, reused) = (error.progress, lease.is_reused());
+        let (progress, reused, shared) = (error.progress, lease.served() > 1, lease.is_shared());
         if error.is_the_requests_fault() {
             lease.finish();
             return Err(error.into_error());
@@ -215,7 +220,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             _ => drop(lease),
         }
         let (idempotent, tries) = (self.is_idempotent, self.tries);
-        if !(Failure { progress, reused, idempotent, tries }).may_retry() {
+        if !(Failure { progress, reused, shared, idempotent, tries }).may_retry() {
             return Err(error.into_error());
         }
         let SendError { error, request, .. } = error;
@@ -224,7 +229,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             return Err(SendError::<()>::after(progress, error).into_error());
         }
         self.pool.distrust(&self.key);
-        self.step = Step::Choosing;
+        self.step = match pause(progress, tries) {
+            Some(pause) => Step::Pausing(self.pool.runtime.sleep(pause)),
+            None => Step::Choosing,
+        };
         Ok(())
     }
 

@@ -1,11 +1,20 @@
 //! Bytes that are private, or were not asked to be.
 
-use std::fmt;
+use std::{
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
+use hyper::rt::{Read, ReadBufCursor};
 use hyper_util::rt::TokioIo;
 use tokio_rustls::client::TlsStream;
 
-use crate::io::{Io, delegate_read, delegate_write};
+use super::failure;
+use crate::{
+    io::{Io, delegate_read, delegate_write},
+    target::Target,
+};
 
 /// The bytes of a connection with TLS over them, or without.
 ///
@@ -18,7 +27,12 @@ pub struct MaybeTls<I> {
 enum Bytes<I> {
     Plain(I),
     /// In a box, because a TLS session is a kilobyte and a plain stream is not.
-    Private(Box<TokioIo<TlsStream<TokioIo<I>>>>),
+    Private(Box<Private<I>>),
+}
+
+struct Private<I> {
+    stream: TokioIo<TlsStream<TokioIo<I>>>,
+    target: Target,
 }
 
 impl<I> MaybeTls<I> {
@@ -26,8 +40,9 @@ impl<I> MaybeTls<I> {
         Self { bytes: Bytes::Plain(io) }
     }
 
-    pub(super) fn private(stream: TlsStream<TokioIo<I>>) -> Self {
-        Self { bytes: Bytes::Private(Box::new(TokioIo::new(stream))) }
+    pub(super) fn private(stream: TlsStream<TokioIo<I>>, target: Target) -> Self {
+        let stream = TokioIo::new(stream);
+        Self { bytes: Bytes::Private(Box::new(Private { stream, target })) }
     }
 
     /// Whether TLS is over the bytes.
@@ -38,6 +53,27 @@ impl<I> MaybeTls<I> {
 
 delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
 delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
+delegate_write!([I: Io] Private<I>, stream in Self { stream, .. });
+
+impl<I: Io> Read for Private<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, target } = &mut *self;
+        Pin::new(stream).poll_read(cx, buffer).map_err(|error| refused(error, target))
+    }
+}
+
+/// With TLS 1.3 a server that wants another client certificate says so only after the handshake, with the first bytes that
+/// are read (RFC 8446 §4.4.2.4).
+fn refused(error: io::Error, target: &Target) -> io::Error {
+    match error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        true => io::Error::new(error.kind(), failure::described(error, target)),
+        false => error,
+    }
+}
 
 impl<I> fmt::Debug for MaybeTls<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -74,7 +74,7 @@ async fn a_reset_is_an_io_error_wherever_it_comes() {
 }
 
 #[tokio::test]
-async fn a_server_that_lets_go_as_soon_as_it_accepts_has_its_name_told() {
+async fn a_server_that_lets_go_as_soon_as_it_accepts_is_an_error_that_names_it() {
     // Whether the request or the end is first is for the kernel to say.
     for steps in [vec![], vec![Finish], vec![Reset]] {
         let told = fault(first(steps)).await;

@@ -194,3 +194,12 @@ async fn an_end_inside_an_answer_over_tls_is_truncation() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_server_that_misses_a_client_certificate_is_a_tls_error() {
+    let authority = Authority::new();
+    let server = authority.certify("origin.example").server_for_clients_of(&Authority::new());
+    let scene = Scene::tls_with(each(vec![]), &authority, vec![server], |builder| builder);
+    let error = scene.get().await.unwrap_err();
+    assert!(error.is_tls(), "{error:?}");
+}

@@ -92,13 +92,13 @@ async fn a_refused_request_comes_back_if_nobody_looked_into_its_body() {
 }
 
 #[tokio::test]
-async fn another_reset_says_nothing_about_what_was_done() {
+async fn another_reset_is_an_answer_of_a_kind() {
     let (mut connection, mut peer) = pair().await;
     let sending = send(&mut connection, get()).await;
     let stream = peer.request().await;
     peer.reset(stream, CANCEL).await;
     let error = sending.await.unwrap_err();
-    assert_eq!(error.progress, Progress::Sent);
+    assert_eq!(error.progress, Progress::Answered);
     assert!(error.into_error().is_protocol());
 }
 

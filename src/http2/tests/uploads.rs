@@ -141,7 +141,7 @@ async fn a_stream_that_is_reset_while_it_waits_for_a_window_ends() {
     assert!(poll(&mut sending).await.is_pending());
     peer.settled().await;
     peer.reset(stream, CANCEL).await;
-    assert_eq!(sending.await.unwrap_err().progress, Progress::Sent);
+    assert_eq!(sending.await.unwrap_err().progress, Progress::Answered);
 }
 
 async fn answers(connection: &mut crate::http2::Http2<Body>, peer: &mut Peer) {
