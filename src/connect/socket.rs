@@ -6,11 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper::rt::{Read, ReadBufCursor};
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::io::{Recheck, delegate_write};
+use crate::io::Recheck;
 
 /// How much one look reads at most. Where there is something, the next read looks again, until the kernel has no more;
 /// where there is nothing, as almost always, no more than this has to be cleared for it.
@@ -35,6 +35,9 @@ pub struct SocketIo<S> {
 pub trait Kernel {
     /// Reads what is there. [`WouldBlock`](io::ErrorKind::WouldBlock) says that nothing is.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether there is nothing to read, not even an end.
+    fn is_quiet(&self) -> bool;
 }
 
 impl<S> SocketIo<S> {
@@ -56,6 +59,15 @@ impl<S> SocketIo<S> {
 }
 
 impl<S: Kernel> SocketIo<S> {
+    /// Whoever asked for a look may find that the connection's task had already read, on another thread, and writes now.
+    /// What came before the first byte of a request is not its answer, so nothing is written.
+    fn look_before_writing(&self) -> io::Result<()> {
+        match self.recheck.take() && !self.stream().is_quiet() {
+            true => Err(io::Error::other("the peer closed the connection, or spoke out of turn")),
+            false => Ok(()),
+        }
+    }
+
     /// What the kernel says; `None` if it has nothing to say yet.
     fn look(&self, buffer: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
         let mut bytes = [0; LOOK];
@@ -63,6 +75,8 @@ impl<S: Kernel> SocketIo<S> {
         match self.stream().read_now(&mut bytes[..room]) {
             Ok(read) => {
                 buffer.put_slice(&bytes[..read]);
+                // The runtime still knows nothing of what is left, and it may be the better part of a TLS record.
+                self.recheck.request();
                 Some(Ok(()))
             }
             Err(error) if is_passing(&error) => None,
@@ -91,7 +105,37 @@ impl<S: AsyncRead + Kernel + Unpin> Read for SocketIo<S> {
     }
 }
 
-delegate_write!([S: AsyncWrite + Unpin] SocketIo<S>, io in Self { io, .. });
+impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.look_before_writing()?;
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.look_before_writing()?;
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
 
 impl<S: fmt::Debug> fmt::Debug for SocketIo<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
