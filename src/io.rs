@@ -144,7 +144,13 @@ pub(crate) struct Meter {
     /// The stream speaks something else than HTTP now, whose writers want to know when they fail.
     tells_write_errors: AtomicBool,
     /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
-    held: Mutex<Option<Box<dyn Send>>>,
+    held: Mutex<Held>,
+}
+
+enum Held {
+    Open(Option<Box<dyn Send>>),
+    /// The stream is gone, and nothing is held for it any more.
+    Closed,
 }
 
 impl<I> Metered<I> {
@@ -154,7 +160,7 @@ impl<I> Metered<I> {
             written: AtomicU64::new(0),
             read_limit: AtomicU64::new(u64::MAX),
             tells_write_errors: AtomicBool::new(false),
-            held: Mutex::new(None),
+            held: Mutex::new(Held::Open(None)),
         });
         let io = TokioIo::new(io);
         let metered = Self {
@@ -235,20 +241,23 @@ impl Meter {
         self.tells_write_errors.store(true, Ordering::Release);
     }
 
-    /// Keeps `guard` until the stream is dropped.
+    /// Keeps `guard` until the stream is dropped; if that has happened already, not at all.
     pub(crate) fn hold(&self, guard: impl Send + 'static) {
-        let before = self.lock().replace(Box::new(guard));
-        drop(before);
+        let mut guard: Option<Box<dyn Send>> = Some(Box::new(guard));
+        if let Held::Open(held) = &mut *self.lock() {
+            std::mem::swap(held, &mut guard);
+        }
+        drop(guard);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Box<dyn Send>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<I> Drop for Metered<I> {
     fn drop(&mut self) {
-        let held = self.meter.lock().take();
+        let held = std::mem::replace(&mut *self.meter.lock(), Held::Closed);
         drop(held);
     }
 }
