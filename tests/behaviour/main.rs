@@ -44,8 +44,12 @@ mod httpcore;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
+#[cfg(feature = "tokio")]
+mod own_connection;
 #[cfg(feature = "http1")]
 mod reuse;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod runtimes;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod stale_connection;
 mod support;
@@ -57,5 +61,7 @@ mod tls;
 mod tls_disabled;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod upgrade;
 #[cfg(feature = "http1")]
 mod waiting;
