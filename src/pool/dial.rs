@@ -143,7 +143,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
             return;
         }
         if let Some(pool) = self.pool.upgrade() {
-            let error = Error::new(Kind::Canceled, self.doing()).because("the task of it ended");
+            let error = Error::new(Kind::Canceled, self.doing()).because("its task ended early");
             pool.dial_failed(self.place, error, Told::All);
         }
     }

@@ -44,7 +44,7 @@ mod httpcore;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "http1", feature = "tokio"))]
 mod own_connection;
 #[cfg(feature = "http1")]
 mod reuse;
