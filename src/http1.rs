@@ -160,7 +160,7 @@ impl<B> Http1<B> {
         if std::mem::replace(&mut self.used, true)
             && let Some(recheck) = self.info.recheck()
         {
-            recheck.request();
+            recheck.request_before_writing();
         }
     }
 

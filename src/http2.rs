@@ -133,11 +133,14 @@ where
     type Future = Sending<B>;
 
     /// How many requests there may be at once is the pool's to keep: those too many wait for a stream.
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if self.link.vitals().takes_requests() {
             return Poll::Ready(Ok(()));
         }
-        let error = self.link.takes_no_requests();
+        let error = match self.streams.poll_ready(cx) {
+            Poll::Ready(Err(why)) => self.link.failed_sending(why),
+            _ => self.link.takes_no_requests(),
+        };
         Poll::Ready(Err(SendError::after(Progress::Unsent, error)))
     }
 

@@ -99,7 +99,13 @@ pub(crate) use {delegate_read, delegate_write};
 /// the kernel first.
 #[derive(Clone, Debug, Default)]
 pub struct Recheck {
-    wanted: Arc<AtomicBool>,
+    wanted: Arc<Wanted>,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    by_the_next_read: AtomicBool,
+    before_a_write: AtomicBool,
 }
 
 impl Recheck {
@@ -110,13 +116,33 @@ impl Recheck {
 
     /// Asks for a look at the kernel with the next read.
     pub fn request(&self) {
-        self.wanted.store(true, Ordering::Release);
+        self.wanted.by_the_next_read.store(true, Ordering::Release);
     }
 
-    /// Whether a look was asked for since the last time.
-    pub fn take(&self) -> bool {
-        self.wanted.load(Ordering::Acquire) && self.wanted.swap(false, Ordering::AcqRel)
+    /// Asks for it, and that nothing is written before, where what comes unasked is nobody's: for HTTP/1.1. The task that
+    /// reads and writes may, on another thread, be past its read already.
+    pub fn request_before_writing(&self) {
+        self.wanted.before_a_write.store(true, Ordering::Release);
+        self.request();
     }
+
+    /// Whether a look was asked for since the last time; for a read.
+    pub fn take(&self) -> bool {
+        if !take(&self.wanted.by_the_next_read) {
+            return false;
+        }
+        take(&self.wanted.before_a_write);
+        true
+    }
+
+    /// Whether a look was asked for that no read has taken; for a write.
+    pub fn take_before_writing(&self) -> bool {
+        take(&self.wanted.before_a_write)
+    }
+}
+
+fn take(wanted: &AtomicBool) -> bool {
+    wanted.load(Ordering::Acquire) && wanted.swap(false, Ordering::AcqRel)
 }
 
 /// A stream that is counted: what a protocol reads and writes is seen on its [`Meter`].
@@ -144,7 +170,13 @@ pub(crate) struct Meter {
     /// The stream speaks something else than HTTP now, whose writers want to know when they fail.
     tells_write_errors: AtomicBool,
     /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
-    held: Mutex<Option<Box<dyn Send>>>,
+    held: Mutex<Held>,
+}
+
+enum Held {
+    Open(Option<Box<dyn Send>>),
+    /// The stream is gone, and nothing is held for it any more.
+    Closed,
 }
 
 impl<I> Metered<I> {
@@ -154,7 +186,7 @@ impl<I> Metered<I> {
             written: AtomicU64::new(0),
             read_limit: AtomicU64::new(u64::MAX),
             tells_write_errors: AtomicBool::new(false),
-            held: Mutex::new(None),
+            held: Mutex::new(Held::Open(None)),
         });
         let io = TokioIo::new(io);
         let metered = Self {
@@ -235,20 +267,23 @@ impl Meter {
         self.tells_write_errors.store(true, Ordering::Release);
     }
 
-    /// Keeps `guard` until the stream is dropped.
+    /// Keeps `guard` until the stream is dropped; if that has happened already, not at all.
     pub(crate) fn hold(&self, guard: impl Send + 'static) {
-        let before = self.lock().replace(Box::new(guard));
-        drop(before);
+        let mut guard: Option<Box<dyn Send>> = Some(Box::new(guard));
+        if let Held::Open(held) = &mut *self.lock() {
+            std::mem::swap(held, &mut guard);
+        }
+        drop(guard);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Box<dyn Send>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<I> Drop for Metered<I> {
     fn drop(&mut self) {
-        let held = self.meter.lock().take();
+        let held = std::mem::replace(&mut *self.meter.lock(), Held::Closed);
         drop(held);
     }
 }

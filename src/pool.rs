@@ -36,6 +36,7 @@ use std::time::Duration;
 
 mod book;
 mod checkout;
+mod dial;
 mod layer;
 mod lease;
 mod retry;

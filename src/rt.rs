@@ -150,6 +150,19 @@ where
     }
 }
 
+/// The timer where there is no runtime.
+struct Never;
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl hyper::rt::Sleep for Never {}
+
 /// The default runtime, where there is one.
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use http::Response;
@@ -25,13 +25,13 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping the future closes the connection.
-pub async fn upgrade<B: Send + 'static>(mut response: Response<B>) -> Result<Upgraded, Error> {
+pub async fn upgrade<B>(mut response: Response<B>) -> Result<Upgraded, Error> {
     let pending = response.extensions_mut().remove::<Pending>().and_then(|pending| pending.take());
-    let Some(upgrading) = pending else {
+    let Some(Switching { bytes, held }) = pending else {
         let message = format!("the {} is no upgrade and no tunnel", response.status());
         return Err(Error::new(Kind::Protocol, message).sent(true));
     };
-    Ok(Upgraded { io: upgrading.await?, _response: Mutex::new(Box::new(response)) })
+    Ok(Upgraded { io: bytes.await?, _held: held })
 }
 
 /// Bytes in both directions, where a response used to be.
@@ -39,26 +39,43 @@ pub async fn upgrade<B: Send + 'static>(mut response: Response<B>) -> Result<Upg
 /// It has hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write); `hyper_util::rt::TokioIo` makes tokio's out of them.
 pub struct Upgraded {
     io: Box<dyn Io>,
-    /// Whatever the response holds of its pool is held until the bytes are dropped.
-    _response: Mutex<Box<dyn Any + Send>>,
+    _held: Option<Guard>,
+}
+
+/// Bytes on their way out of a protocol. They go before what is held for them.
+struct Switching {
+    bytes: Upgrading,
+    held: Option<Guard>,
 }
 
 type Upgrading = Pin<Box<dyn Future<Output = Result<Box<dyn Io>, Error>> + Send>>;
+type Guard = Box<dyn Any + Send + Sync>;
 
 /// The extension by which a protocol hands over its bytes: the first to take them has them.
 #[derive(Clone)]
-pub(crate) struct Pending(Arc<Mutex<Option<Upgrading>>>);
+pub(crate) struct Pending(Arc<Mutex<Option<Switching>>>);
 
 impl Pending {
     pub(crate) fn new<F>(bytes: F) -> Self
     where
         F: Future<Output = Result<Box<dyn Io>, Error>> + Send + 'static,
     {
-        Self(Arc::new(Mutex::new(Some(Box::pin(bytes)))))
+        Self(Arc::new(Mutex::new(Some(Switching { bytes: Box::pin(bytes), held: None }))))
     }
 
-    fn take(&self) -> Option<Upgrading> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Keeps `guard` until the bytes are dropped, whoever has them then.
+    pub(crate) fn hold(&self, guard: impl Any + Send + Sync) {
+        if let Some(switching) = &mut *self.lock() {
+            switching.held = Some(Box::new(guard));
+        }
+    }
+
+    fn take(&self) -> Option<Switching> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Switching>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

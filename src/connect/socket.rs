@@ -62,7 +62,7 @@ impl<S: Kernel> SocketIo<S> {
     /// Whoever asked for a look may find that the connection's task had already read, on another thread, and writes now.
     /// What came before the first byte of a request is not its answer, so nothing is written.
     fn look_before_writing(&self) -> io::Result<()> {
-        match self.recheck.take() && !self.stream().is_quiet() {
+        match self.recheck.take_before_writing() && !self.stream().is_quiet() {
             true => Err(io::Error::other("the peer closed the connection, or spoke out of turn")),
             false => Ok(()),
         }

@@ -132,10 +132,6 @@ impl Vitals {
         }
         self.meter.hold(place);
         self.report();
-        if self.condition() == Condition::Closed {
-            // The bytes may have gone before, and nobody else would let go of the place.
-            self.meter.hold(());
-        }
         None
     }
 

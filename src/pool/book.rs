@@ -142,12 +142,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Result<(), Handle<C>> {
-        let Some(entry) = self.places.get_mut(&place).filter(|place| place.is_dialing()) else {
+        let fit = |place: &&mut Place<C>| place.is_dialing() && place.is_fit();
+        let Some(entry) = self.places.get_mut(&place).filter(fit) else {
+            todo.forget.extend(known.cut);
             return Err(connection);
         };
-        if entry.streams.is_none() || entry.transport_closed {
-            return Err(connection);
-        }
         (entry.opened_at, entry.state) = (now, State::Out);
         entry.known = known;
         let desk = entry.desk;
@@ -308,6 +307,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         todo.reap_at = next;
     }
 
+    /// Nobody will come at this time.
+    pub(crate) fn miss(&mut self, at: Instant) {
+        self.reap_at = self.reap_at.filter(|appointment| *appointment != at);
+    }
+
     /// Takes no more requests; turns away who waits, closes who is idle, lets the rest finish.
     pub(crate) fn close(&mut self, todo: &mut Todo<K, C, W>) {
         self.closed = true;
@@ -346,10 +350,10 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     }
 
     /// A row for every place.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_, K>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<K>> {
         self.places.iter().map(|(&id, place)| Row {
             place: id,
-            key: &self.desks[&place.desk].key,
+            key: self.desks[&place.desk].key.clone(),
             state: place.in_use(),
             requests: place.requests(),
             served: place.served,

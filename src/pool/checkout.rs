@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use http::{Method, Request, Response, StatusCode};
@@ -24,6 +24,7 @@ use crate::{
     error::{Error, Kind, Phase},
     options::Timeouts,
     rt::Sleep,
+    upgrade::Pending,
 };
 
 pin_project! {
@@ -54,23 +55,34 @@ struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
     request: Option<Request<B>>,
     pool: Arc<Shared<C, B, K>>,
     key: K,
+    /// That of the pool is what is left of it: all waits together are bounded by one.
     timeouts: Timeouts,
-    /// How long it may still wait: all waits together are bounded by one pool timeout.
-    patience: Option<Duration>,
+    /// Seldom, so the room that it takes is not everyone's.
+    wait: Option<Box<Wait>>,
     tries: u32,
+    /// Shared connections that were not fit for it.
+    rejected: u32,
     /// Its place in the line, if it had a connection before: who has to come again goes before who came later.
     turn: Option<Turn>,
+    /// An earlier try may have reached the peer.
+    was_sent: bool,
     is_idempotent: bool,
     is_connect: bool,
 }
 
 enum Step<C: Connection<Request<B>>, B: 'static, K: Key> {
     Choosing,
-    Waiting { waiting: Waiting<C, B, K>, deadline: Option<Sleep>, since: Instant },
+    Waiting(Waiting<C, B, K>),
     Pausing(Sleep),
     Leased(Lease<C, B, K>),
     Sending(Lease<C, B, K>),
     Done,
+}
+
+/// A wait that is going on, for a connection or for one to be ready.
+struct Wait {
+    deadline: Option<Sleep>,
+    since: Instant,
 }
 
 impl<C, B, K> Checkout<C, B, K>
@@ -98,34 +110,49 @@ where
     type Output = Result<Response<PoolBody<RB>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let trip = match this.trip {
             Ok(trip) => trip,
             Err(error) => return Poll::Ready(Err(error.take().unwrap_or_else(polled_again))),
         };
+        let outcome = ready!(trip.poll(this.sending, cx));
+        Poll::Ready(outcome.map_err(|error| trip.ended(error)))
+    }
+}
+
+impl<C, B, K, RB> Trip<C, B, K>
+where
+    C: Connection<Request<B>, Response = Response<RB>>,
+    B: 'static,
+    K: Key,
+    RB: Body + Unpin + Send + 'static,
+{
+    fn poll(
+        &mut self,
+        mut sending: Pin<&mut Option<C::Future>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<PoolBody<RB>>, Error>> {
         loop {
-            match &mut trip.step {
-                Step::Choosing => trip.choose()?,
+            match &mut self.step {
+                Step::Choosing => self.choose()?,
                 Step::Pausing(sleep) => {
                     ready!(Pin::new(sleep).poll(cx));
-                    trip.step = Step::Choosing;
+                    self.step = Step::Choosing;
                 }
-                Step::Waiting { .. } => ready!(trip.poll_wait(cx))?,
-                Step::Leased(lease) => {
-                    let fitness = ready!(lease.poll_fit(cx));
-                    if let Some(sending) = trip.send(fitness) {
-                        this.sending.set(Some(sending));
-                    }
-                }
+                Step::Waiting(_) => ready!(self.poll_served(cx))?,
+                Step::Leased(lease) => match lease.poll_fit(cx) {
+                    Poll::Ready(fitness) => sending.set(self.send(fitness)?),
+                    Poll::Pending => ready!(self.poll_deadline(cx))?,
+                },
                 Step::Sending(_) => {
-                    let Some(sending) = this.sending.as_mut().as_pin_mut() else {
+                    let Some(sent) = sending.as_mut().as_pin_mut() else {
                         return Poll::Ready(Err(polled_again()));
                     };
-                    let outcome = ready!(sending.poll(cx));
-                    this.sending.set(None);
+                    let outcome = ready!(sent.poll(cx));
+                    sending.set(None);
                     match outcome {
-                        Ok(response) => return Poll::Ready(trip.answered(response)),
-                        Err(error) => trip.failed(error)?,
+                        Ok(response) => return Poll::Ready(self.answered(response)),
+                        Err(error) => self.failed(error)?,
                     }
                 }
                 Step::Done => return Poll::Ready(Err(polled_again())),
@@ -145,9 +172,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             pool,
             key,
             timeouts,
-            patience: timeouts.pool,
+            wait: None,
             tries: 0,
+            rejected: 0,
             turn: None,
+            was_sent: false,
         }
     }
 
@@ -155,47 +184,72 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn choose(&mut self) -> Result<(), Error> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
-            None => Step::Waiting {
-                waiting: self.pool.wait(&self.key, self.turn, self.timeouts.connect)?,
-                deadline: self.patience.map(|patience| self.pool.runtime.sleep(patience)),
-                since: self.pool.runtime.now(),
-            },
+            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.timeouts.connect)?),
         };
         Ok(())
     }
 
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Step::Waiting { waiting, deadline, since } = &mut self.step else {
-            return Poll::Ready(Ok(()));
+    fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Step::Waiting(waiting) = &mut self.step else { return Poll::Ready(Ok(())) };
+        let Poll::Ready(served) = Pin::new(&mut waiting.served).poll(cx) else {
+            return self.poll_deadline(cx);
         };
-        if let Poll::Ready(served) = Pin::new(&mut waiting.served).poll(cx) {
-            let waited = self.pool.runtime.now().saturating_duration_since(*since);
-            self.patience = self.patience.map(|patience| patience.saturating_sub(waited));
-            let lease = served.unwrap_or_else(|gone| {
-                let text = format!("waiting for a connection to {}", self.key);
-                Err(Error::new(Kind::Canceled, text).because(gone))
-            })?;
-            self.step = Step::Leased(lease);
-            return Poll::Ready(Ok(()));
-        }
-        let Some(deadline) = deadline else { return Poll::Pending };
+        let lease = served.unwrap_or_else(|gone| {
+            Err(Error::new(Kind::Canceled, waiting_for(&self.key)).because(gone))
+        })?;
+        self.step = Step::Leased(lease);
+        Poll::Ready(Ok(()))
+    }
+
+    /// An error when it has waited too long. The time runs until a connection is found that takes the request.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let (runtime, patience) = (&self.pool.runtime, self.timeouts.pool);
+        let wait = self.wait.get_or_insert_with(|| {
+            let deadline = patience.map(|patience| runtime.sleep(patience));
+            Box::new(Wait { deadline, since: runtime.now() })
+        });
+        let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
-        let text = format!("waiting for a connection to {}", self.key);
-        Poll::Ready(Err(Error::new(Kind::Timeout(Phase::Pool), text)))
+        Poll::Ready(Err(Error::new(Kind::Timeout(Phase::Pool), waiting_for(&self.key))))
+    }
+
+    fn waited(&mut self) {
+        let Some(wait) = self.wait.take() else { return };
+        let waited = self.pool.runtime.now().saturating_duration_since(wait.since);
+        let left = self.timeouts.pool.map(|patience| patience.saturating_sub(waited));
+        self.timeouts.pool = left;
     }
 
     /// Sends the request on a connection that is fit for it. One that was closed meanwhile is not the last.
-    fn send(&mut self, fitness: Fitness) -> Option<C::Future> {
-        let Step::Leased(mut lease) = std::mem::replace(&mut self.step, Step::Done) else {
-            return None;
+    fn send(&mut self, fitness: Fitness) -> Result<Option<C::Future>, Error> {
+        let Step::Leased(lease) = std::mem::replace(&mut self.step, Step::Done) else {
+            return Ok(None);
         };
         self.turn = self.turn.or(Some(lease.turn()));
-        if fitness != Fitness::Fit && lease.is_reused() && self.tries + 1 < TRIES {
-            self.tries += u32::from(lease.is_shared());
-            self.step = Step::Choosing;
-            lease.reject(fitness);
-            return None;
+        let may_try_another = match &fitness {
+            // A fresh one that failed is not tried again, but one that was only closed may be at a server that leaves.
+            Fitness::Closed(error) if lease.served() <= 1 => {
+                lease.is_shared() && error.is_canceled() && self.rejected < 2
+            }
+            _ => lease.is_reused() && self.rejected < TRIES,
+        };
+        // Each exclusive one that is rejected is one less; a shared one may come back.
+        self.rejected += u32::from(!matches!(fitness, Fitness::Fit) && lease.is_shared());
+        match fitness {
+            Fitness::InDoubt if may_try_another => lease.doubt(),
+            Fitness::Closed(_) if may_try_another => lease.retire(),
+            Fitness::Closed(error) => {
+                lease.retire();
+                return Err(error);
+            }
+            Fitness::Fit | Fitness::InDoubt => return Ok(self.begin(lease)),
         }
+        self.step = Step::Choosing;
+        Ok(None)
+    }
+
+    fn begin(&mut self, mut lease: Lease<C, B, K>) -> Option<C::Future> {
+        self.waited();
         let request = self.request.take()?;
         self.tries += 1;
         self.request = if lease.is_reused() { self.copy(&request) } else { None };
@@ -216,7 +270,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         }
         match progress {
             // Whatever the book believes, it takes no requests: the next try must find another.
-            Progress::Unsent => lease.reject(Fitness::Closed),
+            Progress::Unsent => lease.retire(),
             _ => drop(lease),
         }
         let (idempotent, tries) = (self.is_idempotent, self.tries);
@@ -228,6 +282,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         if self.request.is_none() {
             return Err(SendError::<()>::after(progress, error).into_error());
         }
+        self.was_sent |= progress > Progress::Unsent;
         self.pool.distrust(&self.key);
         self.step = match pause(progress, tries) {
             Some(pause) => Step::Pausing(self.pool.runtime.sleep(pause)),
@@ -250,9 +305,15 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         }
         let is_tunnel = self.is_connect && response.status().is_success();
         if is_tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(response.map(|body| PoolBody::upgraded(body, lease)));
+            return Ok(switched(response, lease));
         }
         Ok(response.map(|body| PoolBody::new(body, lease)))
+    }
+
+    /// It is over; what it has held is let go of.
+    fn ended(&mut self, error: Error) -> Error {
+        self.step = Step::Done;
+        if self.was_sent { error.sent(true) } else { error }
     }
 
     fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
@@ -264,6 +325,29 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         *again.extensions_mut() = request.extensions().clone();
         Some(again)
     }
+}
+
+/// The connection speaks something else from now on. Of a shared one, a stream is gone until whoever has its bytes
+/// drops them; an exclusive one holds its place itself.
+fn switched<C, B, K, RB>(response: Response<RB>, lease: Lease<C, B, K>) -> Response<PoolBody<RB>>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+    RB: Body + Unpin + Send + 'static,
+{
+    let Some(lease) = lease.upgraded() else { return response.map(PoolBody::free) };
+    match response.extensions().get::<Pending>() {
+        Some(pending) => {
+            pending.hold(lease);
+            response.map(PoolBody::free)
+        }
+        None => response.map(|body| PoolBody::new(body, lease)),
+    }
+}
+
+fn waiting_for(key: &impl fmt::Display) -> String {
+    format!("waiting for a connection to {key}")
 }
 
 fn polled_again() -> Error {

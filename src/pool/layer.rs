@@ -195,7 +195,7 @@ where
 {
     // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
     let make = Mutex::new(make);
-    Box::new(move |key| {
+    Arc::new(move |key| {
         let mut make = make.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move {
             std::future::poll_fn(|cx| make.poll_ready(cx)).await.map_err(Into::<BoxError>::into)?;

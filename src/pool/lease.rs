@@ -12,10 +12,10 @@ use http::Request;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    book::{PlaceId, Turn},
+    book::{Handle, PlaceId, Turn},
     shared::{Kept, Key, Shared},
 };
-use crate::{connect::ConnectInfo, connection::Connection};
+use crate::{connect::ConnectInfo, connection::Connection, error::Error};
 
 /// A rest of a body that is not worth a new connection is read away: so much of it, and for so long.
 const DRAIN_BYTES: u64 = 1 << 20;
@@ -38,15 +38,25 @@ pub(super) struct Lease<C: Connection<Request<B>>, B: 'static, K: Key> {
 pub(super) enum Held<C> {
     Exclusive(Kept<C>),
     Shared(C),
+    /// A stream of a shared connection, of which there is no handle yet.
+    Stream(Arc<Kept<C>>),
+}
+
+impl<C> From<Handle<Kept<C>>> for Held<C> {
+    fn from(handle: Handle<Kept<C>>) -> Self {
+        match handle {
+            Handle::Exclusive(kept) => Self::Exclusive(kept),
+            Handle::Shared(kept) => Self::Stream(kept),
+        }
+    }
 }
 
 /// What a connection says of itself before a request is sent on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fitness {
     Fit,
     /// It takes requests, but had better not be given any.
     InDoubt,
-    Closed,
+    Closed(Error),
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
@@ -60,10 +70,23 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         Self { pool, place, held: Some(held), served, turn, begun: false }
     }
 
+    /// Makes it one that requests can be sent on; `None` if its connection was closed since the book gave it out.
+    pub(super) fn join(mut self) -> Option<Self> {
+        if let Some(Held::Stream(kept)) = &self.held {
+            let Some(handle) = kept.connection.share() else {
+                self.pool.retire(self.place);
+                return None;
+            };
+            self.held = Some(Held::Shared(handle));
+        }
+        Some(self)
+    }
+
     fn connection(&mut self) -> Option<&mut C> {
         match self.held.as_mut()? {
             Held::Exclusive(kept) => Some(&mut kept.connection),
             Held::Shared(handle) => Some(handle),
+            Held::Stream(_) => None,
         }
     }
 
@@ -71,6 +94,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         match self.held.as_ref()? {
             Held::Exclusive(kept) => kept.connection.info(),
             Held::Shared(handle) => handle.info(),
+            Held::Stream(kept) => kept.connection.info(),
         }
     }
 
@@ -85,7 +109,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        matches!(self.held, Some(Held::Shared(_)))
+        matches!(self.held, Some(Held::Shared(_) | Held::Stream(_)))
     }
 
     /// Whether a failure may be the doing of what came before, or of others.
@@ -95,11 +119,19 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
 
     /// Waits until the connection takes a request, or says that it will not.
     pub(super) fn poll_fit(&mut self, cx: &mut Context<'_>) -> Poll<Fitness> {
-        let Some(connection) = self.connection() else { return Poll::Ready(Fitness::Closed) };
+        let begun = std::mem::replace(&mut self.begun, true);
+        let fitness = self.ask(cx);
+        // If it has panicked it is not asked again.
+        self.begun = begun;
+        fitness
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Fitness> {
+        let Some(connection) = self.connection() else { return Poll::Ready(Fitness::InDoubt) };
         Poll::Ready(match ready!(connection.poll_ready(cx)) {
             Ok(()) if connection.is_open() => Fitness::Fit,
             Ok(()) => Fitness::InDoubt,
-            Err(_closed) => Fitness::Closed,
+            Err(closed) => Fitness::Closed(closed.into_error()),
         })
     }
 
@@ -109,12 +141,19 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.connection()
     }
 
-    /// The book is told before the connection is: otherwise it would be handed out again.
-    pub(super) fn reject(mut self, fitness: Fitness) {
-        match (self.is_shared(), fitness) {
-            (true, Fitness::Closed) => self.pool.retire(self.place),
-            (true, _) => self.pool.suspend(self.place),
-            (false, _) => self.begun = true,
+    /// The connection had better not be given requests: a shared one until it says otherwise.
+    pub(super) fn doubt(mut self) {
+        match self.is_shared() {
+            true => self.pool.suspend(self.place),
+            false => self.begun = true,
+        }
+    }
+
+    /// The connection takes no more requests. The book is told before: otherwise it would be handed out again.
+    pub(super) fn retire(mut self) {
+        match self.is_shared() {
+            true => self.pool.retire(self.place),
+            false => self.begun = true,
         }
     }
 
@@ -125,7 +164,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
 
     /// The connection speaks something else from now on. An exclusive one leaves the pool, but keeps its place until
     /// it is closed; of a shared one, a stream is gone until then.
-    fn upgraded(mut self) -> Option<Self> {
+    pub(super) fn upgraded(mut self) -> Option<Self> {
         match self.held.take() {
             Some(Held::Exclusive(kept)) => {
                 self.pool.discard(self.place, kept, true);
@@ -168,7 +207,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
                 self.pool.discard(self.place, kept, false);
             }
             Some(Held::Exclusive(kept)) => self.give_back(kept),
-            Some(Held::Shared(handle)) => {
+            Some(handle @ (Held::Shared(_) | Held::Stream(_))) => {
                 drop(handle);
                 self.pool.release(self.place);
             }
@@ -186,8 +225,6 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
 pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     body: Option<RB>,
     lease: Option<Box<dyn Hold<RB>>>,
-    /// The lease does not end with the body, which is empty, but when it is dropped with the bytes.
-    upgraded: bool,
 }
 
 /// A lease without its types.
@@ -230,21 +267,14 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
     {
         if body.is_end_stream() {
             lease.finish();
-            return Self { body: Some(body), lease: None, upgraded: false };
+            return Self::free(body);
         }
-        Self { body: Some(body), lease: Some(Box::new(lease)), upgraded: false }
+        Self { body: Some(body), lease: Some(Box::new(lease)) }
     }
 
-    /// The body of a response that was the start of something else. There is nothing in it to read to an end, so what
-    /// is still leased is held until the body is dropped.
-    pub(super) fn upgraded<C, B, K>(body: RB, lease: Lease<C, B, K>) -> Self
-    where
-        C: Connection<Request<B>>,
-        B: 'static,
-        K: Key,
-    {
-        let lease = lease.upgraded().map(|lease| Box::new(lease) as Box<dyn Hold<RB>>);
-        Self { body: Some(body), lease, upgraded: true }
+    /// A body that holds nothing.
+    pub(super) fn free(body: RB) -> Self {
+        Self { body: Some(body), lease: None }
     }
 }
 
@@ -262,7 +292,6 @@ impl<RB: Body + Unpin + Send + 'static> Body for PoolBody<RB> {
         match &frame {
             Some(Err(_)) => drop(self.lease.take()),
             Some(Ok(_)) if !at_end => {}
-            _ if self.upgraded => {}
             _ => {
                 // Now, and not when the body is dropped: the caller may keep it for long.
                 if let Some(lease) = self.lease.take() {

@@ -6,11 +6,9 @@ use http::{Method, Request};
 
 use crate::connection::Progress;
 
-/// How often one request is sent at the most, so that a server that fails for ever is not asked for ever.
-pub(super) const TRIES: u32 = 5;
-
-/// The same for a server that says each time that it did not act on it: it may only have too much to do.
-const REFUSALS: u32 = 10;
+/// How often one request is sent at the most, so that a server that fails for ever is not asked for ever. It is more than
+/// two, because on a busy pool the next connection, too, may be one that its server is just about to end.
+pub(super) const TRIES: u32 = 10;
 
 /// So often it is asked again at once, and then after a pause.
 const AT_ONCE: u32 = 2;
@@ -37,7 +35,7 @@ impl Failure {
     pub(super) fn may_retry(self) -> bool {
         match self.progress {
             Progress::Unsent => (self.reused || self.shared) && self.tries < TRIES,
-            Progress::Refused => self.tries < REFUSALS,
+            Progress::Refused => self.tries < TRIES,
             Progress::Sent => self.reused && self.idempotent && self.tries < TRIES,
             Progress::Answered => false,
         }
@@ -73,7 +71,7 @@ mod tests {
             (Unsent, true, true, true, TRIES, false),
             (Unsent, false, false, true, 1, false),
             (Refused, false, true, false, 1, true),
-            (Refused, true, true, false, REFUSALS, false),
+            (Refused, true, true, false, TRIES, false),
             (Sent, true, false, true, 1, true),
             (Sent, true, false, true, TRIES, false),
             (Sent, true, false, false, 1, false),

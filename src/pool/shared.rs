@@ -11,17 +11,18 @@ use std::{
 };
 
 use http::Request;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::{
     Limits,
-    book::{Book, Checkout, Dial, Handle, Known, PlaceId, Ticket, Todo, Told, Turn},
-    lease::{Held, Lease},
+    book::{Book, Checkout, Handle, Known, PlaceId, Ticket, Todo, Told, Turn},
+    dial::{Dialing, Dials},
+    lease::Lease,
 };
 use crate::{
     connect::ConnectInfo,
     connection::{Connection, Place, PlaceKeeper},
-    error::{BoxError, Error, Kind, Phase},
+    error::{BoxError, Error, Kind},
     options::Timeouts,
     rt::Runtime,
 };
@@ -38,7 +39,10 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) runtime: Runtime,
     pub(super) key: KeyOf<B, K>,
     pub(super) replay: fn(&B) -> Option<B>,
-    make: Make<C, K>,
+    pub(super) make: Make<C, K>,
+    dials: Dials<K>,
+    /// True when the pool is closed.
+    ended: watch::Sender<bool>,
     drained: Notify,
     me: Weak<Self>,
     request: PhantomData<fn(B)>,
@@ -48,7 +52,7 @@ type PoolBook<C, B, K> = Book<K, Kept<C>, Waiter<C, B, K>>;
 type PoolTodo<C, B, K> = Todo<K, Kept<C>, Waiter<C, B, K>>;
 pub(super) type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
 pub(super) type KeyOf<B, K> = Arc<dyn Fn(&Request<B>) -> Result<K, Error> + Send + Sync>;
-pub(super) type Make<C, K> = Box<dyn Fn(K) -> Making<C> + Send + Sync>;
+pub(super) type Make<C, K> = Arc<dyn Fn(K) -> Making<C> + Send + Sync>;
 pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
 
 /// A connection and, if it did not take it itself, its place; the place ends after the connection.
@@ -82,6 +86,8 @@ where
             key,
             replay,
             make,
+            dials: Dials::new(),
+            ended: watch::Sender::new(false),
             drained: Notify::new(),
             me: me.clone(),
             request: PhantomData,
@@ -93,7 +99,7 @@ where
         loop {
             let checkout = self.event(|book, now, todo| book.checkout(key, now, todo))?;
             // `None` is a shared connection that was closed between the book and here.
-            if let Some(lease) = self.lease(checkout) {
+            if let Some(lease) = self.hold(checkout).join() {
                 return Some(lease);
             }
         }
@@ -159,11 +165,17 @@ where
         let mut drained = std::pin::pin!(self.drained.notified());
         drained.as_mut().enable();
         self.event(|book, _, todo| book.close(todo));
+        self.ended.send_replace(true);
         let in_time = self.runtime.within(Some(grace), drained).await.is_some();
         for cut in self.read(Book::cuts) {
             cut.throw();
         }
         in_time
+    }
+
+    /// Turns true, or is cut off, when a dial is of no use any more.
+    pub(super) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&PoolBook<C, B, K>) -> T) -> T {
@@ -181,7 +193,7 @@ where
         let answer = tell(&mut book, now, &mut todo);
         let drained = book.is_closed() && book.is_empty();
         drop(book);
-        self.carry_out(todo, now);
+        self.carry_out(todo);
         if drained {
             self.drained.notify_waiters();
         }
@@ -192,63 +204,33 @@ where
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>, now: Instant) {
-        let Todo { dial, serve, turn_away, close, reap_at } = todo;
-        drop(close);
-        for (waiter, checkout) in serve {
-            let lease = self.lease(checkout).ok_or_else(closed_by_peer);
-            // Who has left meanwhile gives it back by dropping it.
-            drop(waiter.send(lease));
-        }
+    /// What is somebody else's, and so may panic, comes last: what is left then undoes itself.
+    fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>) {
+        let Todo { dial, serve, turn_away, close, forget, reap_at } = todo;
+        let gone = (close, forget);
+        let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, self.hold(checkout)));
+        let serve: Vec<_> = serve.collect();
         for waiter in turn_away {
             drop(waiter.send(Err(closed())));
         }
-        for permit in dial {
-            self.dial(permit);
-        }
         if let Some(at) = reap_at {
-            self.reap_at(at, now);
+            self.reap_at(at);
         }
+        self.dials.begin(dial, |permit| Dialing::begin(self, permit));
+        for (waiter, lease) in serve {
+            let lease = lease.join().ok_or_else(closed_by_peer);
+            // Who has left meanwhile gives it back by dropping it.
+            drop(waiter.send(lease));
+        }
+        drop(gone);
     }
 
-    fn lease(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Option<Lease<C, B, K>> {
+    fn hold(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Lease<C, B, K> {
         let Checkout { place, handle, served, turn } = checkout;
-        let held = match handle {
-            Handle::Exclusive(kept) => Held::Exclusive(kept),
-            Handle::Shared(kept) => match kept.connection.share() {
-                Some(handle) => Held::Shared(handle),
-                None => {
-                    drop(kept);
-                    self.retire(place);
-                    self.release(place);
-                    return None;
-                }
-            },
-        };
-        Some(Lease::new(self.clone(), place, held, served, turn))
+        Lease::new(self.clone(), place, handle.into(), served, turn)
     }
 
-    fn dial(self: &Arc<Self>, permit: Dial<K>) {
-        let Dial { place, key, limit } = permit;
-        let runtime = self.runtime.clone();
-        let making = (self.make)(key.clone());
-        let dialing = Dialing { pool: self.me.clone(), place: Some(place), key };
-        self.runtime.spawn(async move {
-            match (runtime.within(limit, making).await, limit) {
-                (Some(Ok(connection)), _) => dialing.succeed(connection),
-                (Some(Err(error)), _) => {
-                    let error = Error::from_connector(error, dialing.doing());
-                    dialing.fail(error, Told::WhoCounted);
-                }
-                (None, limit) => {
-                    let error = Error::new(Kind::Timeout(Phase::Connect), dialing.doing());
-                    dialing.fail(error, limit.map_or(Told::All, Told::WaitingNoLonger));
-                }
-            }
-        });
-    }
-
-    fn dialed(self: &Arc<Self>, place: PlaceId, connection: C) -> Result<(), Error> {
+    pub(super) fn dialed(self: &Arc<Self>, place: PlaceId, connection: C) -> Result<(), Error> {
         let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
         let kept_place = connection.hold(Place::new(keeper, place));
         let is_shared = connection.share().is_some();
@@ -263,7 +245,7 @@ where
         refused.map_err(|_closed| closed_by_peer())
     }
 
-    fn dial_failed(self: &Arc<Self>, place: PlaceId, error: Error, told: Told) {
+    pub(super) fn dial_failed(self: &Arc<Self>, place: PlaceId, error: Error, told: Told) {
         let told = self.event(|book, now, todo| book.dial_failed(place, told, now, todo));
         for waiter in told {
             drop(waiter.send(Err(error.clone())));
@@ -276,17 +258,16 @@ where
         let max_age = self.limits.max_age?;
         let random = RandomState::new().hash_one(()) % 1000;
         let jitter = max_age / 10;
-        let age = max_age - jitter + (jitter * 2 / 1000) * u32::try_from(random).unwrap_or(0);
-        self.runtime.now().checked_add(age)
+        let more = (jitter * 2 / 1000) * u32::try_from(random).unwrap_or(0);
+        self.runtime.now().checked_add((max_age - jitter).saturating_add(more))
     }
 
-    fn reap_at(self: &Arc<Self>, at: Instant, now: Instant) {
-        let (me, sleep) = (self.me.clone(), self.runtime.sleep(at.saturating_duration_since(now)));
+    fn reap_at(self: &Arc<Self>, at: Instant) {
+        let runtime = self.runtime.clone();
+        let appointment = Appointment { pool: self.me.clone(), at, is_kept: false };
         self.runtime.spawn(async move {
-            sleep.await;
-            if let Some(pool) = me.upgrade() {
-                pool.event(|book, now, todo| book.reap(at, now, todo));
-            }
+            runtime.sleep(at.saturating_duration_since(runtime.now())).await;
+            appointment.keep();
         });
     }
 }
@@ -328,37 +309,26 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for InLine<C, B, K> {
     }
 }
 
-/// Leave to dial: a dial that ends without a word has failed.
-struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
+/// The time at which idle connections are looked at next. A runtime that ends before does not keep it.
+struct Appointment<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
-    place: Option<PlaceId>,
-    key: K,
+    at: Instant,
+    is_kept: bool,
 }
 
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
-    fn doing(&self) -> String {
-        format!("connecting to {}", self.key)
-    }
-
-    fn succeed(mut self, connection: C) {
-        let (Some(pool), Some(place)) = (self.pool.upgrade(), self.place.take()) else { return };
-        if let Err(error) = pool.dialed(place, connection) {
-            pool.dial_failed(place, error, Told::WhoCounted);
-        }
-    }
-
-    fn fail(mut self, error: Error, told: Told) {
-        if let (Some(pool), Some(place)) = (self.pool.upgrade(), self.place.take()) {
-            pool.dial_failed(place, error, told);
-        }
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Appointment<C, B, K> {
+    fn keep(mut self) {
+        self.is_kept = true;
     }
 }
 
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Appointment<C, B, K> {
     fn drop(&mut self) {
-        let (Some(place), Some(pool)) = (self.place.take(), self.pool.upgrade()) else { return };
-        let error = Error::new(Kind::Canceled, self.doing());
-        pool.dial_failed(place, error.because("the runtime ended"), Told::All);
+        let Some(pool) = self.pool.upgrade() else { return };
+        pool.event(|book, now, todo| match self.is_kept {
+            true => book.reap(self.at, now, todo),
+            false => book.miss(self.at),
+        });
     }
 }
 
@@ -367,7 +337,7 @@ fn less_a_margin(keep_alive: Duration) -> Duration {
     keep_alive - Duration::from_secs(1).min(keep_alive / 2)
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::new(Kind::Closed, "the pool is closed")
 }
 

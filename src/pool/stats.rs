@@ -72,16 +72,15 @@ impl Stats {
         K: Key,
     {
         let now = pool.runtime.now();
-        pool.read(|book| {
-            let mut rows: Vec<_> = book.rows().collect();
-            rows.sort_by_key(|row| row.place);
-            Self {
-                opened: book.opened(),
-                active: rows.iter().map(|row| row.requests).sum(),
-                queued: book.waiting(),
-                connections: rows.iter().map(|row| ConnectionStats::of(row, now)).collect(),
-            }
-        })
+        let (opened, queued, mut rows) =
+            pool.read(|book| (book.opened(), book.waiting(), book.rows().collect::<Vec<_>>()));
+        rows.sort_by_key(|row| row.place);
+        Self {
+            opened,
+            active: rows.iter().map(|row| row.requests).sum(),
+            queued,
+            connections: rows.iter().map(|row| ConnectionStats::of(row, now)).collect(),
+        }
     }
 
     /// Connections that are not idle: being made, in use, or on their way out.
@@ -96,7 +95,7 @@ impl Stats {
 }
 
 impl ConnectionStats {
-    fn of<K: fmt::Display>(row: &Row<'_, K>, now: Instant) -> Self {
+    fn of<K: fmt::Display>(row: &Row<K>, now: Instant) -> Self {
         Self {
             key: row.key.to_string(),
             protocol: row.protocol,

@@ -3,13 +3,12 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use hyper::rt::{Executor, Timer};
 
-use super::{Runtime, Task};
+use super::{Never, Runtime, Task};
 
 impl Default for Runtime {
     fn default() -> Self {
@@ -32,15 +31,3 @@ impl Timer for Nowhere {
         Box::pin(Never)
     }
 }
-
-struct Never;
-
-impl Future for Never {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-}
-
-impl hyper::rt::Sleep for Never {}

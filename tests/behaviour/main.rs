@@ -46,8 +46,12 @@ mod httpcore;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod own_connection;
 #[cfg(feature = "http1")]
 mod reuse;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod runtimes;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod stale_connection;
 mod support;
@@ -61,5 +65,7 @@ mod tls_disabled;
 mod tls_faults;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod upgrade;
 #[cfg(feature = "http1")]
 mod waiting;

@@ -108,6 +108,26 @@ async fn a_fresh_connection_that_dies_too_is_the_end_of_it() {
     scene.goes_on().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_sent_once_was_sent_though_there_is_no_second_connection() {
+    let dials = std::sync::atomic::AtomicUsize::new(0);
+    let dials = std::sync::Arc::new(dials);
+    let scene = Scene::memory_over(dying([Finish]), |connector| {
+        tower::service_fn(move |target| {
+            let is_first = dials.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            let connector = connector.clone();
+            async move {
+                match is_first {
+                    true => tower::ServiceExt::oneshot(connector, target).await.map_err(Into::into),
+                    false => Err(tower_transport::error::BoxError::from("no more")),
+                }
+            }
+        })
+    });
+    let error = second(&scene, "GET", NO_KEY, "").await.unwrap_err();
+    assert_eq!(scene.told(&error), "connect, sent");
+}
+
 /// What a server may do to a connection that nobody uses.
 fn poisons(evil: &'static str) -> [Vec<Step>; 4] {
     [vec![say(evil)], vec![say("x")], vec![Finish], vec![Reset]]

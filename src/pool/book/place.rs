@@ -67,6 +67,11 @@ impl<C> Place<C> {
         matches!(self.state, State::Dialing)
     }
 
+    /// Whether it can take a request as soon as it is connected.
+    pub(super) fn is_fit(&self) -> bool {
+        self.streams.is_some() && !self.transport_closed
+    }
+
     pub(super) fn idle(&self) -> Option<&Idle> {
         match &self.state {
             State::Idle { idle, .. } => Some(idle),
@@ -86,8 +91,9 @@ impl<C> Place<C> {
 
     /// Whether it is too old, or has served too many, for another request.
     pub(super) fn is_retired(&self, now: Instant, max_requests: Option<u64>) -> bool {
-        self.known.retire_at.is_some_and(|at| at <= now)
-            || max_requests.is_some_and(|n| self.served >= n)
+        let is_old = self.known.retire_at.is_some_and(|at| at <= now);
+        // Whoever it was made for is served, or there would be no end of making.
+        self.served > 0 && (is_old || max_requests.is_some_and(|n| self.served >= n))
     }
 
     pub(super) fn has_free_stream(&self) -> bool {

@@ -16,8 +16,9 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         }
         let waiters = self.desks.get(&desk).map(|lines| &lines.waiters);
         let mine = waiters.and_then(|waiters| waiters.keys().next()).copied().unwrap_or(Turn::MAX);
-        let older = self.hungry.range(..(mine, DeskId::MAX)).filter(|(_, other)| *other != desk);
-        older.count() > self.leaving
+        let mut older =
+            self.hungry.range(..(mine, DeskId::MAX)).filter(|(_, other)| *other != desk);
+        older.nth(self.leaving).is_some()
     }
 
     /// Dials for the hungry, in their order; where the book is full, makes room.
@@ -51,7 +52,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             return true;
         }
         let starving = |(_, desk): &&(Turn, DeskId)| self.desks[desk].open == 0;
-        if self.hungry.iter().filter(starving).count() <= self.leaving {
+        if self.hungry.iter().filter(starving).nth(self.leaving).is_none() {
             return false;
         }
         let busy = |place: &Place<C>| matches!(place.state, State::Shared { .. }) && !place.leaving;
@@ -134,6 +135,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if let Some(idle) = place.idle() {
             self.idle.remove(&idle.turn);
         }
+        todo.forget.extend(place.known.cut);
         let lines = self.desk(place.desk);
         lines.open -= 1;
         match place.state {

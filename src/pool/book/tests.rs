@@ -24,6 +24,7 @@ struct World {
     turned_away: Vec<u32>,
     tickets: BTreeMap<u32, Ticket>,
     next_waiter: u32,
+    keys: BTreeMap<u32, &'static str>,
 }
 
 impl World {
@@ -39,6 +40,7 @@ impl World {
             turned_away: Vec::new(),
             tickets: BTreeMap::new(),
             next_waiter: 0,
+            keys: BTreeMap::new(),
         }
     }
 
@@ -46,6 +48,9 @@ impl World {
         let mut todo = Todo::default();
         let answer = tell(&mut self.book, self.now, &mut todo);
         for (waiter, checkout) in todo.serve {
+            let key = self.keys[&waiter];
+            let younger = |other: &&u32| self.keys[*other] == key && **other > waiter;
+            assert_eq!(self.served.iter().find(younger), None, "{waiter} came before");
             self.served.push(waiter);
             self.tickets.remove(&waiter);
             self.take_out(&checkout);
@@ -76,6 +81,7 @@ impl World {
         }
         let waiter = self.next_waiter;
         self.next_waiter += 1;
+        self.keys.insert(waiter, key);
         let place = self.event(|book, now, todo| book.wait(&key, waiter, None, None, now, todo));
         if !self.served.contains(&waiter) {
             self.tickets.insert(waiter, place.ok()?);
@@ -234,7 +240,7 @@ fn the_longest_idle_connection_of_another_key_makes_room() {
     assert_eq!((world.closing.len(), world.dialing.len()), (1, 0));
     world.transports_close();
     assert_eq!(world.dialing.values().copied().collect::<Vec<_>>(), ["c"]);
-    assert!(world.book.rows().all(|row| *row.key != "a"));
+    assert!(world.book.rows().all(|row| row.key != "a"));
 }
 
 #[test]
@@ -286,6 +292,7 @@ fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
     let mut world = World::new(limits(9));
     let second = Duration::from_secs(1);
     for (waiter, limit) in [(0, Some(second)), (1, Some(9 * second)), (2, None)] {
+        world.keys.insert(waiter, "a");
         world.event(|book, now, todo| book.wait(&"a", waiter, None, limit, now, todo)).unwrap();
     }
     let (place, _) = world.dialing.pop_first().unwrap();
@@ -307,6 +314,7 @@ fn who_comes_again_goes_before_who_came_later() {
     world.take_out(&checkout);
     world.requests(2, "a");
     let again = Some(checkout.turn);
+    world.keys.insert(9, "a");
     world.event(|book, now, todo| book.wait(&"a", 9, again, None, now, todo)).unwrap();
     world.discard(0);
     world.transports_close();
@@ -396,6 +404,7 @@ fn hosts_that_are_gone_are_forgotten() {
 enum Event {
     Request(usize),
     Leave(usize),
+    Returning(usize),
     Dialed(bool),
     DialFailed,
     GiveBack(usize),
@@ -414,6 +423,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::DialFailed),
         4 => any::<usize>().prop_map(Event::GiveBack),
         1 => any::<usize>().prop_map(Event::Discard),
+        2 => any::<usize>().prop_map(Event::Returning),
         2 => Just(Event::TransportsClose),
         1 => (any::<usize>(), proptest::option::of(1..4usize)).prop_map(|(at, n)| Event::Streams(at, n)),
         1 => any::<usize>().prop_map(Event::Retire),
@@ -430,6 +440,10 @@ impl World {
                 let Some((&waiter, &ticket)) = self.tickets.iter().nth(at % 5) else { return };
                 self.tickets.remove(&waiter);
                 self.event(|book, now, todo| book.leave(ticket, now, todo));
+            }
+            Event::Returning(at) => {
+                let Some(&(place, false)) = self.out.get(at % 7) else { return };
+                self.event(|book, _, _| book.returning(place));
             }
             Event::Dialed(shared) => self.dialed(shared),
             Event::DialFailed => drop(self.dial_failed()),
@@ -453,6 +467,31 @@ impl World {
         }
     }
 
+    /// What the book knows twice agrees, and nobody waits for what there is.
+    fn is_consistent(&self) {
+        let book = &self.book;
+        let count = |is: fn(&Place<Conn>) -> bool| book.places.values().filter(|p| is(p)).count();
+        assert_eq!(book.leaving, count(|place| place.leaving));
+        assert_eq!(book.idle.len(), count(|place| place.idle().is_some()));
+        assert_eq!(book.waiting, book.desks.values().map(|desk| desk.waiters.len()).sum::<usize>());
+        assert_eq!(book.hungry.len(), book.desks.values().filter_map(|d| d.hungry_at).count());
+        for (&id, desk) in &book.desks {
+            let of = |is: fn(&State<Conn>) -> bool| {
+                book.places.values().filter(|place| place.desk == id && is(&place.state)).count()
+            };
+            assert_eq!(desk.open, of(|_| true));
+            assert_eq!(desk.dialing, of(|state| matches!(state, State::Dialing)));
+            assert_eq!(desk.returning, of(|state| matches!(state, State::Returning)));
+            assert_eq!(desk.idle.len(), of(|state| matches!(state, State::Idle { .. })));
+            let free = |place: &PlaceId| book.places[place].has_free_stream();
+            assert!(desk.waiters.is_empty() || !desk.shared.iter().any(free), "a stream is free");
+            assert!(desk.waiters.is_empty() || desk.idle.is_empty(), "a connection is idle");
+        }
+        let all_are_fed = book.hungry.len() <= book.leaving;
+        let is_full = book.places.len() == book.limits.connections;
+        assert!(book.hungry.is_empty() || is_full && (all_are_fed || book.idle.is_empty()));
+    }
+
     /// Everybody finishes: dials end, requests end, transports close.
     fn quiet_down(&mut self) {
         for _ in 0..500 {
@@ -470,7 +509,8 @@ proptest! {
         let mut world = World::new(limits);
         for event in &events {
             world.happen(event);
-            let rows: Vec<_> = world.book.rows().map(|row| *row.key).collect();
+            world.is_consistent();
+            let rows: Vec<_> = world.book.rows().map(|row| row.key).collect();
             prop_assert!(rows.len() <= total);
             for key in ["a", "b", "c", "d"] {
                 prop_assert!(rows.iter().filter(|other| **other == key).count() <= each);

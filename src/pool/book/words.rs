@@ -18,14 +18,17 @@ pub(crate) struct Todo<K, C, W> {
     pub(crate) turn_away: Vec<W>,
     /// Drop these.
     pub(crate) close: Vec<Handle<C>>,
-    /// Call [`Book::reap`] then.
+    /// Drop these, too.
+    pub(crate) forget: Vec<Cut>,
+    /// Call [`Book::reap`](super::Book::reap) then.
     pub(crate) reap_at: Option<Instant>,
 }
 
 impl<K, C, W> Default for Todo<K, C, W> {
     fn default() -> Self {
         let (dial, serve, close) = (Vec::new(), Vec::new(), Vec::new());
-        Self { dial, serve, turn_away: Vec::new(), close, reap_at: None }
+        let (turn_away, forget) = (Vec::new(), Vec::new());
+        Self { dial, serve, turn_away, close, forget, reap_at: None }
     }
 }
 
@@ -97,9 +100,9 @@ pub(crate) enum Use {
 }
 
 /// One line of the statistics.
-pub(crate) struct Row<'a, K> {
+pub(crate) struct Row<K> {
     pub(crate) place: PlaceId,
-    pub(crate) key: &'a K,
+    pub(crate) key: K,
     pub(crate) state: Use,
     pub(crate) requests: usize,
     pub(crate) served: u64,

@@ -1,0 +1,160 @@
+//! A connection in the making: it belongs to the pool, and ends with it.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
+};
+
+use http::Request;
+use tokio::sync::watch;
+
+use super::{
+    book::{Dial, PlaceId, Told},
+    shared::{Key, Shared, closed},
+};
+use crate::{
+    connection::Connection,
+    error::{Error, Kind, Phase},
+};
+
+/// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
+/// next, and would do so inside itself.
+pub(super) struct Dials<K> {
+    line: Mutex<Line<K>>,
+}
+
+struct Line<K> {
+    permits: VecDeque<Dial<K>>,
+    /// Somebody goes through the line.
+    is_served: bool,
+}
+
+impl<K> Dials<K> {
+    pub(super) fn new() -> Self {
+        Self { line: Mutex::new(Line { permits: VecDeque::new(), is_served: false }) }
+    }
+
+    /// Dials for all of these, unless somebody is about to.
+    pub(super) fn begin(&self, permits: Vec<Dial<K>>, dial: impl Fn(Dial<K>)) {
+        if permits.is_empty() {
+            return;
+        }
+        {
+            let mut line = self.lock();
+            line.permits.extend(permits);
+            if std::mem::replace(&mut line.is_served, true) {
+                return;
+            }
+        }
+        let serving = Serving { dials: self, is_over: false };
+        serving.for_each(dial);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line<K>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Goes through the line to its end, or lets others do it should an executor panic.
+struct Serving<'a, K> {
+    dials: &'a Dials<K>,
+    is_over: bool,
+}
+
+impl<K> Iterator for Serving<'_, K> {
+    type Item = Dial<K>;
+
+    fn next(&mut self) -> Option<Dial<K>> {
+        let mut line = self.dials.lock();
+        let next = line.permits.pop_front();
+        self.is_over = next.is_none();
+        line.is_served = !self.is_over;
+        next
+    }
+}
+
+impl<K> Drop for Serving<'_, K> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.dials.lock().is_served = false;
+        }
+    }
+}
+
+/// Leave to dial: a dial that ends without a word has failed.
+pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
+    pool: Weak<Shared<C, B, K>>,
+    place: PlaceId,
+    key: K,
+    is_over: bool,
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
+    /// Begins to dial.
+    pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<K>) {
+        let Dial { place, key, limit } = permit;
+        let dialing = Self { pool: Arc::downgrade(pool), place, key, is_over: false };
+        let (runtime, make, ended) = (pool.runtime.clone(), pool.make.clone(), pool.ended());
+        pool.runtime.spawn(async move {
+            let making = async { make(dialing.key.clone()).await };
+            match (runtime.within(limit, unless(ended, making)).await, limit) {
+                (Some(Some(Ok(connection))), _) => dialing.succeed(connection),
+                (Some(Some(Err(error))), _) => {
+                    let error = Error::from_connector(error, dialing.doing());
+                    dialing.fail(error, Told::WhoCounted);
+                }
+                (Some(None), _) => dialing.fail(closed(), Told::All),
+                (None, limit) => {
+                    let error = Error::new(Kind::Timeout(Phase::Connect), dialing.doing());
+                    dialing.fail(error, limit.map_or(Told::All, Told::WaitingNoLonger));
+                }
+            }
+        });
+    }
+
+    fn doing(&self) -> String {
+        format!("connecting to {}", self.key)
+    }
+
+    fn succeed(mut self, connection: C) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        // A connection that is somebody else's may panic when it is asked what it is.
+        let outcome = pool.dialed(self.place, connection);
+        self.is_over = true;
+        if let Err(error) = outcome {
+            pool.dial_failed(self.place, error, Told::WhoCounted);
+        }
+    }
+
+    fn fail(mut self, error: Error, told: Told) {
+        self.is_over = true;
+        if let Some(pool) = self.pool.upgrade() {
+            pool.dial_failed(self.place, error, told);
+        }
+    }
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if let Some(pool) = self.pool.upgrade() {
+            let error = Error::new(Kind::Canceled, self.doing()).because("its task ended early");
+            pool.dial_failed(self.place, error, Told::All);
+        }
+    }
+}
+
+/// What is made, unless the pool is closed or gone before.
+async fn unless<C>(mut ended: watch::Receiver<bool>, making: impl Future<Output = C>) -> Option<C> {
+    let (mut making, mut ended) = (pin!(making), pin!(ended.wait_for(|has_ended| *has_ended)));
+    std::future::poll_fn(|cx| match making.as_mut().poll(cx) {
+        Poll::Ready(made) => Poll::Ready(Some(made)),
+        Poll::Pending => ended.as_mut().poll(cx).map(|_| None),
+    })
+    .await
+}
