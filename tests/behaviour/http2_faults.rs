@@ -237,7 +237,7 @@ async fn a_server_that_does_not_speak_http2_is_not_asked_for_ever() {
     ];
     for answer in answers {
         for method in ["GET", "POST"] {
-            let scene = Scene::http2(vec![answer(); 3]);
+            let scene = Scene::http2(vec![answer(); 2 * TRIES]);
             let error = scene.transport.request(method, scene.url("/")).await.unwrap_err();
             assert!(error.is_protocol() || error.is_io(), "{error:?}");
             assert!(error.to_string().contains(&scene.host), "{error}");

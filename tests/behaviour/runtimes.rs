@@ -41,7 +41,7 @@ fn a_request_outside_of_a_runtime_is_an_error() {
 fn a_body_read_outside_of_the_runtime_gives_its_connection_back() {
     let runtime = runtime();
     let origin = Origin::new();
-    let tokio = tower_transport::rt::Runtime::tokio();
+    let tokio = rt::Runtime::tokio();
     let transport = runtime.block_on(async { origin.http1().runtime(tokio).build().unwrap() });
     let body = runtime.block_on(async {
         let response = transport.stream("GET", "http://a.example/").await.unwrap();
