@@ -7,6 +7,7 @@ use std::{
         Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -154,11 +155,12 @@ impl Origin {
         self.told_async.acquire().await.unwrap().forget();
     }
 
-    /// The same, but keeps the thread busy meanwhile.
+    /// The same, but keeps the thread busy meanwhile. A script that never comes so far fails the test instead of hanging it.
     pub(crate) fn told_while_busy(&self) {
         let (told, changed) = &self.told;
-        let mut told = changed.wait_while(told.lock().unwrap(), |told| *told == 0).unwrap();
-        *told -= 1;
+        let (told, limit) = (told.lock().unwrap(), Duration::from_secs(20));
+        let (mut told, _) = changed.wait_timeout_while(told, limit, |told| *told == 0).unwrap();
+        *told = told.checked_sub(1).expect("the script has come so far");
     }
 
     /// A connection has come: its number.
