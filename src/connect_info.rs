@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use http::Version;
 
-use crate::io::Recheck;
+use crate::{io::Recheck, target::Proxy};
 
 /// How a response came: an extension of every response.
 ///
@@ -33,6 +33,8 @@ struct Way {
     server_name: Option<Arc<str>>,
     peer_certificates: Vec<Bytes>,
     recheck: Option<Recheck>,
+    proxies: Vec<Proxy>,
+    forwards: bool,
 }
 
 impl ConnectInfo {
@@ -69,6 +71,16 @@ impl ConnectInfo {
     /// The certificates of the peer in DER, its own first.
     pub fn peer_certificates(&self) -> &[Bytes] {
         &self.way.peer_certificates
+    }
+
+    /// The proxies on the way, the nearest first.
+    pub fn proxies(&self) -> &[Proxy] {
+        &self.way.proxies
+    }
+
+    /// The last proxy on the way, if it is given requests to forward: the bytes end there.
+    pub fn forwarder(&self) -> Option<&Proxy> {
+        self.way.proxies.last().filter(|_| self.way.forwards)
     }
 
     /// Whether the connection had served a request before this one.
@@ -120,6 +132,22 @@ impl ConnectInfo {
         self.with(|way| way.recheck = Some(recheck))
     }
 
+    /// Says that the way goes on through this proxy, to what is behind it.
+    pub fn with_proxy(self, proxy: Proxy) -> Self {
+        self.with(|way| {
+            way.proxies.push(proxy);
+            way.forwards = false;
+        })
+    }
+
+    /// Says that the way ends at this proxy, which is given requests in absolute-form to forward (RFC 9112 §3.2.2).
+    pub fn with_forwarder(self, proxy: Proxy) -> Self {
+        self.with(|way| {
+            way.proxies.push(proxy);
+            way.forwards = true;
+        })
+    }
+
     /// Says which version of HTTP is spoken.
     pub fn with_version(self, version: Version) -> Self {
         self.with(|way| way.version = Some(version))
@@ -141,6 +169,8 @@ impl fmt::Debug for ConnectInfo {
             .field("tls_version", &self.way.tls_version)
             .field("server_name", &self.way.server_name)
             .field("peer_certificates", &self.way.peer_certificates.len())
+            .field("proxies", &self.way.proxies)
+            .field("forwards", &self.way.forwards)
             .field("served", &self.served)
             .finish()
     }

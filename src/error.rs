@@ -5,6 +5,9 @@
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
 /// Any error at all, as connectors and bodies of others bring it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -36,6 +39,27 @@ struct Report {
     doing: Cow<'static, str>,
     source: Option<BoxError>,
     sent: bool,
+    proxy: Option<ProxyFault>,
+}
+
+/// What a proxy did instead of letting us through.
+#[derive(Clone, Debug)]
+pub(crate) enum ProxyFault {
+    /// Nothing was heard of it: another may do.
+    Unreachable,
+    /// It broke off, or did not speak its protocol, or said no in the words of SOCKS.
+    Failed,
+    /// It answered with this.
+    Refused(Arc<Refusal>),
+}
+
+/// The answer of a proxy that is no tunnel.
+#[derive(Clone)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// The beginning of it.
+    pub(crate) body: Bytes,
 }
 
 /// What a timeout was waiting for.
@@ -101,6 +125,36 @@ impl Error {
         self.report.kind == Kind::Io || self.cause::<std::io::Error>().is_some()
     }
 
+    /// A proxy on the way could not be reached, broke off, or refused; not the origin behind it.
+    ///
+    /// The other predicates say how: [`is_tls`](Self::is_tls) that TLS to the proxy failed, [`is_protocol`](Self::is_protocol)
+    /// that its answer was none.
+    pub fn is_proxy(&self) -> bool {
+        self.report.proxy.is_some()
+    }
+
+    /// The status with which an HTTP proxy refused: 407 if it wants to know who we are, 403, 502 …
+    pub fn proxy_status(&self) -> Option<StatusCode> {
+        self.refusal().map(|refusal| refusal.status)
+    }
+
+    /// The header of that refusal.
+    pub fn proxy_headers(&self) -> Option<&HeaderMap> {
+        self.refusal().map(|refusal| &refusal.headers)
+    }
+
+    /// The beginning of the body of that refusal, 64 KiB of it at the most.
+    pub fn proxy_body(&self) -> Option<&Bytes> {
+        self.refusal().map(|refusal| &refusal.body)
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
+        match &self.report.proxy {
+            Some(ProxyFault::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
     /// The peer did not keep to HTTP: a malformed or truncated answer.
     pub fn is_protocol(&self) -> bool {
         self.report.kind == Kind::Protocol
@@ -137,7 +191,7 @@ impl Error {
     }
 
     pub(crate) fn new(kind: Kind, doing: impl Into<Cow<'static, str>>) -> Self {
-        let report = Report { kind, doing: doing.into(), source: None, sent: false };
+        let report = Report { kind, doing: doing.into(), source: None, sent: false, proxy: None };
         Self { report: Arc::new(report) }
     }
 
@@ -148,6 +202,11 @@ impl Error {
     /// Says what the cause was.
     pub(crate) fn because(self, source: impl Into<BoxError>) -> Self {
         self.rewrite(|report| report.source = Some(source.into()))
+    }
+
+    /// Says that it was a proxy.
+    pub(crate) fn by_proxy(self, fault: ProxyFault) -> Self {
+        self.rewrite(|report| report.proxy = Some(fault))
     }
 
     /// Says whether the request may have reached the peer.
@@ -190,6 +249,7 @@ impl Error {
             doing: shared.doing.clone(),
             source: Some(Box::new(Self { report: shared.clone() })),
             sent: shared.sent,
+            proxy: shared.proxy.clone(),
         });
         change(&mut report);
         Self { report: Arc::new(report) }
@@ -204,9 +264,12 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { kind, doing, source, sent } = &*self.report;
+        let Report { kind, doing, source, sent, proxy } = &*self.report;
         let mut out = f.debug_struct("Error");
         out.field("kind", kind).field("doing", doing).field("sent", sent);
+        if let Some(proxy) = proxy {
+            out.field("proxy", proxy);
+        }
         if let Some(source) = source {
             out.field("source", source);
         }
@@ -220,5 +283,12 @@ impl StdError for Error {
             Some(source) => Some(&**source),
             None => None,
         }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    /// The status alone: the header may hold a cookie or a challenge that is nobody else's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("status", &self.status).finish_non_exhaustive()
     }
 }

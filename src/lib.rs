@@ -70,6 +70,8 @@ mod one_shot;
 pub mod request;
 pub mod transport;
 
+pub mod proxy;
+
 pub mod pool;
 
 #[cfg(feature = "http1")]
@@ -92,6 +94,7 @@ pub mod tls;
 
 pub mod connect;
 
+pub mod auth;
 pub mod body;
 mod connect_info;
 pub mod connection;

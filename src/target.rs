@@ -4,11 +4,11 @@
 //! end, or who we are to them, is a field of it, so a connection can never serve a request it was not made for.
 
 use std::{
+    any::Any,
     borrow::Cow,
     fmt,
     hash::{Hash, Hasher},
     net::IpAddr,
-    path::Path,
     sync::Arc,
 };
 
@@ -17,6 +17,11 @@ use http::{Uri, uri::Authority};
 use crate::error::Error;
 
 mod host;
+mod proxy;
+mod route;
+
+pub use proxy::{Proxy, ProxyScheme};
+pub use route::{ProxyOverride, Route};
 
 /// Scheme, host and port (RFC 9110 §4.3.1).
 ///
@@ -49,6 +54,10 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
+    /// A WebSocket (RFC 6455) in plain text: HTTP, whose bytes no proxy may forward as requests.
+    Ws,
+    /// A WebSocket over TLS.
+    Wss,
 }
 
 /// Which versions of HTTP may be used for a target, and so what is offered by ALPN.
@@ -66,17 +75,6 @@ pub enum Protocols {
     Http2PriorKnowledge,
 }
 
-/// How the bytes get to the origin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Route {
-    /// To the address of the host.
-    #[default]
-    Direct,
-    /// To a Unix socket, whatever the host is called.
-    Unix(Arc<Path>),
-}
-
 /// What connectors are given, and what connections are kept under.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -89,6 +87,8 @@ pub struct Target {
     pub protocols: Protocols,
     /// The name that TLS sends and verifies instead of the host's.
     pub server_name: Option<ServerName>,
+    /// The TLS configuration in place of the one that a layer has.
+    pub tls_identity: Option<TlsIdentity>,
     /// The local address to connect from.
     pub local_address: Option<IpAddr>,
 }
@@ -98,6 +98,12 @@ pub struct Target {
 /// It can be set on one request as an extension.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerName(Arc<str>);
+
+/// A TLS configuration as a part of the key: a [`TlsConfig`](crate::tls::TlsConfig), and equal to its clones alone.
+///
+/// It can be set on one request as an extension, for another client certificate, say.
+#[derive(Clone)]
+pub struct TlsIdentity(Arc<dyn Any + Send + Sync>);
 
 impl Origin {
     /// The scheme.
@@ -150,6 +156,8 @@ impl TryFrom<&Uri> for Origin {
         let scheme = match uri.scheme_str() {
             Some("http") => Scheme::Http,
             Some("https") => Scheme::Https,
+            Some("ws") => Scheme::Ws,
+            Some("wss") => Scheme::Wss,
             Some(other) => {
                 return Err(Error::builder(format!("the scheme `{other}` is not spoken here")));
             }
@@ -200,25 +208,27 @@ impl fmt::Debug for Origin {
 }
 
 impl Scheme {
-    /// `http` or `https`.
+    /// As it stands in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
         }
     }
 
     /// The port of a URL that names none.
     pub fn default_port(self) -> u16 {
         match self {
-            Self::Http => 80,
-            Self::Https => 443,
+            Self::Http | Self::Ws => 80,
+            Self::Https | Self::Wss => 443,
         }
     }
 
     /// Whether TLS is spoken under it.
     pub fn is_tls(self) -> bool {
-        self == Self::Https
+        matches!(self, Self::Https | Self::Wss)
     }
 }
 
@@ -230,6 +240,7 @@ impl Target {
             route: Route::default(),
             protocols: Protocols::default(),
             server_name: None,
+            tls_identity: None,
             local_address: None,
         }
     }
@@ -253,16 +264,21 @@ impl Target {
         if let Some(protocols) = extensions.get::<Protocols>() {
             self.protocols = *protocols;
         }
+        if let Some(route) = extensions.get::<ProxyOverride>() {
+            self.route = route.route().clone();
+        }
+        if let Some(identity) = extensions.get::<TlsIdentity>() {
+            self.tls_identity = Some(identity.clone());
+        }
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin.authority_form())?;
         match &self.route {
-            Route::Direct => f.write_str(&self.origin.authority_form()),
-            Route::Unix(path) => {
-                write!(f, "{} at {}", self.origin.authority_form(), path.display())
-            }
+            Route::Any | Route::Direct => Ok(()),
+            route => write!(f, " {route}"),
         }
     }
 }
@@ -276,6 +292,42 @@ impl ServerName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TlsIdentity {
+    pub(crate) fn new(configuration: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(configuration)
+    }
+
+    /// The configuration, for the one who knows what it is.
+    #[cfg(feature = "_rustls")]
+    pub(crate) fn configuration<T: 'static>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+
+    fn address(&self) -> *const () {
+        Arc::as_ptr(&self.0).cast()
+    }
+}
+
+impl PartialEq for TlsIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(self.address(), other.address())
+    }
+}
+
+impl Eq for TlsIdentity {}
+
+impl Hash for TlsIdentity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address().hash(state);
+    }
+}
+
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsIdentity").finish_non_exhaustive()
     }
 }
 

@@ -7,10 +7,11 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 19] = [
+const STREET: [&str; 21] = [
     "one_shot",
     "request",
     "transport",
+    "proxy",
     "pool",
     "negotiate",
     "http1",
@@ -23,6 +24,7 @@ const STREET: [&str; 19] = [
     "request_target",
     "body",
     "target",
+    "auth",
     "options",
     "io",
     "rt",

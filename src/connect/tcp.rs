@@ -31,7 +31,7 @@ use socket::SocketOptions;
 /// A host that has not answered three SYNs by then seldom does.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connects by TCP to the host and port of a [`Target`] whose route is [`Route::Direct`].
+/// Connects by TCP to the host and port of a [`Target`] whose route is [`Route::Direct`] or [`Route::Any`].
 ///
 /// A name with several addresses is tried as RFC 8305 says: the families in turn, 250 ms apart, the next one at once
 /// when one fails, at most six at a time; the losers are closed. An address as host, also IPv6 with a zone
@@ -186,7 +186,7 @@ impl Settings {
         resolver: R,
         target: Target,
     ) -> Result<Connected<TcpIo>, Error> {
-        if target.route != Route::Direct {
+        if !matches!(target.route, Route::Any | Route::Direct) {
             return Err(Error::builder(format!("the way to {target} is not by TCP")));
         }
         let began_at = self.runtime.now();

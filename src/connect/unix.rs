@@ -61,15 +61,13 @@ impl UnixConnector {
             return Err(Error::builder(format!("{target} by a Unix socket has no local address")));
         }
         match (&target.route, &self.fixed) {
-            (Route::Direct, Some(fixed)) => Ok(fixed.clone()),
-            (Route::Direct, None) => {
-                Err(Error::builder(format!("the way to {target} is not by a Unix socket")))
-            }
+            (Route::Any | Route::Direct, Some(fixed)) => Ok(fixed.clone()),
             (Route::Unix(path), Some(fixed)) if path != fixed => {
                 let fixed = fixed.display();
                 Err(Error::builder(format!("all connections go to {fixed}, not to {target}")))
             }
             (Route::Unix(path), _) => Ok(path.clone()),
+            _ => Err(Error::builder(format!("the way to {target} is not by a Unix socket"))),
         }
     }
 }

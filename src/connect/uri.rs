@@ -169,7 +169,8 @@ fn failed(error: impl Into<BoxError>, target: &Target) -> Error {
 
 /// The URI of an origin, if nothing else is asked for.
 fn uri(target: &Target) -> Result<Uri, Error> {
-    if target.route != Route::Direct || target.local_address.is_some() {
+    let is_direct = matches!(target.route, Route::Any | Route::Direct);
+    if !is_direct || target.local_address.is_some() {
         let doing = format!("a URI cannot say the route or the local address of {target}");
         return Err(Error::builder(doing));
     }

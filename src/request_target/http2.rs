@@ -41,8 +41,8 @@ fn authority<B>(request: &Request<B>, origin: &Origin) -> Result<Authority, Erro
 impl From<Scheme> for uri::Scheme {
     fn from(scheme: Scheme) -> Self {
         match scheme {
-            Scheme::Http => Self::HTTP,
-            Scheme::Https => Self::HTTPS,
+            Scheme::Http | Scheme::Ws => Self::HTTP,
+            Scheme::Https | Scheme::Wss => Self::HTTPS,
         }
     }
 }

@@ -8,11 +8,11 @@ use std::{
 use super::{any_certificate::AnyCertificate, platform, provider::provider};
 use crate::{
     error::{Error, Kind},
-    target::{Protocols, Target},
+    target::{Protocols, Target, TlsIdentity},
 };
 use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore,
-    client::{ResolvesClientCert, WantsClientCert},
+    ClientConfig, ConfigBuilder, RootCertStore, SignatureScheme,
+    client::{ResolvesClientCert, Resumption, WantsClientCert},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::{CertifiedKey, SingleCertAndKey},
 };
@@ -28,10 +28,13 @@ use rustls::{
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct TlsConfig {
+pub struct TlsConfig(Arc<Configuration>);
+
+/// What clones have in common.
+struct Configuration {
     source: Source,
     /// Made at the first handshake: a machine without roots can still speak `http`.
-    offers: Arc<OnceLock<Offers>>,
+    offers: OnceLock<Offers>,
 }
 
 #[derive(Clone)]
@@ -91,7 +94,7 @@ impl TlsConfig {
     /// It is an error for which [`Error::is_builder`] holds if there is none in it or a broken one, or if the
     /// configuration is one that roots cannot be added to.
     pub fn add_roots_pem(self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let Source::Own { trust, identity } = self.source else {
+        let Source::Own { trust, identity } = self.0.source.clone() else {
             return Err(Error::builder("a rustls configuration has its own roots: set them there"));
         };
         let more = certificates(pem.as_ref(), "reading the root certificates")?;
@@ -133,7 +136,7 @@ impl TlsConfig {
         certificate: impl AsRef<[u8]>,
         key: impl AsRef<[u8]>,
     ) -> Result<Self, Error> {
-        let Source::Own { trust, .. } = self.source else {
+        let Source::Own { trust, .. } = self.0.source.clone() else {
             let message = "a rustls configuration has its own client certificate: set it there";
             return Err(Error::builder(message));
         };
@@ -147,8 +150,29 @@ impl TlsConfig {
         Ok(Self::of(Source::Own { trust, identity: Some(Arc::new(identity.into())) }))
     }
 
-    /// The configuration of one handshake.
+    /// The configuration of one handshake: the target's own, or else this.
     pub(super) fn for_target(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
+        let own = target.tls_identity.as_ref().and_then(TlsIdentity::configuration);
+        own.unwrap_or(&*self.0).for_target(target)
+    }
+
+    /// The same trust for whoever is on the way: with no client certificate, which is shown to the origin alone, and with
+    /// sessions of its own.
+    pub(crate) fn for_proxies(&self) -> Self {
+        Self::of(match self.0.source.clone() {
+            Source::Own { trust, .. } => Source::Own { trust, identity: None },
+            Source::Given(config) => Source::Given(Arc::new(anonymous(&config))),
+            per_target @ Source::PerTarget(_) => per_target,
+        })
+    }
+
+    fn of(source: Source) -> Self {
+        Self(Arc::new(Configuration { source, offers: OnceLock::new() }))
+    }
+}
+
+impl Configuration {
+    fn for_target(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
         if let Source::PerTarget(config) = &self.source {
             return Ok(offering(&config(target), offer(target.protocols)));
         }
@@ -161,9 +185,32 @@ impl TlsConfig {
         };
         Ok(offers.get(target.protocols).clone())
     }
+}
 
-    fn of(source: Source) -> Self {
-        Self { source, offers: Arc::default() }
+impl From<TlsConfig> for TlsIdentity {
+    fn from(config: TlsConfig) -> Self {
+        Self::new(config.0)
+    }
+}
+
+fn anonymous(config: &ClientConfig) -> ClientConfig {
+    let mut config = config.clone();
+    config.client_auth_cert_resolver = Arc::new(NoCertificate);
+    config.resumption = Resumption::default();
+    config
+}
+
+/// Shows no certificate.
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 
@@ -276,7 +323,7 @@ fn certificates(pem: &[u8], doing: &'static str) -> Result<Vec<CertificateDer<'s
 
 impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (trust, identity) = match &self.source {
+        let (trust, identity) = match &self.0.source {
             Source::Own { trust: Trust::Platform(_), identity } => ("platform roots", identity),
             Source::Own { trust: Trust::Roots(_), identity } => ("given roots", identity),
             Source::Own { trust: Trust::AnyCertificate, identity } => {

@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,7 +14,7 @@ use tower_service::Service;
 use crate::{
     connect::{Connect, Connected},
     error::Error,
-    target::Target,
+    target::{Target, TlsIdentity},
 };
 
 /// Whom TLS would trust: nobody, without the feature `tls`.
@@ -49,6 +50,18 @@ impl TlsConfig {
     /// The default, and all there is without the feature `tls`.
     pub fn platform() -> Self {
         Self {}
+    }
+}
+
+impl TlsConfig {
+    pub(crate) fn for_proxies(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl From<TlsConfig> for TlsIdentity {
+    fn from(_: TlsConfig) -> Self {
+        Self::new(Arc::new(()))
     }
 }
 

@@ -79,8 +79,8 @@ where
 
     fn call(&mut self, target: Target) -> Self::Future {
         match target.route {
-            Route::Direct => boxed(self.tcp.call(target)),
             Route::Unix(_) => boxed(self.unix.call(target)),
+            _ => boxed(self.tcp.call(target)),
         }
     }
 }

@@ -1,0 +1,381 @@
+//! One proxy on the way: its address, who we are to it, and what it is told.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+    sync::Arc,
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri};
+use percent_encoding::percent_decode_str;
+
+use super::{Origin, Protocols, Scheme, ServerName, Target, TlsIdentity};
+use crate::{
+    auth::{Authenticate, Authenticator, Credentials},
+    error::Error,
+};
+
+/// A proxy: its address, who we are to it, and what it is told.
+///
+/// It is made of a URL, and cheap to clone. Neither `Display` nor `Debug` shows a password.
+///
+/// ```
+/// use tower_transport::target::Proxy;
+/// # fn main() -> Result<(), tower_transport::Error> {
+/// let proxy: Proxy = "http://user:password@proxy.example:3128".parse()?;
+/// assert_eq!(proxy.to_string(), "http://***@proxy.example:3128");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | scheme | port | how the origin is reached |
+/// |---|---|---|
+/// | `http` | 80 | requests to `http` are forwarded (RFC 9112 §3.2.2), all others go through a tunnel (RFC 9110 §9.3.6) |
+/// | `https` | 443 | the same, over TLS to the proxy |
+/// | `socks4` | 1080 | by its IPv4 address, resolved here |
+/// | `socks4a` | 1080 | by its name, resolved there |
+/// | `socks5` | 1080 | by its address, resolved here (RFC 1928) |
+/// | `socks5h` | 1080 | by its name, resolved there |
+#[derive(Clone)]
+pub struct Proxy {
+    settings: Arc<Settings>,
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProxyScheme {
+    /// HTTP in plain text.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// SOCKS 4: names are resolved here, to IPv4.
+    Socks4,
+    /// SOCKS 4a: names are resolved by the proxy.
+    Socks4a,
+    /// SOCKS 5: names are resolved here.
+    Socks5,
+    /// SOCKS 5: names are resolved by the proxy.
+    Socks5h,
+}
+
+/// All of it is part of the key: nothing here may be left out of a comparison.
+#[derive(Clone)]
+struct Settings {
+    scheme: ProxyScheme,
+    origin: Origin,
+    authenticator: Authenticator,
+    headers: HeaderMap,
+    connect_headers: Option<Arc<ConnectHeaders>>,
+    tls_identity: Option<TlsIdentity>,
+    server_name: Option<ServerName>,
+    protocols: Protocols,
+    tunnels_http: bool,
+}
+
+type ConnectHeaders = dyn Fn(&Target) -> Result<HeaderMap, Error> + Send + Sync;
+
+impl Proxy {
+    /// The proxy at this URL. Without a scheme it is `http://`; without a port, that of the scheme.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder), and the text never repeats the user or the password.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        let (scheme, rest) = match url.split_once("://") {
+            Some((scheme, rest)) => (scheme.parse()?, rest),
+            None => (ProxyScheme::Http, url),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains(['/', '?', '#']) {
+            return Err(Error::builder("the URL of a proxy has no path"));
+        }
+        let (user, host) = match rest.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, rest),
+        };
+        let mut authenticator = Authenticator::default();
+        if let Some(user) = user {
+            authenticator.set_credentials(credentials(user)?);
+        }
+        Ok(Self {
+            settings: Arc::new(Settings {
+                scheme,
+                origin: origin(scheme, host)?,
+                authenticator,
+                headers: HeaderMap::new(),
+                connect_headers: None,
+                tls_identity: None,
+                server_name: None,
+                protocols: Protocols::default(),
+                tunnels_http: false,
+            }),
+        })
+    }
+
+    /// Who we are to it. Those of the URL are replaced.
+    ///
+    /// HTTP proxies are told unasked, in the Basic scheme (RFC 7617), and asked again in the scheme that they answer with;
+    /// SOCKS 5 as RFC 1929 has it; SOCKS 4 knows a user only.
+    pub fn credentials(self, credentials: Credentials) -> Self {
+        self.with(|settings| settings.authenticator.set_credentials(credentials))
+    }
+
+    /// Another scheme of authentication than Basic and Digest, for HTTP proxies. It goes before the credentials.
+    pub fn authenticate(self, scheme: impl Authenticate) -> Self {
+        self.with(|settings| settings.authenticator.set_scheme(Arc::new(scheme)))
+    }
+
+    /// A header field that an HTTP proxy is told: with `CONNECT`, or with each request that is forwarded, unless that has
+    /// a field of this name. It is never told to an origin through a tunnel.
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.with(|settings| {
+            settings.headers.append(name, value);
+        })
+    }
+
+    /// Header fields of `CONNECT` that depend on the target, like a token for it. They replace the
+    /// [fixed ones](Self::header) of the same names; an error ends the attempt.
+    pub fn connect_headers<F>(self, headers: F) -> Self
+    where
+        F: Fn(&Target) -> Result<HeaderMap, Error> + Send + Sync + 'static,
+    {
+        self.with(|settings| settings.connect_headers = Some(Arc::new(headers)))
+    }
+
+    /// Whom TLS to the proxy trusts, and who we are to it: a [`TlsConfig`](crate::tls::TlsConfig). By default it trusts
+    /// whom the layer trusts that connects to it, and shows no client certificate.
+    pub fn tls(self, tls: impl Into<TlsIdentity>) -> Self {
+        self.with(|settings| settings.tls_identity = Some(tls.into()))
+    }
+
+    /// The name that TLS to the proxy sends and verifies instead of its host.
+    pub fn server_name(self, name: ServerName) -> Self {
+        self.with(|settings| settings.server_name = Some(name))
+    }
+
+    /// Which versions of HTTP are spoken with an HTTP proxy: by default HTTP/2 or HTTP/1.1 as it chooses by ALPN, and
+    /// HTTP/1.1 without TLS. What is spoken with the origin through a tunnel is another matter.
+    pub fn protocols(self, protocols: Protocols) -> Self {
+        self.with(|settings| settings.protocols = protocols)
+    }
+
+    /// Whether requests to `http` origins go through a tunnel, too, and are not forwarded. By default they are not: most
+    /// HTTP proxies let tunnels through to port 443 alone.
+    pub fn tunnel_http(self, tunnel: bool) -> Self {
+        self.with(|settings| settings.tunnels_http = tunnel)
+    }
+
+    /// What it speaks.
+    pub fn scheme(&self) -> ProxyScheme {
+        self.settings.scheme
+    }
+
+    /// Its host, an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        self.settings.origin.host()
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.settings.origin.port()
+    }
+
+    /// Where it is; `https` if TLS is spoken with it.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.settings.origin
+    }
+
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.settings.authenticator
+    }
+
+    /// What it is told with every request.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.settings.headers
+    }
+
+    /// What it is told with `CONNECT` to this target.
+    pub(crate) fn headers_for(&self, target: &Target) -> Result<HeaderMap, Error> {
+        let mut headers = self.settings.headers.clone();
+        if let Some(more) = &self.settings.connect_headers {
+            // A map that goes into another replaces what is there under the same name.
+            headers.extend(more(target)?);
+        }
+        Ok(headers)
+    }
+
+    pub(super) fn tls_identity(&self) -> Option<&TlsIdentity> {
+        self.settings.tls_identity.as_ref()
+    }
+
+    pub(super) fn server_name_override(&self) -> Option<&ServerName> {
+        self.settings.server_name.as_ref()
+    }
+
+    pub(crate) fn allowed_protocols(&self) -> Protocols {
+        self.settings.protocols
+    }
+
+    /// Whether a request of this scheme, in these versions of HTTP, is forwarded by it rather than sent through a tunnel.
+    pub(crate) fn forwards(&self, scheme: Scheme, protocols: Protocols) -> bool {
+        self.settings.scheme.is_http()
+            && scheme == Scheme::Http
+            && protocols != Protocols::Http2PriorKnowledge
+            && !self.settings.tunnels_http
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(Arc::make_mut(&mut self.settings));
+        self
+    }
+}
+
+impl ProxyScheme {
+    /// As it stands in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Socks4 => "socks4",
+            Self::Socks4a => "socks4a",
+            Self::Socks5 => "socks5",
+            Self::Socks5h => "socks5h",
+        }
+    }
+
+    /// The port of a URL that names none: 80, 443, and 1080 for SOCKS.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+            Self::Socks4 | Self::Socks4a | Self::Socks5 | Self::Socks5h => 1080,
+        }
+    }
+
+    /// Whether it is HTTP, with TLS or without.
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+}
+
+impl FromStr for ProxyScheme {
+    type Err = Error;
+
+    fn from_str(scheme: &str) -> Result<Self, Error> {
+        use ProxyScheme::{Http, Https, Socks4, Socks4a, Socks5, Socks5h};
+        let all = [Http, Https, Socks4, Socks4a, Socks5, Socks5h];
+        let named = |known: &Self| known.as_str().eq_ignore_ascii_case(scheme);
+        all.into_iter().find(named).ok_or_else(|| {
+            // What stands there may be a password with `://` in it.
+            let is_a_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+            let shown = if scheme.chars().all(is_a_scheme) { scheme } else { "***" };
+            Error::builder(format!("`{shown}` is not a scheme of proxies that is spoken here"))
+        })
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self, Error> {
+        Self::new(url)
+    }
+}
+
+/// The host and the port, which is always written out: so the same authority does under either scheme.
+fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
+    let name = match scheme {
+        ProxyScheme::Https => uri::Scheme::HTTPS,
+        _ => uri::Scheme::HTTP,
+    };
+    let wrong = |error| Error::builder("the URL of the proxy has no valid host").because(error);
+    let authority = |text: &str| {
+        text.parse::<uri::Authority>().map_err(|error| wrong(http::Error::from(error)))
+    };
+    let given = authority(host)?;
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(name);
+    parts.authority = Some(match given.port() {
+        None if !host.ends_with(':') => authority(&format!("{host}:{}", scheme.default_port()))?,
+        _ => given,
+    });
+    parts.path_and_query = Some(uri::PathAndQuery::from_static("/"));
+    let uri = Uri::from_parts(parts).map_err(|error| wrong(http::Error::from(error)))?;
+    Origin::try_from(&uri)
+}
+
+/// Of the part of a URL before the `@`, percent-decoded.
+fn credentials(user_info: &str) -> Result<Credentials, Error> {
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let decoded = |text: &str| {
+        let text = percent_decode_str(text).decode_utf8();
+        text.map(|text| text.into_owned()).map_err(|_| {
+            // The error of the standard library would say which byte it is.
+            Error::builder("the user or the password of the proxy is not UTF-8")
+        })
+    };
+    Ok(Credentials::new(decoded(user)?, decoded(password)?))
+}
+
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.settings, &other.settings) || *self.settings == *other.settings
+    }
+}
+
+impl Eq for Proxy {}
+
+impl Hash for Proxy {
+    /// Of what tells most proxies apart; the rest is compared.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Settings { scheme, origin, authenticator, .. } = &*self.settings;
+        (scheme, origin, authenticator).hash(state);
+    }
+}
+
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        // Taken apart without `..`, so that a new field cannot be forgotten.
+        let Self {
+            scheme,
+            origin,
+            authenticator,
+            headers,
+            connect_headers,
+            tls_identity,
+            server_name,
+            protocols,
+            tunnels_http,
+        } = self;
+        let same_hook = match (connect_headers, &other.connect_headers) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        same_hook
+            && *scheme == other.scheme
+            && *origin == other.origin
+            && *authenticator == other.authenticator
+            && *headers == other.headers
+            && *tls_identity == other.tls_identity
+            && *server_name == other.server_name
+            && *protocols == other.protocols
+            && *tunnels_http == other.tunnels_http
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { scheme, origin, authenticator, .. } = &*self.settings;
+        let user = if authenticator.credentials().is_some() { "***@" } else { "" };
+        write!(f, "{}://{user}{}", scheme.as_str(), origin.authority_form())
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self})")
+    }
+}

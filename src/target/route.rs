@@ -1,0 +1,158 @@
+//! How the bytes get to the origin, and what a request may say about it.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use super::{Origin, Proxy, Scheme, Target};
+use crate::target::Protocols;
+
+/// How the bytes get to the origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Route {
+    /// Undecided: as a [`ProxyLayer`](crate::proxy::ProxyLayer) chooses, and without one as
+    /// [`Direct`](Self::Direct).
+    #[default]
+    Any,
+    /// To the address of the host, through no proxy.
+    Direct,
+    /// To a Unix socket, whatever the host is called.
+    Unix(Arc<Path>),
+    /// Through these proxies, the nearest first.
+    Proxies(Arc<[Proxy]>),
+    /// By the first of these that can be reached.
+    FirstOf(Arc<[Route]>),
+}
+
+/// The route of one request, whatever the rules of its transport say: an extension of the request.
+///
+/// ```
+/// use tower_transport::target::{Proxy, ProxyOverride};
+/// # fn example() -> Result<(), tower_transport::Error> {
+/// let through = ProxyOverride::to("http://proxy.example:3128".parse::<Proxy>()?);
+/// let direct = ProxyOverride::direct();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyOverride(Route);
+
+impl Route {
+    /// Through these proxies, the nearest first; direct if there is none.
+    pub fn through(proxies: impl IntoIterator<Item = Proxy>) -> Self {
+        let proxies: Arc<[Proxy]> = proxies.into_iter().collect();
+        if proxies.is_empty() { Self::Direct } else { Self::Proxies(proxies) }
+    }
+
+    /// By the first of these that can be reached; direct if there is none.
+    pub fn first_of(routes: impl IntoIterator<Item = impl Into<Self>>) -> Self {
+        let routes = routes.into_iter().map(Into::into);
+        let mut flat: Vec<Self> = routes.flat_map(Self::alternatives).collect();
+        match flat.len() {
+            0 => Self::Direct,
+            1 => flat.swap_remove(0),
+            _ => Self::FirstOf(flat.into()),
+        }
+    }
+
+    fn alternatives(self) -> Vec<Self> {
+        match self {
+            Self::FirstOf(routes) => routes.iter().cloned().flat_map(Self::alternatives).collect(),
+            other => vec![other],
+        }
+    }
+
+    /// The last proxy, if it is one to which requests are forwarded, whichever way is taken.
+    fn forwarder(&self, scheme: Scheme, protocols: Protocols) -> Option<&Proxy> {
+        let forwards = |proxy: &&Proxy| proxy.forwards(scheme, protocols);
+        match self {
+            Self::Proxies(proxies) => proxies.last().filter(forwards),
+            Self::FirstOf(routes) => {
+                let mut forwarders = routes.iter().map(|route| route.forwarder(scheme, protocols));
+                let first = forwarders.next()?;
+                forwarders.all(|forwarder| forwarder.is_some()).then_some(first).flatten()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Proxy> for Route {
+    fn from(proxy: Proxy) -> Self {
+        Self::through([proxy])
+    }
+}
+
+impl ProxyOverride {
+    /// To the address of the host, through no proxy.
+    pub fn direct() -> Self {
+        Self(Route::Direct)
+    }
+
+    /// By this route, or through this proxy.
+    pub fn to(route: impl Into<Route>) -> Self {
+        Self(route.into())
+    }
+
+    pub(super) fn route(&self) -> &Route {
+        &self.0
+    }
+}
+
+impl Target {
+    /// The target under which one connection serves every origin that it can: a proxy to which requests are forwarded
+    /// takes those of all, so that their origin is the proxy's.
+    pub(crate) fn shared_by_origins(mut self) -> Self {
+        let Self { origin, route, protocols, .. } = &self;
+        if let Some(proxy) = route.forwarder(origin.scheme(), *protocols) {
+            self.origin = proxy.origin().clone().with_scheme(Scheme::Http);
+        }
+        self
+    }
+
+    /// The way to its last proxy: the proxy in place of the origin, and those before it as the route. What was said of
+    /// the origin alone does not go with it.
+    pub(crate) fn hop(&self, proxy: &Proxy, before: Route) -> Self {
+        let mut hop = Self::new(proxy.origin().clone());
+        hop.route = before;
+        hop.protocols = proxy.allowed_protocols();
+        hop.server_name = proxy.server_name_override().cloned();
+        hop.tls_identity = proxy.tls_identity().cloned();
+        hop.local_address = self.local_address;
+        hop
+    }
+}
+
+impl Origin {
+    /// The same host and port under another scheme.
+    fn with_scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any | Self::Direct => f.write_str("directly"),
+            Self::Unix(path) => write!(f, "at {}", path.display()),
+            Self::Proxies(proxies) => listed(f, "through ", proxies, " and "),
+            Self::FirstOf(routes) => listed(f, "", routes, " or "),
+        }
+    }
+}
+
+fn listed<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    before: &str,
+    items: &[T],
+    between: &str,
+) -> fmt::Result {
+    f.write_str(before)?;
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            f.write_str(between)?;
+        }
+        item.fmt(f)?;
+    }
+    Ok(())
+}
