@@ -32,6 +32,7 @@ mod unix;
 mod uri;
 
 pub use connecting::Connecting;
+pub(crate) use dns::{AnyResolver, DefaultResolver};
 pub use dns::{Name, NoFallback, Resolve, StaticResolver, StaticResolving};
 #[cfg(feature = "tokio")]
 pub use dns::{SystemResolver, SystemResolving};
@@ -100,6 +101,18 @@ impl<I> Connected<I> {
     /// Bytes about which nothing is known.
     pub fn new(io: I) -> Self {
         Self { io, info: ConnectInfo::default() }
+    }
+}
+
+impl<I: Io> Connected<I> {
+    /// The same about other bytes.
+    pub(crate) fn map<J>(self, io: impl FnOnce(I) -> J) -> Connected<J> {
+        Connected { io: io(self.io), info: self.info }
+    }
+
+    /// Bytes whose type is forgotten.
+    pub(crate) fn boxed(self) -> Connected<Box<dyn Io>> {
+        self.map(|io| Box::new(io) as Box<dyn Io>)
     }
 }
 

@@ -132,11 +132,13 @@ impl ConnectInfo {
         self.with(|way| way.recheck = Some(recheck))
     }
 
-    /// Says that the way goes on through this proxy, to what is behind it.
+    /// Says that the way goes on through this proxy. What was agreed on with the proxy, as TLS and the version of HTTP, is
+    /// no longer said: it does not hold for what is behind it.
     pub fn with_proxy(self, proxy: Proxy) -> Self {
         self.with(|way| {
+            let Way { local_addr, peer_addr, recheck, proxies, .. } = std::mem::take(way);
+            *way = Way { local_addr, peer_addr, recheck, proxies, ..Way::default() };
             way.proxies.push(proxy);
-            way.forwards = false;
         })
     }
 
@@ -146,6 +148,11 @@ impl ConnectInfo {
             way.proxies.push(proxy);
             way.forwards = true;
         })
+    }
+
+    /// Says that nobody here could ask the socket to look again.
+    pub(crate) fn without_recheck(self) -> Self {
+        self.with(|way| way.recheck = None)
     }
 
     /// Says which version of HTTP is spoken.

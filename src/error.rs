@@ -101,12 +101,12 @@ impl Error {
         }
     }
 
-    /// No connection could be made: the name, the address, TLS or the time for all of it failed.
+    /// No connection could be made: the name, the address, a proxy, TLS or the time for all of it failed.
     pub fn is_connect(&self) -> bool {
-        matches!(
-            self.report.kind,
-            Kind::Dns | Kind::Connect | Kind::Tls | Kind::Timeout(Phase::Connect)
-        )
+        let Report { kind, sent, proxy, .. } = &*self.report;
+        let on_the_way = proxy.is_some() && !sent;
+        on_the_way
+            || matches!(kind, Kind::Dns | Kind::Connect | Kind::Tls | Kind::Timeout(Phase::Connect))
     }
 
     /// The name of the host could not be resolved.
@@ -202,6 +202,25 @@ impl Error {
     /// Says what the cause was.
     pub(crate) fn because(self, source: impl Into<BoxError>) -> Self {
         self.rewrite(|report| report.source = Some(source.into()))
+    }
+
+    /// The same under the name of what was done at large, with itself as the cause; nothing of the request was sent.
+    pub(crate) fn during(self, doing: impl Into<Cow<'static, str>>) -> Self {
+        let Report { kind, proxy, .. } = &*self.report;
+        let (kind, proxy) = (*kind, proxy.clone());
+        let sent = false;
+        let report = Report { kind, doing: doing.into(), source: Some(self.into()), sent, proxy };
+        Self { report: Arc::new(report) }
+    }
+
+    /// A proxy said no.
+    pub(crate) fn refused(doing: String, refusal: Refusal) -> Self {
+        Self::new(Kind::Connect, doing).by_proxy(ProxyFault::Refused(Arc::new(refusal)))
+    }
+
+    /// Whether nothing was heard of a proxy.
+    pub(crate) fn is_proxy_unreachable(&self) -> bool {
+        matches!(self.report.proxy, Some(ProxyFault::Unreachable))
     }
 
     /// Says that it was a proxy.

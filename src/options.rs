@@ -5,6 +5,9 @@
 //! | [`Timeouts`] | how long to wait, and for what |
 //! | [`ServerName`](crate::target::ServerName) | the name that TLS sends and verifies |
 //! | [`Protocols`](crate::target::Protocols) | which versions of HTTP may be spoken |
+//! | [`TlsIdentity`](crate::target::TlsIdentity) | another TLS configuration, like a client certificate |
+//! | [`ProxyOverride`](crate::target::ProxyOverride) | the proxies that the request goes through, or none |
+//! | [`Repeatable`] | that the request may be sent again, whatever its method |
 //! | [`RawTarget`](crate::request_target::RawTarget) | a request target that is sent as it is |
 
 use std::time::Duration;
@@ -49,3 +52,13 @@ impl Timeouts {
         self
     }
 }
+
+/// Says that a request does no more harm when it is acted on twice than once, whatever its method: it may then be sent
+/// again as a `GET` may be.
+///
+/// ```
+/// use tower_transport::options::Repeatable;
+/// let search = http::Request::post("http://example.com/search").extension(Repeatable).body("query");
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Repeatable;

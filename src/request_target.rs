@@ -1,6 +1,6 @@
 //! What the first line of a request names: the forms of RFC 9112 §3.2, and the `Host` rule that goes with them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use http::{Request, Uri, uri::PathAndQuery};
 
@@ -40,6 +40,17 @@ impl std::str::FromStr for RawTarget {
             }
         }
     }
+}
+
+impl fmt::Display for RawTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What `CONNECT` names for this origin, through whoever the request goes to (RFC 9112 §3.2.3).
+pub(crate) fn tunnel_target(origin: &Origin) -> Result<RawTarget, Error> {
+    authority_form(origin).map(RawTarget)
 }
 
 fn raw<B>(request: &Request<B>) -> Option<&RawTarget> {

@@ -4,8 +4,9 @@ use std::{
     fmt,
     future::Future,
     net::IpAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,8 +25,9 @@ use crate::{
     negotiate::{HttpConnection, NegotiateLayer},
     options::Timeouts,
     pool::{Checkout, Pool, PoolLayer, Stats},
+    proxy::{Proxied, ProxyLayer, ProxyRules},
     rt::Runtime,
-    target::{Origin, Protocols, Route, Target},
+    target::{Origin, Protocols, Proxy, Route, Target},
     tls::{TlsConfig, TlsLayer},
 };
 
@@ -35,7 +37,7 @@ mod direct;
 #[path = "transport/no_direct.rs"]
 mod direct;
 
-/// The whole stack as one service: pool, negotiation, TLS and TCP.
+/// The whole stack as one service: pool, negotiation, TLS, proxies and TCP.
 ///
 /// It is cheap to clone, and clones share their connections. It takes a request with any body and answers with
 /// [`Body`]; `Display` shows what it is doing:
@@ -50,9 +52,12 @@ mod direct;
 /// ```
 #[derive(Clone)]
 pub struct Transport {
-    pool: Pool<HttpConnection<Body>, Body>,
+    pool: HttpPool,
+    proxied: Proxied,
     grace: Duration,
 }
+
+type HttpPool = Pool<HttpConnection<Body>, Body>;
 
 /// What a [`Transport`] is made of.
 ///
@@ -76,7 +81,8 @@ pub struct TransportBuilder {
 #[derive(Clone, Default)]
 struct Base {
     protocols: Option<Protocols>,
-    route: Route,
+    unix_socket: Option<Arc<Path>>,
+    proxies: Option<ProxyRules>,
     local_address: Option<IpAddr>,
 }
 
@@ -87,7 +93,7 @@ enum Connector {
 }
 
 /// Puts the layers over a connector, which is to keep to these.
-type Over = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> Pool<HttpConnection<Body>, Body> + Send>;
+type Over = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> (HttpPool, Proxied) + Send>;
 
 /// The layers, outermost first.
 struct Stack {
@@ -95,15 +101,18 @@ struct Stack {
     negotiate: NegotiateLayer<Body>,
     retry: ConnectRetryLayer,
     tls: TlsLayer,
+    proxy: ProxyLayer,
 }
 
 impl Stack {
-    fn over<C>(self, connector: C) -> Pool<HttpConnection<Body>, Body>
+    fn over<C>(self, connector: C) -> (HttpPool, Proxied)
     where
         C: Connect<Target> + Clone + Send + 'static,
     {
-        let Self { pool, negotiate, retry, tls } = self;
-        pool.layer(negotiate.layer(retry.layer(tls.layer(connector))))
+        let Self { pool, negotiate, retry, tls, proxy } = self;
+        let proxied = proxy.layer(connector);
+        let pool = pool.layer(negotiate.layer(retry.layer(tls.layer(proxied.clone()))));
+        (pool, proxied)
     }
 }
 
@@ -149,7 +158,10 @@ impl Transport {
     ///
     /// The transport stays closed; only the waiting ends.
     pub async fn close(&self) -> bool {
-        self.pool.close(self.grace).await
+        let all_finished = self.pool.close(self.grace).await;
+        // What carried tunnels carries nothing any more.
+        self.proxied.close(Duration::ZERO).await;
+        all_finished
     }
 }
 
@@ -264,11 +276,49 @@ impl TransportBuilder {
 
     /// Sends every request to this Unix socket, whatever its host is.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.base.route = Route::Unix(path.into().into());
+        self.base.unix_socket = Some(path.into().into());
         self
     }
 
-    /// How long to wait, and for what. A request's own timeouts go before these.
+    /// Sends requests through this [`Proxy`], by this [`Route`], or by [`ProxyRules`]: by default all go directly, whatever
+    /// the environment says. A request's own [`ProxyOverride`](crate::target::ProxyOverride) goes before it.
+    ///
+    /// ```
+    /// # use tower_transport::{Transport, proxy::Proxy};
+    /// # fn example() -> Result<(), tower_transport::Error> {
+    /// let proxy: Proxy = "http://user:password@proxy.example:3128".parse()?;
+    /// let transport = Transport::builder().proxy(proxy).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// All `http` origins whose requests a proxy forwards share their connections, and are one host to
+    /// [`max_connections_per_host`](Self::max_connections_per_host). What is set for connections holds for those to the
+    /// proxy, too, but for client certificates: those of [`tls`](Self::tls) are the origin's, a proxy has
+    /// [its own](Proxy::tls).
+    pub fn proxy(mut self, proxy: impl Into<ProxyRules>) -> Self {
+        self.base.proxies = Some(proxy.into());
+        self
+    }
+
+    /// Sends requests through all of these proxies, the nearest first.
+    pub fn proxy_chain(self, proxies: impl IntoIterator<Item = Proxy>) -> Self {
+        self.proxy(Route::through(proxies))
+    }
+
+    /// Sends requests through the proxies that the environment names now: see [`ProxyRules::from_env`].
+    pub fn proxy_from_env(self) -> Self {
+        self.proxy(ProxyRules::from_env())
+    }
+
+    /// Sends requests directly, as by default: what was said about proxies before is taken back.
+    pub fn no_proxy(mut self) -> Self {
+        self.base.proxies = None;
+        self
+    }
+
+    /// How long to wait, and for what. A request's own timeouts go before these. Connecting includes all proxies on the
+    /// way.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
@@ -286,8 +336,9 @@ impl TransportBuilder {
         self
     }
 
-    /// Connects by a connector of yours, in place of TCP and Unix sockets. TLS and retries are put around it; it is
-    /// given the whole [`Target`], local address and route included.
+    /// Connects by a connector of yours, in place of TCP and Unix sockets. TLS, proxies and retries are put around
+    /// it; it is given the whole [`Target`], local address and route included, and where there is a proxy that of the
+    /// nearest.
     pub fn connector<C>(mut self, connector: C) -> Self
     where
         C: Connect<Target> + Clone + Send + 'static,
@@ -308,6 +359,7 @@ impl TransportBuilder {
         match self.mistake {
             Some(mistake) => Err(Error::builder(format!("building the transport: {mistake}"))),
             None => {
+                self.base.check()?;
                 let given = matches!(self.connector, Connector::Given(_));
                 direct::check(given, self.resolves, &self.base).map(|()| self.assemble())
             }
@@ -318,18 +370,22 @@ impl TransportBuilder {
         let Self {
             pool, negotiate, tls, retries, timeouts, grace, runtime, base, connector, ..
         } = self;
+        let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
         let key = move |request: &Request<Body>| base.target(request);
+        let (pool, negotiate) = (pool.by(key), negotiate.runtime(runtime.clone()));
+        let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
         let stack = Stack {
-            pool: pool.by(key).timeouts(timeouts).runtime(runtime.clone()),
-            negotiate: negotiate.runtime(runtime.clone()),
+            proxy: proxy.like(&pool, negotiate.clone()),
+            pool: pool.timeouts(timeouts).runtime(runtime.clone()),
+            negotiate,
             retry: ConnectRetryLayer::on(runtime.clone(), retries),
             tls: TlsLayer::new(tls),
         };
-        let pool = match connector {
+        let (pool, proxied) = match connector {
             Connector::Default => direct::under(stack, timeouts, runtime),
             Connector::Given(over) => over(stack, timeouts, runtime),
         };
-        Transport { pool, grace }
+        Transport { pool, proxied, grace }
     }
 }
 
@@ -337,10 +393,27 @@ impl Base {
     fn target(&self, request: &Request<Body>) -> Result<Target, Error> {
         let mut target = Target::new(Origin::try_from(request.uri())?);
         target.protocols = self.protocols.unwrap_or_default();
-        target.route = self.route.clone();
         target.local_address = self.local_address;
+        if let Some(path) = &self.unix_socket {
+            target.route = Route::Unix(path.clone());
+        }
         target.read_extensions(request);
-        Ok(target)
+        if target.route == Route::Any {
+            target.route = match &self.proxies {
+                Some(rules) => rules.route(&target)?,
+                None => Route::Direct,
+            };
+        }
+        Ok(target.shared_by_origins())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match (&self.unix_socket, &self.proxies) {
+            (Some(_), Some(_)) => {
+                Err(Error::builder("building the transport: a Unix socket is reached by no proxy"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

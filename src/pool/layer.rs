@@ -139,6 +139,22 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
+    /// The same for connections that others count: by another key, and as many of them as are asked for.
+    pub(crate) fn without_limits<L: Key>(
+        &self,
+        key: impl Fn(&Request<B>) -> Result<L, Error> + Send + Sync + 'static,
+    ) -> PoolLayer<B, L> {
+        let all = usize::MAX;
+        let limits = Limits {
+            connections: all,
+            connections_per_key: all,
+            waiters: all,
+            ..self.limits.clone()
+        };
+        let (timeouts, runtime, replay) = (self.timeouts, self.runtime.clone(), self.replay);
+        PoolLayer { limits, timeouts, runtime, key: Arc::new(key), replay, request: PhantomData }
+    }
+
     /// How a body is had a second time, for a request that may be sent again. By default [`Body`](crate::Body)s and
     /// text can be, others not.
     pub fn replay(mut self, replay: fn(&B) -> Option<B>) -> Self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, Request};
 
-use crate::connection::Progress;
+use crate::{connection::Progress, options::Repeatable};
 
 /// How often one request is sent at the most, so that a server that fails for ever is not asked for ever. It is more than
 /// two, because on a busy pool the next connection, too, may be one that its server is just about to end.
@@ -54,7 +54,9 @@ pub(super) fn is_idempotent<B>(request: &Request<B>) -> bool {
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
     );
-    by_method || request.headers().contains_key("idempotency-key")
+    by_method
+        || request.headers().contains_key("idempotency-key")
+        || request.extensions().get::<Repeatable>().is_some()
 }
 
 #[cfg(test)]
@@ -94,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_makes_a_post_idempotent() {
-        let mut request = Request::post("http://a/").body(()).unwrap();
-        assert!(!is_idempotent(&request));
-        request.headers_mut().insert("idempotency-key", "1".parse().unwrap());
-        assert!(is_idempotent(&request));
+    fn a_key_or_the_caller_makes_a_post_idempotent() {
+        let request = || Request::post("http://a/");
+        assert!(!is_idempotent(&request().body(()).unwrap()));
+        assert!(is_idempotent(&request().header("idempotency-key", "1").body(()).unwrap()));
+        assert!(is_idempotent(&request().extension(Repeatable).body(()).unwrap()));
     }
 }

@@ -1,1 +1,43 @@
-//! SOCKS 5 (RFC 1928): asks a proxy for a connection by address or by name.
+//! Stub.
+use crate::{
+    connect::*,
+    error::Error,
+    target::{Proxy, Target},
+};
+use std::task::{Context, Poll};
+pub struct Socks5Layer(Proxy);
+pub struct Socks5<C>(C, Proxy);
+impl Socks5Layer {
+    pub fn new(p: Proxy) -> Self {
+        Self(p)
+    }
+    pub fn resolver<R>(self, _: R) -> Self {
+        self
+    }
+}
+impl<C> tower_layer::Layer<C> for Socks5Layer {
+    type Service = Socks5<C>;
+    fn layer(&self, c: C) -> Socks5<C> {
+        Socks5(c, self.0.clone())
+    }
+}
+impl<C: Connect<Target>> tower_service::Service<Target> for Socks5<C>
+where
+    C::Error: Into<Error>,
+{
+    type Response = Connected<C::Io>;
+    type Error = Error;
+    type Future = Connecting<C::Io>;
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+    fn call(&mut self, t: Target) -> Self::Future {
+        let hop = t.hop(&self.1, t.route.clone());
+        let c = self.0.call(hop);
+        let p = self.1.clone();
+        Connecting::new(async move {
+            let c = c.await.map_err(Into::into)?;
+            Ok(Connected { io: c.io, info: c.info.with_proxy(p) })
+        })
+    }
+}

@@ -4,15 +4,13 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use super::{Base, Stack, TransportBuilder};
+use super::{Base, HttpPool, Stack, TransportBuilder};
 use crate::{
-    body::Body,
-    connect::{Connect, Connected, Connecting, Resolve, TcpConnector, UnixConnector},
+    connect::{Connect, Connected, Connecting, Resolve, TcpConnector, UnixConnector, UnixIo},
     error::Error,
-    io::Io,
-    negotiate::HttpConnection,
+    io::{Io, delegate_read, delegate_write},
     options::Timeouts,
-    pool::Pool,
+    proxy::Proxied,
     rt::Runtime,
     target::{Route, Target},
 };
@@ -24,26 +22,23 @@ impl TransportBuilder {
         R: Resolve + Clone + Send + 'static,
     {
         self.resolves = true;
-        self.given(Box::new(|stack, timeouts, runtime| {
-            let tcp = tcp(timeouts, runtime).resolver(resolver);
+        self.given(Box::new(|mut stack, timeouts, runtime| {
+            let tcp = tcp(timeouts, runtime).resolver(resolver.clone());
+            stack.proxy = stack.proxy.resolver(resolver);
             stack.over(Direct { tcp, unix: UnixConnector::new() })
         }));
         self
     }
 }
 
-pub(super) fn under(
-    stack: Stack,
-    timeouts: Timeouts,
-    runtime: Runtime,
-) -> Pool<HttpConnection<Body>, Body> {
+pub(super) fn under(stack: Stack, timeouts: Timeouts, runtime: Runtime) -> (HttpPool, Proxied) {
     let tcp = tcp(timeouts, runtime);
     stack.over(Direct { tcp, unix: UnixConnector::new() })
 }
 
 /// What of the settings excludes what.
 pub(super) fn check(_connector_is_given: bool, resolves: bool, base: &Base) -> Result<(), Error> {
-    let by_unix = matches!(base.route, Route::Unix(_));
+    let by_unix = base.unix_socket.is_some();
     let mistake = match (by_unix, base.local_address.is_some(), resolves) {
         (true, true, _) => "a Unix socket has no local address",
         (true, _, true) => "a Unix socket needs no resolver",
@@ -64,13 +59,22 @@ struct Direct<T> {
     unix: UnixConnector,
 }
 
-impl<T> Service<Target> for Direct<T>
+/// The bytes of either.
+enum DirectIo<I> {
+    Tcp(I),
+    Unix(UnixIo),
+}
+
+delegate_read!([I: Io] DirectIo<I>, io in Self::Tcp(io), Self::Unix(io));
+delegate_write!([I: Io] DirectIo<I>, io in Self::Tcp(io), Self::Unix(io));
+
+impl<T, I: Io> Service<Target> for Direct<T>
 where
-    T: Connect<Target, Error = Error, Future = Connecting<<T as Connect<Target>>::Io>>,
+    T: Connect<Target, Io = I, Error = Error, Future = Connecting<I>>,
 {
-    type Response = Connected<Box<dyn Io>>;
+    type Response = Connected<DirectIo<I>>;
     type Error = Error;
-    type Future = Connecting<Box<dyn Io>>;
+    type Future = Connecting<DirectIo<I>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // The Unix connector is always ready.
@@ -79,16 +83,12 @@ where
 
     fn call(&mut self, target: Target) -> Self::Future {
         match target.route {
-            Route::Unix(_) => boxed(self.unix.call(target)),
-            _ => boxed(self.tcp.call(target)),
+            Route::Unix(_) => mapped(self.unix.call(target), DirectIo::Unix),
+            _ => mapped(self.tcp.call(target), DirectIo::Tcp),
         }
     }
 }
 
-/// One type for the bytes of either.
-fn boxed<I: Io>(connecting: Connecting<I>) -> Connecting<Box<dyn Io>> {
-    Connecting::new(async move {
-        let Connected { io, info } = connecting.await?;
-        Ok(Connected { io: Box::new(io) as Box<dyn Io>, info })
-    })
+fn mapped<I: Io, J: Io>(connecting: Connecting<I>, io: fn(I) -> J) -> Connecting<J> {
+    Connecting::new(async move { connecting.await.map(|connected| connected.map(io)) })
 }

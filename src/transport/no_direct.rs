@@ -7,13 +7,13 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Base, Stack};
+use super::{Base, HttpPool, Stack};
 use crate::{
-    body::Body, connect::Connected, error::Error, io::Io, negotiate::HttpConnection,
-    options::Timeouts, pool::Pool, rt::Runtime, target::Target,
+    connect::Connected, error::Error, io::Io, options::Timeouts, proxy::Proxied, rt::Runtime,
+    target::Target,
 };
 
-pub(super) fn under(stack: Stack, _: Timeouts, _: Runtime) -> Pool<HttpConnection<Body>, Body> {
+pub(super) fn under(stack: Stack, _: Timeouts, _: Runtime) -> (HttpPool, Proxied) {
     stack.over(Nowhere)
 }
 

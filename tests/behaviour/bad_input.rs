@@ -34,7 +34,6 @@ async fn a_url_that_is_none_is_refused() {
         "http:///path",
         "http://:80/",
         "ftp://origin.example/",
-        "ws://origin.example/",
         "http//origin.example/",
         "http://origin.example:0/",
         "http://origin.example:65536/",

@@ -1,0 +1,74 @@
+//! The way to a proxy itself, as a connection to it is kept and as its failures are told.
+
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+use crate::{
+    error::{BoxError, Error, ProxyFault},
+    target::{Proxy, Route, Target},
+};
+
+/// What connections to proxies are kept under: how to get there, and who we are there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Hop {
+    pub(super) proxy: Proxy,
+    /// The proxy's own, as connectors are given it.
+    pub(super) target: Target,
+}
+
+impl Hop {
+    /// The way to a proxy that is to be asked for `target`, whose route leads to the proxy.
+    pub(super) fn to(proxy: &Proxy, target: &Target) -> Self {
+        Self { proxy: proxy.clone(), target: target.hop(proxy, target.route.clone()) }
+    }
+
+    /// What went wrong on the way to the proxy, so that nothing was heard of it. What an earlier proxy had to say is
+    /// said already.
+    pub(super) fn unreachable(&self, error: impl Into<BoxError>) -> Error {
+        let doing = format!("connecting to the proxy {self}");
+        let error = Error::from_connector(error.into(), doing.clone());
+        if error.is_proxy() || error.is_builder() {
+            return error;
+        }
+        error.during(doing).by_proxy(ProxyFault::Unreachable)
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.proxy.fmt(f)?;
+        match &self.target.route {
+            Route::Any | Route::Direct => Ok(()),
+            route => write!(f, " {route}"),
+        }
+    }
+}
+
+/// Makes connections to proxies by what makes them to targets.
+#[derive(Clone)]
+pub(super) struct ToProxy<M> {
+    pub(super) inner: M,
+}
+
+impl<M> Service<Hop> for ToProxy<M>
+where
+    M: Service<Target, Error: Into<BoxError>, Future: Send + 'static>,
+{
+    type Response = M::Response;
+    type Error = Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<M::Response, Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let failed = |error: M::Error| Error::from_connector(error.into(), "connecting to a proxy");
+        self.inner.poll_ready(cx).map_err(failed)
+    }
+
+    fn call(&mut self, hop: Hop) -> Self::Future {
+        let making = self.inner.call(hop.target.clone());
+        Box::pin(async move { making.await.map_err(|error| hop.unreachable(error)) })
+    }
+}

@@ -1,0 +1,190 @@
+//! Steers targets through proxies: by rules, by the environment, or as a request says.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    fallback::Fallback,
+    select::ProxyRules,
+    stage::{Stage, Surroundings},
+    tunnel,
+};
+use crate::{
+    body::Body,
+    connect::{AnyResolver, Connect, Connected, Connecting, DefaultResolver, Resolve},
+    error::Error,
+    io::Io,
+    negotiate::NegotiateLayer,
+    pool::PoolLayer,
+    rt::Runtime,
+    target::{Route, Target},
+    tls::TlsConfig,
+};
+
+/// Puts proxies over whatever reaches the first of them: TCP, a Unix socket, memory.
+///
+/// It goes by the [`Route`] of each target, and by its rules where that is [`Route::Any`]. Whatever the connector below
+/// keeps to, as local addresses, socket options and resolvers, it keeps to on the way to a proxy, too; TLS for the origin
+/// stands above, and does not notice.
+///
+/// ```
+/// # #[cfg(all(feature = "tokio", feature = "http1"))]
+/// # async fn example() -> Result<(), tower_transport::Error> {
+/// use tower::ServiceBuilder;
+/// use tower_transport::{
+///     RequestExt, connect::TcpConnector, negotiate::NegotiateLayer, pool::PoolLayer,
+///     proxy::ProxyLayer, tls::{TlsConfig, TlsLayer},
+/// };
+///
+/// let stack = ServiceBuilder::new()
+///     .layer(PoolLayer::new())
+///     .layer(NegotiateLayer::new())
+///     .layer(TlsLayer::new(TlsConfig::platform()))
+///     .layer(ProxyLayer::from_env())
+///     .service(TcpConnector::new());
+/// let response = stack.request("GET", "https://www.example.com/").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// In such a stack the pool keeps the connections that a proxy forwards requests on by their origins. A
+/// [`Transport`](crate::Transport) knows better, and keeps one set of them for all.
+#[derive(Clone)]
+pub struct ProxyLayer {
+    rules: ProxyRules,
+    fallback: Fallback,
+    surroundings: Surroundings,
+}
+
+/// A connector that goes through proxies. Clones share what is known of them, and the connections that carry tunnels.
+#[derive(Clone)]
+pub struct Proxied {
+    rules: ProxyRules,
+    stage: Arc<Stage>,
+}
+
+impl ProxyLayer {
+    /// By these rules: one proxy for all, a route, or [`ProxyRules`].
+    pub fn new(rules: impl Into<ProxyRules>) -> Self {
+        Self {
+            rules: rules.into(),
+            fallback: Fallback::default(),
+            surroundings: Surroundings {
+                tls: TlsConfig::default(),
+                tunnels: tunnel::Settings::default(),
+                resolver: AnyResolver::new(DefaultResolver::default()),
+                runtime: Runtime::default(),
+            },
+        }
+    }
+
+    /// By the environment, as it is now: see [`ProxyRules::from_env`].
+    pub fn from_env() -> Self {
+        Self::new(ProxyRules::from_env())
+    }
+
+    /// Whom TLS to `https` proxies trusts, and who we are to it, unless a proxy has its
+    /// [own configuration](super::Proxy::tls): by default the platform's roots, and nobody.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.surroundings.tls = tls;
+        self
+    }
+
+    /// Finds the addresses that `socks4` and `socks5` proxies are to be given: by default the system's resolver.
+    pub fn resolver<R>(mut self, resolver: R) -> Self
+    where
+        R: Resolve + Clone + Send + 'static,
+    {
+        self.surroundings.resolver = AnyResolver::new(resolver);
+        self
+    }
+
+    /// How long a way is tried that is not the last of a [list](Route::FirstOf), 3 s by default: a proxy is near, and
+    /// that covers a lost SYN.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.fallback.attempt_timeout = timeout;
+        self
+    }
+
+    /// How long a way that failed comes last in a list, 60 s by default: not every connection is to pay for a proxy that
+    /// is gone, and one that is back is soon to be noticed.
+    pub fn remember(mut self, duration: Duration) -> Self {
+        self.fallback.remembered = duration;
+        self
+    }
+
+    /// Where tasks and timers run: tokio, unless the crate is built without it.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.surroundings.tunnels = self.surroundings.tunnels.on(runtime.clone());
+        self.surroundings.runtime = runtime;
+        self
+    }
+
+    /// Keeps connections to proxies, and speaks with them, as these do with origins.
+    pub(crate) fn like(mut self, pool: &PoolLayer<Body>, negotiate: NegotiateLayer<Body>) -> Self {
+        self.surroundings.tunnels.pool = tunnel::Settings::like(pool).pool;
+        self.surroundings.tunnels.negotiate = negotiate;
+        let runtime = self.surroundings.runtime.clone();
+        self.runtime(runtime)
+    }
+}
+
+impl<C> Layer<C> for ProxyLayer
+where
+    C: Connect<Target> + Clone + Send + 'static,
+{
+    type Service = Proxied;
+
+    fn layer(&self, inner: C) -> Proxied {
+        let fallback = self.fallback.clone();
+        let stage = Stage::first(inner, self.surroundings.clone(), fallback);
+        Proxied { rules: self.rules.clone(), stage: Arc::new(stage) }
+    }
+}
+
+impl Proxied {
+    /// Closes the connections that carry tunnels once they carry none, and opens no more.
+    pub(crate) async fn close(&self, grace: Duration) {
+        self.stage.close(grace).await;
+    }
+}
+
+impl Service<Target> for Proxied {
+    type Response = Connected<Box<dyn Io>>;
+    type Error = Error;
+    type Future = Connecting<Box<dyn Io>>;
+
+    /// Always ready: the connector below is asked when it is needed.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut target: Target) -> Self::Future {
+        if target.route == Route::Any {
+            match self.rules.route(&target) {
+                Ok(route) => target.route = route,
+                Err(error) => return Connecting::new(std::future::ready(Err(error))),
+            }
+        }
+        self.stage.reach(target)
+    }
+}
+
+impl fmt::Debug for ProxyLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyLayer").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Proxied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxied").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,181 @@
+//! The way through the last proxy of a route, and to it through those before.
+//!
+//! A way through proxies is a stack: the protocol of the last proxy over TLS to it, over the way to it, which is again a
+//! way through proxies, shorter by one. Stages are made when a route is first as long.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    fallback::Fallback,
+    forward::ForwardLayer,
+    socks4::Socks4Layer,
+    socks5::Socks5Layer,
+    tunnel::{self, Tunnels},
+};
+use crate::{
+    connect::{AnyResolver, Connect, Connected, Connecting},
+    error::Error,
+    io::Io,
+    rt::Runtime,
+    target::{Proxy, ProxyScheme, Route, Target},
+    tls::{Tls, TlsConfig, TlsLayer},
+};
+
+/// Ways through as many proxies as there are stages below it, and ways through fewer.
+pub(super) struct Stage {
+    direct: Direct,
+    surroundings: Surroundings,
+    fallback: Fallback,
+    below: OnceLock<Arc<Stage>>,
+    tunnels: OnceLock<Tunnels>,
+}
+
+/// What all ways to proxies have in common.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) tls: TlsConfig,
+    pub(super) tunnels: tunnel::Settings,
+    pub(super) resolver: AnyResolver,
+    pub(super) runtime: Runtime,
+}
+
+/// Whatever connects where no proxy is in between.
+type Direct = Arc<dyn Fn(Target) -> Connecting<Box<dyn Io>> + Send + Sync>;
+
+/// A stage as a connector.
+#[derive(Clone)]
+struct By(Arc<Stage>);
+
+impl Stage {
+    pub(super) fn first<C>(connector: C, surroundings: Surroundings, fallback: Fallback) -> Self
+    where
+        C: Connect<Target> + Clone + Send + 'static,
+    {
+        Self::new(erased(connector), surroundings, fallback)
+    }
+
+    fn new(direct: Direct, surroundings: Surroundings, fallback: Fallback) -> Self {
+        let (below, tunnels) = (OnceLock::new(), OnceLock::new());
+        Self { direct, surroundings, fallback, below, tunnels }
+    }
+
+    /// By the route of the target.
+    pub(super) fn reach(self: &Arc<Self>, mut target: Target) -> Connecting<Box<dyn Io>> {
+        match std::mem::take(&mut target.route) {
+            Route::Proxies(proxies) => match proxies.split_last() {
+                Some((last, before)) => {
+                    target.route = Route::through(before.iter().cloned());
+                    self.through(last, target)
+                }
+                None => (self.direct)(target),
+            },
+            Route::FirstOf(routes) => {
+                let stage = self.clone();
+                Connecting::new(async move {
+                    let runtime = stage.surroundings.runtime.clone();
+                    stage
+                        .fallback
+                        .first_of(&routes, &target, &runtime, |way| stage.reach(way))
+                        .await
+                })
+            }
+            route => {
+                target.route = route;
+                (self.direct)(target)
+            }
+        }
+    }
+
+    /// Through this proxy, to which the target's route leads.
+    fn through(self: &Arc<Self>, proxy: &Proxy, target: Target) -> Connecting<Box<dyn Io>> {
+        let proxy = proxy.clone();
+        match proxy.scheme() {
+            ProxyScheme::Http | ProxyScheme::Https => {
+                if proxy.forwards(target.origin.scheme(), target.protocols) {
+                    return boxed(ForwardLayer::new(proxy).layer(self.to_proxies()).call(target));
+                }
+                boxed(self.tunnels().open(&proxy, target))
+            }
+            ProxyScheme::Socks4 | ProxyScheme::Socks4a => {
+                let layer = Socks4Layer::new(proxy).resolver(self.surroundings.resolver.clone());
+                boxed(layer.layer(self.to_proxies()).call(target))
+            }
+            ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
+                let layer = Socks5Layer::new(proxy).resolver(self.surroundings.resolver.clone());
+                boxed(layer.layer(self.to_proxies()).call(target))
+            }
+        }
+    }
+
+    /// One set of connections to proxies for all tunnels from here.
+    fn tunnels(self: &Arc<Self>) -> &Tunnels {
+        let settings = &self.surroundings.tunnels;
+        self.tunnels.get_or_init(|| Tunnels::over(self.to_proxies(), settings))
+    }
+
+    /// What reaches a proxy: TLS, if it is spoken with it, over ways that are shorter by that proxy.
+    fn to_proxies(&self) -> Tls<By> {
+        let below = self.below.get_or_init(|| {
+            let Self { direct, surroundings, fallback, .. } = self;
+            Arc::new(Self::new(direct.clone(), surroundings.clone(), fallback.clone()))
+        });
+        TlsLayer::new(self.surroundings.tls.clone()).layer(By(below.clone()))
+    }
+
+    pub(super) async fn close(&self, grace: Duration) {
+        let mut stage = Some(self);
+        while let Some(open) = stage {
+            if let Some(tunnels) = open.tunnels.get() {
+                tunnels.close(grace).await;
+            }
+            stage = open.below.get().map(|below| &**below);
+        }
+    }
+}
+
+impl Service<Target> for By {
+    type Response = Connected<Box<dyn Io>>;
+    type Error = Error;
+    type Future = Connecting<Box<dyn Io>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        self.0.reach(target)
+    }
+}
+
+/// Forgets what connects, so that a stage has no type to carry along.
+fn erased<C>(connector: C) -> Direct
+where
+    C: Connect<Target> + Clone + Send + 'static,
+{
+    // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
+    let connector = Mutex::new(connector);
+    Arc::new(move |target: Target| {
+        let mut connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Connecting::new(async move {
+            let failed = |error: C::Error| {
+                Error::from_connector(error.into(), format!("connecting to {target}"))
+            };
+            std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(failed)?;
+            connector.call(target.clone()).await.map_err(failed).map(Connected::boxed)
+        })
+    })
+}
+
+/// One type for the bytes of all.
+fn boxed<I: Io>(
+    connecting: impl Future<Output = Result<Connected<I>, Error>> + Send + 'static,
+) -> Connecting<Box<dyn Io>> {
+    Connecting::new(async move { connecting.await.map(Connected::boxed) })
+}
