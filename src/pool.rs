@@ -42,6 +42,7 @@ mod lease;
 mod retry;
 mod shared;
 mod stats;
+mod want;
 
 pub use checkout::Checkout;
 pub use layer::{Pool, PoolLayer};
@@ -59,6 +60,7 @@ pub(crate) struct Limits {
     pub(crate) max_age: Option<Duration>,
     pub(crate) requests: Option<u64>,
     pub(crate) waiters: usize,
+    pub(crate) abandon_dials: bool,
 }
 
 impl Default for Limits {
@@ -71,6 +73,7 @@ impl Default for Limits {
             max_age: None,
             requests: None,
             waiters: usize::MAX,
+            abandon_dials: false,
         }
     }
 }

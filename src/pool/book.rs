@@ -15,7 +15,10 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::Limits;
+use super::{
+    Limits,
+    want::{Want, Wanted},
+};
 use crate::connection::Cut;
 
 mod desk;
@@ -119,7 +122,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         Ok(Ticket { desk, turn })
     }
 
-    /// Leaves the line. The dial that was begun goes on: it belongs to the book.
+    /// Leaves the line. The dial that was begun goes on, because it belongs to the book; unless the limits have it
+    /// that what nobody waits for is abandoned.
     pub(crate) fn leave(
         &mut self,
         ticket: Ticket,
@@ -142,17 +146,13 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Result<(), Handle<C>> {
-        let fit = |place: &&mut Place<C>| place.is_dialing() && place.is_fit();
-        let Some(entry) = self.places.get_mut(&place).filter(fit) else {
+        let Some(desk) = self.begin(place, now, todo) else {
             todo.forget.extend(known.cut);
             return Err(connection);
         };
-        (entry.opened_at, entry.state) = (now, State::Out);
-        entry.known = known;
-        let desk = entry.desk;
+        self.place(place).known = known;
         self.opened += 1;
         let lines = self.desk(desk);
-        lines.dialing -= 1;
         match connection {
             Handle::Exclusive(connection) => {
                 lines.sharing = Sharing::Exclusive;
@@ -170,7 +170,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         Ok(())
     }
 
-    /// A dial has failed: those who are to be told are returned, the others wait for another dial.
+    /// A dial has failed: those who are to be told are returned, the others wait for another dial. Of one that was
+    /// abandoned nobody is told.
     pub(crate) fn dial_failed(
         &mut self,
         place: PlaceId,
@@ -178,12 +179,12 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Vec<W> {
-        let Some(entry) = self.places.get(&place).filter(|p| p.is_dialing()) else {
+        let Some(entry) = self.places.get(&place).filter(|place| place.is_in_the_making()) else {
             return Vec::new();
         };
-        let desk = entry.desk;
+        let (desk, was_wanted) = (entry.desk, entry.is_dialing());
         self.remove(place, todo);
-        let waiters = self.desk(desk).give_up(told);
+        let waiters = was_wanted.then(|| self.desk(desk).give_up(told)).unwrap_or_default();
         self.waiting -= waiters.len();
         self.settle(desk, now, todo);
         waiters
@@ -312,7 +313,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         self.reap_at = self.reap_at.filter(|appointment| *appointment != at);
     }
 
-    /// Takes no more requests; turns away who waits, closes who is idle, lets the rest finish.
+    /// Takes no more requests; turns away who waits, closes who is idle, abandons dials, lets the rest finish.
     pub(crate) fn close(&mut self, todo: &mut Todo<K, C, W>) {
         self.closed = true;
         for desk in self.desks.values_mut() {
@@ -323,6 +324,9 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         self.hungry.clear();
         let idle: Vec<PlaceId> = self.idle.values().copied().collect();
         idle.into_iter().for_each(|place| self.evict(place, todo));
+        let dialing = self.places.iter().filter(|(_, place)| place.is_dialing());
+        let dialing: Vec<PlaceId> = dialing.map(|(&id, _)| id).collect();
+        dialing.into_iter().for_each(|place| self.abandon(place, todo));
     }
 
     /// The switches by which what is still open can be ended.

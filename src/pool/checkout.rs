@@ -32,8 +32,9 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// Dropped while it waits, it leaves the line; a connection that was being made for it is kept for others. Dropped
-    /// after the request was begun, it costs an exclusive connection, and a stream of a shared one.
+    /// Dropped while it waits, it leaves the line; a connection that was being made for it is kept for others, unless
+    /// [`abandon_dials`](super::PoolLayer::abandon_dials) says otherwise. Dropped after the request was begun, it costs
+    /// an exclusive connection, and a stream of a shared one.
     pub struct Checkout<C, B, K>
     where
         C: Connection<Request<B>>,

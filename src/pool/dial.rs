@@ -2,18 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    future::Future,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    task::Poll,
 };
 
 use http::Request;
-use tokio::sync::watch;
 
 use super::{
     book::{Dial, PlaceId, Told},
-    shared::{Key, Shared, closed},
+    shared::{Key, Shared},
 };
 use crate::{
     connection::Connection,
@@ -95,18 +91,19 @@ pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     /// Begins to dial.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<K>) {
-        let Dial { place, key, limit } = permit;
+        let Dial { place, key, limit, wanted } = permit;
         let dialing = Self { pool: Arc::downgrade(pool), place, key, is_over: false };
-        let (runtime, make, ended) = (pool.runtime.clone(), pool.make.clone(), pool.ended());
+        let (runtime, make) = (pool.runtime.clone(), pool.make.clone());
         pool.runtime.spawn(async move {
             let making = async { make(dialing.key.clone()).await };
-            match (runtime.within(limit, unless(ended, making)).await, limit) {
+            match (runtime.within(limit, wanted.make(making)).await, limit) {
                 (Some(Some(Ok(connection))), _) => dialing.succeed(connection),
                 (Some(Some(Err(error))), _) => {
                     let error = Error::from_connector(error, dialing.doing());
                     dialing.fail(error, Told::WhoCounted);
                 }
-                (Some(None), _) => dialing.fail(closed(), Told::All),
+                // The book has decided so, and tells nobody.
+                (Some(None), _) => drop(dialing),
                 (None, limit) => {
                     let error = Error::new(Kind::Timeout(Phase::Connect), dialing.doing());
                     dialing.fail(error, limit.map_or(Told::All, Told::WaitingNoLonger));
@@ -147,14 +144,4 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
             pool.dial_failed(self.place, error, Told::All);
         }
     }
-}
-
-/// What is made, unless the pool is closed or gone before.
-async fn unless<C>(mut ended: watch::Receiver<bool>, making: impl Future<Output = C>) -> Option<C> {
-    let (mut making, mut ended) = (pin!(making), pin!(ended.wait_for(|has_ended| *has_ended)));
-    std::future::poll_fn(|cx| match making.as_mut().poll(cx) {
-        Poll::Ready(made) => Poll::Ready(Some(made)),
-        Poll::Pending => ended.as_mut().poll(cx).map(|_| None),
-    })
-    .await
 }

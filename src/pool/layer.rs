@@ -117,6 +117,27 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
+    /// Whether a dial ends when nobody waits for it any more. By default it goes on when the request that caused it is
+    /// dropped, times out or is served by another connection, and its connection becomes idle: what it has cost is not
+    /// lost, and the next request needs none.
+    ///
+    /// With this there are never more dials than requests that wait. What is beyond that is cancelled: its future is
+    /// dropped, nobody is told, and its place is free as soon as that has been done. A dial on which several requests
+    /// count goes on until the last of them has left, and one that has connected at that very moment is closed.
+    ///
+    /// Use it where a connection is worth nothing without its request, or where silent peers must not hold sockets
+    /// for as long as the connect timeout lets them: below a pool that decides by itself what to keep, say, as
+    /// connections to a proxy are made for the tunnels of another pool. Do not use it where requests are often
+    /// cancelled and come again: no slow handshake would ever come to its end.
+    ///
+    /// # Cancellation
+    ///
+    /// To drop a request that waits cancels its dial in the task in which that runs, shortly afterwards.
+    pub fn abandon_dials(mut self, abandon: bool) -> Self {
+        self.limits.abandon_dials = abandon;
+        self
+    }
+
     /// How long a request waits for a connection, and how long a dial may take. A request's own
     /// [`Timeouts`] go before them.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::Request;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     Limits,
@@ -41,8 +41,6 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) replay: fn(&B) -> Option<B>,
     pub(super) make: Make<C, K>,
     dials: Dials<K>,
-    /// True when the pool is closed.
-    ended: watch::Sender<bool>,
     drained: Notify,
     me: Weak<Self>,
     request: PhantomData<fn(B)>,
@@ -87,7 +85,6 @@ where
             replay,
             make,
             dials: Dials::new(),
-            ended: watch::Sender::new(false),
             drained: Notify::new(),
             me: me.clone(),
             request: PhantomData,
@@ -165,17 +162,11 @@ where
         let mut drained = std::pin::pin!(self.drained.notified());
         drained.as_mut().enable();
         self.event(|book, _, todo| book.close(todo));
-        self.ended.send_replace(true);
         let in_time = self.runtime.within(Some(grace), drained).await.is_some();
         for cut in self.read(Book::cuts) {
             cut.throw();
         }
         in_time
-    }
-
-    /// Turns true, or is cut off, when a dial is of no use any more.
-    pub(super) fn ended(&self) -> watch::Receiver<bool> {
-        self.ended.subscribe()
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&PoolBook<C, B, K>) -> T) -> T {
@@ -206,8 +197,8 @@ where
 
     /// What is somebody else's, and so may panic, comes last: what is left then undoes itself.
     fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>) {
-        let Todo { dial, serve, turn_away, close, forget, reap_at } = todo;
-        let gone = (close, forget);
+        let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at } = todo;
+        let gone = (close, forget, unwanted);
         let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, self.hold(checkout)));
         let serve: Vec<_> = serve.collect();
         for waiter in turn_away {

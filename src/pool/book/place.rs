@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DeskId, Known, Turn, Use};
+use super::{DeskId, Known, Turn, Use, Want};
 
 /// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
 const STREAMS_UNSAID: usize = 100;
@@ -25,7 +25,13 @@ pub(super) struct Place<C> {
 }
 
 pub(super) enum State<C> {
-    Dialing,
+    Dialing {
+        /// The waiter for whom nothing else was on its way.
+        caused_by: Turn,
+        want: Want,
+    },
+    /// A dial that nobody waits for any more, until it has let go of what it had begun.
+    Abandoned,
     /// With a request.
     Out,
     /// Its request is over, its protocol not yet ready again.
@@ -50,10 +56,10 @@ pub(super) struct Idle {
 }
 
 impl<C> Place<C> {
-    pub(super) fn dialing(desk: DeskId, now: Instant) -> Self {
+    pub(super) fn dialing(desk: DeskId, caused_by: Turn, want: Want, now: Instant) -> Self {
         Self {
             desk,
-            state: State::Dialing,
+            state: State::Dialing { caused_by, want },
             served: 0,
             opened_at: now,
             known: Known::default(),
@@ -64,7 +70,12 @@ impl<C> Place<C> {
     }
 
     pub(super) fn is_dialing(&self) -> bool {
-        matches!(self.state, State::Dialing)
+        matches!(self.state, State::Dialing { .. })
+    }
+
+    /// Whether there is a dial, wanted or not, that has yet to report.
+    pub(super) fn is_in_the_making(&self) -> bool {
+        matches!(self.state, State::Dialing { .. } | State::Abandoned)
     }
 
     /// Whether it can take a request as soon as it is connected.
@@ -125,11 +136,11 @@ impl<C> Place<C> {
 
     pub(super) fn in_use(&self) -> Use {
         match &self.state {
-            State::Dialing => Use::Dialing,
+            State::Dialing { .. } => Use::Dialing,
             State::Out | State::Upgraded => Use::Active,
             State::Idle { .. } | State::Shared { used: 0, .. } => Use::Idle,
             State::Shared { .. } => Use::Active,
-            State::Returning | State::Closing => Use::Closing,
+            State::Abandoned | State::Returning | State::Closing => Use::Closing,
         }
     }
 

@@ -1,9 +1,9 @@
 //! Who may open a connection, and who has to go for it.
 
-use std::{hash::Hash, time::Instant};
+use std::{cmp::Reverse, hash::Hash, time::Instant};
 
 use super::{
-    Book, DeskId, Dial, Handle, PlaceId, REMEMBERED, Todo, Turn,
+    Book, DeskId, Dial, Handle, PlaceId, REMEMBERED, Todo, Turn, Want,
     desk::Sharing,
     place::{Place, State},
 };
@@ -33,15 +33,52 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     }
 
     fn dial(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
-        let place = self.next_turn();
+        let (place, (want, wanted)) = (self.next_turn(), Want::new());
         let lines = self.desk(desk);
-        let caused_by = lines.first_uncovered().and_then(|turn| lines.waiters.get(&turn));
-        let limit = caused_by.and_then(|(_, limit)| *limit);
+        let caused_by = lines.first_uncovered().unwrap_or(Turn::MAX);
+        let limit = lines.waiters.get(&caused_by).and_then(|(_, limit)| *limit);
         lines.open += 1;
         lines.dialing += 1;
-        todo.dial.push(Dial { place, key: lines.key.clone(), limit });
-        self.places.insert(place, Place::dialing(desk, now));
+        todo.dial.push(Dial { place, key: lines.key.clone(), limit, wanted });
+        self.places.insert(place, Place::dialing(desk, caused_by, want, now));
         self.sort_hungry(desk);
+    }
+
+    /// Abandons dials beyond the number of those who wait, if that is wanted: each waiter may need one, no matter who
+    /// caused it.
+    pub(super) fn abandon_needless(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) {
+        if !self.limits.abandon_dials {
+            return;
+        }
+        while let Some(dial) = self.needless_dial(desk) {
+            self.abandon(dial, todo);
+        }
+    }
+
+    /// One whose cause has left, before one with a waiter who may have chosen how long it takes; the newest of them.
+    fn needless_dial(&self, desk: DeskId) -> Option<PlaceId> {
+        let lines = self.desks.get(&desk)?;
+        if lines.dialing <= lines.waiters.len() {
+            return None;
+        }
+        let dials = self.places.iter().filter_map(|(&id, place)| match place.state {
+            State::Dialing { caused_by, .. } if place.desk == desk => {
+                Some((lines.waiters.contains_key(&caused_by), Reverse(id)))
+            }
+            _ => None,
+        });
+        dials.min().map(|(_, Reverse(id))| id)
+    }
+
+    /// Ends a dial. Its place is free when it says that it has ended.
+    pub(super) fn abandon(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
+        let place = self.place(id);
+        let desk = place.desk;
+        if let State::Dialing { want, .. } = std::mem::replace(&mut place.state, State::Abandoned) {
+            todo.unwanted.push(want);
+            self.desk(desk).dialing -= 1;
+            self.mark_leaving(id);
+        }
     }
 
     /// Closes whom it hurts least: the longest idle. If nobody is idle, a desk that has nothing at all may ask a busy
@@ -139,7 +176,10 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let lines = self.desk(place.desk);
         lines.open -= 1;
         match place.state {
-            State::Dialing => lines.dialing -= 1,
+            State::Dialing { want, .. } => {
+                lines.dialing -= 1;
+                todo.unwanted.push(want);
+            }
             State::Returning => lines.returning -= 1,
             State::Idle { connection, .. } => {
                 lines.idle.retain(|&other| other != id);
@@ -149,7 +189,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
                 lines.shared.retain(|&other| other != id);
                 todo.close.push(Handle::Shared(connection));
             }
-            State::Out | State::Upgraded | State::Closing => {}
+            State::Abandoned | State::Out | State::Upgraded | State::Closing => {}
         }
     }
 

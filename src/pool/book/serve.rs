@@ -12,9 +12,11 @@ use super::{
 };
 
 impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
-    /// Serves who waits at a desk, dials where nothing is on its way, and keeps to the limits.
+    /// Serves who waits at a desk, dials where nothing is on its way, abandons what nobody waits for, and keeps to the
+    /// limits.
     pub(super) fn settle(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
         self.serve(desk, now, todo);
+        self.abandon_needless(desk, todo);
         self.evict_useless(desk, todo);
         self.sort_hungry(desk);
         self.feed(now, todo);
@@ -93,6 +95,30 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             let (handle, turn) = (Handle::Exclusive(connection), self.next_turn());
             return Some(Checkout { place: id, handle, served, turn });
         }
+    }
+
+    /// A dial has brought a connection: its desk, if it is still wanted and was not over before it began.
+    pub(super) fn begin(
+        &mut self,
+        id: PlaceId,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Option<DeskId> {
+        let place = self.places.get_mut(&id)?;
+        if let State::Abandoned = place.state {
+            // It was made for nothing. The place is free when it is closed.
+            place.state = State::Closing;
+        }
+        if !place.is_dialing() || !place.is_fit() {
+            return None;
+        }
+        if let State::Dialing { want, .. } = std::mem::replace(&mut place.state, State::Out) {
+            todo.unwanted.push(want);
+        }
+        place.opened_at = now;
+        let desk = place.desk;
+        self.desk(desk).dialing -= 1;
+        Some(desk)
     }
 
     /// An exclusive connection goes to who waits for it, or rests.

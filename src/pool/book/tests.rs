@@ -18,6 +18,8 @@ struct World {
     book: TestBook,
     now: Instant,
     dialing: BTreeMap<PlaceId, &'static str>,
+    wanted: BTreeMap<PlaceId, Wanted>,
+    abandoned: Vec<PlaceId>,
     out: Vec<(PlaceId, bool)>,
     closing: Vec<PlaceId>,
     served: Vec<u32>,
@@ -34,6 +36,8 @@ impl World {
             book: Book::new(limits),
             now,
             dialing: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            abandoned: Vec::new(),
             out: Vec::new(),
             closing: Vec::new(),
             served: Vec::new(),
@@ -59,7 +63,12 @@ impl World {
             self.tickets.remove(&waiter);
             self.turned_away.push(waiter);
         }
-        self.dialing.extend(todo.dial.into_iter().map(|dial| (dial.place, dial.key)));
+        for dial in todo.dial {
+            self.dialing.insert(dial.place, dial.key);
+            self.wanted.insert(dial.place, dial.wanted);
+        }
+        drop(todo.unwanted);
+        self.let_go();
         for handle in todo.close {
             self.closing.push(match handle {
                 Handle::Exclusive(conn) => conn.0,
@@ -67,6 +76,36 @@ impl World {
             });
         }
         answer
+    }
+
+    /// Dials that are not wanted any more are abandoned.
+    fn let_go(&mut self) {
+        let dialing = &self.dialing;
+        self.wanted.retain(|place, _| dialing.contains_key(place));
+        let over = self.wanted.iter_mut().filter_map(|(&place, it)| it.is_over().then_some(place));
+        for place in over.collect::<Vec<_>>() {
+            self.dialing.remove(&place);
+            self.wanted.remove(&place);
+            self.abandoned.push(place);
+        }
+    }
+
+    /// A dial that was abandoned ends: it had connected at that very moment, or it had not.
+    fn abandoned_ends(&mut self, late: bool) {
+        let Some(place) = self.abandoned.pop() else { return };
+        if late {
+            let (handle, known) = (Handle::Exclusive(Conn(place)), Known::default());
+            let late = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
+            assert!(late.is_err(), "nobody wants it");
+            self.closing.push(place);
+        }
+        let told = self.event(|book, now, todo| book.dial_failed(place, Told::All, now, todo));
+        assert_eq!(told, [], "nobody is told");
+    }
+
+    fn leaves(&mut self, waiter: u32) {
+        let ticket = self.tickets.remove(&waiter).unwrap();
+        self.event(|book, now, todo| book.leave(ticket, now, todo));
     }
 
     fn take_out(&mut self, checkout: &Checkout<Conn>) {
@@ -153,6 +192,10 @@ impl World {
 
 fn limits(connections: usize) -> Limits {
     Limits { connections, ..Limits::default() }
+}
+
+fn abandoning(connections: usize) -> Limits {
+    Limits { abandon_dials: true, ..limits(connections) }
 }
 
 #[test]
@@ -272,11 +315,86 @@ fn a_busy_shared_connection_does_not_starve_another_key() {
 fn who_leaves_the_line_does_not_take_the_dial_along() {
     let mut world = World::new(limits(9));
     world.request("a");
-    let ticket = world.tickets[&0];
-    world.event(|book, now, todo| book.leave(ticket, now, todo));
+    world.leaves(0);
     assert_eq!(world.book.waiting(), 0);
     world.dialed(false);
     assert_eq!(world.places(), (0, 0, 1));
+}
+
+#[test]
+fn a_dial_is_abandoned_with_the_last_who_waits_for_it() {
+    let mut world = World::new(abandoning(9));
+    world.requests(2, "a");
+    world.leaves(0);
+    assert_eq!((world.dialing.len(), world.abandoned.len()), (1, 0));
+    world.leaves(1);
+    assert_eq!((world.dialing.len(), world.abandoned.len()), (0, 1));
+}
+
+#[test]
+fn an_abandoned_dial_keeps_its_place_until_it_has_ended() {
+    let mut world = World::new(abandoning(1));
+    world.request("a");
+    world.leaves(0);
+    world.request("b");
+    assert_eq!(world.dialing.len(), 0);
+    world.abandoned_ends(false);
+    assert_eq!(world.dialing.values().copied().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn an_abandoned_dial_that_has_connected_keeps_its_place_until_it_is_closed() {
+    let mut world = World::new(abandoning(1));
+    world.request("a");
+    world.leaves(0);
+    world.request("a");
+    world.abandoned_ends(true);
+    assert_eq!((world.dialing.len(), world.served.len()), (0, 0));
+    world.transports_close();
+    assert_eq!(world.dialing.len(), 1);
+}
+
+#[test]
+fn a_dial_is_abandoned_when_its_waiter_is_served_by_another_connection() {
+    let mut world = World::new(abandoning(9));
+    world.request("a");
+    world.dialed(false);
+    world.request("a");
+    world.give_back(0);
+    assert_eq!(world.served, [0, 1]);
+    assert_eq!((world.dialing.len(), world.abandoned.len()), (0, 1));
+}
+
+#[test]
+fn who_stays_keeps_the_dial_that_was_begun_for_them() {
+    for leaving in 1..4 {
+        let mut world = World::new(abandoning(9));
+        world.request("a");
+        world.dialed(false);
+        world.requests(3, "a");
+        let dials: Vec<_> = world.dialing.keys().copied().collect();
+        world.leaves(leaving);
+        assert_eq!(world.abandoned, [dials[leaving as usize - 1]]);
+    }
+}
+
+#[test]
+fn a_dial_of_another_key_is_not_abandoned() {
+    let mut world = World::new(abandoning(9));
+    world.request("a");
+    world.request("b");
+    world.leaves(0);
+    assert_eq!(world.dialing.values().copied().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn a_book_that_is_closed_abandons_its_dials() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.event(|book, _, todo| book.close(todo));
+    assert_eq!((world.turned_away.clone(), world.abandoned.len()), (vec![0], 1));
+    world.abandoned_ends(false);
+    assert!(world.book.is_empty());
 }
 
 #[test]
@@ -407,6 +525,7 @@ enum Event {
     Returning(usize),
     Dialed(bool),
     DialFailed,
+    AbandonedEnds(bool),
     GiveBack(usize),
     Discard(usize),
     TransportsClose,
@@ -421,6 +540,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => any::<usize>().prop_map(Event::Leave),
         4 => any::<bool>().prop_map(Event::Dialed),
         1 => Just(Event::DialFailed),
+        2 => any::<bool>().prop_map(Event::AbandonedEnds),
         4 => any::<usize>().prop_map(Event::GiveBack),
         1 => any::<usize>().prop_map(Event::Discard),
         2 => any::<usize>().prop_map(Event::Returning),
@@ -437,9 +557,8 @@ impl World {
         match *event {
             Event::Request(key) => self.requests(1, ["a", "b", "c", "d"][key]),
             Event::Leave(at) => {
-                let Some((&waiter, &ticket)) = self.tickets.iter().nth(at % 5) else { return };
-                self.tickets.remove(&waiter);
-                self.event(|book, now, todo| book.leave(ticket, now, todo));
+                let Some(&waiter) = self.tickets.keys().nth(at % 5) else { return };
+                self.leaves(waiter);
             }
             Event::Returning(at) => {
                 let Some(&(place, false)) = self.out.get(at % 7) else { return };
@@ -447,6 +566,7 @@ impl World {
             }
             Event::Dialed(shared) => self.dialed(shared),
             Event::DialFailed => drop(self.dial_failed()),
+            Event::AbandonedEnds(late) => self.abandoned_ends(late),
             Event::GiveBack(at) => self.give_back(at),
             Event::Discard(at) => self.discard(at),
             Event::TransportsClose => self.transports_close(),
@@ -480,7 +600,11 @@ impl World {
                 book.places.values().filter(|place| place.desk == id && is(&place.state)).count()
             };
             assert_eq!(desk.open, of(|_| true));
-            assert_eq!(desk.dialing, of(|state| matches!(state, State::Dialing)));
+            assert_eq!(desk.dialing, of(|state| matches!(state, State::Dialing { .. })));
+            assert!(
+                !book.limits.abandon_dials || desk.dialing <= desk.waiters.len(),
+                "dials for nobody"
+            );
             assert_eq!(desk.returning, of(|state| matches!(state, State::Returning)));
             assert_eq!(desk.idle.len(), of(|state| matches!(state, State::Idle { .. })));
             let free = |place: &PlaceId| book.places[place].has_free_stream();
@@ -496,6 +620,7 @@ impl World {
     fn quiet_down(&mut self) {
         for _ in 0..500 {
             self.transports_close();
+            self.abandoned_ends(false);
             self.dialed(false);
             self.give_back(0);
         }
@@ -504,8 +629,8 @@ impl World {
 
 proptest! {
     #[test]
-    fn limits_hold_and_nobody_is_lost_whatever_happens(events in events(), total in 1..5usize, each in 1..4usize, idle in 0..4usize) {
-        let limits = Limits { connections: total, connections_per_key: each, idle, ..Limits::default() };
+    fn limits_hold_and_nobody_is_lost_whatever_happens(events in events(), total in 1..5usize, each in 1..4usize, idle in 0..4usize, abandon_dials: bool) {
+        let limits = Limits { connections: total, connections_per_key: each, idle, abandon_dials, ..Limits::default() };
         let mut world = World::new(limits);
         for event in &events {
             world.happen(event);
@@ -518,6 +643,7 @@ proptest! {
             prop_assert!(world.places().2 <= idle);
             prop_assert_eq!(world.book.waiting(), world.tickets.len());
             prop_assert_eq!(world.places().0, world.dialing.len());
+            prop_assert!(abandon_dials || world.abandoned.is_empty());
         }
         world.quiet_down();
         prop_assert_eq!(world.book.waiting(), 0);

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DeskId, PlaceId, Turn};
+use super::{DeskId, PlaceId, Turn, Want, Wanted};
 use crate::connection::Cut;
 
 /// What a book wants done, by one who does not hold its lock.
@@ -20,6 +20,8 @@ pub(crate) struct Todo<K, C, W> {
     pub(crate) close: Vec<Handle<C>>,
     /// Drop these, too.
     pub(crate) forget: Vec<Cut>,
+    /// And these: so a dial learns that nobody wants it any more.
+    pub(crate) unwanted: Vec<Want>,
     /// Call [`Book::reap`](super::Book::reap) then.
     pub(crate) reap_at: Option<Instant>,
 }
@@ -27,8 +29,8 @@ pub(crate) struct Todo<K, C, W> {
 impl<K, C, W> Default for Todo<K, C, W> {
     fn default() -> Self {
         let (dial, serve, close) = (Vec::new(), Vec::new(), Vec::new());
-        let (turn_away, forget) = (Vec::new(), Vec::new());
-        Self { dial, serve, turn_away, close, forget, reap_at: None }
+        let (turn_away, forget, unwanted) = (Vec::new(), Vec::new(), Vec::new());
+        Self { dial, serve, turn_away, close, forget, unwanted, reap_at: None }
     }
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct Dial<K> {
     pub(crate) key: K,
     /// How long the request that caused it lets it take.
     pub(crate) limit: Option<Duration>,
+    pub(crate) wanted: Wanted,
 }
 
 /// What is known of a connection from its start.

@@ -1,0 +1,45 @@
+//! Whether a connection that is being made is still wanted: the book holds the want, the dial watches it.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::Poll,
+};
+
+use tokio::sync::oneshot;
+
+/// The book wants this dial, until this is dropped.
+pub(super) struct Want {
+    _held: oneshot::Sender<Infallible>,
+}
+
+/// What a dial knows of its being wanted.
+pub(super) struct Wanted {
+    want: oneshot::Receiver<Infallible>,
+}
+
+impl Want {
+    pub(super) fn new() -> (Self, Wanted) {
+        let (held, want) = oneshot::channel();
+        (Self { _held: held }, Wanted { want })
+    }
+}
+
+impl Wanted {
+    /// What is made, unless it is not wanted any more: then it is dropped, and not even begun if it was not.
+    pub(super) async fn make<C>(mut self, making: impl Future<Output = C>) -> Option<C> {
+        let mut making = pin!(making);
+        poll_fn(|cx| match Pin::new(&mut self.want).poll(cx) {
+            Poll::Ready(_dropped) => Poll::Ready(None),
+            Poll::Pending => making.as_mut().poll(cx).map(Some),
+        })
+        .await
+    }
+
+    /// Whether it is not wanted any more.
+    #[cfg(test)]
+    pub(super) fn is_over(&mut self) -> bool {
+        self.want.try_recv() == Err(oneshot::error::TryRecvError::Closed)
+    }
+}
