@@ -26,7 +26,7 @@
 //! | a version other than 1.0 and 1.1 | protocol error |
 //! | 1xx (RFC 9110 §15.2) | passed over, or told to `hyper::ext::on_informational`; counted as head |
 //! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
-//! | 204 to `CONNECT` | no tunnel, as hyper has it; other 2xx are |
+//! | 204 to `CONNECT` (RFC 9110 §9.3.6) | a tunnel as any 2xx; shown as 200, because hyper would take it for a message |
 //! | anything after the end of an answer | the connection is closed, the answer stands |
 //! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |
 //!
@@ -41,7 +41,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -147,6 +147,9 @@ where
         let (request, before) = plan.carry_out(request);
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
+        if request.method() == Method::CONNECT {
+            self.line.meter().expect_tunnel();
+        }
         let asked = answer::Asked::by(&request);
         let exchange = sending::Exchange::new(before, asked, self.line.clone());
         Sending::new(self.sender.try_send_request(request), exchange)
