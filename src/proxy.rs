@@ -6,6 +6,8 @@ mod socks4;
 mod socks5;
 mod tunnel;
 
+pub use select::ProxyRules;
+
 pub use crate::{
     auth::{Authenticate, Authorizing, Credentials},
     target::{Proxy, ProxyOverride, ProxyScheme, Route},
