@@ -167,15 +167,16 @@ fn split(entry: &str) -> Result<(&str, Option<u16>), Error> {
             _ => (entry, ""),
         },
     };
-    let wrong = || Error::builder("a port is a number from 1 to 65535");
     match port {
         "" | ":" => Ok((host, None)),
-        port => {
-            let port = port.strip_prefix(':').and_then(number).ok_or_else(wrong)?;
-            let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(wrong)?;
-            Ok((host, Some(port)))
-        }
+        port => Ok((host, Some(port_of(port)?))),
     }
+}
+
+fn port_of(text: &str) -> Result<u16, Error> {
+    let port = text.strip_prefix(':').and_then(number).and_then(|port| u16::try_from(port).ok());
+    let port = port.filter(|port| *port > 0);
+    port.ok_or_else(|| Error::builder("a port is a number from 1 to 65535"))
 }
 
 /// A name that an origin can have, in lower case and ASCII, without a dot at its end.
