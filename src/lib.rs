@@ -68,6 +68,7 @@
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
+//! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.
 #[cfg(feature = "tokio")]

@@ -52,9 +52,9 @@ mod tunnel;
 
 pub use layer::{Proxied, ProxyLayer};
 pub use tunnel::{Tunnel, TunnelLayer};
+pub use select::ProxyRules;
 
 pub use crate::{
     auth::{Authenticate, Authorizing, Credentials},
     target::{Proxy, ProxyOverride, ProxyScheme, Route},
 };
-pub use select::ProxyRules;
