@@ -64,6 +64,7 @@
 //! | `http1` | yes | HTTP/1.1, over hyper |
 //! | `http2` | yes | HTTP/2, over h2 |
 //! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's trust |
+//! | `digest` | yes | answers to proxies that ask in the Digest scheme |
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls` |
 //! | `idna` | no | host names that are not ASCII |

@@ -116,8 +116,8 @@ impl Proxy {
 
     /// Who we are to it. Those of the URL are replaced.
     ///
-    /// HTTP proxies are told unasked, in the Basic scheme (RFC 7617), and asked again in the scheme that they answer with;
-    /// SOCKS 5 as RFC 1929 has it; SOCKS 4 knows a user only.
+    /// HTTP proxies are told [unasked](Self::preemptive), in the Basic scheme (RFC 7617), and asked again in the scheme that
+    /// they answer with; SOCKS 5 as RFC 1929 has it; SOCKS 4 knows a user only.
     pub fn credentials(self, credentials: Credentials) -> Self {
         self.with(|settings| settings.authenticator.set_credentials(credentials))
     }
@@ -125,6 +125,16 @@ impl Proxy {
     /// Another scheme of authentication than Basic and Digest, for HTTP proxies. It goes before the credentials.
     pub fn authenticate(self, scheme: impl Authenticate) -> Self {
         self.with(|settings| settings.authenticator.set_scheme(Arc::new(scheme)))
+    }
+
+    /// Whether an HTTP proxy is told credentials before it asks for them. By default it is, in the Basic scheme, which
+    /// saves a round trip.
+    ///
+    /// Basic sends the password in the clear to a plain-text proxy; `false` waits until the proxy asks, and never sends
+    /// Basic if it offers Digest. A [scheme of your own](Self::authenticate) is asked either way, and nothing goes unasked
+    /// before it.
+    pub fn preemptive(self, preemptive: bool) -> Self {
+        self.with(|settings| settings.authenticator.set_preemptive(preemptive))
     }
 
     /// A header field that an HTTP proxy is told: with `CONNECT`, or with each request that is forwarded, unless that has
