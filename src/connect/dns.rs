@@ -10,13 +10,14 @@ use tower_service::Service;
 use crate::error::{BoxError, Error, Kind};
 
 mod fixed;
-#[cfg(feature = "tokio")]
 pub(crate) mod lookup;
+#[cfg(not(feature = "tokio"))]
+#[path = "dns/no_system.rs"]
+mod system;
 #[cfg(feature = "tokio")]
 mod system;
 
 pub use fixed::{NoFallback, StaticResolver, StaticResolving};
-#[cfg(feature = "tokio")]
 pub use system::{SystemResolver, SystemResolving};
 
 /// Name to addresses: an alias for the services that resolve.
