@@ -96,6 +96,10 @@ impl Authenticator {
         self.credentials = Some(credentials);
     }
 
+    pub(crate) fn has_scheme(&self) -> bool {
+        self.scheme.is_some()
+    }
+
     pub(crate) fn set_scheme(&mut self, scheme: Arc<dyn Authenticate>) {
         self.scheme = Some(scheme);
     }
