@@ -2,9 +2,13 @@
 
 mod forward;
 mod select;
+mod socks;
 mod socks4;
 mod socks5;
 mod tunnel;
+
+pub use socks4::{Socks4, Socks4Error, Socks4Layer};
+pub use socks5::{Socks5, Socks5Error, Socks5Layer};
 
 pub use crate::{
     auth::{Authenticate, Authorizing, Credentials},

@@ -48,7 +48,14 @@ const NOT_IN_THE_POOL: [&str; 9] =
 const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 4] = ["pool/book", "pool/book.rs", "pool/retry.rs", "connect/eyeballs.rs"];
+const PURE: [&str; 6] = [
+    "pool/book",
+    "pool/book.rs",
+    "pool/retry.rs",
+    "connect/eyeballs.rs",
+    "proxy/socks4/exchange.rs",
+    "proxy/socks5/exchange.rs",
+];
 
 /// A file without its tests may have so many lines, and is worth a second look above the lower figure.
 const LONGEST: usize = 500;
