@@ -45,6 +45,7 @@ mod forward;
 mod hop;
 mod layer;
 mod select;
+mod socks;
 mod socks4;
 mod socks5;
 mod stage;
@@ -53,6 +54,8 @@ mod tunnel;
 pub use layer::{Proxied, ProxyLayer};
 pub use tunnel::{Tunnel, TunnelLayer};
 pub use select::ProxyRules;
+pub use socks4::{Socks4, Socks4Error, Socks4Layer};
+pub use socks5::{Socks5, Socks5Error, Socks5Layer};
 
 pub use crate::{
     auth::{Authenticate, Authorizing, Credentials},

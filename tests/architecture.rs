@@ -48,7 +48,7 @@ const NOT_IN_THE_POOL: [&str; 9] =
 const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 7] = [
+const PURE: [&str; 9] = [
     "pool/book",
     "pool/book.rs",
     "pool/retry.rs",
@@ -56,6 +56,8 @@ const PURE: [&str; 7] = [
     "proxy/select.rs",
     "proxy/select/environment.rs",
     "proxy/select/pattern.rs",
+    "proxy/socks4/exchange.rs",
+    "proxy/socks5/exchange.rs",
 ];
 
 /// A file without its tests may have so many lines, and is worth a second look above the lower figure.

@@ -78,6 +78,10 @@ impl Authenticator {
         self.memory = Arc::default();
     }
 
+    pub(crate) fn has_scheme(&self) -> bool {
+        self.scheme.is_some()
+    }
+
     /// Whether there is anything that could be said to a challenge.
     pub(crate) fn can_answer(&self) -> bool {
         self.credentials.is_some() || self.scheme.is_some()

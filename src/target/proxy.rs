@@ -216,6 +216,31 @@ impl Proxy {
         Ok(headers)
     }
 
+    /// The setter of something that was set and that only HTTP has a place for.
+    pub(crate) fn setting_of_http(&self) -> Option<&'static str> {
+        // Taken apart without `..`, so that a new field cannot be forgotten.
+        let Settings {
+            scheme: _,
+            origin: _,
+            authenticator,
+            headers,
+            connect_headers,
+            tls_identity,
+            server_name,
+            protocols,
+            tunnels_http: _,
+        } = &*self.settings;
+        let settings = [
+            ("authenticate", authenticator.has_scheme()),
+            ("header", !headers.is_empty()),
+            ("connect_headers", connect_headers.is_some()),
+            ("tls", tls_identity.is_some()),
+            ("server_name", server_name.is_some()),
+            ("protocols", *protocols != Protocols::default()),
+        ];
+        settings.into_iter().find_map(|(setter, is_set)| is_set.then_some(setter))
+    }
+
     pub(super) fn tls_identity(&self) -> Option<&TlsIdentity> {
         self.settings.tls_identity.as_ref()
     }
