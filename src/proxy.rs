@@ -6,6 +6,8 @@ mod socks4;
 mod socks5;
 mod tunnel;
 
+pub use forward::{Forward, ForwardLayer};
+
 pub use crate::{
     auth::{Authenticate, Authorizing, Credentials},
     target::{Proxy, ProxyOverride, ProxyScheme, Route},
