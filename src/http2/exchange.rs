@@ -38,12 +38,14 @@ pub(super) struct Exchange<B> {
     informational: u8,
 }
 
-/// What is known of a request besides what h2 has.
-pub(super) struct Before {
+/// What is known of a request besides what h2 has. Seldom anything, so the room that it takes is not everyone's.
+pub(super) struct Before(Option<Box<Known>>);
+
+struct Known {
     /// The head as it was, if it is to go back should nothing of it be written.
-    pub(super) head: Option<Parts>,
+    head: Option<Parts>,
     /// What a proxy was told about us with it, if it may be told something else.
-    pub(super) authorization: Option<Box<Authorization>>,
+    authorization: Option<Box<Authorization>>,
 }
 
 /// What a request asks for, and so what its answer means.
@@ -72,9 +74,20 @@ impl Asked {
 }
 
 impl Before {
+    pub(super) fn new(head: Option<Parts>, authorization: Option<Box<Authorization>>) -> Self {
+        let is_nothing = head.is_none() && authorization.is_none();
+        Self((!is_nothing).then(|| Box::new(Known { head, authorization })))
+    }
+
+    fn check<B>(&self, response: &Response<B>) -> Result<(), Error> {
+        let known = self.0.as_ref();
+        let authorization = known.and_then(|known| known.authorization.as_ref());
+        authorization.map_or(Ok(()), |said| said.check(response))
+    }
+
     /// The request once more, if nobody has looked into its body.
     pub(super) fn restore<B>(self, body: Option<B>) -> Option<Request<B>> {
-        self.head.zip(body).map(|(head, body)| Request::from_parts(head, body))
+        self.0?.head.zip(body).map(|(head, body)| Request::from_parts(head, body))
     }
 }
 
@@ -125,9 +138,9 @@ where
         response: Response<RecvStream>,
     ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
         self.open.heard();
-        match self.before.authorization.take().map(|said| said.check(&response)) {
-            Some(Err(error)) => Err(self.refused(error)),
-            Some(Ok(())) | None => Ok(self.deliver(response)),
+        match self.before.check(&response) {
+            Ok(()) => Ok(self.deliver(response)),
+            Err(error) => Err(self.refused(error)),
         }
     }
 

@@ -137,7 +137,7 @@ fn split(mut parts: Parts, mut plan: Plan, keeps: bool) -> (Request<()>, Before)
     *head.version_mut() = Version::HTTP_2;
     plan.apply(head.headers_mut());
     *head.uri_mut() = mem::take(&mut plan.target);
-    (head, Before { head: keeps.then_some(parts), authorization: plan.authorization() })
+    (head, Before::new(keeps.then_some(parts), plan.authorization()))
 }
 
 impl<B> fmt::Debug for Sending<B> {
