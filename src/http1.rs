@@ -74,7 +74,7 @@ pub use config::Http1Config;
 pub use sending::Sending;
 
 use line::Line;
-use outgoing::Plan;
+use outgoing::{Plan, Reader};
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
 ///
@@ -103,7 +103,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (io, meter) = Metered::new(io);
-    let (line, switch) = Line::new(target, meter);
+    let (line, switch) = Line::new(target, meter, runtime.clone());
     let (sender, connection) = Builder::from(config)
         .handshake(TokioIo::new(io))
         .await
@@ -140,7 +140,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
-        let plan = match Plan::of(&request, &self.origin, &self.host, self.line.peer_is_old()) {
+        let plan = match Plan::of(&request, &self.reader()) {
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
@@ -157,6 +157,11 @@ where
 }
 
 impl<B> Http1<B> {
+    fn reader(&self) -> Reader<'_> {
+        let (forwarder, is_old) = (self.info.forwarder(), self.line.peer_is_old());
+        Reader { origin: &self.origin, host: &self.host, forwarder, is_old }
+    }
+
     /// Whoever used the connection before may have left the runtime believing that there is nothing to read. hyper
     /// reads before it writes, and takes no request when there is something.
     fn look_at_the_socket(&mut self) {
@@ -197,6 +202,10 @@ where
 
     fn info(&self) -> Option<&ConnectInfo> {
         Some(&self.info)
+    }
+
+    fn may_refuse(&self) -> bool {
+        self.info.forwarder().is_some_and(|proxy| proxy.authenticator().can_answer())
     }
 }
 

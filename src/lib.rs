@@ -106,6 +106,8 @@ pub mod body;
 mod connect_info;
 pub mod connection;
 pub mod error;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod hop;
 pub mod io;
 pub mod options;
 pub mod request_target;

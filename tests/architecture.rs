@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 21] = [
+const STREET: [&str; 22] = [
     "one_shot",
     "request",
     "transport",
@@ -21,6 +21,7 @@ const STREET: [&str; 21] = [
     "connection",
     "connect_info",
     "upgrade",
+    "hop",
     "request_target",
     "body",
     "target",

@@ -261,6 +261,19 @@ impl Proxy {
             && !self.settings.tunnels_http
     }
 
+    /// Which versions of HTTP may be spoken with it about a request for which these are allowed.
+    pub(crate) fn forwarding_protocols(&self, allowed: Protocols) -> Result<Protocols, Error> {
+        use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge};
+        match (allowed, self.settings.protocols) {
+            (Http1Only, Http2Only | Http2PriorKnowledge) => {
+                let text = format!("{self} is to speak HTTP/2, and the request HTTP/1.1 alone");
+                Err(Error::builder(text))
+            }
+            (Http1Only, _) => Ok(Http1Only),
+            (_, own) => Ok(own),
+        }
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self
