@@ -21,7 +21,7 @@ const STREET: [&str; 22] = [
     "connection",
     "connect_info",
     "upgrade",
-    "hop",
+    "hop_fields",
     "request_target",
     "body",
     "target",

@@ -20,7 +20,7 @@ pub enum Route {
     /// Through these proxies, the nearest first.
     Proxies(Arc<[Proxy]>),
     /// By the first of these that can be reached.
-    FirstOf(Arc<[Route]>),
+    FirstOf(Arc<[Self]>),
 }
 
 /// The route of one request, whatever the rules of its transport say: an extension of the request.
