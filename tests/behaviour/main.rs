@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests own the runtime")]
 
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod abandoned_dials;
 mod adapters;
 #[cfg(all(feature = "hyper-util", feature = "tokio"))]
 mod adapters_hyper_util;
