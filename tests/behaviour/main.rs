@@ -54,6 +54,8 @@ mod own_connection;
 mod reuse;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod runtimes;
+mod socks4;
+mod socks5;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod stale_connection;
 mod support;

@@ -22,6 +22,7 @@ pub(crate) mod plug;
 pub(crate) mod scene;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 pub(crate) mod scripted;
+pub(crate) mod socks_proxy;
 pub(crate) mod targets;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
 pub(crate) mod tls_peer;
