@@ -35,6 +35,8 @@ mod early_response;
 mod ecosystem;
 #[cfg(feature = "http1")]
 mod expiry;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod forward;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
 #[cfg(all(feature = "http1", feature = "tokio"))]

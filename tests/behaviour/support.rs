@@ -1,5 +1,7 @@
 //! Doubles and scenes that several behaviours share.
 
+#[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod forwarding;
 #[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
 pub(crate) mod frames;
 #[cfg(feature = "http1")]
