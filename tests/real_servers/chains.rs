@@ -14,6 +14,7 @@ async fn socks() -> Running {
 }
 
 rows!(socks5h_then_http, socks().await.then(tinyproxy("", "").await));
+rows!(http_then_http, tinyproxy("", "").await.then(Squid::open_to(BASIC).await.by_http(USER)));
 rows!(https_then_socks5h, Squid::start().await.by_https("").then(socks().await));
 rows!(
     https_then_https_each_with_its_password,

@@ -1,6 +1,6 @@
 //! What is behind the proxies: an origin of each kind, and what it is asked.
 
-use std::fs;
+use std::{fs, sync::LazyLock};
 
 use bytes::Bytes;
 use http::{StatusCode, Version};
@@ -75,7 +75,7 @@ impl Origin {
                 (nginx.server, port)
             }
         };
-        fs::write(server.folder().join("www/large"), noise(LARGE)).unwrap();
+        fs::write(server.folder().join("www/large"), noise()).unwrap();
         Self { kind, url: kind.url(host, port), _server: server }
     }
 
@@ -86,8 +86,8 @@ impl Origin {
     /// What is uploaded arrives as it was, and so does what is downloaded.
     pub(crate) async fn gives_and_takes(&self, transport: &Transport) {
         let large = transport.request("GET", self.url("large")).await.unwrap();
-        assert!(large.body() == &noise(LARGE), "{} of {LARGE} bytes", large.body().len());
-        let whole = Bytes::from(noise(UPLOAD));
+        assert!(large.body() == noise(), "{} of {LARGE} bytes", large.body().len());
+        let whole = Bytes::from_static(&noise()[..UPLOAD]);
         assert!(self.uploaded(transport, "whole", whole.clone().into()).await == whole);
         let pieces = pieces(64, UPLOAD / 64);
         assert!(self.uploaded(transport, "pieces", pieces).await == vec![b'x'; UPLOAD]);
@@ -106,6 +106,9 @@ impl Origin {
 }
 
 /// Bytes of which no two parts are the same.
-fn noise(length: usize) -> Vec<u8> {
-    (0..length as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+fn noise() -> &'static [u8] {
+    static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        (0..LARGE as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    });
+    &NOISE
 }
