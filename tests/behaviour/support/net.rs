@@ -165,10 +165,10 @@ impl Net {
 
 impl Visit {
     async fn speak(self, stream: Box<dyn Stream>) -> io::Result<()> {
-        if let Does::Nothing = self.peer.does() {
-            return std::future::pending().await;
-        }
         let mut wire = BufReader::new(stream);
+        if let Does::Nothing = self.peer.does() {
+            return wait_for_end(wire).await;
+        }
         let is_tls = wire.fill_buf().await?.first() == Some(&HANDSHAKE);
         let Some(tls) = self.peer.tls.as_ref().filter(|_| is_tls) else {
             return self.talk(wire).await;
@@ -198,7 +198,7 @@ impl Visit {
                     "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
                 }
                 (Does::Say(answer), _) => answer,
-                (Does::Nothing | Does::Refuse, _) => return std::future::pending().await,
+                (Does::Nothing | Does::Refuse, _) => return wait_for_end(wire).await,
             };
             wire.write_all(answer.as_bytes()).await?;
             wire.flush().await?;
