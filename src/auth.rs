@@ -1,18 +1,41 @@
 //! Answers challenges: who we are, said in the scheme that is asked for (RFC 9110 §11).
 //!
-//! A proxy that wants to know who we are answers 407 with `Proxy-Authenticate`. What is answered to that is decided here,
-//! without I/O: [`Credentials`] know Basic (RFC 7617), and other schemes are a matter of [`Authenticate`].
+//! A proxy that wants to know who we are answers 407 with `Proxy-Authenticate`. What is said to that is decided here,
+//! without I/O: [`Credentials`] are said as Digest (RFC 7616) or Basic (RFC 7617), whichever is the stronger of what it
+//! offers, and other schemes are a matter of [`Authenticate`].
+//!
+//! | offered | what is said |
+//! |---|---|
+//! | something your own [`Authenticate`] answers | what it answers |
+//! | Digest with SHA-512-256, SHA-256 or MD5 | Digest with the first of these, if the feature `digest` is on |
+//! | Basic | Basic |
+//! | anything else | nothing: the refusal is the error |
+//!
+//! What a proxy asked for is remembered by all that share its settings, so that the next connection says it unasked.
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+pub(crate) use self::authenticator::Authenticator;
+pub use self::challenge::Challenge;
+
+mod authenticator;
+mod basic;
+mod challenge;
+#[cfg(feature = "digest")]
+mod digest;
+#[cfg(not(feature = "digest"))]
+#[path = "auth/no_digest.rs"]
+mod digest;
+
+/// The field that asks. Whoever asks for an origin would have another.
+static ASKS: HeaderName = header::PROXY_AUTHENTICATE;
 
 /// A user and a password. Never shown: `Debug` prints `***`.
+///
+/// Basic cannot say a user with a colon, nor control characters in either (RFC 7617 §2). Where nothing but Basic is asked
+/// for, such credentials are not said at all, and the refusal is the error.
 ///
 /// ```
 /// # use tower_transport::auth::Credentials;
@@ -26,7 +49,6 @@ pub struct Credentials {
 }
 
 /// What is to be authorized: the request, and what was said to it before.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Authorizing<'a> {
     /// The method of the request.
@@ -40,11 +62,57 @@ pub struct Authorizing<'a> {
 }
 
 /// A scheme of authentication of your own, like Negotiate (RFC 4559).
+///
+/// ```
+/// use http::HeaderValue;
+/// use tower_transport::auth::{Authenticate, Authorizing};
+/// use tower_transport::target::Proxy;
+///
+/// struct Negotiate;
+///
+/// impl Authenticate for Negotiate {
+///     fn authorize(&self, request: &Authorizing<'_>) -> Option<HeaderValue> {
+///         let asked = request.challenges().into_iter().find(|asked| asked.is("Negotiate"))?;
+///         let token = next_token(asked.token())?;
+///         HeaderValue::try_from(format!("Negotiate {token}")).ok()
+///     }
+/// }
+///
+/// /// A step of GSS-API: what the proxy said last, if it said anything, to what is said next.
+/// fn next_token(said: Option<&str>) -> Option<String> {
+///     # said.is_none().then(|| "YII=".to_owned())
+/// }
+///
+/// # fn main() -> Result<(), tower_transport::Error> {
+/// let proxy = Proxy::new("http://proxy.example:3128")?.authenticate(Negotiate);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A closure is one, too. This one says its token unasked, and has nothing better to say once that is refused:
+///
+/// ```
+/// use http::HeaderValue;
+/// use tower_transport::{auth::Authorizing, target::Proxy};
+///
+/// # fn main() -> Result<(), tower_transport::Error> {
+/// let bearer = |request: &Authorizing<'_>| match request.refused {
+///     None => Some(HeaderValue::from_static("Bearer mF_9.B5f-4.1JqM")),
+///     Some(_) => None,
+/// };
+/// let proxy = Proxy::new("https://proxy.example")?.authenticate(bearer);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Authenticate: Send + Sync + 'static {
-    /// The value of `Proxy-Authorization`, or `None` if nothing is to be said, or nothing more.
+    /// The value of the field that authorizes (to a proxy `Proxy-Authorization`), or `None` if nothing is to be said, or
+    /// nothing more: then [`Credentials`] are said to the challenge, if there are any.
     ///
-    /// It is called before the first request, with no challenge, and after each that was refused with 407. It is called in
-    /// the task of the connection, and must not block.
+    /// It is called before the first request, with no challenge, and after each that was refused. To say once more what
+    /// was refused is taken as `None`. An answer to a challenge is said once more to the same request on another
+    /// connection, without asking, in case the proxy has closed this one.
+    ///
+    /// It is called in the task of the connection, and must not block.
     fn authorize(&self, request: &Authorizing<'_>) -> Option<HeaderValue>;
 }
 
@@ -55,13 +123,6 @@ where
     fn authorize(&self, request: &Authorizing<'_>) -> Option<HeaderValue> {
         self(request)
     }
-}
-
-/// Who we are to one proxy, and what it has asked before. Equal are those that say the same to the same question.
-#[derive(Clone, Default)]
-pub(crate) struct Authenticator {
-    credentials: Option<Credentials>,
-    scheme: Option<Arc<dyn Authenticate>>,
 }
 
 impl Credentials {
@@ -78,69 +139,13 @@ impl Credentials {
     pub(crate) fn password(&self) -> &str {
         &self.password
     }
-
-    fn basic(&self) -> Option<HeaderValue> {
-        let encoded = BASE64_STANDARD.encode(format!("{}:{}", self.user, self.password));
-        let mut value = HeaderValue::try_from(format!("Basic {encoded}")).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    }
 }
 
-impl Authenticator {
-    pub(crate) fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
-    }
-
-    pub(crate) fn set_credentials(&mut self, credentials: Credentials) {
-        self.credentials = Some(credentials);
-    }
-
-    pub(crate) fn set_scheme(&mut self, scheme: Arc<dyn Authenticate>) {
-        self.scheme = Some(scheme);
-    }
-
-    /// Whether there is anything that could be said to a challenge.
-    pub(crate) fn can_answer(&self) -> bool {
-        self.credentials.is_some() || self.scheme.is_some()
-    }
-
-    /// What is said unasked, or to what was asked before.
-    pub(crate) fn first(&self, method: &Method, target: &str) -> Option<HeaderValue> {
-        let request = Authorizing { method, target, challenge: &HeaderMap::new(), refused: None };
-        match &self.scheme {
-            Some(scheme) => scheme.authorize(&request),
-            None => self.credentials.as_ref()?.basic(),
-        }
-    }
-
-    /// What is said to this challenge, after `refused` was not enough; `None` if there is nothing better to say. It is
-    /// remembered, so that [`first`](Self::first) says it the next time.
-    pub(crate) fn next(&self, request: &Authorizing<'_>) -> Option<HeaderValue> {
-        match &self.scheme {
-            Some(scheme) => scheme.authorize(request),
-            None => None,
-        }
-    }
-}
-
-impl PartialEq for Authenticator {
-    fn eq(&self, other: &Self) -> bool {
-        let Self { credentials, scheme } = self;
-        let same_scheme = match (scheme, &other.scheme) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
-        };
-        same_scheme && *credentials == other.credentials
-    }
-}
-
-impl Eq for Authenticator {}
-
-impl Hash for Authenticator {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.credentials.as_ref().map(Credentials::user).hash(state);
+impl Authorizing<'_> {
+    /// The challenges of `Proxy-Authenticate`, in their order, without those that are malformed. Empty before there is an
+    /// answer that asks.
+    pub fn challenges(&self) -> Vec<Challenge> {
+        Challenge::read(self.challenge.get_all(&ASKS).iter().map(HeaderValue::as_bytes))
     }
 }
 
@@ -150,8 +155,13 @@ impl fmt::Debug for Credentials {
     }
 }
 
-impl fmt::Debug for Authenticator {
+impl fmt::Debug for Authorizing<'_> {
+    /// Without what was refused, which may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticator").finish_non_exhaustive()
+        f.debug_struct("Authorizing")
+            .field("method", self.method)
+            .field("target", &self.target)
+            .field("challenges", &self.challenges())
+            .finish_non_exhaustive()
     }
 }

@@ -32,10 +32,10 @@ mod unix;
 mod uri;
 
 pub use connecting::Connecting;
-pub(crate) use dns::{AnyResolver, DefaultResolver};
-pub use dns::{Name, NoFallback, Resolve, StaticResolver, StaticResolving};
-#[cfg(feature = "tokio")]
-pub use dns::{SystemResolver, SystemResolving};
+pub(crate) use dns::{AnyResolver, lookup};
+pub use dns::{
+    Name, NoFallback, Resolve, StaticResolver, StaticResolving, SystemResolver, SystemResolving,
+};
 pub use memory::{MemoryConnector, MemoryIo, MemoryListener};
 pub use retry::{ConnectRetry, ConnectRetryLayer};
 #[cfg(feature = "tokio")]
@@ -119,7 +119,7 @@ impl<I: Io> Connected<I> {
 /// Whether another attempt may end better. A connector's error is any error, and those of others are taken to pass.
 pub(crate) fn is_temporary(error: &(dyn StdError + 'static)) -> bool {
     let Some(ours) = error.downcast_ref::<crate::Error>() else { return true };
-    !ours.is_builder() && (!ours.is_tls() || was_cut_off(ours))
+    !ours.is_builder() && !ours.is_denied() && (!ours.is_tls() || was_cut_off(ours))
 }
 
 /// Whether the peer went away in the middle. What TLS itself objects to comes as an [`io::Error`], too, of another kind.
@@ -133,11 +133,15 @@ fn was_cut_off(error: &crate::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, Kind};
+    use crate::error::{Error, Kind, ProxyFault};
 
     /// A TLS error as rustls brings it: an I/O error, whatever it is about.
     fn tls(kind: io::ErrorKind) -> BoxError {
         Error::new(Kind::Tls, "speaking TLS").because(io::Error::new(kind, "why")).into()
+    }
+
+    fn proxy(fault: ProxyFault) -> BoxError {
+        Error::new(Kind::Connect, "asking the proxy").by_proxy(fault).into()
     }
 
     #[test]
@@ -151,6 +155,9 @@ mod tests {
             (tls(io::ErrorKind::InvalidData), false),
             (tls(io::ErrorKind::ConnectionReset), true),
             (tls(io::ErrorKind::UnexpectedEof), true),
+            (proxy(ProxyFault::Unreachable), true),
+            (proxy(ProxyFault::Failed), true),
+            (proxy(ProxyFault::Denied), false),
         ];
         for (error, temporary) in table {
             assert_eq!(is_temporary(&**error), *temporary, "{error:?}");

@@ -51,6 +51,12 @@ pub trait Connection<Req>:
         None
     }
 
+    /// Whether it may refuse a request for a reason that is mended when it is sent again, so that a copy of it is worth
+    /// keeping: by default not.
+    fn may_refuse(&self) -> bool {
+        false
+    }
+
     /// What is known about the way to the peer.
     fn info(&self) -> Option<&ConnectInfo> {
         None

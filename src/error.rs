@@ -49,6 +49,8 @@ pub(crate) enum ProxyFault {
     Unreachable,
     /// It broke off, or did not speak its protocol, or said no in the words of SOCKS.
     Failed,
+    /// The same, in a way that asking again would not change.
+    Denied,
     /// It answered with this.
     Refused(Arc<Refusal>),
 }
@@ -146,6 +148,15 @@ impl Error {
     /// The beginning of the body of that refusal, 64 KiB of it at the most.
     pub fn proxy_body(&self) -> Option<&Bytes> {
         self.refusal().map(|refusal| &refusal.body)
+    }
+
+    /// A proxy said no for good, or does not speak its protocol: asking it again would not help.
+    pub(crate) fn is_denied(&self) -> bool {
+        match &self.report.proxy {
+            Some(ProxyFault::Denied) => true,
+            Some(ProxyFault::Refused(refusal)) => !refusal.status.is_server_error(),
+            _ => false,
+        }
     }
 
     fn refusal(&self) -> Option<&Refusal> {

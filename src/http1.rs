@@ -26,7 +26,7 @@
 //! | a version other than 1.0 and 1.1 | protocol error |
 //! | 1xx (RFC 9110 §15.2) | passed over, or told to `hyper::ext::on_informational`; counted as head |
 //! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
-//! | 204 to `CONNECT` | no tunnel, as hyper has it; other 2xx are |
+//! | 204 to `CONNECT` (RFC 9110 §9.3.6) | a tunnel as any 2xx; shown as 200, because hyper would take it for a message |
 //! | anything after the end of an answer | the connection is closed, the answer stands |
 //! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |
 //!
@@ -41,7 +41,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -74,7 +74,7 @@ pub use config::Http1Config;
 pub use sending::Sending;
 
 use line::Line;
-use outgoing::Plan;
+use outgoing::{Plan, Reader};
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
 ///
@@ -103,7 +103,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (io, meter) = Metered::new(io);
-    let (line, switch) = Line::new(target, meter);
+    let (line, switch) = Line::new(target, meter, runtime.clone());
     let (sender, connection) = Builder::from(config)
         .handshake(TokioIo::new(io))
         .await
@@ -140,13 +140,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
-        let plan = match Plan::of(&request, &self.origin, &self.host, self.line.peer_is_old()) {
+        let plan = match Plan::of(&request, &self.reader()) {
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
         let (request, before) = plan.carry_out(request);
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
+        if request.method() == Method::CONNECT {
+            self.line.meter().expect_tunnel();
+        }
         let asked = answer::Asked::by(&request);
         let exchange = sending::Exchange::new(before, asked, self.line.clone());
         Sending::new(self.sender.try_send_request(request), exchange)
@@ -154,6 +157,11 @@ where
 }
 
 impl<B> Http1<B> {
+    fn reader(&self) -> Reader<'_> {
+        let (forwarder, is_old) = (self.info.forwarder(), self.line.peer_is_old());
+        Reader { origin: &self.origin, host: &self.host, forwarder, is_old }
+    }
+
     /// Whoever used the connection before may have left the runtime believing that there is nothing to read. hyper
     /// reads before it writes, and takes no request when there is something.
     fn look_at_the_socket(&mut self) {
@@ -194,6 +202,10 @@ where
 
     fn info(&self) -> Option<&ConnectInfo> {
         Some(&self.info)
+    }
+
+    fn may_refuse(&self) -> bool {
+        self.info.forwarder().is_some_and(|proxy| proxy.authenticator().can_answer())
     }
 }
 

@@ -172,6 +172,10 @@ where
     fn info(&self) -> Option<&ConnectInfo> {
         Some(self.link.info())
     }
+
+    fn may_refuse(&self) -> bool {
+        self.link.info().forwarder().is_some_and(|proxy| proxy.authenticator().can_answer())
+    }
 }
 
 impl<B> fmt::Debug for Http2<B> {

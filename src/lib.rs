@@ -1,5 +1,5 @@
-//! The HTTP transport for tower: connection pooling, protocol negotiation and TLS as separate layers, which stack into
-//! a service of requests.
+//! The HTTP transport for tower: connection pooling, protocol negotiation, TLS and proxy tunnelling as separate layers,
+//! which stack into a service of requests.
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")]
@@ -22,7 +22,7 @@
 //! |---|---|---|
 //! | request → response | `Service<http::Request<B>>` | [`Transport`], [`Pool`](pool::Pool), each HTTP connection |
 //! | target → connection | [`MakeConnection`](connect::MakeConnection) | [`Negotiate`](negotiate::Negotiate) |
-//! | target → bytes | [`Connect`](connect::Connect) | [`Tls`](tls::Tls), [`TcpConnector`](connect::TcpConnector), yours |
+//! | target → bytes | [`Connect`](connect::Connect) | [`Tls`](tls::Tls), [`Tunnel`](proxy::Tunnel), [`TcpConnector`](connect::TcpConnector), yours |
 //!
 //! [`NegotiateLayer`](negotiate::NegotiateLayer) turns bytes into connections,
 //! [`PoolLayer`](pool::PoolLayer) turns connections into a service of requests; every other layer keeps its shape.
@@ -30,6 +30,11 @@
 //! ```text
 //! https                  Pool > Negotiate > Tls > Tcp
 //! http                   Pool > Negotiate > Tcp
+//! https via http proxy   Pool > Negotiate > Tls > Tunnel > Tcp
+//! https via https proxy  Pool > Negotiate > Tls > Tunnel > Tls > Tcp
+//! http via http proxy    Pool > Negotiate > Forward > Tcp
+//! https via socks5       Pool > Negotiate > Tls > Socks5 > Tcp
+//! as each target asks    Pool > Negotiate > Tls > Proxy > Tcp
 //! unix socket, in memory Pool > Negotiate > <any Connect<Target>>
 //! ```
 //!
@@ -59,10 +64,12 @@
 //! | `http1` | yes | HTTP/1.1, over hyper |
 //! | `http2` | yes | HTTP/2, over h2 |
 //! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's trust |
+//! | `digest` | yes | answers to proxies that ask in the Digest scheme |
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
+//! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.
 #[cfg(feature = "tokio")]
@@ -99,6 +106,8 @@ pub mod body;
 mod connect_info;
 pub mod connection;
 pub mod error;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod hop_fields;
 pub mod io;
 pub mod options;
 pub mod request_target;

@@ -13,6 +13,9 @@
 //!
 //! [RFC 7301]: https://www.rfc-editor.org/rfc/rfc7301
 //!
+//! On a connection to a proxy that forwards requests, what is allowed is what its
+//! [`Proxy::protocols`](crate::target::Proxy::protocols) are, or HTTP/1.1 if the target wants nothing else.
+//!
 //! What is allowed is part of the target, and so of the key of a pool: set it for one request by an extension, or for
 //! all of them where targets are made, as `PoolLayer::keyed(|request| …)` or
 //! `Transport::builder` do.
@@ -31,6 +34,7 @@
 //! ```
 
 use std::{
+    borrow::Cow,
     fmt,
     future::Future,
     marker::PhantomData,
@@ -43,8 +47,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    connect::{Connect, Connected},
-    error::{BoxError, Error, Kind},
+    connect::{Connect, ConnectInfo, Connected},
+    error::{BoxError, Error, Kind, ProxyFault},
     http1::{self, Http1Config},
     http2::{self, Http2Config},
     rt::Runtime,
@@ -173,7 +177,7 @@ where
 {
     let Connected { io, info } = connected;
     let Config { http1, http2, runtime } = config;
-    match decide(target, info.alpn())? {
+    match protocol(target, &info)? {
         Protocol::Http1 => {
             http1::handshake(io, info, target, http1, runtime).await.map(HttpConnection::http1)
         }
@@ -183,23 +187,34 @@ where
     }
 }
 
-/// Which protocol is spoken, given what is allowed and what ALPN has agreed on.
-fn decide(target: &Target, alpn: Option<&[u8]>) -> Result<Protocol, Error> {
+/// What is spoken with the one at the other end.
+fn protocol(target: &Target, info: &ConnectInfo) -> Result<Protocol, Error> {
+    let Some(proxy) = info.forwarder() else {
+        let spoken = decide(target.protocols, info.alpn());
+        return spoken.map_err(|what| {
+            Error::new(Kind::Tls, format!("negotiating with {target}: the server {what}"))
+        });
+    };
+    let spoken = decide(proxy.forwarding_protocols(target.protocols)?, info.alpn());
+    spoken.map_err(|what| {
+        let text = format!("negotiating with the proxy {proxy}: it {what}");
+        Error::new(Kind::Tls, text).by_proxy(ProxyFault::Failed)
+    })
+}
+
+/// Which protocol is spoken, given what is allowed and what ALPN has agreed on; or what the peer did instead.
+fn decide(allowed: Protocols, alpn: Option<&[u8]>) -> Result<Protocol, Cow<'static, str>> {
     use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge, Negotiated};
-    match (target.protocols, alpn) {
+    match (allowed, alpn) {
         (Http2PriorKnowledge, None | Some(b"h2")) => Ok(Protocol::Http2),
         (Http2Only | Negotiated, Some(b"h2")) => Ok(Protocol::Http2),
         (Http1Only | Negotiated, None | Some(b"http/1.1")) => Ok(Protocol::Http1),
-        (Http2Only, None) => Err(surprise(target, "does not speak HTTP/2")),
+        (Http2Only, None) => Err("does not speak HTTP/2".into()),
         (_, Some(other)) => {
             let other = String::from_utf8_lossy(other);
-            Err(surprise(target, &format!("chose `{other}`, which was not offered")))
+            Err(format!("chose `{other}`, which was not offered").into())
         }
     }
-}
-
-fn surprise(target: &Target, what: &str) -> Error {
-    Error::new(Kind::Tls, format!("negotiating with {target}: the server {what}"))
 }
 
 impl<B> Default for NegotiateLayer<B> {
@@ -248,8 +263,10 @@ impl<B> fmt::Debug for Negotiating<B> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
-    use crate::target::Origin;
+    use crate::target::{Origin, Proxy};
 
     #[test]
     fn the_protocol_is_what_is_allowed_and_agreed_on() {
@@ -271,9 +288,35 @@ mod tests {
             (Http2PriorKnowledge, None, Some(Protocol::Http2)),
         ];
         for (protocols, alpn, spoken) in table {
-            let mut target = Target::new(Origin::try_from(&"https://a/".parse().unwrap()).unwrap());
-            target.protocols = protocols;
-            assert_eq!(decide(&target, alpn).ok(), spoken, "{protocols:?} {alpn:?}");
+            assert_eq!(decide(protocols, alpn).ok(), spoken, "{protocols:?} {alpn:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_forwards_is_spoken_with_as_it_is_said_of_it() {
+        use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge, Negotiated};
+        let (h2, none) = (Some(&b"h2"[..]), None);
+        // allowed to the target, said of the proxy, ALPN of the hop → spoken
+        let table = [
+            (Negotiated, Negotiated, none, Some(Protocol::Http1)),
+            (Negotiated, Negotiated, h2, Some(Protocol::Http2)),
+            (Negotiated, Http2PriorKnowledge, none, Some(Protocol::Http2)),
+            (Negotiated, Http2Only, none, None),
+            (Negotiated, Http1Only, h2, None),
+            (Http1Only, Negotiated, none, Some(Protocol::Http1)),
+            (Http1Only, Negotiated, h2, None),
+            (Http1Only, Http2Only, h2, None),
+            (Http1Only, Http2PriorKnowledge, none, None),
+        ];
+        for (allowed, said, alpn, spoken) in table {
+            let mut target = Target::new(Origin::try_from(&"http://a/".parse().unwrap()).unwrap());
+            target.protocols = allowed;
+            let proxy = Proxy::new("https://proxy.example").unwrap().protocols(said);
+            let alpn = alpn.map(Bytes::from_static);
+            let info = ConnectInfo::default().with_alpn(alpn).with_forwarder(proxy);
+            let outcome = protocol(&target, &info);
+            assert_eq!(outcome.as_ref().ok(), spoken.as_ref(), "{allowed:?} {said:?}");
+            assert!(outcome.err().is_none_or(|error| error.is_proxy() || error.is_builder()));
         }
     }
 

@@ -2,9 +2,12 @@
 
 use std::{borrow::Cow, fmt};
 
-use http::{Request, Uri, uri::PathAndQuery};
+use http::{Method, Request, Uri, uri::PathAndQuery};
 
-use crate::{error::Error, target::Origin};
+use crate::{
+    error::Error,
+    target::{Origin, Proxy, Scheme},
+};
 
 #[cfg(feature = "http1")]
 pub(crate) mod http1;
@@ -57,6 +60,24 @@ fn raw<B>(request: &Request<B>) -> Option<&RawTarget> {
     request.extensions().get()
 }
 
+/// Whether a request shows that its maker speaks to a proxy by hand.
+#[cfg(any(feature = "http1", feature = "http2"))]
+pub(crate) fn is_by_hand<B>(request: &Request<B>) -> bool {
+    request.method() == Method::CONNECT || raw(request).is_some()
+}
+
+/// The origin of a request that is given to this proxy to forward. The proxy reads all of it, and so does everyone behind
+/// it: what is meant to be private is refused.
+#[cfg(any(feature = "http1", feature = "http2"))]
+pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Origin, Error> {
+    let origin = Origin::try_from(request.uri())?;
+    if origin.scheme() == Scheme::Http || is_by_hand(request) {
+        return Ok(origin);
+    }
+    let text = format!("{origin} is not told to the proxy {proxy} in the clear: it needs a tunnel");
+    Err(Error::builder(text))
+}
+
 fn authority_form(origin: &Origin) -> Result<Uri, Error> {
     let authority = without_zone(&origin.authority_form()).into_owned();
     Uri::try_from(authority)
@@ -75,6 +96,11 @@ fn path(uri: &Uri) -> Result<PathAndQuery, Error> {
             .map_err(|error| Error::builder("the URL cannot be sent").because(error)),
         false => Ok(path.clone()),
     }
+}
+
+/// Neither `Host` nor `:authority` has a place for a user (RFC 9112 §3.2, RFC 9113 §8.3.1).
+fn without_user(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 /// A zone says through which of our interfaces; nobody else has any use for it (RFC 6874 §4).

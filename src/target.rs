@@ -17,9 +17,15 @@ use http::{Uri, uri::Authority};
 use crate::error::Error;
 
 mod host;
+#[cfg(feature = "idna")]
+mod idna;
+#[cfg(not(feature = "idna"))]
+#[path = "target/no_idna.rs"]
+mod idna;
 mod proxy;
 mod route;
 
+pub(crate) use idna::to_ascii;
 pub use proxy::{Proxy, ProxyScheme};
 pub use route::{ProxyOverride, Route};
 

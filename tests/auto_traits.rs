@@ -24,6 +24,7 @@ use tower_transport::{
     negotiate::{HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating},
     options::Timeouts,
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
+    proxy::ProxyRules,
     request::{RequestBuilder, Requesting, Whole},
     request_target::RawTarget,
     rt::{Runtime, Sleep, Task},
@@ -53,6 +54,7 @@ fn values_are_send_and_sync_and_clone() {
     fn is<T: Clone + Send + Sync + 'static>() {}
     all!(is: Error, Target, Origin, Route, ServerName, Protocols, RawTarget, Timeouts, Recheck);
     all!(is: ConnectInfo, Http1Config, Http2Config, TlsConfig, Stats);
+    all!(is: ProxyRules);
 }
 
 #[test]

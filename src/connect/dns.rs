@@ -11,21 +11,16 @@ use crate::error::{BoxError, Error, Kind};
 
 mod any;
 mod fixed;
-#[cfg(feature = "tokio")]
 pub(crate) mod lookup;
+#[cfg(not(feature = "tokio"))]
+#[path = "dns/no_system.rs"]
+mod system;
 #[cfg(feature = "tokio")]
 mod system;
 
 pub(crate) use any::AnyResolver;
 pub use fixed::{NoFallback, StaticResolver, StaticResolving};
-#[cfg(feature = "tokio")]
 pub use system::{SystemResolver, SystemResolving};
-
-/// Who is asked where nobody was named.
-#[cfg(feature = "tokio")]
-pub(crate) type DefaultResolver = SystemResolver;
-#[cfg(not(feature = "tokio"))]
-pub(crate) type DefaultResolver = StaticResolver;
 
 /// Name to addresses: an alias for the services that resolve.
 ///

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -27,9 +28,28 @@ pub struct Http1Body {
     line: Arc<Line>,
 }
 
+/// So much of a body that nobody wants is read away: as much as says why a proxy refuses.
+const WORTH_READING: u64 = 64 * 1024;
+
 impl Http1Body {
     pub(super) fn new(incoming: Incoming, line: Arc<Line>) -> Self {
         Self { incoming, line }
+    }
+
+    /// Reads what is left if it is short, so that the connection can be used again. Who lets go of the connection ends it.
+    pub(super) fn read_away(mut self) {
+        if self.is_end_stream() || self.size_hint().lower() > WORTH_READING {
+            return;
+        }
+        let runtime = self.line.runtime().clone();
+        runtime.spawn(async move {
+            let mut left = WORTH_READING;
+            while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                let Some(rest) = left.checked_sub(length) else { return };
+                left = rest;
+            }
+        });
     }
 
     fn failed(&self, error: hyper::Error) -> Error {

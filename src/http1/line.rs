@@ -14,12 +14,13 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{io::Meter, target::Target};
+use crate::{io::Meter, rt::Runtime, target::Target};
 
 /// One connection, as everything that belongs to it sees it.
 pub(super) struct Line {
     peer: String,
     meter: Arc<Meter>,
+    runtime: Runtime,
     standing: AtomicU8,
     /// Seconds; [`NOT_SAID`] if the peer did not say.
     keep_alive: AtomicU64,
@@ -46,11 +47,12 @@ pub(super) struct Switch(oneshot::Receiver<()>);
 const NOT_SAID: u64 = u64::MAX;
 
 impl Line {
-    pub(super) fn new(target: &Target, meter: Arc<Meter>) -> (Self, Switch) {
+    pub(super) fn new(target: &Target, meter: Arc<Meter>, runtime: Runtime) -> (Self, Switch) {
         let (cut, switch) = oneshot::channel();
         let line = Self {
             peer: target.to_string(),
             meter,
+            runtime,
             standing: AtomicU8::new(Standing::Open as u8),
             keep_alive: AtomicU64::new(NOT_SAID),
             cut: Mutex::new(Some(cut)),
@@ -65,6 +67,10 @@ impl Line {
 
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     pub(super) fn standing(&self) -> Standing {

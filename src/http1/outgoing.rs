@@ -9,8 +9,9 @@ use http_body::Body;
 use crate::{
     body::{Measured, declared_length},
     error::{Error, Kind},
-    request_target::http1,
-    target::Origin,
+    hop_fields::{Authorization, HopFields},
+    request_target::{forwarded_to, http1},
+    target::{Origin, Proxy},
 };
 
 /// What a request was before.
@@ -18,6 +19,26 @@ pub(super) struct Before {
     uri: Uri,
     version: Version,
     added: Added,
+    hop: Option<Box<HopFields>>,
+}
+
+/// Who reads a request first.
+pub(super) struct Reader<'a> {
+    pub(super) origin: &'a Origin,
+    /// What `Host` usually says to it.
+    pub(super) host: &'a HeaderValue,
+    /// The proxy in its place.
+    pub(super) forwarder: Option<&'a Proxy>,
+    /// It showed that it speaks no later version than HTTP/1.0.
+    pub(super) is_old: bool,
+}
+
+/// What a request says first.
+struct Address {
+    target: Uri,
+    /// Unless the request has one.
+    host: Option<HeaderValue>,
+    hop: Option<Box<HopFields>>,
 }
 
 /// The fields that its maker did not set.
@@ -33,37 +54,59 @@ pub(super) struct Plan {
     /// What the body has to keep to.
     length: Option<u64>,
     added: Added,
+    hop: Option<Box<HopFields>>,
 }
 
 impl Plan {
-    pub(super) fn of<B: Body>(
-        request: &Request<B>,
-        origin: &Origin,
-        host: &HeaderValue,
-        peer_is_old: bool,
-    ) -> Result<Self, Error> {
-        let target = http1::target(request, origin)?;
+    pub(super) fn of<B: Body>(request: &Request<B>, reader: &Reader<'_>) -> Result<Self, Error> {
+        let Address { target, host, hop } = match reader.forwarder {
+            None => Address::at_origin(request, reader)?,
+            Some(proxy) => Address::at_forwarder(request, proxy)?,
+        };
         let declared = declared_length(request.headers(), &request.body().size_hint())?;
         let framing = framing(request)?;
         let length = declared.or_else(|| request.body().size_hint().exact());
-        if peer_is_old && length.is_none() && !request.body().is_end_stream() {
+        if reader.is_old && length.is_none() && !request.body().is_end_stream() {
             let message = "the server speaks HTTP/1.0, which has no bodies of unknown length";
             return Err(Error::new(Kind::Protocol, message));
         }
-        let host = match request.headers().contains_key(HOST) {
-            true => None,
-            false => Some(http1::host(request, origin, host)?),
-        };
-        Ok(Self { target, length, added: Added { host, framing } })
+        Ok(Self { target, length, added: Added { host, framing }, hop })
     }
 
     /// The request as it goes over the wire, and what it was before.
     pub(super) fn carry_out<B>(self, mut request: Request<B>) -> (Request<Measured<B>>, Before) {
-        let uri = std::mem::replace(request.uri_mut(), self.target);
+        let Self { target, length, added, mut hop } = self;
+        let uri = std::mem::replace(request.uri_mut(), target);
         let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
-        self.added.put_into(request.headers_mut());
-        let request = request.map(|body| Measured::new(body, self.length));
-        (request, Before { uri, version, added: self.added })
+        added.put_into(request.headers_mut());
+        if let Some(hop) = &mut hop {
+            hop.put_into(request.headers_mut());
+        }
+        let request = request.map(|body| Measured::new(body, length));
+        (request, Before { uri, version, added, hop })
+    }
+}
+
+impl Address {
+    fn at_origin<B>(request: &Request<B>, reader: &Reader<'_>) -> Result<Self, Error> {
+        let target = http1::target(request, reader.origin)?;
+        let host = match request.headers().contains_key(HOST) {
+            true => None,
+            false => Some(http1::host(request, reader.origin, reader.host)?),
+        };
+        Ok(Self { target, host, hop: HopFields::for_origin(request) })
+    }
+
+    /// One connection is for requests to all origins, so each says itself which it is.
+    fn at_forwarder<B>(request: &Request<B>, proxy: &Proxy) -> Result<Self, Error> {
+        let origin = forwarded_to(request, proxy)?;
+        let target = http1::forwarded_target(request, &origin)?;
+        let host = match request.headers().contains_key(HOST) {
+            true => None,
+            false => Some(http1::host(request, &origin, &http1::usual_host(&origin)?)?),
+        };
+        let hop = HopFields::for_forwarder(request, &target, &origin, proxy)?;
+        Ok(Self { target, host, hop: Some(hop) })
     }
 }
 
@@ -74,7 +117,15 @@ impl Before {
         *request.uri_mut() = self.uri;
         *request.version_mut() = self.version;
         self.added.take_out_of(request.headers_mut());
+        if let Some(hop) = self.hop {
+            hop.take_out_of(request.headers_mut());
+        }
         request
+    }
+
+    /// What a proxy was told about us with it, if it may be told something else.
+    pub(super) fn authorization(self) -> Option<Box<Authorization>> {
+        self.hop?.authorization()
     }
 }
 

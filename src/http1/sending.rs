@@ -82,8 +82,7 @@ impl<B> Future for Sending<B> {
         };
         match (std::mem::replace(&mut self.state, State::Done), answer) {
             (State::Sent { exchange, .. }, Some(Ok(response))) => {
-                let answered = exchange.answered(response);
-                Poll::Ready(answered.map_err(|e| SendError::after(Progress::Answered, e)))
+                Poll::Ready(exchange.answered(response))
             }
             (State::Sent { exchange, .. }, Some(Err(error))) => {
                 Poll::Ready(Err(exchange.failed(error)))
@@ -103,14 +102,25 @@ impl Exchange {
         Self { before, asked, line, read, written }
     }
 
-    fn answered(self, mut response: Response<Incoming>) -> Result<Response<Http1Body>, Error> {
+    fn answered<B>(
+        self,
+        mut response: Response<Incoming>,
+    ) -> Result<Response<Http1Body>, SendError<Request<B>>> {
         self.line.meter().limit_reading(None);
         match self.asked.check(&response) {
             Ok(Answer::Message) => self.note(&response),
             Ok(Answer::Switched) => self.hand_over(&mut response),
-            Err(why) => return Err(self.refuse(why)),
+            Err(why) => return Err(SendError::after(Progress::Answered, self.refuse(why))),
         }
-        Ok(response.map(|body| Http1Body::new(body, self.line)))
+        let response = response.map(|body| Http1Body::new(body, self.line));
+        let Some(authorization) = self.before.authorization() else { return Ok(response) };
+        match authorization.check(&response) {
+            Ok(()) => Ok(response),
+            Err(error) => {
+                response.into_body().read_away();
+                Err(SendError::after(Progress::Refused, error))
+            }
+        }
     }
 
     /// What the answer says about the connection.

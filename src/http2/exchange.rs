@@ -21,6 +21,7 @@ use super::{
 use crate::{
     connection::{Progress, SendError},
     error::{BoxError, Error},
+    hop_fields::Authorization,
 };
 
 /// So many 1xx are passed over before one answer: nobody honest sends more.
@@ -37,8 +38,15 @@ pub(super) struct Exchange<B> {
     informational: u8,
 }
 
-/// The head as it was, if it is to go back should nothing of it be written.
-pub(super) struct Before(pub(super) Option<Parts>);
+/// What is known of a request besides what h2 has. Seldom anything, so the room that it takes is not everyone's.
+pub(super) struct Before(Option<Box<Known>>);
+
+struct Known {
+    /// The head as it was, if it is to go back should nothing of it be written.
+    head: Option<Parts>,
+    /// What a proxy was told about us with it, if it may be told something else.
+    authorization: Option<Box<Authorization>>,
+}
 
 /// What a request asks for, and so what its answer means.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,9 +74,20 @@ impl Asked {
 }
 
 impl Before {
+    pub(super) fn new(head: Option<Parts>, authorization: Option<Box<Authorization>>) -> Self {
+        let is_nothing = head.is_none() && authorization.is_none();
+        Self((!is_nothing).then(|| Box::new(Known { head, authorization })))
+    }
+
+    fn check<B>(&self, response: &Response<B>) -> Result<(), Error> {
+        let known = self.0.as_ref();
+        let authorization = known.and_then(|known| known.authorization.as_ref());
+        authorization.map_or(Ok(()), |said| said.check(response))
+    }
+
     /// The request once more, if nobody has looked into its body.
     pub(super) fn restore<B>(self, body: Option<B>) -> Option<Request<B>> {
-        self.0.zip(body).map(|(head, body)| Request::from_parts(head, body))
+        self.0?.head.zip(body).map(|(head, body)| Request::from_parts(head, body))
     }
 }
 
@@ -113,8 +132,24 @@ where
         Poll::Ready(Ok(()))
     }
 
-    pub(super) fn deliver(mut self, response: Response<RecvStream>) -> Response<Http2Body> {
+    /// The answer, unless a proxy wants to know better who we are.
+    pub(super) fn answered(
+        mut self,
+        response: Response<RecvStream>,
+    ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
         self.open.heard();
+        match self.before.check(&response) {
+            Ok(()) => Ok(self.deliver(response)),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    fn refused(self, error: Error) -> SendError<Request<B>> {
+        let request = self.before.restore(self.upload.into_untouched());
+        SendError { error: error.sent(true).into(), progress: Progress::Refused, request }
+    }
+
+    fn deliver(mut self, response: Response<RecvStream>) -> Response<Http2Body> {
         let (head, answer) = response.into_parts();
         if self.asked == Asked::Tunnel {
             if head.status.is_success() {

@@ -6,7 +6,13 @@ use http::{
 };
 use http_body::Body;
 
-use crate::{body::declared_length, error::Error, request_target::http2, target::Origin};
+use crate::{
+    body::declared_length,
+    error::Error,
+    hop_fields::{Authorization, HopFields},
+    request_target::{forwarded_to, http2},
+    target::{Origin, Proxy},
+};
 
 /// What is said to one connection and not to the next (RFC 9113 §8.2.2).
 const CONNECTION_SPECIFIC: [HeaderName; 6] = [
@@ -19,17 +25,25 @@ const CONNECTION_SPECIFIC: [HeaderName; 6] = [
 ];
 
 /// All that can go wrong with a request goes wrong before it is changed.
-#[derive(Debug)]
 pub(super) struct Plan {
     pub(super) target: Uri,
+    hop: Option<Box<HopFields>>,
     /// The length that the body is held to.
     pub(super) length: Option<u64>,
     adds_length: Option<u64>,
 }
 
 impl Plan {
-    pub(super) fn new<B: Body>(request: &Request<B>, origin: &Origin) -> Result<Self, Error> {
-        let target = http2::target(request, origin)?;
+    /// For the origin that the connection was made for, or the proxy in its place.
+    pub(super) fn new<B: Body>(
+        request: &Request<B>,
+        origin: &Origin,
+        forwarder: Option<&Proxy>,
+    ) -> Result<Self, Error> {
+        let (target, hop) = match forwarder {
+            None => (http2::target(request, origin)?, HopFields::for_origin(request)),
+            Some(proxy) => forwarded(request, proxy)?,
+        };
         let body = request.body();
         let declared = declared_length(request.headers(), &body.size_hint())?;
         if request.method() == Method::CONNECT {
@@ -37,22 +51,41 @@ impl Plan {
                 let message = "a CONNECT request has no body: the tunnel comes with the answer";
                 return Err(Error::builder(message));
             }
-            return Ok(Self { target, length: None, adds_length: None });
+            return Ok(Self { target, hop, length: None, adds_length: None });
         }
         let known = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
         let is_worth_saying = |length: &u64| *length > 0 || has_content(request.method());
         let adds_length = if declared.is_none() { known.filter(is_worth_saying) } else { None };
-        Ok(Self { target, length: declared.or(known), adds_length })
+        Ok(Self { target, hop, length: declared.or(known), adds_length })
     }
 
     /// The fields as they are sent.
-    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+    pub(super) fn apply(&mut self, headers: &mut HeaderMap) {
+        if let Some(hop) = &mut self.hop {
+            hop.put_into(headers);
+        }
         strip(headers);
         headers.remove(HOST);
         if let Some(length) = self.adds_length {
             headers.insert(CONTENT_LENGTH, length.into());
         }
     }
+
+    /// What a proxy is told about us, if it may be told something else.
+    pub(super) fn authorization(self) -> Option<Box<Authorization>> {
+        self.hop?.authorization()
+    }
+}
+
+/// One connection is for requests to all origins, so each says itself which it is.
+fn forwarded<B>(
+    request: &Request<B>,
+    proxy: &Proxy,
+) -> Result<(Uri, Option<Box<HopFields>>), Error> {
+    let origin = forwarded_to(request, proxy)?;
+    let target = http2::forwarded_target(request, &origin)?;
+    let hop = HopFields::for_forwarder(request, &target, &origin, proxy)?;
+    Ok((target, Some(hop)))
 }
 
 /// Without content these say so (RFC 9110 §8.6).

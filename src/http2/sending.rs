@@ -78,9 +78,7 @@ where
             _ => None,
         };
         match (mem::replace(state, State::Done), outcome) {
-            (State::Waiting(exchange), Some(Ok(answer))) => {
-                Poll::Ready(Ok(exchange.deliver(answer)))
-            }
+            (State::Waiting(exchange), Some(Ok(answer))) => Poll::Ready(exchange.answered(answer)),
             (State::Waiting(exchange), Some(Err(failed))) => {
                 Poll::Ready(Err(exchange.fail(failed)))
             }
@@ -101,7 +99,8 @@ where
             let error = self.link.failed_sending(error);
             return State::Failed(SendError::unsent(error, self.request));
         }
-        match Plan::new(&self.request, &self.link.target().origin) {
+        let (origin, forwarder) = (&self.link.target().origin, self.link.info().forwarder());
+        match Plan::new(&self.request, origin, forwarder) {
             Ok(plan) => self.open(plan),
             Err(error) => State::Failed(SendError::unsent(error, self.request)),
         }
@@ -110,8 +109,9 @@ where
     fn open(mut self, plan: Plan) -> State<B> {
         let asked = Asked::by(self.request.method());
         let (parts, body) = self.request.into_parts();
-        let (head, before) = split(parts, &plan, replay(&body).is_none());
-        let body = Measured::new(body, plan.length);
+        let length = plan.length;
+        let (head, before) = split(parts, plan, replay(&body).is_none());
+        let body = Measured::new(body, length);
         let is_whole = body.is_end_stream();
         self.link.look_at_the_socket();
         let mut open = Open::new(self.link);
@@ -130,14 +130,14 @@ where
 }
 
 /// The head that h2 gets, and the one that goes back with a body that nobody else can make again.
-fn split(mut parts: Parts, plan: &Plan, keeps: bool) -> (Request<()>, Before) {
+fn split(mut parts: Parts, mut plan: Plan, keeps: bool) -> (Request<()>, Before) {
     let mut head = Request::new(());
     *head.headers_mut() = if keeps { parts.headers.clone() } else { mem::take(&mut parts.headers) };
     *head.method_mut() = parts.method.clone();
-    *head.uri_mut() = plan.target.clone();
     *head.version_mut() = Version::HTTP_2;
     plan.apply(head.headers_mut());
-    (head, Before(keeps.then_some(parts)))
+    *head.uri_mut() = mem::take(&mut plan.target);
+    (head, Before::new(keeps.then_some(parts), plan.authorization()))
 }
 
 impl<B> fmt::Debug for Sending<B> {

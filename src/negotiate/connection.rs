@@ -105,6 +105,10 @@ where
         either!(&self.version, it => it.cut())
     }
 
+    fn may_refuse(&self) -> bool {
+        either!(&self.version, it => it.may_refuse())
+    }
+
     fn info(&self) -> Option<&ConnectInfo> {
         either!(&self.version, it => it.info())
     }

@@ -253,7 +253,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         self.waited();
         let request = self.request.take()?;
         self.tries += 1;
-        self.request = if lease.is_reused() { self.copy(&request) } else { None };
+        self.request = if lease.is_worth_a_copy() { self.copy(&request) } else { None };
         let sending = lease.begin()?.call(request);
         self.step = Step::Sending(lease);
         Some(sending)
@@ -272,6 +272,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         match progress {
             // Whatever the book believes, it takes no requests: the next try must find another.
             Progress::Unsent => lease.retire(),
+            // Who refuses is there and says so: the next request may well go the same way, if the connection is ready.
+            Progress::Refused => lease.finish(),
             _ => drop(lease),
         }
         let (idempotent, tries) = (self.is_idempotent, self.tries);
@@ -284,7 +286,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             return Err(SendError::<()>::after(progress, error).into_error());
         }
         self.was_sent |= progress > Progress::Unsent;
-        self.pool.distrust(&self.key);
+        if progress != Progress::Refused {
+            self.pool.distrust(&self.key);
+        }
         self.step = match pause(progress, tries) {
             Some(pause) => Step::Pausing(self.pool.runtime.sleep(pause)),
             None => Step::Choosing,

@@ -90,12 +90,22 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         }
     }
 
-    pub(super) fn info(&self) -> Option<&ConnectInfo> {
+    /// The connection, to be asked and not to be sent on.
+    fn asked(&self) -> Option<&C> {
         match self.held.as_ref()? {
-            Held::Exclusive(kept) => kept.connection.info(),
-            Held::Shared(handle) => handle.info(),
-            Held::Stream(kept) => kept.connection.info(),
+            Held::Exclusive(kept) => Some(&kept.connection),
+            Held::Shared(handle) => Some(handle),
+            Held::Stream(kept) => Some(&kept.connection),
         }
+    }
+
+    pub(super) fn info(&self) -> Option<&ConnectInfo> {
+        self.asked()?.info()
+    }
+
+    /// Whether a request on it may have to be sent once more.
+    pub(super) fn is_worth_a_copy(&self) -> bool {
+        self.is_reused() || self.asked().is_some_and(C::may_refuse)
     }
 
     /// How many requests the connection has been given, with this one.

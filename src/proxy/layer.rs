@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    connect::{AnyResolver, Connect, Connected, Connecting, DefaultResolver, Resolve},
+    connect::{AnyResolver, Connect, Connected, Connecting, Resolve, SystemResolver},
     error::Error,
     io::Io,
     negotiate::NegotiateLayer,
@@ -79,7 +79,7 @@ impl ProxyLayer {
             surroundings: Surroundings {
                 tls: TlsConfig::default(),
                 tunnels: tunnel::Settings::default(),
-                resolver: AnyResolver::new(DefaultResolver::default()),
+                resolver: AnyResolver::new(SystemResolver::default()),
                 runtime: Runtime::default(),
             },
         }

@@ -30,10 +30,12 @@ use crate::{
 
 /// Ways through as many proxies as there are stages below it, and ways through fewer.
 pub(super) struct Stage {
+    /// The stages below lead to proxies, which are given bytes: no proxy before them may forward those as requests.
+    leads_to_origins: bool,
     direct: Direct,
     surroundings: Surroundings,
     fallback: Fallback,
-    below: OnceLock<Arc<Stage>>,
+    below: OnceLock<Arc<Self>>,
     tunnels: OnceLock<Tunnels>,
 }
 
@@ -58,12 +60,21 @@ impl Stage {
     where
         C: Connect<Target> + Clone + Send + 'static,
     {
-        Self::new(erased(connector), surroundings, fallback)
+        let (below, tunnels) = (OnceLock::new(), OnceLock::new());
+        let direct = erased(connector);
+        Self { leads_to_origins: true, direct, surroundings, fallback, below, tunnels }
     }
 
-    fn new(direct: Direct, surroundings: Surroundings, fallback: Fallback) -> Self {
-        let (below, tunnels) = (OnceLock::new(), OnceLock::new());
-        Self { direct, surroundings, fallback, below, tunnels }
+    /// One that leads to the proxies of this one.
+    fn before(&self) -> Self {
+        Self {
+            leads_to_origins: false,
+            direct: self.direct.clone(),
+            surroundings: self.surroundings.clone(),
+            fallback: self.fallback.clone(),
+            below: OnceLock::new(),
+            tunnels: OnceLock::new(),
+        }
     }
 
     /// By the route of the target.
@@ -98,7 +109,8 @@ impl Stage {
         let proxy = proxy.clone();
         match proxy.scheme() {
             ProxyScheme::Http | ProxyScheme::Https => {
-                if proxy.forwards(target.origin.scheme(), target.protocols) {
+                let forwards = proxy.forwards(target.origin.scheme(), target.protocols);
+                if self.leads_to_origins && forwards {
                     return boxed(ForwardLayer::new(proxy).layer(self.to_proxies()).call(target));
                 }
                 boxed(self.tunnels().open(&proxy, target))
@@ -122,10 +134,7 @@ impl Stage {
 
     /// What reaches a proxy: TLS, if it is spoken with it, over ways that are shorter by that proxy.
     fn to_proxies(&self) -> Tls<By> {
-        let below = self.below.get_or_init(|| {
-            let Self { direct, surroundings, fallback, .. } = self;
-            Arc::new(Self::new(direct.clone(), surroundings.clone(), fallback.clone()))
-        });
+        let below = self.below.get_or_init(|| Arc::new(self.before()));
         TlsLayer::new(self.surroundings.tls.clone()).layer(By(below.clone()))
     }
 

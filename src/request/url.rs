@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-use crate::error::Error;
+use crate::{error::Error, target::to_ascii};
 
 /// What can be requested: `&str`, `String` or [`Uri`].
 ///
@@ -87,15 +87,9 @@ fn ascii(authority: &str) -> Result<String, Error> {
     if host.contains('@') {
         return Err(Error::builder("the URL holds a user or a password: send them in a header"));
     }
-    let host = idna::to_ascii(host)?;
+    let host = to_ascii(host)?;
     Ok(port.map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
 }
-
-#[cfg(feature = "idna")]
-mod idna;
-#[cfg(not(feature = "idna"))]
-#[path = "url/no_idna.rs"]
-mod idna;
 
 #[cfg(test)]
 mod tests {

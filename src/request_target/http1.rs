@@ -1,8 +1,11 @@
 //! The request line and `Host` of HTTP/1.1.
 
-use http::{HeaderValue, Method, Request, Uri};
+use http::{
+    HeaderValue, Method, Request, Uri,
+    uri::{self, Authority},
+};
 
-use super::{RawTarget, authority_form, path, raw, without_zone};
+use super::{RawTarget, authority_form, path, raw, without_user, without_zone};
 use crate::{error::Error, target::Origin};
 
 /// What an HTTP/1.1 request line names (RFC 9112 §3.2): the path, an authority for `CONNECT`, or what was set.
@@ -14,6 +17,26 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
         return authority_form(origin);
     }
     path(request.uri()).map(Uri::from)
+}
+
+/// The same for a proxy that forwards to this origin: the whole URL (RFC 9112 §3.2.2).
+pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
+    let raw = raw(request).map(|RawTarget(raw)| raw);
+    if raw.is_some_and(|raw| raw == "*") && request.method() == Method::OPTIONS {
+        // It would have to be a URL without a path (RFC 9112 §3.2.4), which `Uri` always writes with one.
+        let text = format!("`OPTIONS *` cannot be forwarded to {origin} over HTTP/1.1");
+        return Err(Error::builder(text));
+    }
+    if raw.is_some() || request.method() == Method::CONNECT {
+        return target(request, origin);
+    }
+    let cannot = |error: http::Error| Error::builder("the URL cannot be sent").because(error);
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(uri::Scheme::HTTP);
+    let authority = Authority::try_from(&*without_zone(&origin.authority()));
+    parts.authority = Some(authority.map_err(|error| cannot(error.into()))?);
+    parts.path_and_query = Some(path(request.uri())?);
+    Uri::from_parts(parts).map_err(|error| cannot(error.into()))
 }
 
 /// The value of `Host`: the authority, that of the request target where it has one (RFC 9112 §3.2). `usual` is the
@@ -40,9 +63,4 @@ pub(crate) fn usual_host(origin: &Origin) -> Result<HeaderValue, Error> {
 fn value(host: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(host)
         .map_err(|error| Error::builder("the host cannot be sent").because(error))
-}
-
-/// `Host` has no place for a user (RFC 9112 §3.2).
-fn without_user(authority: &str) -> &str {
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }

@@ -6,7 +6,7 @@ use http::{
     uri::{self, Authority},
 };
 
-use super::{RawTarget, authority_form, path, raw, without_zone};
+use super::{RawTarget, authority_form, path, raw, without_user, without_zone};
 use crate::{
     error::Error,
     target::{Origin, Scheme},
@@ -23,6 +23,25 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     parts.authority = Some(authority(request, origin)?);
     parts.path_and_query = Some(path(raw.unwrap_or(request.uri()))?);
     Uri::from_parts(parts).map_err(|error| Error::builder("the URL cannot be sent").because(error))
+}
+
+/// The same for a proxy that forwards to this origin. What the request line would say goes before what `Host` does, because
+/// that is what the proxy goes by (RFC 9112 §3.2.2).
+pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
+    if request.method() == Method::CONNECT {
+        return target(request, origin);
+    }
+    let uri = raw(request).map_or(request.uri(), |RawTarget(raw)| raw);
+    let authority = match raw(request).and_then(|RawTarget(raw)| raw.authority()) {
+        Some(named) => Authority::try_from(without_user(named.as_str())),
+        None => Authority::try_from(&*without_zone(&origin.authority())),
+    };
+    let cannot = |error: http::Error| Error::builder("the URL cannot be sent").because(error);
+    let mut parts = uri::Parts::default();
+    parts.scheme = uri.scheme().cloned().or_else(|| Some(origin.scheme().into()));
+    parts.authority = Some(authority.map_err(|error| cannot(error.into()))?);
+    parts.path_and_query = Some(path(uri)?);
+    Uri::from_parts(parts).map_err(|error| cannot(error.into()))
 }
 
 /// A caller who sets `Host` means another name than the URL's, on HTTP/2 as on HTTP/1.1.

@@ -116,8 +116,8 @@ impl Proxy {
 
     /// Who we are to it. Those of the URL are replaced.
     ///
-    /// HTTP proxies are told unasked, in the Basic scheme (RFC 7617), and asked again in the scheme that they answer with;
-    /// SOCKS 5 as RFC 1929 has it; SOCKS 4 knows a user only.
+    /// HTTP proxies are told [unasked](Self::preemptive), in the Basic scheme (RFC 7617), and asked again in the scheme that
+    /// they answer with; SOCKS 5 as RFC 1929 has it; SOCKS 4 knows a user only.
     pub fn credentials(self, credentials: Credentials) -> Self {
         self.with(|settings| settings.authenticator.set_credentials(credentials))
     }
@@ -125,6 +125,23 @@ impl Proxy {
     /// Another scheme of authentication than Basic and Digest, for HTTP proxies. It goes before the credentials.
     pub fn authenticate(self, scheme: impl Authenticate) -> Self {
         self.with(|settings| settings.authenticator.set_scheme(Arc::new(scheme)))
+    }
+
+    /// Whether an HTTP proxy is told credentials before it asks for them. By default it is, in the Basic scheme, which
+    /// saves a round trip.
+    ///
+    /// Basic sends the password in the clear to a plain-text proxy; `false` waits until the proxy asks, and never sends
+    /// Basic if it offers Digest. With a [scheme of your own](Self::authenticate), credentials are never said unasked.
+    ///
+    /// ```
+    /// # use tower_transport::target::Proxy;
+    /// # fn main() -> Result<(), tower_transport::Error> {
+    /// let proxy = Proxy::new("http://user:password@proxy.example:3128")?.preemptive(false);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn preemptive(self, preemptive: bool) -> Self {
+        self.with(|settings| settings.authenticator.set_preemptive(preemptive))
     }
 
     /// A header field that an HTTP proxy is told: with `CONNECT`, or with each request that is forwarded, unless that has
@@ -206,6 +223,31 @@ impl Proxy {
         Ok(headers)
     }
 
+    /// The setter of something that was set and that only HTTP has a place for.
+    pub(crate) fn setting_of_http(&self) -> Option<&'static str> {
+        // Taken apart without `..`, so that a new field cannot be forgotten.
+        let Settings {
+            scheme: _,
+            origin: _,
+            authenticator,
+            headers,
+            connect_headers,
+            tls_identity,
+            server_name,
+            protocols,
+            tunnels_http: _,
+        } = &*self.settings;
+        let settings = [
+            ("authenticate", authenticator.has_scheme()),
+            ("header", !headers.is_empty()),
+            ("connect_headers", connect_headers.is_some()),
+            ("tls", tls_identity.is_some()),
+            ("server_name", server_name.is_some()),
+            ("protocols", *protocols != Protocols::default()),
+        ];
+        settings.into_iter().find_map(|(setter, is_set)| is_set.then_some(setter))
+    }
+
     pub(super) fn tls_identity(&self) -> Option<&TlsIdentity> {
         self.settings.tls_identity.as_ref()
     }
@@ -224,6 +266,19 @@ impl Proxy {
             && scheme == Scheme::Http
             && protocols != Protocols::Http2PriorKnowledge
             && !self.settings.tunnels_http
+    }
+
+    /// Which versions of HTTP may be spoken with it about a request for which these are allowed.
+    pub(crate) fn forwarding_protocols(&self, allowed: Protocols) -> Result<Protocols, Error> {
+        use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge};
+        match (allowed, self.settings.protocols) {
+            (Http1Only, Http2Only | Http2PriorKnowledge) => {
+                let text = format!("{self} is to speak HTTP/2, and the request HTTP/1.1 alone");
+                Err(Error::builder(text))
+            }
+            (Http1Only, _) => Ok(Http1Only),
+            (_, own) => Ok(own),
+        }
     }
 
     fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {

@@ -11,8 +11,9 @@ use crate::{
     server::{Folder, Server, free_port, transport},
 };
 
-struct Nghttpd {
-    server: Server,
+pub(crate) struct Nghttpd {
+    pub(crate) server: Server,
+    pub(crate) port: u16,
     url: String,
 }
 
@@ -24,16 +25,16 @@ impl Nghttpd {
         command.arg(port.to_string());
         command.arg(folder.path().join("key.pem")).arg(folder.path().join("cert.pem"));
         let server = Server::start(&mut command, folder, &[port]).await;
-        Self { server, url: format!("https://127.0.0.1:{port}") }
+        Self { server, port, url: format!("https://127.0.0.1:{port}") }
     }
 
-    async fn in_plain_text(options: &[&str]) -> Self {
+    pub(crate) async fn in_plain_text(options: &[&str]) -> Self {
         let port = free_port();
         let folder = Folder::new();
         let mut command = Self::command(&folder, options);
         command.arg("--no-tls").arg(port.to_string());
         let server = Server::start(&mut command, folder, &[port]).await;
-        Self { server, url: format!("http://127.0.0.1:{port}") }
+        Self { server, port, url: format!("http://127.0.0.1:{port}") }
     }
 
     fn command(folder: &Folder, options: &[&str]) -> Command {

@@ -10,13 +10,13 @@ use crate::{
     server::{Folder, Server, free_port, transport},
 };
 
-struct Nginx {
-    server: Server,
-    plain: u16,
-    tls: u16,
-    few_plain: u16,
+pub(crate) struct Nginx {
+    pub(crate) server: Server,
+    pub(crate) plain: u16,
+    pub(crate) tls: u16,
+    pub(crate) few_plain: u16,
     few_tls: u16,
-    http1_tls: u16,
+    pub(crate) http1_tls: u16,
 }
 
 const CONFIGURATION: &str = "
@@ -51,7 +51,7 @@ const LOCATIONS: &str = "
 ";
 
 impl Nginx {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = Folder::new();
         let [plain, tls, few_plain, few_tls, http1_tls] = std::array::from_fn(|_| free_port());
         let servers = [

@@ -3,16 +3,17 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, future::join_all, stream};
 use http::{Response, StatusCode, Version};
-use tower_transport::{Body, Error, RequestExt, Transport};
+use tower_transport::{Body, Error, RequestExt, Transport, connect::ConnectInfo};
 
 /// A transport with nothing under way.
 const AT_REST: &str = "requests: 0 active, 0 queued";
 
-/// Asks for `url` and expects the greeting, by this version.
-pub(crate) async fn greeted(transport: &Transport, url: &str, version: Version) {
-    let response = transport.request("GET", url).await.unwrap();
+/// Asks for `url` and expects the greeting, by this version. Says how it came.
+pub(crate) async fn greeted(transport: &Transport, url: &str, version: Version) -> ConnectInfo {
+    let mut response = transport.request("GET", url).await.unwrap();
     assert_eq!((response.status(), response.version()), (StatusCode::OK, version));
     assert_eq!(response.body(), "Hello, world!");
+    response.extensions_mut().remove().unwrap()
 }
 
 /// So many requests at once: all are answered.

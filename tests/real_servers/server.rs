@@ -1,8 +1,9 @@
 //! A server of the system's packages: in a folder of its own, on free ports, gone when it is dropped.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -15,13 +16,21 @@ use std::{
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tower_transport::{Transport, tls::TlsConfig, transport::TransportBuilder};
 
+/// Whom proxies know, as it stands in their URLs.
+pub(crate) const USER: &str = "user:password@";
+
+/// The same password, as crypt(3) has it.
+pub(crate) const CRYPTED_PASSWORD: &str = "$6$tower$V2c74Zs7XVY5T08Z8iSuIp0YX7pim8EUmGyDgiKStP81ADESzdobvss\
+    RaASawavb3c1aUYeU2DgUw7irFC2HQ1";
+
 /// A process that is ended, and it alone, when this is dropped.
 pub(crate) struct Server {
     child: Child,
     folder: Folder,
 }
 
-/// A folder that is removed when it is dropped. It holds the certificate as `cert.pem` and `key.pem`.
+/// A folder that is removed when it is dropped. It holds the certificate as `cert.pem` and `key.pem`, and is open to
+/// servers that give up root.
 pub(crate) struct Folder {
     path: PathBuf,
 }
@@ -75,6 +84,7 @@ impl Folder {
         let name = format!("tower-transport-{}-{}", std::process::id(), free_port());
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(path.join("www")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
         let (certificate, key) = (identity().cert.pem(), identity().signing_key.serialize_pem());
         fs::write(path.join("cert.pem"), format!("{certificate}{key}")).unwrap();
         fs::write(path.join("key.pem"), key).unwrap();
@@ -112,8 +122,12 @@ pub(crate) fn free_port() -> u16 {
 
 /// A transport that trusts these servers.
 pub(crate) fn transport() -> TransportBuilder {
-    let roots = identity().cert.pem();
-    Transport::builder().tls(TlsConfig::roots_pem(roots).unwrap())
+    Transport::builder().tls(trust())
+}
+
+/// Trust in these servers.
+pub(crate) fn trust() -> TlsConfig {
+    TlsConfig::roots_pem(identity().cert.pem()).unwrap()
 }
 
 fn identity() -> &'static CertifiedKey<rcgen::KeyPair> {

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-pub(super) fn to_ascii(host: &str) -> Result<String, Error> {
+pub(crate) fn to_ascii(host: &str) -> Result<String, Error> {
     let wrong = |_| Error::builder(format!("the host `{host}` is no name by IDNA"));
     idna::domain_to_ascii_strict(host).map_err(wrong)
 }

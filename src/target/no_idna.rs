@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-pub(super) fn to_ascii(host: &str) -> Result<String, Error> {
+pub(crate) fn to_ascii(host: &str) -> Result<String, Error> {
     let text =
         format!("the host `{host}` is not ASCII: enable the feature `idna`, or write it in ASCII");
     Err(Error::builder(text))

@@ -1,0 +1,52 @@
+//! One transport, and for each request another way: `cargo run --example per_request_proxy`.
+//!
+//! The way is part of what connections are kept under. A connection that was made through one proxy is never used for a
+//! request that is to go through another, or through none.
+
+use std::error::Error;
+
+use tower_transport::{
+    RequestExt, Transport,
+    proxy::{Proxy, ProxyOverride, ProxyRules, Route},
+};
+
+#[path = "support/http_proxy.rs"]
+mod http_proxy;
+#[path = "support/server.rs"]
+mod server;
+#[path = "support/site.rs"]
+mod site;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let origin = server::Server::start().await?;
+    let (one, other) =
+        (http_proxy::HttpProxy::start().await?, http_proxy::HttpProxy::start().await?);
+    let proxy = |running: &http_proxy::HttpProxy| {
+        Proxy::new(&format!("http://user:password@{}", running.address))
+    };
+    let (to_one, to_other) = (proxy(&one)?, proxy(&other)?);
+
+    // As a rule through the one; but nobody listens where the first of these two would be.
+    let gone = Proxy::new("http://127.0.0.1:9")?;
+    let rules = ProxyRules::all(Route::first_of([gone, to_one]));
+    let transport = Transport::builder().proxy(rules).build()?;
+    let url = format!("{}/", origin.url);
+
+    transport.request("GET", &url).await?;
+    println!("as a rule:   {:?} {:?}", one.log(), other.log());
+
+    transport.request("GET", &url).extension(ProxyOverride::to(to_other)).await?;
+    let (by_one, by_other) = (one.log(), other.log());
+    println!("overridden:  {by_one:?} {by_other:?}");
+    assert_eq!((by_one.len(), by_other.len()), (0, 1));
+
+    transport.request("GET", &url).extension(ProxyOverride::direct()).await?;
+    let (by_one, by_other) = (one.log(), other.log());
+    println!("directly:    {by_one:?} {by_other:?}");
+    assert_eq!((by_one.len(), by_other.len()), (0, 0));
+
+    println!("{transport}");
+    assert_eq!(transport.stats().opened, 3);
+    Ok(())
+}

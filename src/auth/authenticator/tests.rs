@@ -1,0 +1,218 @@
+//! Conversations: what is said, what is answered, and what is said to that.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use http::header::PROXY_AUTHENTICATE;
+
+use super::*;
+
+#[cfg(feature = "digest")]
+mod digest;
+#[cfg(not(feature = "digest"))]
+mod no_digest;
+
+const BASIC: &str = "Basic dXNlcjpwYXNzd29yZA==";
+
+fn user() -> Authenticator {
+    let mut authenticator = Authenticator::default();
+    authenticator.set_credentials(Credentials::new("user", "password"));
+    authenticator
+}
+
+fn waiting_user() -> Authenticator {
+    let mut authenticator = user();
+    authenticator.set_preemptive(false);
+    authenticator
+}
+
+fn scheme(authenticate: impl Authenticate) -> Authenticator {
+    let mut authenticator = Authenticator::default();
+    authenticator.set_scheme(Arc::new(authenticate));
+    authenticator
+}
+
+/// Says a token for each step of its challenge, like Negotiate, and nothing unasked.
+fn negotiate(request: &Authorizing<'_>) -> Option<HeaderValue> {
+    let asked = request.challenges().into_iter().find(|asked| asked.is("Negotiate"))?;
+    let step = format!("Negotiate {}+", asked.token().unwrap_or("c"));
+    HeaderValue::try_from(step).ok()
+}
+
+fn first(authenticator: &Authenticator) -> Option<HeaderValue> {
+    authenticator.first(&Method::CONNECT, "example.com:443")
+}
+
+fn next(
+    authenticator: &Authenticator,
+    fields: &[&str],
+    refused: Option<&HeaderValue>,
+) -> Option<HeaderValue> {
+    let mut challenge = HeaderMap::new();
+    for field in fields {
+        challenge.append(PROXY_AUTHENTICATE, field.parse().unwrap());
+    }
+    let (method, target) = (&Method::CONNECT, "example.com:443");
+    authenticator.next(&Authorizing { method, target, challenge: &challenge, refused })
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    assert!(value.is_none_or(HeaderValue::is_sensitive));
+    value.map(|value| value.to_str().unwrap())
+}
+
+#[test]
+fn nobody_says_nothing() {
+    let nobody = Authenticator::default();
+    assert!(!nobody.can_answer());
+    assert_eq!(first(&nobody), None);
+    assert_eq!(next(&nobody, &["Basic realm=a", "Digest realm=a, nonce=n"], None), None);
+}
+
+#[test]
+fn a_user_is_said_unasked_in_basic_and_not_once_more() {
+    let user = user();
+    let said = first(&user);
+    assert_eq!(text(said.as_ref()), Some(BASIC));
+    assert_eq!(next(&user, &["Basic realm=a"], said.as_ref()), None);
+    assert_eq!(next(&user, &["Negotiate", "NTLM"], said.as_ref()), None);
+    assert_eq!(next(&user, &[], said.as_ref()), None);
+}
+
+#[test]
+fn a_user_who_waits_is_said_in_basic_once_that_was_asked_for() {
+    let user = waiting_user();
+    assert_eq!(first(&user), None);
+    let said = next(&user, &["basic realm=\"a, b\", charset=UTF-8"], None);
+    assert_eq!(text(said.as_ref()), Some(BASIC));
+    assert_eq!(text(first(&user.clone()).as_ref()), Some(BASIC));
+    assert_eq!(next(&user, &["Basic realm=a"], said.as_ref()), None);
+}
+
+#[test]
+fn a_user_who_waits_is_not_said_in_basic_where_digest_is_offered() {
+    let unanswerable = "Digest realm=a, nonce=n, qop=auth-int";
+    let user = waiting_user();
+    assert_eq!(next(&user, &["Basic realm=a", unanswerable], None), None);
+    let user = self::user();
+    assert_eq!(text(next(&user, &["Basic realm=a", unanswerable], None).as_ref()), Some(BASIC));
+}
+
+#[test]
+fn a_user_who_cannot_be_said_in_basic_is_not() {
+    let mut user = Authenticator::default();
+    user.set_credentials(Credentials::new("us:er", "password"));
+    assert_eq!(first(&user), None);
+    assert_eq!(next(&user, &["Basic realm=a"], None), None);
+}
+
+#[test]
+fn a_scheme_of_the_users_goes_step_by_step() {
+    let user = scheme(negotiate);
+    assert_eq!(first(&user), None);
+    let one = next(&user, &["Basic realm=a, Negotiate"], None);
+    assert_eq!(text(one.as_ref()), Some("Negotiate c+"));
+    let two = next(&user, &["Negotiate s"], one.as_ref());
+    assert_eq!(text(two.as_ref()), Some("Negotiate s+"));
+    assert_eq!(next(&user, &["Negotiate s"], two.as_ref()), None);
+    assert_eq!(next(&user, &["Basic realm=a"], None), None);
+}
+
+#[test]
+fn an_answer_of_a_scheme_is_said_once_more_to_the_same_request() {
+    let user = scheme(negotiate);
+    next(&user, &["Negotiate"], None);
+    let clone = user.clone();
+    assert_eq!(clone.first(&Method::CONNECT, "example.org:443"), None);
+    assert_eq!(clone.first(&Method::GET, "example.com:443"), None);
+    assert_eq!(text(first(&clone).as_ref()), Some("Negotiate c+"));
+    assert_eq!(first(&user), None);
+}
+
+#[test]
+fn a_scheme_of_the_users_goes_before_the_credentials() {
+    let mut user = user();
+    user.set_scheme(Arc::new(negotiate));
+    assert_eq!(first(&user), None, "a password must not overtake a scheme that waits");
+    let one = next(&user, &["Basic realm=a", "Negotiate"], None);
+    assert_eq!(text(one.as_ref()), Some("Negotiate c+"));
+    let two = next(&user, &["Basic realm=a", "Negotiate"], one.as_ref());
+    assert_eq!(text(two.as_ref()), Some(BASIC));
+}
+
+#[test]
+fn a_scheme_may_ask_for_what_it_answers() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let slot = Arc::new(Mutex::new(None::<Authenticator>));
+    let (called, own) = (Arc::clone(&calls), Arc::clone(&slot));
+    // It would wait for ever if the memory were locked while it is called.
+    let user = scheme(move |request: &Authorizing<'_>| {
+        let depth = called.fetch_add(1, Ordering::Relaxed);
+        let own = own.lock().unwrap().clone()?;
+        if depth == 0 { own.first(request.method, request.target) } else { None }
+    });
+    *slot.lock().unwrap() = Some(user.clone());
+    assert_eq!(first(&user), None);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    *slot.lock().unwrap() = None;
+}
+
+#[test]
+fn who_is_somebody_else_remembers_nothing() {
+    let user = waiting_user();
+    next(&user, &["Basic realm=a"], None);
+    let mut other = user.clone();
+    other.set_credentials(Credentials::new("other", "password"));
+    assert_eq!(first(&other), None);
+    assert_eq!(text(first(&user).as_ref()), Some(BASIC));
+}
+
+#[test]
+fn equal_are_those_who_say_the_same_whatever_they_remember() {
+    let negotiating = scheme(negotiate);
+    let mut also_negotiating = user();
+    also_negotiating.set_scheme(Arc::new(negotiate));
+    let mut other = user();
+    other.set_credentials(Credentials::new("user", "other"));
+    let different = [
+        Authenticator::default(),
+        user(),
+        other,
+        waiting_user(),
+        negotiating,
+        also_negotiating,
+        scheme(negotiate),
+    ];
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    for (i, one) in different.iter().enumerate() {
+        for (j, other) in different.iter().enumerate() {
+            assert_eq!(one == other, i == j, "{i} and {j}");
+        }
+        let before = one.clone();
+        next(one, &["Basic realm=a", "Negotiate"], None);
+        assert!(*one == before && hasher.hash_one(one) == hasher.hash_one(&before));
+    }
+    let hash = |user: &Authenticator| hasher.hash_one(user);
+    assert!(user() == user() && hash(&user()) == hash(&user()));
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let user = user();
+    let said = next(&user, &["Basic realm=a"], None);
+    let challenge =
+        HeaderMap::from_iter([(PROXY_AUTHENTICATE, "Negotiate c2VjcmV0".parse().unwrap())]);
+    let unmarked = HeaderValue::from_static(BASIC);
+    let request = Authorizing {
+        method: &Method::GET,
+        target: "/",
+        challenge: &challenge,
+        refused: Some(&unmarked),
+    };
+    let shown = format!("{user:?} {said:?} {request:?} {:?}", user.credentials());
+    for secret in ["password", "dXNlcj", "c2VjcmV0", "user"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}

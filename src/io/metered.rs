@@ -1,0 +1,266 @@
+//! Bytes that are counted, for a protocol that does not say how far a failed request came.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Io, tunnel_answer::TunnelAnswer};
+
+/// A stream that is counted: what a protocol reads and writes is seen on its [`Meter`].
+///
+/// Protocols do not say how far a failed request came. The bytes do.
+///
+/// When writing fails, reading goes on: what the peer said before it stopped listening is still its answer, and the
+/// reading side then finds the end. Only after it, or when the stream has left HTTP, is a write told that it failed.
+pub(crate) struct Metered<I> {
+    io: TokioIo<I>,
+    meter: Arc<Meter>,
+    /// Writing failed, but what the peer sent before may still be worth reading.
+    deaf_peer: bool,
+    /// Reading came to its end, so nobody waits for anything.
+    read_to_end: bool,
+    discards: bool,
+    tunnel_answer: TunnelAnswer,
+}
+
+/// What is known about the bytes of one connection.
+pub(crate) struct Meter {
+    read: AtomicU64,
+    written: AtomicU64,
+    /// The reading that may not be passed: an unbounded head is stopped here.
+    read_limit: AtomicU64,
+    /// The stream speaks something else than HTTP now, whose writers want to know when they fail.
+    tells_write_errors: AtomicBool,
+    /// What is read next answers `CONNECT`.
+    answers_connect: AtomicBool,
+    /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
+    held: Mutex<Held>,
+}
+
+enum Held {
+    Open(Option<Box<dyn Send>>),
+    /// The stream is gone, and nothing is held for it any more.
+    Closed,
+}
+
+impl<I> Metered<I> {
+    pub(crate) fn new(io: I) -> (Self, Arc<Meter>) {
+        let meter = Arc::new(Meter {
+            read: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            read_limit: AtomicU64::new(u64::MAX),
+            tells_write_errors: AtomicBool::new(false),
+            answers_connect: AtomicBool::new(false),
+            held: Mutex::new(Held::Open(None)),
+        });
+        let io = TokioIo::new(io);
+        let metered = Self {
+            io,
+            meter: meter.clone(),
+            deaf_peer: false,
+            read_to_end: false,
+            discards: false,
+            tunnel_answer: TunnelAnswer::new(),
+        };
+        (metered, meter)
+    }
+
+    fn tells_write_errors(&self) -> bool {
+        self.read_to_end || self.meter.tells_write_errors.load(Ordering::Acquire)
+    }
+
+    fn watch_for_tunnel(&mut self, bytes: &mut [u8]) {
+        if !self.tunnel_answer.watch(bytes) {
+            self.tunnel_answer = TunnelAnswer::new();
+            self.meter.answers_connect.store(false, Ordering::Release);
+        }
+    }
+
+    /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
+    /// cannot write. It does not count as written.
+    #[cfg(feature = "http2")]
+    pub(crate) fn discarding(mut self) -> Self {
+        self.discards = true;
+        self
+    }
+
+    /// What becomes of `bytes` for a peer that has stopped listening. The reading side wakes whoever waits.
+    fn unheard<T>(&self, bytes: T) -> Poll<io::Result<T>> {
+        match (self.discards, self.tells_write_errors()) {
+            (true, _) => Poll::Ready(Ok(bytes)),
+            (false, true) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            (false, false) => Poll::Pending,
+        }
+    }
+
+    fn count_written(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match written {
+            Poll::Ready(Ok(n)) => {
+                self.meter.written.fetch_add(n as u64, Ordering::AcqRel);
+            }
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+                    && !self.tells_write_errors() =>
+            {
+                self.deaf_peer = true;
+                return self.unheard(length);
+            }
+            _ => {}
+        }
+        written
+    }
+}
+
+impl Meter {
+    /// Bytes read so far.
+    pub(crate) fn read(&self) -> u64 {
+        self.read.load(Ordering::Acquire)
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Lets `bytes` more be read, or any number.
+    #[cfg(feature = "http1")]
+    pub(crate) fn limit_reading(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or(u64::MAX, |bytes| self.read().saturating_add(bytes));
+        self.read_limit.store(limit, Ordering::Release);
+    }
+
+    /// What is read next answers `CONNECT`: any 2xx opens the tunnel.
+    #[cfg(feature = "http1")]
+    pub(crate) fn expect_tunnel(&self) {
+        self.answers_connect.store(true, Ordering::Release);
+    }
+
+    /// From now on a write that fails says so: whoever writes need not be reading.
+    #[cfg(feature = "http1")]
+    pub(crate) fn tell_write_errors(&self) {
+        self.tells_write_errors.store(true, Ordering::Release);
+    }
+
+    /// Keeps `guard` until the stream is dropped; if that has happened already, not at all.
+    pub(crate) fn hold(&self, guard: impl Send + 'static) {
+        let mut guard: Option<Box<dyn Send>> = Some(Box::new(guard));
+        if let Held::Open(held) = &mut *self.lock() {
+            std::mem::swap(held, &mut guard);
+        }
+        drop(guard);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<I> Drop for Metered<I> {
+    fn drop(&mut self) {
+        let held = std::mem::replace(&mut *self.meter.lock(), Held::Closed);
+        drop(held);
+    }
+}
+
+impl<I: Io> AsyncRead for Metered<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.meter.read() >= self.meter.read_limit.load(Ordering::Acquire) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, HeadTooLarge)));
+        }
+        let before = buffer.filled().len();
+        let outcome = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
+        let read = buffer.filled().len() - before;
+        self.read_to_end = outcome.is_err() || (read == 0 && buffer.remaining() > 0);
+        outcome?;
+        self.meter.read.fetch_add(read as u64, Ordering::AcqRel);
+        if self.meter.answers_connect.load(Ordering::Acquire) {
+            self.watch_for_tunnel(&mut buffer.filled_mut()[before..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: Io> AsyncWrite for Metered<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.deaf_peer {
+            return self.unheard(bytes.len());
+        }
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.count_written(written, bytes.len())
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if self.deaf_peer {
+            return self.unheard(length);
+        }
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.count_written(written, length)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.deaf_peer {
+            return self.unheard(());
+        }
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// More was sent before the end of a head than a head may be long.
+#[derive(Debug)]
+pub(crate) struct HeadTooLarge;
+
+impl fmt::Display for HeadTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the head of the answer is longer than allowed")
+    }
+}
+
+impl std::error::Error for HeadTooLarge {}
+
+impl<I> fmt::Debug for Metered<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metered").field("meter", &self.meter).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (read, written) = (self.read(), self.written());
+        f.debug_struct("Meter").field("read", &read).field("written", &written).finish()
+    }
+}

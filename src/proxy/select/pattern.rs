@@ -1,0 +1,208 @@
+//! Which hosts are meant by an entry of `NO_PROXY`.
+
+use std::{net::IpAddr, str::FromStr};
+
+use http::Uri;
+
+use crate::{
+    error::Error,
+    target::{Origin, to_ascii},
+};
+
+/// What an entry can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HostPattern {
+    All,
+    Network(Network),
+    Address {
+        address: IpAddr,
+        port: Option<u16>,
+    },
+    Name {
+        /// In lower case, without a dot at its ends.
+        name: String,
+        /// The name itself, or only those below it.
+        itself: bool,
+        port: Option<u16>,
+    },
+}
+
+/// The addresses that begin as this one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Network {
+    address: IpAddr,
+    bits: u32,
+}
+
+/// An origin as patterns see it.
+pub(super) struct Place<'a> {
+    host: &'a str,
+    /// What the host is, if it is not a name.
+    address: Option<IpAddr>,
+    port: u16,
+}
+
+/// The entries of a list, each by itself; empty ones are none.
+pub(super) fn list(entries: &str) -> impl Iterator<Item = Result<HostPattern, Error>> {
+    entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(HostPattern::from_str)
+}
+
+impl HostPattern {
+    pub(super) fn fits(&self, place: &Place<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Network(network) => place.address.is_some_and(|address| network.holds(address)),
+            Self::Address { address, port } => {
+                place.address == Some(*address) && place.is_at(*port)
+            }
+            Self::Name { name, itself, port } => {
+                place.address.is_none() && place.is_below(name, *itself) && place.is_at(*port)
+            }
+        }
+    }
+
+    fn parse(entry: &str) -> Result<Self, Error> {
+        if entry == "*" {
+            return Ok(Self::All);
+        }
+        if let Some((address, bits)) = entry.split_once('/') {
+            return Network::new(address, bits).map(Self::Network);
+        }
+        let (host, port) = split(entry)?;
+        match host.parse::<IpAddr>() {
+            Ok(address) => Ok(Self::Address { address: address.to_canonical(), port }),
+            Err(_) => Self::name(host, port),
+        }
+    }
+
+    fn name(host: &str, port: Option<u16>) -> Result<Self, Error> {
+        let below = host.strip_prefix("*.").or_else(|| host.strip_prefix('.'));
+        let name = checked(below.unwrap_or(host))?;
+        Ok(Self::Name { name, itself: below.is_none(), port })
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = Error;
+
+    fn from_str(entry: &str) -> Result<Self, Error> {
+        if entry.contains('@') {
+            // The text may be a password.
+            return Err(Error::builder("a host of a proxy rule holds a user or a password"));
+        }
+        Self::parse(entry).map_err(|cause| {
+            Error::builder(format!("`{entry}` is no host for a proxy rule")).because(cause)
+        })
+    }
+}
+
+impl Network {
+    fn new(address: &str, bits: &str) -> Result<Self, Error> {
+        let wrong = || Error::builder("a network is an address, a slash and a number of bits");
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let bits = number(bits).filter(|bits| *bits <= width(address)).ok_or_else(wrong)?;
+        // As long as all of the prefix by which IPv4 is written as IPv6 counts, it is a network of IPv4.
+        let canonical = address.to_canonical();
+        let dropped = width(address) - width(canonical);
+        Ok(match bits.checked_sub(dropped) {
+            Some(bits) => Self { address: canonical, bits },
+            None => Self { address, bits },
+        })
+    }
+
+    fn holds(&self, address: IpAddr) -> bool {
+        let common = match (self.address, address) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => {
+                (one.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(one), IpAddr::V6(other)) => {
+                (one.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            _ => return false,
+        };
+        common >= self.bits
+    }
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(origin: &'a Origin) -> Self {
+        let host = origin.host();
+        // Nothing but an IPv6 address has a zone. It is not looked at: it could be called `.example.com` (CVE-2025-22870).
+        let unzoned = host.split_once('%').map_or(host, |(address, _)| address);
+        let address = unzoned.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        Self { host: host.strip_suffix('.').unwrap_or(host), address, port: origin.port() }
+    }
+
+    /// Whether it is this computer, by its name or address.
+    pub(super) fn is_local(&self) -> bool {
+        match self.address {
+            Some(address) => address.is_loopback(),
+            None => self.host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
+    fn is_at(&self, port: Option<u16>) -> bool {
+        port.is_none_or(|port| port == self.port)
+    }
+
+    fn is_below(&self, name: &str, itself: bool) -> bool {
+        let begin = self.host.len().checked_sub(name.len());
+        let Some((before, end)) = begin.and_then(|begin| self.host.split_at_checked(begin)) else {
+            return false;
+        };
+        let whole = if before.is_empty() { itself } else { before.ends_with('.') };
+        whole && end.eq_ignore_ascii_case(name)
+    }
+}
+
+/// The host, without the brackets of IPv6, and the port. Nothing after a colon means any port, as Go has it.
+fn split(entry: &str) -> Result<(&str, Option<u16>), Error> {
+    let (host, port) = match entry.strip_prefix('[') {
+        Some(literal) => {
+            let closed = literal.split_once(']');
+            closed.ok_or_else(|| Error::builder("a bracket is not closed"))?
+        }
+        None => match entry.find(':') {
+            Some(colon) if !entry[colon + 1..].contains(':') => entry.split_at(colon),
+            _ => (entry, ""),
+        },
+    };
+    match port {
+        "" | ":" => Ok((host, None)),
+        port => Ok((host, Some(port_of(port)?))),
+    }
+}
+
+fn port_of(text: &str) -> Result<u16, Error> {
+    let port = text.strip_prefix(':').and_then(number).and_then(|port| u16::try_from(port).ok());
+    let port = port.filter(|port| *port > 0);
+    port.ok_or_else(|| Error::builder("a port is a number from 1 to 65535"))
+}
+
+/// A name that an origin can have, in lower case and ASCII, without a dot at its end.
+fn checked(name: &str) -> Result<String, Error> {
+    let name = if name.is_ascii() { name.to_ascii_lowercase() } else { to_ascii(name)? };
+    let uri = Uri::builder().scheme("http").authority(&*name).path_and_query("/").build();
+    let uri = uri.map_err(|error| Error::builder("it is no name").because(error))?;
+    Origin::try_from(&uri)?;
+    match name.strip_suffix('.').unwrap_or(&name) {
+        "" => Err(Error::builder("a name is more than dots")),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// How many bits an address has.
+fn width(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => 128,
+    }
+}
+
+/// Of digits alone: the parser of numbers takes a sign, too.
+fn number(digits: &str) -> Option<u32> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! What is read from the environment of a process: each test starts one, because variables are for all of it.
+
+use std::{
+    env,
+    ffi::OsString,
+    process::{Command, Output},
+};
+
+use http::Uri;
+use tower_transport::{
+    proxy::{ProxyRules, Route},
+    target::{Origin, Target},
+};
+
+const VARIABLES: [&str; 9] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "REQUEST_METHOD",
+];
+
+/// Asked for by the process that is started, so that each shows its route in this order.
+const ASKED: [&str; 4] =
+    ["http://a.example", "https://a.example", "ws://b.example", "https://localhost"];
+
+/// Before what the process that is started has to say, among what the test harness says.
+const MARK: &str = "route: ";
+
+#[test]
+#[ignore = "it is the process that the other tests start"]
+fn the_process_that_shows_its_routes() {
+    let rules = ProxyRules::from_env();
+    for url in ASKED {
+        let target = Target::new(Origin::try_from(&Uri::from_static(url)).unwrap());
+        match rules.route(&target) {
+            Ok(Route::Direct) => println!("\n{MARK}direct"),
+            Ok(route) => println!("\n{MARK}{route}"),
+            Err(error) => println!("\n{MARK}{error} {error:?}"),
+        }
+    }
+}
+
+/// The routes of a process with these variables and none of the others.
+fn routes<T: Into<OsString>>(
+    variables: impl IntoIterator<Item = (&'static str, T)>,
+) -> Vec<String> {
+    let mut process = Command::new(env::current_exe().unwrap());
+    process.args(["--exact", "the_process_that_shows_its_routes", "--ignored", "--nocapture"]);
+    for variable in VARIABLES {
+        process.env_remove(variable);
+    }
+    process.envs(variables.into_iter().map(|(name, value)| (name, value.into())));
+    let Output { status, stdout, stderr } = process.output().unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    let text = String::from_utf8(stdout).unwrap();
+    let routes: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix(MARK)).map(str::to_owned).collect();
+    assert_eq!(routes.len(), ASKED.len(), "{text}");
+    routes
+}
+
+#[test]
+fn without_variables_all_is_reached_directly() {
+    assert_eq!(routes::<&str>([]), ["direct"; 4]);
+}
+
+#[test]
+fn each_scheme_has_its_variable_and_its_web_sockets_the_same() {
+    let (http, https) = ("through http://p:1", "through http://s:2");
+    let found = routes([("HTTP_PROXY", "p:1"), ("HTTPS_PROXY", "http://s:2")]);
+    assert_eq!(found, [http, https, http, "direct"]);
+}
+
+#[test]
+fn variables_in_lower_case_are_read_too() {
+    let found = routes([("http_proxy", "p:1"), ("https_proxy", "s:2"), ("no_proxy", "b.example")]);
+    assert_eq!(found, ["through http://p:1", "through http://s:2", "direct", "direct"]);
+}
+
+/// Names of variables have no case on Windows.
+#[cfg(not(windows))]
+#[test]
+fn upper_case_goes_before_lower_case_unless_it_is_empty() {
+    let http = [("HTTP_PROXY", "upper:1"), ("http_proxy", "lower:1")];
+    let https = [("HTTPS_PROXY", ""), ("https_proxy", "lower:2")];
+    let (upper, lower) = ("through http://upper:1", "through http://lower:2");
+    assert_eq!(routes([http, https].concat()), [upper, lower, upper, "direct"]);
+}
+
+#[test]
+fn the_proxy_for_all_is_for_the_scheme_without_its_own() {
+    let found = routes([("ALL_PROXY", "socks5h://all"), ("HTTPS_PROXY", "s:2")]);
+    let all = "through socks5h://all:1080";
+    assert_eq!(found, [all, "through http://s:2", all, "direct"]);
+}
+
+#[test]
+fn hosts_that_are_excepted_are_reached_directly_and_nonsense_is_passed_over() {
+    let found =
+        routes([("ALL_PROXY", "p:1"), ("NO_PROXY", ":1, *.a.example,10.0.0.0/33 ,a.example:443")]);
+    assert_eq!(found, ["through http://p:1", "direct", "through http://p:1", "direct"]);
+}
+
+#[test]
+fn a_script_of_a_cgi_server_takes_no_proxy_that_a_client_can_set() {
+    let cgi = ("REQUEST_METHOD", "GET");
+    let found = routes([cgi, ("HTTP_PROXY", "evil:1"), ("HTTPS_PROXY", "s:2")]);
+    assert_eq!(found, ["direct", "through http://s:2", "direct", "direct"]);
+    let found = routes([cgi, ("http_proxy", "evil:1"), ("ALL_PROXY", "p:1")]);
+    assert_eq!(found[0], "through http://p:1");
+}
+
+#[test]
+fn a_value_that_is_no_proxy_fails_what_needs_it_with_the_name_of_the_variable() {
+    let found = routes([("HTTP_PROXY", "foo://me:secret@p"), ("NO_PROXY", "b.example")]);
+    assert!(found[0].contains("HTTP_PROXY") && !found[0].contains("secret"), "{}", found[0]);
+    assert_eq!(found[1..], ["direct"; 3]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_unicode_is_not_taken_for_none() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let value = OsString::from_vec(b"http://p\xff".to_vec());
+    let found = routes([("https_proxy", value)]);
+    assert!(found[1].contains("https_proxy") && found[0] == "direct", "{found:?}");
+}
