@@ -52,6 +52,16 @@ mod limits;
 mod memory;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod own_connection;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod proxy_chain;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod proxy_fallback;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod proxy_key;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod proxy_settings;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod proxy_tls;
 #[cfg(feature = "http1")]
 mod reuse;
 #[cfg(all(feature = "http1", feature = "tokio"))]

@@ -103,7 +103,7 @@ async fn nobody_is_told_what_is_for_the_other() {
     let net = Net::new();
     let (one, two) = (
         net.plain("proxy.example:8080", Does::Tunnel),
-        net.http2("proxy.example:8082", Does::Tunnel),
+        net.plain("proxy.example:8082", Does::Tunnel),
     );
     let origin = net.plain("origin.example:80", Does::Serve);
     let http1 = tunneling("http://user:password@proxy.example:8080");
@@ -234,7 +234,7 @@ mod http2_proxy {
 
     fn scene() -> (Net, Arc<Peer>, Transport) {
         let net = Net::new();
-        let peer = net.http2("proxy.example:8080", Does::Tunnel);
+        let peer = net.plain("proxy.example:8080", Does::Tunnel);
         let transport = net.transport().proxy(proxy()).build().unwrap();
         (net, peer, transport)
     }

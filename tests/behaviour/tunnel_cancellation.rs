@@ -100,7 +100,7 @@ impl Alone {
 
     fn http2() -> Self {
         let net = Net::new();
-        let peer = net.http2("proxy.example:8080", Does::Tunnel);
+        let peer = net.plain("proxy.example:8080", Does::Tunnel);
         Self::through(&net, peer, proxy().protocols(Protocols::Http2PriorKnowledge))
     }
 

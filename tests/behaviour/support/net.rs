@@ -57,10 +57,9 @@ pub(crate) enum Does {
 pub(crate) struct Peer {
     does: Mutex<Does>,
     tls: Option<TlsAcceptor>,
-    is_http2: bool,
     opened: AtomicUsize,
     open: AtomicUsize,
-    heads: Mutex<Vec<String>>,
+    heads: Mutex<Vec<(usize, String)>>,
     handshakes: Mutex<Vec<Handshake>>,
     hanging_up: Notify,
 }
@@ -78,25 +77,31 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 type Wire = BufReader<Box<dyn Stream>>;
+type Visiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The first byte of TLS.
+const HANDSHAKE: u8 = 22;
+
+/// One connection to a peer.
+struct Visit {
+    net: Net,
+    peer: Arc<Peer>,
+    connection: usize,
+}
 
 impl Net {
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Somebody who speaks HTTP/1.1 in plain text.
+    /// Somebody who speaks what he is spoken to in, but not TLS.
     pub(crate) fn plain(&self, name: &str, does: Does) -> Arc<Peer> {
-        self.add(name, Peer::new(does, None, false))
+        self.add(name, Peer::new(does, None))
     }
 
-    /// Somebody who speaks HTTP/2 in plain text.
-    pub(crate) fn http2(&self, name: &str, does: Does) -> Arc<Peer> {
-        self.add(name, Peer::new(does, None, true))
-    }
-
-    /// Somebody who speaks TLS, and HTTP as its ALPN says.
+    /// The same with TLS, too.
     pub(crate) fn tls(&self, name: &str, does: Does, tls: ServerConfig) -> Arc<Peer> {
-        self.add(name, Peer::new(does, Some(tls), false))
+        self.add(name, Peer::new(does, Some(tls)))
     }
 
     /// Connects to those by their names.
@@ -118,6 +123,11 @@ impl Net {
         self.dialed.lock().unwrap().clone()
     }
 
+    /// The same, since the last time.
+    pub(crate) fn take_dialed(&self) -> Vec<Target> {
+        std::mem::take(&mut self.dialed.lock().unwrap())
+    }
+
     fn add(&self, name: &str, peer: Peer) -> Arc<Peer> {
         let peer = Arc::new(peer);
         self.peers.lock().unwrap().insert(name.to_owned(), peer.clone());
@@ -125,7 +135,8 @@ impl Net {
     }
 
     fn peer(&self, name: &str) -> Option<Arc<Peer>> {
-        let peer = self.peers.lock().unwrap().get(name).cloned();
+        let name = name.to_ascii_lowercase();
+        let peer = self.peers.lock().unwrap().get(&name).cloned();
         peer.filter(|peer| !matches!(peer.does(), Does::Refuse))
     }
 
@@ -138,67 +149,63 @@ impl Net {
         Ok(Connected::new(TokioIo::new(near)))
     }
 
-    /// The end of a connection to a peer, or of a tunnel to it.
-    fn visit(
-        self,
-        peer: Arc<Peer>,
-        stream: Box<dyn Stream>,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    /// A connection to a peer, or the end of a tunnel to it.
+    fn visit(self, peer: Arc<Peer>, stream: Box<dyn Stream>) -> Visiting {
         Box::pin(async move {
-            let _open = Open::one_more(&peer);
+            let open = Open::one_more(&peer);
+            let visit = Visit { net: self, peer: peer.clone(), connection: open.connection };
             tokio::select! {
                 // An error says that the client has hung up, or refused the server.
-                _ = self.speak(&peer, stream) => {}
+                _ = visit.speak(stream) => {}
                 () = peer.hanging_up.notified() => {}
             }
         })
     }
+}
 
-    async fn speak(self, peer: &Arc<Peer>, stream: Box<dyn Stream>) -> io::Result<()> {
-        let Some(tls) = &peer.tls else {
-            return self.talk(peer, stream, peer.is_http2).await;
+impl Visit {
+    async fn speak(self, stream: Box<dyn Stream>) -> io::Result<()> {
+        let mut wire = BufReader::new(stream);
+        if let Does::Nothing = self.peer.does() {
+            return wait_for_end(wire).await;
+        }
+        let is_tls = wire.fill_buf().await?.first() == Some(&HANDSHAKE);
+        let Some(tls) = self.peer.tls.as_ref().filter(|_| is_tls) else {
+            return self.talk(wire).await;
         };
-        if let Does::Nothing = peer.does() {
-            return std::future::pending().await;
-        }
-        let stream = tls.accept(stream).await?;
-        let handshake = Handshake::of(&stream);
-        let is_http2 = handshake.alpn.as_deref() == Some("h2");
-        peer.handshakes.lock().unwrap().push(handshake);
-        self.talk(peer, Box::new(stream), is_http2).await
+        let stream = tls.accept(wire).await?;
+        self.peer.handshakes.lock().unwrap().push(Handshake::of(&stream));
+        self.talk(BufReader::new(Box::new(stream))).await
     }
 
-    async fn talk(
-        self,
-        peer: &Arc<Peer>,
-        stream: Box<dyn Stream>,
-        is_http2: bool,
-    ) -> io::Result<()> {
-        match is_http2 {
-            true => self.talk_http2(peer, stream).await,
-            false => self.talk_http1(peer, BufReader::new(stream)).await,
+    async fn talk(self, mut wire: Wire) -> io::Result<()> {
+        match wire.fill_buf().await?.starts_with(b"PRI") {
+            true => self.talk_http2(wire).await,
+            false => self.talk_http1(wire).await,
         }
     }
 
-    async fn talk_http1(self, peer: &Arc<Peer>, mut wire: Wire) -> io::Result<()> {
+    async fn talk_http1(self, mut wire: Wire) -> io::Result<()> {
         loop {
             let head = head(&mut wire).await?;
             let name = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next());
-            let next = name.map(|name| self.peer(name));
-            peer.heads.lock().unwrap().push(head);
-            let answer = match (peer.does(), &next) {
-                (Does::Serve, _) => HELLO,
+            let next = name.map(|name| self.net.peer(name));
+            self.note(head);
+            let answer = match (self.peer.does(), &next) {
+                (Does::Serve, _) | (Does::Tunnel, None) => HELLO,
                 (Does::Tunnel, Some(Some(_))) => "HTTP/1.1 200 OK\r\n\r\n",
-                (Does::Tunnel, _) => "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+                (Does::Tunnel, Some(None)) => {
+                    "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+                }
                 (Does::Say(answer), _) => answer,
-                (Does::Nothing | Does::Refuse, _) => return std::future::pending().await,
+                (Does::Nothing | Does::Refuse, _) => return wait_for_end(wire).await,
             };
             wire.write_all(answer.as_bytes()).await?;
             wire.flush().await?;
-            match (peer.does(), next.flatten()) {
-                (Does::Serve, _) => {}
-                (Does::Tunnel, Some(next)) => {
-                    self.visit(next, Box::new(wire)).await;
+            match (self.peer.does(), next) {
+                (Does::Serve, _) | (Does::Tunnel, None | Some(None)) => {}
+                (Does::Tunnel, Some(Some(next))) => {
+                    self.net.visit(next, Box::new(wire)).await;
                     return Ok(());
                 }
                 _ => return wait_for_end(wire).await,
@@ -206,40 +213,40 @@ impl Net {
         }
     }
 
-    async fn talk_http2(self, peer: &Arc<Peer>, stream: Box<dyn Stream>) -> io::Result<()> {
-        let answer = service_fn(|request: Request<Incoming>| {
-            let (net, peer) = (self.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(net.answer_http2(&peer, request)) }
-        });
+    async fn talk_http2(self, wire: Wire) -> io::Result<()> {
+        let answer =
+            service_fn(|request| std::future::ready(Ok::<_, Infallible>(self.answer(request))));
         let server = http2::Builder::new(TokioExecutor::new());
-        server.serve_connection(TokioIo::new(stream), answer).await.map_err(io::Error::other)
+        server.serve_connection(TokioIo::new(wire), answer).await.map_err(io::Error::other)
     }
 
-    fn answer_http2(self, peer: &Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let text = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
-        peer.heads.lock().unwrap().push(text);
+    fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        self.note(format!("{} {} {:?}", request.method(), request.uri(), request.headers()));
         let mut response = Response::new(Full::default());
-        if let (Does::Tunnel, &Method::CONNECT) = (peer.does(), request.method()) {
-            match self.peer(&request.uri().to_string()) {
-                Some(next) => drop(tokio::spawn(async move {
+        if let (Does::Tunnel, &Method::CONNECT) = (self.peer.does(), request.method()) {
+            match (self.net.clone(), self.net.peer(&request.uri().to_string())) {
+                (net, Some(next)) => drop(tokio::spawn(async move {
                     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-                    self.visit(next, Box::new(TokioIo::new(upgraded))).await;
+                    net.visit(next, Box::new(TokioIo::new(upgraded))).await;
                 })),
-                None => *response.status_mut() = StatusCode::BAD_GATEWAY,
+                (_, None) => *response.status_mut() = StatusCode::BAD_GATEWAY,
             }
         } else {
             *response.body_mut() = Full::new("hello".into());
         }
         response
     }
+
+    fn note(&self, head: String) {
+        self.peer.heads.lock().unwrap().push((self.connection, head));
+    }
 }
 
 impl Peer {
-    fn new(does: Does, tls: Option<ServerConfig>, is_http2: bool) -> Self {
+    fn new(does: Does, tls: Option<ServerConfig>) -> Self {
         Self {
             does: Mutex::new(does),
             tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
-            is_http2,
             opened: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             heads: Mutex::default(),
@@ -274,7 +281,12 @@ impl Peer {
 
     /// Everything that it was asked, and by which fields.
     pub(crate) fn heads(&self) -> Vec<String> {
-        self.heads.lock().unwrap().clone()
+        self.heads.lock().unwrap().iter().map(|(_, head)| head.clone()).collect()
+    }
+
+    /// On which of its connections it was asked what, in the order of the questions.
+    pub(crate) fn asked_on(&self) -> Vec<usize> {
+        self.heads.lock().unwrap().iter().map(|(connection, _)| *connection).collect()
     }
 
     /// Whether it was ever told this, whatever the case.
@@ -302,19 +314,22 @@ impl Handshake {
 }
 
 /// A connection that counts as open.
-struct Open(Arc<Peer>);
+struct Open {
+    peer: Arc<Peer>,
+    connection: usize,
+}
 
 impl Open {
     fn one_more(peer: &Arc<Peer>) -> Self {
-        peer.opened.fetch_add(1, Ordering::SeqCst);
+        let connection = peer.opened.fetch_add(1, Ordering::SeqCst);
         peer.open.fetch_add(1, Ordering::SeqCst);
-        Self(peer.clone())
+        Self { peer: peer.clone(), connection }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.peer.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

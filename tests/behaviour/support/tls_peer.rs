@@ -11,7 +11,7 @@ use rustls::{
     RootCertStore, ServerConfig,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    server::{ClientCertVerifierBuilder, WebPkiClientVerifier},
 };
 use tokio::io::DuplexStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -40,6 +40,13 @@ impl Authority {
 
     pub(crate) fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// Who knows the clients that it has certified.
+    fn clients(&self) -> ClientCertVerifierBuilder {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem().as_bytes()).unwrap()).unwrap();
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider())
     }
 
     /// A certificate for a name or an address.
@@ -84,9 +91,15 @@ impl Leaf {
 
     /// The same, for clients with a certificate of `authority` alone.
     pub(crate) fn server_for_clients_of(&self, authority: &Authority) -> ServerConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-        let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider());
+        self.server_of(authority.clients())
+    }
+
+    /// The same, but clients without a certificate are served, too.
+    pub(crate) fn server_asking_clients_of(&self, authority: &Authority) -> ServerConfig {
+        self.server_of(authority.clients().allow_unauthenticated())
+    }
+
+    fn server_of(&self, clients: ClientCertVerifierBuilder) -> ServerConfig {
         let builder = builder().with_client_cert_verifier(clients.build().unwrap());
         builder.with_single_cert(vec![self.der()], self.key()).unwrap()
     }

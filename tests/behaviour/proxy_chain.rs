@@ -1,0 +1,199 @@
+//! Ways through several proxies: each is told of the next, and nothing of the others.
+
+use std::sync::Arc;
+
+use tower::{Layer, ServiceExt};
+use tower_transport::{
+    Error, RequestExt, Transport,
+    connect::Connect,
+    proxy::TunnelLayer,
+    target::{Protocols, Proxy, ProxyOverride, Route, Target},
+    tls::{TlsConfig, TlsLayer},
+};
+
+use crate::support::{
+    net::{Does, Net, Peer},
+    origin::settle,
+    proxy::tunneling,
+    scene::at_rest,
+    targets::target,
+    tls_peer::Authority,
+};
+
+const ONE: &str = "one.example:8080";
+const TWO: &str = "two.example:8080";
+const ORIGIN: &str = "origin.example:80";
+
+/// Two proxies and an origin, which speak whatever they are spoken to in.
+struct Scene {
+    net: Net,
+    one: Arc<Peer>,
+    two: Arc<Peer>,
+    origin: Arc<Peer>,
+    tls: TlsConfig,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (net, authority) = (Net::new(), Authority::new());
+        let proxy = |name: &str| {
+            let host = name.split(':').next().unwrap();
+            net.tls(name, Does::Tunnel, authority.certify(host).server(&[]))
+        };
+        let (one, two) = (proxy(ONE), proxy(TWO));
+        let origin = net.plain(ORIGIN, Does::Serve);
+        Self { net, one, two, origin, tls: TlsConfig::roots_pem(authority.pem()).unwrap() }
+    }
+
+    fn through(&self, proxies: [Proxy; 2]) -> Transport {
+        let builder = self.net.transport().max_connections(1).tls(self.tls.clone());
+        builder.proxy_chain(proxies).build().unwrap()
+    }
+
+    /// Each of the proxies was told of the next, and of itself alone who we are.
+    fn is_told_in_order(&self) {
+        let asked = |peer: &Peer, name: &str| {
+            let head = peer.heads().remove(0);
+            assert!(head.starts_with(&format!("CONNECT {name} ")), "{head}");
+        };
+        asked(&self.one, TWO);
+        asked(&self.two, ORIGIN);
+        // Base64 of one:first and two:second.
+        for (peer, own, others) in [
+            (&self.one, "b25lOmZpcnN0", "dHdvOnNlY29uZA=="),
+            (&self.two, "dHdvOnNlY29uZA==", "b25lOmZpcnN0"),
+        ] {
+            assert!(peer.was_told(own) && !peer.was_told(others), "{:?}", peer.heads());
+        }
+        assert!(!self.origin.was_told("proxy-authorization"));
+    }
+}
+
+fn chain(schemes: [&str; 2]) -> [Proxy; 2] {
+    let [one, two] = schemes;
+    [
+        tunneling(&format!("{one}://one:first@{ONE}")),
+        tunneling(&format!("{two}://two:second@{TWO}")),
+    ]
+}
+
+async fn get(transport: &Transport) -> Result<(), Error> {
+    let response = transport.request("GET", "http://origin.example/").await?;
+    assert_eq!(response.body(), "hello");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_nearest_is_asked_for_the_next_and_the_last_for_the_origin() {
+    for schemes in [["http", "http"], ["https", "http"], ["http", "https"], ["https", "https"]] {
+        let scene = Scene::new();
+        get(&scene.through(chain(schemes))).await.unwrap();
+        scene.is_told_in_order();
+        let private = [&scene.one, &scene.two].map(|proxy| !proxy.handshakes().is_empty());
+        assert_eq!(private, schemes.map(|scheme| scheme == "https"));
+    }
+}
+
+#[tokio::test]
+async fn a_request_can_ask_for_a_chain() {
+    let scene = Scene::new();
+    let transport = scene.net.transport().build().unwrap();
+    let request = transport.request("GET", "http://origin.example/");
+    let chain = ProxyOverride::to(Route::through(chain(["http", "http"])));
+    assert_eq!(request.extension(chain).await.unwrap().body(), "hello");
+    scene.is_told_in_order();
+}
+
+#[tokio::test]
+async fn http2_in_http2_carries_many_tunnels_on_two_connections() {
+    let scene = Scene::new();
+    let http2 = |proxy: Proxy| proxy.protocols(Protocols::Http2PriorKnowledge);
+    let proxies = chain(["http", "http"]).map(http2);
+    let transport = scene.net.transport().proxy_chain(proxies).build().unwrap();
+    for port in 1..=20 {
+        scene.net.plain(&format!("origin.example:{port}"), Does::Serve);
+    }
+    let get =
+        |port| transport.request("GET", format!("http://origin.example:{port}/")).into_future();
+    for response in futures_util::future::join_all((1..=20).map(get)).await {
+        assert_eq!(response.unwrap().body(), "hello");
+    }
+    assert_eq!((scene.one.opened(), scene.two.opened()), (1, 1));
+    assert_eq!((scene.one.heads().len(), scene.two.heads().len()), (1, 20));
+}
+
+async fn is_open(connector: impl Connect<Target>) {
+    let connecting = connector.oneshot(target("http://origin.example/"));
+    assert!(connecting.await.is_ok());
+}
+
+#[tokio::test]
+async fn tunnels_can_be_stacked_by_hand() {
+    let scene = Scene::new();
+    let [one, two] = chain(["http", "https"]);
+    let to_one = TunnelLayer::new(one).layer(scene.net.connector());
+    let to_two = TlsLayer::new(scene.tls.clone()).layer(to_one);
+    is_open(TunnelLayer::new(two).layer(to_two)).await;
+    scene.is_told_in_order_of_tunnels();
+}
+
+impl Scene {
+    /// As [`is_told_in_order`](Self::is_told_in_order), where nothing was asked of the origin.
+    fn is_told_in_order_of_tunnels(&self) {
+        self.is_told_in_order();
+        assert!(self.origin.heads().is_empty());
+    }
+}
+
+/// What a GET comes to if the peer does this, and who is named by the error.
+async fn failed(peer: fn(&Scene) -> &Arc<Peer>, does: Does) -> Error {
+    for schemes in [["http", "http"], ["https", "https"]] {
+        let scene = Scene::new();
+        peer(&scene).now_does(does);
+        let transport = scene.through(chain(schemes));
+        let error = get(&transport).await.unwrap_err();
+        assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{error:?}");
+        at_rest(&transport).await;
+        peer(&scene).now_does(Does::Tunnel);
+        get(&transport).await.unwrap();
+        drop(transport);
+        settle().await;
+        assert_eq!([&scene.one, &scene.two, &scene.origin].map(|peer| peer.open()), [0, 0, 0]);
+    }
+    let scene = Scene::new();
+    peer(&scene).now_does(does);
+    get(&scene.through(chain(["http", "http"]))).await.unwrap_err()
+}
+
+const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn the_nearest_that_cannot_be_reached_is_named() {
+    let error = failed(|scene| &scene.one, Does::Refuse).await;
+    assert_eq!(error.to_string(), format!("connecting to the proxy http://***@{ONE}"));
+}
+
+#[tokio::test]
+async fn the_nearest_that_refuses_is_named_with_the_next() {
+    let error = failed(|scene| &scene.one, Does::Say(FORBIDDEN)).await;
+    let text = format!("opening a tunnel to {TWO} through the proxy http://***@{ONE}");
+    assert!(error.to_string().starts_with(&text), "{error}");
+    assert_eq!(error.proxy_status().unwrap().as_u16(), 403);
+}
+
+#[tokio::test]
+async fn a_next_that_cannot_be_reached_is_what_the_nearest_says() {
+    let error = failed(|scene| &scene.two, Does::Refuse).await;
+    let text = format!("opening a tunnel to {TWO} through the proxy http://***@{ONE}");
+    assert!(error.to_string().starts_with(&text), "{error}");
+    assert_eq!(error.proxy_status().unwrap().as_u16(), 502);
+}
+
+#[tokio::test]
+async fn a_last_that_refuses_is_named_with_the_origin_and_the_way_to_it() {
+    let error = failed(|scene| &scene.two, Does::Say(FORBIDDEN)).await;
+    let (one, two) = (format!("http://***@{ONE}"), format!("http://***@{TWO}"));
+    let text = format!("opening a tunnel to {ORIGIN} through the proxy {two} through {one}");
+    assert!(error.to_string().starts_with(&text), "{error}");
+    assert_eq!(error.proxy_status().unwrap().as_u16(), 403);
+}

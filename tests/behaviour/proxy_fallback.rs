@@ -1,0 +1,196 @@
+//! Lists of ways: the first that can be gone is, and who cannot be reached is left alone for a while.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, advance, sleep};
+use tower_transport::{
+    Error, RequestExt, Transport,
+    options::Timeouts,
+    target::{Proxy, Route},
+    transport::TransportBuilder,
+};
+
+use crate::support::{
+    net::{Does, Net, Peer},
+    origin::settle,
+    proxy::tunneling,
+    scene::{at_rest, told},
+};
+
+const ONE: &str = "one.example:8080";
+const TWO: &str = "two.example:8080";
+
+/// Two proxies, and origins that can be reached through them and directly.
+struct Scene {
+    net: Net,
+    one: Arc<Peer>,
+    two: Arc<Peer>,
+    transport: Transport,
+}
+
+impl Scene {
+    fn new(one: Does, two: Does) -> Self {
+        Self::by(one, two, |builder| builder.proxy(Route::first_of([proxy(ONE), proxy(TWO)])))
+    }
+
+    fn by(one: Does, two: Does, by: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Self {
+        let net = Net::new();
+        let (one, two) = (net.plain(ONE, one), net.plain(TWO, two));
+        let transport = by(net.transport().timeouts(Timeouts::none())).build().unwrap();
+        Self { net, one, two, transport }
+    }
+
+    /// A GET to an origin that was not asked before, so that it needs a connection.
+    async fn get(&self, number: usize) -> Result<(), Error> {
+        let host = format!("origin{number}.example");
+        self.net.plain(&format!("{host}:80"), Does::Serve);
+        let response = self.transport.request("GET", format!("http://{host}/")).await?;
+        assert_eq!(response.body(), "hello");
+        Ok(())
+    }
+
+    /// Who was connected to since the last time.
+    fn dialed(&self) -> Vec<String> {
+        let dialed = self.net.take_dialed();
+        dialed.iter().map(|target| target.origin.host().replace(".example", "")).collect()
+    }
+}
+
+fn proxy(name: &str) -> Proxy {
+    tunneling(&format!("http://{name}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_reached_is_passed_over_and_remembered_for_a_minute() {
+    let scene = Scene::new(Does::Refuse, Does::Tunnel);
+    scene.get(1).await.unwrap();
+    assert_eq!(scene.dialed(), ["one", "two"]);
+    advance(Duration::from_secs(59)).await;
+    scene.get(2).await.unwrap();
+    assert_eq!(scene.dialed(), ["two"]);
+    advance(Duration::from_secs(2)).await;
+    scene.get(3).await.unwrap();
+    assert_eq!(scene.dialed(), ["one", "two"]);
+    scene.get(4).await.unwrap();
+    assert_eq!(scene.dialed(), ["two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_back_is_used_again() {
+    let scene = Scene::new(Does::Refuse, Does::Tunnel);
+    scene.get(1).await.unwrap();
+    scene.one.now_does(Does::Tunnel);
+    advance(Duration::from_secs(61)).await;
+    scene.dialed();
+    scene.get(2).await.unwrap();
+    scene.get(3).await.unwrap();
+    assert_eq!(scene.dialed(), ["one", "one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_failed_is_asked_again_before_all_fail() {
+    let scene = Scene::new(Does::Refuse, Does::Tunnel);
+    scene.get(1).await.unwrap();
+    scene.one.now_does(Does::Tunnel);
+    scene.two.now_does(Does::Refuse);
+    scene.dialed();
+    scene.get(2).await.unwrap();
+    assert_eq!(scene.dialed(), ["two", "one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_way_can_be_the_direct_one() {
+    let direct = [Route::from(proxy(ONE)), Route::Direct];
+    let scene = Scene::by(Does::Refuse, Does::Refuse, |b| b.proxy(Route::first_of(direct)));
+    scene.get(1).await.unwrap();
+    assert_eq!(scene.dialed(), ["one", "origin1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_way_that_fails_is_passed_over_for_its_origin() {
+    let last = [Route::Direct, Route::from(proxy(ONE))];
+    let scene = Scene::by(Does::Tunnel, Does::Refuse, |b| b.proxy(Route::first_of(last)));
+    let error = scene.transport.request("GET", "http://nobody.example/").await.unwrap_err();
+    assert_eq!(scene.dialed(), ["nobody", "one"]);
+    assert!(error.is_proxy(), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_answers_is_not_passed_over() {
+    let no = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    for answer in [no, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "no HTTP\r\n\r\n"] {
+        let scene = Scene::new(Does::Say(answer), Does::Tunnel);
+        assert!(scene.get(1).await.unwrap_err().is_proxy());
+        scene.get(2).await.unwrap_err();
+        assert_eq!(scene.dialed(), ["one", "one"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_proxy_is_given_up_after_three_seconds_and_left_alone() {
+    let scene = Scene::new(Does::Nothing, Does::Tunnel);
+    let before = Instant::now();
+    scene.get(1).await.unwrap();
+    assert_eq!(before.elapsed().as_secs(), 3);
+    settle().await;
+    assert_eq!(scene.one.open(), 0);
+    scene.get(2).await.unwrap();
+    assert_eq!((before.elapsed().as_secs(), scene.one.opened()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_way_has_the_time_that_is_left() {
+    let scene = Scene::by(Does::Refuse, Does::Nothing, |builder| {
+        let timeouts = Timeouts::none().connect(Duration::from_secs(8));
+        builder.timeouts(timeouts).proxy(Route::first_of([proxy(ONE), proxy(TWO)]))
+    });
+    let before = Instant::now();
+    let error = scene.get(1).await.unwrap_err();
+    assert_eq!((told(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 8));
+    let text = error.to_string();
+    assert!(text.contains("origin1.example:80") && text.contains(ONE) && text.contains(TWO));
+    at_rest(&scene.transport).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_fail_the_error_says_how_many_and_the_last_is_the_cause() {
+    let scene = Scene::new(Does::Refuse, Does::Refuse);
+    let error = scene.get(1).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("origin1.example:80") && text.contains("2 ways tried"), "{text}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains(TWO), "{cause}");
+    assert_eq!((told(&error).as_str(), error.is_proxy()), ("connect, io", true));
+    at_rest(&scene.transport).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_at_once_all_find_the_way() {
+    for one in [Does::Refuse, Does::Nothing] {
+        let scene = Scene::new(one, Does::Tunnel);
+        let before = Instant::now();
+        for outcome in join_all((0..50).map(|number| scene.get(number))).await {
+            outcome.unwrap();
+        }
+        assert!(before.elapsed() < Duration::from_secs(4));
+        assert_eq!(scene.two.opened(), 50);
+        scene.dialed();
+        scene.get(50).await.unwrap();
+        assert_eq!(scene.dialed(), ["two"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn giving_up_in_between_leaves_nothing_behind() {
+    for milliseconds in [0, 1, 1_500, 2_999, 3_001] {
+        let scene = Scene::new(Does::Nothing, Does::Nothing);
+        let giving_up = tokio::time::timeout(Duration::from_millis(milliseconds), scene.get(1));
+        assert!(giving_up.await.is_err());
+        drop(scene.transport);
+        // The dial of a pool is its own; with the pool it ends.
+        sleep(Duration::from_secs(1)).await;
+        settle().await;
+        assert_eq!((scene.one.open(), scene.two.open()), (0, 0), "{milliseconds}");
+    }
+}

@@ -1,0 +1,260 @@
+//! Whatever is set for a direct connection acts on one through a proxy, too, or is an error.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::time::{Instant, advance};
+use tower_transport::{
+    RequestExt, Transport,
+    connect::{ConnectInfo, Name},
+    options::Timeouts,
+    target::{Protocols, Proxy, ProxyOverride, ServerName},
+    tls::TlsConfig,
+    transport::TransportBuilder,
+};
+
+use crate::support::{
+    net::{Does, Net, Peer},
+    origin::settle,
+    proxy::{each_tunnel, proxy, tunneling},
+    scene::{Scene, at_rest, told},
+    tls_peer::Authority,
+};
+
+/// A proxy, and an origin with TLS and without.
+fn scene() -> (Net, Arc<Peer>, Arc<Peer>) {
+    let net = Net::new();
+    let leaf = Authority::new().certify("origin.example");
+    let proxy = net.plain("proxy.example:8080", Does::Tunnel);
+    net.plain("origin.example:80", Does::Serve);
+    let origin = net.tls("origin.example:443", Does::Serve, leaf.server(&["h2", "http/1.1"]));
+    (net, proxy, origin)
+}
+
+fn http2_proxy() -> Proxy {
+    proxy().protocols(Protocols::Http2PriorKnowledge)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_refuses_connections_is_tried_again() {
+    for proxy in [proxy(), http2_proxy()] {
+        let (net, peer, _) = scene();
+        peer.now_does(Does::Refuse);
+        let transport = net.transport().proxy(proxy).connect_retries(3).build().unwrap();
+        let error = transport.request("GET", "http://origin.example/").await.unwrap_err();
+        assert!(error.is_proxy(), "{error:?}");
+        assert_eq!(net.dialed().len(), 4);
+        at_rest(&transport).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_has_said_no_is_not_asked_again() {
+    for status in ["403 Forbidden", "407 Proxy Authentication Required", "404 Not Found"] {
+        let (net, peer, _) = scene();
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        peer.now_does(Does::Say(answer.leak()));
+        let transport = net.transport().proxy(proxy()).connect_retries(3).build().unwrap();
+        transport.request("GET", "http://origin.example/").await.unwrap_err();
+        assert_eq!(peer.heads().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn the_local_address_is_the_one_towards_the_proxy() {
+    let scene = Scene::tcp_with(each_tunnel(vec![]), |b| b.local_address([127, 0, 0, 2].into_ip()));
+    let response = scene.get_through_its_own_port().await.unwrap();
+    let info: &ConnectInfo = response.extensions().get().unwrap();
+    assert_eq!(info.local_addr().unwrap().ip(), std::net::IpAddr::from([127, 0, 0, 2]));
+    assert_eq!(info.proxies().len(), 1);
+}
+
+trait IntoIp {
+    fn into_ip(self) -> std::net::IpAddr;
+}
+
+impl IntoIp for [u8; 4] {
+    fn into_ip(self) -> std::net::IpAddr {
+        self.into()
+    }
+}
+
+#[tokio::test]
+async fn the_resolver_is_asked_for_the_proxy_and_never_for_the_origin() {
+    let origin = Scene::tcp(each_tunnel(vec![]));
+    let port = origin.host.rsplit(':').next().unwrap().to_owned();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let resolver = tower::service_fn({
+        let asked = asked.clone();
+        move |name: Name| {
+            asked.lock().unwrap().push(name.to_string());
+            async { Ok::<_, Infallible>([SocketAddr::from(([127, 0, 0, 1], 0))]) }
+        }
+    });
+    let proxy = tunneling(&format!("http://proxy.example:{port}"));
+    let transport = Transport::builder().resolver(resolver).proxy(proxy).build().unwrap();
+    transport.request("GET", "http://origin.example/").await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), ["proxy.example"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connect_timeout_covers_every_part_of_the_way() {
+    let (net, silent, _) = scene();
+    net.plain("silent.example:80", Does::Nothing);
+    let timeouts = Timeouts::none().connect(Duration::from_secs(2));
+    for (proxy, does, url) in [
+        (proxy(), Does::Nothing, "http://origin.example/"),
+        (tunneling("https://proxy.example:8080"), Does::Nothing, "http://origin.example/"),
+        (http2_proxy(), Does::Nothing, "http://origin.example/"),
+        (proxy(), Does::Tunnel, "https://silent.example:80/"),
+        (http2_proxy(), Does::Tunnel, "https://silent.example:80/"),
+    ] {
+        silent.now_does(does);
+        let named = proxy.to_string();
+        let transport = net.transport().timeouts(timeouts).proxy(proxy).build().unwrap();
+        let before = Instant::now();
+        let error = transport.request("GET", url).await.unwrap_err();
+        assert_eq!((told(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 2));
+        let text = error.to_string();
+        assert!(text.contains(".example:80 ") && text.contains(&named), "{text}");
+        at_rest(&transport).await;
+    }
+}
+
+/// What the origin saw of TLS inside a tunnel.
+async fn shaken(
+    settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+) -> (Option<String>, Option<String>) {
+    let (net, _, origin) = scene();
+    let tls = TlsConfig::danger_accept_any_certificate();
+    let transport = settings(net.transport().tls(tls).proxy(proxy())).build().unwrap();
+    let request = transport.request("GET", "https://origin.example/");
+    assert_eq!(request.await.unwrap().body(), "hello");
+    let handshake = origin.handshakes().remove(0);
+    (handshake.server_name, handshake.alpn)
+}
+
+#[tokio::test]
+async fn versions_of_http_are_those_spoken_with_the_origin() {
+    let name = || Some("origin.example".to_owned());
+    let agreed = |alpn: &str| (name(), Some(alpn.to_owned()));
+    assert_eq!(shaken(|b| b).await, agreed("h2"));
+    assert_eq!(shaken(|b| b.http1_only()).await, agreed("http/1.1"));
+    assert_eq!(shaken(|b| b.http2_only()).await, agreed("h2"));
+    assert_eq!(shaken(|b| b.http2_prior_knowledge()).await, agreed("h2"));
+}
+
+#[tokio::test]
+async fn prior_knowledge_holds_inside_a_tunnel_without_tls() {
+    let (net, proxy_peer, _) = scene();
+    let origin = net.plain("plain.example:80", Does::Serve);
+    let transport = net.transport().http2_prior_knowledge().proxy(proxy()).build().unwrap();
+    let response = transport.request("GET", "http://plain.example/").await.unwrap();
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    assert!(origin.heads()[0].starts_with("GET http://plain.example/ "));
+    assert!(proxy_peer.heads()[0].starts_with("CONNECT plain.example:80 HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn the_server_name_is_that_of_the_origin() {
+    let (net, _, origin) = scene();
+    let leaf = Authority::new().certify("secret.example");
+    let peer = net.tls("secret.example:443", Does::Tunnel, leaf.server(&[]));
+    let tls = TlsConfig::danger_accept_any_certificate();
+    let proxy = tunneling("https://secret.example");
+    let transport = net.transport().tls(tls).proxy(proxy).build().unwrap();
+    let request = transport.request("GET", "https://origin.example/");
+    request.extension(ServerName::new("other.example")).await.unwrap();
+    assert_eq!(origin.handshakes()[0].server_name.as_deref(), Some("other.example"));
+    assert_eq!(peer.handshakes()[0].server_name.as_deref(), Some("secret.example"));
+}
+
+#[tokio::test]
+async fn the_scheme_says_whether_tls_is_spoken_inside_a_tunnel() {
+    for (url, tls) in [
+        ("http://both.example:1234/", false),
+        ("ws://both.example:1234/", false),
+        ("https://both.example:1234/", true),
+        ("wss://both.example:1234/", true),
+    ] {
+        let net = Net::new();
+        let leaf = Authority::new().certify("both.example");
+        net.plain("proxy.example:8080", Does::Tunnel);
+        let origin = net.tls("both.example:1234", Does::Serve, leaf.server(&[]));
+        let any = TlsConfig::danger_accept_any_certificate();
+        let transport = net.transport().tls(any).proxy(proxy()).build().unwrap();
+        transport.request("GET", url).await.unwrap();
+        assert_eq!(origin.handshakes().len(), usize::from(tls), "{url}");
+    }
+}
+
+#[test]
+fn a_unix_socket_and_a_proxy_exclude_each_other() {
+    let error = Transport::builder().unix_socket("/tmp/socket").proxy(proxy()).build().unwrap_err();
+    assert!(error.is_builder() && error.to_string().contains("Unix socket"), "{error}");
+}
+
+#[tokio::test]
+async fn a_request_may_go_another_way_than_its_transport() {
+    let (net, peer, _) = scene();
+    let (direct, through) = (ProxyOverride::direct(), ProxyOverride::to(proxy()));
+    for (transport, way) in [
+        (net.transport().proxy(proxy()).build().unwrap(), direct),
+        (net.transport().build().unwrap(), through),
+    ] {
+        let before = peer.heads().len();
+        transport.request("GET", "http://origin.example/").await.unwrap();
+        let by_default = peer.heads().len() - before;
+        transport.request("GET", "http://origin.example/").extension(way).await.unwrap();
+        assert_eq!(peer.heads().len() - before, 1);
+        assert!(by_default <= 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_ends_the_connections_that_carry_tunnels() {
+    let (net, peer, _) = scene();
+    let transport = net.transport().proxy(http2_proxy()).build().unwrap();
+    transport.request("GET", "http://origin.example/").await.unwrap();
+    assert_eq!(peer.open(), 1);
+    assert!(transport.close().await);
+    settle().await;
+    assert_eq!(peer.open(), 0);
+    let error = transport.request("GET", "http://origin.example/").await.unwrap_err();
+    assert!(error.is_closed(), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_carry_no_tunnel_end_after_the_idle_timeout() {
+    let (net, peer, _) = scene();
+    let builder = net.transport().proxy(http2_proxy()).idle_timeout(Duration::from_secs(5));
+    let transport = builder.build().unwrap();
+    transport.request("GET", "http://origin.example/").await.unwrap();
+    for seconds_open in [4, 5] {
+        settle().await;
+        assert_eq!(peer.open(), 1, "{seconds_open}");
+        advance(Duration::from_secs(4)).await;
+    }
+    for _ in 0..4 {
+        advance(Duration::from_secs(2)).await;
+        settle().await;
+    }
+    assert_eq!(peer.open(), 0);
+    assert_eq!(transport.stats().active, 0);
+}
+
+#[tokio::test]
+async fn the_limit_of_connections_counts_tunnels() {
+    let (net, peer, _) = scene();
+    let transport = net.transport().proxy(proxy()).max_connections(1).build().unwrap();
+    net.plain("other.example:80", Does::Serve);
+    for host in ["origin.example", "other.example", "origin.example"] {
+        transport.request("GET", format!("http://{host}/")).await.unwrap();
+        settle().await;
+        assert_eq!((peer.open(), transport.stats().connections.len()), (1, 1));
+    }
+}
