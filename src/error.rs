@@ -152,7 +152,11 @@ impl Error {
 
     /// A proxy said no for good, or does not speak its protocol: asking it again would not help.
     pub(crate) fn is_denied(&self) -> bool {
-        matches!(self.report.proxy, Some(ProxyFault::Denied))
+        match &self.report.proxy {
+            Some(ProxyFault::Denied) => true,
+            Some(ProxyFault::Refused(refusal)) => !refusal.status.is_server_error(),
+            _ => false,
+        }
     }
 
     fn refusal(&self) -> Option<&Refusal> {

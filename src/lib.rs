@@ -107,7 +107,7 @@ mod connect_info;
 pub mod connection;
 pub mod error;
 #[cfg(any(feature = "http1", feature = "http2"))]
-mod hop;
+mod hop_fields;
 pub mod io;
 pub mod options;
 pub mod request_target;

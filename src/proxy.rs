@@ -51,15 +51,12 @@ mod socks5;
 mod stage;
 mod tunnel;
 
-<<<<<<< HEAD
+pub use forward::{Forward, ForwardLayer};
 pub use layer::{Proxied, ProxyLayer};
-pub use tunnel::{Tunnel, TunnelLayer};
 pub use select::ProxyRules;
 pub use socks4::{Socks4, Socks4Error, Socks4Layer};
 pub use socks5::{Socks5, Socks5Error, Socks5Layer};
-=======
-pub use forward::{Forward, ForwardLayer};
->>>>>>> forward
+pub use tunnel::{Tunnel, TunnelLayer};
 
 pub use crate::{
     auth::{Authenticate, Authorizing, Credentials},

@@ -14,6 +14,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     task::JoinSet,
 };
 use tower::Service;
@@ -83,7 +84,7 @@ async fn tunnel(request: Request<Incoming>) -> Response<Body> {
     let Ok(mut origin) = TcpStream::connect(authority.as_str()).await else {
         return status(StatusCode::BAD_GATEWAY);
     };
-    tokio::task::spawn(async move {
+    Handle::current().spawn(async move {
         if let Ok(client) = upgrade::on(request).await {
             let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut origin).await;
         }

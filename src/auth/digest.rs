@@ -14,10 +14,14 @@ use std::{
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use self::algorithm::{Algorithm, Function};
+use self::{
+    algorithm::{Algorithm, Function},
+    said::Said,
+};
 use super::{Credentials, challenge::Challenge};
 
 mod algorithm;
+mod said;
 
 /// The name of the scheme.
 pub(super) const SCHEME: &str = "Digest";
@@ -186,7 +190,7 @@ impl Turn {
     ) -> Option<HeaderValue> {
         let Offer { algorithm, algorithm_name, realm, nonce, opaque, has_qop, .. } = &*self.offer;
         let response = self.response(credentials, method, target);
-        let mut said = Said::new();
+        let mut said = Said::new(SCHEME);
         self.say_user(credentials, &mut said);
         said.quoted("realm", realm).quoted("nonce", nonce).quoted("uri", target);
         if let Some(name) = algorithm_name {
@@ -250,45 +254,6 @@ impl Refused {
         let said = Challenge::read([value.as_bytes()]).into_iter().find(|said| said.is(SCHEME))?;
         let is_first = said.param("nc").is_none_or(|nc| nc == b"00000001");
         Some(Self { nonce: said.param("nonce")?.to_vec(), is_first })
-    }
-}
-
-/// The value of a field in the making.
-struct Said {
-    value: Vec<u8>,
-}
-
-impl Said {
-    fn new() -> Self {
-        Self { value: format!("{SCHEME} ").into_bytes() }
-    }
-
-    fn plain(&mut self, name: &str, value: &[u8]) -> &mut Self {
-        if !self.value.ends_with(b" ") {
-            self.value.extend_from_slice(b", ");
-        }
-        self.value.extend_from_slice(name.as_bytes());
-        self.value.push(b'=');
-        self.value.extend_from_slice(value);
-        self
-    }
-
-    fn quoted(&mut self, name: &str, value: &[u8]) -> &mut Self {
-        self.plain(name, b"\"");
-        for byte in value {
-            if matches!(byte, b'"' | b'\\') {
-                self.value.push(b'\\');
-            }
-            self.value.push(*byte);
-        }
-        self.value.push(b'"');
-        self
-    }
-
-    fn into_value(self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::try_from(self.value).ok()?;
-        value.set_sensitive(true);
-        Some(value)
     }
 }
 

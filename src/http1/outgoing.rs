@@ -9,7 +9,7 @@ use http_body::Body;
 use crate::{
     body::{Measured, declared_length},
     error::{Error, Kind},
-    hop::{Authorization, HopFields},
+    hop_fields::{Authorization, HopFields},
     request_target::{forwarded_to, http1},
     target::{Origin, Proxy},
 };

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     connection::{Progress, SendError},
     error::{BoxError, Error},
-    hop::Authorization,
+    hop_fields::Authorization,
 };
 
 /// So many 1xx are passed over before one answer: nobody honest sends more.

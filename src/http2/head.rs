@@ -9,7 +9,7 @@ use http_body::Body;
 use crate::{
     body::declared_length,
     error::Error,
-    hop::{Authorization, HopFields},
+    hop_fields::{Authorization, HopFields},
     request_target::{forwarded_to, http2},
     target::{Origin, Proxy},
 };

@@ -184,7 +184,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         };
         let (desk, was_wanted) = (entry.desk, entry.is_dialing());
         self.remove(place, todo);
-        let waiters = was_wanted.then(|| self.desk(desk).give_up(told)).unwrap_or_default();
+        let waiters = if was_wanted { self.desk(desk).give_up(told) } else { Default::default() };
         self.waiting -= waiters.len();
         self.settle(desk, now, todo);
         waiters

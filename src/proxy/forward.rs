@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::hop::Hop;
 use crate::{
     connect::{Connect, Connected, Connecting},
     error::Error,
@@ -74,8 +75,8 @@ pub struct ForwardLayer {
 ///
 /// [`is_builder`](Error::is_builder), before anyone is connected to, for a target that the proxy does not forward: one whose
 /// scheme is not `http`, or that is to speak HTTP/2 with the origin beforehand, or if the proxy has been told to
-/// [tunnel](Proxy::tunnel_http) or speaks no version of HTTP that the target allows. Those of the inner connector are handed
-/// on.
+/// [tunnel](Proxy::tunnel_http) or speaks no version of HTTP that the target allows. [`is_proxy`](Error::is_proxy) for what
+/// goes wrong on the way to the proxy.
 #[derive(Clone, Debug)]
 pub struct Forward<C> {
     inner: C,
@@ -111,25 +112,24 @@ impl<C: Connect<Target>> Service<Target> for Forward<C> {
             Ok(hop) => hop,
             Err(error) => return Connecting::new(std::future::ready(Err(error))),
         };
-        let (connecting, proxy) = (self.inner.call(hop.clone()), self.proxy.clone());
+        let connecting = self.inner.call(hop.target.clone());
         Connecting::new(async move {
-            let Connected { io, info } = connecting.await.map_err(|error| {
-                Error::from_connector(error.into(), format!("connecting to {hop}"))
-            })?;
-            Ok(Connected { io, info: info.with_forwarder(proxy) })
+            let connected = connecting.await.map_err(|error| hop.unreachable(error))?;
+            let Connected { io, info } = connected;
+            Ok(Connected { io, info: info.with_forwarder(hop.proxy) })
         })
     }
 }
 
-/// The target of the proxy itself, if it forwards what there is for this one.
-fn hop(target: &Target, proxy: &Proxy) -> Result<Target, Error> {
+/// The way to the proxy itself, if it forwards what there is for this target.
+fn hop(target: &Target, proxy: &Proxy) -> Result<Hop, Error> {
     if !proxy.forwards(target.origin.scheme(), target.protocols) {
         let text = format!("{} is not forwarded by {proxy}: it needs a tunnel", target.origin);
         return Err(Error::builder(text));
     }
-    let mut hop = target.hop(proxy, target.route.clone());
-    hop.protocols = proxy.forwarding_protocols(target.protocols)?;
-    if hop.protocols == Protocols::Http2Only && !hop.origin.scheme().is_tls() {
+    let mut hop = Hop::to(proxy, target);
+    hop.target.protocols = proxy.forwarding_protocols(target.protocols)?;
+    if hop.target.protocols == Protocols::Http2Only && !hop.target.origin.scheme().is_tls() {
         let text = format!("{proxy} is to speak HTTP/2, which needs TLS or prior knowledge");
         return Err(Error::builder(text));
     }

@@ -10,6 +10,7 @@ use std::{
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::hop::Hop;
 use crate::{
     connect::{Connect, Connected, Resolve, lookup},
     error::{BoxError, Error, Kind, ProxyFault},
@@ -144,7 +145,7 @@ impl Asking {
                 let ready = poll_fn(|cx| connector.poll_ready(cx)).await;
                 ready.map_err(|error| self.unreached(error))?;
             }
-            let hop = self.target.hop(&self.proxy, self.target.route.clone());
+            let hop = self.hop().target;
             let connected = connector.call(hop).await.map_err(|error| self.unreached(error))?;
             match self.exchange(connected, exchange).await {
                 Ok(connected) => return Ok(connected),
@@ -172,13 +173,16 @@ impl Asking {
     }
 
     fn doing(&self) -> String {
-        let (proxy, target) = (&self.proxy, self.target.origin.authority_form());
+        let (proxy, target) = (self.hop(), self.target.origin.authority_form());
         format!("asking the proxy {proxy} for a connection to {target}")
     }
 
-    /// Whoever asked for the connection says that this was on the way to a proxy.
+    fn hop(&self) -> Hop {
+        Hop::to(&self.proxy, &self.target)
+    }
+
     fn unreached(&self, error: impl Into<BoxError>) -> Error {
-        Error::from_connector(error.into(), format!("connecting to the proxy {}", self.proxy))
+        self.hop().unreachable(error)
     }
 
     /// Only SOCKS 4 leaves addresses out, and a name without any is an error before.

@@ -35,7 +35,7 @@ pub(super) struct Stage {
     direct: Direct,
     surroundings: Surroundings,
     fallback: Fallback,
-    below: OnceLock<Arc<Stage>>,
+    below: OnceLock<Arc<Self>>,
     tunnels: OnceLock<Tunnels>,
 }
 

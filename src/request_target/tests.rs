@@ -77,6 +77,95 @@ fn a_raw_target_goes_before_the_url() {
     }
 }
 
+/// The same, where a proxy reads it first.
+fn to_a_proxy(request: &Request<()>) -> (Written, Written) {
+    let (http1, http2) = (forwarded_on_http1(request), forwarded_on_http2(request));
+    (http1.map_err(|error| error.to_string()), http2.map_err(|error| error.to_string()))
+}
+
+fn forwarded_on_http1(request: &Request<()>) -> Result<String, Error> {
+    let origin = forwarded_to(request, &Proxy::new("http://proxy.example")?)?;
+    let target = http1::forwarded_target(request, &origin)?;
+    let host = http1::host(request, &origin, &http1::usual_host(&origin)?)?;
+    Ok(format!("{target} {}", host.to_str().unwrap()))
+}
+
+fn forwarded_on_http2(request: &Request<()>) -> Result<String, Error> {
+    let origin = forwarded_to(request, &Proxy::new("http://proxy.example")?)?;
+    let target = http2::forwarded_target(request, &origin)?;
+    let authority = target.authority().map_or("-", Authority::as_str);
+    let path = target.path_and_query().map_or("-", PathAndQuery::as_str);
+    Ok(format!("{} {authority} {path}", target.scheme_str().unwrap_or("-")))
+}
+
+#[test]
+fn a_proxy_is_told_the_whole_url() {
+    let table = [
+        ("GET", "http://a", "http://a/ a", "http a /"),
+        ("GET", "http://a/b?c#d", "http://a/b?c a", "http a /b?c"),
+        ("GET", "http://a?b", "http://a/?b a", "http a /?b"),
+        ("GET", "http://a//b/../c", "http://a//b/../c a", "http a //b/../c"),
+        ("GET", "http://A.Example:80/", "http://A.Example/ A.Example", "http A.Example /"),
+        ("GET", "http://a:81", "http://a:81/ a:81", "http a:81 /"),
+        ("GET", "http://a:0081/", "http://a:81/ a:81", "http a:81 /"),
+        ("GET", "http://[::1]:81/b", "http://[::1]:81/b [::1]:81", "http [::1]:81 /b"),
+        ("GET", "http://[fe80::1%25eth0]/", "http://[fe80::1]/ [fe80::1]", "http [fe80::1] /"),
+        ("OPTIONS", "http://a", "http://a/ a", "http a /"),
+        ("CONNECT", "http://a/b", "a:80 a:80", "- a:80 -"),
+        ("CONNECT", "https://a/b", "a:443 a:443", "- a:443 -"),
+        ("CONNECT", "http://[fe80::1%25eth0]", "[fe80::1]:80 [fe80::1]:80", "- [fe80::1]:80 -"),
+    ];
+    for (method, url, http1, http2) in table {
+        let (request, _) = request(method, url);
+        assert_eq!(to_a_proxy(&request), (Ok(http1.into()), Ok(http2.into())), "{method} {url}");
+    }
+}
+
+#[test]
+fn a_raw_target_is_told_to_a_proxy_as_it_is() {
+    let table = [
+        ("GET", "http://c/d", "http://c/d c", "http c /d"),
+        ("GET", "ftp://us:er@c/d", "ftp://us:er@c/d c", "ftp c /d"),
+        ("GET", "/b/%7e?c", "/b/%7e?c a:81", "http a:81 /b/%7e?c"),
+        ("CONNECT", "c:443", "c:443 c:443", "- c:443 -"),
+    ];
+    for (method, raw, http1, http2) in table {
+        let (mut request, _) = request(method, "http://a:81/b");
+        request.extensions_mut().insert(raw.parse::<RawTarget>().unwrap());
+        assert_eq!(to_a_proxy(&request), (Ok(http1.into()), Ok(http2.into())), "{method} {raw}");
+    }
+}
+
+#[test]
+fn options_for_a_whole_server_is_forwarded_over_http2_alone() {
+    let (mut request, _) = request("OPTIONS", "http://a:81/b");
+    request.extensions_mut().insert("*".parse::<RawTarget>().unwrap());
+    let (http1, http2) = to_a_proxy(&request);
+    assert_eq!(http1.unwrap_err(), "`OPTIONS *` cannot be forwarded to http://a:81 over HTTP/1.1");
+    assert_eq!(http2.as_deref(), Ok("http a:81 *"));
+}
+
+#[test]
+fn what_is_private_is_not_told_to_a_proxy_unless_by_hand() {
+    for url in ["https://a/", "ws://a/", "wss://a/"] {
+        let (mut request, origin) = request("GET", url);
+        let text = format!(
+            "{origin} is not told to the proxy http://proxy.example:80 in the clear: it needs a tunnel"
+        );
+        assert_eq!(to_a_proxy(&request), (Err(text.clone()), Err(text)));
+        request.extensions_mut().insert("http://c/d".parse::<RawTarget>().unwrap());
+        assert!(to_a_proxy(&request).0.is_ok());
+    }
+}
+
+#[test]
+fn a_callers_host_does_not_say_where_a_proxy_goes() {
+    let (mut request, _) = request("GET", "http://a/");
+    request.headers_mut().insert(HOST, HeaderValue::from_static("b.example"));
+    let expected = (Ok("http://a/ a".into()), Ok("http a /".into()));
+    assert_eq!(to_a_proxy(&request), expected);
+}
+
 #[test]
 fn a_path_that_is_not_ascii_is_an_error_for_both_protocols() {
     for url in ["http://a/caf\u{e9}", "http://a/?caf\u{e9}", "http://a?\u{e9}"] {

@@ -131,8 +131,15 @@ impl Proxy {
     /// saves a round trip.
     ///
     /// Basic sends the password in the clear to a plain-text proxy; `false` waits until the proxy asks, and never sends
-    /// Basic if it offers Digest. A [scheme of your own](Self::authenticate) is asked either way, and nothing goes unasked
-    /// before it.
+    /// Basic if it offers Digest. With a [scheme of your own](Self::authenticate), credentials are never said unasked.
+    ///
+    /// ```
+    /// # use tower_transport::target::Proxy;
+    /// # fn main() -> Result<(), tower_transport::Error> {
+    /// let proxy = Proxy::new("http://user:password@proxy.example:3128")?.preemptive(false);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn preemptive(self, preemptive: bool) -> Self {
         self.with(|settings| settings.authenticator.set_preemptive(preemptive))
     }

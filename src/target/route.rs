@@ -20,7 +20,7 @@ pub enum Route {
     /// Through these proxies, the nearest first.
     Proxies(Arc<[Proxy]>),
     /// By the first of these that can be reached.
-    FirstOf(Arc<[Route]>),
+    FirstOf(Arc<[Self]>),
 }
 
 /// The route of one request, whatever the rules of its transport say: an extension of the request.
@@ -155,4 +155,106 @@ fn listed<T: fmt::Display>(
         item.fmt(f)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The proxies of a URL each, the nearest first; `direct` is none. Alternatives stand on both sides of an `|`.
+    fn route(text: &str) -> Route {
+        let one = |text: &str| match text.trim() {
+            "direct" => Route::Direct,
+            urls => Route::through(urls.split_whitespace().map(|url| Proxy::new(url).unwrap())),
+        };
+        Route::first_of(text.split('|').map(one))
+    }
+
+    fn to(url: &str, route: Route) -> Target {
+        let mut target = Target::new(Origin::try_from(&url.parse().unwrap()).unwrap());
+        target.route = route;
+        target
+    }
+
+    /// The origin under which connections are kept.
+    fn kept_under(target: Target) -> String {
+        target.shared_by_origins().origin.to_string()
+    }
+
+    #[test]
+    fn origins_share_connections_to_a_proxy_that_forwards_and_no_others() {
+        let (p, q, socks) = ("http://p:8080", "https://q:8443", "socks5://s:1080");
+        let both = format!("{p} {q}");
+        let (chain, no_chain) = (format!("{socks} {p}"), format!("{p} {socks}"));
+        let (either, or_direct) = (format!("{p} | {q}"), format!("{p} | direct"));
+        let (or_socks, twice) = (format!("{p} | {socks}"), format!("{chain} | {q}"));
+        let table = [
+            ("http://a/", p, "http://p:8080"),
+            ("http://a/", q, "http://q:8443"),
+            ("http://a/", "http://p", "http://p"),
+            ("http://a/", "https://p", "http://p:443"),
+            ("https://a/", p, "https://a"),
+            ("ws://a/", p, "ws://a"),
+            ("wss://a/", p, "wss://a"),
+            ("http://a/", "direct", "http://a"),
+            ("http://a/", socks, "http://a"),
+            ("http://a/", &both, "http://q:8443"),
+            ("http://a/", &chain, "http://p:8080"),
+            ("http://a/", &no_chain, "http://a"),
+            ("http://a/", &either, "http://p:8080"),
+            ("http://a/", &twice, "http://p:8080"),
+            ("http://a/", &or_direct, "http://a"),
+            ("http://a/", &or_socks, "http://a"),
+            ("https://a/", &either, "https://a"),
+        ];
+        for (url, way, origin) in table {
+            assert_eq!(kept_under(to(url, route(way))), origin, "{url} {way}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_spoken_decides_whether_it_is_forwarded() {
+        use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge, Negotiated};
+        let table = [
+            (Negotiated, "http://p:8080"),
+            (Http1Only, "http://p:8080"),
+            (Http2Only, "http://p:8080"),
+            (Http2PriorKnowledge, "http://a"),
+        ];
+        for (protocols, origin) in table {
+            let mut target = to("http://a/", route("http://p:8080"));
+            target.protocols = protocols;
+            assert_eq!(kept_under(target), origin, "{protocols:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_tunnels_is_not_shared() {
+        let proxy = Proxy::new("http://p:8080").unwrap().tunnel_http(true);
+        assert_eq!(kept_under(to("http://a/", proxy.into())), "http://a");
+    }
+
+    #[test]
+    fn undecided_and_local_routes_are_left_alone() {
+        for route in [Route::Any, Route::Unix(Path::new("/socket").into())] {
+            assert_eq!(kept_under(to("http://a/", route)), "http://a");
+        }
+    }
+
+    #[test]
+    fn all_but_the_origin_stays_part_of_the_key() {
+        let proxy = |url| Proxy::new(url).unwrap();
+        let shared = |url, proxy: Proxy| to(url, proxy.into()).shared_by_origins();
+        let one = shared("http://a/", proxy("http://me:1@p"));
+        assert_eq!(one, shared("http://b:81/", proxy("http://me:1@p")));
+        assert_ne!(one, shared("http://a/", proxy("http://me:2@p")));
+        assert_ne!(one, shared("http://a/", proxy("http://p")));
+        assert_ne!(
+            shared("http://a/", proxy("https://p:80")),
+            shared("http://a/", proxy("http://p"))
+        );
+        let mut elsewhere = to("http://a/", proxy("http://me:1@p").into());
+        elsewhere.local_address = Some([127, 0, 0, 1].into());
+        assert_ne!(one, elsewhere.shared_by_origins());
+    }
 }

@@ -13,15 +13,22 @@ use tokio::{
     io::{DuplexStream, duplex},
     time::Instant,
 };
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt, layer::util::Stack};
 use tower_transport::{
     Error,
     connect::{ConnectRetry, ConnectRetryLayer, Connected},
     error::BoxError,
+    proxy::Socks5Layer,
     target::{Origin, Target},
 };
 
-use crate::support::targets::{io_kind, target};
+use crate::support::{
+    socks_proxy::{
+        Step::{HangUp, Hear, Say},
+        connect, proxy,
+    },
+    targets::{io_kind, target},
+};
 
 /// Fails as often as it was told to, and notes when it was called. It panics if it is called before it is ready.
 struct Failing {
@@ -123,6 +130,28 @@ async fn an_error_that_will_not_pass_is_final() {
     let error = connector.retried(3).oneshot(target("http://example.com/")).await.unwrap_err();
     assert!(error.is_builder());
     assert_eq!(connector.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_is_asked_again_unless_it_has_said_no_for_good() {
+    let mute = [Hear(3), HangUp];
+    let table: [(&[u8], usize); 6] = [
+        (b"\x05\x00\x05\x01", 3),
+        (b"\x05\x00\x05\x05", 3),
+        (b"\x05\x00\x05\x02", 1),
+        (b"\x05\x00\x05\x08", 1),
+        (b"\x05\xff", 1),
+        (b"HTTP/1.1 400", 1),
+    ];
+    let said = table.map(|(said, attempts)| (vec![Hear(3), Say(said.to_vec())], attempts));
+    for (script, attempts) in said.into_iter().chain([(mute.to_vec(), 3)]) {
+        let socks = Socks5Layer::new(proxy("socks5h://proxy.example"));
+        let layer = Stack::new(socks, ConnectRetryLayer::new(2));
+        let scripts = vec![script.clone(); 4];
+        let (outcome, proxy) = connect(layer, scripts, "http://example.com/").await;
+        assert!(outcome.unwrap_err().is_proxy());
+        assert_eq!(proxy.heard().await.len(), attempts, "{script:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

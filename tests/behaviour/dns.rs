@@ -23,16 +23,8 @@ use tower_transport::{
 
 use crate::support::{
     hosts::{listening, refusing},
-    targets::{io_kind, ips, target},
+    targets::{io_kind, ips, never_asked, target},
 };
-
-/// A resolver that nobody may ask.
-fn never_asked() -> impl tower_transport::connect::Resolve + Clone + Send + 'static {
-    service_fn(|name: Name| async move {
-        assert_eq!(name.as_str(), "nobody may ask");
-        Ok::<[SocketAddr; 0], Infallible>([])
-    })
-}
 
 /// A resolver that must be ready before it is asked, and becomes so at the second try.
 #[derive(Clone, Default)]

@@ -4,6 +4,7 @@ mod http1;
 #[cfg(feature = "http2")]
 mod http2;
 mod keeping;
-mod script;
+pub(crate) mod script;
+mod socks;
 #[cfg(all(feature = "http2", feature = "_rustls"))]
 mod tls;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests own the runtime")]
 
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod abandoned_dials;
 mod adapters;
 #[cfg(all(feature = "hyper-util", feature = "tokio"))]
 mod adapters_hyper_util;
@@ -33,6 +35,8 @@ mod early_response;
 mod ecosystem;
 #[cfg(feature = "http1")]
 mod expiry;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod forward;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
 #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -52,6 +56,8 @@ mod own_connection;
 mod reuse;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod runtimes;
+mod socks4;
+mod socks5;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod stale_connection;
 mod support;

@@ -1,5 +1,7 @@
 //! Doubles and scenes that several behaviours share.
 
+#[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod forwarding;
 #[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
 pub(crate) mod frames;
 #[cfg(feature = "http1")]
@@ -22,6 +24,7 @@ pub(crate) mod plug;
 pub(crate) mod scene;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 pub(crate) mod scripted;
+pub(crate) mod socks_proxy;
 pub(crate) mod targets;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
 pub(crate) mod tls_peer;

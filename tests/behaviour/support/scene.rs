@@ -95,17 +95,7 @@ impl Scene {
         settings: impl FnOnce(MemoryConnector, TransportBuilder) -> TransportBuilder,
     ) -> Self {
         let origin = Origin::new(script);
-        let (connector, mut listener) = MemoryConnector::pair();
-        tokio::spawn({
-            let origin = origin.clone();
-            async move {
-                while let Some((stream, _)) = listener.accept().await {
-                    let (origin, connection) = (origin.clone(), origin.accept());
-                    tokio::spawn(async move { origin.play(connection, stream).await });
-                }
-            }
-        });
-        let builder = settings(connector, Transport::builder().max_connections(1));
+        let builder = settings(origin.listen(), Transport::builder().max_connections(1));
         let (transport, host) = (builder.build().unwrap(), "origin.example:80".into());
         Self { transport, origin, host, scheme: "http", _server: None }
     }

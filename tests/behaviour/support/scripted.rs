@@ -15,6 +15,7 @@ use tokio::{
     net::TcpStream,
     sync::Semaphore,
 };
+use tower_transport::connect::MemoryConnector;
 
 #[cfg(feature = "http2")]
 use super::frames::{self, ACK, DATA, END_STREAM, HEADERS, PING, WINDOW_UPDATE};
@@ -166,6 +167,19 @@ impl Origin {
     /// A connection has come: its number.
     pub(crate) fn accept(&self) -> usize {
         self.accepted.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Plays its scripts in this runtime, so that the clock can be paused.
+    pub(crate) fn listen(self: &Arc<Self>) -> MemoryConnector {
+        let (connector, mut listener) = MemoryConnector::pair();
+        let origin = self.clone();
+        tokio::spawn(async move {
+            while let Some((stream, _)) = listener.accept().await {
+                let (origin, connection) = (origin.clone(), origin.accept());
+                tokio::spawn(async move { origin.play(connection, stream).await });
+            }
+        });
+        connector
     }
 
     /// Plays the script of this connection.

@@ -1,8 +1,17 @@
 //! Whom tests connect to, and what went wrong.
 
-use std::{error::Error as StdError, io, net::IpAddr};
+use std::{
+    convert::Infallible,
+    error::Error as StdError,
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
-use tower_transport::target::{Origin, Target};
+use tower::service_fn;
+use tower_transport::{
+    connect::{Name, Resolve},
+    target::{Origin, Target},
+};
 
 /// The target of a URL.
 pub(crate) fn target(url: &str) -> Target {
@@ -12,6 +21,14 @@ pub(crate) fn target(url: &str) -> Target {
 /// The addresses as a resolver takes them.
 pub(crate) fn ips<const N: usize>(ips: [&str; N]) -> [IpAddr; N] {
     ips.map(|ip| ip.parse().unwrap())
+}
+
+/// A resolver that nobody may ask.
+pub(crate) fn never_asked() -> impl Resolve + Clone + Send + 'static {
+    service_fn(|name: Name| async move {
+        assert_eq!(name.as_str(), "nobody may ask");
+        Ok::<[SocketAddr; 0], Infallible>([])
+    })
 }
 
 /// The kind of the I/O error that is somewhere below an error.

@@ -160,3 +160,6 @@ impl Authorization {
         Error::new(Kind::Protocol, text).by_proxy(ProxyFault::Refused(Arc::new(refusal)))
     }
 }
+
+#[cfg(test)]
+mod tests;

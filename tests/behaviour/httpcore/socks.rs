@@ -1,0 +1,118 @@
+//! Whole requests through a SOCKS 5 proxy.
+
+use std::error::Error as _;
+
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::{Layer, ServiceBuilder};
+use tower_transport::{
+    Body, Error, RequestExt, Transport,
+    negotiate::NegotiateLayer,
+    pool::PoolLayer,
+    proxy::{Socks5Error, Socks5Layer},
+    rt::Runtime,
+};
+
+use super::script::{HELLO, rows};
+use crate::support::{
+    given_runtime,
+    origin::settle,
+    socks_proxy::{
+        Script, SocksProxy,
+        Step::{self, Hear, HearHead, Say},
+        proxy,
+    },
+};
+
+const REPLY: &[u8] = b"\x05\x00\x00\x01\xff\x00\x00\x01\x00\x50";
+const REQUEST: Step = Hear(7 + "example.com".len());
+
+/// Through a proxy that plays these scripts.
+fn through(url: &str, scripts: Vec<Script>) -> (Transport, SocksProxy) {
+    let (socks, connector) = SocksProxy::start(scripts);
+    let connector = Socks5Layer::new(proxy(url)).layer(connector);
+    (given_runtime::transport().connector(connector).build().unwrap(), socks)
+}
+
+fn say(bytes: &[u8]) -> Step {
+    Say(bytes.to_vec())
+}
+
+/// Lets us in, and has an origin behind it that answers twice.
+fn connects() -> Script {
+    let origin = [HearHead, say(HELLO.as_bytes()), HearHead, say(HELLO.as_bytes())];
+    [Hear(3), say(b"\x05\x00"), REQUEST, say(REPLY)].into_iter().chain(origin).collect()
+}
+
+async fn get(transport: &Transport, url: &str) -> Result<Vec<String>, Error> {
+    let mut body = transport.stream("GET", url).await?.into_body();
+    let during = rows(transport);
+    assert_eq!(body.read().await?, "Hello, world!");
+    Ok(during)
+}
+
+/// What a request fails with, which leaves no connection.
+async fn refused(url: &str, script: Script) -> Socks5Error {
+    let (transport, socks) = through(url, vec![script]);
+    let error = get(&transport, "http://example.com/").await.unwrap_err();
+    assert!(error.is_proxy() && !error.was_sent(), "{error:?}");
+    settle().await;
+    assert!(rows(&transport).is_empty(), "{transport}");
+    socks.heard().await;
+    *error.source().unwrap().downcast_ref().unwrap()
+}
+
+#[tokio::test]
+async fn connections_through_a_proxy_are_kept_for_their_origin() {
+    let (transport, _socks) = through("socks5h://localhost:8080", vec![connects(), connects()]);
+    for request in 1..=2 {
+        let during = get(&transport, "http://example.com/").await.unwrap();
+        assert_eq!(during, [format!("example.com:80 HTTP/1.1 Active {request}")]);
+        assert_eq!(rows(&transport), [format!("example.com:80 HTTP/1.1 Idle {request}")]);
+    }
+    get(&transport, "http://elsewhere.x/").await.unwrap();
+    assert_eq!(rows(&transport).len(), 2);
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_to_know_who_we_are_is_told() {
+    let auth = [Hear(4), say(b"\x05\x02"), Hear(3 + 8 + 8), say(b"\x01\x00")];
+    let script = auth.into_iter().chain(connects().into_iter().skip(2)).collect();
+    let (transport, _socks) = through("socks5h://username:password@localhost:8080", vec![script]);
+    get(&transport, "http://example.com/").await.unwrap();
+    assert_eq!(rows(&transport), ["example.com:80 HTTP/1.1 Idle 1"]);
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_connect_leaves_no_connection() {
+    let reply = b"\x05\x05\x00\x01\0\0\0\0\0\0";
+    let script = vec![Hear(3), say(b"\x05\x00"), REQUEST, say(reply)];
+    let error = refused("socks5h://localhost:8080", script).await;
+    assert_eq!(error, Socks5Error::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_proxy_that_asks_who_nobody_is_leaves_no_connection() {
+    let error = refused("socks5h://localhost:8080", vec![Hear(3), say(b"\x05\x02")]).await;
+    assert_eq!(error, Socks5Error::MethodNotOffered(2));
+    assert!(error.to_string().contains("user and password"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_leaves_no_connection() {
+    let script = vec![Hear(4), say(b"\x05\x02"), Hear(3 + 8 + 7), say(b"\x01\x01")];
+    let error = refused("socks5h://username:invalid@localhost:8080", script).await;
+    assert_eq!(error, Socks5Error::CredentialsRefused);
+}
+
+#[tokio::test]
+async fn the_layer_stands_in_a_stack_of_layers() {
+    let (_socks, connector) = SocksProxy::start(vec![connects()]);
+    let runtime = Runtime::new(TokioExecutor::new(), TokioTimer::new());
+    let stack = ServiceBuilder::new()
+        .layer(PoolLayer::<Body>::new().runtime(runtime.clone()))
+        .layer(NegotiateLayer::new().runtime(runtime))
+        .layer(Socks5Layer::new(proxy("socks5h://proxy.example")))
+        .service(connector);
+    let response = stack.request("GET", "http://example.com/").await.unwrap();
+    assert_eq!(response.body(), "Hello, world!");
+}
