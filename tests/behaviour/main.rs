@@ -69,6 +69,12 @@ mod tls;
 mod tls_disabled;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tls_faults;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod tunnel;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod tunnel_cancellation;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod tunnel_faults;
 #[cfg(all(unix, feature = "tokio"))]
 mod unix;
 #[cfg(all(feature = "http1", feature = "tokio"))]

@@ -126,7 +126,7 @@ async fn an_answer_that_is_not_socks_4_is_an_error_of_the_protocol() {
     for (script, version) in table {
         let error = refused(script.clone()).await;
         assert_eq!(cause(&error), Socks4Error::WrongVersion(*version));
-        assert!(error.is_protocol() && !error.is_connect(), "{error:?}");
+        assert!(error.is_protocol() && error.is_proxy(), "{error:?}");
     }
 }
 

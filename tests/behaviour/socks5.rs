@@ -185,7 +185,7 @@ async fn an_answer_that_is_not_socks_5_is_an_error_of_the_protocol() {
     for (script, expected) in table {
         let error = refused(script.clone()).await;
         assert_eq!(cause(&error), *expected);
-        assert!(error.is_protocol() && !error.is_connect(), "{error:?}");
+        assert!(error.is_protocol() && error.is_proxy(), "{error:?}");
     }
 }
 
@@ -334,11 +334,12 @@ async fn the_error_is_of_the_last_address_that_the_proxy_has_tried() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_cannot_be_reached_is_an_error_of_the_connector() {
+async fn a_proxy_that_cannot_be_reached_is_named() {
     let (outcome, _) = connect(remote("socks5h://proxy.example"), vec![], URL).await;
     let error = outcome.unwrap_err();
     assert_eq!(io_kind(&error), Some(io::ErrorKind::ConnectionRefused));
-    assert_eq!(error.to_string(), "connecting to proxy.example:1080");
+    assert!(error.is_proxy() && error.is_connect() && !error.was_sent());
+    assert_eq!(error.to_string(), "connecting to the proxy socks5h://proxy.example:1080");
 }
 
 #[tokio::test]

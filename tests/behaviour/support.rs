@@ -16,10 +16,16 @@ pub(crate) mod given_runtime;
 pub(crate) mod hello;
 #[cfg(feature = "tokio")]
 pub(crate) mod hosts;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod moments;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+pub(crate) mod net;
 #[cfg(feature = "http1")]
 pub(crate) mod origin;
 #[cfg(any(all(feature = "http1", feature = "http2"), not(feature = "_rustls")))]
 pub(crate) mod plug;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+pub(crate) mod proxy;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 pub(crate) mod scene;
 #[cfg(all(feature = "http1", feature = "tokio"))]

@@ -1,7 +1,9 @@
 //! The proxy wants to know who we are.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::stream;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tower_transport::{
     Body, RequestExt,
     auth::{Authenticate, Authorizing},
@@ -31,9 +33,18 @@ fn asking(with: impl Into<Vec<Step>>) -> Script {
     first(steps)
 }
 
+/// Says something else whenever it is asked.
+fn inventive() -> impl Authenticate {
+    let said = AtomicUsize::new(0);
+    move |_: &Authorizing<'_>| {
+        let token = format!("Token {}", said.fetch_add(1, Ordering::Relaxed));
+        HeaderValue::try_from(token).ok()
+    }
+}
+
 /// Says the same whatever it is asked.
 fn stubborn() -> impl Authenticate {
-    |_: &Authorizing<'_>| Some(http::HeaderValue::from_static("Token secret"))
+    |_: &Authorizing<'_>| Some(HeaderValue::from_static("Token secret"))
 }
 
 #[tokio::test]
@@ -160,7 +171,7 @@ async fn a_refusal_to_which_nothing_better_can_be_said_is_the_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_is_never_content_is_not_asked_for_ever() {
     let script: Script = Box::new(|_| vec![vec![Head, say(ASKED)]; 100].concat());
-    let (client, origin) = scripted(&proxy(PROXY).authenticate(stubborn()), script);
+    let (client, origin) = scripted(&proxy(PROXY).authenticate(inventive()), script);
     let error = client.request("GET", "http://a.example/").await.unwrap_err();
     assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
     assert_eq!((origin.heads().len(), origin.accepted()), (10, 1));

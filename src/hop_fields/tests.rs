@@ -150,7 +150,9 @@ fn outcome(proxy: &Proxy, fields: Fields<'_>, status: u16) -> Result<(), Error> 
 
 #[test]
 fn a_407_to_which_there_is_an_answer_is_an_error_that_says_it_all() {
-    let hook = |_: &Authorizing<'_>| Some(HeaderValue::from_static("Token secret"));
+    let hook = |asked: &Authorizing<'_>| {
+        (!asked.challenge.is_empty()).then_some(HeaderValue::from_static("Token secret"))
+    };
     let proxy = proxy("http://proxy.example:3128").authenticate(hook);
     let error = outcome(&proxy, &[], 407).unwrap_err();
     assert_eq!(

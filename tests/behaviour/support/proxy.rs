@@ -1,0 +1,68 @@
+//! Scripted peers that are proxy and origin in one: what follows a tunnel is on the same bytes.
+
+use bytes::Bytes;
+use http::Response;
+use tower_transport::{
+    Error, RequestExt,
+    target::{Proxy, ProxyOverride},
+    transport::TransportBuilder,
+};
+
+use super::{
+    scene::Scene,
+    scripted::{
+        Script,
+        Step::{self, Head, Serve},
+        say,
+    },
+};
+
+/// The shortest answer that opens a tunnel.
+pub(crate) const OPEN: &str = "HTTP/1.1 200 OK\r\n\r\n";
+
+/// A proxy through which `http` origins, too, are reached by a tunnel.
+pub(crate) fn proxy() -> Proxy {
+    tunneling("http://proxy.example:8080")
+}
+
+/// The proxy at this URL, with tunnels for all.
+pub(crate) fn tunneling(url: &str) -> Proxy {
+    url.parse::<Proxy>().unwrap().tunnel_http(true)
+}
+
+/// What a good proxy does, and the origin behind it.
+pub(crate) fn good() -> Vec<Step> {
+    vec![Head, say(OPEN), Serve]
+}
+
+/// As many connections as there are scripts see these, the others a good proxy.
+pub(crate) fn each_tunnel(scripts: Vec<Vec<Step>>) -> Script {
+    Box::new(move |connection| scripts.get(connection).cloned().unwrap_or_else(good))
+}
+
+impl Scene {
+    /// In memory, through a proxy whose first connection sees these steps.
+    pub(crate) fn tunnel(steps: impl Into<Vec<Step>>) -> Self {
+        Self::tunnel_through(proxy(), vec![steps.into()])
+    }
+
+    /// In memory, through this proxy.
+    pub(crate) fn tunnel_through(proxy: Proxy, scripts: Vec<Vec<Step>>) -> Self {
+        Self::tunnel_with(scripts, |builder| builder.proxy(proxy))
+    }
+
+    /// In memory, with settings.
+    pub(crate) fn tunnel_with(
+        scripts: Vec<Vec<Step>>,
+        settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self {
+        Self::memory_with(each_tunnel(scripts), settings)
+    }
+
+    /// Over TCP, through a proxy on the port of the scene.
+    pub(crate) async fn get_through_its_own_port(&self) -> Result<Response<Bytes>, Error> {
+        let proxy = tunneling(&format!("http://{}", self.host));
+        let request = self.transport.request("GET", self.url("/"));
+        request.extension(ProxyOverride::to(proxy)).await
+    }
+}

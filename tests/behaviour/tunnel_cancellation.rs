@@ -1,0 +1,173 @@
+//! A tunnel that is given up at any moment leaves nothing behind: no place taken, no socket open.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tower::{Layer, Service, ServiceExt};
+use tower_transport::{
+    connect::Connect,
+    proxy::{Tunnel, TunnelLayer},
+    target::{Protocols, Proxy, Target},
+};
+
+use crate::support::{
+    moments::{at_every_moment, get, polled, post, queued, second},
+    net::{Does, Net, Peer},
+    origin::settle,
+    proxy::{OPEN, proxy},
+    scene::Scene,
+    scripted::{
+        Step::{self, Head, Serve, Turn},
+        say,
+    },
+    targets::target,
+};
+
+/// A proxy that answers in pieces, and an origin that does.
+fn piecemeal() -> Scene {
+    let tunnel = ["HTTP/1.1 20", "0 OK\r\nVia: x", "\r\n\r\n"];
+    let answer = ["HTTP/1.1 20", "0 OK\r\nContent-", "Length: 5\r\n\r\n", "he", "llo"];
+    let said = |pieces: &[&'static str]| -> Vec<Step> {
+        pieces.iter().flat_map(|piece| [Turn, Turn, Turn, say(*piece)]).collect()
+    };
+    Scene::tunnel([vec![Head], said(&tunnel), vec![Head], said(&answer), vec![Serve]].concat())
+}
+
+/// A proxy that wants to know who we are, first.
+fn asked_again() -> Scene {
+    let who = "HTTP/1.1 407 Who\r\nContent-Length: 4\r\n\r\nwho?";
+    let steps = [Head, Turn, say(who), Turn, Head, Turn, Turn, say(OPEN), Turn, Serve];
+    let answers = |asked: &tower_transport::auth::Authorizing<'_>| {
+        (!asked.challenge.is_empty()).then(|| "Custom me".parse().unwrap())
+    };
+    Scene::tunnel_through(proxy().authenticate(answers), vec![steps.into()])
+}
+
+/// A proxy that refuses, so that the pool connects again.
+fn refusing() -> Scene {
+    let answer = ["HTTP/1.1 403 No\r\n", "Content-Length: 4\r\n\r\n", "ev", "il"];
+    let steps = answer.into_iter().flat_map(|piece| [Turn, Turn, say(piece)]);
+    Scene::tunnel([Head].into_iter().chain(steps).collect::<Vec<_>>())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_through_a_tunnel_leaves_nothing_behind() {
+    at_every_moment(piecemeal, get).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_through_a_tunnel_leaves_nothing_behind() {
+    at_every_moment(piecemeal, post).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_request_through_a_tunnel_leaves_nothing_behind() {
+    at_every_moment(piecemeal, second).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_line_for_a_tunnel_leaves_nothing_behind() {
+    at_every_moment(piecemeal, queued).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_asks_again_leaves_nothing_behind() {
+    at_every_moment(asked_again, get).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_leaves_nothing_behind() {
+    fn tried(scene: &Scene) -> crate::support::moments::Sent {
+        let request = tower_transport::RequestExt::request(&scene.transport, "GET", scene.url("/"));
+        Box::pin(async move { assert!(request.await.unwrap_err().is_proxy()) })
+    }
+    at_every_moment(refusing, tried).await;
+}
+
+/// A tunnel alone, with no pool of requests above it, and those whom it reaches.
+struct Alone {
+    tunnel: Tunnel,
+    proxy: Arc<Peer>,
+    origin: Arc<Peer>,
+}
+
+impl Alone {
+    fn http1() -> Self {
+        let net = Net::new();
+        let peer = net.plain("proxy.example:8080", Does::Tunnel);
+        Self::through(&net, peer, proxy())
+    }
+
+    fn http2() -> Self {
+        let net = Net::new();
+        let peer = net.http2("proxy.example:8080", Does::Tunnel);
+        Self::through(&net, peer, proxy().protocols(Protocols::Http2PriorKnowledge))
+    }
+
+    fn through(net: &Net, peer: Arc<Peer>, proxy: Proxy) -> Self {
+        let origin = net.plain("origin.example:80", Does::Serve);
+        let tunnel = TunnelLayer::new(proxy).layer(slow(net.connector()));
+        Self { tunnel, proxy: peer, origin }
+    }
+}
+
+/// Connections that take their time.
+fn slow<C>(connector: C) -> impl Connect<Target> + Clone + Send + 'static
+where
+    C: Connect<Target, Future: Send> + Clone + Send + Sync + 'static,
+{
+    tower::service_fn(move |target| {
+        let connector = connector.clone();
+        async move {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            connector.oneshot(target).await
+        }
+    })
+}
+
+/// Gives a tunnel up after its first poll, another after its second, until one is open; `left` is what the proxy has open
+/// then.
+async fn at_every_poll(alone: fn() -> Alone, left: usize) {
+    for times in 1.. {
+        let mut scene = alone();
+        let mut future = scene.tunnel.call(target("http://origin.example/"));
+        let outcome = polled(&mut future, times).await;
+        drop(future);
+        let is_over = outcome.map(|connected| drop(connected.unwrap())).is_some();
+        settle().await;
+        assert_eq!(scene.origin.open(), 0, "after {times} polls");
+        assert!(scene.proxy.open() <= left, "after {times} polls");
+        if is_over {
+            return assert!(times > 1, "it was never dropped");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_alone_closes_all_that_it_opened() {
+    at_every_poll(Alone::http1, 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_over_http2_keeps_no_more_than_the_connection_to_the_proxy() {
+    at_every_poll(Alone::http2, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_idle_is_closed_with_the_last_handle_or_in_time() {
+    let mut scene = Alone::http2();
+    let connected = scene.tunnel.call(target("http://origin.example/")).await.unwrap();
+    drop(connected);
+    settle().await;
+    assert_eq!(scene.proxy.open(), 1);
+    let mut other = scene.tunnel.clone();
+    drop(scene.tunnel);
+    settle().await;
+    assert_eq!(scene.proxy.open(), 1);
+    assert!(other.call(target("http://origin.example/")).now_or_never().is_none());
+    drop(other);
+    settle().await;
+    assert_eq!(scene.proxy.open(), 0);
+}
