@@ -64,7 +64,7 @@ async fn who_is_not_known_is_refused() {
     for access in [BASIC, DIGEST] {
         for user in ["", "user:wrong@"] {
             let running = nghttpx(Squid::open_to(access).await, user).await;
-            let error = running.refusal(&origin).await;
+            let error = running.fails(&origin).await;
             assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
         }
     }
