@@ -138,16 +138,13 @@ impl Authorization {
         if response.status() != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Ok(());
         }
-        let next = self.proxy.authenticator().next(&Authorizing {
+        let has_better = self.proxy.authenticator().prepare(&Authorizing {
             method: &self.method,
             target: &self.target,
             challenge: response.headers(),
             refused: self.said.as_ref(),
         });
-        match next {
-            Some(_better) => Err(self.refused(response)),
-            None => Ok(()),
-        }
+        if has_better { Err(self.refused(response)) } else { Ok(()) }
     }
 
     fn refused<B>(&self, response: &Response<B>) -> Error {

@@ -26,6 +26,7 @@
 //! | a version other than 1.0 and 1.1 | protocol error |
 //! | 1xx (RFC 9110 §15.2) | passed over, or told to `hyper::ext::on_informational`; counted as head |
 //! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
+//! | a refusal of `CONNECT`, other than 407 | the connection is closed: nobody asks again |
 //! | 204 to `CONNECT` (RFC 9110 §9.3.6) | a tunnel as any 2xx; shown as 200, because hyper would take it for a message |
 //! | anything after the end of an answer | the connection is closed, the answer stands |
 //! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |

@@ -97,6 +97,12 @@ impl<B> NegotiateLayer<B> {
         self
     }
 
+    /// The same for connections to a proxy, on which tunnels are opened.
+    pub(crate) fn for_tunnels(mut self) -> Self {
+        self.config.http2 = self.config.http2.for_tunnels();
+        self
+    }
+
     /// Where the tasks of connections run: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.config.runtime = runtime;

@@ -3,10 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    net::IpAddr,
-    path::{Path, PathBuf},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,22 +17,21 @@ use crate::{
     body::Body,
     connect::{Connect, ConnectRetryLayer},
     error::{BoxError, Error},
-    http1::Http1Config,
-    http2::Http2Config,
     negotiate::{HttpConnection, NegotiateLayer},
-    options::Timeouts,
     pool::{Checkout, Pool, PoolLayer, Stats},
-    proxy::{Proxied, ProxyLayer, ProxyRules},
-    rt::Runtime,
-    target::{Origin, Protocols, Proxy, Route, Target},
-    tls::{TlsConfig, TlsLayer},
+    proxy::{Proxied, ProxyLayer},
+    target::Target,
+    tls::TlsLayer,
 };
 
+mod builder;
 #[cfg(feature = "tokio")]
 mod direct;
 #[cfg(not(feature = "tokio"))]
 #[path = "transport/no_direct.rs"]
 mod direct;
+
+pub use builder::TransportBuilder;
 
 /// The whole stack as one service: pool, negotiation, TLS, proxies and TCP.
 ///
@@ -59,42 +55,6 @@ pub struct Transport {
 
 type HttpPool = Pool<HttpConnection<Body>, Body>;
 
-/// What a [`Transport`] is made of.
-///
-/// Every setting acts on every route, or [`build`](Self::build) says that it cannot.
-#[must_use = "a transport is made by `build`"]
-pub struct TransportBuilder {
-    pool: PoolLayer<Body>,
-    negotiate: NegotiateLayer<Body>,
-    tls: TlsConfig,
-    retries: u32,
-    timeouts: Timeouts,
-    grace: Duration,
-    runtime: Runtime,
-    base: Base,
-    connector: Connector,
-    resolves: bool,
-    mistake: Option<&'static str>,
-}
-
-/// What every target starts from.
-#[derive(Clone, Default)]
-struct Base {
-    protocols: Option<Protocols>,
-    unix_socket: Option<Arc<Path>>,
-    proxies: Option<ProxyRules>,
-    local_address: Option<IpAddr>,
-}
-
-/// The innermost part of the stack, and how the rest is put around it.
-enum Connector {
-    Default,
-    Given(Over),
-}
-
-/// Puts the layers over a connector, which is to keep to these.
-type Over = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> (HttpPool, Proxied) + Send>;
-
 /// The layers, outermost first.
 struct Stack {
     pool: PoolLayer<Body>,
@@ -117,33 +77,21 @@ impl Stack {
 }
 
 impl Transport {
-    /// HTTP/2 and HTTP/1.1, 100 connections, the platform's trust, and the [timeouts](Timeouts) that are strict by
-    /// default.
+    /// HTTP/2 and HTTP/1.1, 100 connections, the platform's trust, and the [timeouts](crate::options::Timeouts) that are
+    /// strict by default.
     pub fn new() -> Self {
         Self::builder().assemble()
     }
 
     /// One that keeps no connection.
     #[cfg(feature = "tokio")]
-    pub(crate) fn unpooled(tls: TlsConfig) -> Self {
+    pub(crate) fn unpooled(tls: crate::tls::TlsConfig) -> Self {
         Self::builder().max_idle(0).tls(tls).assemble()
     }
 
     /// What can be set, each with its default.
     pub fn builder() -> TransportBuilder {
-        TransportBuilder {
-            pool: PoolLayer::new(),
-            negotiate: NegotiateLayer::new(),
-            tls: TlsConfig::default(),
-            retries: 0,
-            timeouts: Timeouts::default(),
-            grace: Duration::from_secs(30),
-            runtime: Runtime::default(),
-            base: Base::default(),
-            connector: Connector::Default,
-            resolves: false,
-            mistake: None,
-        }
+        TransportBuilder::new()
     }
 
     /// What there is at this moment: requests, connections, and a row for each of those.
@@ -168,252 +116,6 @@ impl Transport {
 impl Default for Transport {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl TransportBuilder {
-    /// How many connections may be open at once: see [`PoolLayer::max_connections`].
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        if connections == 0 {
-            self.mistake = Some("max_connections is 0: nothing could be sent");
-        }
-        self.pool = self.pool.max_connections(connections);
-        self
-    }
-
-    /// How many of them to one host: see [`PoolLayer::max_connections_per_key`].
-    pub fn max_connections_per_host(mut self, connections: usize) -> Self {
-        if connections == 0 {
-            self.mistake = Some("max_connections_per_host is 0: nothing could be sent");
-        }
-        self.pool = self.pool.max_connections_per_key(connections);
-        self
-    }
-
-    /// How many connections may be idle: see [`PoolLayer::max_idle`].
-    pub fn max_idle(mut self, connections: usize) -> Self {
-        self.pool = self.pool.max_idle(connections);
-        self
-    }
-
-    /// How long a connection may be idle, 90 s by default: see [`PoolLayer::idle_timeout`].
-    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.pool = self.pool.idle_timeout(timeout);
-        self
-    }
-
-    /// How old a connection may be: see [`PoolLayer::max_age`].
-    pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
-        self.pool = self.pool.max_age(age);
-        self
-    }
-
-    /// How many requests a connection may serve: see [`PoolLayer::max_requests`].
-    pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
-        self.pool = self.pool.max_requests(requests);
-        self
-    }
-
-    /// How many requests may wait for a connection: see [`PoolLayer::max_waiters`].
-    pub fn max_waiters(mut self, waiters: usize) -> Self {
-        self.pool = self.pool.max_waiters(waiters);
-        self
-    }
-
-    /// How often a connection that could not be made is tried again, after 0, 0.5, 1, 2, 4 … seconds: not at all by
-    /// default. Requests are not what is tried again here.
-    pub fn connect_retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
-        self
-    }
-
-    /// Speaks HTTP/1.1 and offers nothing else.
-    pub fn http1_only(self) -> Self {
-        self.protocols(Protocols::Http1Only)
-    }
-
-    /// Speaks HTTP/2 chosen by ALPN, and nothing else. Targets without TLS are an error.
-    pub fn http2_only(self) -> Self {
-        self.protocols(Protocols::Http2Only)
-    }
-
-    /// Speaks HTTP/2 without asking, also without TLS.
-    pub fn http2_prior_knowledge(self) -> Self {
-        self.protocols(Protocols::Http2PriorKnowledge)
-    }
-
-    fn protocols(mut self, protocols: Protocols) -> Self {
-        if self.base.protocols.is_some_and(|before| before != protocols) {
-            self.mistake = Some("two settings say which protocol alone is to be spoken");
-        }
-        self.base.protocols = Some(protocols);
-        self
-    }
-
-    /// What HTTP/1.1 connections keep to.
-    pub fn http1(mut self, config: Http1Config) -> Self {
-        self.negotiate = self.negotiate.http1(config);
-        self
-    }
-
-    /// What HTTP/2 connections keep to.
-    pub fn http2(mut self, config: Http2Config) -> Self {
-        self.negotiate = self.negotiate.http2(config);
-        self
-    }
-
-    /// Whom TLS trusts, and who we are to it: by default the platform's roots, and nobody.
-    pub fn tls(mut self, tls: TlsConfig) -> Self {
-        self.tls = tls;
-        self
-    }
-
-    /// The local address to connect from: by default the system chooses.
-    pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
-        self.base.local_address = address.into();
-        self
-    }
-
-    /// Sends every request to this Unix socket, whatever its host is.
-    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.base.unix_socket = Some(path.into().into());
-        self
-    }
-
-    /// Sends requests through this [`Proxy`], by this [`Route`], or by [`ProxyRules`]: by default all go directly, whatever
-    /// the environment says. A request's own [`ProxyOverride`](crate::target::ProxyOverride) goes before it.
-    ///
-    /// ```
-    /// # use tower_transport::{Transport, proxy::Proxy};
-    /// # fn example() -> Result<(), tower_transport::Error> {
-    /// let proxy: Proxy = "http://user:password@proxy.example:3128".parse()?;
-    /// let transport = Transport::builder().proxy(proxy).build()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// All `http` origins whose requests a proxy forwards share their connections, and are one host to
-    /// [`max_connections_per_host`](Self::max_connections_per_host). What is set for connections holds for those to the
-    /// proxy, too, but for client certificates: those of [`tls`](Self::tls) are the origin's, a proxy has
-    /// [its own](Proxy::tls).
-    pub fn proxy(mut self, proxy: impl Into<ProxyRules>) -> Self {
-        self.base.proxies = Some(proxy.into());
-        self
-    }
-
-    /// Sends requests through all of these proxies, the nearest first.
-    pub fn proxy_chain(self, proxies: impl IntoIterator<Item = Proxy>) -> Self {
-        self.proxy(Route::through(proxies))
-    }
-
-    /// Sends requests through the proxies that the environment names now: see [`ProxyRules::from_env`].
-    pub fn proxy_from_env(self) -> Self {
-        self.proxy(ProxyRules::from_env())
-    }
-
-    /// Sends requests directly, as by default: what was said about proxies before is taken back.
-    pub fn no_proxy(mut self) -> Self {
-        self.base.proxies = None;
-        self
-    }
-
-    /// How long to wait, and for what. A request's own timeouts go before these. Connecting includes all proxies on the
-    /// way.
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
-        self
-    }
-
-    /// How long [`Transport::close`] waits for what is under way: 30 s by default.
-    pub fn close_grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
-        self
-    }
-
-    /// Where tasks and timers run: tokio, unless the crate is built without it.
-    pub fn runtime(mut self, runtime: Runtime) -> Self {
-        self.runtime = runtime;
-        self
-    }
-
-    /// Connects by a connector of yours, in place of TCP and Unix sockets. TLS, proxies and retries are put around
-    /// it; it is given the whole [`Target`], local address and route included, and where there is a proxy that of the
-    /// nearest.
-    pub fn connector<C>(mut self, connector: C) -> Self
-    where
-        C: Connect<Target> + Clone + Send + 'static,
-    {
-        self.given(Box::new(|stack, _, _| stack.over(connector)));
-        self
-    }
-
-    fn given(&mut self, over: Over) {
-        if matches!(self.connector, Connector::Given(_)) {
-            self.mistake = Some("`connector` and `resolver` exclude each other, and are set once");
-        }
-        self.connector = Connector::Given(over);
-    }
-
-    /// Puts the layers together, or says why they do not fit.
-    pub fn build(self) -> Result<Transport, Error> {
-        match self.mistake {
-            Some(mistake) => Err(Error::builder(format!("building the transport: {mistake}"))),
-            None => {
-                self.base.check()?;
-                let given = matches!(self.connector, Connector::Given(_));
-                direct::check(given, self.resolves, &self.base).map(|()| self.assemble())
-            }
-        }
-    }
-
-    fn assemble(self) -> Transport {
-        let Self {
-            pool, negotiate, tls, retries, timeouts, grace, runtime, base, connector, ..
-        } = self;
-        let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
-        let key = move |request: &Request<Body>| base.target(request);
-        let (pool, negotiate) = (pool.by(key), negotiate.runtime(runtime.clone()));
-        let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
-        let stack = Stack {
-            proxy: proxy.like(&pool, negotiate.clone()),
-            pool: pool.timeouts(timeouts).runtime(runtime.clone()),
-            negotiate,
-            retry: ConnectRetryLayer::on(runtime.clone(), retries),
-            tls: TlsLayer::new(tls),
-        };
-        let (pool, proxied) = match connector {
-            Connector::Default => direct::under(stack, timeouts, runtime),
-            Connector::Given(over) => over(stack, timeouts, runtime),
-        };
-        Transport { pool, proxied, grace }
-    }
-}
-
-impl Base {
-    fn target(&self, request: &Request<Body>) -> Result<Target, Error> {
-        let mut target = Target::new(Origin::try_from(request.uri())?);
-        target.protocols = self.protocols.unwrap_or_default();
-        target.local_address = self.local_address;
-        if let Some(path) = &self.unix_socket {
-            target.route = Route::Unix(path.clone());
-        }
-        target.read_extensions(request);
-        if target.route == Route::Any {
-            target.route = match &self.proxies {
-                Some(rules) => rules.route(&target)?,
-                None => Route::Direct,
-            };
-        }
-        Ok(target.shared_by_origins())
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        match (&self.unix_socket, &self.proxies) {
-            (Some(_), Some(_)) => {
-                Err(Error::builder("building the transport: a Unix socket is reached by no proxy"))
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -464,12 +166,6 @@ impl fmt::Display for Transport {
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
-    }
-}
-
-impl fmt::Debug for TransportBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TransportBuilder").field("pool", &self.pool).finish_non_exhaustive()
     }
 }
 

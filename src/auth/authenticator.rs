@@ -50,7 +50,7 @@ enum Asked {
     Digest,
 }
 
-/// What the user's scheme said to a challenge.
+/// What is to be said when the same is asked for again.
 struct Answered {
     method: Method,
     target: Box<str>,
@@ -89,7 +89,21 @@ impl Authenticator {
 
     /// What is said unasked, or to what was asked before.
     pub(crate) fn first(&self, method: &Method, target: &str) -> Option<HeaderValue> {
-        self.scheme_first(method, target).or_else(|| self.credentials_first(method, target))
+        let is_this = |it: &mut Answered| it.method == method && *it.target == *target;
+        let answered = self.memory().answered.take_if(is_this).map(|answered| answered.value);
+        let by_scheme = || self.scheme_first(method, target);
+        answered.or_else(by_scheme).or_else(|| self.credentials_first(method, target))
+    }
+
+    /// Whether there is anything better to say than what was refused. [`first`](Self::first) says it when the same is asked
+    /// for again: a nonce that would be counted twice by then makes a wrong password look like an old nonce.
+    pub(crate) fn prepare(&self, request: &Authorizing<'_>) -> bool {
+        let better = self.next(request);
+        let is_any = better.is_some();
+        if let Some(value) = better {
+            self.remember(request, value);
+        }
+        is_any
     }
 
     /// What is said to this challenge, after `refused` was not enough; `None` if there is nothing better to say. It is
@@ -102,14 +116,9 @@ impl Authenticator {
     }
 
     fn scheme_first(&self, method: &Method, target: &str) -> Option<HeaderValue> {
-        let scheme = self.scheme.as_ref()?;
-        let is_this = |it: &mut Answered| it.method == method && *it.target == *target;
-        let answered = self.memory().answered.take_if(is_this);
-        answered.map(|answered| answered.value).or_else(|| {
-            let challenge = &HeaderMap::new();
-            let request = Authorizing { method, target, challenge, refused: None };
-            scheme.authorize(&request).map(sensitive)
-        })
+        let challenge = &HeaderMap::new();
+        let request = Authorizing { method, target, challenge, refused: None };
+        self.scheme.as_ref()?.authorize(&request).map(sensitive)
     }
 
     fn scheme_next(&self, request: &Authorizing<'_>) -> Option<HeaderValue> {
@@ -117,12 +126,16 @@ impl Authenticator {
         if request.refused == Some(&value) {
             return None;
         }
+        self.remember(request, value.clone());
+        Some(value)
+    }
+
+    fn remember(&self, request: &Authorizing<'_>, value: HeaderValue) {
         let (method, target) = (request.method.clone(), request.target.into());
-        let answered = Answered { method, target, value: value.clone() };
+        let answered = Answered { method, target, value };
         // What was there is dropped after the lock is released: its bytes may be of a foreign type.
         let before = self.memory().answered.replace(answered);
         drop(before);
-        Some(value)
     }
 
     fn credentials_first(&self, method: &Method, target: &str) -> Option<HeaderValue> {

@@ -33,6 +33,12 @@ impl Asked {
         }
     }
 
+    /// Whether a tunnel was refused for good. Who is asked who they are may ask again, and mostly has to over the same
+    /// connection.
+    pub(super) fn is_refused_tunnel(self, status: StatusCode) -> bool {
+        self.tunnel && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    }
+
     /// What the answer is, or why it is none.
     pub(super) fn check<B>(self, response: &Response<B>) -> Result<Answer, &'static str> {
         let status = response.status();

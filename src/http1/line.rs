@@ -35,6 +35,8 @@ pub(super) enum Standing {
     Open,
     /// It stays open, but the peer speaks HTTP/1.0 and knows no chunks.
     Old,
+    /// It takes no request after the one that it has answered.
+    Done,
     /// It speaks another protocol now, and lives as long as whoever has its bytes.
     Switched,
     /// It was ended on purpose.
@@ -77,7 +79,8 @@ impl Line {
         match self.standing.load(Ordering::Acquire) {
             0 => Standing::Open,
             1 => Standing::Old,
-            2 => Standing::Switched,
+            2 => Standing::Done,
+            3 => Standing::Switched,
             _ => Standing::Cut,
         }
     }
@@ -99,6 +102,11 @@ impl Line {
         let (open, old) = (Standing::Open as u8, Standing::Old as u8);
         // An error says that there is no more to it than that already.
         let _ = self.standing.compare_exchange(open, old, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// There is nothing more to ask the peer for.
+    pub(super) fn finishes(&self) {
+        self.stand(Standing::Done);
     }
 
     /// The bytes belong to whoever takes them out of the answer.

@@ -131,6 +131,9 @@ impl Exchange {
         if let Some(seconds) = keep_alive_seconds(response.headers()) {
             self.line.keeps_alive_for(seconds);
         }
+        if self.asked.is_refused_tunnel(response.status()) {
+            self.line.finishes();
+        }
     }
 
     /// The bytes go with the answer, for hyper's `upgrade::on` as for ours: the first to ask has them.

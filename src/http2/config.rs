@@ -13,6 +13,9 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// What a frame may hold at least and at most (RFC 9113 §4.2).
 const FRAME_SIZES: std::ops::RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
 
+/// The windows of 256 streams as they are by default.
+const TUNNELS_WINDOW: u32 = 1 << 30;
+
 /// What can be set about HTTP/2. Values that the protocol does not know are an error when a connection is made.
 #[derive(Clone, Debug)]
 pub struct Http2Config {
@@ -108,6 +111,13 @@ impl Http2Config {
     /// connection that died is noticed when it is used.
     pub fn keep_alive_while_idle(mut self, while_idle: bool) -> Self {
         self.keep_alive_while_idle = while_idle;
+        self
+    }
+
+    /// For a connection whose streams are tunnels: one that nobody reads must not stall the others, however many they
+    /// are. Each is bounded by its own window.
+    pub(crate) fn for_tunnels(mut self) -> Self {
+        self.connection_window = self.connection_window.max(TUNNELS_WINDOW);
         self
     }
 

@@ -61,6 +61,10 @@ impl Http2Config {
     pub(crate) fn check(&self) -> Result<(), Error> {
         Ok(())
     }
+
+    pub(crate) fn for_tunnels(self) -> Self {
+        self
+    }
 }
 
 impl<B> Service<Request<B>> for Http2<B>

@@ -66,6 +66,9 @@ mod handshake;
 /// | 407 that can be answered | asked again, over the same connection if it stays open; four times in all at the most |
 /// | anything else | an error with status, header and up to 64 KiB of body |
 ///
+/// With HTTP/2 the proxy may send 1 GiB before it is taken, unless [`http2`](Self::http2) says more, so that a tunnel that
+/// nobody reads does not stall the others; what it may send on each of them is as with any stream.
+///
 /// # Errors
 ///
 /// [`is_proxy`](Error::is_proxy) for all that goes wrong with the proxy, with [`proxy_status`](Error::proxy_status) if it
@@ -175,7 +178,7 @@ impl Tunnels {
         C: Connect<Target> + Clone + Send + 'static,
     {
         let Settings { pool, negotiate, runtime } = settings;
-        let inner = negotiate.layer(connector);
+        let inner = negotiate.clone().for_tunnels().layer(connector);
         Self { pool: pool.layer(ToProxy { inner }), runtime: runtime.clone() }
     }
 

@@ -7,14 +7,19 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri};
-use percent_encoding::percent_decode_str;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Origin, Protocols, Scheme, ServerName, Target, TlsIdentity};
 use crate::{
     auth::{Authenticate, Authenticator, Credentials},
     error::Error,
 };
+
+mod scheme;
+mod url;
+
+pub use scheme::ProxyScheme;
+use url::Parts;
 
 /// A proxy: its address, who we are to it, and what it is told.
 ///
@@ -42,24 +47,6 @@ pub struct Proxy {
     settings: Arc<Settings>,
 }
 
-/// What a proxy speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ProxyScheme {
-    /// HTTP in plain text.
-    Http,
-    /// HTTP over TLS.
-    Https,
-    /// SOCKS 4: names are resolved here, to IPv4.
-    Socks4,
-    /// SOCKS 4a: names are resolved by the proxy.
-    Socks4a,
-    /// SOCKS 5: names are resolved here.
-    Socks5,
-    /// SOCKS 5: names are resolved by the proxy.
-    Socks5h,
-}
-
 /// All of it is part of the key: nothing here may be left out of a comparison.
 #[derive(Clone)]
 struct Settings {
@@ -83,26 +70,15 @@ impl Proxy {
     ///
     /// [`is_builder`](Error::is_builder), and the text never repeats the user or the password.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let (scheme, rest) = match url.split_once("://") {
-            Some((scheme, rest)) => (scheme.parse()?, rest),
-            None => (ProxyScheme::Http, url),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains(['/', '?', '#']) {
-            return Err(Error::builder("the URL of a proxy has no path"));
-        }
-        let (user, host) = match rest.rsplit_once('@') {
-            Some((user, host)) => (Some(user), host),
-            None => (None, rest),
-        };
+        let Parts { scheme, origin, credentials } = url.parse()?;
         let mut authenticator = Authenticator::default();
-        if let Some(user) = user {
-            authenticator.set_credentials(credentials(user)?);
+        if let Some(credentials) = credentials {
+            authenticator.set_credentials(credentials);
         }
         Ok(Self {
             settings: Arc::new(Settings {
                 scheme,
-                origin: origin(scheme, host)?,
+                origin,
                 authenticator,
                 headers: HeaderMap::new(),
                 connect_headers: None,
@@ -287,91 +263,12 @@ impl Proxy {
     }
 }
 
-impl ProxyScheme {
-    /// As it stands in a URL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-            Self::Socks4 => "socks4",
-            Self::Socks4a => "socks4a",
-            Self::Socks5 => "socks5",
-            Self::Socks5h => "socks5h",
-        }
-    }
-
-    /// The port of a URL that names none: 80, 443, and 1080 for SOCKS.
-    pub fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-            Self::Socks4 | Self::Socks4a | Self::Socks5 | Self::Socks5h => 1080,
-        }
-    }
-
-    /// Whether it is HTTP, with TLS or without.
-    pub fn is_http(self) -> bool {
-        matches!(self, Self::Http | Self::Https)
-    }
-}
-
-impl FromStr for ProxyScheme {
-    type Err = Error;
-
-    fn from_str(scheme: &str) -> Result<Self, Error> {
-        use ProxyScheme::{Http, Https, Socks4, Socks4a, Socks5, Socks5h};
-        let all = [Http, Https, Socks4, Socks4a, Socks5, Socks5h];
-        let named = |known: &Self| known.as_str().eq_ignore_ascii_case(scheme);
-        all.into_iter().find(named).ok_or_else(|| {
-            // What stands there may be a password with `://` in it.
-            let is_a_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-            let shown = if scheme.chars().all(is_a_scheme) { scheme } else { "***" };
-            Error::builder(format!("`{shown}` is not a scheme of proxies that is spoken here"))
-        })
-    }
-}
-
 impl FromStr for Proxy {
     type Err = Error;
 
     fn from_str(url: &str) -> Result<Self, Error> {
         Self::new(url)
     }
-}
-
-/// The host and the port, which is always written out: so the same authority does under either scheme.
-fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
-    let name = match scheme {
-        ProxyScheme::Https => uri::Scheme::HTTPS,
-        _ => uri::Scheme::HTTP,
-    };
-    let wrong = |error| Error::builder("the URL of the proxy has no valid host").because(error);
-    let authority = |text: &str| {
-        text.parse::<uri::Authority>().map_err(|error| wrong(http::Error::from(error)))
-    };
-    let given = authority(host)?;
-    let mut parts = uri::Parts::default();
-    parts.scheme = Some(name);
-    parts.authority = Some(match given.port() {
-        None if !host.ends_with(':') => authority(&format!("{host}:{}", scheme.default_port()))?,
-        _ => given,
-    });
-    parts.path_and_query = Some(uri::PathAndQuery::from_static("/"));
-    let uri = Uri::from_parts(parts).map_err(|error| wrong(http::Error::from(error)))?;
-    Origin::try_from(&uri)
-}
-
-/// Of the part of a URL before the `@`, percent-decoded.
-fn credentials(user_info: &str) -> Result<Credentials, Error> {
-    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    let decoded = |text: &str| {
-        let text = percent_decode_str(text).decode_utf8();
-        text.map(|text| text.into_owned()).map_err(|_| {
-            // The error of the standard library would say which byte it is.
-            Error::builder("the user or the password of the proxy is not UTF-8")
-        })
-    };
-    Ok(Credentials::new(decoded(user)?, decoded(password)?))
 }
 
 impl PartialEq for Proxy {

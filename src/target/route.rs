@@ -2,8 +2,7 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use super::{Origin, Proxy, Scheme, Target};
-use crate::target::Protocols;
+use super::{Protocols, Proxy, Scheme, Target};
 
 /// How the bytes get to the origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -122,14 +121,6 @@ impl Target {
     }
 }
 
-impl Origin {
-    /// The same host and port under another scheme.
-    fn with_scheme(mut self, scheme: Scheme) -> Self {
-        self.scheme = scheme;
-        self
-    }
-}
-
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -160,6 +151,7 @@ fn listed<T: fmt::Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Origin;
 
     /// The proxies of a URL each, the nearest first; `direct` is none. Alternatives stand on both sides of an `|`.
     fn route(text: &str) -> Route {

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use super::{Base, HttpPool, Stack, TransportBuilder};
+use super::{HttpPool, Stack, TransportBuilder, builder::Base};
 use crate::{
     connect::{Connect, Connected, Connecting, Resolve, TcpConnector, UnixConnector, UnixIo},
     error::Error,

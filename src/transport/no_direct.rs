@@ -7,7 +7,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Base, HttpPool, Stack};
+use super::{HttpPool, Stack, builder::Base};
 use crate::{
     connect::Connected, error::Error, io::Io, options::Timeouts, proxy::Proxied, rt::Runtime,
     target::Target,

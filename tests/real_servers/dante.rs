@@ -62,6 +62,6 @@ async fn who_is_not_known_is_refused() {
     let origin = Origin::start(Kind::Http1OverTls, "localhost").await;
     for user in ["", "user:wrong@", "nobody:password@"] {
         let running = dante("socks5h", "username", user).await;
-        assert_eq!(running.refusal(&origin).await.proxy_status(), None);
+        assert_eq!(running.fails(&origin).await.proxy_status(), None);
     }
 }

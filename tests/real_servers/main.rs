@@ -1,6 +1,13 @@
 //! Servers and proxies that others wrote, as Debian has them.
 
-#![cfg(all(unix, feature = "http1", feature = "http2", feature = "tls", feature = "tokio"))]
+#![cfg(all(
+    unix,
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "digest",
+    feature = "tokio"
+))]
 
 #[macro_use]
 mod matrix;

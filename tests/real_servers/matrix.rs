@@ -1,6 +1,7 @@
 //! What is asked of every proxy: a test for each kind of origin behind it.
 
-use http::{StatusCode, Version};
+use bytes::Bytes;
+use http::{Response, StatusCode, Version};
 use tower_transport::{
     Error, RequestExt, Transport,
     proxy::{Proxy, ProxyScheme, Route},
@@ -109,16 +110,15 @@ impl Running {
         self.says_that_an_origin_is_unreachable(&transport, kind).await;
         // Who says no any more was on the way.
         self.servers.pop();
-        let error = self.refusal(&origin).await;
+        let error = self.fails(&origin).await;
         assert_eq!(error.proxy_status().is_some(), self.is_told_by_http());
     }
 
     /// The error of a request that the proxy is to blame for.
-    pub(crate) async fn refusal(&self, origin: &Origin) -> Error {
+    pub(crate) async fn fails(&self, origin: &Origin) -> Error {
         let transport = self.transport(origin.kind).build().unwrap();
         let error = transport.request("GET", origin.url("hello.txt")).await.unwrap_err();
-        assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{error:?}");
-        error
+        assert_by_proxy(&error).clone()
     }
 
     async fn greets(&self, transport: &Transport, origin: &Origin) {
@@ -134,15 +134,22 @@ impl Running {
 
     async fn says_that_an_origin_is_unreachable(&self, transport: &Transport, kind: Kind) {
         let result = transport.request("GET", kind.url(self.host(), 1)).await;
-        let is_forwarded = self.forwards.is_some() && kind == Kind::Http1;
-        let status = if is_forwarded {
-            Some(result.unwrap().status())
-        } else {
-            let error = result.unwrap_err();
-            assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{error:?}");
-            error.proxy_status()
-        };
-        assert_eq!(status, self.unreachable);
+        assert_eq!(self.says_no(result, kind), self.unreachable);
+    }
+
+    /// The status with which it refuses what there is for `origin`.
+    pub(crate) async fn refuses(&self, origin: &Origin) -> Option<StatusCode> {
+        let transport = self.transport(origin.kind).build().unwrap();
+        let result = transport.request("GET", origin.url("hello.txt")).await;
+        self.says_no(result, origin.kind)
+    }
+
+    /// A request that is forwarded is answered by the proxy if by nobody else; a tunnel is an error.
+    fn says_no(&self, result: Result<Response<Bytes>, Error>, kind: Kind) -> Option<StatusCode> {
+        if self.forwards.is_some() && kind == Kind::Http1 {
+            return Some(result.unwrap().status());
+        }
+        assert_by_proxy(&result.unwrap_err()).proxy_status()
     }
 
     /// Whether it is an HTTP proxy that has to say that the last proxy is gone.
@@ -150,4 +157,9 @@ impl Running {
         let before = self.proxies.iter().rev().nth(1);
         before.is_some_and(|proxy| proxy.scheme().is_http())
     }
+}
+
+fn assert_by_proxy(error: &Error) -> &Error {
+    assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{error:?}");
+    error
 }

@@ -31,6 +31,6 @@ async fn who_is_not_known_is_refused() {
     let origin = Origin::start(Kind::Http1OverTls, "127.0.0.1").await;
     for user in ["", "user:wrong@"] {
         let running = microsocks("socks5", &PASSWORD, user).await;
-        assert_eq!(running.refusal(&origin).await.proxy_status(), None);
+        assert_eq!(running.fails(&origin).await.proxy_status(), None);
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, process::Command};
 
 use futures_util::future::join_all;
 use http::{StatusCode, Version};
-use tower_transport::{RequestExt, http2::Http2Config, proxy::Proxy, target::Protocols};
+use tower_transport::{RequestExt, proxy::Proxy, target::Protocols};
 
 use crate::{
     matrix::Running,
@@ -64,7 +64,7 @@ async fn who_is_not_known_is_refused() {
     for access in [BASIC, DIGEST] {
         for user in ["", "user:wrong@"] {
             let running = nghttpx(Squid::open_to(access).await, user).await;
-            let error = running.refusal(&origin).await;
+            let error = running.fails(&origin).await;
             assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
         }
     }
@@ -92,8 +92,7 @@ async fn many_tunnels_share_a_connection() {
 async fn a_tunnel_that_is_not_read_does_not_hold_up_the_others() {
     let running = nghttpx(Squid::start().await, "").await;
     let origin = Origin::start(Kind::Http1OverTls, "localhost").await;
-    let windows = Http2Config::new().connection_window(1 << 30);
-    let transport = running.transport(origin.kind).http2(windows).build().unwrap();
+    let transport = running.transport(origin.kind).build().unwrap();
     let mut unread = Vec::new();
     for _ in 0..20 {
         unread.push(transport.stream("GET", origin.url("large")).await.unwrap());

@@ -14,7 +14,7 @@ use crate::{
     matrix::Running,
     nginx::Nginx,
     origin::{Kind, Origin},
-    requests::greeted,
+    requests::{greeted, some_at_a_time},
     server::{CRYPTED_PASSWORD, Folder, Server, USER, free_port, transport, trust},
 };
 
@@ -40,16 +40,16 @@ cache_log FOLDER/cache
 pinger_enable off
 shutdown_lifetime 0 seconds
 ACCESS
+http_access allow localhost known
 http_access deny all
 ";
 
-const ANYBODY: &str = "http_access allow localhost";
+const ANYBODY: &str = "acl known src 127.0.0.1";
 
 pub(crate) const BASIC: &str = "
 auth_param basic program /usr/lib/squid/basic_ncsa_auth FOLDER/crypted
 auth_param basic children 1 startup=1 idle=1
 acl known proxy_auth REQUIRED
-http_access allow localhost known
 ";
 
 pub(crate) const DIGEST: &str = "
@@ -57,7 +57,6 @@ auth_param digest program /usr/lib/squid/digest_file_auth FOLDER/passwords
 auth_param digest children 1 startup=1 idle=1
 auth_param digest realm tower
 acl known proxy_auth REQUIRED
-http_access allow localhost known
 ";
 
 impl Squid {
@@ -122,14 +121,55 @@ rows!(by_https_with_digest, Squid::open_to(DIGEST).await.by_https(USER));
 #[tokio::test]
 #[ignore = "needs the servers and proxies that .ci/run installs from apt"]
 async fn who_is_not_known_is_refused() {
+    for kind in [Kind::Http1, Kind::Http1OverTls] {
+        let origin = Origin::start(kind, "localhost").await;
+        for access in [BASIC, DIGEST] {
+            for user in ["", "user:wrong@", "nobody:password@"] {
+                let squid = Squid::open_to(access).await.by_http(user);
+                let status = squid.refuses(&origin).await;
+                assert_eq!(status, Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the servers and proxies that .ci/run installs from apt"]
+async fn a_refused_tunnel_says_what_squid_says() {
     let origin = Origin::start(Kind::Http1OverTls, "localhost").await;
-    for access in [BASIC, DIGEST] {
-        for user in ["", "user:wrong@", "nobody:password@"] {
-            let running = Squid::open_to(access).await.by_http(user);
-            let error = running.refusal(&origin).await;
-            assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
-            assert!(error.proxy_headers().unwrap().contains_key("proxy-authenticate"));
-            assert!(!error.proxy_body().unwrap().is_empty());
+    let error = Squid::open_to(BASIC).await.by_http("user:wrong@").fails(&origin).await;
+    assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
+    assert!(
+        error.proxy_headers().unwrap()["proxy-authenticate"].to_str().unwrap().starts_with("Basic")
+    );
+    let page = String::from_utf8_lossy(error.proxy_body().unwrap());
+    assert!(page.contains("Cache Access Denied"), "{page}");
+}
+
+#[tokio::test]
+#[ignore = "needs the servers and proxies that .ci/run installs from apt"]
+async fn more_requests_than_a_nonce_is_good_for_are_all_answered() {
+    let access = format!("{DIGEST}\nauth_param digest nonce_max_count 5");
+    let squid = Squid::open_to(&access).await.by_http(USER);
+    for kind in [Kind::Http1, Kind::Http1OverTls] {
+        let origin = Origin::start(kind, "localhost").await;
+        // Each tunnel carries one request, so that there are as many tunnels.
+        let transport = squid.transport(kind).max_requests(1).build().unwrap();
+        some_at_a_time(&transport, &origin.url("hello.txt"), 50, 1).await;
+        some_at_a_time(&transport, &origin.url("hello.txt"), 50, 10).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the servers and proxies that .ci/run installs from apt"]
+async fn who_is_asked_for_basic_or_digest_is_known_by_either() {
+    let squid = Squid::open_to(&format!("{BASIC}{DIGEST}")).await.by_http(USER);
+    for preemptive in [true, false] {
+        let squid = squid.proxy().clone().preemptive(preemptive);
+        let transport = transport().proxy(squid).build().unwrap();
+        for kind in [Kind::Http1, Kind::Http1OverTls] {
+            let origin = Origin::start(kind, "localhost").await;
+            greeted(&transport, &origin.url("hello.txt"), Version::HTTP_11).await;
         }
     }
 }
@@ -171,7 +211,7 @@ async fn an_https_proxy_that_is_not_trusted_is_not_used() {
     let squid = Squid::start().await.by_https("").with(|it| it.tls(TlsConfig::platform()));
     for kind in [Kind::Http1, Kind::Http1OverTls] {
         let origin = Origin::start(kind, "localhost").await;
-        assert!(squid.refusal(&origin).await.is_tls());
+        assert!(squid.fails(&origin).await.is_tls());
     }
 }
 

@@ -37,10 +37,12 @@ rows!(by_http_with_basic, tinyproxy(BASIC, USER).await);
 #[tokio::test]
 #[ignore = "needs the servers and proxies that .ci/run installs from apt"]
 async fn who_is_not_known_is_refused() {
-    let origin = Origin::start(Kind::Http1OverTls, "localhost").await;
-    // A password that is wrong is unauthorized as if it were an origin that was asked.
-    for (user, status) in [("", 407), ("user:wrong@", 401)] {
-        let error = tinyproxy(BASIC, user).await.refusal(&origin).await;
-        assert_eq!(error.proxy_status().unwrap(), status);
+    for kind in [Kind::Http1, Kind::Http1OverTls] {
+        let origin = Origin::start(kind, "localhost").await;
+        // A password that is wrong is unauthorized, as if it were an origin that was asked.
+        for (user, status) in [("", 407), ("user:wrong@", 401)] {
+            let refused = tinyproxy(BASIC, user).await.refuses(&origin).await;
+            assert_eq!(refused.unwrap(), status);
+        }
     }
 }

@@ -50,12 +50,14 @@ fn next(
     fields: &[&str],
     refused: Option<&HeaderValue>,
 ) -> Option<HeaderValue> {
-    let mut challenge = HeaderMap::new();
-    for field in fields {
-        challenge.append(PROXY_AUTHENTICATE, field.parse().unwrap());
-    }
+    let challenge = &challenge(fields);
     let (method, target) = (&Method::CONNECT, "example.com:443");
-    authenticator.next(&Authorizing { method, target, challenge: &challenge, refused })
+    authenticator.next(&Authorizing { method, target, challenge, refused })
+}
+
+fn challenge(fields: &[&str]) -> HeaderMap {
+    let fields = fields.iter().map(|field| (PROXY_AUTHENTICATE, field.parse().unwrap()));
+    fields.collect()
 }
 
 fn text(value: Option<&HeaderValue>) -> Option<&str> {

@@ -100,6 +100,20 @@ fn a_nonce_that_a_server_has_forgotten_is_replaced_once() {
 }
 
 #[test]
+fn what_is_prepared_is_what_is_said_next_and_to_nothing_else() {
+    let (user, method, target) = (user(), &Method::CONNECT, "example.com:443");
+    let prepare = |field: &str, refused: Option<&HeaderValue>| {
+        user.prepare(&Authorizing { method, target, challenge: &challenge(&[field]), refused })
+    };
+    assert!(prepare(&digest("n1"), first(&user).as_ref()));
+    let other = user.first(&Method::CONNECT, "example.com:80");
+    assert_eq!(short(other.as_ref()), "MD5 n1 00000002");
+    let said = first(&user);
+    assert_eq!(short(said.as_ref()), "MD5 n1 00000001");
+    assert!(!prepare(&digest("n2"), said.as_ref()), "the password was wrong");
+}
+
+#[test]
 fn who_was_refused_does_not_forget_the_nonce_that_another_got_since() {
     let user = user();
     let late = next(&user, &[&digest("n1")], None);
