@@ -85,6 +85,8 @@ fn plain() -> Proxy {
     tunneling("http://proxy.example:8080")
 }
 
+const USER: &str = "http://user:password@proxy.example:8080";
+
 fn private() -> Proxy {
     tunneling("https://proxy.example:8080")
 }
@@ -123,6 +125,7 @@ const FIELDS: &[Pair] = &[
     }),
     ("authenticator", || [plain(), scheming("one")]),
     ("authenticator", || [scheming("one"), scheming("two")]),
+    ("authenticator", || [true, false].map(|at_once| tunneling(USER).preemptive(at_once))),
     ("headers", || [plain(), says("one")]),
     ("headers", || [says("one"), says("two")]),
     ("connect_headers", || [plain(), hooked("one")]),

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tower::{Layer, Service, ServiceExt};
 use tower_transport::{
+    RequestExt, Transport,
     connect::Connect,
     proxy::{Tunnel, TunnelLayer},
-    target::{Protocols, Proxy, Target},
+    target::{Protocols, Proxy, Route, Target},
+    tls::TlsConfig,
 };
 
 use crate::support::{
-    moments::{at_every_moment, get, polled, post, queued, second},
+    moments::{Sent, at_every_moment, get, polled, post, queued, second},
     net::{Does, Net, Peer},
     origin::settle,
-    proxy::{OPEN, proxy},
-    scene::Scene,
+    proxy::{OPEN, proxy, tunneling},
+    scene::{Scene, at_rest},
     scripted::{
         Step::{self, Head, Serve, Turn},
         say,
     },
     targets::target,
+    tls_peer::Authority,
 };
 
 /// A proxy that answers in pieces, and an origin that does.
@@ -77,8 +80,8 @@ async fn a_proxy_that_asks_again_leaves_nothing_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_leaves_nothing_behind() {
-    fn tried(scene: &Scene) -> crate::support::moments::Sent {
-        let request = tower_transport::RequestExt::request(&scene.transport, "GET", scene.url("/"));
+    fn tried(scene: &Scene) -> Sent {
+        let request = scene.transport.request("GET", scene.url("/"));
         Box::pin(async move { assert!(request.await.unwrap_err().is_proxy()) })
     }
     at_every_moment(refusing, tried).await;
@@ -170,4 +173,83 @@ async fn what_is_idle_is_closed_with_the_last_handle_or_in_time() {
     drop(other);
     settle().await;
     assert_eq!(scene.proxy.open(), 0);
+}
+
+/// A transport, and those whom it reaches.
+struct Through {
+    transport: Transport,
+    origin: Arc<Peer>,
+}
+
+impl Through {
+    /// By this route to an origin with TLS; all of the proxies speak it, too, if it is spoken to them.
+    fn route(route: impl Into<Route>) -> Self {
+        let (net, leaf) = (Net::new(), Authority::new().certify("example"));
+        for name in ["one.example:8080", "two.example:8080"] {
+            net.tls(name, Does::Tunnel, leaf.server(&["h2", "http/1.1"]));
+        }
+        let origin = net.tls("origin.example:443", Does::Serve, leaf.server(&["h2", "http/1.1"]));
+        net.plain("silent.example:8080", Does::Refuse);
+        let tls = TlsConfig::danger_accept_any_certificate();
+        let builder = Transport::builder().connector(slow(net.connector())).tls(tls);
+        let transport = builder.max_connections(1).proxy(route.into()).build().unwrap();
+        Self { transport, origin }
+    }
+
+    fn get(&self) -> Sent {
+        let request = self.transport.request("GET", "https://origin.example/");
+        Box::pin(async move { assert_eq!(request.await.unwrap().body(), "hello") })
+    }
+}
+
+/// Drops a request after its first poll, in another scene after its second, and so on: the next one is answered.
+async fn at_every_poll_of_a_request(route: fn() -> Route) {
+    for times in 1.. {
+        let scene = Through::route(route());
+        let is_over = polled(&mut scene.get(), times).await.is_some();
+        at_rest(&scene.transport).await;
+        scene.get().await;
+        at_rest(&scene.transport).await;
+        settle().await;
+        assert!(scene.origin.open() <= 1, "after {times} polls");
+        let Through { transport, origin } = scene;
+        drop(transport);
+        settle().await;
+        assert_eq!(origin.open(), 0, "after {times} polls");
+        if is_over {
+            return;
+        }
+    }
+}
+
+fn one(scheme: &str) -> Proxy {
+    tunneling(&format!("{scheme}://one.example:8080"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_through_a_shared_connection_to_a_proxy_leaves_nothing_behind() {
+    at_every_poll_of_a_request(|| one("http").protocols(Protocols::Http2PriorKnowledge).into())
+        .await;
+    at_every_poll_of_a_request(|| one("https").into()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_by_tls_inside_tls_leaves_nothing_behind() {
+    at_every_poll_of_a_request(|| one("https").protocols(Protocols::Http1Only).into()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_through_a_chain_leaves_nothing_behind() {
+    fn chain() -> Route {
+        Route::through([one("https"), tunneling("http://two.example:8080")])
+    }
+    at_every_poll_of_a_request(chain).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_by_the_second_way_leaves_nothing_behind() {
+    fn second() -> Route {
+        Route::first_of([tunneling("http://silent.example:8080"), one("http")])
+    }
+    at_every_poll_of_a_request(second).await;
 }

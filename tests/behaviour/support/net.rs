@@ -45,7 +45,7 @@ pub(crate) enum Does {
     Serve,
     /// Opens tunnels to others of its network.
     Tunnel,
-    /// Answers the first request of each connection with this.
+    /// Answers every request with this.
     Say(&'static str),
     /// Takes connections, and says nothing.
     Nothing,
@@ -203,7 +203,7 @@ impl Visit {
             wire.write_all(answer.as_bytes()).await?;
             wire.flush().await?;
             match (self.peer.does(), next) {
-                (Does::Serve, _) | (Does::Tunnel, None | Some(None)) => {}
+                (Does::Serve | Does::Say(_), _) | (Does::Tunnel, None | Some(None)) => {}
                 (Does::Tunnel, Some(Some(next))) => {
                     self.net.visit(next, Box::new(wire)).await;
                     return Ok(());
