@@ -184,7 +184,10 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         };
         let (desk, was_wanted) = (entry.desk, entry.is_dialing());
         self.remove(place, todo);
-        let waiters = if was_wanted { self.desk(desk).give_up(told) } else { Default::default() };
+        let waiters = match was_wanted {
+            true => self.desk(desk).give_up(told),
+            false => Vec::new(),
+        };
         self.waiting -= waiters.len();
         self.settle(desk, now, todo);
         waiters
