@@ -6,6 +6,7 @@
 //!   counted.
 //! * **What the kernel already knows**: before a request on a connection that has served one, the socket is asked past
 //!   the runtime's memory, so that an answer nobody asked for is not taken for the answer of this request.
+//! * **A request that is given just as the connection ends** comes back; hyper alone may leave it unanswered for ever.
 //! * **An answer to a request that the peer stopped reading** is still the answer.
 //! * **Letting go**: dropping a connection that is not idle ends it at once, also if the peer reads nothing any more;
 //!   an idle one is closed politely; one that was upgraded lives on.
@@ -49,7 +50,6 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use crate::{
-    body::Measured,
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
@@ -65,6 +65,7 @@ mod config;
 mod failure;
 mod line;
 mod outgoing;
+mod sender;
 mod sending;
 
 #[cfg(all(test, feature = "tokio"))]
@@ -76,6 +77,7 @@ pub use sending::Sending;
 
 use line::Line;
 use outgoing::{Plan, Reader};
+use sender::Sender;
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
 ///
@@ -83,7 +85,7 @@ use outgoing::{Plan, Reader};
 ///
 /// HTTP/1.1 cannot take a request back: dropping the future of one that is under way costs the connection.
 pub struct Http1<B> {
-    sender: SendRequest<Measured<B>>,
+    sender: Sender<B>,
     line: Arc<Line>,
     origin: Origin,
     host: HeaderValue,
@@ -109,7 +111,11 @@ where
         .handshake(TokioIo::new(io))
         .await
         .map_err(|error| failure::described(error, line.doing("opening HTTP/1.1 with")))?;
-    runtime.spawn(switch.unless_cut(connection.with_upgrades()));
+    let (sender, task_end) = Sender::new(sender);
+    runtime.spawn(async move {
+        switch.unless_cut(connection.with_upgrades()).await;
+        drop(task_end);
+    });
     Ok(Http1 {
         sender,
         line: Arc::new(line),
@@ -130,8 +136,10 @@ where
     type Future = Sending<B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let ready = self.sender.poll_ready(cx).map_err(|error| self.closed(error));
-        match ready {
+        let Ok(ready) = self.sender.lend(cx, SendRequest::poll_ready) else {
+            return Poll::Ready(Err(SendError::after(Progress::Unsent, self.line.over())));
+        };
+        match ready.map_err(|error| self.closed(error)) {
             Poll::Ready(Ok(())) if !self.line.takes_requests() => {
                 let message = self.line.doing("the connection was closed by the last answer of");
                 Poll::Ready(Err(SendError::after(Progress::Unsent, failure::closed(message))))
@@ -153,7 +161,10 @@ where
         }
         let asked = answer::Asked::by(&request);
         let exchange = sending::Exchange::new(before, asked, self.line.clone());
-        Sending::new(self.sender.try_send_request(request), exchange)
+        match self.sender.lend(request, SendRequest::try_send_request) {
+            Ok(answer) => Sending::new(answer, exchange),
+            Err(request) => Sending::refused(exchange.refused(request)),
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{io::Meter, rt::Runtime, target::Target};
+use super::failure;
+use crate::{error::Error, io::Meter, rt::Runtime, target::Target};
 
 /// One connection, as everything that belongs to it sees it.
 pub(super) struct Line {
@@ -65,6 +66,11 @@ impl Line {
     /// `what` and for whom.
     pub(super) fn doing(&self, what: &str) -> String {
         format!("{what} {}", self.peer)
+    }
+
+    /// Why it takes no request.
+    pub(super) fn over(&self) -> Error {
+        failure::closed(self.doing("sending a request to"))
     }
 
     pub(super) fn meter(&self) -> &Meter {

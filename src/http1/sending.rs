@@ -102,6 +102,11 @@ impl Exchange {
         Self { before, asked, line, read, written }
     }
 
+    /// The connection was over before the request could be given to it.
+    pub(super) fn refused<B>(self, request: Request<Measured<B>>) -> SendError<Request<B>> {
+        SendError::unsent(self.line.over(), self.before.restore(request))
+    }
+
     fn answered<B>(
         self,
         mut response: Response<Incoming>,

@@ -1,0 +1,107 @@
+//! What gives requests to a connection's task, and ends with it.
+//!
+//! hyper queues a request for the task. One that is queued on another thread just as the task ends may be left in the
+//! queue, neither sent nor given back, until the last who could queue another is gone (hyperium/hyper#4122). That would be
+//! whoever waits for its answer: for ever. So here it is the task, with its end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hyper::client::conn::http1::SendRequest;
+
+use crate::body::Measured;
+
+/// The one who sends requests on a connection.
+pub(super) struct Sender<B> {
+    slot: Arc<Slot<B>>,
+}
+
+/// Held by the connection's task: the sender goes with it.
+pub(super) struct TaskEnd<B> {
+    slot: Arc<Slot<B>>,
+}
+
+struct Slot<B> {
+    state: Mutex<State<B>>,
+}
+
+enum State<B> {
+    Here(SendRequest<Measured<B>>),
+    /// Taken out for a moment, because it wakes others, and not under the lock.
+    InUse,
+    Ended,
+}
+
+impl<B> Sender<B> {
+    pub(super) fn new(sender: SendRequest<Measured<B>>) -> (Self, TaskEnd<B>) {
+        let slot = Arc::new(Slot { state: Mutex::new(State::Here(sender)) });
+        (Self { slot: slot.clone() }, TaskEnd { slot })
+    }
+
+    /// Has hyper's sender do something with `what`, which is given back if the task has ended.
+    pub(super) fn lend<T, U>(
+        &mut self,
+        what: T,
+        using: impl FnOnce(&mut SendRequest<Measured<B>>, T) -> U,
+    ) -> Result<U, T> {
+        let Some(mut sender) = self.slot.take() else { return Err(what) };
+        let used = using(&mut sender, what);
+        let ended = self.slot.put_back(sender);
+        drop(ended);
+        Ok(used)
+    }
+
+    /// Whether it may be asked to send now.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(&*self.slot.lock(), State::Here(sender) if sender.is_ready())
+    }
+
+    /// Whether the connection has ended, or takes no more requests.
+    pub(super) fn is_closed(&self) -> bool {
+        !matches!(&*self.slot.lock(), State::Here(sender) if !sender.is_closed())
+    }
+}
+
+impl<B> Drop for Sender<B> {
+    fn drop(&mut self) {
+        self.slot.end();
+    }
+}
+
+impl<B> Drop for TaskEnd<B> {
+    fn drop(&mut self) {
+        self.slot.end();
+    }
+}
+
+impl<B> Slot<B> {
+    fn end(&self) {
+        let ended = std::mem::replace(&mut *self.lock(), State::Ended);
+        drop(ended);
+    }
+
+    fn take(&self) -> Option<SendRequest<Measured<B>>> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::InUse) {
+            State::Here(sender) => Some(sender),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// The sender again, if the task has ended meanwhile: whatever is left in the queue goes with it.
+    fn put_back(&self, sender: SendRequest<Measured<B>>) -> Option<SendRequest<Measured<B>>> {
+        match &mut *self.lock() {
+            State::Ended => Some(sender),
+            state => {
+                *state = State::Here(sender);
+                None
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
