@@ -134,15 +134,8 @@ async fn tunnels_can_be_stacked_by_hand() {
     let to_one = TunnelLayer::new(one).layer(scene.net.connector());
     let to_two = TlsLayer::new(scene.tls.clone()).layer(to_one);
     is_open(TunnelLayer::new(two).layer(to_two)).await;
-    scene.is_told_in_order_of_tunnels();
-}
-
-impl Scene {
-    /// As [`is_told_in_order`](Self::is_told_in_order), where nothing was asked of the origin.
-    fn is_told_in_order_of_tunnels(&self) {
-        self.is_told_in_order();
-        assert!(self.origin.heads().is_empty());
-    }
+    scene.is_told_in_order();
+    assert!(scene.origin.heads().is_empty());
 }
 
 /// What a GET comes to if the peer does this, and who is named by the error.

@@ -219,7 +219,7 @@ async fn an_answer_that_nobody_asked_for_is_not_taken_out_of_the_tunnel() {
 }
 
 mod http2_proxy {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
     use tower_transport::Transport;
 
@@ -265,6 +265,41 @@ mod http2_proxy {
         futures_util::future::join_all(all).await;
         assert_eq!((proxy.opened(), proxy.heads().len()), (1, 50));
         assert_eq!(net.dialed().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn more_tunnels_than_one_connection_takes_have_another() {
+        let (net, proxy, _) = scene();
+        let builder = net.transport().max_connections(300).proxy(self::proxy());
+        let transport = builder.build().unwrap();
+        // The server allows 200 at once, and says so.
+        let hosts: Vec<_> = (0..250).map(|at| format!("origin{at}.example")).collect();
+        for host in &hosts {
+            net.plain(&format!("{host}:80"), Does::Serve);
+        }
+        futures_util::future::join_all(hosts.iter().map(|host| get(&transport, host))).await;
+        assert_eq!((proxy.opened(), proxy.heads().len()), (2, 250));
+        drop(transport);
+        settle().await;
+        assert_eq!(proxy.open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_cannot_be_reached_is_told_to_all_who_wait_for_it() {
+        for does in [Does::Refuse, Does::Nothing] {
+            let (net, proxy, transport) = scene();
+            proxy.now_does(does);
+            let get =
+                |at| transport.request("GET", format!("http://origin{at}.example/")).into_future();
+            for outcome in futures_util::future::join_all((0..20).map(get)).await {
+                let error = outcome.unwrap_err();
+                assert!(error.is_connect() && !error.was_sent(), "{error:?}");
+            }
+            at_rest(&transport).await;
+            // Who says nothing has 15 s to answer a PING.
+            tokio::time::sleep(Duration::from_secs(16)).await;
+            assert_eq!((proxy.open(), net.dialed().len()), (0, 1));
+        }
     }
 
     #[tokio::test]

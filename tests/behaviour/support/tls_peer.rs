@@ -43,7 +43,7 @@ impl Authority {
     }
 
     /// Who knows the clients that it has certified.
-    fn clients(&self) -> ClientCertVerifierBuilder {
+    pub(crate) fn clients(&self) -> ClientCertVerifierBuilder {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem().as_bytes()).unwrap()).unwrap();
         WebPkiClientVerifier::builder_with_provider(roots.into(), provider())
@@ -94,12 +94,8 @@ impl Leaf {
         self.server_of(authority.clients())
     }
 
-    /// The same, but clients without a certificate are served, too.
-    pub(crate) fn server_asking_clients_of(&self, authority: &Authority) -> ServerConfig {
-        self.server_of(authority.clients().allow_unauthenticated())
-    }
-
-    fn server_of(&self, clients: ClientCertVerifierBuilder) -> ServerConfig {
+    /// The same, for clients whom this lets in.
+    pub(crate) fn server_of(&self, clients: ClientCertVerifierBuilder) -> ServerConfig {
         let builder = builder().with_client_cert_verifier(clients.build().unwrap());
         builder.with_single_cert(vec![self.der()], self.key()).unwrap()
     }

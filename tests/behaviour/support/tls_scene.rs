@@ -10,7 +10,7 @@ use tower_transport::{tls::TlsConfig, transport::TransportBuilder};
 use super::{
     scene::Scene,
     scripted::{Origin, Script},
-    tls_peer::Authority,
+    tls_peer::{Authority, Leaf},
 };
 
 impl Scene {
@@ -48,5 +48,12 @@ impl Scene {
         };
         let tls = TlsConfig::roots_pem(trusted.pem()).unwrap();
         Self::on_a_thread("https", script, open, |builder| settings(builder.tls(tls)))
+    }
+}
+
+impl Leaf {
+    /// What a server does that asks for certificates of `authority`, and serves clients without one, too.
+    pub(crate) fn server_asking_clients_of(&self, authority: &Authority) -> ServerConfig {
+        self.server_of(authority.clients().allow_unauthenticated())
     }
 }
