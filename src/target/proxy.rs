@@ -42,6 +42,9 @@ use url::Parts;
 /// | `socks4a` | 1080 | by its name, resolved there |
 /// | `socks5` | 1080 | by its address, resolved here (RFC 1928) |
 /// | `socks5h` | 1080 | by its name, resolved there |
+///
+/// A setting that the scheme has no place for, as a header for SOCKS or a TLS configuration for `http`, is an error of
+/// whatever would use it, before anyone is connected to.
 #[derive(Clone)]
 pub struct Proxy {
     settings: Arc<Settings>,
@@ -199,11 +202,23 @@ impl Proxy {
         Ok(headers)
     }
 
-    /// The setter of something that was set and that only HTTP has a place for.
-    pub(crate) fn setting_of_http(&self) -> Option<&'static str> {
+    /// Whether all that was set has a place in what the proxy speaks.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.misplaced() {
+            None => Ok(()),
+            Some(setting) => {
+                let spoken = self.settings.scheme.spoken();
+                let text = format!("{spoken} has no place for `{setting}` of the proxy {self}");
+                Err(Error::builder(text))
+            }
+        }
+    }
+
+    /// The setter of something that was set and is never said to a proxy of this scheme.
+    fn misplaced(&self) -> Option<&'static str> {
         // Taken apart without `..`, so that a new field cannot be forgotten.
         let Settings {
-            scheme: _,
+            scheme,
             origin: _,
             authenticator,
             headers,
@@ -213,15 +228,17 @@ impl Proxy {
             protocols,
             tunnels_http: _,
         } = &*self.settings;
+        let (http, tls) = (scheme.is_http(), *scheme == ProxyScheme::Https);
         let settings = [
-            ("authenticate", authenticator.has_scheme()),
-            ("header", !headers.is_empty()),
-            ("connect_headers", connect_headers.is_some()),
-            ("tls", tls_identity.is_some()),
-            ("server_name", server_name.is_some()),
-            ("protocols", *protocols != Protocols::default()),
+            ("authenticate", http, authenticator.has_scheme()),
+            ("header", http, !headers.is_empty()),
+            ("connect_headers", http, connect_headers.is_some()),
+            ("tls", tls, tls_identity.is_some()),
+            ("server_name", tls, server_name.is_some()),
+            ("protocols", http, *protocols != Protocols::default()),
         ];
-        settings.into_iter().find_map(|(setter, is_set)| is_set.then_some(setter))
+        let misplaced = settings.into_iter().find(|(_, has_place, is_set)| *is_set && !has_place);
+        misplaced.map(|(setter, ..)| setter)
     }
 
     pub(super) fn tls_identity(&self) -> Option<&TlsIdentity> {

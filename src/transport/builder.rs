@@ -319,7 +319,10 @@ impl Base {
             (Some(_), Some(_)) => {
                 Err(Error::builder("building the transport: a Unix socket is reached by no proxy"))
             }
-            _ => Ok(()),
+            (None, Some(rules)) => {
+                rules.check().map_err(|error| error.during("building the transport"))
+            }
+            (_, None) => Ok(()),
         }
     }
 }
