@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{io::Meter, rt::Runtime, target::Target};
+use crate::{io::metered::Meter, rt::Runtime, target::Target};
 
 /// One connection, as everything that belongs to it sees it.
 pub(super) struct Line {
