@@ -201,6 +201,26 @@ impl Error {
         self.report.sent
     }
 
+    /// The first cause of this type, however deep below: of the operating system, of TLS, of a SOCKS proxy.
+    ///
+    /// ```
+    /// use tower_transport::proxy::Socks5Error;
+    ///
+    /// fn is_forbidden(error: &tower_transport::Error) -> bool {
+    ///     error.cause() == Some(&Socks5Error::NotAllowed)
+    /// }
+    /// ```
+    pub fn cause<E: StdError + 'static>(&self) -> Option<&E> {
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     pub(crate) fn new(kind: Kind, doing: impl Into<Cow<'static, str>>) -> Self {
         let report = Report { kind, doing: doing.into(), source: None, sent: false, proxy: None };
         Self { report: Arc::new(report) }
@@ -258,18 +278,6 @@ impl Error {
     /// An error of ours that came as an I/O error, because it had to pass as one.
     pub(crate) fn inside(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
-    }
-
-    /// The first cause of this type, however deep.
-    pub(crate) fn cause<E: StdError + 'static>(&self) -> Option<&E> {
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            cause = error.source();
-        }
-        None
     }
 
     /// Changes the report; one that others already hold is referred to instead of copied.

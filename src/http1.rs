@@ -53,7 +53,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
-    io::{Io, Metered},
+    io::{Io, metered::Metered},
     request_target::http1::usual_host,
     rt::Runtime,
     target::{Origin, Target},

@@ -48,7 +48,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error, Kind},
-    io::{Io, Metered},
+    io::{Io, metered::Metered},
     rt::Runtime,
     target::Target,
 };

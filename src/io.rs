@@ -7,10 +7,8 @@ use std::sync::{
 
 use hyper::rt::{Read, Write};
 
-mod metered;
+pub(crate) mod metered;
 mod tunnel_answer;
-
-pub(crate) use metered::{HeadTooLarge, Meter, Metered};
 
 /// A stream of bytes in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
 pub trait Io: Read + Write + Unpin + Send + 'static {}

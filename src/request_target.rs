@@ -61,14 +61,12 @@ fn raw<B>(request: &Request<B>) -> Option<&RawTarget> {
 }
 
 /// Whether a request shows that its maker speaks to a proxy by hand.
-#[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) fn is_by_hand<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT || raw(request).is_some()
 }
 
 /// The origin of a request that is given to this proxy to forward. The proxy reads all of it, and so does everyone behind
 /// it: what is meant to be private is refused.
-#[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Origin, Error> {
     let origin = Origin::try_from(request.uri())?;
     if origin.scheme() == Scheme::Http || is_by_hand(request) {

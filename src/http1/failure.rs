@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io};
 
 use crate::{
     error::{Error, Kind},
-    io::HeadTooLarge,
+    io::metered::HeadTooLarge,
 };
 
 /// hyper's error under the name of what was done. An error of ours in it is that of the request's body, or came from

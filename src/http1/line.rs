@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::failure;
-use crate::{error::Error, io::Meter, rt::Runtime, target::Target};
+use crate::{error::Error, io::metered::Meter, rt::Runtime, target::Target};
 
 /// One connection, as everything that belongs to it sees it.
 pub(super) struct Line {

@@ -21,7 +21,7 @@ use super::{
     vitals::{ASSUMED_STREAMS, Condition, Death, Vitals},
 };
 use crate::{
-    io::{Io, Metered},
+    io::{Io, metered::Metered},
     rt::{Runtime, Sleep},
 };
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{connection::Place, error::Kind, io::Meter};
+use crate::{connection::Place, error::Kind, io::metered::Meter};
 
 /// How many streams are opened before the peer has said how many it allows, and if it says nothing.
 pub(super) const ASSUMED_STREAMS: usize = 100;

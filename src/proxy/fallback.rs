@@ -22,6 +22,8 @@ const REMEMBERED: usize = 1024;
 pub(super) struct Fallback {
     pub(super) attempt_timeout: Duration,
     pub(super) remembered: Duration,
+    /// All of them together are to be done by then.
+    pub(super) planned: Duration,
     failed: Arc<Mutex<HashMap<Route, Instant>>>,
 }
 
@@ -30,6 +32,7 @@ impl Default for Fallback {
         Self {
             attempt_timeout: Duration::from_secs(3),
             remembered: Duration::from_secs(60),
+            planned: Duration::MAX,
             failed: Arc::default(),
         }
     }
@@ -49,7 +52,7 @@ impl Fallback {
         while let Some(route) = ways.next() {
             let mut target = target.clone();
             target.route = route.clone();
-            let patience = (!ways.as_slice().is_empty()).then_some(self.attempt_timeout);
+            let patience = (!ways.as_slice().is_empty()).then(|| self.patience(routes.len()));
             let doing = format!("connecting to {target}");
             let error = match runtime.within(patience, reach(target)).await {
                 Some(Ok(connected)) => {
@@ -68,6 +71,12 @@ impl Fallback {
             Some(last) => last.during(doing),
             None => Error::builder(doing),
         })
+    }
+
+    /// How long one way of so many may take, so that each has a share of the time for all.
+    fn patience(&self, ways: usize) -> Duration {
+        let share = u32::try_from(ways).ok().and_then(|ways| self.planned.checked_div(ways));
+        self.attempt_timeout.min(share.unwrap_or_default())
     }
 
     /// Those that failed lately come last, the one that failed first before the others.

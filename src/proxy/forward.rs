@@ -127,6 +127,7 @@ fn hop(target: &Target, proxy: &Proxy) -> Result<Hop, Error> {
         let text = format!("{} is not forwarded by {proxy}: it needs a tunnel", target.origin);
         return Err(Error::builder(text));
     }
+    proxy.check()?;
     let mut hop = Hop::to(proxy, target);
     hop.target.protocols = proxy.forwarding_protocols(target.protocols)?;
     if hop.target.protocols == Protocols::Http2Only && !hop.target.origin.scheme().is_tls() {

@@ -107,9 +107,15 @@ impl ProxyLayer {
     }
 
     /// How long a way is tried that is not the last of a [list](Route::FirstOf), 3 s by default: a proxy is near, and
-    /// that covers a lost SYN.
+    /// that covers a lost SYN. In a [`Transport`](crate::Transport) it is no more than its share of the connect timeout.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.fallback.attempt_timeout = timeout;
+        self
+    }
+
+    /// All ways of a list are to be tried within this time, which somebody else keeps.
+    pub(crate) fn planned_time(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.fallback.planned = time.into().unwrap_or(Duration::MAX);
         self
     }
 

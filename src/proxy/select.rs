@@ -191,6 +191,13 @@ impl ProxyRules {
         choice.route(target)
     }
 
+    /// Whether all proxies that are known beforehand can be spoken with as they are set.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Rules { no_proxy: _, hosts, http, https } = &*self.rules;
+        let chosen = [http, https].into_iter().filter_map(Choice::known);
+        chosen.chain(hosts.iter().map(|(_, route)| route)).try_for_each(Route::check)
+    }
+
     fn asking(choose: impl Fn(&Target) -> Result<Route, Error> + Send + Sync + 'static) -> Self {
         Self::made_of(Choice::Function(Arc::new(choose)))
     }
@@ -208,6 +215,14 @@ impl ProxyRules {
 }
 
 impl Choice {
+    /// The route that is the same for all.
+    fn known(&self) -> Option<&Route> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::Environment(_) | Self::Function(_) => None,
+        }
+    }
+
     fn route(&self, target: &Target) -> Result<Route, Error> {
         match self {
             Self::Route(route) => Ok(route.clone()),

@@ -68,8 +68,8 @@ use exchange::Socks4Exchange;
 ///
 /// # Errors
 ///
-/// * What the proxy says instead of connecting is a [`Socks4Error`], as the [source](std::error::Error::source) of an error
-///   for which [`is_proxy`](Error::is_proxy) holds, and [`is_connect`](Error::is_connect), or
+/// * What the proxy says instead of connecting is a [`Socks4Error`], as the [cause](Error::cause) of an error for which
+///   [`is_proxy`](Error::is_proxy) holds, and [`is_connect`](Error::is_connect), or
 ///   [`is_protocol`](Error::is_protocol) if it is not SOCKS 4.
 /// * A proxy that hangs up is [`is_proxy`](Error::is_proxy), [`is_connect`](Error::is_connect) and
 ///   [`is_io`](Error::is_io).

@@ -72,8 +72,8 @@ pub use refusal::Socks5Error;
 ///
 /// # Errors
 ///
-/// * What the proxy says instead of connecting is a [`Socks5Error`], as the [source](std::error::Error::source) of an error
-///   for which [`is_proxy`](Error::is_proxy) holds, and [`is_connect`](Error::is_connect), or
+/// * What the proxy says instead of connecting is a [`Socks5Error`], as the [cause](Error::cause) of an error for which
+///   [`is_proxy`](Error::is_proxy) holds, and [`is_connect`](Error::is_connect), or
 ///   [`is_protocol`](Error::is_protocol) if it is not SOCKS 5.
 /// * A proxy that hangs up is [`is_proxy`](Error::is_proxy), [`is_connect`](Error::is_connect) and
 ///   [`is_io`](Error::is_io).

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{Origin, Protocols, Scheme, ServerName, Target, TlsIdentity};
 use crate::{
     auth::{Authenticate, Authenticator, Credentials},
-    error::Error,
+    error::{BoxError, Error},
 };
 
 mod scheme;
@@ -42,6 +42,9 @@ use url::Parts;
 /// | `socks4a` | 1080 | by its name, resolved there |
 /// | `socks5` | 1080 | by its address, resolved here (RFC 1928) |
 /// | `socks5h` | 1080 | by its name, resolved there |
+///
+/// A setting that the scheme has no place for, as a header for SOCKS or a TLS configuration for `http`, is an error of
+/// whatever would use it, before anyone is connected to.
 #[derive(Clone)]
 pub struct Proxy {
     settings: Arc<Settings>,
@@ -61,7 +64,7 @@ struct Settings {
     tunnels_http: bool,
 }
 
-type ConnectHeaders = dyn Fn(&Target) -> Result<HeaderMap, Error> + Send + Sync;
+type ConnectHeaders = dyn Fn(&Target) -> Result<HeaderMap, BoxError> + Send + Sync;
 
 impl Proxy {
     /// The proxy at this URL. Without a scheme it is `http://`; without a port, that of the scheme.
@@ -129,10 +132,11 @@ impl Proxy {
     }
 
     /// Header fields of `CONNECT` that depend on the target, like a token for it. They replace the
-    /// [fixed ones](Self::header) of the same names; an error ends the attempt.
+    /// [fixed ones](Self::header) of the same names. An error ends the attempt before anyone is connected to: it is the source
+    /// of one for which [`is_builder`](Error::is_builder) holds.
     pub fn connect_headers<F>(self, headers: F) -> Self
     where
-        F: Fn(&Target) -> Result<HeaderMap, Error> + Send + Sync + 'static,
+        F: Fn(&Target) -> Result<HeaderMap, BoxError> + Send + Sync + 'static,
     {
         self.with(|settings| settings.connect_headers = Some(Arc::new(headers)))
     }
@@ -194,16 +198,32 @@ impl Proxy {
         let mut headers = self.settings.headers.clone();
         if let Some(more) = &self.settings.connect_headers {
             // A map that goes into another replaces what is there under the same name.
-            headers.extend(more(target)?);
+            headers.extend(more(target).map_err(|error| {
+                let origin = target.origin.authority_form();
+                let doing = format!("choosing what the proxy {self} is told of {origin}");
+                Error::builder(doing).because(error)
+            })?);
         }
         Ok(headers)
     }
 
-    /// The setter of something that was set and that only HTTP has a place for.
-    pub(crate) fn setting_of_http(&self) -> Option<&'static str> {
+    /// Whether all that was set has a place in what the proxy speaks.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.misplaced() {
+            None => Ok(()),
+            Some(setting) => {
+                let spoken = self.settings.scheme.spoken();
+                let text = format!("{spoken} has no place for `{setting}` of the proxy {self}");
+                Err(Error::builder(text))
+            }
+        }
+    }
+
+    /// The setter of something that was set and is never said to a proxy of this scheme.
+    fn misplaced(&self) -> Option<&'static str> {
         // Taken apart without `..`, so that a new field cannot be forgotten.
         let Settings {
-            scheme: _,
+            scheme,
             origin: _,
             authenticator,
             headers,
@@ -213,15 +233,17 @@ impl Proxy {
             protocols,
             tunnels_http: _,
         } = &*self.settings;
+        let (http, tls) = (scheme.is_http(), *scheme == ProxyScheme::Https);
         let settings = [
-            ("authenticate", authenticator.has_scheme()),
-            ("header", !headers.is_empty()),
-            ("connect_headers", connect_headers.is_some()),
-            ("tls", tls_identity.is_some()),
-            ("server_name", server_name.is_some()),
-            ("protocols", *protocols != Protocols::default()),
+            ("authenticate", http, authenticator.has_scheme()),
+            ("header", http, !headers.is_empty()),
+            ("connect_headers", http, connect_headers.is_some()),
+            ("tls", tls, tls_identity.is_some()),
+            ("server_name", tls, server_name.is_some()),
+            ("protocols", http, *protocols != Protocols::default()),
         ];
-        settings.into_iter().find_map(|(setter, is_set)| is_set.then_some(setter))
+        let misplaced = settings.into_iter().find(|(_, has_place, is_set)| *is_set && !has_place);
+        misplaced.map(|(setter, ..)| setter)
     }
 
     pub(super) fn tls_identity(&self) -> Option<&TlsIdentity> {

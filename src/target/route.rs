@@ -3,6 +3,7 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use super::{Protocols, Proxy, Scheme, Target};
+use crate::error::Error;
 
 /// How the bytes get to the origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -50,6 +51,15 @@ impl Route {
             0 => Self::Direct,
             1 => flat.swap_remove(0),
             _ => Self::FirstOf(flat.into()),
+        }
+    }
+
+    /// Whether all proxies on it can be spoken with as they are set.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Proxies(proxies) => proxies.iter().try_for_each(Proxy::check),
+            Self::FirstOf(routes) => routes.iter().try_for_each(Self::check),
+            _ => Ok(()),
         }
     }
 

@@ -280,7 +280,10 @@ impl TransportBuilder {
         let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
         let key = move |request: &Request<Body>| base.target(request);
         let (pool, negotiate) = (pool.by(key), negotiate.runtime(runtime.clone()));
-        let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
+        let proxy = ProxyLayer::new(rules)
+            .tls(tls.for_proxies())
+            .planned_time(timeouts.connect)
+            .runtime(runtime.clone());
         let stack = Stack {
             proxy: proxy.like(&pool, negotiate.clone()),
             pool: pool.timeouts(timeouts).runtime(runtime.clone()),
@@ -319,7 +322,10 @@ impl Base {
             (Some(_), Some(_)) => {
                 Err(Error::builder("building the transport: a Unix socket is reached by no proxy"))
             }
-            _ => Ok(()),
+            (None, Some(rules)) => {
+                rules.check().map_err(|error| error.during("building the transport"))
+            }
+            (_, None) => Ok(()),
         }
     }
 }

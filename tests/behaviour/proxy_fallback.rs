@@ -140,6 +140,17 @@ async fn a_silent_proxy_is_given_up_after_three_seconds_and_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_way_has_no_more_than_its_share_of_the_time_for_all() {
+    let scene = Scene::by(Does::Nothing, Does::Tunnel, |builder| {
+        let timeouts = Timeouts::none().connect(Duration::from_secs(2));
+        builder.timeouts(timeouts).proxy(Route::first_of([proxy(ONE), proxy(TWO)]))
+    });
+    let before = Instant::now();
+    scene.get(1).await.unwrap();
+    assert_eq!(before.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_way_has_the_time_that_is_left() {
     let scene = Scene::by(Does::Refuse, Does::Nothing, |builder| {
         let timeouts = Timeouts::none().connect(Duration::from_secs(8));

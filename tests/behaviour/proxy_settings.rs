@@ -9,10 +9,11 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 use tower_transport::{
-    RequestExt, Transport,
+    Error, RequestExt, Transport,
     connect::{ConnectInfo, Name},
     options::Timeouts,
-    target::{Protocols, Proxy, ProxyOverride, ServerName},
+    proxy::ProxyRules,
+    target::{Protocols, Proxy, ProxyOverride, Route, ServerName},
     tls::TlsConfig,
     transport::TransportBuilder,
 };
@@ -186,6 +187,46 @@ async fn the_scheme_says_whether_tls_is_spoken_inside_a_tunnel() {
 fn a_unix_socket_and_a_proxy_exclude_each_other() {
     let error = Transport::builder().unix_socket("/tmp/socket").proxy(proxy()).build().unwrap_err();
     assert!(error.is_builder() && error.to_string().contains("Unix socket"), "{error}");
+}
+
+/// A setting each that its scheme has no place for.
+fn misplaced() -> [Proxy; 3] {
+    let given = |url| Proxy::new(url).unwrap();
+    [
+        given("http://proxy.example:8080").tls(TlsConfig::danger_accept_any_certificate()),
+        given("http://proxy.example:8080").server_name(ServerName::new("other.example")),
+        given("socks5h://proxy.example").header("x-a".parse().unwrap(), "b".parse().unwrap()),
+    ]
+}
+
+#[test]
+fn a_setting_without_a_place_in_a_proxy_of_the_rules_is_a_mistake_of_the_transport() {
+    for proxy in misplaced() {
+        for rules in [
+            ProxyRules::all(proxy.clone()),
+            ProxyRules::none().host("origin.example", proxy.clone()).unwrap(),
+            ProxyRules::none().https(Route::first_of([Route::Direct, proxy.clone().into()])),
+        ] {
+            let error = Transport::builder().proxy(rules).build().unwrap_err();
+            let cause = error.cause::<Error>().map(ToString::to_string);
+            let says = cause.is_some_and(|cause| cause.contains("no place for"));
+            assert!(error.is_builder() && says, "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_setting_without_a_place_in_a_proxy_is_an_error_before_it_is_connected_to() {
+    for proxy in misplaced() {
+        for url in ["http://origin.example/", "https://origin.example/"] {
+            let (net, _, _) = scene();
+            let transport = net.transport().build().unwrap();
+            let request = transport.request("GET", url).extension(ProxyOverride::to(proxy.clone()));
+            let error = request.await.unwrap_err();
+            assert!(error.is_builder() && error.to_string().contains("no place for"), "{error:?}");
+            assert!(net.dialed().is_empty());
+        }
+    }
 }
 
 /// How often the proxy is asked when a request has this way of its own.

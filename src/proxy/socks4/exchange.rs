@@ -20,15 +20,13 @@ const ANSWER_LENGTH: usize = 8;
 /// The address that says that a name follows: 0.0.0.x with any x but 0 (SOCKS 4a).
 const NAMED: [u8; 4] = [0, 0, 0, 1];
 
-/// Why a SOCKS 4 proxy made no connection: the [`source`](StdError::source) of the [`Error`](crate::Error).
+/// Why a SOCKS 4 proxy made no connection: the [`cause`](Error::cause) of the [`Error`].
 ///
 /// ```
-/// use std::error::Error;
 /// use tower_transport::proxy::Socks4Error;
 ///
 /// fn is_rejected(error: &tower_transport::Error) -> bool {
-///     let cause = error.source().and_then(|cause| cause.downcast_ref());
-///     matches!(cause, Some(Socks4Error::Rejected))
+///     error.cause() == Some(&Socks4Error::Rejected)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

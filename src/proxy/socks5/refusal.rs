@@ -5,15 +5,13 @@ use std::{error::Error as StdError, fmt};
 use super::exchange::USER_AND_PASSWORD;
 use crate::proxy::socks::Refusal;
 
-/// Why a SOCKS 5 proxy made no connection: the [`source`](StdError::source) of the [`Error`](crate::Error).
+/// Why a SOCKS 5 proxy made no connection: the [`cause`](crate::Error::cause) of the [`Error`](crate::Error).
 ///
 /// ```
-/// use std::error::Error;
 /// use tower_transport::proxy::Socks5Error;
 ///
 /// fn is_forbidden(error: &tower_transport::Error) -> bool {
-///     let cause = error.source().and_then(|cause| cause.downcast_ref());
-///     matches!(cause, Some(Socks5Error::NotAllowed | Socks5Error::CredentialsRefused))
+///     matches!(error.cause(), Some(Socks5Error::NotAllowed | Socks5Error::CredentialsRefused))
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -48,6 +48,7 @@ pub(super) async fn open(
     if !hop.proxy.scheme().is_http() {
         return Err(Error::builder(format!("the proxy {} opens no tunnels by HTTP", hop.proxy)));
     }
+    hop.proxy.check()?;
     let headers = hop.proxy.headers_for(target)?;
     let authority = tunnel_target(&target.origin)?;
     Asking { tunnels, hop, target, authority, headers }.until_open().await
