@@ -70,7 +70,7 @@ pub(crate) struct Refusal {
 pub enum Phase {
     /// For a connection of the pool, or a free stream on one.
     Pool,
-    /// For a new connection: names, TCP, TLS and the HTTP handshake together.
+    /// For a new connection: names, TCP, proxies, TLS and the HTTP handshake together.
     Connect,
 }
 

@@ -43,7 +43,7 @@ impl Timeouts {
         self
     }
 
-    /// How long making a connection may take: names, TCP, TLS and the HTTP handshake together.
+    /// How long making a connection may take: names, TCP, proxies, TLS and the HTTP handshake together.
     ///
     /// A connection attempt belongs to the pool and outlives the request that caused it, so this is counted from the
     /// start of the attempt.

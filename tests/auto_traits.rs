@@ -12,6 +12,7 @@ use allocation_counter::measure;
 use tower_service::Service;
 use tower_transport::{
     Body, Error, OneShot, RequestExt, Transport,
+    auth::Challenge,
     body::Body as BodyByPath,
     connect::{
         ConnectInfo, ConnectRetry, ConnectRetryLayer, MemoryConnector, StaticResolver,
@@ -24,7 +25,11 @@ use tower_transport::{
     negotiate::{HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating},
     options::Timeouts,
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
-    proxy::ProxyRules,
+    proxy::{
+        Credentials, Forward, ForwardLayer, Proxied, Proxy, ProxyLayer, ProxyOverride, ProxyRules,
+        ProxyScheme, Socks4, Socks4Error, Socks4Layer, Socks5, Socks5Error, Socks5Layer, Tunnel,
+        TunnelLayer,
+    },
     request::{RequestBuilder, Requesting, Whole},
     request_target::RawTarget,
     rt::{Runtime, Sleep, Task},
@@ -47,6 +52,8 @@ fn services_are_send_and_sync_and_clone() {
     all!(is: Negotiate<TcpConnector, Body>, TlsLayer, TcpConnector, TcpConnector<StaticResolver>);
     all!(is: UnixConnector, MemoryConnector, ConnectRetry<TcpConnector>, ConnectRetryLayer);
     all!(is: SystemResolver, StaticResolver, Runtime);
+    all!(is: ProxyLayer, Proxied, ForwardLayer, Forward<TcpConnector>, TunnelLayer, Tunnel);
+    all!(is: Socks4Layer, Socks4<TcpConnector>, Socks5Layer, Socks5<TcpConnector>);
 }
 
 #[test]
@@ -54,7 +61,8 @@ fn values_are_send_and_sync_and_clone() {
     fn is<T: Clone + Send + Sync + 'static>() {}
     all!(is: Error, Target, Origin, Route, ServerName, Protocols, RawTarget, Timeouts, Recheck);
     all!(is: ConnectInfo, Http1Config, Http2Config, TlsConfig, Stats);
-    all!(is: ProxyRules);
+    all!(is: Proxy, ProxyScheme, ProxyOverride, ProxyRules, Credentials, Challenge);
+    all!(is: Socks4Error, Socks5Error);
 }
 
 #[test]

@@ -77,6 +77,10 @@ pub struct ForwardLayer {
 /// scheme is not `http`, or that is to speak HTTP/2 with the origin beforehand, or if the proxy has been told to
 /// [tunnel](Proxy::tunnel_http) or speaks no version of HTTP that the target allows. [`is_proxy`](Error::is_proxy) for what
 /// goes wrong on the way to the proxy.
+///
+/// # Cancellation
+///
+/// Dropping the future drops that of the connector below, and does nothing else.
 #[derive(Clone, Debug)]
 pub struct Forward<C> {
     inner: C,

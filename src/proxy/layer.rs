@@ -56,6 +56,17 @@ use crate::{
 ///
 /// In such a stack the pool keeps the connections that a proxy forwards requests on by their origins. A
 /// [`Transport`](crate::Transport) knows better, and keeps one set of them for all.
+///
+/// # Errors
+///
+/// [`is_proxy`](Error::is_proxy) for whatever goes wrong with a proxy, or on the way to it; where nobody is in between, the
+/// error is that of the connector below. If every way of a [list](Route::FirstOf) fails, the last failure is the
+/// [source](std::error::Error::source). [`is_builder`](Error::is_builder), before anyone is connected to, if the rules name
+/// a proxy that cannot be one, or that has settings which its scheme has no place for.
+///
+/// # Cancellation
+///
+/// Dropping the future closes what was opened for it alone. A connection to a proxy that may carry other tunnels, too, stays.
 #[derive(Clone)]
 pub struct ProxyLayer {
     rules: ProxyRules,

@@ -75,6 +75,11 @@ mod handshake;
 /// has answered. [`is_builder`](Error::is_builder) for a proxy of SOCKS, and for what
 /// [`connect_headers`](Proxy::connect_headers) returns. [`was_sent`](Error::was_sent) is false in any case: the origin has
 /// heard nothing.
+///
+/// # Cancellation
+///
+/// Dropping the future closes the connection to the proxy. One that carries other tunnels stays, and so does one of HTTP/2
+/// that is open already: only the stream is reset.
 #[derive(Clone, Debug)]
 pub struct TunnelLayer {
     proxy: Proxy,

@@ -42,9 +42,6 @@ use url::Parts;
 /// | `socks4a` | 1080 | by its name, resolved there |
 /// | `socks5` | 1080 | by its address, resolved here (RFC 1928) |
 /// | `socks5h` | 1080 | by its name, resolved there |
-///
-/// A setting that the scheme has no place for, as a header for SOCKS or a TLS configuration for `http`, is an error of
-/// whatever would use it, before anyone is connected to.
 #[derive(Clone)]
 pub struct Proxy {
     settings: Arc<Settings>,
@@ -67,7 +64,8 @@ struct Settings {
 type ConnectHeaders = dyn Fn(&Target) -> Result<HeaderMap, BoxError> + Send + Sync;
 
 impl Proxy {
-    /// The proxy at this URL. Without a scheme it is `http://`; without a port, that of the scheme.
+    /// The proxy at this URL. Without a scheme it is `http://`; without a port, that of the scheme. User and password are
+    /// percent-decoded: `@`, `/` and `%` are best written as `%40`, `%2F` and `%25` (RFC 3986 §2.1).
     ///
     /// # Errors
     ///
@@ -142,12 +140,13 @@ impl Proxy {
     }
 
     /// Whom TLS to the proxy trusts, and who we are to it: a [`TlsConfig`](crate::tls::TlsConfig). By default it trusts
-    /// whom the layer trusts that connects to it, and shows no client certificate.
+    /// whom the layer trusts that connects to it, and shows no client certificate. For a proxy that is not `https` it is an
+    /// error to set it, told when the proxy is used.
     pub fn tls(self, tls: impl Into<TlsIdentity>) -> Self {
         self.with(|settings| settings.tls_identity = Some(tls.into()))
     }
 
-    /// The name that TLS to the proxy sends and verifies instead of its host.
+    /// The name that TLS to the proxy sends and verifies instead of its host. As [`tls`](Self::tls), for `https` alone.
     pub fn server_name(self, name: ServerName) -> Self {
         self.with(|settings| settings.server_name = Some(name))
     }
@@ -207,20 +206,8 @@ impl Proxy {
         Ok(headers)
     }
 
-    /// Whether all that was set has a place in what the proxy speaks.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.misplaced() {
-            None => Ok(()),
-            Some(setting) => {
-                let spoken = self.settings.scheme.spoken();
-                let text = format!("{spoken} has no place for `{setting}` of the proxy {self}");
-                Err(Error::builder(text))
-            }
-        }
-    }
-
-    /// The setter of something that was set and is never said to a proxy of this scheme.
-    fn misplaced(&self) -> Option<&'static str> {
+    /// The setter of something that was set and that what is spoken with this proxy has no place for.
+    pub(crate) fn setting_without_use(&self) -> Option<&'static str> {
         // Taken apart without `..`, so that a new field cannot be forgotten.
         let Settings {
             scheme,
@@ -234,16 +221,29 @@ impl Proxy {
             tunnels_http: _,
         } = &*self.settings;
         let (http, tls) = (scheme.is_http(), *scheme == ProxyScheme::Https);
+        // SOCKS 5 proxies always ask before they are told who we are.
+        let may_wait = http || matches!(scheme, ProxyScheme::Socks5 | ProxyScheme::Socks5h);
         let settings = [
             ("authenticate", http, authenticator.has_scheme()),
+            ("preemptive", may_wait, !authenticator.is_preemptive()),
             ("header", http, !headers.is_empty()),
             ("connect_headers", http, connect_headers.is_some()),
             ("tls", tls, tls_identity.is_some()),
             ("server_name", tls, server_name.is_some()),
             ("protocols", http, *protocols != Protocols::default()),
         ];
-        let misplaced = settings.into_iter().find(|(_, has_place, is_set)| *is_set && !has_place);
-        misplaced.map(|(setter, ..)| setter)
+        let mut without_use = settings.into_iter().filter(|(_, has_use, _)| !has_use);
+        without_use.find_map(|(setter, _, is_set)| is_set.then_some(setter))
+    }
+
+    /// An error if something was set that has no use: whoever sets TLS for a proxy that is spoken to in plain text believes
+    /// that it is private.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.setting_without_use().map_or(Ok(()), |setting| {
+            let version = self.settings.scheme.version();
+            let message = format!("{version} has no place for `{setting}` of the proxy {self}");
+            Err(Error::builder(message))
+        })
     }
 
     pub(super) fn tls_identity(&self) -> Option<&TlsIdentity> {

@@ -44,11 +44,11 @@ impl ProxyScheme {
         }
     }
 
-    /// The protocol, for those who read of it.
-    pub(super) fn spoken(self) -> &'static str {
+    /// What it is called in errors.
+    pub(super) fn version(self) -> &'static str {
         match self {
             Self::Http => "HTTP without TLS",
-            Self::Https => "HTTP",
+            Self::Https => "HTTP over TLS",
             Self::Socks4 | Self::Socks4a => "SOCKS 4",
             Self::Socks5 | Self::Socks5h => "SOCKS 5",
         }

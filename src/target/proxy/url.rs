@@ -70,3 +70,81 @@ fn credentials(user_info: &str) -> Result<Credentials, Error> {
     };
     Ok(Credentials::new(decoded(user)?, decoded(password)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scheme, authority, user and password.
+    fn parts(url: &str) -> Result<(ProxyScheme, String, Option<[String; 2]>), Error> {
+        let Parts { scheme, origin, credentials } = url.parse()?;
+        let said = |who: Credentials| [who.user().to_owned(), who.password().to_owned()];
+        Ok((scheme, origin.authority_form(), credentials.map(said)))
+    }
+
+    #[test]
+    fn a_proxy_is_given_with_scheme_user_and_port_or_without() {
+        use ProxyScheme::{Http, Https, Socks4, Socks4a, Socks5, Socks5h};
+        let table = [
+            ("proxy.example", Http, "proxy.example:80", None),
+            ("proxy.example:3128", Http, "proxy.example:3128", None),
+            ("user:password@proxy.example", Http, "proxy.example:80", Some(["user", "password"])),
+            ("http://proxy.example/", Http, "proxy.example:80", None),
+            ("HTTPS://Proxy.Example", Https, "Proxy.Example:443", None),
+            ("https://proxy.example:80", Https, "proxy.example:80", None),
+            ("socks4://192.0.2.1", Socks4, "192.0.2.1:1080", None),
+            ("socks4a://me@proxy.example", Socks4a, "proxy.example:1080", Some(["me", ""])),
+            ("socks5://[2001:db8::1]", Socks5, "[2001:db8::1]:1080", None),
+            ("socks5h://a%40b:c%3a%c3%bc@[::1]:9", Socks5h, "[::1]:9", Some(["a@b", "c:ü"])),
+            (
+                "http://user:p:a@s%@proxy.example",
+                Http,
+                "proxy.example:80",
+                Some(["user", "p:a@s%"]),
+            ),
+            ("http://:@proxy.example", Http, "proxy.example:80", Some(["", ""])),
+        ];
+        for (url, scheme, authority, said) in table {
+            let said = said.map(|[user, password]| [user.to_owned(), password.to_owned()]);
+            assert_eq!(parts(url).unwrap(), (scheme, authority.to_owned(), said), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_an_error_that_says_why() {
+        let table = [
+            ("", "no valid host"),
+            ("http://", "no valid host"),
+            ("http://:3128", "host"),
+            ("http://proxy.example:99999", "no valid host"),
+            ("http://proxy.example:", "port"),
+            ("http://two words", "no valid host"),
+            ("http://proxy.example/path", "no path"),
+            ("http://proxy.example?query", "no path"),
+            ("http://proxy.example#fragment", "no path"),
+            ("ftp://proxy.example", "`ftp` is not a scheme of proxies"),
+            ("http://%ff@proxy.example", "not UTF-8"),
+        ];
+        for (url, why) in table {
+            let error = parts(url).unwrap_err();
+            assert!(error.is_builder() && error.to_string().contains(why), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_error_repeats_a_password() {
+        let urls = [
+            "http://me:secret@proxy.example/path",
+            "http://me:sec/secret@proxy.example",
+            "http://me:secret@two words",
+            "http://me:secret@proxy.example:99999",
+            "ftp://me:secret@proxy.example",
+            "me:secret://x@proxy.example",
+            "http://me:%ffsecret@proxy.example",
+        ];
+        for url in urls {
+            let error = parts(url).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+    }
+}
