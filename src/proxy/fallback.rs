@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    connect::{Connected, Connecting},
+    connect::{Connected, Connecting, is_temporary},
     error::{Error, Kind, Phase},
     io::Io,
     rt::Runtime,
@@ -106,10 +106,12 @@ impl Fallback {
     }
 }
 
-/// Whether another way may be gone where this could not.
+/// Whether another way may be gone where this could not. One on which somebody shows a wrong certificate is not left for
+/// another: whoever is in the middle would choose the way.
 fn is_in_the_way(route: &Route, error: &Error) -> bool {
-    match route {
-        Route::Proxies(_) => error.is_proxy_unreachable(),
-        _ => error.is_connect(),
-    }
+    is_temporary(error)
+        && match route {
+            Route::Proxies(_) => error.is_proxy_unreachable(),
+            _ => error.is_connect(),
+        }
 }

@@ -249,3 +249,15 @@ async fn plain_text_where_a_proxy_should_speak_tls_is_its_fault() {
     settle().await;
     assert_eq!(peer.open(), 0);
 }
+
+#[tokio::test]
+async fn a_proxy_with_a_wrong_certificate_is_not_passed_over_in_a_list() {
+    let scene = Scene::new();
+    let (_, origin, trusted, tls) = scene.good();
+    scene.proxy(Authority::new().certify("proxy.example").server(&[]));
+    let list = Route::first_of([trusted.into(), Route::Direct]);
+    let transport = scene.net.transport().tls(tls).proxy(list).build().unwrap();
+    let error = get(&transport).await.unwrap_err();
+    assert!(error.is_tls() && error.is_proxy(), "{error:?}");
+    assert_eq!(origin.opened(), 0);
+}
