@@ -281,6 +281,7 @@ impl TransportBuilder {
         let key = move |request: &Request<Body>| base.target(request);
         let (pool, negotiate) = (pool.by(key), negotiate.runtime(runtime.clone()));
         let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
+        let proxy = proxy.planned_time(timeouts.connect);
         let stack = Stack {
             proxy: proxy.like(&pool, negotiate.clone()),
             pool: pool.timeouts(timeouts).runtime(runtime.clone()),
