@@ -169,6 +169,20 @@ async fn a_client_certificate_is_shown_to_whom_it_is_for() {
     assert_eq!(each, [of(&b), of(&a)]);
 }
 
+#[tokio::test]
+async fn a_client_certificate_that_is_given_per_target_is_not_shown_to_a_proxy() {
+    let clients = Authority::new();
+    let (leaf, scene) = (clients.certify("a.example"), Scene::new());
+    let asking = |leaf: Leaf| leaf.server_asking_clients_of(&clients);
+    let proxy = scene.proxy(asking(scene.of_proxy.certify("proxy.example")));
+    let origin = scene.origin(asking(scene.of_origin.certify("origin.example")));
+    let config = Arc::new(leaf.client(&[&scene.of_proxy, &scene.of_origin]));
+    let tls = TlsConfig::per_target(move |_| config.clone());
+    get(&scene.transport(tunneling("https://proxy.example"), tls)).await.unwrap();
+    let shown = [proxy, origin].map(|peer| peer.handshakes().remove(0).client);
+    assert_eq!(shown, [None, Some(leaf.der().to_vec())]);
+}
+
 /// What is wrong with a certificate for a name.
 type Wrong = fn(&Authority, &str) -> ServerConfig;
 
