@@ -78,6 +78,10 @@ impl Authenticator {
         self.memory = Arc::default();
     }
 
+    pub(crate) fn is_preemptive(&self) -> bool {
+        self.preemptive
+    }
+
     pub(crate) fn has_scheme(&self) -> bool {
         self.scheme.is_some()
     }

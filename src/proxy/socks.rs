@@ -99,14 +99,7 @@ impl Asking {
         if !schemes.contains(&proxy.scheme()) {
             return Err(Error::builder(format!("{version} is not what the proxy {proxy} speaks")));
         }
-        match proxy.setting_of_http() {
-            None => Ok(()),
-            Some(setting) => {
-                let message =
-                    format!("{version} has no place for `{setting}` of the proxy {proxy}");
-                Err(Error::builder(message))
-            }
-        }
+        proxy.check()
     }
 
     /// The host as the proxy is told it: an address by itself, a name as it is or, if it `resolves_here`, by its addresses
@@ -147,6 +140,7 @@ impl Asking {
             }
             let hop = self.hop().target;
             let connected = connector.call(hop).await.map_err(|error| self.unreached(error))?;
+            self.hop().check(&connected.info)?;
             match self.exchange(connected, exchange).await {
                 Ok(connected) => return Ok(connected),
                 Err(Failure::Refused(refusal)) if refusal.is_about_the_address() => {

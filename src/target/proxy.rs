@@ -138,12 +138,13 @@ impl Proxy {
     }
 
     /// Whom TLS to the proxy trusts, and who we are to it: a [`TlsConfig`](crate::tls::TlsConfig). By default it trusts
-    /// whom the layer trusts that connects to it, and shows no client certificate.
+    /// whom the layer trusts that connects to it, and shows no client certificate. For a proxy that is not `https` it is an
+    /// error to set it, told when the proxy is used.
     pub fn tls(self, tls: impl Into<TlsIdentity>) -> Self {
         self.with(|settings| settings.tls_identity = Some(tls.into()))
     }
 
-    /// The name that TLS to the proxy sends and verifies instead of its host.
+    /// The name that TLS to the proxy sends and verifies instead of its host. As [`tls`](Self::tls), for `https` alone.
     pub fn server_name(self, name: ServerName) -> Self {
         self.with(|settings| settings.server_name = Some(name))
     }
@@ -199,11 +200,11 @@ impl Proxy {
         Ok(headers)
     }
 
-    /// The setter of something that was set and that only HTTP has a place for.
-    pub(crate) fn setting_of_http(&self) -> Option<&'static str> {
+    /// The setter of something that was set and that what is spoken with this proxy has no place for.
+    pub(crate) fn setting_without_use(&self) -> Option<&'static str> {
         // Taken apart without `..`, so that a new field cannot be forgotten.
         let Settings {
-            scheme: _,
+            scheme,
             origin: _,
             authenticator,
             headers,
@@ -213,15 +214,30 @@ impl Proxy {
             protocols,
             tunnels_http: _,
         } = &*self.settings;
+        let (http, tls) = (scheme.is_http(), *scheme == ProxyScheme::Https);
+        // SOCKS 5 proxies always ask before they are told who we are.
+        let may_wait = http || matches!(scheme, ProxyScheme::Socks5 | ProxyScheme::Socks5h);
         let settings = [
-            ("authenticate", authenticator.has_scheme()),
-            ("header", !headers.is_empty()),
-            ("connect_headers", connect_headers.is_some()),
-            ("tls", tls_identity.is_some()),
-            ("server_name", server_name.is_some()),
-            ("protocols", *protocols != Protocols::default()),
+            ("authenticate", http, authenticator.has_scheme()),
+            ("preemptive", may_wait, !authenticator.is_preemptive()),
+            ("header", http, !headers.is_empty()),
+            ("connect_headers", http, connect_headers.is_some()),
+            ("tls", tls, tls_identity.is_some()),
+            ("server_name", tls, server_name.is_some()),
+            ("protocols", http, *protocols != Protocols::default()),
         ];
-        settings.into_iter().find_map(|(setter, is_set)| is_set.then_some(setter))
+        let mut without_use = settings.into_iter().filter(|(_, has_use, _)| !has_use);
+        without_use.find_map(|(setter, _, is_set)| is_set.then_some(setter))
+    }
+
+    /// An error if something was set that has no use: whoever sets TLS for a proxy that is spoken to in plain text believes
+    /// that it is private.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.setting_without_use().map_or(Ok(()), |setting| {
+            let version = self.settings.scheme.version();
+            let message = format!("{version} has no place for `{setting}` of the proxy {self}");
+            Err(Error::builder(message))
+        })
     }
 
     pub(super) fn tls_identity(&self) -> Option<&TlsIdentity> {

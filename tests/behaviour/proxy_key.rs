@@ -186,10 +186,11 @@ async fn proxies_that_differ_share_no_connection_that_carries_tunnels() {
 
 #[tokio::test]
 async fn proxies_that_are_made_twice_of_the_same_share_their_connections() {
-    let same: [fn() -> Proxy; 5] = [
+    let same: [fn() -> Proxy; 6] = [
         plain,
         || tunneling("http://user:pass%77ord@PROXY.example:8080"),
-        || says("one").server_name(ServerName::new("a.example")).protocols(Protocols::Http1Only),
+        || says("one").protocols(Protocols::Http1Only),
+        || private().server_name(ServerName::new("a.example")),
         || private().credentials(Credentials::new("user", "password")),
         || plain().tunnel_http(false),
     ];

@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, advance};
 use tower_transport::{
     RequestExt, Transport,
+    auth::{Authorizing, Credentials},
     connect::{ConnectInfo, Name},
     options::Timeouts,
     target::{Protocols, Proxy, ProxyOverride, ServerName},
@@ -189,6 +191,48 @@ async fn the_scheme_says_whether_tls_is_spoken_inside_a_tunnel() {
         let transport = net.transport().tls(any).proxy(proxy()).build().unwrap();
         transport.request("GET", url).await.unwrap();
         assert_eq!(origin.handshakes().len(), usize::from(tls), "{url}");
+    }
+}
+
+/// Whether a setting of a proxy acts if it has this scheme.
+type Setting = (&'static str, fn(Proxy) -> Proxy, fn(&str) -> bool);
+
+const SETTINGS: &[Setting] = &[
+    ("tls", |it| it.tls(TlsConfig::danger_accept_any_certificate()), |scheme| scheme == "https"),
+    ("server_name", |it| it.server_name(ServerName::new("a.example")), |scheme| scheme == "https"),
+    ("protocols", |it| it.protocols(Protocols::Http1Only), |scheme| scheme.starts_with("http")),
+    ("header", |it| it.header(HOST_OF_NOBODY, HeaderValue::from_static("a")), of_http),
+    ("connect_headers", |it| it.connect_headers(|_| Ok(HeaderMap::new())), of_http),
+    ("authenticate", |it| it.authenticate(|_: &Authorizing<'_>| None), of_http),
+    ("preemptive", |it| it.preemptive(false), |scheme| !scheme.starts_with("socks4")),
+    ("tunnel_http", |it| it.tunnel_http(true), |_| true),
+    ("credentials", |it| it.credentials(Credentials::new("user", "")), |_| true),
+];
+
+const HOST_OF_NOBODY: HeaderName = HeaderName::from_static("x-a");
+
+fn of_http(scheme: &str) -> bool {
+    scheme.starts_with("http")
+}
+
+#[tokio::test]
+async fn a_setting_of_a_proxy_acts_or_is_an_error() {
+    let (net, _, _) = scene();
+    for scheme in ["http", "https", "socks4", "socks4a", "socks5", "socks5h"] {
+        for (setter, set, acts) in SETTINGS {
+            for url in ["http://127.0.0.1/", "https://127.0.0.1/"] {
+                let proxy = set(format!("{scheme}://nobody.example").parse().unwrap());
+                let transport = net.transport().proxy(proxy).build().unwrap();
+                let error = transport.request("GET", url).await.unwrap_err();
+                let named = error.to_string().contains(&format!("no place for `{setter}`"));
+                assert_eq!(
+                    (error.is_builder(), named),
+                    (!acts(scheme), !acts(scheme)),
+                    "{error:?}"
+                );
+                assert_eq!(net.take_dialed().len(), usize::from(acts(scheme)), "{scheme} {setter}");
+            }
+        }
     }
 }
 

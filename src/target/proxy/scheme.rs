@@ -44,6 +44,16 @@ impl ProxyScheme {
         }
     }
 
+    /// What it is called in errors.
+    pub(super) fn version(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP without TLS",
+            Self::Https => "HTTP over TLS",
+            Self::Socks4 | Self::Socks4a => "SOCKS 4",
+            Self::Socks5 | Self::Socks5h => "SOCKS 5",
+        }
+    }
+
     /// Whether it is HTTP, with TLS or without.
     pub fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::Https)

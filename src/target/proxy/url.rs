@@ -70,3 +70,101 @@ fn credentials(user_info: &str) -> Result<Credentials, Error> {
     };
     Ok(Credentials::new(decoded(user)?, decoded(password)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scheme, host, port, and who we are.
+    type Read<'a> = (&'a str, &'a str, u16, Option<(&'a str, &'a str)>);
+
+    fn read(url: &str) -> Result<Parts, String> {
+        url.parse::<Parts>().map_err(|error| {
+            let mut text = format!("{error} {error:?}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                text += &format!(" {error} {error:?}");
+                cause = error.source();
+            }
+            assert!(error.is_builder());
+            text
+        })
+    }
+
+    #[test]
+    fn the_user_ends_at_the_last_at_sign_and_its_name_at_the_first_colon() {
+        let table: &[(&str, Read<'_>)] = &[
+            ("proxy.example", ("http", "proxy.example", 80, None)),
+            ("proxy.example:3128/", ("http", "proxy.example", 3128, None)),
+            ("HTTPS://Proxy.Example", ("https", "Proxy.Example", 443, None)),
+            ("socks5h://[::1]", ("socks5h", "::1", 1080, None)),
+            ("socks5://[::1]:9050", ("socks5", "::1", 9050, None)),
+            ("http://[fe80::1%25eth0]:81", ("http", "fe80::1%25eth0", 81, None)),
+            ("user@proxy.example", ("http", "proxy.example", 80, Some(("user", "")))),
+            ("http://us:er:pass@a:81", ("http", "a", 81, Some(("us", "er:pass")))),
+            ("http://user:p@ss:w@rd@a", ("http", "a", 80, Some(("user", "p@ss:w@rd")))),
+            ("http://user@b.example:p@a", ("http", "a", 80, Some(("user@b.example", "p")))),
+            ("http://u%3Aser:p%2F%23%3f%40@a", ("http", "a", 80, Some(("u:ser", "p/#?@")))),
+            ("http://u:100%@a", ("http", "a", 80, Some(("u", "100%")))),
+            ("http://u:p\\q@a", ("http", "a", 80, Some(("u", "p\\q")))),
+            ("http://b\u{fc}r:\u{fc}@a", ("http", "a", 80, Some(("b\u{fc}r", "\u{fc}")))),
+            ("http://u:a%0d%0ab@a", ("http", "a", 80, Some(("u", "a\r\nb")))),
+            ("http://:p@a", ("http", "a", 80, Some(("", "p")))),
+        ];
+        for (url, (scheme, host, port, user)) in table {
+            let Parts { scheme: read_scheme, origin, credentials } = read(url).unwrap();
+            let read = (read_scheme.as_str(), origin.host(), origin.port());
+            assert_eq!(read, (*scheme, *host, *port), "{url}");
+            let expected = user.map(|(user, password)| Credentials::new(user, password));
+            assert!(credentials == expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_an_error_that_repeats_no_secret() {
+        let table = [
+            "",
+            "http://",
+            "http:///",
+            "http://@",
+            "http://user:hunter2@",
+            "http://user:hunter2@/",
+            "http://user:hunter2@:3128",
+            "http://user:hunter2@a:",
+            "http://user:hunter2@a:0",
+            "http://user:hunter2@a:65536",
+            "http://user:hunter2@a:80:80",
+            "http://user:hunter2@a b",
+            "http://user:hunter2@a\r\nx: y",
+            "http://user:hunter2@a\0",
+            "http://user:hunter2@a//",
+            "http://user:hunter2@a/path",
+            "http://user:hunter2@a?query",
+            "http://user:hunter2@a#",
+            "http://user:hunter2@[::1",
+            "http://user:hunter2@::1",
+            "http://user:hunter2@127.1",
+            "http://user:hunter2@b\u{fc}cher.example",
+            "http://user:hunter2/@a",
+            "http://user:hunt/er2@a",
+            "http://user:hunter2#@a",
+            "http://user:hunter2?@a",
+            "http://user:hunter2%ff@a",
+            "http://user:hunter2%40a:3128",
+            "http://user:hunter2",
+            "http://user:hunter2\u{ff20}a",
+            "user:hunter2://@a",
+            "ftp://user:hunter2@a",
+            "://user:hunter2@a",
+            " http://user:hunter2@a",
+            "http://user:hunter2@a ",
+            "http://user:hunter2@a\\b",
+        ];
+        for url in table {
+            let text = read(url).err().unwrap_or_else(|| panic!("`{url}` was taken"));
+            for secret in ["hunter2", "hunt/er2", "hunt"] {
+                assert!(!text.contains(secret), "`{url}`: {text}");
+            }
+        }
+    }
+}
