@@ -116,6 +116,7 @@ impl<C: Connect<Target>> Service<Target> for Forward<C> {
         Connecting::new(async move {
             let connected = connecting.await.map_err(|error| hop.unreachable(error))?;
             let Connected { io, info } = connected;
+            hop.check(&info)?;
             Ok(Connected { io, info: info.with_forwarder(hop.proxy) })
         })
     }
@@ -127,6 +128,7 @@ fn hop(target: &Target, proxy: &Proxy) -> Result<Hop, Error> {
         let text = format!("{} is not forwarded by {proxy}: it needs a tunnel", target.origin);
         return Err(Error::builder(text));
     }
+    proxy.check()?;
     let mut hop = Hop::to(proxy, target);
     hop.target.protocols = proxy.forwarding_protocols(target.protocols)?;
     if hop.target.protocols == Protocols::Http2Only && !hop.target.origin.scheme().is_tls() {
