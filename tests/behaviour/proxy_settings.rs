@@ -14,7 +14,7 @@ use tower_transport::{
     auth::{Authorizing, Credentials},
     connect::{ConnectInfo, Name},
     options::Timeouts,
-    target::{Protocols, Proxy, ProxyOverride, ServerName},
+    target::{Protocols, Proxy, ProxyOverride, Route, ServerName},
     tls::TlsConfig,
     transport::TransportBuilder,
 };
@@ -191,6 +191,68 @@ async fn the_scheme_says_whether_tls_is_spoken_inside_a_tunnel() {
         let transport = net.transport().tls(any).proxy(proxy()).build().unwrap();
         transport.request("GET", url).await.unwrap();
         assert_eq!(origin.handshakes().len(), usize::from(tls), "{url}");
+    }
+}
+
+/// Every kind of way: forwarded, through tunnels and SOCKS, in line and in a list.
+fn every_kind() -> Vec<Route> {
+    let at = |scheme: &str| format!("{scheme}://proxy.example:8080");
+    let socks = ["socks4", "socks4a", "socks5", "socks5h"];
+    let one = |scheme: &str| Route::from(at(scheme).parse::<Proxy>().unwrap());
+    let mut ways: Vec<_> = ["http", "https"].into_iter().chain(socks).map(one).collect();
+    ways.extend([proxy().into(), tunneling(&at("https")).into(), http2_proxy().into()]);
+    let last = || tunneling("http://192.0.2.9");
+    ways.extend(socks.map(|scheme| Route::through([at(scheme).parse().unwrap(), last()])));
+    ways.push(Route::through([proxy(), last()]));
+    ways.push(Route::FirstOf([Route::from(proxy())].into()));
+    ways
+}
+
+/// Everything of the transport that has to do with connecting.
+fn set(builder: TransportBuilder, way: Route) -> Transport {
+    let timeouts = Timeouts::none().connect(Duration::from_secs(2));
+    let builder = builder.timeouts(timeouts).connect_retries(2);
+    builder.local_address([127, 0, 0, 2].into_ip()).proxy(way).build().unwrap()
+}
+
+const BY_ADDRESS: &str = "http://192.0.2.1/";
+
+#[tokio::test(start_paused = true)]
+async fn retries_and_the_local_address_act_on_every_kind_of_way() {
+    for way in every_kind() {
+        let (net, peer, _) = scene();
+        peer.now_does(Does::Refuse);
+        let transport = set(net.transport(), way.clone());
+        let error = transport.request("GET", BY_ADDRESS).await.unwrap_err();
+        assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{way}: {error:?}");
+        let from: Vec<_> = net.dialed().iter().map(|target| target.local_address).collect();
+        assert_eq!(from, [Some([127, 0, 0, 2].into_ip()); 3], "{way}");
+        at_rest(&transport).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connect_timeout_acts_on_every_kind_of_way() {
+    for way in every_kind() {
+        let (net, peer, _) = scene();
+        peer.now_does(Does::Nothing);
+        let transport = set(net.transport(), way.clone());
+        let before = Instant::now();
+        let ends = Duration::from_secs(5);
+        match tokio::time::timeout(ends, transport.request("GET", BY_ADDRESS)).await {
+            Ok(error) => {
+                let error = error.unwrap_err();
+                assert_eq!(told(&error), "timeout, connect", "{way}");
+                assert_eq!(before.elapsed().as_secs(), 2, "{way}");
+                let text = error.to_string();
+                assert!(text.contains("proxy.example:8080"), "{text}");
+            }
+            // A connection to a proxy that forwards is one as soon as it is open: the rest is the answer's time.
+            Err(_) => assert_eq!(way.to_string(), "through http://proxy.example:8080"),
+        }
+        drop(transport);
+        settle().await;
+        assert_eq!(peer.open(), 0, "{way}");
     }
 }
 

@@ -263,3 +263,21 @@ async fn plain_text_where_a_proxy_should_speak_tls_is_its_fault() {
     settle().await;
     assert_eq!(peer.open(), 0);
 }
+
+#[tokio::test]
+async fn tls_that_is_cut_off_inside_a_tunnel_is_nobodys_fault_that_is_known() {
+    let (scene, open) = (Scene::new(), "HTTP/1.1 200 OK\r\n\r\n\x16\x03");
+    let peer = scene.net.plain("proxy.example:80", Does::Say(open));
+    let tls = trusting(&scene.of_origin);
+    let transport = scene.transport(tunneling("http://proxy.example"), tls);
+    let getting = tokio::spawn(async move { get(&transport).await });
+    while peer.heads().is_empty() {
+        settle().await;
+    }
+    peer.hang_up();
+    let error = getting.await.unwrap().unwrap_err();
+    // Whoever cut it off: it was the origin that was spoken with.
+    assert!(error.is_tls() && error.is_connect() && !error.is_proxy(), "{error:?}");
+    assert!(!error.was_sent() && error.to_string().contains("origin.example"), "{error:?}");
+    assert!(error.to_string().contains("through http://proxy.example"), "{error}");
+}
