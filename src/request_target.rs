@@ -60,9 +60,12 @@ fn raw<B>(request: &Request<B>) -> Option<&RawTarget> {
     request.extensions().get()
 }
 
-/// Whether a request shows that its maker speaks to a proxy by hand.
+/// Whether a request shows that its maker speaks to a proxy by hand: a target that is no more than a path is one for an
+/// origin, however it is written.
+#[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) fn is_by_hand<B>(request: &Request<B>) -> bool {
-    request.method() == Method::CONNECT || raw(request).is_some()
+    let names_whom = |RawTarget(raw): &RawTarget| raw.authority().is_some();
+    request.method() == Method::CONNECT || raw(request).is_some_and(names_whom)
 }
 
 /// The origin of a request that is given to this proxy to forward. The proxy reads all of it, and so does everyone behind

@@ -42,13 +42,25 @@ fn told_to(proxy: &Proxy, fields: Fields<'_>) -> HeaderMap {
     request.into_parts().0.headers
 }
 
+/// A request target that is sent as it is.
+fn raw_target(raw: Option<&str>) -> http::Extensions {
+    let mut extensions = http::Extensions::new();
+    if let Some(raw) = raw {
+        extensions.insert(raw.parse::<RawTarget>().unwrap());
+    }
+    extensions
+}
+
 #[test]
 fn an_origin_is_told_nothing_that_is_for_proxies() {
     let all: Fields<'_> =
         &[("accept", "*/*"), ("proxy-authorization", "x"), ("proxy-connection", "close")];
-    let mut got = request("GET", all);
-    HopFields::for_origin(&got).unwrap().put_into(got.headers_mut());
-    assert_eq!(shown(got.headers()), "accept: */*");
+    for raw in [None, Some("/%7Epath"), Some("*")] {
+        let mut got = request("GET", all);
+        got.extensions_mut().extend(raw_target(raw));
+        HopFields::for_origin(&got).unwrap().put_into(got.headers_mut());
+        assert_eq!(shown(got.headers()), "accept: */*", "{raw:?}");
+    }
 }
 
 #[test]

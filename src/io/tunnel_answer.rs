@@ -26,6 +26,8 @@ impl TunnelAnswer {
     pub(super) fn watch(&mut self, bytes: &mut [u8]) -> bool {
         for byte in bytes {
             *self = match *self {
+                // Empty lines before it are passed over by hyper, too (RFC 9112 §2.2).
+                Self::Version(0) if matches!(*byte, b'\r' | b'\n') => Self::Version(0),
                 Self::Version(read) if read + 1 < VERSION => Self::Version(read + 1),
                 Self::Version(_) => Self::Status(0),
                 Self::Status(0) if *byte == b'1' => Self::Informational(0),
@@ -78,11 +80,13 @@ mod tests {
                 "HTTP/1.1 103 Hints\r\nA: 204\r\n\r\nHTTP/1.1 200 \r\n\r\n",
             ),
             ("HTTP/1.1 100\n\nHTTP/1.1 204\n\n", "HTTP/1.1 100\n\nHTTP/1.1 200\n\n"),
+            ("\r\n\nHTTP/1.1 204\r\n\r\n", "\r\n\nHTTP/1.1 200\r\n\r\n"),
         ];
         let untouched = [
             "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
             "HTTP/1.1 205 OK\r\nA: 204\r\n\r\n",
             "HTTP/1.1 404 Not Found\r\n\r\n",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n.........204",
             "HTTP/1.1 24",
             "",
         ];

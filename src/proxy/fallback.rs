@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Kind, Phase},
     io::Io,
     rt::Runtime,
-    target::{Route, Target},
+    target::{Origin, Route, Target},
 };
 
 /// So many ways are remembered: more than that are made up by requests, one for each.
@@ -22,9 +22,16 @@ const REMEMBERED: usize = 1024;
 pub(super) struct Fallback {
     pub(super) attempt_timeout: Duration,
     pub(super) remembered: Duration,
-    /// All of them together are to be done by then.
-    pub(super) planned: Duration,
-    failed: Arc<Mutex<HashMap<Route, Instant>>>,
+    /// All ways of a list together are likely to be given no more.
+    pub(super) planned_time: Option<Duration>,
+    failed: Arc<Mutex<HashMap<Way, Instant>>>,
+}
+
+/// What may fail: proxies and sockets for all alike, anything else for one origin alone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Way {
+    route: Route,
+    origin: Option<Origin>,
 }
 
 impl Default for Fallback {
@@ -32,7 +39,7 @@ impl Default for Fallback {
         Self {
             attempt_timeout: Duration::from_secs(3),
             remembered: Duration::from_secs(60),
-            planned: Duration::MAX,
+            planned_time: None,
             failed: Arc::default(),
         }
     }
@@ -47,23 +54,24 @@ impl Fallback {
         runtime: &Runtime,
         reach: impl Fn(Target) -> Connecting<Box<dyn Io>>,
     ) -> Result<Connected<Box<dyn Io>>, Error> {
-        let mut ways = self.in_order(routes, runtime.now()).into_iter();
+        let patience = self.patience(routes.len());
+        let mut ways = self.in_order(routes, target, runtime.now()).into_iter();
         let mut why = None;
-        while let Some(route) = ways.next() {
+        while let Some(way) = ways.next() {
             let mut target = target.clone();
-            target.route = route.clone();
-            let patience = (!ways.as_slice().is_empty()).then(|| self.patience(routes.len()));
+            target.route = way.route.clone();
+            let patience = (!ways.as_slice().is_empty()).then_some(patience);
             let doing = format!("connecting to {target}");
             let error = match runtime.within(patience, reach(target)).await {
                 Some(Ok(connected)) => {
-                    self.lock().remove(route);
+                    self.forget(&way);
                     return Ok(connected);
                 }
-                Some(Err(error)) if !is_in_the_way(route, &error) => return Err(error),
+                Some(Err(error)) if !is_in_the_way(&way.route, &error) => return Err(error),
                 Some(Err(error)) => error,
                 None => Error::new(Kind::Timeout(Phase::Connect), doing),
             };
-            self.remember(route, runtime.now());
+            self.remember(way, runtime.now());
             why = Some(error);
         }
         let doing = format!("connecting to {target}, {} ways tried", routes.len());
@@ -73,45 +81,73 @@ impl Fallback {
         })
     }
 
-    /// How long one way of so many may take, so that each has a share of the time for all.
+    /// Of so many ways each has its share of the time, so that the last has its turn before all is over.
     fn patience(&self, ways: usize) -> Duration {
-        let share = u32::try_from(ways).ok().and_then(|ways| self.planned.checked_div(ways));
-        self.attempt_timeout.min(share.unwrap_or_default())
+        let ways = u32::try_from(ways).unwrap_or(u32::MAX).max(1);
+        self.planned_time.map_or(self.attempt_timeout, |time| self.attempt_timeout.min(time / ways))
     }
 
     /// Those that failed lately come last, the one that failed first before the others.
-    fn in_order<'a>(&self, routes: &'a [Route], now: Instant) -> Vec<&'a Route> {
+    fn in_order(&self, routes: &[Route], target: &Target, now: Instant) -> Vec<Way> {
+        let mut ways: Vec<_> = routes.iter().map(|route| Way::of(route, target)).collect();
         let failed = self.lock();
-        let failed_at = |route: &&Route| {
-            let at = failed.get(*route).copied();
+        ways.sort_by_key(|way| {
+            let at = failed.get(way).copied();
             at.filter(|at| now.saturating_duration_since(*at) < self.remembered)
-        };
-        let mut ways: Vec<_> = routes.iter().collect();
-        ways.sort_by_key(failed_at);
+        });
         ways
     }
 
-    fn remember(&self, route: &Route, now: Instant) {
-        let mut failed = self.lock();
-        if failed.len() >= REMEMBERED {
-            failed.retain(|_, at| now.saturating_duration_since(*at) < self.remembered);
-        }
-        if failed.len() < REMEMBERED {
-            failed.insert(route.clone(), now);
-        }
+    fn forget(&self, way: &Way) {
+        // Dropped after the lock is released: a proxy may hold what is somebody else's.
+        let gone = self.lock().remove_entry(way);
+        drop(gone);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Route, Instant>> {
+    fn remember(&self, way: Way, now: Instant) {
+        let mut failed = self.lock();
+        let is_old = |at: &mut Instant| now.saturating_duration_since(*at) >= self.remembered;
+        let gone: Vec<_> = match failed.len() >= REMEMBERED {
+            true => failed.extract_if(|_, at| is_old(at)).collect(),
+            false => Vec::new(),
+        };
+        let has_room = failed.len() < REMEMBERED;
+        let unused = match failed.get_mut(&way) {
+            Some(at) => {
+                *at = now;
+                Some(way)
+            }
+            None if has_room => {
+                failed.insert(way, now);
+                None
+            }
+            None => Some(way),
+        };
+        drop(failed);
+        drop((gone, unused));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Way, Instant>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether another way may be gone where this could not. One on which somebody shows a wrong certificate is not left for
-/// another: whoever is in the middle would choose the way.
+impl Way {
+    fn of(route: &Route, target: &Target) -> Self {
+        let is_for_all = matches!(route, Route::Proxies(_) | Route::Unix(_));
+        let origin = (!is_for_all).then(|| target.origin.clone());
+        Self { route: route.clone(), origin }
+    }
+}
+
+/// Whether another way may be gone where this could not. What a proxy that was reached has said holds, also if it was
+/// said on a way inside this one. And one on which somebody shows a wrong certificate is not left for another: whoever is in
+/// the middle would choose the way.
 fn is_in_the_way(route: &Route, error: &Error) -> bool {
-    is_temporary(error)
-        && match route {
-            Route::Proxies(_) => error.is_proxy_unreachable(),
-            _ => error.is_connect(),
-        }
+    let is_unreachable = match route {
+        Route::Proxies(_) => error.is_proxy_unreachable(),
+        _ if error.is_proxy() => error.is_proxy_unreachable(),
+        _ => error.is_connect(),
+    };
+    is_unreachable && is_temporary(error)
 }

@@ -120,6 +120,7 @@ impl<C: Connect<Target>> Service<Target> for Forward<C> {
         Connecting::new(async move {
             let connected = connecting.await.map_err(|error| hop.unreachable(error))?;
             let Connected { io, info } = connected;
+            hop.check(&info)?;
             Ok(Connected { io, info: info.with_forwarder(hop.proxy) })
         })
     }

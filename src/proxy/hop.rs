@@ -5,9 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::Request;
 use tower_service::Service;
 
 use crate::{
+    body::Body,
+    connect::ConnectInfo,
+    connection::Connection,
     error::{BoxError, Error, ProxyFault},
     target::{Proxy, Route, Target},
 };
@@ -24,6 +28,15 @@ impl Hop {
     /// The way to a proxy that is to be asked for `target`, whose route leads to the proxy.
     pub(super) fn to(proxy: &Proxy, target: &Target) -> Self {
         Self { proxy: proxy.clone(), target: target.hop(proxy, target.route.clone()) }
+    }
+
+    /// Whether a connection leads to the proxy. One that ends before, at a proxy that forwards requests, would tell that
+    /// what is meant for this one, and its credentials.
+    pub(super) fn check(&self, info: &ConnectInfo) -> Result<(), Error> {
+        info.forwarder().map_or(Ok(()), |nearer| {
+            let text = format!("{nearer} forwards requests, which is no way to the proxy {self}");
+            Err(Error::builder(text))
+        })
     }
 
     /// What went wrong on the way to the proxy, so that nothing was heard of it. What an earlier proxy had to say is
@@ -57,6 +70,7 @@ pub(super) struct ToProxy<M> {
 impl<M> Service<Hop> for ToProxy<M>
 where
     M: Service<Target, Error: Into<BoxError>, Future: Send + 'static>,
+    M::Response: Connection<Request<Body>>,
 {
     type Response = M::Response;
     type Error = Error;
@@ -69,6 +83,10 @@ where
 
     fn call(&mut self, hop: Hop) -> Self::Future {
         let making = self.inner.call(hop.target.clone());
-        Box::pin(async move { making.await.map_err(|error| hop.unreachable(error)) })
+        Box::pin(async move {
+            let connection = making.await.map_err(|error| hop.unreachable(error))?;
+            connection.info().map_or(Ok(()), |info| hop.check(info))?;
+            Ok(connection)
+        })
     }
 }

@@ -118,22 +118,23 @@ impl ProxyLayer {
     }
 
     /// How long a way is tried that is not the last of a [list](Route::FirstOf), 3 s by default: a proxy is near, and
-    /// that covers a lost SYN. In a [`Transport`](crate::Transport) it is no more than its share of the connect timeout.
+    /// that covers a lost SYN. In a [`Transport`](crate::Transport) it is never more than its share of the connect timeout,
+    /// so that the last way has its turn.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.fallback.attempt_timeout = timeout;
         self
     }
 
-    /// All ways of a list are to be tried within this time, which somebody else keeps.
-    pub(crate) fn planned_time(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.fallback.planned = time.into().unwrap_or(Duration::MAX);
+    /// How long a way that failed comes last in a list, 60 s by default: not every connection is to pay for a proxy that
+    /// is gone, and one that is back is soon to be noticed. That an origin cannot be reached directly is no matter of others.
+    pub fn remember(mut self, duration: Duration) -> Self {
+        self.fallback.remembered = duration;
         self
     }
 
-    /// How long a way that failed comes last in a list, 60 s by default: not every connection is to pay for a proxy that
-    /// is gone, and one that is back is soon to be noticed.
-    pub fn remember(mut self, duration: Duration) -> Self {
-        self.fallback.remembered = duration;
+    /// How much time all ways of a list together are likely to be given, so that each has its share.
+    pub(crate) fn planned_time(mut self, time: Option<Duration>) -> Self {
+        self.fallback.planned_time = time;
         self
     }
 

@@ -140,6 +140,7 @@ impl Asking {
             }
             let hop = self.hop().target;
             let connected = connector.call(hop).await.map_err(|error| self.unreached(error))?;
+            self.hop().check(&connected.info)?;
             match self.exchange(connected, exchange).await {
                 Ok(connected) => return Ok(connected),
                 Err(Failure::Refused(refusal)) if refusal.is_about_the_address() => {

@@ -28,6 +28,10 @@ use crate::{
     tls::{Tls, TlsConfig, TlsLayer},
 };
 
+/// So many proxies may stand one behind the other. Each is a stage that everything passes through, so that a way without
+/// end would be a stack without end.
+const MOST_PROXIES: usize = 16;
+
 /// Ways through as many proxies as there are stages below it, and ways through fewer.
 pub(super) struct Stage {
     /// The stages below lead to proxies, which are given bytes: no proxy before them may forward those as requests.
@@ -80,6 +84,12 @@ impl Stage {
     /// By the route of the target.
     pub(super) fn reach(self: &Arc<Self>, mut target: Target) -> Connecting<Box<dyn Io>> {
         match std::mem::take(&mut target.route) {
+            Route::Proxies(proxies) if proxies.len() > MOST_PROXIES => {
+                let (origin, length) = (&target.origin, proxies.len());
+                let text =
+                    format!("the way to {origin} has {length} proxies, {MOST_PROXIES} at most");
+                Connecting::new(std::future::ready(Err(Error::builder(text))))
+            }
             Route::Proxies(proxies) => match proxies.split_last() {
                 Some((last, before)) => {
                     target.route = Route::through(before.iter().cloned());

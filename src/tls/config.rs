@@ -119,7 +119,9 @@ impl TlsConfig {
 
     /// Asks for the configuration of each connection, for what only a target decides, like encrypted client hello.
     ///
-    /// Its ALPN is replaced by the target's. Sessions are resumed as far as the configurations given share their store.
+    /// Its ALPN is replaced by the target's. Sessions are resumed as far as the configurations given share their store. It is
+    /// asked for the targets of proxies, too; what it gives for them shows no client certificate and resumes no session,
+    /// unless it is given as the [proxy's own](crate::target::Proxy::tls).
     pub fn per_target<F>(config: F) -> Self
     where
         F: Fn(&Target) -> Arc<ClientConfig> + Send + Sync + 'static,
@@ -162,7 +164,9 @@ impl TlsConfig {
         Self::of(match self.0.source.clone() {
             Source::Own { trust, .. } => Source::Own { trust, identity: None },
             Source::Given(config) => Source::Given(Arc::new(anonymous(&config))),
-            per_target @ Source::PerTarget(_) => per_target,
+            Source::PerTarget(config) => {
+                Source::PerTarget(Arc::new(move |target| Arc::new(anonymous(&config(target)))))
+            }
         })
     }
 

@@ -280,10 +280,8 @@ impl TransportBuilder {
         let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
         let key = move |request: &Request<Body>| base.target(request);
         let (pool, negotiate) = (pool.by(key), negotiate.runtime(runtime.clone()));
-        let proxy = ProxyLayer::new(rules)
-            .tls(tls.for_proxies())
-            .planned_time(timeouts.connect)
-            .runtime(runtime.clone());
+        let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
+        let proxy = proxy.planned_time(timeouts.connect);
         let stack = Stack {
             proxy: proxy.like(&pool, negotiate.clone()),
             pool: pool.timeouts(timeouts).runtime(runtime.clone()),

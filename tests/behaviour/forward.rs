@@ -126,13 +126,13 @@ async fn what_the_request_says_itself_goes_before_what_is_said_of_the_proxy() {
 async fn what_is_said_to_a_proxy_by_hand_stays_as_it_is() {
     let (client, origin) = scripted(&proxy(PROXY), serving());
     let table = [
-        ("GET", "ftp://us:er@c.example/d", "GET ftp://us:er@c.example/d", "c.example"),
-        ("GET", "/path", "GET /path", "a.example"),
-        ("CONNECT", "c.example:443", "CONNECT c.example:443", "c.example:443"),
+        ("GET", "https", "ftp://us:er@c.example/d", "GET ftp://us:er@c.example/d", "c.example"),
+        ("GET", "http", "/path", "GET /path", "a.example"),
+        ("CONNECT", "https", "c.example:443", "CONNECT c.example:443", "c.example:443"),
     ];
-    for (method, raw, line, host) in table {
+    for (method, scheme, raw, line, host) in table {
         let raw = raw.parse::<RawTarget>().unwrap();
-        let request = client.request(method, "https://a.example/").extension(raw);
+        let request = client.request(method, format!("{scheme}://a.example/")).extension(raw);
         request.await.unwrap();
         let expected = format!("{line} HTTP/1.1\r\nhost: {host}\r\n");
         assert!(last_head(&origin).starts_with(&expected), "{}", last_head(&origin));
@@ -145,6 +145,9 @@ async fn a_request_that_is_not_for_every_eye_is_refused_before_a_byte_of_it() {
     for url in ["https://a.example/", "ws://a.example/", "wss://a.example/"] {
         let error = client.request("GET", url).await.unwrap_err();
         assert!(error.is_builder() && !error.was_sent(), "{error:?}");
+        let path = "/%7Epath".parse::<RawTarget>().unwrap();
+        let error = client.request("GET", url).extension(path).await.unwrap_err();
+        assert!(error.is_builder(), "a path says to nobody that it is for a proxy: {error:?}");
     }
     client.request("GET", "http://a.example/").await.unwrap();
     assert_eq!((origin.accepted(), origin.heads().len()), (1, 1), "a mistake costs nothing");

@@ -6,7 +6,7 @@ use tower::{Layer, ServiceExt};
 use tower_transport::{
     Error, RequestExt, Transport,
     connect::Connect,
-    proxy::TunnelLayer,
+    proxy::{ForwardLayer, Socks5Layer, TunnelLayer},
     target::{Protocols, Proxy, ProxyOverride, Route, Target},
     tls::{TlsConfig, TlsLayer},
 };
@@ -16,6 +16,7 @@ use crate::support::{
     origin::settle,
     proxy::tunneling,
     scene::at_rest,
+    socks_proxy::texts,
     targets::target,
     tls_peer::Authority,
 };
@@ -136,6 +137,66 @@ async fn tunnels_can_be_stacked_by_hand() {
     is_open(TunnelLayer::new(two).layer(to_two)).await;
     scene.is_told_in_order();
     assert!(scene.origin.heads().is_empty());
+}
+
+/// A way through so many proxies of this scheme.
+fn long(scheme: &str, length: usize) -> Route {
+    let proxy = |number| tunneling(&format!("{scheme}://{number}.example:8080"));
+    Route::through((0..length).map(proxy))
+}
+
+#[tokio::test]
+async fn a_way_through_more_than_sixteen_proxies_is_an_error() {
+    let net = Net::new();
+    for (scheme, length) in [("http", 17), ("https", 10_000), ("socks5h", 10_000), ("socks4", 20)] {
+        let transport = net.transport().proxy(long(scheme, length)).build().unwrap();
+        let error = transport.request("GET", "http://origin.example/").await.unwrap_err();
+        assert!(error.is_builder(), "{error:?}");
+        let text = format!("the way to http://origin.example has {length} proxies, 16 at most");
+        assert_eq!(error.to_string(), text);
+        at_rest(&transport).await;
+    }
+    assert!(net.dialed().is_empty());
+}
+
+#[tokio::test]
+async fn sixteen_proxies_in_line_are_gone_through() {
+    let net = Net::new();
+    let tls = Authority::new();
+    net.plain(ORIGIN, Does::Serve);
+    for number in 0..16 {
+        let leaf = tls.certify(&format!("{number}.example"));
+        net.tls(&format!("{number}.example:8080"), Does::Tunnel, leaf.server(&[]));
+    }
+    for scheme in ["http", "https"] {
+        let trust = TlsConfig::roots_pem(tls.pem()).unwrap();
+        let builder = net.transport().tls(trust).proxy(long(scheme, 16));
+        get(&builder.build().unwrap()).await.unwrap();
+    }
+}
+
+/// What comes of a connector that believes to be at the second proxy, where the first reads and forwards.
+async fn misled<C: Connect<Target>>(scene: &Scene, connector: C) {
+    let outcome = connector.oneshot(target("http://origin.example/")).await;
+    let error: Box<dyn std::error::Error + Send + Sync> = outcome.err().unwrap().into();
+    let error = error.downcast::<Error>().unwrap();
+    assert!(error.is_builder() && !error.is_proxy() && !error.was_sent(), "{error:?}");
+    let text = "http://***@one.example:8080 forwards requests, which is no way to the proxy";
+    assert!(texts(&error).contains(text), "{error:?}");
+    settle().await;
+    assert_eq!((scene.one.heads().len(), scene.one.open()), (0, 0), "nothing was told");
+}
+
+#[tokio::test]
+async fn a_proxy_that_forwards_is_not_told_what_is_for_the_next() {
+    let scene = Scene::new();
+    let proxy = |url: &str| url.parse::<Proxy>().unwrap();
+    let one = || ForwardLayer::new(proxy("http://one:first@one.example:8080"));
+    let forwarding = || one().layer(scene.net.connector());
+    let two = |scheme: &str| proxy(&format!("{scheme}://two:second@two.example:80"));
+    misled(&scene, TunnelLayer::new(two("http")).layer(forwarding())).await;
+    misled(&scene, ForwardLayer::new(two("http")).layer(forwarding())).await;
+    misled(&scene, Socks5Layer::new(two("socks5h")).layer(forwarding())).await;
 }
 
 /// What a GET comes to if the peer does this, and who is named by the error.

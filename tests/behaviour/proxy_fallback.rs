@@ -7,7 +7,7 @@ use tokio::time::{Instant, advance, sleep};
 use tower_transport::{
     Error, RequestExt, Transport,
     options::Timeouts,
-    target::{Proxy, Route},
+    target::{Proxy, ProxyOverride, Route},
     transport::TransportBuilder,
 };
 
@@ -114,6 +114,44 @@ async fn a_direct_way_that_fails_is_passed_over_for_its_origin() {
     let error = scene.transport.request("GET", "http://nobody.example/").await.unwrap_err();
     assert_eq!(scene.dialed(), ["nobody", "one"]);
     assert!(error.is_proxy(), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_one_origin_is_not_reached_directly_is_no_matter_of_others() {
+    let last = [Route::Direct, Route::from(proxy(ONE))];
+    let scene = Scene::by(Does::Tunnel, Does::Refuse, |b| b.proxy(Route::first_of(last)));
+    scene.transport.request("GET", "http://nobody.example/").await.unwrap_err();
+    scene.dialed();
+    scene.get(1).await.unwrap();
+    assert_eq!(scene.dialed(), ["origin1"]);
+    scene.transport.request("GET", "http://nobody.example/").await.unwrap_err();
+    assert_eq!(
+        scene.dialed(),
+        ["one"],
+        "it is remembered of itself, and the proxy has the last word"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_has_the_last_word_also_in_a_list_inside_a_list() {
+    let no = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    let scene = Scene::by(Does::Refuse, Does::Say(no), |builder| builder);
+    let proxies = Route::FirstOf([proxy(ONE).into(), proxy(TWO).into()].into());
+    let nested = Route::FirstOf([proxies, Route::Direct].into());
+    scene.net.plain("origin1.example:80", Does::Serve);
+    let request = scene.transport.request("GET", "http://origin1.example/");
+    let error = request.extension(ProxyOverride::to(nested)).await.unwrap_err();
+    assert_eq!(error.proxy_status().map(|status| status.as_u16()), Some(403));
+    assert_eq!(scene.dialed(), ["one", "two"], "and not the origin itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_way_has_its_turn_within_a_short_connect_timeout() {
+    let scene = Scene::by(Does::Nothing, Does::Tunnel, |builder| {
+        let timeouts = Timeouts::none().connect(Duration::from_secs(2));
+        builder.timeouts(timeouts).proxy(Route::first_of([proxy(ONE), proxy(TWO)]))
+    });
+    scene.get(1).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

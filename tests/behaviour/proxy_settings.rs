@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 use tower_transport::{
     Error, RequestExt, Transport,
+    auth::{Authorizing, Credentials},
     connect::{ConnectInfo, Name},
     options::Timeouts,
     proxy::ProxyRules,
@@ -180,6 +182,110 @@ async fn the_scheme_says_whether_tls_is_spoken_inside_a_tunnel() {
         let transport = net.transport().tls(any).proxy(proxy()).build().unwrap();
         transport.request("GET", url).await.unwrap();
         assert_eq!(origin.handshakes().len(), usize::from(tls), "{url}");
+    }
+}
+
+/// Every kind of way: forwarded, through tunnels and SOCKS, in line and in a list.
+fn every_kind() -> Vec<Route> {
+    let at = |scheme: &str| format!("{scheme}://proxy.example:8080");
+    let socks = ["socks4", "socks4a", "socks5", "socks5h"];
+    let one = |scheme: &str| Route::from(at(scheme).parse::<Proxy>().unwrap());
+    let mut ways: Vec<_> = ["http", "https"].into_iter().chain(socks).map(one).collect();
+    ways.extend([proxy().into(), tunneling(&at("https")).into(), http2_proxy().into()]);
+    let last = || tunneling("http://192.0.2.9");
+    ways.extend(socks.map(|scheme| Route::through([at(scheme).parse().unwrap(), last()])));
+    ways.push(Route::through([proxy(), last()]));
+    ways.push(Route::FirstOf([Route::from(proxy())].into()));
+    ways
+}
+
+/// Everything of the transport that has to do with connecting.
+fn set(builder: TransportBuilder, way: Route) -> Transport {
+    let timeouts = Timeouts::none().connect(Duration::from_secs(2));
+    let builder = builder.timeouts(timeouts).connect_retries(2);
+    builder.local_address(IpAddr::from([127, 0, 0, 2])).proxy(way).build().unwrap()
+}
+
+const BY_ADDRESS: &str = "http://192.0.2.1/";
+
+#[tokio::test(start_paused = true)]
+async fn retries_and_the_local_address_act_on_every_kind_of_way() {
+    for way in every_kind() {
+        let (net, peer, _) = scene();
+        peer.now_does(Does::Refuse);
+        let transport = set(net.transport(), way.clone());
+        let error = transport.request("GET", BY_ADDRESS).await.unwrap_err();
+        assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{way}: {error:?}");
+        let from: Vec<_> = net.dialed().iter().map(|target| target.local_address).collect();
+        assert_eq!(from, [Some(IpAddr::from([127, 0, 0, 2])); 3], "{way}");
+        at_rest(&transport).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connect_timeout_acts_on_every_kind_of_way() {
+    for way in every_kind() {
+        let (net, peer, _) = scene();
+        peer.now_does(Does::Nothing);
+        let transport = set(net.transport(), way.clone());
+        let before = Instant::now();
+        let ends = Duration::from_secs(5);
+        match tokio::time::timeout(ends, transport.request("GET", BY_ADDRESS)).await {
+            Ok(error) => {
+                let error = error.unwrap_err();
+                assert_eq!(told(&error), "timeout, connect", "{way}");
+                assert_eq!(before.elapsed().as_secs(), 2, "{way}");
+                let text = error.to_string();
+                assert!(text.contains("proxy.example:8080"), "{text}");
+            }
+            // A connection to a proxy that forwards is one as soon as it is open: the rest is the answer's time.
+            Err(_) => assert_eq!(way.to_string(), "through http://proxy.example:8080"),
+        }
+        drop(transport);
+        settle().await;
+        assert_eq!(peer.open(), 0, "{way}");
+    }
+}
+
+/// Whether a setting of a proxy acts if it has this scheme.
+type Setting = (&'static str, fn(Proxy) -> Proxy, fn(&str) -> bool);
+
+const SETTINGS: &[Setting] = &[
+    ("tls", |it| it.tls(TlsConfig::danger_accept_any_certificate()), |scheme| scheme == "https"),
+    ("server_name", |it| it.server_name(ServerName::new("a.example")), |scheme| scheme == "https"),
+    ("protocols", |it| it.protocols(Protocols::Http1Only), |scheme| scheme.starts_with("http")),
+    ("header", |it| it.header(HOST_OF_NOBODY, HeaderValue::from_static("a")), of_http),
+    ("connect_headers", |it| it.connect_headers(|_| Ok(HeaderMap::new())), of_http),
+    ("authenticate", |it| it.authenticate(|_: &Authorizing<'_>| None), of_http),
+    ("preemptive", |it| it.preemptive(false), |scheme| !scheme.starts_with("socks4")),
+    ("tunnel_http", |it| it.tunnel_http(true), |_| true),
+    ("credentials", |it| it.credentials(Credentials::new("user", "")), |_| true),
+];
+
+const HOST_OF_NOBODY: HeaderName = HeaderName::from_static("x-a");
+
+fn of_http(scheme: &str) -> bool {
+    scheme.starts_with("http")
+}
+
+#[tokio::test]
+async fn a_setting_of_a_proxy_acts_or_is_an_error() {
+    let (net, _, _) = scene();
+    for scheme in ["http", "https", "socks4", "socks4a", "socks5", "socks5h"] {
+        for (setter, set, acts) in SETTINGS {
+            for url in ["http://127.0.0.1/", "https://127.0.0.1/"] {
+                let proxy = set(format!("{scheme}://nobody.example").parse().unwrap());
+                let transport = net.transport().proxy(proxy).build().unwrap();
+                let error = transport.request("GET", url).await.unwrap_err();
+                let named = error.to_string().contains(&format!("no place for `{setter}`"));
+                assert_eq!(
+                    (error.is_builder(), named),
+                    (!acts(scheme), !acts(scheme)),
+                    "{error:?}"
+                );
+                assert_eq!(net.take_dialed().len(), usize::from(acts(scheme)), "{scheme} {setter}");
+            }
+        }
     }
 }
 

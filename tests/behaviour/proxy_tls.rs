@@ -169,6 +169,20 @@ async fn a_client_certificate_is_shown_to_whom_it_is_for() {
     assert_eq!(each, [of(&b), of(&a)]);
 }
 
+#[tokio::test]
+async fn a_client_certificate_that_is_given_per_target_is_not_shown_to_a_proxy() {
+    let clients = Authority::new();
+    let (leaf, scene) = (clients.certify("a.example"), Scene::new());
+    let asking = |leaf: Leaf| leaf.server_asking_clients_of(&clients);
+    let proxy = scene.proxy(asking(scene.of_proxy.certify("proxy.example")));
+    let origin = scene.origin(asking(scene.of_origin.certify("origin.example")));
+    let config = Arc::new(leaf.client(&[&scene.of_proxy, &scene.of_origin]));
+    let tls = TlsConfig::per_target(move |_| config.clone());
+    get(&scene.transport(tunneling("https://proxy.example"), tls)).await.unwrap();
+    let shown = [proxy, origin].map(|peer| peer.handshakes().remove(0).client);
+    assert_eq!(shown, [None, Some(leaf.der().to_vec())]);
+}
+
 /// What is wrong with a certificate for a name.
 type Wrong = fn(&Authority, &str) -> ServerConfig;
 
@@ -260,4 +274,22 @@ async fn a_proxy_with_a_wrong_certificate_is_not_passed_over_in_a_list() {
     let error = get(&transport).await.unwrap_err();
     assert!(error.is_tls() && error.is_proxy(), "{error:?}");
     assert_eq!(origin.opened(), 0);
+}
+
+#[tokio::test]
+async fn tls_that_is_cut_off_inside_a_tunnel_is_nobodys_fault_that_is_known() {
+    let (scene, open) = (Scene::new(), "HTTP/1.1 200 OK\r\n\r\n\x16\x03");
+    let peer = scene.net.plain("proxy.example:80", Does::Say(open));
+    let tls = trusting(&scene.of_origin);
+    let transport = scene.transport(tunneling("http://proxy.example"), tls);
+    let getting = tokio::spawn(async move { get(&transport).await });
+    while peer.heads().is_empty() {
+        settle().await;
+    }
+    peer.hang_up();
+    let error = getting.await.unwrap().unwrap_err();
+    // Whoever cut it off: it was the origin that was spoken with.
+    assert!(error.is_tls() && error.is_connect() && !error.is_proxy(), "{error:?}");
+    assert!(!error.was_sent() && error.to_string().contains("origin.example"), "{error:?}");
+    assert!(error.to_string().contains("through http://proxy.example"), "{error}");
 }

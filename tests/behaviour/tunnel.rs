@@ -96,6 +96,23 @@ async fn an_error_of_the_fields_for_a_target_ends_the_attempt_before_it_begins()
     scene.goes_on().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn fields_that_announce_content_are_refused_because_it_would_begin_the_tunnel() {
+    for (name, text) in
+        [("content-length", "5"), ("content-length", "0"), ("transfer-encoding", "chunked")]
+    {
+        let fixed = proxy().header(name.parse().unwrap(), value(text));
+        let hooked =
+            proxy().connect_headers(move |_| Ok(HeaderMap::from_iter([field(name, text)])));
+        for proxy in [fixed, hooked] {
+            let scene = Scene::tunnel_through(proxy, vec![]);
+            let error = scene.transport.request("GET", "http://origin.example/").await.unwrap_err();
+            assert!(error.is_builder() && error.to_string().contains(name), "{error:?}");
+            assert_eq!(scene.origin.accepted(), 0);
+        }
+    }
+}
+
 #[tokio::test]
 async fn nobody_is_told_what_is_for_the_other() {
     let net = Net::new();

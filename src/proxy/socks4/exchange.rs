@@ -1,6 +1,10 @@
 //! The bytes of SOCKS 4 and 4a, without I/O: one request, one answer of eight bytes.
 
-use std::{error::Error as StdError, fmt, net::SocketAddr};
+use std::{
+    error::Error as StdError,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use crate::{
     auth::Credentials,
@@ -58,7 +62,7 @@ impl Socks4Exchange {
     ) -> Result<Self, Error> {
         let user = user(credentials)?;
         let (port, address, name) = match destination {
-            Destination::Address(SocketAddr::V4(to)) => (to.port(), to.ip().octets(), None),
+            Destination::Address(SocketAddr::V4(to)) => (to.port(), literal(*to.ip())?, None),
             Destination::Address(SocketAddr::V6(to)) => {
                 let message = format!("SOCKS 4 knows no IPv6 addresses like {}", to.ip());
                 return Err(Error::builder(message));
@@ -87,6 +91,16 @@ fn user(credentials: Option<&Credentials>) -> Result<&str, Error> {
         return Err(Error::builder("the user for the proxy holds a NUL, which would end it"));
     }
     length("user for the proxy", user).map(|_| user)
+}
+
+/// An address that would be taken for the sign that a name follows is none that can be asked for.
+fn literal(address: Ipv4Addr) -> Result<[u8; 4], Error> {
+    match address.octets() {
+        [0, 0, 0, last] if last != 0 => {
+            Err(Error::builder(format!("SOCKS 4 takes {address} for the sign that a name follows")))
+        }
+        octets => Ok(octets),
+    }
 }
 
 fn checked(name: &str) -> Result<&str, Error> {

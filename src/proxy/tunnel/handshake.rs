@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::PROXY_AUTHORIZATION,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, PROXY_AUTHORIZATION, TRANSFER_ENCODING},
 };
 use tower_service::Service;
 
@@ -30,6 +30,9 @@ const BODY: usize = 64 * 1024;
 /// What a refusal says is worth so much waiting: its status is known already.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// A `CONNECT` has no content (RFC 9110 §9.3.6): what would follow is the beginning of the tunnel.
+const OF_THE_MESSAGE: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
+
 /// One tunnel that is asked for.
 struct Asking<'a> {
     tunnels: Tunnels,
@@ -50,6 +53,10 @@ pub(super) async fn open(
     }
     hop.proxy.check()?;
     let headers = hop.proxy.headers_for(target)?;
+    if let Some(name) = OF_THE_MESSAGE.iter().find(|name| headers.contains_key(*name)) {
+        let proxy = &hop.proxy;
+        return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
+    }
     let authority = tunnel_target(&target.origin)?;
     Asking { tunnels, hop, target, authority, headers }.until_open().await
 }
@@ -84,7 +91,9 @@ impl Asking<'_> {
         *request.method_mut() = Method::CONNECT;
         *request.headers_mut() = self.headers.clone();
         if let Some(authorization) = authorization {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+            let mut authorization = authorization.clone();
+            authorization.set_sensitive(true);
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
         }
         let extensions = request.extensions_mut();
         extensions.insert(self.hop.clone());
@@ -166,12 +175,14 @@ impl Asking<'_> {
         read.freeze()
     }
 
-    /// The proxy broke off, or did not speak HTTP; or it was not reached, which is said already.
+    /// The proxy broke off, or did not speak HTTP; or it was not reached, which is said already; or it was not asked.
     fn failed(&self, error: Error) -> Error {
         if error.is_proxy() {
             return error;
         }
-        error.during(self.doing()).by_proxy(ProxyFault::Failed)
+        let is_asked = !error.is_builder() && !error.is_closed();
+        let error = error.during(self.doing());
+        if is_asked { error.by_proxy(ProxyFault::Failed) } else { error }
     }
 
     fn doing(&self) -> String {

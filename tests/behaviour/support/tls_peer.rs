@@ -8,7 +8,7 @@ use rustls::crypto::aws_lc_rs as chosen;
 #[cfg(not(feature = "tls"))]
 use rustls::crypto::ring as chosen;
 use rustls::{
-    RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{ClientCertVerifierBuilder, WebPkiClientVerifier},
@@ -98,6 +98,18 @@ impl Leaf {
     pub(crate) fn server_of(&self, clients: ClientCertVerifierBuilder) -> ServerConfig {
         let builder = builder().with_client_cert_verifier(clients.build().unwrap());
         builder.with_single_cert(vec![self.der()], self.key()).unwrap()
+    }
+
+    /// What a client with this certificate does, who trusts these.
+    pub(crate) fn client(&self, trusted: &[&Authority]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        for authority in trusted {
+            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+        }
+        let builder = ClientConfig::builder_with_provider(provider());
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_root_certificates(roots);
+        builder.with_client_auth_cert(vec![self.der()], self.key()).unwrap()
     }
 
     fn key(&self) -> PrivateKeyDer<'static> {

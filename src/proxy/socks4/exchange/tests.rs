@@ -30,7 +30,7 @@ fn requests_are_a_port_an_address_a_user_and_perhaps_a_name() {
     let table: &[(Destination, Option<&str>, &[u8])] = &[
         (address("192.0.2.7:80"), None, b"\x04\x01\x00\x50\xc0\x00\x02\x07\x00"),
         (address("192.0.2.7:443"), Some("me"), b"\x04\x01\x01\xbb\xc0\x00\x02\x07me\0"),
-        (address("0.0.0.1:1"), Some(""), b"\x04\x01\x00\x01\x00\x00\x00\x01\0"),
+        (address("1.0.0.1:1"), Some(""), b"\x04\x01\x00\x01\x01\x00\x00\x01\0"),
         (name("example.com"), None, b"\x04\x01\x01\xbb\x00\x00\x00\x01\0example.com\0"),
         (name("a"), Some("me"), b"\x04\x01\x01\xbb\x00\x00\x00\x01me\0a\0"),
     ];
@@ -61,6 +61,20 @@ fn what_cannot_be_said_is_refused_before_anything_is_said() {
         assert_eq!(asked(&destination, user).unwrap_err(), expected);
     }
     assert!(asked(&name(&long[1..]), Some(&long[1..])).is_ok());
+}
+
+#[test]
+fn an_address_that_says_that_a_name_follows_is_refused() {
+    let asked = |address: [u8; 4]| {
+        Socks4Exchange::new(&Destination::Address((address, 80).into()), None).err()
+    };
+    for address in [[0, 0, 0, 1], [0, 0, 0, 255]] {
+        let error = asked(address).unwrap();
+        assert!(error.is_builder() && error.to_string().contains("a name follows"), "{error}");
+    }
+    for address in [[0, 0, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]] {
+        assert!(asked(address).is_none());
+    }
 }
 
 #[test]
