@@ -5,10 +5,15 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use super::Connected;
-use crate::error::Error;
+use crate::{
+    error::{Error, Kind, Phase},
+    rt::Runtime,
+    target::Target,
+};
 
 /// Bytes that are on their way.
 ///
@@ -25,6 +30,20 @@ impl<I> Connecting<I> {
         future: impl Future<Output = Result<Connected<I>, Error>> + Send + 'static,
     ) -> Self {
         Self { future: Box::pin(future) }
+    }
+}
+
+impl<I: Send + 'static> Connecting<I> {
+    /// The same, if it is done in time.
+    pub(crate) fn within(self, limit: Option<Duration>, runtime: Runtime, target: Target) -> Self {
+        if limit.is_none() {
+            return self;
+        }
+        Self::new(async move {
+            let too_slow =
+                || Error::new(Kind::Timeout(Phase::Connect), format!("connecting to {target}"));
+            runtime.within(limit, self).await.unwrap_or_else(|| Err(too_slow()))
+        })
     }
 }
 

@@ -186,6 +186,9 @@ impl Exchange {
             let message = format!("{doing}: its head is longer than allowed");
             return Error::new(Kind::Protocol, message).because(error);
         }
+        if progress == Progress::Unsent && error.is_incomplete_message() {
+            return self.line.over().because(error);
+        }
         let doing = match progress {
             Progress::Answered => self.line.doing("reading the answer of"),
             Progress::Sent if error.is_incomplete_message() => {

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     connect::{Connected, Connecting, is_temporary},
-    error::{Error, Kind, Phase},
+    error::Error,
     io::Io,
     rt::Runtime,
     target::{Origin, Route, Target},
@@ -52,7 +52,7 @@ impl Fallback {
         routes: &[Route],
         target: &Target,
         runtime: &Runtime,
-        reach: impl Fn(Target) -> Connecting<Box<dyn Io>>,
+        reach: impl Fn(Target, Option<Duration>) -> Connecting<Box<dyn Io>>,
     ) -> Result<Connected<Box<dyn Io>>, Error> {
         let patience = self.patience(routes.len());
         let mut ways = self.in_order(routes, target, runtime.now()).into_iter();
@@ -61,18 +61,15 @@ impl Fallback {
             let mut target = target.clone();
             target.route = way.route.clone();
             let patience = (!ways.as_slice().is_empty()).then_some(patience);
-            let doing = format!("connecting to {target}");
-            let error = match runtime.within(patience, reach(target)).await {
-                Some(Ok(connected)) => {
+            match reach(target, patience).await {
+                Ok(connected) => {
                     self.forget(&way);
                     return Ok(connected);
                 }
-                Some(Err(error)) if !is_in_the_way(&way.route, &error) => return Err(error),
-                Some(Err(error)) => error,
-                None => Error::new(Kind::Timeout(Phase::Connect), doing),
-            };
+                Err(error) if !is_in_the_way(&way.route, &error) => return Err(error),
+                Err(error) => why = Some(error),
+            }
             self.remember(way, runtime.now());
-            why = Some(error);
         }
         let doing = format!("connecting to {target}, {} ways tried", routes.len());
         Err(match why {

@@ -117,7 +117,9 @@ impl ProxyLayer {
         self
     }
 
-    /// How long a way is tried that is not the last of a [list](Route::FirstOf), 3 s by default: a proxy is near, and
+    /// How long reaching the proxy may take on a way that is not the last of a [list](Route::FirstOf), with TLS to it and all
+    /// proxies before it, or connecting where there is none. What it then takes to reach the origin is not counted: an
+    /// origin that is slow must not make its proxy be passed over. 3 s by default: a proxy is near, and
     /// that covers a lost SYN. In a [`Transport`](crate::Transport) it is never more than its share of the connect timeout,
     /// so that the last way has its turn.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {

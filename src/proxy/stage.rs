@@ -82,7 +82,17 @@ impl Stage {
     }
 
     /// By the route of the target.
-    pub(super) fn reach(self: &Arc<Self>, mut target: Target) -> Connecting<Box<dyn Io>> {
+    pub(super) fn reach(self: &Arc<Self>, target: Target) -> Connecting<Box<dyn Io>> {
+        self.reach_within(target, None)
+    }
+
+    /// By the route of the target, if the last proxy of it, or the target itself where there is none, is reached in time.
+    /// How long a proxy that was reached takes for the rest is another matter.
+    fn reach_within(
+        self: &Arc<Self>,
+        mut target: Target,
+        patience: Option<Duration>,
+    ) -> Connecting<Box<dyn Io>> {
         match std::mem::take(&mut target.route) {
             Route::Proxies(proxies) if proxies.len() > MOST_PROXIES => {
                 let (origin, length) = (&target.origin, proxies.len());
@@ -93,45 +103,57 @@ impl Stage {
             Route::Proxies(proxies) => match proxies.split_last() {
                 Some((last, before)) => {
                     target.route = Route::through(before.iter().cloned());
-                    self.through(last, target)
+                    self.through(last, target, patience)
                 }
-                None => (self.direct)(target),
+                None => self.directly(target, patience),
             },
-            Route::FirstOf(routes) => {
-                let stage = self.clone();
-                Connecting::new(async move {
-                    let runtime = stage.surroundings.runtime.clone();
-                    stage
-                        .fallback
-                        .first_of(&routes, &target, &runtime, |way| stage.reach(way))
-                        .await
-                })
-            }
+            Route::FirstOf(routes) => self.first_of(routes, target),
             route => {
                 target.route = route;
-                (self.direct)(target)
+                self.directly(target, patience)
             }
         }
     }
 
+    fn first_of(self: &Arc<Self>, routes: Arc<[Route]>, target: Target) -> Connecting<Box<dyn Io>> {
+        let stage = self.clone();
+        Connecting::new(async move {
+            let runtime = &stage.surroundings.runtime;
+            let reach = |way, patience| stage.reach_within(way, patience);
+            stage.fallback.first_of(&routes, &target, runtime, reach).await
+        })
+    }
+
+    fn directly(&self, target: Target, patience: Option<Duration>) -> Connecting<Box<dyn Io>> {
+        let (to, connecting) = (target.clone(), (self.direct)(target));
+        connecting.within(patience, self.surroundings.runtime.clone(), to)
+    }
+
     /// Through this proxy, to which the target's route leads.
-    fn through(self: &Arc<Self>, proxy: &Proxy, target: Target) -> Connecting<Box<dyn Io>> {
+    fn through(
+        self: &Arc<Self>,
+        proxy: &Proxy,
+        target: Target,
+        patience: Option<Duration>,
+    ) -> Connecting<Box<dyn Io>> {
         let proxy = proxy.clone();
+        let runtime = self.surroundings.runtime.clone();
+        let to_proxies = Patient { inner: self.to_proxies(), patience, runtime };
         match proxy.scheme() {
             ProxyScheme::Http | ProxyScheme::Https => {
                 let forwards = proxy.forwards(target.origin.scheme(), target.protocols);
                 if self.leads_to_origins && forwards {
-                    return boxed(ForwardLayer::new(proxy).layer(self.to_proxies()).call(target));
+                    return boxed(ForwardLayer::new(proxy).layer(to_proxies).call(target));
                 }
-                boxed(self.tunnels().open(&proxy, target))
+                boxed(self.tunnels().open(&proxy, target, patience))
             }
             ProxyScheme::Socks4 | ProxyScheme::Socks4a => {
                 let layer = Socks4Layer::new(proxy).resolver(self.surroundings.resolver.clone());
-                boxed(layer.layer(self.to_proxies()).call(target))
+                boxed(layer.layer(to_proxies).call(target))
             }
             ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
                 let layer = Socks5Layer::new(proxy).resolver(self.surroundings.resolver.clone());
-                boxed(layer.layer(self.to_proxies()).call(target))
+                boxed(layer.layer(to_proxies).call(target))
             }
         }
     }
@@ -170,6 +192,29 @@ impl Service<Target> for By {
 
     fn call(&mut self, target: Target) -> Self::Future {
         self.0.reach(target)
+    }
+}
+
+/// A connector that gives up in time, if there is a time.
+#[derive(Clone)]
+struct Patient<C> {
+    inner: C,
+    patience: Option<Duration>,
+    runtime: Runtime,
+}
+
+impl<C: Connect<Target, Error = Error>> Service<Target> for Patient<C> {
+    type Response = Connected<C::Io>;
+    type Error = Error;
+    type Future = Connecting<C::Io>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        let connecting = Connecting::new(self.inner.call(target.clone()));
+        connecting.within(self.patience, self.runtime.clone(), target)
     }
 }
 

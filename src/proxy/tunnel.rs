@@ -187,10 +187,15 @@ impl Tunnels {
         Self { pool: pool.layer(ToProxy { inner }), runtime: runtime.clone() }
     }
 
-    /// A tunnel to the target, whose route is the way to the proxy.
-    pub(super) fn open(&self, proxy: &Proxy, target: Target) -> Connecting<Upgraded> {
+    /// A tunnel to the target, whose route is the way to the proxy, if that is reached in time.
+    pub(super) fn open(
+        &self,
+        proxy: &Proxy,
+        target: Target,
+        patience: Option<Duration>,
+    ) -> Connecting<Upgraded> {
         let (tunnels, hop) = (self.clone(), Hop::to(proxy, &target));
-        Connecting::new(async move { handshake::open(tunnels, hop, &target).await })
+        Connecting::new(async move { handshake::open(tunnels, hop, patience, &target).await })
     }
 
     /// Closes the connections that carry nothing, and takes no more.
@@ -210,7 +215,7 @@ impl Service<Target> for Tunnel {
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        self.tunnels.open(&self.proxy, target)
+        self.tunnels.open(&self.proxy, target, None)
     }
 }
 

@@ -8,6 +8,7 @@ use tower_transport::{
     Error, RequestExt, Transport,
     options::Timeouts,
     target::{Proxy, ProxyOverride, Route},
+    tls::TlsConfig,
     transport::TransportBuilder,
 };
 
@@ -41,6 +42,14 @@ impl Scene {
         Self { net, one, two, transport }
     }
 
+    /// The first takes connections and no handshakes.
+    fn with_a_silent_one(two: Does, timeouts: Timeouts) -> Self {
+        Self::by(Does::Nothing, two, |builder| {
+            let list = Route::first_of([private(ONE), proxy(TWO)]);
+            builder.timeouts(timeouts).proxy(list)
+        })
+    }
+
     /// A GET to an origin that was not asked before, so that it needs a connection.
     async fn get(&self, number: usize) -> Result<(), Error> {
         let host = format!("origin{number}.example");
@@ -55,6 +64,11 @@ impl Scene {
         let dialed = self.net.take_dialed();
         dialed.iter().map(|target| target.origin.host().replace(".example", "")).collect()
     }
+}
+
+/// A proxy that is spoken with over TLS: one that is silent is then never reached.
+fn private(name: &str) -> Proxy {
+    tunneling(&format!("https://{name}")).tls(TlsConfig::danger_accept_any_certificate())
 }
 
 fn proxy(name: &str) -> Proxy {
@@ -146,15 +160,6 @@ async fn a_proxy_has_the_last_word_also_in_a_list_inside_a_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_way_has_its_turn_within_a_short_connect_timeout() {
-    let scene = Scene::by(Does::Nothing, Does::Tunnel, |builder| {
-        let timeouts = Timeouts::none().connect(Duration::from_secs(2));
-        builder.timeouts(timeouts).proxy(Route::first_of([proxy(ONE), proxy(TWO)]))
-    });
-    scene.get(1).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_proxy_that_answers_is_not_passed_over() {
     let no = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     for answer in [no, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "no HTTP\r\n\r\n"] {
@@ -166,8 +171,8 @@ async fn a_proxy_that_answers_is_not_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_proxy_is_given_up_after_three_seconds_and_left_alone() {
-    let scene = Scene::new(Does::Nothing, Does::Tunnel);
+async fn a_proxy_that_is_silent_before_it_is_reached_is_given_up_after_three_seconds() {
+    let scene = Scene::with_a_silent_one(Does::Tunnel, Timeouts::none());
     let before = Instant::now();
     scene.get(1).await.unwrap();
     assert_eq!(before.elapsed().as_secs(), 3);
@@ -178,11 +183,21 @@ async fn a_silent_proxy_is_given_up_after_three_seconds_and_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_has_no_more_than_its_share_of_the_time_for_all() {
+async fn a_proxy_that_was_reached_is_not_passed_over_because_its_origin_is_slow() {
     let scene = Scene::by(Does::Nothing, Does::Tunnel, |builder| {
-        let timeouts = Timeouts::none().connect(Duration::from_secs(2));
+        let timeouts = Timeouts::none().connect(Duration::from_secs(8));
         builder.timeouts(timeouts).proxy(Route::first_of([proxy(ONE), proxy(TWO)]))
     });
+    let before = Instant::now();
+    let error = scene.get(1).await.unwrap_err();
+    assert_eq!((told(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 8));
+    assert_eq!(scene.two.opened(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_has_no_more_than_its_share_of_the_time_for_all() {
+    let timeouts = Timeouts::none().connect(Duration::from_secs(2));
+    let scene = Scene::with_a_silent_one(Does::Tunnel, timeouts);
     let before = Instant::now();
     scene.get(1).await.unwrap();
     assert_eq!(before.elapsed().as_secs(), 1);
@@ -216,8 +231,10 @@ async fn when_all_fail_the_error_says_how_many_and_the_last_is_the_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn many_at_once_all_find_the_way() {
-    for one in [Does::Refuse, Does::Nothing] {
-        let scene = Scene::new(one, Does::Tunnel);
+    for scene in [
+        Scene::new(Does::Refuse, Does::Tunnel),
+        Scene::with_a_silent_one(Does::Tunnel, Timeouts::none()),
+    ] {
         let before = Instant::now();
         for outcome in join_all((0..50).map(|number| scene.get(number))).await {
             outcome.unwrap();
@@ -233,7 +250,7 @@ async fn many_at_once_all_find_the_way() {
 #[tokio::test(start_paused = true)]
 async fn giving_up_in_between_leaves_nothing_behind() {
     for milliseconds in [0, 1, 1_500, 2_999, 3_001] {
-        let scene = Scene::new(Does::Nothing, Does::Nothing);
+        let scene = Scene::with_a_silent_one(Does::Nothing, Timeouts::none());
         let giving_up = tokio::time::timeout(Duration::from_millis(milliseconds), scene.get(1));
         assert!(giving_up.await.is_err());
         drop(scene.transport);

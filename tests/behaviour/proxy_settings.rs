@@ -275,8 +275,9 @@ async fn a_setting_of_a_proxy_acts_or_is_an_error() {
         for (setter, set, acts) in SETTINGS {
             for url in ["http://127.0.0.1/", "https://127.0.0.1/"] {
                 let proxy = set(format!("{scheme}://nobody.example").parse().unwrap());
-                let transport = net.transport().proxy(proxy).build().unwrap();
-                let error = transport.request("GET", url).await.unwrap_err();
+                let transport = net.transport().build().unwrap();
+                let request = transport.request("GET", url).extension(ProxyOverride::to(proxy));
+                let error = request.await.unwrap_err();
                 let named = error.to_string().contains(&format!("no place for `{setter}`"));
                 assert_eq!(
                     (error.is_builder(), named),

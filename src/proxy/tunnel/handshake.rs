@@ -14,8 +14,8 @@ use crate::{
     auth::Authorizing,
     body::Body,
     connect::{ConnectInfo, Connected},
-    error::{Error, ProxyFault, Refusal},
-    options::Repeatable,
+    error::{Error, Phase, ProxyFault, Refusal},
+    options::{Repeatable, Timeouts},
     request_target::{RawTarget, tunnel_target},
     target::Target,
     upgrade::{Upgraded, upgrade},
@@ -41,11 +41,14 @@ struct Asking<'a> {
     /// The target as it stands in the request line.
     authority: RawTarget,
     headers: HeaderMap,
+    /// How long reaching the proxy may take.
+    patience: Option<Duration>,
 }
 
 pub(super) async fn open(
     tunnels: Tunnels,
     hop: Hop,
+    patience: Option<Duration>,
     target: &Target,
 ) -> Result<Connected<Upgraded>, Error> {
     if !hop.proxy.scheme().is_http() {
@@ -58,7 +61,7 @@ pub(super) async fn open(
         return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
     }
     let authority = tunnel_target(&target.origin)?;
-    Asking { tunnels, hop, target, authority, headers }.until_open().await
+    Asking { tunnels, hop, target, authority, headers, patience }.until_open().await
 }
 
 impl Asking<'_> {
@@ -99,6 +102,7 @@ impl Asking<'_> {
         extensions.insert(self.hop.clone());
         extensions.insert(self.authority.clone());
         extensions.insert(Repeatable);
+        extensions.insert(Timeouts::none().connect(self.patience));
         self.tunnels.pool.call(request).await.map_err(|error| self.failed(error))
     }
 
@@ -179,6 +183,9 @@ impl Asking<'_> {
     fn failed(&self, error: Error) -> Error {
         if error.is_proxy() {
             return error;
+        }
+        if error.timeout_phase() == Some(Phase::Connect) {
+            return self.hop.unreachable(error);
         }
         let is_asked = !error.is_builder() && !error.is_closed();
         let error = error.during(self.doing());
