@@ -38,7 +38,7 @@
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -54,9 +54,9 @@ use crate::{
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
     io::{Io, Metered},
-    request_target::http1::usual_host,
+    request_target::{forwarded_to, http1::usual_host},
     rt::Runtime,
-    target::{Origin, Target},
+    target::{Origin, Scheme, Target},
 };
 
 mod answer;
@@ -85,6 +85,7 @@ use outgoing::{Plan, Reader};
 pub struct Http1<B> {
     sender: SendRequest<Measured<B>>,
     line: Arc<Line>,
+    /// Behind a proxy that forwards, that of the last request.
     origin: Origin,
     host: HeaderValue,
     info: ConnectInfo,
@@ -130,18 +131,18 @@ where
     type Future = Sending<B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let ready = self.sender.poll_ready(cx).map_err(|error| self.closed(error));
-        match ready {
-            Poll::Ready(Ok(())) if !self.line.takes_requests() => {
+        Poll::Ready(match ready!(self.sender.poll_ready(cx)) {
+            Ok(()) if self.line.takes_requests() => Ok(()),
+            Ok(()) => {
                 let message = self.line.doing("the connection was closed by the last answer of");
-                Poll::Ready(Err(SendError::after(Progress::Unsent, failure::closed(message))))
+                Err(SendError::after(Progress::Unsent, failure::closed(message)))
             }
-            ready => ready,
-        }
+            Err(error) => Err(self.closed(error)),
+        })
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
-        let plan = match Plan::of(&request, &self.reader()) {
+        let plan = match self.plan(&request) {
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
@@ -158,9 +159,20 @@ where
 }
 
 impl<B> Http1<B> {
-    fn reader(&self) -> Reader<'_> {
+    fn plan(&mut self, request: &Request<B>) -> Result<Plan, Error>
+    where
+        B: Body,
+    {
         let (forwarder, is_old) = (self.info.forwarder(), self.line.peer_is_old());
-        Reader { origin: &self.origin, host: &self.host, forwarder, is_old }
+        // A connection to a proxy is for requests to all origins, but mostly they are to the same again. Whether what is
+        // not `http` may be forwarded is asked each time: it depends on the request.
+        let is_the_same =
+            self.origin.scheme() == Scheme::Http && self.origin.is_named_by(request.uri());
+        if let Some(proxy) = forwarder.filter(|_| !is_the_same) {
+            self.origin = forwarded_to(request, proxy)?;
+            self.host = usual_host(&self.origin)?;
+        }
+        Plan::of(request, &Reader { origin: &self.origin, host: &self.host, forwarder, is_old })
     }
 
     /// Whoever used the connection before may have left the runtime believing that there is nothing to read. hyper
