@@ -2,6 +2,7 @@
 
 use std::{alloc::System, process::ExitCode};
 
+use http::Version;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[path = "support/clients.rs"]
@@ -9,7 +10,7 @@ mod clients;
 #[path = "support/peer.rs"]
 mod peer;
 
-use clients::{ALL, Client, Measure, Outcome, measure};
+use clients::{ALL, Client, Measure, Outcome, ROUTES, measure};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -69,6 +70,12 @@ async fn table() -> Outcome {
         let Allocated { allocations, bytes } =
             measure(PerRequest, (name, version), &peer.address).await?;
         println!("{version:?}  {name:<22} {allocations:>14.2} {bytes:>8.0}");
+    }
+    println!("\nper choice of a route              allocations    bytes");
+    for &name in ROUTES {
+        let Allocated { allocations, bytes } =
+            measure(PerRequest, (name, Version::HTTP_11), &peer.address).await?;
+        println!("{name:<32} {allocations:>14.2} {bytes:>8.0}");
     }
     Ok(())
 }

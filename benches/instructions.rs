@@ -16,7 +16,7 @@ mod clients;
 #[path = "support/peer.rs"]
 mod peer;
 
-use clients::{ALL, Client, Measure, Outcome, measure};
+use clients::{ALL, Client, Measure, Outcome, ROUTES, measure};
 
 const FEW: usize = 1000;
 const MANY: usize = 3000;
@@ -67,15 +67,24 @@ fn table() -> Outcome {
     println!("per warm request, one at a time    instructions    of bare hyper's");
     let mut bare = 0;
     for &(name, version) in ALL {
-        let counted = count(name, version, MANY)? - count(name, version, FEW)?;
-        let counted = counted / (MANY - FEW) as u64;
+        let counted = each(name, version)?;
         if name == "bare hyper" {
             bare = counted;
         }
         let ratio = counted as f64 / bare as f64;
         println!("{version:?}  {name:<22} {counted:>15} {ratio:>18.2}");
     }
+    println!("\nper choice of a route              instructions");
+    for &name in ROUTES {
+        println!("{name:<32} {:>15}", each(name, Version::HTTP_11)?);
+    }
     Ok(())
+}
+
+/// How many instructions one request takes.
+fn each(name: &str, version: Version) -> Outcome<u64> {
+    let counted = count(name, version, MANY)? - count(name, version, FEW)?;
+    Ok(counted / (MANY - FEW) as u64)
 }
 
 /// How many instructions a run of so many requests takes.

@@ -31,7 +31,7 @@ pub(crate) struct Authorization {
     proxy: Proxy,
     origin: Origin,
     method: Method,
-    target: String,
+    target: Uri,
     said: Option<HeaderValue>,
 }
 
@@ -54,25 +54,27 @@ impl HopFields {
         Some(Box::new(Self::without(&FOR_NO_ORIGIN)))
     }
 
-    /// Of a request to `origin` that is given to this proxy, under a target as it is sent.
+    /// Of a request to `origin` that is given to this proxy, under a target as it is sent; `None` as above.
     pub(crate) fn for_forwarder<B>(
         request: &Request<B>,
         target: &Uri,
         origin: &Origin,
         proxy: &Proxy,
-    ) -> Result<Box<Self>, Error> {
+    ) -> Result<Option<Box<Self>>, Error> {
+        let headers = request.headers();
+        let (can_answer, is_clean) =
+            (proxy.authenticator().can_answer(), !has_any(headers, &FOR_NO_PROXY));
+        if is_clean && !can_answer && proxy.headers().is_empty() {
+            return Ok(None);
+        }
         let mut fields = Self::without(&FOR_NO_PROXY);
-        fields.added = told(proxy, request.headers())?;
+        fields.added = told(proxy, headers)?;
         let is_told = |headers: &HeaderMap| headers.contains_key(PROXY_AUTHORIZATION);
-        if proxy.authenticator().can_answer()
-            && !is_told(request.headers())
-            && !is_told(&fields.added)
-        {
+        if can_answer && !is_told(headers) && !is_told(&fields.added) {
             let authorization = Authorization::of(request.method(), target, origin, proxy);
-            fields.added.extend(authorization.said.clone().map(|said| (PROXY_AUTHORIZATION, said)));
             fields.authorization = Some(Box::new(authorization));
         }
-        Ok(Box::new(fields))
+        Ok(Some(Box::new(fields)))
     }
 
     fn without(unwanted: &'static [HeaderName]) -> Self {
@@ -88,6 +90,9 @@ impl HopFields {
             headers.remove(name);
         }
         headers.extend(self.added.clone());
+        if let Some(said) = self.said() {
+            headers.insert(PROXY_AUTHORIZATION, said.clone());
+        }
     }
 
     /// The fields as they were.
@@ -96,7 +101,14 @@ impl HopFields {
         for name in self.added.keys() {
             headers.remove(name);
         }
+        if self.said().is_some() {
+            headers.remove(PROXY_AUTHORIZATION);
+        }
         headers.extend(self.removed);
+    }
+
+    fn said(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()?.said.as_ref()
     }
 
     /// What the proxy was told about us, if it may be told something else.
@@ -125,11 +137,11 @@ fn has_any(headers: &HeaderMap, names: &[HeaderName]) -> bool {
 
 impl Authorization {
     fn of(method: &Method, target: &Uri, origin: &Origin, proxy: &Proxy) -> Self {
-        let (method, target) = (method.clone(), target.to_string());
-        let mut said = proxy.authenticator().first(&method, &target);
+        let mut said = proxy.authenticator().first(method, target);
         if let Some(said) = &mut said {
             said.set_sensitive(true);
         }
+        let (method, target) = (method.clone(), target.clone());
         Self { proxy: proxy.clone(), origin: origin.clone(), method, target, said }
     }
 
@@ -140,7 +152,7 @@ impl Authorization {
         }
         let has_better = self.proxy.authenticator().prepare(&Authorizing {
             method: &self.method,
-            target: &self.target,
+            target: &self.target.to_string(),
             challenge: response.headers(),
             refused: self.said.as_ref(),
         });

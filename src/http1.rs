@@ -39,7 +39,7 @@
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -54,9 +54,9 @@ use crate::{
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
     io::{Io, metered::Metered},
-    request_target::http1::usual_host,
+    request_target::{forwarded_to, http1::usual_host},
     rt::Runtime,
-    target::{Origin, Target},
+    target::{Origin, Scheme, Target},
 };
 
 mod answer;
@@ -87,6 +87,7 @@ use sender::Sender;
 pub struct Http1<B> {
     sender: Sender<B>,
     line: Arc<Line>,
+    /// Behind a proxy that forwards, that of the last request.
     origin: Origin,
     host: HeaderValue,
     info: ConnectInfo,
@@ -139,17 +140,18 @@ where
         let Ok(ready) = self.sender.lend(cx, SendRequest::poll_ready) else {
             return Poll::Ready(Err(SendError::after(Progress::Unsent, self.line.over())));
         };
-        match ready.map_err(|error| self.closed(error)) {
-            Poll::Ready(Ok(())) if !self.line.takes_requests() => {
+        Poll::Ready(match ready!(ready) {
+            Ok(()) if self.line.takes_requests() => Ok(()),
+            Ok(()) => {
                 let message = self.line.doing("the connection was closed by the last answer of");
-                Poll::Ready(Err(SendError::after(Progress::Unsent, failure::closed(message))))
+                Err(SendError::after(Progress::Unsent, failure::closed(message)))
             }
-            ready => ready,
-        }
+            Err(error) => Err(self.closed(error)),
+        })
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
-        let plan = match Plan::of(&request, &self.reader()) {
+        let plan = match self.plan(&request) {
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
@@ -169,9 +171,20 @@ where
 }
 
 impl<B> Http1<B> {
-    fn reader(&self) -> Reader<'_> {
+    fn plan(&mut self, request: &Request<B>) -> Result<Plan, Error>
+    where
+        B: Body,
+    {
         let (forwarder, is_old) = (self.info.forwarder(), self.line.peer_is_old());
-        Reader { origin: &self.origin, host: &self.host, forwarder, is_old }
+        // A connection to a proxy is for requests to all origins, but mostly they are to the same again. Whether what is
+        // not `http` may be forwarded is asked each time: it depends on the request.
+        let is_the_same =
+            self.origin.scheme() == Scheme::Http && self.origin.is_named_by(request.uri());
+        if let Some(proxy) = forwarder.filter(|_| !is_the_same) {
+            self.origin = forwarded_to(request, proxy)?;
+            self.host = usual_host(&self.origin)?;
+        }
+        Plan::of(request, &Reader { origin: &self.origin, host: &self.host, forwarder, is_old })
     }
 
     /// Whoever used the connection before may have left the runtime believing that there is nothing to read. hyper

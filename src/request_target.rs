@@ -79,6 +79,17 @@ pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Ori
     Err(Error::builder(text))
 }
 
+/// Whether a URL is written as it is to be sent to a proxy, as most are.
+#[cfg(any(feature = "http1", feature = "http2"))]
+fn is_as_sent(uri: &Uri, origin: &Origin) -> bool {
+    let authority = origin.authority();
+    let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    uri.authority().is_some_and(|it| it.as_str() == authority)
+        && matches!(without_zone(&authority), Cow::Borrowed(_))
+        && path.starts_with('/')
+        && path.is_ascii()
+}
+
 fn authority_form(origin: &Origin) -> Result<Uri, Error> {
     let authority = without_zone(&origin.authority_form()).into_owned();
     Uri::try_from(authority)

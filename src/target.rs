@@ -44,7 +44,7 @@ pub enum Protocols {
 }
 
 /// What connectors are given, and what connections are kept under.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Target {
     /// Who is meant.
@@ -110,6 +110,23 @@ impl Target {
         }
         if let Some(identity) = extensions.get::<TlsIdentity>() {
             self.tls_identity = Some(identity.clone());
+        }
+    }
+}
+
+impl Hash for Target {
+    /// Of what tells most targets apart, and only where it is not as nearly always; the rest is compared.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { origin, route, server_name, tls_identity, .. } = self;
+        origin.hash(state);
+        if !matches!(route, Route::Any | Route::Direct) {
+            route.hash(state);
+        }
+        if let Some(name) = server_name {
+            name.hash(state);
+        }
+        if let Some(identity) = tls_identity {
+            identity.hash(state);
         }
     }
 }

@@ -18,8 +18,15 @@ use tower_transport::{
     connect::TcpConnector,
     negotiate::{HttpConnection, NegotiateLayer},
     pool::{Pool, PoolLayer},
+    proxy::Proxy,
     target::{Protocols, Target},
 };
+
+#[path = "routes.rs"]
+mod routes;
+
+use routes::Choosing;
+pub(crate) use routes::ROUTES;
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -37,12 +44,17 @@ pub(crate) const ALL: &[(&str, Version)] = &[
     ("our pool", Version::HTTP_11),
     ("our transport", Version::HTTP_11),
     ("our request()", Version::HTTP_11),
+    ("forwarded", Version::HTTP_11),
+    ("forwarded, Basic", Version::HTTP_11),
+    ("tunnelled", Version::HTTP_11),
     ("bare hyper", Version::HTTP_2),
     ("bare h2", Version::HTTP_2),
     ("hyper-util legacy", Version::HTTP_2),
     ("our pool", Version::HTTP_2),
     ("our transport", Version::HTTP_2),
     ("our request()", Version::HTTP_2),
+    ("forwarded", Version::HTTP_2),
+    ("forwarded, Basic", Version::HTTP_2),
 ];
 
 /// Does something with a client, whoever it is.
@@ -67,6 +79,14 @@ pub(crate) async fn measure<M: Measure>(
         ("our pool", _) => measure.of(OurPool::new(uri, is_http2)).await,
         ("our transport", _) => measure.of(OurTransport::new(uri, is_http2)?).await,
         ("our request()", _) => measure.of(OurRequest::new(uri, is_http2)?).await,
+        ("forwarded", _) => measure.of(OurTransport::through(proxy(address, "", is_http2)?)?).await,
+        ("forwarded, Basic", _) => {
+            measure.of(OurTransport::through(proxy(address, "user:password@", is_http2)?)?).await
+        }
+        ("tunnelled", _) => {
+            measure.of(OurTransport::through(proxy(address, "", false)?.tunnel_http(true))?).await
+        }
+        _ if ROUTES.contains(&name) => measure.of(Choosing::of(name)?).await,
         _ => Err(format!("`{name}` is nobody").into()),
     }
 }
@@ -230,6 +250,20 @@ impl OurTransport {
 impl Client for OurTransport {
     async fn get(&mut self) -> Outcome {
         read(self.transport.call(request(&self.uri, NoBody::new())).await?).await
+    }
+}
+
+/// A proxy that is where the server is. It is asked in this version of HTTP.
+fn proxy(address: &str, user: &str, is_http2: bool) -> Outcome<Proxy> {
+    let proxy: Proxy = format!("http://{user}{address}").parse()?;
+    let protocols = if is_http2 { Protocols::Http2PriorKnowledge } else { Protocols::Http1Only };
+    Ok(proxy.protocols(protocols))
+}
+
+impl OurTransport {
+    fn through(proxy: Proxy) -> Outcome<Self> {
+        let transport = Transport::builder().proxy(proxy).build()?;
+        Ok(Self { transport, uri: Uri::from_static("http://origin.example/") })
     }
 }
 

@@ -1,7 +1,8 @@
 //! A server in a process of its own that does as little as can be done: whatever is asked, it greets.
 //!
 //! It speaks HTTP/1.1 or HTTP/2 with prior knowledge, as the first bytes say, and looks at nothing but the ends of
-//! requests; so nothing of a server is in the counts of the client.
+//! requests; so nothing of a server is in the counts of the client. It does for a proxy, too: what is forwarded it greets,
+//! and tunnels lead to itself.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -9,6 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+const TUNNEL: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nHello, world";
 
 /// `:status: 200` and `content-length: 12` (RFC 7541, appendix A).
@@ -83,8 +85,9 @@ fn attend(mut stream: TcpStream) -> io::Result<()> {
 fn http1(mut stream: TcpStream, mut input: Vec<u8>) -> io::Result<()> {
     loop {
         while let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") {
+            let answer = if input.starts_with(b"CONNECT ") { TUNNEL } else { HTTP1_ANSWER };
             input.drain(..end + 4);
-            stream.write_all(HTTP1_ANSWER)?;
+            stream.write_all(answer)?;
         }
         more(&mut stream, &mut input)?;
     }

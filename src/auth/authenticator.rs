@@ -28,6 +28,8 @@ use super::{
 #[derive(Clone)]
 pub(crate) struct Authenticator {
     credentials: Option<Credentials>,
+    /// What they are in Basic: the same in every request.
+    basic: Option<HeaderValue>,
     scheme: Option<Arc<dyn Authenticate>>,
     preemptive: bool,
     /// Made anew when somebody else is to be authorized. Nothing of the user's is called or dropped under its lock.
@@ -63,6 +65,7 @@ impl Authenticator {
     }
 
     pub(crate) fn set_credentials(&mut self, credentials: Credentials) {
+        self.basic = basic::answer(&credentials);
         self.credentials = Some(credentials);
         self.memory = Arc::default();
     }
@@ -92,11 +95,30 @@ impl Authenticator {
     }
 
     /// What is said unasked, or to what was asked before.
-    pub(crate) fn first(&self, method: &Method, target: &str) -> Option<HeaderValue> {
+    pub(crate) fn first(
+        &self,
+        method: &Method,
+        target: &(impl fmt::Display + ?Sized),
+    ) -> Option<HeaderValue> {
+        if self.says_basic_to_all() {
+            return self.basic.clone();
+        }
+        let target = &*target.to_string();
         let is_this = |it: &mut Answered| it.method == method && *it.target == *target;
         let answered = self.memory().answered.take_if(is_this).map(|answered| answered.value);
         let by_scheme = || self.scheme_first(method, target);
         answered.or_else(by_scheme).or_else(|| self.credentials_first(method, target))
+    }
+
+    /// Whether it does not matter what is asked for: nearly always, so that nothing more is looked at.
+    fn says_basic_to_all(&self) -> bool {
+        let memory = self.memory();
+        let is_said = match memory.asked {
+            Asked::Nothing => self.preemptive,
+            Asked::Basic => true,
+            Asked::Digest => false,
+        };
+        is_said && self.scheme.is_none() && memory.answered.is_none()
     }
 
     /// Whether there is anything better to say than what was refused. [`first`](Self::first) says it when the same is asked
@@ -150,11 +172,9 @@ impl Authenticator {
                 let turn = self.memory().nonces.another_turn()?;
                 turn.answer(credentials, method.as_str().as_bytes(), target.as_bytes())
             }
-            Asked::Basic => basic::answer(credentials),
+            Asked::Basic => self.basic.clone(),
             // A scheme of the user's that waits is not to be overtaken by a password in the clear.
-            Asked::Nothing if self.preemptive && self.scheme.is_none() => {
-                basic::answer(credentials)
-            }
+            Asked::Nothing if self.preemptive && self.scheme.is_none() => self.basic.clone(),
             Asked::Nothing => None,
         }
     }
@@ -163,7 +183,7 @@ impl Authenticator {
         let credentials = self.credentials.as_ref()?;
         let challenges = request.challenges();
         let Some(offer) = Offer::strongest(&challenges) else {
-            return self.basic_next(credentials, &challenges, request.refused);
+            return self.basic_next(&challenges, request.refused);
         };
         let turn = self.memory().turn(offer, request.refused)?;
         turn.answer(credentials, request.method.as_str().as_bytes(), request.target.as_bytes())
@@ -171,7 +191,6 @@ impl Authenticator {
 
     fn basic_next(
         &self,
-        credentials: &Credentials,
         challenges: &[Challenge],
         refused: Option<&HeaderValue>,
     ) -> Option<HeaderValue> {
@@ -180,7 +199,7 @@ impl Authenticator {
         if !offers(basic::SCHEME) || !self.preemptive && offers(digest::SCHEME) {
             return None;
         }
-        let value = basic::answer(credentials).filter(|value| Some(value) != refused)?;
+        let value = self.basic.clone().filter(|value| Some(value) != refused)?;
         self.memory().asked = Asked::Basic;
         Some(value)
     }
@@ -215,14 +234,15 @@ fn sensitive(mut value: HeaderValue) -> HeaderValue {
 impl Default for Authenticator {
     /// Nobody. Credentials are said unasked, which saves a round trip.
     fn default() -> Self {
-        Self { credentials: None, scheme: None, preemptive: true, memory: Arc::default() }
+        let (credentials, basic, scheme) = (None, None, None);
+        Self { credentials, basic, scheme, preemptive: true, memory: Arc::default() }
     }
 }
 
 impl PartialEq for Authenticator {
     fn eq(&self, other: &Self) -> bool {
-        // Taken apart without `..`, so that a new field cannot be forgotten.
-        let Self { credentials, scheme, preemptive, memory: _ } = self;
+        // Taken apart without `..`, so that a new field cannot be forgotten. Basic is made of the credentials.
+        let Self { credentials, basic: _, scheme, preemptive, memory: _ } = self;
         let same_scheme = match (scheme, &other.scheme) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (None, None) => true,

@@ -30,7 +30,7 @@ fn shown(headers: &HeaderMap) -> String {
     fields.join(", ")
 }
 
-fn for_forwarder(request: &Request<()>, proxy: &Proxy) -> Result<Box<HopFields>, Error> {
+fn for_forwarder(request: &Request<()>, proxy: &Proxy) -> Result<Option<Box<HopFields>>, Error> {
     let origin = Origin::try_from(request.uri()).unwrap();
     HopFields::for_forwarder(request, request.uri(), &origin, proxy)
 }
@@ -38,7 +38,7 @@ fn for_forwarder(request: &Request<()>, proxy: &Proxy) -> Result<Box<HopFields>,
 /// What a proxy is told with a request.
 fn told_to(proxy: &Proxy, fields: Fields<'_>) -> HeaderMap {
     let mut request = request("GET", fields);
-    for_forwarder(&request, proxy).unwrap().put_into(request.headers_mut());
+    for_forwarder(&request, proxy).unwrap().unwrap().put_into(request.headers_mut());
     request.into_parts().0.headers
 }
 
@@ -78,6 +78,14 @@ fn there_is_nearly_always_nothing_to_be_done_for_an_origin() {
     for fields in [&[] as Fields<'_>, &[("accept", "*/*"), ("authorization", "x")]] {
         assert!(HopFields::for_origin(&request("GET", fields)).is_none());
     }
+}
+
+#[test]
+fn there_is_nothing_to_be_done_for_a_proxy_that_is_to_be_told_nothing() {
+    let silent = proxy("http://proxy.example");
+    assert!(for_forwarder(&request("GET", &[("accept", "*/*")]), &silent).unwrap().is_none());
+    let unwanted: Fields<'_> = &[("proxy-connection", "close")];
+    assert_eq!(shown(&told_to(&silent, unwanted)), "");
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn a_request_that_comes_back_is_what_it_was() {
             let mut request = request("GET", fields);
             let before = shown(request.headers());
             let hop = match forwarded {
-                true => Some(for_forwarder(&request, &proxy).unwrap()),
+                true => for_forwarder(&request, &proxy).unwrap(),
                 false => HopFields::for_origin(&request),
             };
             if let Some(mut hop) = hop {
@@ -153,7 +161,7 @@ fn a_request_that_comes_back_is_what_it_was() {
 /// What is made of an answer with this status to a request with these fields.
 fn outcome(proxy: &Proxy, fields: Fields<'_>, status: u16) -> Result<(), Error> {
     let request = request("GET", fields);
-    let mut hop = for_forwarder(&request, proxy).unwrap();
+    let Some(mut hop) = for_forwarder(&request, proxy).unwrap() else { return Ok(()) };
     hop.put_into(&mut HeaderMap::new());
     let answer = Response::builder().status(status).header(PROXY_AUTHENTICATE, "Token");
     let answer = answer.header(RETRY_AFTER, "3").body(()).unwrap();

@@ -10,7 +10,7 @@ use crate::{
     body::{Measured, declared_length},
     error::{Error, Kind},
     hop_fields::{Authorization, HopFields},
-    request_target::{forwarded_to, http1},
+    request_target::http1,
     target::{Origin, Proxy},
 };
 
@@ -18,16 +18,17 @@ use crate::{
 pub(super) struct Before {
     uri: Uri,
     version: Version,
-    added: Added,
+    has_own_host: bool,
+    framing: Option<HeaderName>,
     hop: Option<Box<HopFields>>,
 }
 
-/// Who reads a request first.
+/// Who reads a request.
 pub(super) struct Reader<'a> {
     pub(super) origin: &'a Origin,
     /// What `Host` usually says to it.
     pub(super) host: &'a HeaderValue,
-    /// The proxy in its place.
+    /// The proxy that reads it first.
     pub(super) forwarder: Option<&'a Proxy>,
     /// It showed that it speaks no later version than HTTP/1.0.
     pub(super) is_old: bool,
@@ -61,7 +62,7 @@ impl Plan {
     pub(super) fn of<B: Body>(request: &Request<B>, reader: &Reader<'_>) -> Result<Self, Error> {
         let Address { target, host, hop } = match reader.forwarder {
             None => Address::at_origin(request, reader)?,
-            Some(proxy) => Address::at_forwarder(request, proxy)?,
+            Some(proxy) => Address::at_forwarder(request, reader, proxy)?,
         };
         let declared = declared_length(request.headers(), &request.body().size_hint())?;
         let framing = framing(request)?;
@@ -78,12 +79,13 @@ impl Plan {
         let Self { target, length, added, mut hop } = self;
         let uri = std::mem::replace(request.uri_mut(), target);
         let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
-        added.put_into(request.headers_mut());
+        let has_own_host = added.host.is_none();
+        let framing = added.put_into(request.headers_mut());
         if let Some(hop) = &mut hop {
             hop.put_into(request.headers_mut());
         }
         let request = request.map(|body| Measured::new(body, length));
-        (request, Before { uri, version, added, hop })
+        (request, Before { uri, version, has_own_host, framing, hop })
     }
 }
 
@@ -97,16 +99,19 @@ impl Address {
         Ok(Self { target, host, hop: HopFields::for_origin(request) })
     }
 
-    /// One connection is for requests to all origins, so each says itself which it is.
-    fn at_forwarder<B>(request: &Request<B>, proxy: &Proxy) -> Result<Self, Error> {
-        let origin = forwarded_to(request, proxy)?;
-        let target = http1::forwarded_target(request, &origin)?;
+    fn at_forwarder<B>(
+        request: &Request<B>,
+        reader: &Reader<'_>,
+        proxy: &Proxy,
+    ) -> Result<Self, Error> {
+        let Reader { origin, host, .. } = reader;
+        let target = http1::forwarded_target(request, origin)?;
         let host = match request.headers().contains_key(HOST) {
             true => None,
-            false => Some(http1::host(request, &origin, &http1::usual_host(&origin)?)?),
+            false => Some(http1::host(request, origin, host)?),
         };
-        let hop = HopFields::for_forwarder(request, &target, &origin, proxy)?;
-        Ok(Self { target, host, hop: Some(hop) })
+        let hop = HopFields::for_forwarder(request, &target, origin, proxy)?;
+        Ok(Self { target, host, hop })
     }
 }
 
@@ -116,7 +121,12 @@ impl Before {
         let mut request = request.map(Measured::into_inner);
         *request.uri_mut() = self.uri;
         *request.version_mut() = self.version;
-        self.added.take_out_of(request.headers_mut());
+        if !self.has_own_host {
+            request.headers_mut().remove(HOST);
+        }
+        if let Some(name) = self.framing {
+            request.headers_mut().remove(name);
+        }
         if let Some(hop) = self.hop {
             hop.take_out_of(request.headers_mut());
         }
@@ -153,27 +163,18 @@ fn framing<B: Body>(request: &Request<B>) -> Result<Option<(HeaderName, HeaderVa
 }
 
 impl Added {
-    /// `Host` goes first (RFC 9110 §7.2).
-    fn put_into(&self, headers: &mut HeaderMap) {
-        if let Some(host) = &self.host {
+    /// `Host` goes first (RFC 9110 §7.2). Says which field frames the message.
+    fn put_into(self, headers: &mut HeaderMap) -> Option<HeaderName> {
+        if let Some(host) = self.host {
             let others = std::mem::take(headers);
             headers.reserve(others.len() + 2);
-            headers.insert(HOST, host.clone());
+            headers.insert(HOST, host);
             if !others.is_empty() {
                 headers.extend(others);
             }
         }
-        if let Some((name, value)) = &self.framing {
-            headers.insert(name, value.clone());
-        }
-    }
-
-    fn take_out_of(&self, headers: &mut HeaderMap) {
-        if self.host.is_some() {
-            headers.remove(HOST);
-        }
-        if let Some((name, _)) = &self.framing {
-            headers.remove(name);
-        }
+        let (name, value) = self.framing?;
+        headers.insert(name.clone(), value);
+        Some(name)
     }
 }

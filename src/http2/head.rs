@@ -85,7 +85,7 @@ fn forwarded<B>(
     let origin = forwarded_to(request, proxy)?;
     let target = http2::forwarded_target(request, &origin)?;
     let hop = HopFields::for_forwarder(request, &target, &origin, proxy)?;
-    Ok((target, Some(hop)))
+    Ok((target, hop))
 }
 
 /// Without content these say so (RFC 9110 §8.6).

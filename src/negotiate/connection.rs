@@ -24,7 +24,8 @@ use crate::{
 
 /// A connection that speaks HTTP/1.1, one request at a time, or HTTP/2, many at once.
 pub struct HttpConnection<B> {
-    version: Version<Http1<B>, Http2<B>>,
+    /// Moved with each request that has it to itself, so what is large is boxed.
+    version: Version<Box<Http1<B>>, Http2<B>>,
 }
 
 /// The body of a response of either version.
@@ -49,7 +50,7 @@ macro_rules! either {
 
 impl<B> HttpConnection<B> {
     pub(super) fn http1(connection: Http1<B>) -> Self {
-        Self { version: Version::Http1(connection) }
+        Self { version: Version::Http1(Box::new(connection)) }
     }
 
     pub(super) fn http2(connection: Http2<B>) -> Self {

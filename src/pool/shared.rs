@@ -184,7 +184,9 @@ where
         let answer = tell(&mut book, now, &mut todo);
         let drained = book.is_closed() && book.is_empty();
         drop(book);
-        self.carry_out(todo);
+        if !todo.is_empty() {
+            self.carry_out(todo);
+        }
         if drained {
             self.drained.notify_waiters();
         }

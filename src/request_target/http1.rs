@@ -5,7 +5,7 @@ use http::{
     uri::{self, Authority},
 };
 
-use super::{RawTarget, authority_form, path, raw, without_user, without_zone};
+use super::{RawTarget, authority_form, is_as_sent, path, raw, without_user, without_zone};
 use crate::{error::Error, target::Origin};
 
 /// What an HTTP/1.1 request line names (RFC 9112 §3.2): the path, an authority for `CONNECT`, or what was set.
@@ -29,6 +29,9 @@ pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Resu
     }
     if raw.is_some() || request.method() == Method::CONNECT {
         return target(request, origin);
+    }
+    if is_as_sent(request.uri(), origin) {
+        return Ok(request.uri().clone());
     }
     let cannot = |error: http::Error| Error::builder("the URL cannot be sent").because(error);
     let mut parts = uri::Parts::default();

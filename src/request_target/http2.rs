@@ -6,7 +6,7 @@ use http::{
     uri::{self, Authority},
 };
 
-use super::{RawTarget, authority_form, path, raw, without_user, without_zone};
+use super::{RawTarget, authority_form, is_as_sent, path, raw, without_user, without_zone};
 use crate::{
     error::Error,
     target::{Origin, Scheme},
@@ -30,6 +30,9 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
 pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     if request.method() == Method::CONNECT {
         return target(request, origin);
+    }
+    if raw(request).is_none() && is_as_sent(request.uri(), origin) {
+        return Ok(request.uri().clone());
     }
     let uri = raw(request).map_or(request.uri(), |RawTarget(raw)| raw);
     let authority = match raw(request).and_then(|RawTarget(raw)| raw.authority()) {

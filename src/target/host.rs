@@ -9,10 +9,15 @@ use crate::error::Error;
 /// How long the host is, and the port, of an authority that names nothing that does not belong into a request.
 pub(super) fn checked(authority: &Authority) -> Result<(usize, Option<u16>), Error> {
     let text = authority.as_str();
-    if text.as_bytes().contains(&b'@') {
+    // Neither a host nor a port holds an `@`, so there is always another error to be replaced.
+    parts(text).map_err(|error| match text.contains('@') {
         // The text may be a password.
-        return Err(Error::builder("the URL holds a user or a password: send them in a header"));
-    }
+        true => Error::builder("the URL holds a user or a password: send them in a header"),
+        false => error,
+    })
+}
+
+fn parts(text: &str) -> Result<(usize, Option<u16>), Error> {
     let (host, port) = split(text);
     check_host(host)?;
     let port = match port {
@@ -94,6 +99,9 @@ fn is_unreserved(c: char) -> bool {
 /// URL, "ends in a number").
 fn ends_in_a_number(host: &str) -> bool {
     let host = host.trim_end_matches('.');
+    if !host.ends_with(|c: char| c.is_ascii_hexdigit() || c == 'x' || c == 'X') {
+        return false;
+    }
     let last = host.rsplit('.').next().unwrap_or(host);
     match last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")) {
         Some(hex) => hex.chars().all(|c| c.is_ascii_hexdigit()),

@@ -89,6 +89,18 @@ impl Origin {
         self
     }
 
+    /// Whether the host is written as an IPv6 address.
+    pub(crate) fn is_in_brackets(&self) -> bool {
+        self.authority.as_str().starts_with('[')
+    }
+
+    /// Whether a URI says it in the same words, so that it need not be taken from it again.
+    #[cfg(feature = "http1")]
+    pub(crate) fn is_named_by(&self, uri: &Uri) -> bool {
+        uri.scheme_str() == Some(self.scheme.as_str())
+            && uri.authority().is_some_and(|it| it.as_str() == self.authority.as_str())
+    }
+
     fn bracketed_host(&self) -> &str {
         &self.authority.as_str()[..self.host_len]
     }

@@ -312,7 +312,8 @@ impl Base {
                 None => Route::Direct,
             };
         }
-        Ok(target.shared_by_origins())
+        target.share_by_origins();
+        Ok(target)
     }
 
     fn check(&self) -> Result<(), Error> {

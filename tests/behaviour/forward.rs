@@ -154,6 +154,16 @@ async fn a_request_that_is_not_for_every_eye_is_refused_before_a_byte_of_it() {
 }
 
 #[tokio::test]
+async fn what_was_said_by_hand_opens_no_way_for_what_is_not() {
+    let (client, origin) = scripted(&proxy(PROXY), serving());
+    let by_hand = "https://a.example/path".parse::<RawTarget>().unwrap();
+    client.request("GET", "https://a.example/").extension(by_hand).await.unwrap();
+    let error = client.request("GET", "https://a.example/").await.unwrap_err();
+    assert!(error.is_builder() && !error.was_sent(), "{error:?}");
+    assert_eq!((origin.accepted(), origin.heads().len()), (1, 1));
+}
+
+#[tokio::test]
 async fn options_for_a_whole_server_is_refused_over_http1() {
     let (client, origin) = scripted(&proxy(PROXY), serving());
     let asterisk = "*".parse::<RawTarget>().unwrap();

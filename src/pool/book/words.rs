@@ -34,6 +34,17 @@ impl<K, C, W> Default for Todo<K, C, W> {
     }
 }
 
+impl<K, C, W> Todo<K, C, W> {
+    /// Whether there is nothing to do, as after most events.
+    pub(crate) fn is_empty(&self) -> bool {
+        // Taken apart without `..`, so that a new field cannot be forgotten.
+        let Self { dial, serve, turn_away, close, forget, unwanted, reap_at } = self;
+        let is_for_waiters = !dial.is_empty() || !serve.is_empty() || !turn_away.is_empty();
+        let is_to_be_dropped = !close.is_empty() || !forget.is_empty() || !unwanted.is_empty();
+        !is_for_waiters && !is_to_be_dropped && reap_at.is_none()
+    }
+}
+
 /// Leave to connect.
 pub(crate) struct Dial<K> {
     pub(crate) place: PlaceId,

@@ -48,6 +48,7 @@ pub(super) fn list(entries: &str) -> impl Iterator<Item = Result<HostPattern, Er
 }
 
 impl HostPattern {
+    #[inline]
     pub(super) fn fits(&self, place: &Place<'_>) -> bool {
         match self {
             Self::All => true,
@@ -56,7 +57,7 @@ impl HostPattern {
                 place.address == Some(*address) && place.is_at(*port)
             }
             Self::Name { name, itself, port } => {
-                place.address.is_none() && place.is_below(name, *itself) && place.is_at(*port)
+                place.is_below(name, *itself) && place.address.is_none() && place.is_at(*port)
             }
         }
     }
@@ -127,9 +128,10 @@ impl Network {
 impl<'a> Place<'a> {
     pub(super) fn of(origin: &'a Origin) -> Self {
         let host = origin.host();
-        // Nothing but an IPv6 address has a zone. It is not looked at: it could be called `.example.com` (CVE-2025-22870).
-        let unzoned = host.split_once('%').map_or(host, |(address, _)| address);
-        let address = unzoned.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        // Most hosts are names, and need not be parsed to know it.
+        let may_be_address =
+            origin.is_in_brackets() || host.starts_with(|c: char| c.is_ascii_digit());
+        let address = may_be_address.then(|| address_of(host)).flatten();
         Self { host: host.strip_suffix('.').unwrap_or(host), address, port: origin.port() }
     }
 
@@ -145,14 +147,19 @@ impl<'a> Place<'a> {
         port.is_none_or(|port| port == self.port)
     }
 
+    #[inline]
     fn is_below(&self, name: &str, itself: bool) -> bool {
-        let begin = self.host.len().checked_sub(name.len());
-        let Some((before, end)) = begin.and_then(|begin| self.host.split_at_checked(begin)) else {
-            return false;
-        };
-        let whole = if before.is_empty() { itself } else { before.ends_with('.') };
-        whole && end.eq_ignore_ascii_case(name)
+        let (host, name) = (self.host.as_bytes(), name.as_bytes());
+        let Some(begin) = host.len().checked_sub(name.len()) else { return false };
+        let whole = begin.checked_sub(1).map_or(itself, |before| host[before] == b'.');
+        whole && host[begin..].eq_ignore_ascii_case(name)
     }
+}
+
+fn address_of(host: &str) -> Option<IpAddr> {
+    // Nothing but an IPv6 address has a zone. It is not looked at: it could be called `.example.com` (CVE-2025-22870).
+    let unzoned = host.split_once('%').map_or(host, |(address, _)| address);
+    unzoned.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 /// The host, without the brackets of IPv6, and the port. Nothing after a colon means any port, as Go has it.

@@ -68,7 +68,7 @@ impl Asking<'_> {
     async fn until_open(mut self) -> Result<Connected<Upgraded>, Error> {
         let mut authorization = match self.headers.get(PROXY_AUTHORIZATION) {
             Some(own) => Some(own.clone()),
-            None => self.hop.proxy.authenticator().first(&Method::CONNECT, &self.authority()),
+            None => self.hop.proxy.authenticator().first(&Method::CONNECT, &self.authority),
         };
         for _ in 1..TRIES {
             let response = self.ask(authorization.as_ref()).await?;
