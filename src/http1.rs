@@ -24,7 +24,8 @@
 //! | a space before the colon, a bare CR, NUL, a line without a colon | protocol error |
 //! | a bare LF at the end of a line (§2.2), no reason phrase (§4) | accepted |
 //! | a version other than 1.0 and 1.1 | protocol error |
-//! | 1xx (RFC 9110 §15.2) | passed over, or told to `hyper::ext::on_informational`; counted as head |
+//! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational); counted as head |
+//! | an answer instead of `100 Continue` (RFC 9110 §10.1.1) | the body is not sent, the connection is closed after the answer |
 //! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
 //! | a refusal of `CONNECT`, other than 407 | the connection is closed: nobody asks again |
 //! | 204 to `CONNECT` (RFC 9110 §9.3.6) | a tunnel as any 2xx; shown as 200, because hyper would take it for a message |
@@ -49,10 +50,10 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use crate::{
-    body::Measured,
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
+    interim::Interim,
     io::{Io, Metered},
     request_target::http1::usual_host,
     rt::Runtime,
@@ -64,6 +65,7 @@ mod body;
 mod config;
 mod failure;
 mod line;
+mod listening;
 mod outgoing;
 mod sending;
 
@@ -75,6 +77,7 @@ pub use config::Http1Config;
 pub use sending::Sending;
 
 use line::Line;
+use listening::{Held, Listening};
 use outgoing::{Plan, Reader};
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
@@ -83,7 +86,7 @@ use outgoing::{Plan, Reader};
 ///
 /// HTTP/1.1 cannot take a request back: dropping the future of one that is under way costs the connection.
 pub struct Http1<B> {
-    sender: SendRequest<Measured<B>>,
+    sender: SendRequest<Held<B>>,
     line: Arc<Line>,
     origin: Origin,
     host: HeaderValue,
@@ -132,7 +135,7 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let ready = self.sender.poll_ready(cx).map_err(|error| self.closed(error));
         match ready {
-            Poll::Ready(Ok(())) if !self.line.takes_requests() => {
+            Poll::Ready(Ok(())) | Poll::Pending if !self.line.takes_requests() => {
                 let message = self.line.doing("the connection was closed by the last answer of");
                 Poll::Ready(Err(SendError::after(Progress::Unsent, failure::closed(message))))
             }
@@ -145,14 +148,16 @@ where
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
+        let interim = self.interim(&request);
         let (request, before) = plan.carry_out(request);
+        let (request, listening) = Listening::to(request, interim);
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
         if request.method() == Method::CONNECT {
             self.line.meter().expect_tunnel();
         }
         let asked = answer::Asked::by(&request);
-        let exchange = sending::Exchange::new(before, asked, self.line.clone());
+        let exchange = sending::Exchange::new(before, asked, listening, self.line.clone());
         Sending::new(self.sender.try_send_request(request), exchange)
     }
 }
@@ -161,6 +166,18 @@ impl<B> Http1<B> {
     fn reader(&self) -> Reader<'_> {
         let (forwarder, is_old) = (self.info.forwarder(), self.line.peer_is_old());
         Reader { origin: &self.origin, host: &self.host, forwarder, is_old }
+    }
+
+    /// What the request wants of 1xx, which HTTP/1.0 has none of.
+    fn interim(&self, request: &Request<B>) -> Option<Box<Interim>>
+    where
+        B: Body,
+    {
+        let mut interim = Interim::of(request)?;
+        if self.line.peer_is_old() {
+            interim.expects_nothing();
+        }
+        Some(interim)
     }
 
     /// Whoever used the connection before may have left the runtime believing that there is nothing to read. hyper

@@ -22,7 +22,7 @@ use tower_transport::{
     http2::Http2Config,
     io::Recheck,
     negotiate::{HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating},
-    options::Timeouts,
+    options::{ConnectProtocol, ExpectContinue, OnInformational, Timeouts},
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
     proxy::ProxyRules,
     request::{RequestBuilder, Requesting, Whole},
@@ -54,7 +54,7 @@ fn values_are_send_and_sync_and_clone() {
     fn is<T: Clone + Send + Sync + 'static>() {}
     all!(is: Error, Target, Origin, Route, ServerName, Protocols, RawTarget, Timeouts, Recheck);
     all!(is: ConnectInfo, Http1Config, Http2Config, TlsConfig, Stats);
-    all!(is: ProxyRules);
+    all!(is: ProxyRules, ConnectProtocol, ExpectContinue, OnInformational);
 }
 
 #[test]

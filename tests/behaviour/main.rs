@@ -33,6 +33,8 @@ mod early_response;
     feature = "tokio"
 ))]
 mod ecosystem;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod expect;
 #[cfg(feature = "http1")]
 mod expiry;
 #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -47,6 +49,8 @@ mod http2_faults;
 mod http2_stack;
 #[cfg(feature = "http1")]
 mod httpcore;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod informational;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
