@@ -83,6 +83,8 @@ mod tls;
 mod tls_disabled;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tls_faults;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod trailers;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tunnel;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
@@ -95,3 +97,5 @@ mod unix;
 mod upgrade;
 #[cfg(feature = "http1")]
 mod waiting;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod websocket;
