@@ -45,6 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     converse(by_connect(&transport, &url).await?).await?;
     println!("by Upgrade over HTTP/1.1");
     converse(by_upgrade(&transport, &url).await?).await?;
+    println!("the proxy saw {:?}", running.log());
 
     let http1 = transport.stream("CONNECT", &url).extension(Protocols::Http1Only);
     let error = http1.extension(ConnectProtocol::websocket()).await.unwrap_err();

@@ -26,7 +26,9 @@ use http::Response;
 /// let request = http::Request::get("http://example.com/").extension(hints).body(());
 /// ```
 #[derive(Clone)]
-pub struct OnInformational(Arc<dyn Fn(&Response<()>) + Send + Sync>);
+pub struct OnInformational(Arc<Listener>);
+
+type Listener = dyn Fn(&Response<()>) + Send + Sync;
 
 /// How long the body of a request with `Expect: 100-continue` is held back (RFC 9110 §10.1.1).
 ///

@@ -5,7 +5,7 @@ use std::{convert::Infallible, error::Error as StdError};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::{Body as HttpBody, Frame};
+use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{body::Incoming, ext::ReasonPhrase, service::service_fn};
 use hyper_util::{
