@@ -22,6 +22,12 @@ fn chat() -> Request<Body> {
     request.extension(ConnectProtocol::websocket()).body(Body::empty()).unwrap()
 }
 
+/// The error, which comes before the end of a minute.
+async fn refused(connection: &mut Http2<Body>) -> SendError<Request<Body>> {
+    let limit = Some(seconds(60));
+    runtime().within(limit, connection.call(chat())).await.expect("nothing is sent").unwrap_err()
+}
+
 /// Nothing was sent, and the error says that there may be another way.
 async fn is_unsupported(error: SendError<Request<Body>>, peer: &mut Peer) {
     assert_eq!(error.progress, Progress::Unsent);
@@ -37,7 +43,7 @@ async fn a_peer_whose_settings_do_not_allow_it_is_not_asked() {
     for settings in [&[][..], &[(3, 100)], &[(ENABLE_CONNECT_PROTOCOL, 0)]] {
         let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
         peer.settings(settings).await;
-        let error = connection.call(chat()).await.unwrap_err();
+        let error = refused(&mut connection).await;
         is_unsupported(error, &mut peer).await;
         assert!(connection.is_open());
     }
@@ -64,7 +70,7 @@ async fn settings_that_have_not_come_are_waited_for() {
 async fn settings_that_do_not_come_are_not_waited_for_for_ever() {
     let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
     let start = runtime().now();
-    let error = connection.call(chat()).await.unwrap_err();
+    let error = refused(&mut connection).await;
     assert_eq!(runtime().now() - start, seconds(10));
     peer.settings(&[]).await;
     is_unsupported(error, &mut peer).await;
