@@ -91,21 +91,42 @@ impl Body {
         self.size_hint().exact()
     }
 
-    /// The next chunk, or `None` at the end. Trailers are passed over; see [`http_body::Body::poll_frame`] for them.
+    /// The next chunk, or `None` at the end. Trailers are passed over; see [`frame`](Self::frame) for them.
     ///
     /// # Cancellation
     ///
     /// Dropping the future loses nothing: the chunk comes with the next call.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let frame = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await;
-            match frame.transpose()?.map(Frame::into_data) {
+            match self.frame().await?.map(Frame::into_data) {
                 Some(Ok(chunk)) if chunk.is_empty() => {}
                 Some(Ok(chunk)) => return Ok(Some(chunk)),
                 Some(Err(_trailers)) => {}
                 None => return Ok(None),
             }
         }
+    }
+
+    /// The next chunk or, as the last, the trailers (RFC 9110 §6.5); `None` at the end.
+    ///
+    /// ```
+    /// # use tower_transport::Body;
+    /// # async fn example(mut body: Body) -> Result<(), tower_transport::Error> {
+    /// while let Some(frame) = body.frame().await? {
+    ///     match frame.into_data() {
+    ///         Ok(chunk) => println!("{} bytes", chunk.len()),
+    ///         Err(frame) => println!("{:?}", frame.into_trailers()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: the frame comes with the next call.
+    pub async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, Error> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await.transpose()
     }
 
     /// Everything that is left, in one piece. There is no limit to it: ask the size first, or take chunks.

@@ -137,7 +137,8 @@ impl<Req> SendError<Req> {
     /// Whether no connection would have done better: the request itself cannot be sent.
     pub(crate) fn is_the_requests_fault(&self) -> bool {
         let ours = self.error.downcast_ref::<Error>();
-        self.progress == Progress::Unsent && ours.is_some_and(Error::is_builder)
+        let is_its_fault = |error: &Error| error.is_builder() || error.is_unsupported();
+        self.progress == Progress::Unsent && ours.is_some_and(is_its_fault)
     }
 
     /// The error that a caller is shown.

@@ -84,6 +84,7 @@ pub(crate) enum Kind {
     Io,
     Protocol,
     Body,
+    Unsupported,
     Canceled,
     Closed,
     QueueFull,
@@ -174,6 +175,12 @@ impl Error {
     /// The request itself, or the configuration, is not valid. Nothing was sent.
     pub fn is_builder(&self) -> bool {
         self.report.kind == Kind::Builder
+    }
+
+    /// The peer does not do what the request asks of it, an extended `CONNECT` (RFC 8441). Nothing was sent; there may be
+    /// another way, like `Upgrade` over HTTP/1.1.
+    pub fn is_unsupported(&self) -> bool {
+        self.report.kind == Kind::Unsupported
     }
 
     /// The body of the request failed, or was longer or shorter than it said.

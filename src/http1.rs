@@ -25,7 +25,8 @@
 //! | a space before the colon, a bare CR, NUL, a line without a colon | protocol error |
 //! | a bare LF at the end of a line (§2.2), no reason phrase (§4) | accepted |
 //! | a version other than 1.0 and 1.1 | protocol error |
-//! | 1xx (RFC 9110 §15.2) | passed over, or told to `hyper::ext::on_informational`; counted as head |
+//! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational); counted as head |
+//! | an answer instead of `100 Continue` (RFC 9110 §10.1.1) | the body is not sent, the connection is closed after the answer |
 //! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
 //! | a refusal of `CONNECT`, other than 407 | the connection is closed: nobody asks again |
 //! | 204 to `CONNECT` (RFC 9110 §9.3.6) | a tunnel as any 2xx; shown as 200, because hyper would take it for a message |
@@ -39,7 +40,7 @@
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -53,6 +54,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
+    interim::Interim,
     io::{Io, metered::Metered},
     request_target::{forwarded_to, http1::usual_host},
     rt::Runtime,
@@ -64,6 +66,7 @@ mod body;
 mod config;
 mod failure;
 mod line;
+mod listening;
 mod outgoing;
 mod sender;
 mod sending;
@@ -76,6 +79,7 @@ pub use config::Http1Config;
 pub use sending::Sending;
 
 use line::Line;
+use listening::Listening;
 use outgoing::{Plan, Reader};
 use sender::Sender;
 
@@ -140,14 +144,16 @@ where
         let Ok(ready) = self.sender.lend(cx, SendRequest::poll_ready) else {
             return Poll::Ready(Err(SendError::after(Progress::Unsent, self.line.over())));
         };
-        Poll::Ready(match ready!(ready) {
-            Ok(()) if self.line.takes_requests() => Ok(()),
-            Ok(()) => {
+        let takes_requests = self.line.takes_requests();
+        match ready {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.closed(error))),
+            Poll::Ready(Ok(())) | Poll::Pending if !takes_requests => {
                 let message = self.line.doing("the connection was closed by the last answer of");
-                Err(SendError::after(Progress::Unsent, failure::closed(message)))
+                Poll::Ready(Err(SendError::after(Progress::Unsent, failure::closed(message))))
             }
-            Err(error) => Err(self.closed(error)),
-        })
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
@@ -155,14 +161,16 @@ where
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
+        let interim = self.interim(&request);
         let (request, before) = plan.carry_out(request);
+        let (request, listening) = Listening::to(request, interim);
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
         if request.method() == Method::CONNECT {
             self.line.meter().expect_tunnel();
         }
         let asked = answer::Asked::by(&request);
-        let exchange = sending::Exchange::new(before, asked, self.line.clone());
+        let exchange = sending::Exchange::new(before, asked, listening, self.line.clone());
         match self.sender.lend(request, SendRequest::try_send_request) {
             Ok(answer) => Sending::new(answer, exchange),
             Err(request) => Sending::refused(exchange.refused(request)),
@@ -185,6 +193,18 @@ impl<B> Http1<B> {
             self.host = usual_host(&self.origin)?;
         }
         Plan::of(request, &Reader { origin: &self.origin, host: &self.host, forwarder, is_old })
+    }
+
+    /// What the request wants of 1xx, which HTTP/1.0 has none of.
+    fn interim(&self, request: &Request<B>) -> Option<Box<Interim>>
+    where
+        B: Body,
+    {
+        let mut interim = Interim::of(request)?;
+        if self.line.peer_is_old() {
+            interim.expects_nothing();
+        }
+        Some(interim)
     }
 
     /// Whoever used the connection before may have left the runtime believing that there is nothing to read. hyper

@@ -21,7 +21,9 @@
 //! | names in upper case, unknown pseudo-fields (§8.2.1, §8.3) | connection error: h2 does not tell them from bad HPACK |
 //! | `:path` and the like in an answer, pseudo-fields in trailers (§8.1, §8.3) | ignored: h2 does not show them |
 //! | a head longer than [`max_header_list_size`](Http2Config::max_header_list_size) | stream error |
-//! | 1xx (RFC 9110 §15.2) | passed over, 64 of them |
+//! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational), 64 of them |
+//! | an answer instead of `100` (RFC 9110 §10.1.1) | the body is not sent, the stream is reset (`NO_ERROR`) after the answer |
+//! | SETTINGS without `ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3) | an extended `CONNECT` is not sent |
 //! | 101 (§8.6) | stream error |
 //! | `RST_STREAM(NO_ERROR)` before the end of the answer (§8.1) | an error: the answer is truncated |
 //! | `RST_STREAM(NO_ERROR)` after it | the rest of the request is not sent |

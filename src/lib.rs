@@ -108,6 +108,8 @@ pub mod connection;
 pub mod error;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod hop_fields;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod interim;
 pub mod io;
 pub mod options;
 pub mod request_target;

@@ -8,9 +8,18 @@
 //! | [`TlsIdentity`](crate::target::TlsIdentity) | another TLS configuration, like a client certificate |
 //! | [`ProxyOverride`](crate::target::ProxyOverride) | the proxies that the request goes through, or none |
 //! | [`Repeatable`] | that the request may be sent again, whatever its method |
+//! | [`OnInformational`] | who is told of 1xx |
+//! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
+//! | [`ConnectProtocol`] | the protocol that `CONNECT` is for, as WebSocket over HTTP/2 |
 //! | [`RawTarget`](crate::request_target::RawTarget) | a request target that is sent as it is |
 
 use std::time::Duration;
+
+mod connect_protocol;
+mod interim;
+
+pub use connect_protocol::ConnectProtocol;
+pub use interim::{ExpectContinue, OnInformational};
 
 /// How long to wait, and for what.
 ///

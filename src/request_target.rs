@@ -6,6 +6,7 @@ use http::{Method, Request, Uri, uri::PathAndQuery};
 
 use crate::{
     error::Error,
+    options::ConnectProtocol,
     target::{Origin, Proxy, Scheme},
 };
 
@@ -60,12 +61,24 @@ fn raw<B>(request: &Request<B>) -> Option<&RawTarget> {
     request.extensions().get()
 }
 
+/// What the origin itself is to speak, if a `CONNECT` asks that of it and not for a tunnel (RFC 8441 §4).
+#[cfg(any(feature = "http1", feature = "http2"))]
+pub(crate) fn connect_protocol<B>(request: &Request<B>) -> Option<&ConnectProtocol> {
+    let is_connect = request.method() == Method::CONNECT;
+    is_connect.then(|| request.extensions().get()).flatten()
+}
+
+#[cfg(any(feature = "http1", feature = "http2"))]
+fn asks_for_tunnel<B>(request: &Request<B>) -> bool {
+    request.method() == Method::CONNECT && connect_protocol(request).is_none()
+}
+
 /// Whether a request shows that its maker speaks to a proxy by hand: a target that is no more than a path is one for an
 /// origin, however it is written.
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) fn is_by_hand<B>(request: &Request<B>) -> bool {
     let names_whom = |RawTarget(raw): &RawTarget| raw.authority().is_some();
-    request.method() == Method::CONNECT || raw(request).is_some_and(names_whom)
+    asks_for_tunnel(request) || raw(request).is_some_and(names_whom)
 }
 
 /// The origin of a request that is given to this proxy to forward. The proxy reads all of it, and so does everyone behind

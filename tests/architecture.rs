@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 22] = [
+const STREET: [&str; 23] = [
     "one_shot",
     "request",
     "transport",
@@ -22,6 +22,7 @@ const STREET: [&str; 22] = [
     "connect_info",
     "upgrade",
     "hop_fields",
+    "interim",
     "request_target",
     "body",
     "target",

@@ -23,7 +23,7 @@ use tower_transport::{
     http2::Http2Config,
     io::Recheck,
     negotiate::{HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating},
-    options::Timeouts,
+    options::{ConnectProtocol, ExpectContinue, OnInformational, Timeouts},
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
     proxy::{
         Credentials, Forward, ForwardLayer, Proxied, Proxy, ProxyLayer, ProxyOverride, ProxyRules,
@@ -63,6 +63,7 @@ fn values_are_send_and_sync_and_clone() {
     all!(is: ConnectInfo, Http1Config, Http2Config, TlsConfig, Stats);
     all!(is: Proxy, ProxyScheme, ProxyOverride, ProxyRules, Credentials, Challenge);
     all!(is: Socks4Error, Socks5Error);
+    all!(is: ConnectProtocol, ExpectContinue, OnInformational);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     body::{Measured, declared_length},
     error::{Error, Kind},
     hop_fields::{Authorization, HopFields},
-    request_target::http1,
+    request_target::{connect_protocol, http1},
     target::{Origin, Proxy},
 };
 
@@ -60,6 +60,11 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn of<B: Body>(request: &Request<B>, reader: &Reader<'_>) -> Result<Self, Error> {
+        if let Some(protocol) = connect_protocol(request) {
+            let (origin, protocol) = (reader.origin.authority_form(), protocol.as_str());
+            let text = format!("asking {origin} for `{protocol}` by CONNECT: HTTP/1.1 has no such");
+            return Err(Error::new(Kind::Unsupported, text));
+        }
         let Address { target, host, hop } = match reader.forwarder {
             None => Address::at_origin(request, reader)?,
             Some(proxy) => Address::at_forwarder(request, reader, proxy)?,

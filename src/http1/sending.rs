@@ -16,10 +16,10 @@ use super::{
     answer::{Answer, Asked, keep_alive_seconds},
     failure,
     line::Line,
+    listening::{Held, Listening},
     outgoing::Before,
 };
 use crate::{
-    body::Measured,
     connection::{Progress, SendError},
     error::{Error, Kind},
     io::Io,
@@ -45,7 +45,7 @@ enum State<B> {
     Done,
 }
 
-type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Measured<B>>>>;
+type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Held<B>>>>;
 
 /// hyper's future has no name, hence the box.
 type HyperAnswer<B> = Pin<Box<dyn Future<Output = HyperResult<B>> + Send>>;
@@ -54,6 +54,8 @@ type HyperAnswer<B> = Pin<Box<dyn Future<Output = HyperResult<B>> + Send>>;
 pub(super) struct Exchange {
     before: Before,
     asked: Asked,
+    /// Seldom, so the room that it takes is not everyone's.
+    listening: Option<Box<Listening>>,
     line: Arc<Line>,
     read: u64,
     written: u64,
@@ -77,7 +79,11 @@ impl<B> Future for Sending<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = match &mut self.state {
-            State::Sent { answer, .. } => Some(ready!(answer.as_mut().poll(cx))),
+            State::Sent { answer, exchange } => {
+                let answer = answer.as_mut().poll(cx);
+                exchange.listen(answer.is_ready(), cx);
+                Some(ready!(answer))
+            }
             State::Refused(_) | State::Done => None,
         };
         match (std::mem::replace(&mut self.state, State::Done), answer) {
@@ -97,14 +103,26 @@ impl<B> Future for Sending<B> {
 impl<B> Unpin for Sending<B> {}
 
 impl Exchange {
-    pub(super) fn new(before: Before, asked: Asked, line: Arc<Line>) -> Self {
+    pub(super) fn new(
+        before: Before,
+        asked: Asked,
+        listening: Option<Listening>,
+        line: Arc<Line>,
+    ) -> Self {
         let (read, written) = (line.meter().read(), line.meter().written());
-        Self { before, asked, line, read, written }
+        Self { before, asked, listening: listening.map(Box::new), line, read, written }
+    }
+
+    /// What came before the answer is heard before it.
+    fn listen(&mut self, is_answered: bool, cx: &mut Context<'_>) {
+        if let Some(listening) = &mut self.listening {
+            listening.poll(is_answered, self.line.runtime(), cx);
+        }
     }
 
     /// The connection was over before the request could be given to it.
-    pub(super) fn refused<B>(self, request: Request<Measured<B>>) -> SendError<Request<B>> {
-        SendError::unsent(self.line.over(), self.before.restore(request))
+    pub(super) fn refused<B>(self, request: Request<Held<B>>) -> SendError<Request<B>> {
+        SendError::unsent(self.line.over(), self.before.restore(request.map(Held::into_inner)))
     }
 
     fn answered<B>(
@@ -136,7 +154,8 @@ impl Exchange {
         if let Some(seconds) = keep_alive_seconds(response.headers()) {
             self.line.keeps_alive_for(seconds);
         }
-        if self.asked.is_refused_tunnel(response.status()) {
+        let withholds_body = self.listening.as_ref().is_some_and(|it| it.withholds_body());
+        if withholds_body || self.asked.is_refused_tunnel(response.status()) {
             self.line.finishes();
         }
     }
@@ -161,12 +180,14 @@ impl Exchange {
         Error::new(Kind::Protocol, format!("{message}: {why}"))
     }
 
-    fn failed<B>(self, mut error: TrySendError<Request<Measured<B>>>) -> SendError<Request<B>> {
+    fn failed<B>(self, mut error: TrySendError<Request<Held<B>>>) -> SendError<Request<B>> {
         let unsent = error.take_message();
         let progress = if unsent.is_some() { Progress::Unsent } else { self.progress() };
         let error = self.describe(error.into_error(), progress);
         match unsent {
-            Some(request) => SendError::unsent(error, self.before.restore(request)),
+            Some(request) => {
+                SendError::unsent(error, self.before.restore(request.map(Held::into_inner)))
+            }
             None => SendError::after(progress, error),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use h2::client::Builder;
 
-use super::{pulse::Pulse, vitals::ASSUMED_STREAMS};
+use super::{pulse::Pulse, vitals::UNTOLD_STREAMS};
 use crate::{error::Error, rt::Runtime};
 
 /// The most that a window can be (RFC 9113 §6.9.1).
@@ -155,7 +155,7 @@ impl From<&Http2Config> for Builder {
             .max_header_list_size(config.max_header_list_size)
             .header_table_size(config.header_table_size)
             .max_send_buffer_size(config.max_send_buffer)
-            .initial_max_send_streams(ASSUMED_STREAMS)
+            .initial_max_send_streams(UNTOLD_STREAMS)
             // A peer that has not heard of a reset yet still sends. h2 counts what comes for streams that it has
             // forgotten as the peer's mistakes, and 1024 of those end the connection.
             .max_concurrent_reset_streams(1024)

@@ -16,9 +16,9 @@ use h2::{
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    link::Signal,
+    link::{Signal, Unsettled},
     pulse::Pulse,
-    vitals::{ASSUMED_STREAMS, Condition, Death, Vitals},
+    vitals::{ASSUMED_STREAMS, Condition, Death, UNTOLD_STREAMS, Vitals},
 };
 use crate::{
     io::{Io, metered::Metered},
@@ -36,6 +36,8 @@ pub(super) struct Driver<I> {
     probe: Option<SendRequest<Bytes>>,
     /// Ends when nobody is left.
     signals: Option<UnboundedReceiver<Signal>>,
+    /// Until the peer's SETTINGS are known: who waits for them waits for the end of this.
+    unsettled: Option<Unsettled>,
     vitals: Arc<Vitals>,
     pulse: Pulse,
     runtime: Runtime,
@@ -49,7 +51,7 @@ impl<I: Io> Driver<I> {
     pub(super) fn new(
         mut connection: Connection<Metered<I>, Bytes>,
         probe: SendRequest<Bytes>,
-        signals: UnboundedReceiver<Signal>,
+        (signals, unsettled): (UnboundedReceiver<Signal>, Unsettled),
         vitals: Arc<Vitals>,
         pulse: Pulse,
         runtime: Runtime,
@@ -59,6 +61,7 @@ impl<I: Io> Driver<I> {
             connection,
             probe: Some(probe),
             signals: Some(signals),
+            unsettled: Some(unsettled),
             vitals,
             pulse,
             runtime,
@@ -88,8 +91,14 @@ impl<I: Io> Driver<I> {
             self.vitals.retire(Condition::Draining);
             return;
         }
-        let allowed = match self.connection.max_concurrent_send_streams() {
-            usize::MAX => ASSUMED_STREAMS,
+        let told = self.connection.max_concurrent_send_streams();
+        if self.unsettled.is_some()
+            && (told != UNTOLD_STREAMS || probe.is_extended_connect_protocol_enabled())
+        {
+            self.unsettled = None;
+        }
+        let allowed = match told {
+            usize::MAX | UNTOLD_STREAMS => ASSUMED_STREAMS,
             allowed => allowed,
         };
         self.vitals.allow(allowed);

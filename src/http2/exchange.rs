@@ -22,6 +22,7 @@ use crate::{
     connection::{Progress, SendError},
     error::{BoxError, Error},
     hop_fields::Authorization,
+    interim::Interim,
 };
 
 /// So many 1xx are passed over before one answer: nobody honest sends more.
@@ -46,6 +47,7 @@ struct Known {
     head: Option<Parts>,
     /// What a proxy was told about us with it, if it may be told something else.
     authorization: Option<Box<Authorization>>,
+    interim: Option<Box<Interim>>,
 }
 
 /// What a request asks for, and so what its answer means.
@@ -74,9 +76,17 @@ impl Asked {
 }
 
 impl Before {
-    pub(super) fn new(head: Option<Parts>, authorization: Option<Box<Authorization>>) -> Self {
-        let is_nothing = head.is_none() && authorization.is_none();
-        Self((!is_nothing).then(|| Box::new(Known { head, authorization })))
+    pub(super) fn new(
+        head: Option<Parts>,
+        authorization: Option<Box<Authorization>>,
+        interim: Option<Box<Interim>>,
+    ) -> Self {
+        let is_nothing = head.is_none() && authorization.is_none() && interim.is_none();
+        Self((!is_nothing).then(|| Box::new(Known { head, authorization, interim })))
+    }
+
+    fn interim(&mut self) -> Option<&mut Interim> {
+        self.0.as_mut()?.interim.as_deref_mut()
     }
 
     fn check<B>(&self, response: &Response<B>) -> Result<(), Error> {
@@ -110,14 +120,44 @@ where
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RecvStream>, Failed>> {
-        if let Poll::Ready(Err(error)) = self.upload.poll(&mut self.stream, cx) {
-            return Poll::Ready(Err(Failed::Body(error)));
+        self.poll_upload(cx)?;
+        let answer = self.poll_answer(cx);
+        if self.is_released(answer.is_ready(), cx) {
+            self.poll_upload(cx)?;
         }
+        answer
+    }
+
+    /// Goes on with the upload, as far as it goes.
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failed> {
+        match self.upload.poll(&mut self.stream, cx) {
+            Poll::Ready(Err(error)) => Err(Failed::Body(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Failed>> {
         ready!(self.poll_informational(cx))?;
         Pin::new(&mut self.response).poll(cx).map_err(Failed::Stream)
     }
 
-    /// Passes over 1xx until something else comes.
+    /// Whether a body that was held back until now is to be sent. Once there is an answer, only `100` makes it so.
+    fn is_released(&mut self, is_answered: bool, cx: &mut Context<'_>) -> bool {
+        if !self.upload.is_held() {
+            return false;
+        }
+        let Some(interim) = self.before.interim() else { return false };
+        let is_released = match is_answered {
+            true => !interim.holds_body(),
+            false => interim.poll_go_ahead(self.open.link().runtime(), cx).is_ready(),
+        };
+        if is_released {
+            self.upload.release();
+        }
+        is_released
+    }
+
+    /// Passes over 1xx until something else comes; whoever wants to know is told.
     fn poll_informational(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
         while let Some(answer) = ready!(self.response.poll_informational(cx)) {
             let answer = answer.map_err(Failed::Stream)?;
@@ -127,6 +167,9 @@ where
             }
             if self.informational > MAX_INFORMATIONAL {
                 return Poll::Ready(Err(Failed::Malformed("more than 64 answers of 1xx")));
+            }
+            if let Some(interim) = self.before.interim() {
+                interim.hear(&answer);
             }
         }
         Poll::Ready(Ok(()))

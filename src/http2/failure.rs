@@ -38,6 +38,13 @@ impl Link {
         Error::new(Kind::Protocol, doing).because(Cause(what)).sent(true)
     }
 
+    /// The peer's SETTINGS allow no extended `CONNECT`, or did not come.
+    pub(super) fn unsupported(&self, protocol: &str) -> Error {
+        let doing = self.doing(&format!("asking for `{protocol}` by CONNECT of"));
+        let why = "the peer does not say that it takes an extended CONNECT";
+        Error::new(Kind::Unsupported, doing).because(Cause(why))
+    }
+
     /// The connection is closing, or closed.
     pub(super) fn takes_no_requests(&self) -> Error {
         let doing = self.doing("sending a request to");

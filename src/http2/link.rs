@@ -2,13 +2,17 @@
 
 use std::{
     fmt,
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    watch,
+};
 
 use super::vitals::Vitals;
 use crate::{connect::ConnectInfo, connection::Cut, rt::Runtime, target::Target};
@@ -22,8 +26,12 @@ pub(super) struct Link {
     info: ConnectInfo,
     runtime: Runtime,
     signals: UnboundedSender<Signal>,
+    settled: watch::Receiver<()>,
     is_used: AtomicBool,
 }
+
+/// Dropped when the peer's SETTINGS have come, or never will.
+pub(super) type Unsettled = watch::Sender<()>;
 
 /// What those who use a connection tell its driver.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +48,13 @@ impl Link {
         target: &Target,
         info: ConnectInfo,
         runtime: Runtime,
-    ) -> (Self, UnboundedReceiver<Signal>) {
+    ) -> (Self, (UnboundedReceiver<Signal>, Unsettled)) {
         let (signals, receiver) = unbounded_channel();
+        let (unsettled, settled) = watch::channel(());
         let (target, peer) = (target.clone(), target.to_string().into());
         let is_used = AtomicBool::new(false);
-        (Self { vitals, target, peer, info, runtime, signals, is_used }, receiver)
+        let link = Self { vitals, target, peer, info, runtime, signals, settled, is_used };
+        (link, (receiver, unsettled))
     }
 
     pub(super) fn vitals(&self) -> &Vitals {
@@ -75,6 +85,15 @@ impl Link {
             && let Some(recheck) = self.info.recheck()
         {
             recheck.request();
+        }
+    }
+
+    /// Waits until the peer's SETTINGS have come, or the connection has ended.
+    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut settled = self.settled.clone();
+        async move {
+            // There is no other word but the end.
+            let _ = settled.changed().await;
         }
     }
 

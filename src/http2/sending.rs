@@ -7,10 +7,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use h2::client::SendRequest;
+use h2::{client::SendRequest, ext::Protocol};
 use http::{Request, Response, Version, request::Parts};
 use http_body::Body;
 
@@ -26,6 +27,8 @@ use crate::{
     body::{Measured, replay},
     connection::{Progress, SendError},
     error::BoxError,
+    interim::Interim,
+    request_target::connect_protocol,
 };
 
 /// The future of a request.
@@ -41,6 +44,8 @@ pub struct Sending<B> {
 
 enum State<B> {
     Queued(Queued<B>),
+    /// Seldom, so the room that it takes is not everyone's.
+    Settling(Box<Settling<B>>),
     Waiting(Exchange<B>),
     Failed(SendError<Request<B>>),
     Done,
@@ -51,6 +56,15 @@ struct Queued<B> {
     link: Arc<Link>,
     streams: SendRequest<Bytes>,
 }
+
+/// A request that needs to know first what the peer allows.
+struct Settling<B> {
+    queued: Option<Queued<B>>,
+    settled: Pin<Box<dyn Future<Output = Option<()>> + Send>>,
+}
+
+/// So long it waits: SETTINGS are the first that a peer sends, and more than 10 s are not waited for a connection either.
+const SETTINGS_TIME: Duration = Duration::from_secs(10);
 
 impl<B> Sending<B> {
     pub(super) fn new(request: Request<B>, link: Arc<Link>, streams: SendRequest<Bytes>) -> Self {
@@ -73,6 +87,9 @@ where
         {
             *state = queued.begin(cx);
         }
+        if let State::Settling(settling) = state {
+            *state = ready!(settling.poll(cx));
+        }
         let outcome = match state {
             State::Waiting(exchange) => Some(ready!(exchange.poll_head(cx))),
             _ => None,
@@ -93,10 +110,23 @@ impl<B> Queued<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    fn begin(self, cx: &mut Context<'_>) -> State<B> {
+        match connect_protocol(&self.request) {
+            None => self.send(cx),
+            Some(_) => State::Settling(Box::new(Settling::new(self))),
+        }
+    }
+
     /// Gives the request to h2, or back.
-    fn begin(mut self, cx: &mut Context<'_>) -> State<B> {
+    fn send(mut self, cx: &mut Context<'_>) -> State<B> {
         if let Poll::Ready(Err(error)) = self.streams.poll_ready(cx) {
             let error = self.link.failed_sending(error);
+            return State::Failed(SendError::unsent(error, self.request));
+        }
+        if let Some(protocol) = connect_protocol(&self.request)
+            && !self.streams.is_extended_connect_protocol_enabled()
+        {
+            let error = self.link.unsupported(protocol.as_str());
             return State::Failed(SendError::unsent(error, self.request));
         }
         let (origin, forwarder) = (&self.link.target().origin, self.link.info().forwarder());
@@ -108,16 +138,22 @@ where
 
     fn open(mut self, plan: Plan) -> State<B> {
         let asked = Asked::by(self.request.method());
+        let protocol = connect_protocol(&self.request).map(|it| Protocol::from(it.as_str()));
+        let interim = Interim::of(&self.request);
+        let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
         let (parts, body) = self.request.into_parts();
         let length = plan.length;
-        let (head, before) = split(parts, plan, replay(&body).is_none());
+        let (mut head, before) = split(parts, plan, interim, replay(&body).is_none());
+        if let Some(protocol) = protocol {
+            head.extensions_mut().insert(protocol);
+        }
         let body = Measured::new(body, length);
         let is_whole = body.is_end_stream();
         self.link.look_at_the_socket();
         let mut open = Open::new(self.link);
         match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
             Ok((response, stream)) => {
-                let upload = if is_whole { Upload::None(body) } else { Upload::Untouched(body) };
+                let upload = Upload::of(body, is_whole, is_held);
                 State::Waiting(Exchange::new(open, response, stream, upload, before, asked))
             }
             Err(error) => State::Failed(SendError {
@@ -129,21 +165,47 @@ where
     }
 }
 
+impl<B> Settling<B> {
+    fn new(queued: Queued<B>) -> Self {
+        let (runtime, settled) = (queued.link.runtime().clone(), queued.link.settled());
+        let settled = Box::pin(async move { runtime.within(Some(SETTINGS_TIME), settled).await });
+        Self { queued: Some(queued), settled }
+    }
+}
+
+impl<B> Settling<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<State<B>> {
+        // Whether they came or not, h2 knows what is allowed by now.
+        ready!(self.settled.as_mut().poll(cx));
+        let sent = self.queued.take().map(|queued| queued.send(cx));
+        Poll::Ready(sent.unwrap_or(State::Done))
+    }
+}
+
 /// The head that h2 gets, and the one that goes back with a body that nobody else can make again.
-fn split(mut parts: Parts, mut plan: Plan, keeps: bool) -> (Request<()>, Before) {
+fn split(
+    mut parts: Parts,
+    mut plan: Plan,
+    interim: Option<Box<Interim>>,
+    keeps: bool,
+) -> (Request<()>, Before) {
     let mut head = Request::new(());
     *head.headers_mut() = if keeps { parts.headers.clone() } else { mem::take(&mut parts.headers) };
     *head.method_mut() = parts.method.clone();
     *head.version_mut() = Version::HTTP_2;
     plan.apply(head.headers_mut());
     *head.uri_mut() = mem::take(&mut plan.target);
-    (head, Before::new(keeps.then_some(parts), plan.authorization()))
+    (head, Before::new(keeps.then_some(parts), plan.authorization(), interim))
 }
 
 impl<B> fmt::Debug for Sending<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Queued(_) => "queued",
+            State::Settling(_) => "settling",
             State::Waiting(_) => "waiting",
             State::Failed(_) => "failed",
             State::Done => "done",

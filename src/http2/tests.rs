@@ -1,6 +1,7 @@
 //! What HTTP/2 does against a peer that is written out in frames.
 
 mod cancellation;
+mod extended_connect;
 mod goaway;
 mod limits;
 mod malformed;

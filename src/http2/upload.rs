@@ -21,6 +21,8 @@ use crate::{
 pub(super) enum Upload<B> {
     /// There was nothing to send.
     None(Measured<B>),
+    /// It is not sent before it is released; if there is an answer first, never.
+    Held(Measured<B>),
     Untouched(Measured<B>),
     Begun(Pin<Box<Measured<B>>>),
     Over,
@@ -42,14 +44,33 @@ pub(super) struct RestGuard {
 }
 
 impl<B> Upload<B> {
+    pub(super) fn of(body: Measured<B>, is_empty: bool, is_held: bool) -> Self {
+        match (is_empty, is_held) {
+            (true, _) => Self::None(body),
+            (false, true) => Self::Held(body),
+            (false, false) => Self::Untouched(body),
+        }
+    }
+
     pub(super) fn is_running(&self) -> bool {
-        matches!(self, Self::Untouched(_) | Self::Begun(_))
+        matches!(self, Self::Held(_) | Self::Untouched(_) | Self::Begun(_))
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+
+    /// It may be sent.
+    pub(super) fn release(&mut self) {
+        if let Self::Held(body) = std::mem::replace(self, Self::Over) {
+            *self = Self::Untouched(body);
+        }
     }
 
     /// The body, if nobody has looked into it.
     pub(super) fn into_untouched(self) -> Option<B> {
         match self {
-            Self::None(body) | Self::Untouched(body) => Some(body.into_inner()),
+            Self::None(body) | Self::Held(body) | Self::Untouched(body) => Some(body.into_inner()),
             Self::Begun(_) | Self::Over => None,
         }
     }
@@ -80,6 +101,9 @@ where
     ) -> Poll<Result<(), Error>> {
         if !self.is_running() {
             return Poll::Ready(Ok(()));
+        }
+        if self.is_held() {
+            return Poll::Pending;
         }
         let outcome = ready!(self.poll_frames(stream, cx));
         if matches!(self, Self::Begun(_)) {

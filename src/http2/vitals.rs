@@ -14,6 +14,9 @@ use crate::{connection::Place, error::Kind, io::metered::Meter};
 /// How many streams are opened before the peer has said how many it allows, and if it says nothing.
 pub(super) const ASSUMED_STREAMS: usize = 100;
 
+/// What h2 is told to count with until then: another number, so that a peer that says a hundred has said something.
+pub(super) const UNTOLD_STREAMS: usize = ASSUMED_STREAMS + 1;
+
 /// The state of a connection: written by its driver, read by handles, requests and bodies.
 pub(super) struct Vitals {
     meter: Arc<Meter>,

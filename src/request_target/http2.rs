@@ -1,21 +1,24 @@
 //! The pseudo-fields of HTTP/2.
 
 use http::{
-    Method, Request, Uri,
+    Request, Uri,
     header::HOST,
     uri::{self, Authority},
 };
 
-use super::{RawTarget, authority_form, is_as_sent, path, raw, without_user, without_zone};
+use super::{
+    RawTarget, asks_for_tunnel, authority_form, is_as_sent, path, raw, without_user, without_zone,
+};
 use crate::{
     error::Error,
     target::{Origin, Scheme},
 };
 
-/// What the pseudo-fields of an HTTP/2 request are made of (RFC 9113 §8.3.1): `CONNECT` has an authority only.
+/// What the pseudo-fields of an HTTP/2 request are made of (RFC 9113 §8.3.1): `CONNECT` has an authority
+/// only, unless it is an extended one.
 pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     let raw = raw(request).map(|RawTarget(raw)| raw);
-    if request.method() == Method::CONNECT {
+    if asks_for_tunnel(request) {
         return raw.cloned().map_or_else(|| authority_form(origin), Ok);
     }
     let mut parts = uri::Parts::default();
@@ -28,7 +31,7 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
 /// The same for a proxy that forwards to this origin. What the request line would say goes before what `Host` does, because
 /// that is what the proxy goes by (RFC 9112 §3.2.2).
 pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
-    if request.method() == Method::CONNECT {
+    if asks_for_tunnel(request) {
         return target(request, origin);
     }
     if raw(request).is_none() && is_as_sent(request.uri(), origin) {

@@ -33,6 +33,8 @@ mod early_response;
     feature = "tokio"
 ))]
 mod ecosystem;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod expect;
 #[cfg(feature = "http1")]
 mod expiry;
 #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -47,6 +49,8 @@ mod http2_faults;
 mod http2_stack;
 #[cfg(feature = "http1")]
 mod httpcore;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod informational;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
@@ -79,6 +83,8 @@ mod tls;
 mod tls_disabled;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tls_faults;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod trailers;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tunnel;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
@@ -93,3 +99,5 @@ mod unix;
 mod upgrade;
 #[cfg(feature = "http1")]
 mod waiting;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod websocket;

@@ -66,6 +66,9 @@ pub(crate) fn say(text: impl Into<String>) -> Step {
 /// The answer that every good request gets.
 pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
+/// What is said to an upload that asks whether it is wanted.
+pub(crate) const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+
 /// What the connection of this number is to see.
 pub(crate) type Script = Box<dyn Fn(usize) -> Vec<Step> + Send + Sync>;
 
@@ -255,6 +258,10 @@ impl Origin {
 
     async fn answer(&self, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
         let head = self.hear(wire).await?.to_ascii_lowercase();
+        if head.contains("expect: 100-continue") {
+            wire.write_all(CONTINUE.as_bytes()).await?;
+            wire.flush().await?;
+        }
         if head.contains("transfer-encoding: chunked") {
             skip_chunks(wire).await?;
         } else if let Some((_, rest)) = head.split_once("content-length: ") {
@@ -278,6 +285,7 @@ impl Origin {
             let room = |stream| frames::frame(WINDOW_UPDATE, 0, stream, &length.to_be_bytes());
             let answer = match kind {
                 HEADERS | DATA if flags & END_STREAM != 0 => frames::hello(stream),
+                HEADERS => frames::headers(stream, 0, &[(":status", "100")]),
                 DATA if length > 0 => [room(0), room(stream)].concat(),
                 PING if flags & ACK == 0 => frames::frame(PING, ACK, 0, &[0; 8]),
                 _ => continue,
