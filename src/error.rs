@@ -70,8 +70,14 @@ pub(crate) struct Refusal {
 pub enum Phase {
     /// For a connection of the pool, or a free stream on one.
     Pool,
-    /// For a new connection: names, TCP, TLS and the HTTP handshake together.
+    /// For a new connection: names, TCP, proxies, TLS and the HTTP handshake together.
     Connect,
+    /// For a peer that has the request, to send something of its answer.
+    Read,
+    /// For a peer to take something of the request.
+    Write,
+    /// For everything together, whatever was going on.
+    Total,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,11 +49,12 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use crate::{
-    body::Measured,
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
     io::{Io, Metered},
+    options::Timeouts,
+    patience::Patience,
     request_target::http1::usual_host,
     rt::Runtime,
     target::{Origin, Target},
@@ -66,6 +67,7 @@ mod failure;
 mod line;
 mod outgoing;
 mod sending;
+mod watched;
 
 #[cfg(all(test, feature = "tokio"))]
 mod tests;
@@ -76,6 +78,7 @@ pub use sending::Sending;
 
 use line::Line;
 use outgoing::{Plan, Reader};
+use watched::Watched;
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
 ///
@@ -83,12 +86,13 @@ use outgoing::{Plan, Reader};
 ///
 /// HTTP/1.1 cannot take a request back: dropping the future of one that is under way costs the connection.
 pub struct Http1<B> {
-    sender: SendRequest<Measured<B>>,
+    sender: SendRequest<Watched<B>>,
     line: Arc<Line>,
     origin: Origin,
     host: HeaderValue,
     info: ConnectInfo,
     reading_limit: u64,
+    timeouts: Timeouts,
     used: bool,
 }
 
@@ -117,6 +121,7 @@ where
         host: usual_host(&target.origin)?,
         info: info.with_version(Version::HTTP_11),
         reading_limit: config.reading_limit(),
+        timeouts: Timeouts::default(),
         used: false,
     })
 }
@@ -145,14 +150,16 @@ where
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
+        let patience = Patience::new(request.extensions().get().unwrap_or(&self.timeouts));
         let (request, before) = plan.carry_out(request);
+        let request = request.map(|body| Watched::new(body, &self.line));
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
         if request.method() == Method::CONNECT {
             self.line.meter().expect_tunnel();
         }
         let asked = answer::Asked::by(&request);
-        let exchange = sending::Exchange::new(before, asked, self.line.clone());
+        let exchange = sending::Exchange::new(before, asked, self.line.clone(), patience);
         Sending::new(self.sender.try_send_request(request), exchange)
     }
 }
@@ -185,6 +192,10 @@ where
 {
     fn is_open(&self) -> bool {
         !self.sender.is_closed() && self.line.takes_requests()
+    }
+
+    fn timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
     }
 
     fn hold(&self, place: Place) -> Option<Place> {

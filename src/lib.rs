@@ -110,6 +110,7 @@ pub mod error;
 mod hop_fields;
 pub mod io;
 pub mod options;
+mod patience;
 pub mod request_target;
 pub mod rt;
 pub mod target;

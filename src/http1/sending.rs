@@ -15,14 +15,15 @@ use super::{
     Http1Body,
     answer::{Answer, Asked, keep_alive_seconds},
     failure,
-    line::Line,
+    line::{Line, Upload},
     outgoing::Before,
+    watched::Watched,
 };
 use crate::{
-    body::Measured,
     connection::{Progress, SendError},
-    error::{Error, Kind},
+    error::{Error, Kind, Phase},
     io::Io,
+    patience::{Awaited, Impatience, Patience},
     upgrade::Pending,
 };
 
@@ -45,7 +46,7 @@ enum State<B> {
     Done,
 }
 
-type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Measured<B>>>>;
+type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Watched<B>>>>;
 
 /// hyper's future has no name, hence the box.
 type HyperAnswer<B> = Pin<Box<dyn Future<Output = HyperResult<B>> + Send>>;
@@ -55,6 +56,7 @@ pub(super) struct Exchange {
     before: Before,
     asked: Asked,
     line: Arc<Line>,
+    patience: Patience,
     read: u64,
     written: u64,
 }
@@ -77,15 +79,21 @@ impl<B> Future for Sending<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = match &mut self.state {
-            State::Sent { answer, .. } => Some(ready!(answer.as_mut().poll(cx))),
+            State::Sent { answer, exchange } => match answer.as_mut().poll(cx) {
+                Poll::Ready(answer) => Some(Ok(answer)),
+                Poll::Pending => Some(Err(ready!(exchange.poll_patience(cx)))),
+            },
             State::Refused(_) | State::Done => None,
         };
         match (std::mem::replace(&mut self.state, State::Done), answer) {
-            (State::Sent { exchange, .. }, Some(Ok(response))) => {
+            (State::Sent { exchange, .. }, Some(Ok(Ok(response)))) => {
                 Poll::Ready(exchange.answered(response))
             }
-            (State::Sent { exchange, .. }, Some(Err(error))) => {
+            (State::Sent { exchange, .. }, Some(Ok(Err(error)))) => {
                 Poll::Ready(Err(exchange.failed(error)))
+            }
+            (State::Sent { exchange, .. }, Some(Err(impatience))) => {
+                Poll::Ready(Err(exchange.timed_out(impatience)))
             }
             (State::Refused(error), _) => Poll::Ready(Err(*error)),
             _ => Poll::Pending,
@@ -97,9 +105,32 @@ impl<B> Future for Sending<B> {
 impl<B> Unpin for Sending<B> {}
 
 impl Exchange {
-    pub(super) fn new(before: Before, asked: Asked, line: Arc<Line>) -> Self {
+    pub(super) fn new(before: Before, asked: Asked, line: Arc<Line>, patience: Patience) -> Self {
         let (read, written) = (line.meter().read(), line.meter().written());
-        Self { before, asked, line, read, written }
+        Self { before, asked, line, patience, read, written }
+    }
+
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+        let (line, meter) = (&self.line, self.line.meter());
+        let awaited = match line.upload() {
+            _ if meter.is_full() => Awaited::Taking,
+            Upload::Going => Awaited::Taking,
+            Upload::Lacking => Awaited::Caller,
+            Upload::Over if meter.read() > self.read => Awaited::Rest,
+            Upload::Over => Awaited::Answer,
+        };
+        // What was still to be written of a request that is over has been since, and says nothing of the peer.
+        let moved = if awaited == Awaited::Taking { meter.moved() } else { meter.read() };
+        self.patience.poll(awaited, moved, line.runtime(), cx)
+    }
+
+    fn timed_out<B>(self, impatience: Impatience) -> SendError<Request<B>> {
+        let doing = match impatience.phase() {
+            Phase::Write => "sending a request to",
+            _ => "waiting for the answer of",
+        };
+        self.line.cut();
+        SendError::after(self.progress(), impatience.into_error(self.line.doing(doing)))
     }
 
     fn answered<B>(
@@ -112,7 +143,7 @@ impl Exchange {
             Ok(Answer::Switched) => self.hand_over(&mut response),
             Err(why) => return Err(SendError::after(Progress::Answered, self.refuse(why))),
         }
-        let response = response.map(|body| Http1Body::new(body, self.line));
+        let response = response.map(|body| Http1Body::new(body, self.line, self.patience));
         let Some(authorization) = self.before.authorization() else { return Ok(response) };
         match authorization.check(&response) {
             Ok(()) => Ok(response),
@@ -156,7 +187,7 @@ impl Exchange {
         Error::new(Kind::Protocol, format!("{message}: {why}"))
     }
 
-    fn failed<B>(self, mut error: TrySendError<Request<Measured<B>>>) -> SendError<Request<B>> {
+    fn failed<B>(self, mut error: TrySendError<Request<Watched<B>>>) -> SendError<Request<B>> {
         let unsent = error.take_message();
         let progress = if unsent.is_some() { Progress::Unsent } else { self.progress() };
         let error = self.describe(error.into_error(), progress);

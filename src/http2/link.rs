@@ -11,7 +11,9 @@ use std::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::vitals::Vitals;
-use crate::{connect::ConnectInfo, connection::Cut, rt::Runtime, target::Target};
+use crate::{
+    connect::ConnectInfo, connection::Cut, options::Timeouts, rt::Runtime, target::Target,
+};
 
 /// Everyone who uses a connection has it; the connection is closed after the last.
 pub(super) struct Link {
@@ -20,6 +22,8 @@ pub(super) struct Link {
     /// The target, as error texts name it.
     peer: Box<str>,
     info: ConnectInfo,
+    /// Of requests that say nothing themselves.
+    timeouts: Timeouts,
     runtime: Runtime,
     signals: UnboundedSender<Signal>,
     is_used: AtomicBool,
@@ -43,8 +47,8 @@ impl Link {
     ) -> (Self, UnboundedReceiver<Signal>) {
         let (signals, receiver) = unbounded_channel();
         let (target, peer) = (target.clone(), target.to_string().into());
-        let is_used = AtomicBool::new(false);
-        (Self { vitals, target, peer, info, runtime, signals, is_used }, receiver)
+        let (timeouts, is_used) = (Timeouts::default(), AtomicBool::new(false));
+        (Self { vitals, target, peer, info, timeouts, runtime, signals, is_used }, receiver)
     }
 
     pub(super) fn vitals(&self) -> &Vitals {
@@ -57,6 +61,14 @@ impl Link {
 
     pub(super) fn info(&self) -> &ConnectInfo {
         &self.info
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    pub(super) fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
     }
 
     pub(super) fn runtime(&self) -> &Runtime {

@@ -26,6 +26,7 @@ use crate::{
     body::{Measured, replay},
     connection::{Progress, SendError},
     error::BoxError,
+    patience::Patience,
 };
 
 /// The future of a request.
@@ -108,6 +109,8 @@ where
 
     fn open(mut self, plan: Plan) -> State<B> {
         let asked = Asked::by(self.request.method());
+        let timeouts = self.request.extensions().get().unwrap_or(self.link.timeouts());
+        let patience = Patience::new(timeouts);
         let (parts, body) = self.request.into_parts();
         let length = plan.length;
         let (head, before) = split(parts, plan, replay(&body).is_none());
@@ -118,7 +121,8 @@ where
         match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
             Ok((response, stream)) => {
                 let upload = if is_whole { Upload::None(body) } else { Upload::Untouched(body) };
-                State::Waiting(Exchange::new(open, response, stream, upload, before, asked))
+                let waits = (asked, patience);
+                State::Waiting(Exchange::new(open, response, stream, upload, before, waits))
             }
             Err(error) => State::Failed(SendError {
                 error: open.fail(error).into(),

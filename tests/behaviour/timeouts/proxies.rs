@@ -1,0 +1,35 @@
+//! Behind a proxy it is the origin that is waited for.
+
+use tower_transport::{RequestExt, error::Phase, options::Timeouts, proxy::Proxy};
+
+use super::{READ, seconds, timed};
+use crate::support::{
+    net::{Does, Net},
+    proxy::tunneling,
+};
+
+/// The phase in which a request through a proxy ended, after how long, and whether it was sent.
+async fn ended(proxy: Proxy, does: Does) -> (Option<Phase>, u64, bool) {
+    let net = Net::new();
+    net.plain("proxy.example:8080", does);
+    net.plain("origin.example:80", Does::Nothing);
+    let timeouts = Timeouts::default().read(seconds(20));
+    let transport = net.transport().proxy(proxy).timeouts(timeouts).build().unwrap();
+    let get = transport.request("GET", "http://origin.example/");
+    let (outcome, seconds) = timed(get).await;
+    let error = outcome.unwrap_err();
+    assert!(error.to_string().contains("origin.example") || error.is_connect(), "{error}");
+    (error.timeout_phase(), seconds, error.was_sent())
+}
+
+#[tokio::test(start_paused = true)]
+async fn through_a_tunnel_it_is_the_origin_that_does_not_answer() {
+    let proxy = tunneling("http://proxy.example:8080");
+    assert_eq!(ended(proxy, Does::Tunnel).await, (READ, 20, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_opens_no_tunnel_is_bounded_by_the_time_to_connect() {
+    let proxy = tunneling("http://proxy.example:8080");
+    assert_eq!(ended(proxy, Does::Nothing).await, (Some(Phase::Connect), 10, false));
+}
