@@ -58,6 +58,7 @@ pub(crate) struct Patience {
     quiet: u32,
     moved: u64,
     awaited: Awaited,
+    has_just_moved: bool,
 }
 
 /// A limit that is over.
@@ -85,6 +86,7 @@ impl Patience {
             quiet: 0,
             moved: 0,
             awaited: Awaited::Caller,
+            has_just_moved: false,
         }
     }
 
@@ -96,10 +98,10 @@ impl Patience {
         }
     }
 
-    /// Whether something has moved since the last look.
+    /// Whether something had moved when it was last asked, so that the peer is waited for anew.
     #[cfg(feature = "http2")]
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.quiet == 0
+    pub(crate) fn has_just_moved(&self) -> bool {
+        self.has_just_moved
     }
 
     /// Waits for the peer, of whom so many bytes have come and been taken together so far. Ready when it is too much.
@@ -111,7 +113,9 @@ impl Patience {
         cx: &mut Context<'_>,
     ) -> Poll<Impatience> {
         let Some(between) = self.between_looks() else { return Poll::Pending };
-        if awaited == Awaited::Caller || (awaited, moved) != (self.awaited, self.moved) {
+        let is_waited_for = awaited != Awaited::Caller;
+        self.has_just_moved = is_waited_for && (awaited, moved) != (self.awaited, self.moved);
+        if self.has_just_moved || !is_waited_for {
             (self.awaited, self.moved) = (awaited, moved);
             self.begin_anew();
         }

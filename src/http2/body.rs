@@ -124,7 +124,7 @@ impl Reading {
         let awaited = if is_lacking { Awaited::Caller } else { Awaited::Rest };
         let runtime = self.open.link().runtime();
         let outcome = self.patience.poll(awaited, self.come + sent, runtime, cx);
-        if self.patience.is_fresh() {
+        if self.patience.has_just_moved() {
             self.open.waits_anew();
         }
         outcome

@@ -130,7 +130,7 @@ where
             false => (self.upload.awaited(), sent + u64::from(self.informational)),
         };
         let outcome = self.patience.poll(awaited, moved, link.runtime(), cx);
-        if self.patience.is_fresh() {
+        if self.patience.has_just_moved() {
             self.open.waits_anew();
         }
         outcome

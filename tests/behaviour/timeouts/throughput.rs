@@ -1,5 +1,6 @@
 //! A peer that is not silent, but slow, is ended if the caller says how slow is too slow.
 
+use http_body_util::BodyExt;
 use tower_transport::{Body, RequestExt, options::Timeouts};
 
 use super::{READ, WRITE, beginning, dictated, seconds, sleep, timed, told, upload};
@@ -84,6 +85,21 @@ async fn an_upload_that_is_taken_in_drips_is_ended() {
 async fn a_caller_who_makes_the_body_in_drips_is_not() {
     let scene = scene([Serve]);
     assert_eq!(upload(&scene, dictated(10, 5)).into_future().await.unwrap().body(), "hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_the_caller_takes_between_two_pieces_does_not_count() {
+    const PIECE: usize = 100_000;
+    let (chunk, end) = (Read(PIECE + "186a0\r\n\r\n".len()), Read("0\r\n\r\n".len()));
+    let mut steps = vec![Head, Pause(5)];
+    (0..3).for_each(|_| steps.extend([Pause(60), chunk.clone()]));
+    let scene = scene([steps, vec![end, say(HELLO), Serve]].concat());
+    let least = Timeouts::default().min_throughput(5000, seconds(10));
+    let post = scene.transport.request("POST", scene.url("/")).timeouts(least);
+    let pieces =
+        dictated(3, 60).map_frame(|word| word.map_data(|_| bytes::Bytes::from(vec![0; PIECE])));
+    assert_eq!(post.body(Body::new(pieces)).await.unwrap().body(), "hello");
+    scene.goes_on().await;
 }
 
 #[tokio::test(start_paused = true)]
