@@ -231,7 +231,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
     }
 }
 
-/// The body of a pooled response: it holds the connection until its end.
+/// The body of a pooled response: it holds the connection until its end, or until the [total](crate::options::Timeouts::total)
+/// time is over.
 ///
 /// # Cancellation
 ///
