@@ -11,6 +11,7 @@ use tower_service::Service;
 use crate::{
     connect_info::ConnectInfo,
     error::{BoxError, Error, Kind},
+    options::Timeouts,
 };
 
 /// What a pool asks of a connection, over being a [`Service`] of requests.
@@ -26,6 +27,13 @@ pub trait Connection<Req>:
 {
     /// Whether a request may still be sent, as far as can be told without sending one.
     fn is_open(&self) -> bool;
+
+    /// How long requests may wait that say nothing themselves: a pool tells it once, before the first request and before
+    /// there is a second handle. A request may have other [`Timeouts`] among its extensions.
+    ///
+    /// A connection that waits for its peer keeps to [`read`](Timeouts::read), [`write`](Timeouts::write) and
+    /// [`min_throughput`](Timeouts::min_throughput) by itself; by default nothing does. The pool keeps to the others.
+    fn timeouts(&mut self, _timeouts: Timeouts) {}
 
     /// One more handle to a shared connection; `None` if it is exclusive, which is the default.
     fn share(&self) -> Option<Self> {
@@ -139,6 +147,11 @@ impl<Req> SendError<Req> {
         let ours = self.error.downcast_ref::<Error>();
         let is_its_fault = |error: &Error| error.is_builder() || error.is_unsupported();
         self.progress == Progress::Unsent && ours.is_some_and(is_its_fault)
+    }
+
+    /// Whether the time for it is over, so that it is not for another connection to try.
+    pub(crate) fn is_too_late(&self) -> bool {
+        self.error.downcast_ref().is_some_and(Error::is_timeout)
     }
 
     /// The error that a caller is shown.

@@ -72,6 +72,12 @@ pub enum Phase {
     Pool,
     /// For a new connection: names, TCP, proxies, TLS and the HTTP handshake together.
     Connect,
+    /// For a peer that has the request, to send something of its answer.
+    Read,
+    /// For a peer to take something of the request.
+    Write,
+    /// For everything together, whatever was going on.
+    Total,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

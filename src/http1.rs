@@ -56,6 +56,8 @@ use crate::{
     error::{BoxError, Error},
     interim::Interim,
     io::{Io, metered::Metered},
+    options::Timeouts,
+    patience::Patience,
     request_target::{forwarded_to, http1::usual_host},
     rt::Runtime,
     target::{Origin, Scheme, Target},
@@ -70,6 +72,7 @@ mod listening;
 mod outgoing;
 mod sender;
 mod sending;
+mod watched;
 
 #[cfg(all(test, feature = "tokio"))]
 mod tests;
@@ -82,6 +85,7 @@ use line::Line;
 use listening::Listening;
 use outgoing::{Plan, Reader};
 use sender::Sender;
+use watched::Watched;
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
 ///
@@ -96,6 +100,7 @@ pub struct Http1<B> {
     host: HeaderValue,
     info: ConnectInfo,
     reading_limit: u64,
+    timeouts: Timeouts,
     used: bool,
 }
 
@@ -128,6 +133,7 @@ where
         host: usual_host(&target.origin)?,
         info: info.with_version(Version::HTTP_11),
         reading_limit: config.reading_limit(),
+        timeouts: Timeouts::default(),
         used: false,
     })
 }
@@ -161,8 +167,11 @@ where
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
+        let patience = Patience::new(request.extensions().get().unwrap_or(&self.timeouts));
         let interim = self.interim(&request);
         let (request, before) = plan.carry_out(request);
+        let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
+        let request = request.map(|body| Watched::new(body, &self.line, is_held));
         let (request, listening) = Listening::to(request, interim);
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
@@ -170,7 +179,8 @@ where
             self.line.meter().expect_tunnel();
         }
         let asked = answer::Asked::by(&request);
-        let exchange = sending::Exchange::new(before, asked, listening, self.line.clone());
+        let exchange =
+            sending::Exchange::new(before, (asked, patience), listening, self.line.clone());
         match self.sender.lend(request, SendRequest::try_send_request) {
             Ok(answer) => Sending::new(answer, exchange),
             Err(request) => Sending::refused(exchange.refused(request)),
@@ -229,6 +239,10 @@ where
 {
     fn is_open(&self) -> bool {
         !self.sender.is_closed() && self.line.takes_requests()
+    }
+
+    fn timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
     }
 
     fn hold(&self, place: Place) -> Option<Place> {

@@ -51,6 +51,7 @@ use crate::{
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error, Kind},
     io::{Io, metered::Metered},
+    options::Timeouts,
     rt::Runtime,
     target::Target,
 };
@@ -161,6 +162,13 @@ where
 
     fn share(&self) -> Option<Self> {
         Some(Self { link: self.link.clone(), streams: self.streams.clone(), request: PhantomData })
+    }
+
+    fn timeouts(&mut self, timeouts: Timeouts) {
+        // Before the first request, nobody else has the link.
+        if let Some(link) = Arc::get_mut(&mut self.link) {
+            link.set_timeouts(timeouts);
+        }
     }
 
     fn hold(&self, place: Place) -> Option<Place> {

@@ -112,6 +112,7 @@ mod hop_fields;
 mod interim;
 pub mod io;
 pub mod options;
+mod patience;
 pub mod request_target;
 pub mod rt;
 pub mod target;

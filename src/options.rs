@@ -17,33 +17,80 @@ use std::time::Duration;
 
 mod connect_protocol;
 mod interim;
+mod layer;
 
 pub use connect_protocol::ConnectProtocol;
 pub use interim::{ExpectContinue, OnInformational};
+pub use layer::{TimeoutsLayer, WithTimeouts};
 
 /// How long to wait, and for what.
 ///
-/// Set for a whole [`Transport`](crate::Transport) or, as an extension, for one request. Strict by default, because a
-/// request without a limit is one that can hang for ever; [`none`](Self::none) is explicit.
+/// Set for a whole [`Transport`](crate::Transport), for a [pool](crate::pool::PoolLayer::timeouts), by a [`TimeoutsLayer`],
+/// or, as an extension, for one request. Strict by default, because a request without a limit is one that can hang for
+/// ever; [`none`](Self::none) is explicit. What ran out says [`Error::timeout_phase`](crate::Error::timeout_phase).
+///
+/// | | bounds | default |
+/// |---|---|---|
+/// | [`pool`](Self::pool) | all waits for a connection together | 30 s |
+/// | [`connect`](Self::connect) | making a connection | 10 s |
+/// | [`read`](Self::read) | the peer's silence, once it has the request | 30 s |
+/// | [`write`](Self::write) | how long the peer takes nothing of the request | 30 s |
+/// | [`total`](Self::total) | everything, from the call to the end of the body | none |
+/// | [`min_throughput`](Self::min_throughput) | a peer that is not silent, but slow | none |
+///
+/// A request that runs out of one of the last four costs an HTTP/1.1 connection, and one stream of an HTTP/2 connection
+/// (`CANCEL`). It is not sent again. An upgraded connection or a tunnel is bounded by none of them from its answer on.
+///
+/// Reading and writing are watched by connections, so a [`Connection`](crate::connection::Connection) of yours has to do
+/// so itself; the others hold for it, too.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_transport::options::Timeouts;
+///
+/// let patient = Timeouts::default().read(Duration::from_secs(300)).total(Duration::from_secs(600));
+/// let for_ever = Timeouts::none();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
     pub(crate) pool: Option<Duration>,
     pub(crate) connect: Option<Duration>,
+    pub(crate) read: Option<Duration>,
+    pub(crate) write: Option<Duration>,
+    pub(crate) total: Option<Duration>,
+    pub(crate) throughput: Option<Throughput>,
+}
+
+/// The least that a peer has to send or take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Throughput {
+    pub(crate) bytes_per_second: u64,
+    /// How long it is waited for before it is judged.
+    pub(crate) window: Duration,
 }
 
 impl Default for Timeouts {
     /// Pool 30 s: long enough to queue behind slow answers, short enough to be told. Connect 10 s: a host that has
-    /// not answered three SYNs by then seldom does.
+    /// not answered three SYNs by then seldom does. Read and write 30 s: longer than lost packets are sent again, and than
+    /// most answers take to begin. No total: how long an answer may be is the caller's to know.
     fn default() -> Self {
-        Self { pool: Some(Duration::from_secs(30)), connect: Some(Duration::from_secs(10)) }
+        let half_a_minute = Some(Duration::from_secs(30));
+        Self {
+            pool: half_a_minute,
+            connect: Some(Duration::from_secs(10)),
+            read: half_a_minute,
+            write: half_a_minute,
+            total: None,
+            throughput: None,
+        }
     }
 }
 
 impl Timeouts {
     /// No limit at all.
     pub fn none() -> Self {
-        Self { pool: None, connect: None }
+        Self { pool: None, connect: None, read: None, write: None, total: None, throughput: None }
     }
 
     /// How long to wait in all for a connection of the pool, or a free stream on one.
@@ -58,6 +105,45 @@ impl Timeouts {
     /// start of the attempt.
     pub fn connect(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.connect = limit.into();
+        self
+    }
+
+    /// How long the peer may be silent when it is its turn: from the moment it has the whole request to the head of its
+    /// answer, and between any two pieces of that.
+    ///
+    /// Any byte begins it anew: on HTTP/1.1 of the connection, on HTTP/2 of the stream's heads and content. It does not run while the request
+    /// is still being sent, nor while nobody reads the body. It is told when the silence has lasted that long, and at the
+    /// latest a quarter of it later: what moves is looked at four times within the limit, so that no byte costs a look at
+    /// the clock.
+    pub fn read(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.read = limit.into();
+        self
+    }
+
+    /// How long the peer may take nothing of a request while there is something to take: its socket is full, or on
+    /// HTTP/2 its window closed.
+    ///
+    /// A body of yours that is slow does not count. Once an answer has begun, it is the answer that is waited for, as
+    /// [`read`](Self::read) says. It is told as late as that.
+    pub fn write(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.write = limit.into();
+        self
+    }
+
+    /// How long everything may take: from the call, through the line, all tries and the answer, to the end of its body,
+    /// also while the body is read slowly.
+    pub fn total(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.total = limit.into();
+        self
+    }
+
+    /// How many bytes a second the peer must send, or take, on average over each `window` of waiting for it: against one
+    /// that sends a byte now and then. By default that is allowed.
+    ///
+    /// Only the time in which the peer is waited for counts, and of that neither the time until its answer begins, which
+    /// is [`read`](Self::read)'s, nor pauses of the caller. It ends in the phase of what was slow, `Read` or `Write`.
+    pub fn min_throughput(mut self, bytes_per_second: u64, window: Duration) -> Self {
+        self.throughput = Some(Throughput { bytes_per_second, window });
         self
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 23] = [
+const STREET: [&str; 24] = [
     "one_shot",
     "request",
     "transport",
@@ -25,6 +25,7 @@ const STREET: [&str; 23] = [
     "interim",
     "request_target",
     "body",
+    "patience",
     "target",
     "auth",
     "options",

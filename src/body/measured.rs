@@ -118,6 +118,12 @@ impl<B> Measured<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
+    /// Whether all of it that will be sent has come out of it.
+    #[cfg(feature = "http1")]
+    pub(crate) fn is_all_there(&self) -> bool {
+        self.left == Some(0) || self.is_end_stream()
+    }
+
     /// Asks what comes after the declared length, as far as that is known already.
     fn look_ahead(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Result<(), Error> {
         loop {

@@ -5,15 +5,21 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{failure, line::Line};
-use crate::error::Error;
+use super::{
+    failure,
+    line::{Line, Upload},
+};
+use crate::{
+    error::Error,
+    patience::{Awaited, Patience},
+};
 
 /// The body of an answer, as it comes.
 ///
@@ -26,14 +32,15 @@ use crate::error::Error;
 pub struct Http1Body {
     incoming: Incoming,
     line: Arc<Line>,
+    patience: Patience,
 }
 
 /// So much of a body that nobody wants is read away: as much as says why a proxy refuses.
 const WORTH_READING: u64 = 64 * 1024;
 
 impl Http1Body {
-    pub(super) fn new(incoming: Incoming, line: Arc<Line>) -> Self {
-        Self { incoming, line }
+    pub(super) fn new(incoming: Incoming, line: Arc<Line>, patience: Patience) -> Self {
+        Self { incoming, line, patience }
     }
 
     /// Reads what is left if it is short, so that the connection can be used again. Who lets go of the connection ends it.
@@ -50,6 +57,23 @@ impl Http1Body {
                 left = rest;
             }
         });
+    }
+
+    fn rests(&mut self) {
+        self.patience.rests(self.line.runtime());
+    }
+
+    /// What was still sent when the answer began may go on meanwhile.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let (line, moved) = (&self.line, self.line.meter().moved());
+        let awaited = match line.upload() {
+            Upload::Lacking => Awaited::Caller,
+            Upload::Going | Upload::Over => Awaited::Rest,
+        };
+        let impatience = ready!(self.patience.poll(awaited, moved, line.runtime(), cx));
+        line.cut();
+        let doing = line.doing("reading the response body from");
+        Poll::Ready(impatience.into_error(doing).sent(true))
     }
 
     fn failed(&self, error: hyper::Error) -> Error {
@@ -71,6 +95,10 @@ impl Body for Http1Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if frame.is_pending() {
+            return self.poll_patience(cx).map(|error| Some(Err(error)));
+        }
+        self.rests();
         frame.map_err(|error| self.failed(error))
     }
 

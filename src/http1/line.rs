@@ -25,6 +25,7 @@ pub(super) struct Line {
     standing: AtomicU8,
     /// Seconds; [`NOT_SAID`] if the peer did not say.
     keep_alive: AtomicU64,
+    upload: AtomicU8,
     cut: Mutex<Option<oneshot::Sender<()>>>,
 }
 
@@ -44,6 +45,18 @@ pub(super) enum Standing {
     Cut,
 }
 
+/// How far the body of the request has come that is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Upload {
+    /// There is none, or hyper has all of it.
+    Over,
+    /// It goes as fast as the peer takes it.
+    Going,
+    /// The caller has not said yet how it goes on.
+    Lacking,
+}
+
 /// The connection's end of the switch.
 pub(super) struct Switch(oneshot::Receiver<()>);
 
@@ -58,6 +71,7 @@ impl Line {
             runtime,
             standing: AtomicU8::new(Standing::Open as u8),
             keep_alive: AtomicU64::new(NOT_SAID),
+            upload: AtomicU8::new(Upload::Over as u8),
             cut: Mutex::new(Some(cut)),
         };
         (line, Switch(switch))
@@ -131,6 +145,18 @@ impl Line {
         if let Some(cut) = cut {
             // An error says that the connection has ended by itself.
             let _ = cut.send(());
+        }
+    }
+
+    pub(super) fn uploads(&self, upload: Upload) {
+        self.upload.store(upload as u8, Ordering::Release);
+    }
+
+    pub(super) fn upload(&self) -> Upload {
+        match self.upload.load(Ordering::Acquire) {
+            0 => Upload::Over,
+            1 => Upload::Going,
+            _ => Upload::Lacking,
         }
     }
 

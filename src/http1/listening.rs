@@ -14,7 +14,12 @@ use tokio::sync::{
     oneshot,
 };
 
-use crate::{body::Measured, interim::Interim, rt::Runtime};
+use super::watched::Watched;
+use crate::{
+    error::{BoxError, Error},
+    interim::Interim,
+    rt::Runtime,
+};
 
 /// The request's end: it is told what came, and decides about the body.
 pub(super) struct Listening {
@@ -28,7 +33,7 @@ pin_project! {
     /// A body that may be held back until its gate is opened; if that is dropped, for ever.
     pub(super) struct Held<B> {
         #[pin]
-        body: Measured<B>,
+        body: Watched<B>,
         gate: Option<oneshot::Receiver<()>>,
     }
 }
@@ -36,7 +41,7 @@ pin_project! {
 impl Listening {
     /// Has what comes for this request brought here, if it wants to know.
     pub(super) fn to<B>(
-        mut request: Request<Measured<B>>,
+        mut request: Request<Watched<B>>,
         interim: Option<Box<Interim>>,
     ) -> (Request<Held<B>>, Option<Self>) {
         let Some(interim) = interim else {
@@ -81,17 +86,17 @@ fn head(status: StatusCode, headers: &HeaderMap) -> Response<()> {
 }
 
 impl<B> Held<B> {
-    pub(super) fn into_inner(self) -> Measured<B> {
+    pub(super) fn into_inner(self) -> Watched<B> {
         self.body
     }
 }
 
 impl<B> Body for Held<B>
 where
-    Measured<B>: Body,
+    B: Body<Error: Into<BoxError>>,
 {
-    type Data = <Measured<B> as Body>::Data;
-    type Error = <Measured<B> as Body>::Error;
+    type Data = B::Data;
+    type Error = Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,

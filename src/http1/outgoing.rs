@@ -6,6 +6,7 @@ use http::{
 };
 use http_body::Body;
 
+use super::watched::Watched;
 use crate::{
     body::{Measured, declared_length},
     error::{Error, Kind},
@@ -122,8 +123,8 @@ impl Address {
 
 impl Before {
     /// The request as it was, the order of its fields aside.
-    pub(super) fn restore<B>(self, request: Request<Measured<B>>) -> Request<B> {
-        let mut request = request.map(Measured::into_inner);
+    pub(super) fn restore<B>(self, request: Request<Watched<B>>) -> Request<B> {
+        let mut request = request.map(Watched::into_inner);
         *request.uri_mut() = self.uri;
         *request.version_mut() = self.version;
         if !self.has_own_host {

@@ -15,14 +15,15 @@ use super::{
     Http1Body,
     answer::{Answer, Asked, keep_alive_seconds},
     failure,
-    line::Line,
+    line::{Line, Upload},
     listening::{Held, Listening},
     outgoing::Before,
 };
 use crate::{
     connection::{Progress, SendError},
-    error::{Error, Kind},
+    error::{Error, Kind, Phase},
     io::Io,
+    patience::{Awaited, Impatience, Patience},
     upgrade::Pending,
 };
 
@@ -57,6 +58,7 @@ pub(super) struct Exchange {
     /// Seldom, so the room that it takes is not everyone's.
     listening: Option<Box<Listening>>,
     line: Arc<Line>,
+    patience: Patience,
     read: u64,
     written: u64,
 }
@@ -82,16 +84,22 @@ impl<B> Future for Sending<B> {
             State::Sent { answer, exchange } => {
                 let answer = answer.as_mut().poll(cx);
                 exchange.listen(answer.is_ready(), cx);
-                Some(ready!(answer))
+                Some(match answer {
+                    Poll::Ready(answer) => Ok(answer),
+                    Poll::Pending => Err(ready!(exchange.poll_patience(cx))),
+                })
             }
             State::Refused(_) | State::Done => None,
         };
         match (std::mem::replace(&mut self.state, State::Done), answer) {
-            (State::Sent { exchange, .. }, Some(Ok(response))) => {
+            (State::Sent { exchange, .. }, Some(Ok(Ok(response)))) => {
                 Poll::Ready(exchange.answered(response))
             }
-            (State::Sent { exchange, .. }, Some(Err(error))) => {
+            (State::Sent { exchange, .. }, Some(Ok(Err(error)))) => {
                 Poll::Ready(Err(exchange.failed(error)))
+            }
+            (State::Sent { exchange, .. }, Some(Err(impatience))) => {
+                Poll::Ready(Err(exchange.timed_out(impatience)))
             }
             (State::Refused(error), _) => Poll::Ready(Err(*error)),
             _ => Poll::Pending,
@@ -105,12 +113,13 @@ impl<B> Unpin for Sending<B> {}
 impl Exchange {
     pub(super) fn new(
         before: Before,
-        asked: Asked,
+        (asked, patience): (Asked, Patience),
         listening: Option<Listening>,
         line: Arc<Line>,
     ) -> Self {
         let (read, written) = (line.meter().read(), line.meter().written());
-        Self { before, asked, listening: listening.map(Box::new), line, read, written }
+        let listening = listening.map(Box::new);
+        Self { before, asked, listening, line, patience, read, written }
     }
 
     /// What came before the answer is heard before it.
@@ -125,6 +134,29 @@ impl Exchange {
         SendError::unsent(self.line.over(), self.before.restore(request.map(Held::into_inner)))
     }
 
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+        let (line, meter) = (&self.line, self.line.meter());
+        let awaited = match line.upload() {
+            _ if meter.is_full() => Awaited::Taking,
+            Upload::Going => Awaited::Taking,
+            Upload::Lacking => Awaited::Caller,
+            Upload::Over if meter.read() > self.read => Awaited::Rest,
+            Upload::Over => Awaited::Answer,
+        };
+        // What was still to be written of a request that is over has been since, and says nothing of the peer.
+        let moved = if awaited == Awaited::Taking { meter.moved() } else { meter.read() };
+        self.patience.poll(awaited, moved, line.runtime(), cx)
+    }
+
+    fn timed_out<B>(self, impatience: Impatience) -> SendError<Request<B>> {
+        let doing = match impatience.phase() {
+            Phase::Write => "sending a request to",
+            _ => "waiting for the answer of",
+        };
+        self.line.cut();
+        SendError::after(self.progress(), impatience.into_error(self.line.doing(doing)))
+    }
+
     fn answered<B>(
         self,
         mut response: Response<Incoming>,
@@ -135,7 +167,7 @@ impl Exchange {
             Ok(Answer::Switched) => self.hand_over(&mut response),
             Err(why) => return Err(SendError::after(Progress::Answered, self.refuse(why))),
         }
-        let response = response.map(|body| Http1Body::new(body, self.line));
+        let response = response.map(|body| Http1Body::new(body, self.line, self.patience));
         let Some(authorization) = self.before.authorization() else { return Ok(response) };
         match authorization.check(&response) {
             Ok(()) => Ok(response),

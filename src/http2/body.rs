@@ -12,7 +12,10 @@ use http::{StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{open::Open, upload::RestGuard};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    patience::{Awaited, Impatience, Patience},
+};
 
 /// The body of an answer over HTTP/2.
 ///
@@ -32,6 +35,9 @@ struct Reading {
     open: Open,
     rest: Option<RestGuard>,
     stream: RecvStream,
+    patience: Patience,
+    /// Bytes that came.
+    come: u64,
 }
 
 /// How long the body of an answer is, as far as its head says (RFC 9110 §6.4.1).
@@ -52,8 +58,9 @@ impl Http2Body {
         open: Open,
         rest: Option<RestGuard>,
         length: Option<u64>,
+        patience: Patience,
     ) -> Self {
-        Self { reading: Some(Reading { open, rest, stream }), left: length }
+        Self { reading: Some(Reading { open, rest, stream, patience, come: 0 }), left: length }
     }
 
     /// Nothing more comes, and nothing more needs to be sent.
@@ -67,10 +74,14 @@ impl Http2Body {
     }
 
     fn fail(&mut self, failed: Failed) -> Option<Error> {
-        let Reading { open, rest, stream } = self.reading.take()?;
+        let Reading { open, rest, stream, .. } = self.reading.take()?;
         let own = rest.and_then(RestGuard::failure);
         let error = own.unwrap_or_else(|| match failed {
             Failed::Stream(error) => open.link().failed_reading(error),
+            Failed::TooLate(impatience) => {
+                let doing = open.link().doing("reading the response body from");
+                impatience.into_error(doing).sent(true)
+            }
             Failed::TooLong => open.link().malformed_body("content where there can be none"),
         });
         drop((open, stream));
@@ -80,6 +91,7 @@ impl Http2Body {
 
 enum Failed {
     Stream(h2::Error),
+    TooLate(Impatience),
     TooLong,
 }
 
@@ -91,7 +103,7 @@ impl Reading {
         let frame = self.poll_data(cx);
         match frame {
             Poll::Pending => self.open.waits(),
-            Poll::Ready(_) => self.open.heard(),
+            Poll::Ready(_) => self.heard(),
         }
         if let Some(data) = ready!(frame) {
             return Poll::Ready(Some(data.map(Frame::data)));
@@ -101,12 +113,30 @@ impl Reading {
         Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
     }
 
+    fn heard(&mut self) {
+        self.open.heard();
+        self.patience.rests(self.open.link().runtime());
+    }
+
+    /// What was still sent when the answer began may go on meanwhile.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+        let (is_lacking, sent) = self.rest.as_ref().map_or((false, 0), RestGuard::progress);
+        let awaited = if is_lacking { Awaited::Caller } else { Awaited::Rest };
+        let runtime = self.open.link().runtime();
+        let outcome = self.patience.poll(awaited, self.come + sent, runtime, cx);
+        if self.patience.has_just_moved() {
+            self.open.waits_anew();
+        }
+        outcome
+    }
+
     /// The next data; the peer may send as much again.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
         loop {
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(data)) if data.is_empty() => {}
                 Some(Ok(data)) => {
+                    self.come += data.len() as u64;
                     let released = self.stream.flow_control().release_capacity(data.len());
                     return Poll::Ready(Some(released.map(|()| data)));
                 }
@@ -126,7 +156,11 @@ impl Body for Http2Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
-        let frame = match ready!(reading.poll_frame(cx)) {
+        let Poll::Ready(frame) = reading.poll_frame(cx) else {
+            let impatience = ready!(reading.poll_patience(cx));
+            return Poll::Ready(this.fail(Failed::TooLate(impatience)).map(Err));
+        };
+        let frame = match frame {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(this.fail(Failed::Stream(error)).map(Err)),
             None => {

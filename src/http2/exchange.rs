@@ -20,9 +20,10 @@ use super::{
 };
 use crate::{
     connection::{Progress, SendError},
-    error::{BoxError, Error},
+    error::{BoxError, Error, Phase},
     hop_fields::Authorization,
     interim::Interim,
+    patience::{Awaited, Impatience, Patience},
 };
 
 /// So many 1xx are passed over before one answer: nobody honest sends more.
@@ -36,6 +37,7 @@ pub(super) struct Exchange<B> {
     upload: Upload<B>,
     before: Before,
     asked: Asked,
+    patience: Patience,
     informational: u8,
 }
 
@@ -63,6 +65,7 @@ pub(super) enum Failed {
     /// The body of the request, not of the answer.
     Body(Error),
     Malformed(&'static str),
+    TooLate(Impatience),
 }
 
 impl Asked {
@@ -111,9 +114,9 @@ where
         stream: SendStream<Bytes>,
         upload: Upload<B>,
         before: Before,
-        asked: Asked,
+        (asked, patience): (Asked, Patience),
     ) -> Self {
-        Self { open, response, stream, upload, before, asked, informational: 0 }
+        Self { open, response, stream, upload, before, asked, patience, informational: 0 }
     }
 
     pub(super) fn poll_head(
@@ -125,7 +128,26 @@ where
         if self.is_released(answer.is_ready(), cx) {
             self.poll_upload(cx)?;
         }
+        if answer.is_pending() {
+            let impatience = ready!(self.poll_patience(cx));
+            return Poll::Ready(Err(Failed::TooLate(impatience)));
+        }
         answer
+    }
+
+    /// A connection that is full holds back what the peer has asked for, and then every byte of it counts.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+        let link = self.open.link();
+        let (meter, sent) = (link.vitals().meter(), self.upload.sent());
+        let (awaited, moved) = match meter.is_full() {
+            true => (Awaited::Taking, sent.wrapping_add(meter.written())),
+            false => (self.upload.awaited(), sent + u64::from(self.informational)),
+        };
+        let outcome = self.patience.poll(awaited, moved, link.runtime(), cx);
+        if self.patience.has_just_moved() {
+            self.open.waits_anew();
+        }
+        outcome
     }
 
     /// Goes on with the upload, as far as it goes.
@@ -205,8 +227,8 @@ where
             self.stop_sending();
             Http2Body::empty()
         } else {
-            let (open, rest) = self.send_rest();
-            Http2Body::new(answer, open, rest, length)
+            let (open, patience, rest) = self.send_rest();
+            Http2Body::new(answer, open, rest, length, patience)
         };
         Response::from_parts(head, body)
     }
@@ -219,13 +241,13 @@ where
     }
 
     /// Goes on sending while the answer is being read.
-    fn send_rest(self) -> (Open, Option<RestGuard>) {
+    fn send_rest(self) -> (Open, Patience, Option<RestGuard>) {
         if !self.upload.is_running() {
-            return (self.open, None);
+            return (self.open, self.patience, None);
         }
         let (rest, guard) = Rest::new(self.stream, self.upload);
         self.open.link().runtime().spawn(rest);
-        (self.open, Some(guard))
+        (self.open, self.patience, Some(guard))
     }
 
     pub(super) fn fail(mut self, failed: Failed) -> SendError<Request<B>> {
@@ -240,6 +262,7 @@ where
                 (Progress::Sent, self.open.link().failed_body(error))
             }
             Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
+            Failed::TooLate(impatience) => return self.timed_out(impatience),
         };
         self.open.heard();
         if is_answered {
@@ -253,5 +276,20 @@ where
             _ => None,
         };
         SendError { error, progress, request }
+    }
+
+    /// Nobody was heard: if the whole connection was silent meanwhile, it is in doubt.
+    fn timed_out(mut self, impatience: Impatience) -> SendError<Request<B>> {
+        self.stream.send_reset(Reason::CANCEL);
+        let doing = match impatience.phase() {
+            Phase::Write => "sending a request to",
+            _ => "waiting for the answer of",
+        };
+        let progress = match (self.informational, self.open.was_written()) {
+            (0, false) => Progress::Unsent,
+            (0, true) => Progress::Sent,
+            _ => Progress::Answered,
+        };
+        SendError::after(progress, impatience.into_error(self.open.link().doing(doing)))
     }
 }

@@ -15,7 +15,9 @@ use tokio::sync::{
 };
 
 use super::vitals::Vitals;
-use crate::{connect::ConnectInfo, connection::Cut, rt::Runtime, target::Target};
+use crate::{
+    connect::ConnectInfo, connection::Cut, options::Timeouts, rt::Runtime, target::Target,
+};
 
 /// Everyone who uses a connection has it; the connection is closed after the last.
 pub(super) struct Link {
@@ -24,6 +26,8 @@ pub(super) struct Link {
     /// The target, as error texts name it.
     peer: Box<str>,
     info: ConnectInfo,
+    /// Of requests that say nothing themselves.
+    timeouts: Timeouts,
     runtime: Runtime,
     signals: UnboundedSender<Signal>,
     settled: watch::Receiver<()>,
@@ -52,8 +56,9 @@ impl Link {
         let (signals, receiver) = unbounded_channel();
         let (unsettled, settled) = watch::channel(());
         let (target, peer) = (target.clone(), target.to_string().into());
-        let is_used = AtomicBool::new(false);
-        let link = Self { vitals, target, peer, info, runtime, signals, settled, is_used };
+        let (timeouts, is_used) = (Timeouts::default(), AtomicBool::new(false));
+        let link =
+            Self { vitals, target, peer, info, timeouts, runtime, signals, settled, is_used };
         (link, (receiver, unsettled))
     }
 
@@ -67,6 +72,14 @@ impl Link {
 
     pub(super) fn info(&self) -> &ConnectInfo {
         &self.info
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    pub(super) fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
     }
 
     pub(super) fn runtime(&self) -> &Runtime {

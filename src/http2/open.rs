@@ -45,6 +45,11 @@ impl Open {
         self.waiting.get_or_insert(read);
     }
 
+    /// The peer is being waited for, from now on.
+    pub(super) fn waits_anew(&mut self) {
+        self.waiting = Some(self.link.vitals().meter().read());
+    }
+
     /// The peer is not being waited for.
     pub(super) fn heard(&mut self) {
         self.waiting = None;

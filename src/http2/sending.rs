@@ -28,6 +28,7 @@ use crate::{
     connection::{Progress, SendError},
     error::BoxError,
     interim::Interim,
+    patience::Patience,
     request_target::connect_protocol,
 };
 
@@ -141,6 +142,8 @@ where
         let protocol = connect_protocol(&self.request).map(|it| Protocol::from(it.as_str()));
         let interim = Interim::of(&self.request);
         let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
+        let timeouts = self.request.extensions().get().unwrap_or(self.link.timeouts());
+        let patience = Patience::new(timeouts);
         let (parts, body) = self.request.into_parts();
         let length = plan.length;
         let (mut head, before) = split(parts, plan, interim, replay(&body).is_none());
@@ -154,7 +157,8 @@ where
         match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
             Ok((response, stream)) => {
                 let upload = Upload::of(body, is_whole, is_held);
-                State::Waiting(Exchange::new(open, response, stream, upload, before, asked))
+                let waits = (asked, patience);
+                State::Waiting(Exchange::new(open, response, stream, upload, before, waits))
             }
             Err(error) => State::Failed(SendError {
                 error: open.fail(error).into(),

@@ -3,18 +3,25 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
 use h2::{Reason, SendStream};
+use http::HeaderMap;
 use http_body::{Body, Frame};
+use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
 
 use super::head;
 use crate::{
     body::Measured,
     error::{BoxError, Error},
+    patience::Awaited,
 };
 
 /// The body of a request, as far as it was sent.
@@ -24,9 +31,26 @@ pub(super) enum Upload<B> {
     /// It is not sent before it is released; if there is an answer first, never.
     Held(Measured<B>),
     Untouched(Measured<B>),
-    Begun(Pin<Box<Measured<B>>>),
+    Begun(Pin<Box<Begun<B>>>),
     Over,
 }
+
+pin_project! {
+    /// A body that goes out piece by piece, as the peer makes room.
+    pub(super) struct Begun<B> {
+        #[pin]
+        body: Measured<B>,
+        chunk: Bytes,
+        // Nothing comes after the chunk.
+        is_last: bool,
+        // The caller has not said yet how it goes on.
+        is_lacking: bool,
+        sent: u64,
+    }
+}
+
+/// More is not asked room for at once.
+const LARGEST_PIECE: usize = 1 << 20;
 
 /// What is left of a request after the head of its answer came, as a task of its own.
 pub(super) struct Rest<B> {
@@ -34,6 +58,14 @@ pub(super) struct Rest<B> {
     upload: Upload<B>,
     stop: oneshot::Receiver<()>,
     failure: Option<oneshot::Sender<Error>>,
+    progress: Arc<Progress>,
+}
+
+/// How far a [`Rest`] has come.
+#[derive(Debug, Default)]
+struct Progress {
+    is_lacking: AtomicBool,
+    sent: AtomicU64,
 }
 
 /// The other end of a [`Rest`]: whoever reads the answer has it.
@@ -41,6 +73,7 @@ pub(super) struct Rest<B> {
 pub(super) struct RestGuard {
     stop: oneshot::Sender<()>,
     failure: oneshot::Receiver<Error>,
+    progress: Arc<Progress>,
 }
 
 impl<B> Upload<B> {
@@ -75,11 +108,37 @@ impl<B> Upload<B> {
         }
     }
 
-    fn begin(&mut self) -> Option<Pin<&mut Measured<B>>> {
+    /// Whom the request waits for.
+    pub(super) fn awaited(&self) -> Awaited {
+        match self {
+            Self::Untouched(_) => Awaited::Taking,
+            Self::Begun(begun) if begun.is_lacking => Awaited::Caller,
+            Self::Begun(_) => Awaited::Taking,
+            Self::None(_) | Self::Held(_) | Self::Over => Awaited::Answer,
+        }
+    }
+
+    /// Bytes of a body that the peer has made room for, while there are more.
+    pub(super) fn sent(&self) -> u64 {
+        match self {
+            Self::Begun(begun) => begun.sent,
+            _ => 0,
+        }
+    }
+
+    /// How much room is asked for.
+    fn wanted(&self) -> usize {
+        match self {
+            Self::Begun(begun) => begun.chunk.len().clamp(1, LARGEST_PIECE),
+            _ => 1,
+        }
+    }
+
+    fn begin(&mut self) -> Option<Pin<&mut Begun<B>>> {
         if matches!(self, Self::Untouched(_))
             && let Self::Untouched(body) = std::mem::replace(self, Self::Over)
         {
-            *self = Self::Begun(Box::pin(body));
+            *self = Self::Begun(Box::pin(Begun::new(body)));
         }
         match self {
             Self::Begun(body) => Some(body.as_mut()),
@@ -117,10 +176,9 @@ where
         stream: &mut SendStream<Bytes>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        while ready!(poll_room(stream, cx)) {
-            let Some(mut body) = self.begin() else { break };
-            let frame = ready!(body.as_mut().poll_frame(cx)).transpose()?;
-            if queue(stream, frame, body.is_end_stream()) {
+        while ready!(poll_room(stream, self.wanted(), cx)) {
+            let Some(mut begun) = self.begin() else { break };
+            if ready!(begun.as_mut().poll_piece(stream, cx))? {
                 break;
             }
         }
@@ -128,12 +186,70 @@ where
     }
 }
 
+impl<B> Begun<B> {
+    fn new(body: Measured<B>) -> Self {
+        Self { body, chunk: Bytes::new(), is_last: false, is_lacking: false, sent: 0 }
+    }
+}
+
+impl<B> Begun<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>>,
+{
+    /// Sends what there is room for. Whether that was the last, or the peer wants no more.
+    fn poll_piece(
+        mut self: Pin<&mut Self>,
+        stream: &mut SendStream<Bytes>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, Error>> {
+        let this = self.as_mut().project();
+        if this.chunk.is_empty() {
+            let frame = this.body.poll_frame(cx);
+            *this.is_lacking = frame.is_pending();
+            let frame = ready!(frame).transpose()?;
+            if let Some(trailers) = self.as_mut().take(frame) {
+                finish(stream, trailers);
+                return Poll::Ready(Ok(true));
+            }
+        }
+        Poll::Ready(Ok(self.send_piece(stream)))
+    }
+
+    /// Makes a chunk of a frame. What is none is the end, with or without trailers.
+    fn take(self: Pin<&mut Self>, frame: Option<Frame<B::Data>>) -> Option<Option<HeaderMap>> {
+        let this = self.project();
+        let Some(frame) = frame else { return Some(None) };
+        let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
+        match frame.into_data() {
+            Ok(chunk) => {
+                *this.chunk = chunk;
+                *this.is_last = this.body.is_end_stream();
+                None
+            }
+            Err(frame) => frame.into_trailers().ok().map(Some),
+        }
+    }
+
+    fn send_piece(self: Pin<&mut Self>, stream: &mut SendStream<Bytes>) -> bool {
+        let this = self.project();
+        stream.reserve_capacity(this.chunk.len().clamp(1, LARGEST_PIECE));
+        let room = stream.capacity().min(this.chunk.len());
+        let piece = this.chunk.split_to(room);
+        let is_last = *this.is_last && this.chunk.is_empty();
+        if piece.is_empty() && !is_last {
+            return false;
+        }
+        *this.sent += piece.len() as u64;
+        is_last | stream.send_data(piece, is_last).is_err()
+    }
+}
+
 /// Waits until the peer takes more; false says that it never will.
-fn poll_room(stream: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<bool> {
+fn poll_room(stream: &mut SendStream<Bytes>, wanted: usize, cx: &mut Context<'_>) -> Poll<bool> {
     if stream.poll_reset(cx).is_ready() {
         return Poll::Ready(false);
     }
-    stream.reserve_capacity(1);
+    stream.reserve_capacity(wanted);
     if stream.capacity() > 0 {
         return Poll::Ready(true);
     }
@@ -141,32 +257,31 @@ fn poll_room(stream: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<bool>
     Poll::Ready(matches!(capacity, Some(Ok(_))))
 }
 
-/// Whether that was the last frame, or the peer wants no more.
-fn queue<D: Buf>(stream: &mut SendStream<Bytes>, frame: Option<Frame<D>>, is_last: bool) -> bool {
-    let Some(frame) = frame else {
-        let _ = stream.send_data(Bytes::new(), true);
-        return true;
-    };
-    let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
-    let sent = match frame.into_data() {
-        Ok(data) if data.is_empty() && !is_last => Ok(()),
-        Ok(data) => stream.send_data(data, is_last),
-        Err(frame) => {
-            let Ok(mut trailers) = frame.into_trailers() else { return is_last };
+/// Ends a request. An error says that the peer wants no more, and its answer says why.
+fn finish(stream: &mut SendStream<Bytes>, trailers: Option<HeaderMap>) {
+    let _ = match trailers {
+        Some(mut trailers) => {
             head::strip(&mut trailers);
-            let _ = stream.send_trailers(trailers);
-            return true;
+            stream.send_trailers(trailers)
         }
+        None => stream.send_data(Bytes::new(), true),
     };
-    is_last || sent.is_err()
 }
 
 impl<B> Rest<B> {
     pub(super) fn new(stream: SendStream<Bytes>, upload: Upload<B>) -> (Self, RestGuard) {
         let (stopper, stop) = oneshot::channel();
         let (failure, failed) = oneshot::channel();
-        let rest = Self { stream, upload, stop, failure: Some(failure) };
-        (rest, RestGuard { stop: stopper, failure: failed })
+        let progress = Arc::new(Progress::default());
+        let guard = RestGuard { stop: stopper, failure: failed, progress: progress.clone() };
+        (Self { stream, upload, stop, failure: Some(failure), progress }, guard)
+    }
+}
+
+impl Progress {
+    fn note<B>(&self, upload: &Upload<B>) {
+        self.is_lacking.store(upload.awaited() == Awaited::Caller, Ordering::Release);
+        self.sent.store(upload.sent(), Ordering::Release);
     }
 }
 
@@ -174,6 +289,12 @@ impl RestGuard {
     /// The answer is complete: what is left of the request changes nothing any more.
     pub(super) fn stop(self) {
         let _ = self.stop.send(());
+    }
+
+    /// Whether it is the caller who is waited for, and how much has gone out.
+    pub(super) fn progress(&self) -> (bool, u64) {
+        let Progress { is_lacking, sent } = &*self.progress;
+        (is_lacking.load(Ordering::Acquire), sent.load(Ordering::Acquire))
     }
 
     /// Why the request could not be sent to its end, if it was its body's fault.
@@ -197,7 +318,9 @@ where
             this.stream.send_reset(reason);
             return Poll::Ready(());
         }
-        let outcome = ready!(this.upload.poll(&mut this.stream, cx));
+        let outcome = this.upload.poll(&mut this.stream, cx);
+        this.progress.note(&this.upload);
+        let outcome = ready!(outcome);
         if let (Err(error), Some(failure)) = (outcome, this.failure.take()) {
             let _ = failure.send(error);
             this.stream.send_reset(Reason::CANCEL);

@@ -42,6 +42,8 @@ pub(crate) struct Meter {
     tells_write_errors: AtomicBool,
     /// What is read next answers `CONNECT`.
     answers_connect: AtomicBool,
+    /// The last write found no room.
+    is_full: AtomicBool,
     /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
     held: Mutex<Held>,
 }
@@ -60,6 +62,7 @@ impl<I> Metered<I> {
             read_limit: AtomicU64::new(u64::MAX),
             tells_write_errors: AtomicBool::new(false),
             answers_connect: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
             held: Mutex::new(Held::Open(None)),
         });
         let io = TokioIo::new(io);
@@ -102,12 +105,21 @@ impl<I> Metered<I> {
         }
     }
 
+    /// Remembers whether the peer takes what is written, as a write or a flush says.
+    fn note_room<T>(&self, outcome: &Poll<T>) {
+        let is_full = outcome.is_pending();
+        if self.meter.is_full() != is_full {
+            self.meter.is_full.store(is_full, Ordering::Release);
+        }
+    }
+
     fn count_written(
         &mut self,
         written: Poll<io::Result<usize>>,
         length: usize,
     ) -> Poll<io::Result<usize>> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        self.note_room(&written);
         match written {
             Poll::Ready(Ok(n)) => {
                 self.meter.written.fetch_add(n as u64, Ordering::AcqRel);
@@ -134,6 +146,17 @@ impl Meter {
     /// Bytes written so far.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
+    }
+
+    /// Bytes read and written so far, together.
+    #[cfg(feature = "http1")]
+    pub(crate) fn moved(&self) -> u64 {
+        self.read().wrapping_add(self.written())
+    }
+
+    /// Whether bytes wait to be written, because the peer takes none.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Acquire)
     }
 
     /// Lets `bytes` more be read, or any number.
@@ -232,7 +255,9 @@ impl<I: Io> AsyncWrite for Metered<I> {
         if self.deaf_peer {
             return self.unheard(());
         }
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.note_room(&flushed);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -20,6 +20,7 @@ use crate::{
     error::{BoxError, Error},
     http1::{Http1, Http1Body},
     http2::{Http2, Http2Body},
+    options::Timeouts,
 };
 
 /// A connection that speaks HTTP/1.1, one request at a time, or HTTP/2, many at once.
@@ -92,6 +93,10 @@ where
             Version::Http1(it) => it.share().map(Self::http1),
             Version::Http2(it) => it.share().map(Self::http2),
         }
+    }
+
+    fn timeouts(&mut self, timeouts: Timeouts) {
+        either!(&mut self.version, it => it.timeouts(timeouts));
     }
 
     fn hold(&self, place: Place) -> Option<Place> {

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::{Method, Request, Response, StatusCode};
@@ -23,6 +23,7 @@ use crate::{
     connection::{Connection, Progress, SendError},
     error::{Error, Kind, Phase},
     options::Timeouts,
+    patience::Total,
     rt::Sleep,
     upgrade::Pending,
 };
@@ -56,9 +57,10 @@ struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
     request: Option<Request<B>>,
     pool: Arc<Shared<C, B, K>>,
     key: K,
-    /// That of the pool is what is left of it: all waits together are bounded by one.
-    timeouts: Timeouts,
-    /// Seldom, so the room that it takes is not everyone's.
+    /// What is left of it: all waits together are bounded by one.
+    pool_timeout: Option<Duration>,
+    /// Seldom, as the next, so the room that it takes is not everyone's.
+    total: Option<Box<Total>>,
     wait: Option<Box<Wait>>,
     tries: u32,
     /// Shared connections that were not fit for it.
@@ -111,13 +113,19 @@ where
     type Output = Result<Response<PoolBody<RB>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let trip = match this.trip {
             Ok(trip) => trip,
             Err(error) => return Poll::Ready(Err(error.take().unwrap_or_else(polled_again))),
         };
-        let outcome = ready!(trip.poll(this.sending, cx));
-        Poll::Ready(outcome.map_err(|error| trip.ended(error)))
+        let outcome = match trip.poll(this.sending.as_mut(), cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Err(ready!(trip.poll_total(cx))),
+        };
+        Poll::Ready(outcome.map_err(|error| {
+            this.sending.set(None);
+            trip.ended(error)
+        }))
     }
 }
 
@@ -164,15 +172,17 @@ where
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn new(pool: Arc<Shared<C, B, K>>, key: K, request: Request<B>) -> Self {
-        let timeouts: Timeouts = request.extensions().get().copied().unwrap_or(pool.timeouts);
+        let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.timeouts);
+        let total = |limit| Box::new(Total::new(limit, key.to_string(), &pool.runtime));
         Self {
             step: Step::Choosing,
             is_idempotent: is_idempotent(&request),
             is_connect: request.method() == Method::CONNECT,
+            pool_timeout: timeouts.pool,
+            total: timeouts.total.map(total),
             request: Some(request),
             pool,
             key,
-            timeouts,
             wait: None,
             tries: 0,
             rejected: 0,
@@ -185,9 +195,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn choose(&mut self) -> Result<(), Error> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
-            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.timeouts.connect)?),
+            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.connect_timeout())?),
         };
         Ok(())
+    }
+
+    fn connect_timeout(&self) -> Option<Duration> {
+        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
+        own.unwrap_or(&self.pool.timeouts).connect
     }
 
     fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -204,7 +219,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
 
     /// An error when it has waited too long. The time runs until a connection is found that takes the request.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let (runtime, patience) = (&self.pool.runtime, self.timeouts.pool);
+        let (runtime, patience) = (&self.pool.runtime, self.pool_timeout);
         let wait = self.wait.get_or_insert_with(|| {
             let deadline = patience.map(|patience| runtime.sleep(patience));
             Box::new(Wait { deadline, since: runtime.now() })
@@ -214,11 +229,20 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         Poll::Ready(Err(Error::new(Kind::Timeout(Phase::Pool), waiting_for(&self.key))))
     }
 
+    /// An error when all of it has taken too long. What a connection has done with the request is not known.
+    fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let Some(total) = &mut self.total else { return Poll::Pending };
+        match self.step {
+            Step::Sending(_) => total.poll("waiting for the answer of", cx).map(|e| e.sent(true)),
+            _ => total.poll("waiting for a connection to", cx),
+        }
+    }
+
     fn waited(&mut self) {
         let Some(wait) = self.wait.take() else { return };
         let waited = self.pool.runtime.now().saturating_duration_since(wait.since);
-        let left = self.timeouts.pool.map(|patience| patience.saturating_sub(waited));
-        self.timeouts.pool = left;
+        let left = self.pool_timeout.map(|patience| patience.saturating_sub(waited));
+        self.pool_timeout = left;
     }
 
     /// Sends the request on a connection that is fit for it. One that was closed meanwhile is not the last.
@@ -277,7 +301,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             _ => drop(lease),
         }
         let (idempotent, tries) = (self.is_idempotent, self.tries);
-        if !(Failure { progress, reused, shared, idempotent, tries }).may_retry() {
+        if error.is_too_late()
+            || !(Failure { progress, reused, shared, idempotent, tries }).may_retry()
+        {
             return Err(error.into_error());
         }
         let SendError { error, request, .. } = error;
@@ -312,7 +338,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         if is_tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(switched(response, lease));
         }
-        Ok(response.map(|body| PoolBody::new(body, lease)))
+        Ok(response.map(|body| PoolBody::new(body, lease, self.total.take())))
     }
 
     /// It is over; what it has held is let go of.
@@ -347,7 +373,7 @@ where
             pending.hold(lease);
             response.map(PoolBody::free)
         }
-        None => response.map(|body| PoolBody::new(body, lease)),
+        None => response.map(|body| PoolBody::new(body, lease, None)),
     }
 }
 

@@ -138,8 +138,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// How long a request waits for a connection, and how long a dial may take. A request's own
-    /// [`Timeouts`] go before them.
+    /// How long a request waits for a connection, how long a dial may take, and everything together; reading and writing
+    /// are for the [connections](Connection::timeouts), which are told. A request's own [`Timeouts`] go before them.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self

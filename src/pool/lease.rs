@@ -15,7 +15,12 @@ use super::{
     book::{Handle, PlaceId, Turn},
     shared::{Kept, Key, Shared},
 };
-use crate::{connect::ConnectInfo, connection::Connection, error::Error};
+use crate::{
+    connect::ConnectInfo,
+    connection::Connection,
+    error::{BoxError, Error, Kind},
+    patience::Total,
+};
 
 /// A rest of a body that is not worth a new connection is read away: so much of it, and for so long.
 const DRAIN_BYTES: u64 = 1 << 20;
@@ -226,7 +231,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
     }
 }
 
-/// The body of a pooled response: it holds the connection until its end.
+/// The body of a pooled response: it holds the connection until its end, or until the [total](crate::options::Timeouts::total)
+/// time is over.
 ///
 /// # Cancellation
 ///
@@ -235,6 +241,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
 pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     body: Option<RB>,
     lease: Option<Box<dyn Hold<RB>>>,
+    total: Option<Box<Total>>,
 }
 
 /// A lease without its types.
@@ -269,7 +276,8 @@ where
 }
 
 impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
-    pub(super) fn new<C, B, K>(body: RB, lease: Lease<C, B, K>) -> Self
+    /// A body that holds the connection, for what is left of this time.
+    pub(super) fn new<C, B, K>(body: RB, lease: Lease<C, B, K>, total: Option<Box<Total>>) -> Self
     where
         C: Connection<Request<B>>,
         B: 'static,
@@ -279,37 +287,58 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
             lease.finish();
             return Self::free(body);
         }
-        Self { body: Some(body), lease: Some(Box::new(lease)) }
+        Self { body: Some(body), lease: Some(Box::new(lease)), total }
     }
 
     /// A body that holds nothing.
     pub(super) fn free(body: RB) -> Self {
-        Self { body: Some(body), lease: None }
+        Self { body: Some(body), lease: None, total: None }
+    }
+
+    /// An error when all has taken too long. The stream is given up before its place is.
+    fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let Some(total) = &mut self.total else { return Poll::Pending };
+        let error = ready!(total.poll("reading the response body from", cx)).sent(true);
+        self.total = None;
+        self.body = None;
+        self.lease = None;
+        Poll::Ready(error)
     }
 }
 
-impl<RB: Body + Unpin + Send + 'static> Body for PoolBody<RB> {
+impl<RB> Body for PoolBody<RB>
+where
+    RB: Body<Error: Into<BoxError>> + Unpin + Send + 'static,
+{
     type Data = RB::Data;
-    type Error = RB::Error;
+    type Error = Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<RB::Data>, RB::Error>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+    ) -> Poll<Option<Result<Frame<RB::Data>, Error>>> {
+        if let Poll::Ready(error) = self.poll_total(cx) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         let at_end = body.is_end_stream();
         match &frame {
-            Some(Err(_)) => drop(self.lease.take()),
+            Some(Err(_)) => {
+                this.total = None;
+                drop(this.lease.take());
+            }
             Some(Ok(_)) if !at_end => {}
             _ => {
                 // Now, and not when the body is dropped: the caller may keep it for long.
-                if let Some(lease) = self.lease.take() {
+                this.total = None;
+                if let Some(lease) = this.lease.take() {
                     lease.finish();
                 }
             }
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(failed)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -332,6 +361,14 @@ impl<RB: Body + Unpin + Send + 'static> Drop for PoolBody<RB> {
 impl<RB: Body + Unpin + Send + 'static> fmt::Debug for PoolBody<RB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PoolBody").field("holds_connection", &self.lease.is_some()).finish()
+    }
+}
+
+/// Our own error, or that of a connection that is not ours.
+fn failed(error: impl Into<BoxError>) -> Error {
+    match error.into().downcast::<Error>() {
+        Ok(ours) => *ours,
+        Err(other) => Error::new(Kind::Io, "reading the response body").because(other).sent(true),
     }
 }
 

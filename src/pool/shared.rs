@@ -223,7 +223,8 @@ where
         Lease::new(self.clone(), place, handle.into(), served, turn)
     }
 
-    pub(super) fn dialed(self: &Arc<Self>, place: PlaceId, connection: C) -> Result<(), Error> {
+    pub(super) fn dialed(self: &Arc<Self>, place: PlaceId, mut connection: C) -> Result<(), Error> {
+        connection.timeouts(self.timeouts);
         let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
         let kept_place = connection.hold(Place::new(keeper, place));
         let is_shared = connection.share().is_some();

@@ -13,7 +13,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::Response;
 use tokio::time::Instant;
-use tower_transport::{Body, Error, RequestExt, options::ExpectContinue, options::OnInformational};
+use tower_transport::{
+    Body, Error, RequestExt,
+    options::OnInformational,
+    options::{ExpectContinue, Timeouts},
+};
 
 use crate::support::{
     moments::{Sent, at_every_moment},
@@ -81,6 +85,7 @@ async fn waits_for_100(scene: Scene) {
     let asked = Asked::default();
     let request = scene.transport.request("PUT", scene.url("/")).body(asked.body());
     let request = request.header("expect", "100-Continue").extension(ExpectContinue::within(None));
+    let request = request.timeouts(Timeouts::none());
     let asking = tokio::spawn(request.into_future());
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert!(!asked.yet());

@@ -77,6 +77,8 @@ mod stale_connection;
 mod support;
 #[cfg(feature = "tokio")]
 mod tcp;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod timeouts;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
 mod tls;
 #[cfg(not(feature = "_rustls"))]

@@ -141,3 +141,14 @@ async fn send_and_see(
     peer.request().await;
     sending
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_polled_again_has_been_waiting_all_along() {
+    let (mut connection, mut peer) = pair().await;
+    let mut sending = send_and_see(&mut connection, &mut peer).await;
+    peer.open_window(0, 1).await;
+    turns().await;
+    assert!(poll(&mut sending).await.is_pending());
+    drop(sending);
+    assert!(connection.is_open());
+}

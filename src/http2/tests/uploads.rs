@@ -121,6 +121,7 @@ async fn no_more_is_sent_than_the_window_holds() {
     peer.open_window(stream, 200_000).await;
     peer.open_window(0, 200_000).await;
     turns().await;
+    assert!(poll(&mut sending).await.is_pending());
     assert_eq!(65_535 + content(&peer.settled().await), 200_000);
 }
 

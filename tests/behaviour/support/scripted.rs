@@ -38,6 +38,8 @@ pub(crate) enum Step {
     ServeSome { refused: usize, answered: usize },
     /// Lets the other tasks have their turn.
     Turn,
+    /// Does nothing for so many seconds of a paused clock.
+    Pause(u64),
     /// Writes.
     Say(Cow<'static, [u8]>),
     /// Waits until the test says [`go`](Origin::go).
@@ -214,6 +216,10 @@ impl Origin {
             Step::ServeSome { refused, answered } => self.serve_some(refused, answered, wire).await,
             Step::Turn => {
                 tokio::task::yield_now().await;
+                Ok(())
+            }
+            Step::Pause(seconds) => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
                 Ok(())
             }
             Step::Say(bytes) => {

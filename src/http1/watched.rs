@@ -1,0 +1,85 @@
+//! A body that shows how far it has come, while hyper sends it.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::line::{Line, Upload};
+use crate::{
+    body::Measured,
+    error::{BoxError, Error},
+};
+
+pin_project! {
+    /// The body of a request: its connection sees whether it is over, and whether it is the caller who is waited for.
+    pub(super) struct Watched<B> {
+        #[pin]
+        body: Measured<B>,
+        watch: Option<Watch>,
+    }
+}
+
+/// A body that hyper is sending. When hyper lets go of it, it is over.
+struct Watch(Arc<Line>);
+
+impl<B> Watched<B>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    /// It is under way from now on, unless it `is_held`: then from when hyper first asks for some of it.
+    pub(super) fn new(body: Measured<B>, line: &Arc<Line>, is_held: bool) -> Self {
+        let watch = (!body.is_end_stream()).then(|| Watch(line.clone()));
+        if watch.is_some() && !is_held {
+            line.uploads(Upload::Going);
+        }
+        Self { body, watch }
+    }
+}
+
+impl<B> Watched<B> {
+    pub(super) fn into_inner(self) -> B {
+        self.body.into_inner()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.uploads(Upload::Over);
+    }
+}
+
+impl<B> Body for Watched<B>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    type Data = B::Data;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
+        let mut this = self.project();
+        let frame = this.body.as_mut().poll_frame(cx);
+        let is_last = !matches!(frame, Poll::Pending | Poll::Ready(Some(Ok(_))));
+        if is_last || this.body.is_all_there() {
+            *this.watch = None;
+        } else if let Some(Watch(line)) = this.watch {
+            line.uploads(if frame.is_pending() { Upload::Lacking } else { Upload::Going });
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

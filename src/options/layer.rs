@@ -1,0 +1,81 @@
+//! Timeouts as a layer: for a stack of layers that is no [`Transport`](crate::Transport).
+
+use std::task::{Context, Poll};
+
+use http::Request;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Timeouts;
+
+/// Puts [`Timeouts`] on every request that has none of its own.
+///
+/// What stands below acts on them: a pool, and the connections of this crate. It may stand anywhere above the pool, also
+/// twice: the outer one goes first.
+///
+/// ```
+/// # #[cfg(all(feature = "tokio", feature = "http1"))] {
+/// use std::time::Duration;
+/// use tower::ServiceBuilder;
+/// use tower_transport::{
+///     Body, connect::TcpConnector, negotiate::NegotiateLayer,
+///     options::{Timeouts, TimeoutsLayer}, pool::PoolLayer,
+/// };
+///
+/// let stack = ServiceBuilder::new()
+///     .layer(TimeoutsLayer::new(Timeouts::default().total(Duration::from_secs(60))))
+///     .layer(PoolLayer::<Body>::new())
+///     .layer(NegotiateLayer::new())
+///     .service(TcpConnector::new());
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TimeoutsLayer {
+    timeouts: Timeouts,
+}
+
+/// The service of a [`TimeoutsLayer`].
+///
+/// A clone is as ready as the clone of the service below is.
+///
+/// # Cancellation
+///
+/// As below: the future is that of the service below.
+#[derive(Clone, Copy, Debug)]
+pub struct WithTimeouts<S> {
+    inner: S,
+    timeouts: Timeouts,
+}
+
+impl TimeoutsLayer {
+    /// These, for requests that say nothing themselves.
+    pub fn new(timeouts: Timeouts) -> Self {
+        Self { timeouts }
+    }
+}
+
+impl<S> Layer<S> for TimeoutsLayer {
+    type Service = WithTimeouts<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        WithTimeouts { inner, timeouts: self.timeouts }
+    }
+}
+
+impl<S, B> Service<Request<B>> for WithTimeouts<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        request.extensions_mut().get_or_insert(self.timeouts);
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,229 @@
+//! How long a request puts up with a peer that does nothing: one timer, which looks now and then at what has moved.
+//!
+//! A protocol asks its [`Patience`] whenever it has to wait, and says whom for and how much has moved so far. What moves
+//! is counted and never timed: the timer rings four times within a limit, and when nothing has moved from one ring to
+//! another so often, the limit is over. So a byte costs no look at the clock, and a request that never waits has no
+//! timer.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use crate::{
+    error::{Error, Kind, Phase},
+    options::Timeouts,
+    rt::{Runtime, Sleep},
+};
+
+mod pace;
+mod total;
+
+use pace::Pace;
+pub(crate) use total::Total;
+
+/// So many looks at what has moved are taken within a limit.
+const LOOKS: u32 = 4;
+
+/// A runtime's timer is no finer.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The caller, who makes the body of the request: nobody is to blame.
+    Caller,
+    /// The peer, to take more of the request.
+    Taking,
+    /// The peer, to begin its answer.
+    Answer,
+    /// The peer, to go on with its answer.
+    Rest,
+}
+
+/// What is left of one request's patience.
+pub(crate) struct Patience {
+    read: Option<Duration>,
+    write: Option<Duration>,
+    /// Seldom asked for, so the room that it takes is not everyone's.
+    pace: Option<Box<Pace>>,
+    timer: Option<Sleep>,
+    /// Something has moved since the timer began, who knows when: its next ring does not count.
+    is_timer_older: bool,
+    /// Rings that count since something moved.
+    quiet: u32,
+    moved: u64,
+    awaited: Awaited,
+    has_just_moved: bool,
+}
+
+/// A limit that is over.
+#[derive(Debug)]
+pub(crate) struct Impatience {
+    phase: Phase,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    Nothing(Duration),
+    Little { least: u64, window: Duration },
+    Late(Duration),
+}
+
+impl Patience {
+    pub(crate) fn new(timeouts: &Timeouts) -> Self {
+        Self {
+            read: timeouts.read,
+            write: timeouts.write,
+            pace: timeouts.throughput.map(|least| Box::new(Pace::new(least))),
+            timer: None,
+            is_timer_older: false,
+            quiet: 0,
+            moved: 0,
+            awaited: Awaited::Caller,
+            has_just_moved: false,
+        }
+    }
+
+    /// Nobody waits: who does from now on begins anew.
+    pub(crate) fn rests(&mut self, runtime: &Runtime) {
+        self.begin_anew();
+        if let Some(pace) = &mut self.pace {
+            pace.rests(runtime);
+        }
+    }
+
+    /// Whether something had moved when it was last asked, so that the peer is waited for anew.
+    #[cfg(feature = "http2")]
+    pub(crate) fn has_just_moved(&self) -> bool {
+        self.has_just_moved
+    }
+
+    /// Waits for the peer, of whom so many bytes have come and been taken together so far. Ready when it is too much.
+    pub(crate) fn poll(
+        &mut self,
+        awaited: Awaited,
+        moved: u64,
+        runtime: &Runtime,
+        cx: &mut Context<'_>,
+    ) -> Poll<Impatience> {
+        let Some(between) = self.between_looks() else { return Poll::Pending };
+        let is_waited_for = awaited != Awaited::Caller;
+        self.has_just_moved = is_waited_for && (awaited, moved) != (self.awaited, self.moved);
+        if self.has_just_moved || !is_waited_for {
+            (self.awaited, self.moved) = (awaited, moved);
+            self.begin_anew();
+        }
+        if let Some(slow) = self.judge_pace(runtime) {
+            return Poll::Ready(slow);
+        }
+        loop {
+            ready!(self.poll_timer(between, runtime, cx));
+            if let Some((phase, limit)) = self.limit()
+                && between.saturating_mul(self.quiet) >= limit
+            {
+                return Poll::Ready(Impatience { phase, why: Why::Nothing(limit) });
+            }
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        (self.quiet, self.is_timer_older) = (0, true);
+    }
+
+    /// Rings once for each look.
+    fn poll_timer(
+        &mut self,
+        between: Duration,
+        runtime: &Runtime,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let timer = match &mut self.timer {
+            Some(timer) => timer,
+            None => {
+                self.is_timer_older = false;
+                self.timer.insert(runtime.sleep(between))
+            }
+        };
+        ready!(Pin::new(timer).poll(cx));
+        self.timer = None;
+        self.quiet = self.quiet.saturating_add(u32::from(!self.is_timer_older));
+        Poll::Ready(())
+    }
+
+    fn between_looks(&self) -> Option<Duration> {
+        let window = self.pace.as_ref().map(|pace| pace.window());
+        let shortest = [self.read, self.write, window].into_iter().flatten().min()?;
+        // Rounded up, so that so many of them are not less than the limit.
+        let rounded = shortest.saturating_add(Duration::from_nanos(u64::from(LOOKS) - 1));
+        Some((rounded / LOOKS).max(SHORTEST))
+    }
+
+    /// What bounds the wait that is going on.
+    fn limit(&self) -> Option<(Phase, Duration)> {
+        let limit = match self.awaited.phase()? {
+            Phase::Write => self.write,
+            _ => self.read,
+        };
+        self.awaited.phase().zip(limit)
+    }
+
+    fn judge_pace(&mut self, runtime: &Runtime) -> Option<Impatience> {
+        let pace = self.pace.as_mut()?;
+        if matches!(self.awaited, Awaited::Caller | Awaited::Answer) {
+            pace.rests(runtime);
+            return None;
+        }
+        let why = pace.too_slow(self.moved, runtime)?;
+        Some(Impatience { phase: self.awaited.phase()?, why })
+    }
+}
+
+impl Awaited {
+    /// What an error is told of, if it is the peer's fault.
+    fn phase(self) -> Option<Phase> {
+        match self {
+            Self::Caller => None,
+            Self::Taking => Some(Phase::Write),
+            Self::Answer | Self::Rest => Some(Phase::Read),
+        }
+    }
+}
+
+impl Impatience {
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The error of whoever was doing this.
+    pub(crate) fn into_error(self, doing: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(Kind::Timeout(self.phase), doing).because(self)
+    }
+}
+
+impl fmt::Display for Impatience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.phase, self.why) {
+            (Phase::Write, Why::Nothing(limit)) => write!(f, "nothing was taken for {limit:?}"),
+            (_, Why::Nothing(limit)) => write!(f, "nothing came for {limit:?}"),
+            (_, Why::Little { least, window }) => {
+                write!(f, "fewer than {least} bytes a second in {window:?}")
+            }
+            (_, Why::Late(limit)) => write!(f, "it took more than {limit:?} in all"),
+        }
+    }
+}
+
+impl std::error::Error for Impatience {}
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Patience");
+        out.field("awaited", &self.awaited).field("quiet", &self.quiet).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,50 @@
+//! The limit of everything together, from the call to the end of the body.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use super::{Impatience, Why};
+use crate::{
+    error::{Error, Phase},
+    rt::{Runtime, Sleep},
+};
+
+/// A moment after which nothing of a request is waited for. Its timer exists once something is.
+pub(crate) struct Total {
+    limit: Duration,
+    peer: String,
+    /// `None` is later than the clock goes.
+    end_at: Option<Instant>,
+    timer: Option<Sleep>,
+    runtime: Runtime,
+}
+
+impl Total {
+    /// From now on, for a request to this peer.
+    pub(crate) fn new(limit: Duration, peer: String, runtime: &Runtime) -> Self {
+        let end_at = runtime.now().checked_add(limit);
+        Self { limit, peer, end_at, timer: None, runtime: runtime.clone() }
+    }
+
+    /// Ready when the time is over, with the error of whoever was doing this with the peer.
+    pub(crate) fn poll(&mut self, doing: &str, cx: &mut Context<'_>) -> Poll<Error> {
+        let (Some(end_at), runtime) = (self.end_at, &self.runtime) else { return Poll::Pending };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| runtime.sleep(end_at.saturating_duration_since(runtime.now())));
+        ready!(Pin::new(timer).poll(cx));
+        let late = Impatience { phase: Phase::Total, why: Why::Late(self.limit) };
+        Poll::Ready(late.into_error(format!("{doing} {}", self.peer)))
+    }
+}
+
+impl fmt::Debug for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Total").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
