@@ -53,6 +53,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
+    events::Sent,
     io::{Io, Metered},
     request_target::http1::usual_host,
     rt::Runtime,
@@ -145,14 +146,18 @@ where
             Ok(plan) => plan,
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
-        let (request, before) = plan.carry_out(request);
+        let told = Sent::begin(request.extensions());
+        let (mut request, before) = plan.carry_out(request);
+        if let Some(told) = &told {
+            request.body_mut().tell(told.upload());
+        }
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
         if request.method() == Method::CONNECT {
             self.line.meter().expect_tunnel();
         }
         let asked = answer::Asked::by(&request);
-        let exchange = sending::Exchange::new(before, asked, self.line.clone());
+        let exchange = sending::Exchange::new(before, asked, self.line.clone(), told);
         Sending::new(self.sender.try_send_request(request), exchange)
     }
 }

@@ -106,6 +106,7 @@ pub mod body;
 mod connect_info;
 pub mod connection;
 pub mod error;
+pub mod events;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod hop_fields;
 pub mod io;

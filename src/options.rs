@@ -9,6 +9,8 @@
 //! | [`ProxyOverride`](crate::target::ProxyOverride) | the proxies that the request goes through, or none |
 //! | [`Repeatable`] | that the request may be sent again, whatever its method |
 //! | [`RawTarget`](crate::request_target::RawTarget) | a request target that is sent as it is |
+//! | [`Listener`](crate::events::Listener) | who is told of every step of the request |
+//! | [`Timed`](crate::events::Timed) | that its response has [`Timings`](crate::events::Timings) |
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 22] = [
+const STREET: [&str; 23] = [
     "one_shot",
     "request",
     "transport",
@@ -28,6 +28,7 @@ const STREET: [&str; 22] = [
     "auth",
     "options",
     "io",
+    "events",
     "rt",
     "error",
 ];

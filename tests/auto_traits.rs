@@ -18,6 +18,7 @@ use tower_transport::{
         SystemResolver, TcpConnector, UnixConnector,
     },
     connection::{Place, SendError},
+    events::{Event, Listener, Note, Timings},
     http1::{Http1, Http1Body, Http1Config},
     http2::Http2Config,
     io::Recheck,
@@ -54,7 +55,7 @@ fn values_are_send_and_sync_and_clone() {
     fn is<T: Clone + Send + Sync + 'static>() {}
     all!(is: Error, Target, Origin, Route, ServerName, Protocols, RawTarget, Timeouts, Recheck);
     all!(is: ConnectInfo, Http1Config, Http2Config, TlsConfig, Stats);
-    all!(is: ProxyRules);
+    all!(is: ProxyRules, Listener, Timings, Event, Note);
 }
 
 #[test]

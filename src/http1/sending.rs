@@ -22,6 +22,7 @@ use crate::{
     body::Measured,
     connection::{Progress, SendError},
     error::{Error, Kind},
+    events::Sent,
     io::Io,
     upgrade::Pending,
 };
@@ -55,6 +56,7 @@ pub(super) struct Exchange {
     before: Before,
     asked: Asked,
     line: Arc<Line>,
+    told: Option<Sent>,
     read: u64,
     written: u64,
 }
@@ -97,21 +99,26 @@ impl<B> Future for Sending<B> {
 impl<B> Unpin for Sending<B> {}
 
 impl Exchange {
-    pub(super) fn new(before: Before, asked: Asked, line: Arc<Line>) -> Self {
+    pub(super) fn new(before: Before, asked: Asked, line: Arc<Line>, told: Option<Sent>) -> Self {
         let (read, written) = (line.meter().read(), line.meter().written());
-        Self { before, asked, line, read, written }
+        Self { before, asked, line, told, read, written }
     }
 
     fn answered<B>(
-        self,
+        mut self,
         mut response: Response<Incoming>,
     ) -> Result<Response<Http1Body>, SendError<Request<B>>> {
         self.line.meter().limit_reading(None);
         match self.asked.check(&response) {
             Ok(Answer::Message) => self.note(&response),
             Ok(Answer::Switched) => self.hand_over(&mut response),
-            Err(why) => return Err(SendError::after(Progress::Answered, self.refuse(why))),
+            Err(why) => {
+                let error = self.refuse(why);
+                self.tell(|told| told.failed(&error));
+                return Err(SendError::after(Progress::Answered, error));
+            }
         }
+        self.tell(|told| told.answered(response.status()));
         let response = response.map(|body| Http1Body::new(body, self.line));
         let Some(authorization) = self.before.authorization() else { return Ok(response) };
         match authorization.check(&response) {
@@ -156,14 +163,20 @@ impl Exchange {
         Error::new(Kind::Protocol, format!("{message}: {why}"))
     }
 
-    fn failed<B>(self, mut error: TrySendError<Request<Measured<B>>>) -> SendError<Request<B>> {
+    fn failed<B>(mut self, mut error: TrySendError<Request<Measured<B>>>) -> SendError<Request<B>> {
         let unsent = error.take_message();
         let progress = if unsent.is_some() { Progress::Unsent } else { self.progress() };
         let error = self.describe(error.into_error(), progress);
+        self.tell(|told| told.failed(&error));
         match unsent {
             Some(request) => SendError::unsent(error, self.before.restore(request)),
             None => SendError::after(progress, error),
         }
+    }
+
+    /// The last that there is to tell.
+    fn tell(&mut self, tell: impl FnOnce(Sent)) {
+        self.told.take().map(tell);
     }
 
     fn progress(&self) -> Progress {

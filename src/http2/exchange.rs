@@ -21,6 +21,7 @@ use super::{
 use crate::{
     connection::{Progress, SendError},
     error::{BoxError, Error},
+    events::Sent,
     hop_fields::Authorization,
 };
 
@@ -36,6 +37,7 @@ pub(super) struct Exchange<B> {
     before: Before,
     asked: Asked,
     informational: u8,
+    told: Option<Sent>,
 }
 
 /// What is known of a request besides what h2 has. Seldom anything, so the room that it takes is not everyone's.
@@ -103,7 +105,12 @@ where
         before: Before,
         asked: Asked,
     ) -> Self {
-        Self { open, response, stream, upload, before, asked, informational: 0 }
+        Self { open, response, stream, upload, before, asked, informational: 0, told: None }
+    }
+
+    /// Tells how it goes on.
+    pub(super) fn told(self, told: Option<Sent>) -> Self {
+        Self { told, ..self }
     }
 
     pub(super) fn poll_head(
@@ -122,6 +129,9 @@ where
         while let Some(answer) = ready!(self.response.poll_informational(cx)) {
             let answer = answer.map_err(Failed::Stream)?;
             self.informational += 1;
+            if let Some(told) = &self.told {
+                told.informed(answer.status());
+            }
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Poll::Ready(Err(Failed::Malformed("HTTP/2 has no 101")));
             }
@@ -138,6 +148,9 @@ where
         response: Response<RecvStream>,
     ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
         self.open.heard();
+        if let Some(told) = self.told.take() {
+            told.answered(response.status());
+        }
         match self.before.check(&response) {
             Ok(()) => Ok(self.deliver(response)),
             Err(error) => Err(self.refused(error)),
@@ -199,6 +212,9 @@ where
             Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
         };
         self.open.heard();
+        if let Some(told) = self.told.take() {
+            told.failed(&error);
+        }
         if is_answered {
             return SendError::after(Progress::Answered, error.sent(true));
         }

@@ -26,6 +26,7 @@ use crate::{
     body::{Measured, replay},
     connection::{Progress, SendError},
     error::BoxError,
+    events::Sent,
 };
 
 /// The future of a request.
@@ -109,22 +110,33 @@ where
     fn open(mut self, plan: Plan) -> State<B> {
         let asked = Asked::by(self.request.method());
         let (parts, body) = self.request.into_parts();
-        let length = plan.length;
+        let (length, told) = (plan.length, Sent::begin(&parts.extensions));
         let (head, before) = split(parts, plan, replay(&body).is_none());
-        let body = Measured::new(body, length);
+        let mut body = Measured::new(body, length);
         let is_whole = body.is_end_stream();
         self.link.look_at_the_socket();
         let mut open = Open::new(self.link);
         match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
             Ok((response, stream)) => {
+                if let Some(told) = &told {
+                    told.head_sent();
+                    body.tell(told.upload());
+                }
                 let upload = if is_whole { Upload::None(body) } else { Upload::Untouched(body) };
-                State::Waiting(Exchange::new(open, response, stream, upload, before, asked))
+                let exchange = Exchange::new(open, response, stream, upload, before, asked);
+                State::Waiting(exchange.told(told))
             }
-            Err(error) => State::Failed(SendError {
-                error: open.fail(error).into(),
-                progress: Progress::Unsent,
-                request: before.restore(Some(body.into_inner())),
-            }),
+            Err(error) => {
+                let error = open.fail(error);
+                if let Some(told) = told {
+                    told.failed(&error);
+                }
+                State::Failed(SendError {
+                    error: error.into(),
+                    progress: Progress::Unsent,
+                    request: before.restore(Some(body.into_inner())),
+                })
+            }
         }
     }
 }

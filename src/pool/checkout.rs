@@ -14,10 +14,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    book::Turn,
+    book::{Turn, Wish},
     lease::{Fitness, Lease, PoolBody},
     retry::{Failure, TRIES, is_idempotent, pause},
     shared::{Key, Shared, Waiting},
+    told::Told,
 };
 use crate::{
     connection::{Connection, Progress, SendError},
@@ -69,6 +70,8 @@ struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
     was_sent: bool,
     is_idempotent: bool,
     is_connect: bool,
+    /// If anybody is.
+    told: Option<Box<Told>>,
 }
 
 enum Step<C: Connection<Request<B>>, B: 'static, K: Key> {
@@ -165,7 +168,9 @@ where
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn new(pool: Arc<Shared<C, B, K>>, key: K, request: Request<B>) -> Self {
         let timeouts: Timeouts = request.extensions().get().copied().unwrap_or(pool.timeouts);
+        let told = pool.audience.told_of(&request, &pool.runtime).map(Told::new);
         Self {
+            told,
             step: Step::Choosing,
             is_idempotent: is_idempotent(&request),
             is_connect: request.method() == Method::CONNECT,
@@ -185,9 +190,15 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn choose(&mut self) -> Result<(), Error> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
-            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.timeouts.connect)?),
+            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.wish())?),
         };
         Ok(())
+    }
+
+    /// What it wishes of a dial that it may cause.
+    fn wish(&self) -> Wish {
+        let scope = self.told.as_ref().map(|told| told.scope());
+        Wish { limit: self.timeouts.connect, scope }
     }
 
     fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -251,9 +262,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
 
     fn begin(&mut self, mut lease: Lease<C, B, K>) -> Option<C::Future> {
         self.waited();
-        let request = self.request.take()?;
+        let mut request = self.request.take()?;
         self.tries += 1;
         self.request = if lease.is_worth_a_copy() { self.copy(&request) } else { None };
+        if let Some(told) = &mut self.told {
+            request.extensions_mut().insert(told.acquired(lease.id(), lease.served() > 1));
+        }
         let sending = lease.begin()?.call(request);
         self.step = Step::Sending(lease);
         Some(sending)
@@ -289,6 +303,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         if progress != Progress::Refused {
             self.pool.distrust(&self.key);
         }
+        if let Some(told) = &mut self.told {
+            told.retries(progress);
+        }
         self.step = match pause(progress, tries) {
             Some(pause) => Step::Pausing(self.pool.runtime.sleep(pause)),
             None => Step::Choosing,
@@ -308,17 +325,25 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             let info = info.after(lease.served());
             response.extensions_mut().insert(info);
         }
+        let told = self.told.take().map(|told| told.answered(&mut response));
         let is_tunnel = self.is_connect && response.status().is_success();
         if is_tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if let Some(told) = told {
+                told.ended();
+            }
             return Ok(switched(response, lease));
         }
-        Ok(response.map(|body| PoolBody::new(body, lease)))
+        Ok(response.map(|body| PoolBody::new(body, lease, told)))
     }
 
     /// It is over; what it has held is let go of.
     fn ended(&mut self, error: Error) -> Error {
         self.step = Step::Done;
-        if self.was_sent { error.sent(true) } else { error }
+        let error = if self.was_sent { error.sent(true) } else { error };
+        if let Some(told) = self.told.take() {
+            told.failed(&error);
+        }
+        error
     }
 
     fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
@@ -347,7 +372,7 @@ where
             pending.hold(lease);
             response.map(PoolBody::free)
         }
-        None => response.map(|body| PoolBody::new(body, lease)),
+        None => response.map(|body| PoolBody::new(body, lease, None)),
     }
 }
 

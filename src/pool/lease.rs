@@ -14,8 +14,14 @@ use http_body::{Body, Frame, SizeHint};
 use super::{
     book::{Handle, PlaceId, Turn},
     shared::{Kept, Key, Shared},
+    told::Reading,
 };
-use crate::{connect::ConnectInfo, connection::Connection, error::Error};
+use crate::{
+    connect::ConnectInfo,
+    connection::Connection,
+    error::Error,
+    events::{Closing, ConnectionId},
+};
 
 /// A rest of a body that is not worth a new connection is read away: so much of it, and for so long.
 const DRAIN_BYTES: u64 = 1 << 20;
@@ -108,6 +114,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.is_reused() || self.asked().is_some_and(C::may_refuse)
     }
 
+    pub(super) fn id(&self) -> ConnectionId {
+        self.pool.connection_id(self.place)
+    }
+
     /// How many requests the connection has been given, with this one.
     pub(super) fn served(&self) -> u64 {
         self.served
@@ -177,7 +187,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     pub(super) fn upgraded(mut self) -> Option<Self> {
         match self.held.take() {
             Some(Held::Exclusive(kept)) => {
-                self.pool.discard(self.place, kept, true);
+                self.pool.discard(self.place, kept, Closing::Upgraded);
                 None
             }
             held => {
@@ -192,7 +202,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
             Poll::Ready(Ok(())) if kept.connection.is_open() => {
                 self.pool.give_back(self.place, kept);
             }
-            Poll::Ready(_) => self.pool.discard(self.place, kept, false),
+            Poll::Ready(_) => self.pool.discard(self.place, kept, Closing::ByPeer),
             Poll::Pending => self.give_back_later(kept),
         }
     }
@@ -204,7 +214,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
             let ready = std::future::poll_fn(|cx| kept.connection.poll_ready(cx));
             match pool.runtime.within(Some(RETURN_TIME), ready).await {
                 Some(Ok(())) => pool.give_back(place, kept),
-                _ => pool.discard(place, kept, false),
+                Some(Err(_)) => pool.discard(place, kept, Closing::ByPeer),
+                None => pool.discard(place, kept, Closing::Unfinished),
             }
         });
     }
@@ -214,7 +225,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
     fn drop(&mut self) {
         match self.held.take() {
             Some(Held::Exclusive(kept)) if self.begun => {
-                self.pool.discard(self.place, kept, false);
+                self.pool.discard(self.place, kept, Closing::Unfinished);
             }
             Some(Held::Exclusive(kept)) => self.give_back(kept),
             Some(handle @ (Held::Shared(_) | Held::Stream(_))) => {
@@ -234,6 +245,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
 /// was read away in the background, if that is not more than 1 MiB and comes within 2 s; else it is closed.
 pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     body: Option<RB>,
+    /// If anybody is told.
+    told: Option<Box<Reading>>,
     lease: Option<Box<dyn Hold<RB>>>,
 }
 
@@ -269,22 +282,26 @@ where
 }
 
 impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
-    pub(super) fn new<C, B, K>(body: RB, lease: Lease<C, B, K>) -> Self
+    pub(super) fn new<C, B, K>(body: RB, lease: Lease<C, B, K>, told: Option<Box<Reading>>) -> Self
     where
         C: Connection<Request<B>>,
         B: 'static,
         K: Key,
     {
         if body.is_end_stream() {
+            if let Some(told) = told {
+                told.ended();
+            }
             lease.finish();
             return Self::free(body);
         }
-        Self { body: Some(body), lease: Some(Box::new(lease)) }
+        let told = told.map(Reading::begin);
+        Self { body: Some(body), told, lease: Some(Box::new(lease)) }
     }
 
     /// A body that holds nothing.
     pub(super) fn free(body: RB) -> Self {
-        Self { body: Some(body), lease: None }
+        Self { body: Some(body), told: None, lease: None }
     }
 }
 
@@ -299,6 +316,9 @@ impl<RB: Body + Unpin + Send + 'static> Body for PoolBody<RB> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         let at_end = body.is_end_stream();
+        if let Some(told) = self.told.take() {
+            self.told = told.read(&frame, at_end);
+        }
         match &frame {
             Some(Err(_)) => drop(self.lease.take()),
             Some(Ok(_)) if !at_end => {}
@@ -323,6 +343,7 @@ impl<RB: Body + Unpin + Send + 'static> Body for PoolBody<RB> {
 
 impl<RB: Body + Unpin + Send + 'static> Drop for PoolBody<RB> {
     fn drop(&mut self) {
+        drop(self.told.take());
         if let (Some(rest), Some(lease)) = (self.body.take(), self.lease.take()) {
             lease.abandon(rest);
         }

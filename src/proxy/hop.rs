@@ -9,6 +9,7 @@ use tower_service::Service;
 
 use crate::{
     error::{BoxError, Error, ProxyFault},
+    events::{self, Span, Step},
     target::{Proxy, Route, Target},
 };
 
@@ -24,6 +25,14 @@ impl Hop {
     /// The way to a proxy that is to be asked for `target`, whose route leads to the proxy.
     pub(super) fn to(proxy: &Proxy, target: &Target) -> Self {
         Self { proxy: proxy.clone(), target: target.hop(proxy, target.route.clone()) }
+    }
+
+    /// Starts to tell of the way through the proxy to `target`.
+    pub(super) fn told(&self, target: &Target) -> Span {
+        events::start(|| Step::ProxyConnect {
+            proxy: self.proxy.to_string(),
+            target: target.origin.authority_form(),
+        })
     }
 
     /// What went wrong on the way to the proxy, so that nothing was heard of it. What an earlier proxy had to say is

@@ -33,6 +33,8 @@ mod early_response;
     feature = "tokio"
 ))]
 mod ecosystem;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod events;
 #[cfg(feature = "http1")]
 mod expiry;
 #[cfg(all(feature = "http1", feature = "tokio"))]

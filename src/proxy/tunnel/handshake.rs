@@ -15,6 +15,7 @@ use crate::{
     body::Body,
     connect::{ConnectInfo, Connected},
     error::{Error, ProxyFault, Refusal},
+    events::Beneath,
     options::Repeatable,
     request_target::{RawTarget, tunnel_target},
     target::Target,
@@ -38,6 +39,8 @@ struct Asking<'a> {
     /// The target as it stands in the request line.
     authority: RawTarget,
     headers: HeaderMap,
+    /// As a part of what it is asked for, if anybody is told.
+    told: Option<Beneath>,
 }
 
 pub(super) async fn open(
@@ -50,7 +53,12 @@ pub(super) async fn open(
     }
     let headers = hop.proxy.headers_for(target)?;
     let authority = tunnel_target(&target.origin)?;
-    Asking { tunnels, hop, target, authority, headers }.until_open().await
+    let span = hop.told(target);
+    let told = Beneath::of(&span, || authority.to_string());
+    let asking = Asking { tunnels, hop, target, authority, headers, told };
+    let outcome = asking.until_open().await;
+    span.ended(&outcome, |_, _| ());
+    outcome
 }
 
 impl Asking<'_> {
@@ -89,6 +97,9 @@ impl Asking<'_> {
         extensions.insert(self.hop.clone());
         extensions.insert(self.authority.clone());
         extensions.insert(Repeatable);
+        if let Some(told) = &self.told {
+            extensions.insert(told.clone());
+        }
         self.tunnels.pool.call(request).await.map_err(|error| self.failed(error))
     }
 
