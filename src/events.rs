@@ -50,6 +50,11 @@
 //! It is the same for both versions of HTTP, with two differences. Over HTTP/2 `connection.idle` comes when the last
 //! stream ends. And whether the body of a request ends before the head of its answer is for the peer to say.
 //!
+//! # Those that are here
+//!
+//! `TracingListener`, with the feature `tracing`, makes spans and events of `tracing` of it all; `MetricsListener`, with the
+//! feature `metrics`, records metrics by the names of OpenTelemetry's conventions. [`Timings`] is made of the same events.
+//!
 //! # Being told
 //!
 //! A listener is called in the task in which something happens, between two steps of it, and never under a lock: it may
@@ -78,15 +83,23 @@ mod audience;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod exchange;
 mod listener;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod redact;
 mod scope;
 mod span;
 mod step;
 mod timings;
+#[cfg(feature = "tracing")]
+mod tracing;
 
 pub use listener::{EventListener, Listener};
+#[cfg(feature = "metrics")]
+pub use metrics::MetricsListener;
 pub use step::{Closing, ConnectionId, Event, Note, Noted, RequestId, Retrying, Step};
 pub use timings::{Ended, Timed, TimedStep, Timings};
+#[cfg(feature = "tracing")]
+pub use tracing::TracingListener;
 
 pub(crate) use audience::{Audience, Beneath, Told};
 #[cfg(any(feature = "http1", feature = "http2"))]

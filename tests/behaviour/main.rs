@@ -52,6 +52,8 @@ mod httpcore;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
+#[cfg(all(feature = "metrics", feature = "http1", feature = "tokio"))]
+mod metrics;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod own_connection;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
@@ -81,6 +83,8 @@ mod tls;
 mod tls_disabled;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tls_faults;
+#[cfg(all(feature = "tracing", feature = "http1", feature = "tokio"))]
+mod tracing;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tunnel;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
