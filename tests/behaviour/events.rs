@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
 use tower_transport::{
     Body, Error, RequestExt, Transport,
-    connect::Connected,
+    connect::{Connected, StaticResolver},
     events::{Event, EventListener, Listener, Note, Noted, Step, Timed, Timings},
     options::Timeouts,
     tls::TlsConfig,
@@ -190,6 +190,60 @@ async fn what_fails_says_so_from_the_inside_out() {
     let told = records.told();
     assert!(told.contains("!response.head") && told.contains("!request"), "{told}");
     assert_eq!(told.matches("connection.close").count(), 1, "{told}");
+    records.are_balanced();
+}
+
+/// The steps that fail, in their order.
+fn failures(records: &Records) -> String {
+    let told = records.told();
+    let failed = told.split(' ').filter(|line| line.starts_with('!'));
+    failed.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_fails_the_dial() {
+    let records = Records::default();
+    let builder = Transport::builder().resolver(StaticResolver::new()).listener(records.clone());
+    let transport = builder.build().unwrap();
+    transport.request("GET", "http://origin.example/").await.unwrap_err();
+    assert_eq!(failures(&records), "!connect.dns !connect !pool.acquire !request");
+    records.are_balanced();
+}
+
+#[tokio::test]
+async fn addresses_that_refuse_fail_each_and_then_the_dial() {
+    let records = Records::default();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let resolver =
+        StaticResolver::new().address("origin.example", [[127, 0, 0, 1], [127, 0, 0, 2]]);
+    let builder = Transport::builder().resolver(resolver).listener(records.clone());
+    let url = format!("http://origin.example:{}/", closed.port());
+    builder.build().unwrap().request("GET", url).await.unwrap_err();
+    assert_eq!(failures(&records), "!connect.tcp !connect.tcp !connect !pool.acquire !request");
+    records.are_balanced();
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_fails_the_handshake() {
+    let (records, known) = (Records::default(), Authority::new());
+    let server = Authority::new().certify("origin.example").server(&[]);
+    let scene = Scene::tls_with(first([Serve]), &known, vec![server], |builder| {
+        builder.listener(records.clone())
+    });
+    scene.get().await.unwrap_err();
+    assert_eq!(failures(&records), "!tls.handshake !connect !pool.acquire !request");
+    records.are_balanced();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_refuses_fails_the_way_through_it() {
+    let records = Records::default();
+    let refusal = vec![Head, say("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")];
+    let scene = Scene::tunnel_with(vec![refusal], |builder| {
+        builder.proxy(proxy()).listener(records.clone())
+    });
+    scene.get().await.unwrap_err();
+    assert_eq!(failures(&records), "!proxy.connect !connect !pool.acquire !request");
     records.are_balanced();
 }
 
