@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ::tracing::{Span, debug, debug_span, field::display, info_span};
@@ -31,7 +31,8 @@ use crate::error::Error;
 /// ```
 #[derive(Default)]
 pub struct TracingListener {
-    open: Mutex<HashMap<u64, Span>>,
+    /// Shared, because to clone a span is to call the subscriber.
+    open: Mutex<HashMap<u64, Arc<Span>>>,
 }
 
 impl TracingListener {
@@ -40,8 +41,8 @@ impl TracingListener {
         Self::default()
     }
 
-    fn take(&self, event: &Event) -> Span {
-        let span = self.lock().remove(&event.id).unwrap_or_else(Span::none);
+    fn take(&self, event: &Event) -> Arc<Span> {
+        let span = self.lock().remove(&event.id).unwrap_or_else(|| Arc::new(Span::none()));
         learn(&span, &event.step);
         if let Some(connection) = event.connection {
             span.record("connection", display(connection));
@@ -49,8 +50,12 @@ impl TracingListener {
         span
     }
 
+    fn of(&self, pair: Option<u64>) -> Option<Arc<Span>> {
+        self.lock().get(&pair?).cloned()
+    }
+
     /// Never kept while `tracing` is called: a subscriber may do anything.
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Span>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Span>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,12 +66,11 @@ impl EventListener for TracingListener {
     }
 
     fn started(&self, event: &Event) {
-        let parent = event.parent.and_then(|parent| self.lock().get(&parent).cloned());
-        let span = match &parent {
+        let span = match self.of(event.parent) {
             Some(parent) => parent.in_scope(|| span(event)),
             None => span(event),
         };
-        self.lock().insert(event.id, span);
+        self.lock().insert(event.id, Arc::new(span));
     }
 
     fn completed(&self, event: &Event) {
@@ -85,8 +89,10 @@ impl EventListener for TracingListener {
     }
 
     fn noted(&self, note: &Note) {
-        let parent = note.parent.and_then(|parent| self.lock().get(&parent).cloned());
-        parent.unwrap_or_else(Span::none).in_scope(|| tell(note));
+        match self.of(note.parent) {
+            Some(parent) => parent.in_scope(|| tell(note)),
+            None => tell(note),
+        }
     }
 }
 
