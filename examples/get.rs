@@ -1,6 +1,6 @@
-//! A small `curl -i`: `cargo run --example get -- URL`.
+//! A small `curl -i`: `cargo run --example get -- [-v] URL`.
 //!
-//! Prints the head and the body of the answer, or an error with its causes. It ends with 0 if there was an answer
+//! Prints the head and the body of the answer, or an error with its causes; with `-v` also what is done on the way there. It ends with 0 if there was an answer
 //! whatever its status, with 1 if there was none or not all of it, and with 2 if it was called in a wrong way.
 
 use std::{
@@ -10,15 +10,20 @@ use std::{
 };
 
 use http::Response;
+use tower_transport::events::{Event, EventListener, Listener, Note};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(url), None) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: get URL");
-        return ExitCode::from(2);
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let (url, verbose) = match &arguments[..] {
+        [flag, url] if flag == "-v" => (url, true),
+        [url] => (url, false),
+        _ => {
+            eprintln!("usage: get [-v] URL");
+            return ExitCode::from(2);
+        }
     };
-    match get(&url).await {
+    match get(url, verbose).await {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads along has seen enough: `get URL | head`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
@@ -29,8 +34,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn get(url: &str) -> Result<(), Box<dyn Error>> {
-    let response = tower_transport::stream("GET", url).await?;
+async fn get(url: &str, verbose: bool) -> Result<(), Box<dyn Error>> {
+    let mut request = tower_transport::stream("GET", url);
+    if verbose {
+        request = request.extension(Listener::new(Tells));
+    }
+    let response = request.await?;
     let mut out = io::stdout().lock();
     write_head(&mut out, &response)?;
     let mut body = response.into_body();
@@ -38,6 +47,31 @@ async fn get(url: &str) -> Result<(), Box<dyn Error>> {
         out.write_all(&chunk)?;
     }
     Ok(out.flush()?)
+}
+
+/// Prints what begins and ends, as `curl -v`.
+struct Tells;
+
+impl EventListener for Tells {
+    fn started(&self, event: &Event) {
+        eprintln!("* {}", event.step);
+    }
+
+    fn completed(&self, event: &Event) {
+        eprintln!("*   {:?} in {:.1?}", event.step, event.elapsed());
+    }
+
+    fn failed(&self, event: &Event, error: &tower_transport::Error) {
+        eprintln!("*   {} failed in {:.1?}: {error}", event.step, event.elapsed());
+    }
+
+    fn canceled(&self, event: &Event) {
+        eprintln!("*   {} was given up", event.step);
+    }
+
+    fn noted(&self, note: &Note) {
+        eprintln!("* {}", note.what);
+    }
 }
 
 fn write_head<B>(out: &mut impl Write, response: &Response<B>) -> io::Result<()> {

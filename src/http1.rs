@@ -54,6 +54,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
+    events::Sent,
     interim::Interim,
     io::{Io, metered::Metered},
     options::Timeouts,
@@ -168,8 +169,11 @@ where
             Err(error) => return Sending::refused(SendError::unsent(error, request)),
         };
         let patience = Patience::new(request.extensions().get().unwrap_or(&self.timeouts));
-        let interim = self.interim(&request);
-        let (request, before) = plan.carry_out(request);
+        let (told, interim) = (Sent::begin(request.extensions()), self.interim(&request));
+        let (mut request, before) = plan.carry_out(request);
+        if let Some(told) = &told {
+            request.body_mut().tell(told.upload());
+        }
         let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
         let request = request.map(|body| Watched::new(body, &self.line, is_held));
         let (request, listening) = Listening::to(request, interim);
@@ -180,7 +184,8 @@ where
         }
         let asked = answer::Asked::by(&request);
         let exchange =
-            sending::Exchange::new(before, (asked, patience), listening, self.line.clone());
+            sending::Exchange::new(before, (asked, patience), listening, self.line.clone())
+                .told(told);
         match self.sender.lend(request, SendRequest::try_send_request) {
             Ok(answer) => Sending::new(answer, exchange),
             Err(request) => Sending::refused(exchange.refused(request)),

@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header::EXPECT};
 use http_body::Body;
 
 use crate::{
+    events::{Noted, Scope},
     options::{ExpectContinue, OnInformational},
     rt::{Runtime, Sleep},
 };
@@ -18,6 +19,7 @@ use crate::{
 /// What a request wants of 1xx.
 pub(crate) struct Interim {
     listener: Option<OnInformational>,
+    told: Option<Scope>,
     go_ahead: GoAhead,
 }
 
@@ -39,8 +41,9 @@ impl Interim {
             true => GoAhead::awaited(request.extensions().get().copied().unwrap_or_default()),
             false => GoAhead::Given,
         };
-        let is_something = listener.is_some() || go_ahead.is_awaited();
-        is_something.then(|| Box::new(Self { listener, go_ahead }))
+        let told = request.extensions().get::<Scope>().cloned();
+        let is_something = listener.is_some() || told.is_some() || go_ahead.is_awaited();
+        is_something.then(|| Box::new(Self { listener, told, go_ahead }))
     }
 
     /// Whether the body is being held back.
@@ -58,6 +61,9 @@ impl Interim {
     pub(crate) fn hear(&mut self, answer: &Response<()>) {
         if answer.status() == StatusCode::CONTINUE {
             self.go_ahead = GoAhead::Given;
+        }
+        if let Some(told) = &self.told {
+            told.note(Noted::Informational { status: answer.status() });
         }
         if let Some(listener) = &self.listener {
             listener.tell(answer);

@@ -69,6 +69,8 @@
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
+//! | `tracing` | no | a listener that makes spans and events of `tracing` |
+//! | `metrics` | no | a listener that records metrics by the `metrics` facade |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.
@@ -106,6 +108,7 @@ pub mod body;
 mod connect_info;
 pub mod connection;
 pub mod error;
+pub mod events;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod hop_fields;
 #[cfg(any(feature = "http1", feature = "http2"))]

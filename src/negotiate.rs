@@ -42,6 +42,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::Version;
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -49,6 +50,7 @@ use tower_service::Service;
 use crate::{
     connect::{Connect, ConnectInfo, Connected},
     error::{BoxError, Error, Kind, ProxyFault},
+    events::{self, Step},
     http1::{self, Http1Config},
     http2::{self, Http2Config},
     rt::Runtime,
@@ -183,12 +185,25 @@ where
 {
     let Connected { io, info } = connected;
     let Config { http1, http2, runtime } = config;
-    match protocol(target, &info)? {
+    let protocol = protocol(target, &info)?;
+    let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
+    let outcome = match protocol {
         Protocol::Http1 => {
             http1::handshake(io, info, target, http1, runtime).await.map(HttpConnection::http1)
         }
         Protocol::Http2 => {
             http2::handshake(io, info, target, http2, runtime).await.map(HttpConnection::http2)
+        }
+    };
+    span.ended(&outcome, |_, _| ());
+    outcome
+}
+
+impl From<Protocol> for Version {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Http1 => Self::HTTP_11,
+            Protocol::Http2 => Self::HTTP_2,
         }
     }
 }

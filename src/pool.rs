@@ -42,6 +42,7 @@ mod lease;
 mod retry;
 mod shared;
 mod stats;
+mod told;
 mod want;
 
 pub use checkout::Checkout;

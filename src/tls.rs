@@ -39,6 +39,7 @@ use tower_service::Service;
 use crate::{
     connect::{Connect, ConnectInfo, Connected},
     error::Error,
+    events::{self, Step},
     io::Io,
     target::Target,
 };
@@ -113,12 +114,29 @@ impl<C: Connect<Target>> Service<Target> for Tls<C> {
                 .await
                 .map_err(|e| Error::from_connector(e.into(), format!("connecting to {target}")))?;
             match target.origin.scheme().is_tls() {
-                true => handshake(connected, &target, &config).await,
+                true => told(&target, handshake(connected, &target, &config)).await,
                 false => Ok(Connected { io: MaybeTls::plain(connected.io), info: connected.info }),
             }
         });
         Handshaking { connecting }
     }
+}
+
+/// A handshake, of which is told from its start to its end.
+async fn told<I>(
+    target: &Target,
+    handshake: impl Future<Output = Result<Connected<I>, Error>>,
+) -> Result<Connected<I>, Error> {
+    let name = || verified_name(target).to_owned();
+    let span =
+        events::start(|| Step::TlsHandshake { server_name: name(), version: None, alpn: None });
+    let outcome = handshake.await;
+    span.ended(&outcome, |step, connected| {
+        let (version, alpn) = (connected.info.tls_version(), connected.info.alpn());
+        let alpn = alpn.map(|alpn| String::from_utf8_lossy(alpn).into_owned());
+        *step = Step::TlsHandshake { server_name: name(), version, alpn };
+    });
+    outcome
 }
 
 async fn handshake<I: Io>(

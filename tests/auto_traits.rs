@@ -19,6 +19,7 @@ use tower_transport::{
         SystemResolver, TcpConnector, UnixConnector,
     },
     connection::{Place, SendError},
+    events::{Event, Listener, Note, Timings},
     http1::{Http1, Http1Body, Http1Config},
     http2::Http2Config,
     io::Recheck,
@@ -64,6 +65,7 @@ fn values_are_send_and_sync_and_clone() {
     all!(is: Proxy, ProxyScheme, ProxyOverride, ProxyRules, Credentials, Challenge);
     all!(is: Socks4Error, Socks5Error);
     all!(is: ConnectProtocol, ExpectContinue, OnInformational);
+    all!(is: Listener, Timings, Event, Note);
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn what_is_used_up_is_send() {
 #[cfg(target_pointer_width = "64")]
 fn what_is_moved_with_a_request_is_no_larger_than_it_was() {
     let bounds: [(&str, usize, usize); 6] = [
-        ("Sending", size_of::<Sending>(), 912),
+        ("Sending", size_of::<Sending>(), 936),
         ("Requesting", size_of::<Requesting<Body>>(), 16),
         ("Negotiating", size_of::<Negotiating<Body>>(), 16),
         ("Body", size_of::<Body>(), 40),

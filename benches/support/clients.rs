@@ -16,6 +16,7 @@ use tower::{Service, ServiceBuilder};
 use tower_transport::{
     RequestExt, Transport,
     connect::TcpConnector,
+    events::EventListener,
     negotiate::{HttpConnection, NegotiateLayer},
     pool::{Pool, PoolLayer},
     proxy::Proxy,
@@ -43,6 +44,8 @@ pub(crate) const ALL: &[(&str, Version)] = &[
     ("hyper-util legacy", Version::HTTP_11),
     ("our pool", Version::HTTP_11),
     ("our transport", Version::HTTP_11),
+    ("told to nobody", Version::HTTP_11),
+    ("told", Version::HTTP_11),
     ("our request()", Version::HTTP_11),
     ("forwarded", Version::HTTP_11),
     ("forwarded, Basic", Version::HTTP_11),
@@ -52,6 +55,8 @@ pub(crate) const ALL: &[(&str, Version)] = &[
     ("hyper-util legacy", Version::HTTP_2),
     ("our pool", Version::HTTP_2),
     ("our transport", Version::HTTP_2),
+    ("told to nobody", Version::HTTP_2),
+    ("told", Version::HTTP_2),
     ("our request()", Version::HTTP_2),
     ("forwarded", Version::HTTP_2),
     ("forwarded, Basic", Version::HTTP_2),
@@ -78,6 +83,8 @@ pub(crate) async fn measure<M: Measure>(
         ("hyper-util legacy", _) => measure.of(Legacy::new(uri, is_http2)).await,
         ("our pool", _) => measure.of(OurPool::new(uri, is_http2)).await,
         ("our transport", _) => measure.of(OurTransport::new(uri, is_http2)?).await,
+        ("told to nobody", _) => measure.of(OurTransport::told(uri, is_http2, false)?).await,
+        ("told", _) => measure.of(OurTransport::told(uri, is_http2, true)?).await,
         ("our request()", _) => measure.of(OurRequest::new(uri, is_http2)?).await,
         ("forwarded", _) => measure.of(OurTransport::through(proxy(address, "", is_http2)?)?).await,
         ("forwarded, Basic", _) => {
@@ -244,6 +251,24 @@ impl OurTransport {
         let builder = Transport::builder();
         let builder = if is_http2 { builder.http2_prior_knowledge() } else { builder };
         Ok(Self { transport: builder.build()?, uri })
+    }
+
+    /// The same with a listener, who wants to be told or not.
+    fn told(uri: Uri, is_http2: bool, is_interested: bool) -> Outcome<Self> {
+        let builder = Transport::builder().listener(Listens { is_interested });
+        let builder = if is_http2 { builder.http2_prior_knowledge() } else { builder };
+        Ok(Self { transport: builder.build()?, uri })
+    }
+}
+
+/// Does nothing with what it is told.
+struct Listens {
+    is_interested: bool,
+}
+
+impl EventListener for Listens {
+    fn is_interested(&self) -> bool {
+        self.is_interested
     }
 }
 

@@ -14,7 +14,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::failed;
-use crate::error::{BoxError, Error, Kind};
+use crate::{
+    error::{BoxError, Error, Kind},
+    events::Upload,
+};
 
 /// The length that a request declares, if it does, checked against what is known of its body (RFC 9112 §6.2).
 pub(crate) fn declared_length(headers: &HeaderMap, body: &SizeHint) -> Result<Option<u64>, Error> {
@@ -52,6 +55,7 @@ pin_project! {
         body: B,
         left: Option<u64>,
         ahead: Ahead,
+        told: Option<Box<Upload>>,
     }
 }
 
@@ -64,7 +68,12 @@ enum Ahead {
 
 impl<B> Measured<B> {
     pub(crate) fn new(body: B, declared: Option<u64>) -> Self {
-        Self { body, left: declared, ahead: Ahead::Unknown }
+        Self { body, left: declared, ahead: Ahead::Unknown, told: None }
+    }
+
+    /// Tells how it is sent.
+    pub(crate) fn tell(&mut self, upload: Upload) {
+        self.told = Some(Box::new(upload));
     }
 
     pub(crate) fn into_inner(self) -> B {
@@ -80,6 +89,37 @@ where
     type Error = Error;
 
     fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
+        if let Some(told) = self.as_mut().project().told {
+            told.begin();
+        }
+        let frame = ready!(self.as_mut().poll_measured(cx));
+        if self.told.is_some() {
+            self.tell_of(frame.as_ref());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self.ahead {
+            Ahead::Unknown => self.left.is_none_or(|left| left == 0) && self.body.is_end_stream(),
+            Ahead::End | Ahead::Trailers(None) => true,
+            Ahead::Trailers(Some(_)) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
+    }
+}
+
+impl<B> Measured<B>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    fn poll_measured(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
@@ -101,23 +141,23 @@ where
         Poll::Ready(frame.map(Ok))
     }
 
-    fn is_end_stream(&self) -> bool {
-        match self.ahead {
-            Ahead::Unknown => self.left.is_none_or(|left| left == 0) && self.body.is_end_stream(),
-            Ahead::End | Ahead::Trailers(None) => true,
-            Ahead::Trailers(Some(_)) => false,
+    /// Who has the declared length, or trailers, asks for no more.
+    fn tell_of(self: Pin<&mut Self>, frame: Option<&Result<Frame<B::Data>, Error>>) {
+        let is_over = match frame {
+            Some(Ok(frame)) => frame.is_trailers() || self.left == Some(0) || self.is_end_stream(),
+            Some(Err(_)) | None => true,
+        };
+        let Some(told) = self.project().told else { return };
+        match frame {
+            Some(Ok(frame)) => told.add(frame.data_ref().map_or(0, Buf::remaining)),
+            Some(Err(error)) => told.fail(error),
+            None => {}
+        }
+        if is_over {
+            told.complete();
         }
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
-    }
-}
-
-impl<B> Measured<B>
-where
-    B: Body<Error: Into<BoxError>>,
-{
     /// Whether all of it that will be sent has come out of it.
     #[cfg(feature = "http1")]
     pub(crate) fn is_all_there(&self) -> bool {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Phase},
+    events::{self, Step},
     io::Recheck,
     rt::Runtime,
     target::{Route, Target},
@@ -225,7 +226,8 @@ impl Settings {
         // Resolving may outlast a plan that ends nothing: half of it is left in any case.
         let planned = rest.unwrap_or(self.planned_time - spent.min(self.planned_time / 2));
         let schedule = Schedule::new(addresses, planned, self.runtime.now());
-        let attempt = |address| self.socket.clone().connect(self.local_address, address);
+        let attempt =
+            |address| told(address, self.socket.clone().connect(self.local_address, address));
         let mut race = Race::new(self.runtime.clone(), schedule, attempt);
         match self.runtime.within(rest, race.winner()).await {
             Some(Some(stream)) => Ok(stream),
@@ -237,6 +239,25 @@ impl Settings {
     fn too_slow(&self, doing: String) -> Error {
         let limit = self.connect_timeout.unwrap_or(Duration::MAX);
         Error::new(Kind::Timeout(Phase::Connect), doing).because(format!("not done in {limit:?}"))
+    }
+}
+
+/// An attempt, of which is told from its start to its end.
+fn told<T>(
+    address: SocketAddr,
+    attempt: impl Future<Output = io::Result<T>>,
+) -> impl Future<Output = io::Result<T>> {
+    let span = events::start(|| Step::Tcp { address });
+    async move {
+        let outcome = attempt.await;
+        match &outcome {
+            Ok(_) => span.complete(),
+            Err(error) => span.fail(|| {
+                let cause = io::Error::new(error.kind(), error.to_string());
+                Error::new(Kind::Connect, format!("connecting to {address}")).because(cause)
+            }),
+        }
+        outcome
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     connection::{Progress, SendError},
     error::{Error, Kind, Phase},
+    events::Sent,
     io::Io,
     patience::{Awaited, Impatience, Patience},
     upgrade::Pending,
@@ -59,6 +60,7 @@ pub(super) struct Exchange {
     listening: Option<Box<Listening>>,
     line: Arc<Line>,
     patience: Patience,
+    told: Option<Sent>,
     read: u64,
     written: u64,
 }
@@ -119,7 +121,12 @@ impl Exchange {
     ) -> Self {
         let (read, written) = (line.meter().read(), line.meter().written());
         let listening = listening.map(Box::new);
-        Self { before, asked, listening, line, patience, read, written }
+        Self { before, asked, listening, line, patience, told: None, read, written }
+    }
+
+    /// Tells how it goes on.
+    pub(super) fn told(self, told: Option<Sent>) -> Self {
+        Self { told, ..self }
     }
 
     /// What came before the answer is heard before it.
@@ -158,15 +165,20 @@ impl Exchange {
     }
 
     fn answered<B>(
-        self,
+        mut self,
         mut response: Response<Incoming>,
     ) -> Result<Response<Http1Body>, SendError<Request<B>>> {
         self.line.meter().limit_reading(None);
         match self.asked.check(&response) {
             Ok(Answer::Message) => self.note(&response),
             Ok(Answer::Switched) => self.hand_over(&mut response),
-            Err(why) => return Err(SendError::after(Progress::Answered, self.refuse(why))),
+            Err(why) => {
+                let error = self.refuse(why);
+                self.tell(|told| told.failed(&error));
+                return Err(SendError::after(Progress::Answered, error));
+            }
         }
+        self.tell(|told| told.answered(response.status()));
         let response = response.map(|body| Http1Body::new(body, self.line, self.patience));
         let Some(authorization) = self.before.authorization() else { return Ok(response) };
         match authorization.check(&response) {
@@ -212,16 +224,22 @@ impl Exchange {
         Error::new(Kind::Protocol, format!("{message}: {why}"))
     }
 
-    fn failed<B>(self, mut error: TrySendError<Request<Held<B>>>) -> SendError<Request<B>> {
+    fn failed<B>(mut self, mut error: TrySendError<Request<Held<B>>>) -> SendError<Request<B>> {
         let unsent = error.take_message();
         let progress = if unsent.is_some() { Progress::Unsent } else { self.progress() };
         let error = self.describe(error.into_error(), progress);
+        self.tell(|told| told.failed(&error));
         match unsent {
             Some(request) => {
                 SendError::unsent(error, self.before.restore(request.map(Held::into_inner)))
             }
             None => SendError::after(progress, error),
         }
+    }
+
+    /// The last that there is to tell.
+    fn tell(&mut self, tell: impl FnOnce(Sent)) {
+        self.told.take().map(tell);
     }
 
     fn progress(&self) -> Progress {

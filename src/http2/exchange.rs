@@ -21,6 +21,7 @@ use super::{
 use crate::{
     connection::{Progress, SendError},
     error::{BoxError, Error, Phase},
+    events::Sent,
     hop_fields::Authorization,
     interim::Interim,
     patience::{Awaited, Impatience, Patience},
@@ -39,6 +40,7 @@ pub(super) struct Exchange<B> {
     asked: Asked,
     patience: Patience,
     informational: u8,
+    told: Option<Sent>,
 }
 
 /// What is known of a request besides what h2 has. Seldom anything, so the room that it takes is not everyone's.
@@ -116,7 +118,13 @@ where
         before: Before,
         (asked, patience): (Asked, Patience),
     ) -> Self {
-        Self { open, response, stream, upload, before, asked, patience, informational: 0 }
+        let (informational, told) = (0, None);
+        Self { open, response, stream, upload, before, asked, patience, informational, told }
+    }
+
+    /// Tells how it goes on.
+    pub(super) fn told(self, told: Option<Sent>) -> Self {
+        Self { told, ..self }
     }
 
     pub(super) fn poll_head(
@@ -203,6 +211,9 @@ where
         response: Response<RecvStream>,
     ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
         self.open.heard();
+        if let Some(told) = self.told.take() {
+            told.answered(response.status());
+        }
         match self.before.check(&response) {
             Ok(()) => Ok(self.deliver(response)),
             Err(error) => Err(self.refused(error)),
@@ -265,6 +276,9 @@ where
             Failed::TooLate(impatience) => return self.timed_out(impatience),
         };
         self.open.heard();
+        if let Some(told) = self.told.take() {
+            told.failed(&error);
+        }
         if is_answered {
             return SendError::after(Progress::Answered, error.sent(true));
         }

@@ -27,6 +27,7 @@ use crate::{
     body::{Measured, replay},
     connection::{Progress, SendError},
     error::BoxError,
+    events::Sent,
     interim::Interim,
     patience::Patience,
     request_target::connect_protocol,
@@ -145,26 +146,37 @@ where
         let timeouts = self.request.extensions().get().unwrap_or(self.link.timeouts());
         let patience = Patience::new(timeouts);
         let (parts, body) = self.request.into_parts();
-        let length = plan.length;
+        let (length, told) = (plan.length, Sent::begin(&parts.extensions));
         let (mut head, before) = split(parts, plan, interim, replay(&body).is_none());
         if let Some(protocol) = protocol {
             head.extensions_mut().insert(protocol);
         }
-        let body = Measured::new(body, length);
+        let mut body = Measured::new(body, length);
         let is_whole = body.is_end_stream();
         self.link.look_at_the_socket();
         let mut open = Open::new(self.link);
         match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
             Ok((response, stream)) => {
+                if let Some(told) = &told {
+                    told.head_sent();
+                    body.tell(told.upload());
+                }
                 let upload = Upload::of(body, is_whole, is_held);
                 let waits = (asked, patience);
-                State::Waiting(Exchange::new(open, response, stream, upload, before, waits))
+                let exchange = Exchange::new(open, response, stream, upload, before, waits);
+                State::Waiting(exchange.told(told))
             }
-            Err(error) => State::Failed(SendError {
-                error: open.fail(error).into(),
-                progress: Progress::Unsent,
-                request: before.restore(Some(body.into_inner())),
-            }),
+            Err(error) => {
+                let error = open.fail(error);
+                if let Some(told) = told {
+                    told.failed(&error);
+                }
+                State::Failed(SendError {
+                    error: error.into(),
+                    progress: Progress::Unsent,
+                    request: before.restore(Some(body.into_inner())),
+                })
+            }
         }
     }
 }

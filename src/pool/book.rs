@@ -19,7 +19,10 @@ use super::{
     Limits,
     want::{Want, Wanted},
 };
-use crate::connection::Cut;
+use crate::{
+    connection::Cut,
+    events::{Closing, Noted},
+};
 
 mod desk;
 mod place;
@@ -30,7 +33,7 @@ mod tests;
 mod words;
 
 use desk::{Desk, Sharing};
-pub(crate) use words::{Checkout, Dial, Handle, Known, NoWait, Row, Ticket, Todo, Told, Use};
+pub(crate) use words::{Checkout, Dial, Handle, Known, NoWait, Row, Ticket, Todo, Told, Use, Wish};
 
 use place::{Place, State};
 
@@ -104,7 +107,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         key: &K,
         waiter: W,
         again: Option<Turn>,
-        connect_limit: Option<Duration>,
+        wish: impl Into<Wish>,
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Result<Ticket, NoWait> {
@@ -117,7 +120,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let desk = self.desk_of(key);
         let turn = again.unwrap_or_else(|| self.next_turn());
         self.waiting += 1;
-        self.desk(desk).waiters.insert(turn, (waiter, connect_limit));
+        self.desk(desk).waiters.insert(turn, (waiter, wish.into()));
         self.settle(desk, now, todo);
         Ok(Ticket { desk, turn })
     }
@@ -146,6 +149,10 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Result<(), Handle<C>> {
+        if let Some(entry) = self.places.get_mut(&place) {
+            entry.was_open = true;
+            entry.opened_at = now;
+        }
         let Some(desk) = self.begin(place, now, todo) else {
             todo.forget.extend(known.cut);
             return Err(connection);
@@ -183,7 +190,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             return Vec::new();
         };
         let (desk, was_wanted) = (entry.desk, entry.is_dialing());
-        self.remove(place, todo);
+        self.remove(place, now, todo);
         let waiters = match was_wanted {
             true => self.desk(desk).give_up(told),
             false => Vec::new(),
@@ -224,15 +231,16 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     pub(crate) fn discard(
         &mut self,
         place: PlaceId,
-        upgraded: bool,
+        why: Closing,
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) {
         let Some(desk) = self.come_in(place) else { return };
-        if upgraded {
+        if why == Closing::Upgraded {
             self.place(place).state = State::Upgraded;
+            self.blame(place, why);
         } else {
-            self.mark_closing(place);
+            self.mark_closing(place, why);
         }
         self.settle(desk, now, todo);
     }
@@ -267,7 +275,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let Some(entry) = self.places.get(&place) else { return };
         let desk = entry.desk;
         if matches!(entry.state, State::Shared { .. }) {
-            self.drain(place, todo);
+            self.drain(place, Closing::ByPeer, todo);
         }
         self.settle(desk, now, todo);
     }
@@ -280,7 +288,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             return;
         }
         let desk = entry.desk;
-        self.remove(place, todo);
+        self.remove(place, now, todo);
         self.settle(desk, now, todo);
     }
 
@@ -288,7 +296,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     pub(crate) fn distrust(&mut self, key: &K, now: Instant, todo: &mut Todo<K, C, W>) {
         let Some(&desk) = self.keys.get(key) else { return };
         for place in self.desk(desk).idle.clone() {
-            self.evict(place, todo);
+            self.evict(place, Closing::Distrusted, todo);
         }
         self.settle(desk, now, todo);
     }
@@ -303,7 +311,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let over: Vec<PlaceId> = self.idle.values().filter(|&place| over(place)).copied().collect();
         for place in over {
             let desk = self.place(place).desk;
-            self.evict(place, todo);
+            self.evict(place, Closing::Expired, todo);
             self.settle(desk, now, todo);
         }
         let next = self.idle.values().filter_map(|place| self.places.get(place)?.until()).min();
@@ -326,10 +334,22 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         self.waiting = 0;
         self.hungry.clear();
         let idle: Vec<PlaceId> = self.idle.values().copied().collect();
-        idle.into_iter().for_each(|place| self.evict(place, todo));
+        idle.into_iter().for_each(|place| self.evict(place, Closing::PoolClosed, todo));
         let dialing = self.places.iter().filter(|(_, place)| place.is_dialing());
         let dialing: Vec<PlaceId> = dialing.map(|(&id, _)| id).collect();
         dialing.into_iter().for_each(|place| self.abandon(place, todo));
+    }
+
+    /// What is to be said of all that is open, if that is all over now.
+    pub(crate) fn obituaries(&self, now: Instant) -> Vec<(PlaceId, Noted)> {
+        let of = |(&id, place): (&PlaceId, &Place<C>)| match place.obituary(now)? {
+            Noted::Close { open_for, .. } => {
+                let why = place.why.unwrap_or(Closing::PoolClosed);
+                Some((id, Noted::Close { why, open_for }))
+            }
+            other => Some((id, other)),
+        };
+        self.places.iter().filter_map(of).collect()
     }
 
     /// The switches by which what is still open can be ended.

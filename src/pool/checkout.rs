@@ -14,10 +14,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    book::Turn,
+    book::{Turn, Wish},
     lease::{Fitness, Lease, PoolBody},
     retry::{Failure, TRIES, is_idempotent, pause},
     shared::{Key, Shared, Waiting},
+    told::Told,
 };
 use crate::{
     connection::{Connection, Progress, SendError},
@@ -71,6 +72,8 @@ struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
     was_sent: bool,
     is_idempotent: bool,
     is_connect: bool,
+    /// If anybody is.
+    told: Option<Box<Told>>,
 }
 
 enum Step<C: Connection<Request<B>>, B: 'static, K: Key> {
@@ -174,7 +177,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn new(pool: Arc<Shared<C, B, K>>, key: K, request: Request<B>) -> Self {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.timeouts);
         let total = |limit| Box::new(Total::new(limit, key.to_string(), &pool.runtime));
+        let told = pool.audience.told_of(&request, &pool.runtime).map(Told::new);
         Self {
+            told,
             step: Step::Choosing,
             is_idempotent: is_idempotent(&request),
             is_connect: request.method() == Method::CONNECT,
@@ -195,14 +200,16 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn choose(&mut self) -> Result<(), Error> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
-            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.connect_timeout())?),
+            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.wish())?),
         };
         Ok(())
     }
 
-    fn connect_timeout(&self) -> Option<Duration> {
+    /// What it wishes of a dial that it may cause.
+    fn wish(&self) -> Wish {
         let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
-        own.unwrap_or(&self.pool.timeouts).connect
+        let scope = self.told.as_ref().map(|told| told.scope());
+        Wish { limit: own.unwrap_or(&self.pool.timeouts).connect, scope }
     }
 
     fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -275,9 +282,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
 
     fn begin(&mut self, mut lease: Lease<C, B, K>) -> Option<C::Future> {
         self.waited();
-        let request = self.request.take()?;
+        let mut request = self.request.take()?;
         self.tries += 1;
         self.request = if lease.is_worth_a_copy() { self.copy(&request) } else { None };
+        if let Some(told) = &mut self.told {
+            request.extensions_mut().insert(told.acquired(lease.id(), lease.served() > 1));
+        }
         let sending = lease.begin()?.call(request);
         self.step = Step::Sending(lease);
         Some(sending)
@@ -315,6 +325,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         if progress != Progress::Refused {
             self.pool.distrust(&self.key);
         }
+        if let Some(told) = &mut self.told {
+            told.retries(progress);
+        }
         self.step = match pause(progress, tries) {
             Some(pause) => Step::Pausing(self.pool.runtime.sleep(pause)),
             None => Step::Choosing,
@@ -334,17 +347,26 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             let info = info.after(lease.served());
             response.extensions_mut().insert(info);
         }
+        let told = self.told.take().map(|told| told.answered(&mut response));
         let is_tunnel = self.is_connect && response.status().is_success();
         if is_tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if let Some(told) = told {
+                told.ended();
+            }
             return Ok(switched(response, lease));
         }
-        Ok(response.map(|body| PoolBody::new(body, lease, self.total.take())))
+        let total = self.total.take();
+        Ok(response.map(|body| PoolBody::new(body, lease, total, told)))
     }
 
     /// It is over; what it has held is let go of.
     fn ended(&mut self, error: Error) -> Error {
         self.step = Step::Done;
-        if self.was_sent { error.sent(true) } else { error }
+        let error = if self.was_sent { error.sent(true) } else { error };
+        if let Some(told) = self.told.take() {
+            told.failed(&error);
+        }
+        error
     }
 
     fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
@@ -373,7 +395,7 @@ where
             pending.hold(lease);
             response.map(PoolBody::free)
         }
-        None => response.map(|body| PoolBody::new(body, lease, None)),
+        None => response.map(|body| PoolBody::new(body, lease, None, None)),
     }
 }
 

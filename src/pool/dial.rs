@@ -8,12 +8,14 @@ use std::{
 use http::Request;
 
 use super::{
-    book::{Dial, PlaceId, Told},
+    book::{Dial, PlaceId, Told, Wish},
     shared::{Key, Shared},
 };
 use crate::{
+    connect::ConnectInfo,
     connection::Connection,
     error::{Error, Kind, Phase},
+    events::{self, Span, Step},
 };
 
 /// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
@@ -85,17 +87,22 @@ pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
     place: PlaceId,
     key: K,
+    told: Span,
     is_over: bool,
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     /// Begins to dial.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<K>) {
-        let Dial { place, key, limit, wanted } = permit;
-        let dialing = Self { pool: Arc::downgrade(pool), place, key, is_over: false };
+        let Dial { place, key, wish: Wish { limit, scope }, wanted } = permit;
+        let scope = scope.map(|scope| scope.apart().on(pool.connection_id(place)));
+        let target = || Step::Connect { target: key.to_string(), version: None };
+        let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
+        let dialing = Self { pool: Arc::downgrade(pool), place, key, told, is_over: false };
         let (runtime, make) = (pool.runtime.clone(), pool.make.clone());
         pool.runtime.spawn(async move {
             let making = async { make(dialing.key.clone()).await };
+            let making = events::within(dialing.told.scope(), making);
             match (runtime.within(limit, wanted.make(making)).await, limit) {
                 (Some(Some(Ok(connection))), _) => dialing.succeed(connection),
                 (Some(Some(Err(error))), _) => {
@@ -119,6 +126,15 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     fn succeed(mut self, connection: C) {
         let Some(pool) = self.pool.upgrade() else { return };
         // A connection that is somebody else's may panic when it is asked what it is.
+        let spoken = connection.info().and_then(ConnectInfo::version);
+        let mut told = std::mem::take(&mut self.told);
+        told.learn(|step| {
+            if let Step::Connect { version, .. } = step {
+                *version = spoken;
+            }
+        });
+        // Before others use it, and tell of that.
+        told.complete();
         let outcome = pool.dialed(self.place, connection);
         self.is_over = true;
         if let Err(error) = outcome {
@@ -128,6 +144,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
 
     fn fail(mut self, error: Error, told: Told) {
         self.is_over = true;
+        std::mem::take(&mut self.told).fail(|| error.clone());
         if let Some(pool) = self.pool.upgrade() {
             pool.dial_failed(self.place, error, told);
         }

@@ -25,6 +25,7 @@ use crate::{
     connect::MakeConnection,
     connection::Connection,
     error::{BoxError, Error},
+    events::{Audience, Listener},
     options::Timeouts,
     rt::Runtime,
     target::Target,
@@ -36,6 +37,7 @@ use crate::{
 pub struct PoolLayer<B, K = Target> {
     limits: Limits,
     timeouts: Timeouts,
+    audience: Audience,
     runtime: Option<Runtime>,
     key: KeyOf<B, K>,
     replay: fn(&B) -> Option<B>,
@@ -62,6 +64,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         Self {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            audience: Audience::default(),
             runtime: None,
             key: Arc::new(key),
             replay: body::replay,
@@ -145,6 +148,20 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
+    /// Tells this [`EventListener`](crate::events::EventListener), or these, of every request and every connection; those
+    /// that are there already are told, too. By default nobody is told.
+    pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
+        self.audience.add(listener.into());
+        self
+    }
+
+    /// Whether every response has [`Timings`](crate::events::Timings): by default only where the request asks for them,
+    /// because they cost a clock read and an entry for each step.
+    pub fn timings(mut self, timings: bool) -> Self {
+        self.audience.timed = timings;
+        self
+    }
+
     /// Where dials and timers run: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
@@ -172,8 +189,15 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
             waiters: all,
             ..self.limits.clone()
         };
-        let (timeouts, runtime, replay) = (self.timeouts, self.runtime.clone(), self.replay);
-        PoolLayer { limits, timeouts, runtime, key: Arc::new(key), replay, request: PhantomData }
+        PoolLayer {
+            limits,
+            timeouts: self.timeouts,
+            audience: self.audience.clone(),
+            runtime: self.runtime.clone(),
+            key: Arc::new(key),
+            replay: self.replay,
+            request: PhantomData,
+        }
     }
 
     /// How a body is had a second time, for a request that may be sent again. By default [`Body`](crate::Body)s and
@@ -189,6 +213,7 @@ impl<B, K> Clone for PoolLayer<B, K> {
         Self {
             limits: self.limits.clone(),
             timeouts: self.timeouts,
+            audience: self.audience.clone(),
             runtime: self.runtime.clone(),
             key: self.key.clone(),
             replay: self.replay,
@@ -216,6 +241,7 @@ where
         let settings = Settings {
             limits: self.limits.clone(),
             timeouts: self.timeouts,
+            audience: self.audience.clone(),
             runtime: self.runtime.clone().unwrap_or_default(),
             key: self.key.clone(),
             replay: self.replay,

@@ -14,11 +14,13 @@ use http_body::{Body, Frame, SizeHint};
 use super::{
     book::{Handle, PlaceId, Turn},
     shared::{Kept, Key, Shared},
+    told::Reading,
 };
 use crate::{
     connect::ConnectInfo,
     connection::Connection,
     error::{BoxError, Error, Kind},
+    events::{Closing, ConnectionId},
     patience::Total,
 };
 
@@ -113,6 +115,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.is_reused() || self.asked().is_some_and(C::may_refuse)
     }
 
+    pub(super) fn id(&self) -> ConnectionId {
+        self.pool.connection_id(self.place)
+    }
+
     /// How many requests the connection has been given, with this one.
     pub(super) fn served(&self) -> u64 {
         self.served
@@ -182,7 +188,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     pub(super) fn upgraded(mut self) -> Option<Self> {
         match self.held.take() {
             Some(Held::Exclusive(kept)) => {
-                self.pool.discard(self.place, kept, true);
+                self.pool.discard(self.place, kept, Closing::Upgraded);
                 None
             }
             held => {
@@ -197,7 +203,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
             Poll::Ready(Ok(())) if kept.connection.is_open() => {
                 self.pool.give_back(self.place, kept);
             }
-            Poll::Ready(_) => self.pool.discard(self.place, kept, false),
+            Poll::Ready(_) => self.pool.discard(self.place, kept, Closing::ByPeer),
             Poll::Pending => self.give_back_later(kept),
         }
     }
@@ -209,7 +215,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
             let ready = std::future::poll_fn(|cx| kept.connection.poll_ready(cx));
             match pool.runtime.within(Some(RETURN_TIME), ready).await {
                 Some(Ok(())) => pool.give_back(place, kept),
-                _ => pool.discard(place, kept, false),
+                Some(Err(_)) => pool.discard(place, kept, Closing::ByPeer),
+                None => pool.discard(place, kept, Closing::Unfinished),
             }
         });
     }
@@ -219,7 +226,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
     fn drop(&mut self) {
         match self.held.take() {
             Some(Held::Exclusive(kept)) if self.begun => {
-                self.pool.discard(self.place, kept, false);
+                self.pool.discard(self.place, kept, Closing::Unfinished);
             }
             Some(Held::Exclusive(kept)) => self.give_back(kept),
             Some(handle @ (Held::Shared(_) | Held::Stream(_))) => {
@@ -240,6 +247,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
 /// was read away in the background, if that is not more than 1 MiB and comes within 2 s; else it is closed.
 pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     body: Option<RB>,
+    /// If anybody is told.
+    told: Option<Box<Reading>>,
     lease: Option<Box<dyn Hold<RB>>>,
     total: Option<Box<Total>>,
 }
@@ -276,29 +285,41 @@ where
 }
 
 impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
-    /// A body that holds the connection, for what is left of this time.
-    pub(super) fn new<C, B, K>(body: RB, lease: Lease<C, B, K>, total: Option<Box<Total>>) -> Self
+    /// A body that holds the connection, for what is left of this time, and tells how it is read.
+    pub(super) fn new<C, B, K>(
+        body: RB,
+        lease: Lease<C, B, K>,
+        total: Option<Box<Total>>,
+        told: Option<Box<Reading>>,
+    ) -> Self
     where
         C: Connection<Request<B>>,
         B: 'static,
         K: Key,
     {
         if body.is_end_stream() {
+            if let Some(told) = told {
+                told.ended();
+            }
             lease.finish();
             return Self::free(body);
         }
-        Self { body: Some(body), lease: Some(Box::new(lease)), total }
+        let told = told.map(Reading::begin);
+        Self { body: Some(body), told, lease: Some(Box::new(lease)), total }
     }
 
     /// A body that holds nothing.
     pub(super) fn free(body: RB) -> Self {
-        Self { body: Some(body), lease: None, total: None }
+        Self { body: Some(body), told: None, lease: None, total: None }
     }
 
     /// An error when all has taken too long. The stream is given up before its place is.
     fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(total) = &mut self.total else { return Poll::Pending };
         let error = ready!(total.poll("reading the response body from", cx)).sent(true);
+        if let Some(told) = self.told.take() {
+            told.failed(&error);
+        }
         self.total = None;
         self.body = None;
         self.lease = None;
@@ -323,7 +344,10 @@ where
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
-        let at_end = body.is_end_stream();
+        let (frame, at_end) = (frame.map(|frame| frame.map_err(failed)), body.is_end_stream());
+        if let Some(told) = this.told.take() {
+            this.told = told.read(&frame, at_end);
+        }
         match &frame {
             Some(Err(_)) => {
                 this.total = None;
@@ -338,7 +362,7 @@ where
                 }
             }
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(failed)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -352,6 +376,7 @@ where
 
 impl<RB: Body + Unpin + Send + 'static> Drop for PoolBody<RB> {
     fn drop(&mut self) {
+        drop(self.told.take());
         if let (Some(rest), Some(lease)) = (self.body.take(), self.lease.take()) {
             lease.abandon(rest);
         }

@@ -6,7 +6,10 @@ use std::{
     hash::Hash,
     marker::PhantomData,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,7 +18,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Limits,
-    book::{Book, Checkout, Handle, Known, PlaceId, Ticket, Todo, Told, Turn},
+    book::{Book, Checkout, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
     dial::{Dialing, Dials},
     lease::Lease,
 };
@@ -23,6 +26,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, Place, PlaceKeeper},
     error::{BoxError, Error, Kind},
+    events::{Audience, Closing, ConnectionId, Noted},
     options::Timeouts,
     rt::Runtime,
 };
@@ -36,10 +40,13 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     book: Mutex<PoolBook<C, B, K>>,
     limits: Limits,
     pub(super) timeouts: Timeouts,
+    pub(super) audience: Audience,
     pub(super) runtime: Runtime,
     pub(super) key: KeyOf<B, K>,
     pub(super) replay: fn(&B) -> Option<B>,
     pub(super) make: Make<C, K>,
+    /// Its own, once in a process.
+    number: u32,
     dials: Dials<K>,
     drained: Notify,
     me: Weak<Self>,
@@ -63,6 +70,7 @@ pub(super) struct Kept<C> {
 pub(super) struct Settings<B, K> {
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
+    pub(super) audience: Audience,
     pub(super) runtime: Runtime,
     pub(super) key: KeyOf<B, K>,
     pub(super) replay: fn(&B) -> Option<B>,
@@ -75,15 +83,17 @@ where
     K: Key,
 {
     pub(super) fn new(settings: Settings<B, K>, make: Make<C, K>) -> Arc<Self> {
-        let Settings { limits, timeouts, runtime, key, replay } = settings;
+        let Settings { limits, timeouts, audience, runtime, key, replay } = settings;
         Arc::new_cyclic(|me| Self {
             book: Mutex::new(Book::new(limits.clone())),
             limits,
             timeouts,
+            audience,
             runtime,
             key,
             replay,
             make,
+            number: next_number(),
             dials: Dials::new(),
             drained: Notify::new(),
             me: me.clone(),
@@ -107,12 +117,11 @@ where
         self: &Arc<Self>,
         key: &K,
         again: Option<Turn>,
-        connect_limit: Option<Duration>,
+        wish: Wish,
     ) -> Result<Waiting<C, B, K>, Error> {
         use super::book::NoWait;
         let (waiter, served) = oneshot::channel();
-        let place =
-            self.event(|book, now, todo| book.wait(key, waiter, again, connect_limit, now, todo));
+        let place = self.event(|book, now, todo| book.wait(key, waiter, again, wish, now, todo));
         match place {
             Ok(ticket) => Ok(Waiting { served, _place: InLine { pool: self.clone(), ticket } }),
             Err(NoWait::Closed) => Err(closed()),
@@ -124,6 +133,11 @@ where
         }
     }
 
+    /// The name of a connection, for those who are told of it.
+    pub(super) fn connection_id(&self, place: PlaceId) -> ConnectionId {
+        ConnectionId::new(self.number, place)
+    }
+
     pub(super) fn returning(self: &Arc<Self>, place: PlaceId) {
         self.event(|book, _, _| book.returning(place));
     }
@@ -133,8 +147,8 @@ where
         self.event(|book, now, todo| book.give_back(place, kept, keep_alive, now, todo));
     }
 
-    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, kept: Kept<C>, upgraded: bool) {
-        self.event(|book, now, todo| book.discard(place, upgraded, now, todo));
+    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, kept: Kept<C>, why: Closing) {
+        self.event(|book, now, todo| book.discard(place, why, now, todo));
         drop(kept);
     }
 
@@ -179,7 +193,7 @@ where
         tell: impl FnOnce(&mut PoolBook<C, B, K>, Instant, &mut PoolTodo<C, B, K>) -> T,
     ) -> T {
         let now = self.runtime.now();
-        let mut todo = Todo::default();
+        let mut todo = Todo::noting(self.audience.listener.is_some());
         let mut book = self.lock();
         let answer = tell(&mut book, now, &mut todo);
         let drained = book.is_closed() && book.is_empty();
@@ -199,7 +213,8 @@ where
 
     /// What is somebody else's, and so may panic, comes last: what is left then undoes itself.
     fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>) {
-        let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at } = todo;
+        let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at, notes } = todo;
+        self.tell(notes.unwrap_or_default());
         let gone = (close, forget, unwanted);
         let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, self.hold(checkout)));
         let serve: Vec<_> = serve.collect();
@@ -216,6 +231,13 @@ where
             drop(waiter.send(lease));
         }
         drop(gone);
+    }
+
+    /// Of connections, which are nobody's but the pool's.
+    fn tell(&self, notes: Vec<(PlaceId, Noted)>) {
+        for (place, what) in notes {
+            self.audience.note(self.connection_id(place), what, &self.runtime);
+        }
     }
 
     fn hold(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Lease<C, B, K> {
@@ -285,6 +307,20 @@ where
     }
 }
 
+/// The connections of a pool that is gone go with it, and nobody will be there to tell.
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Shared<C, B, K> {
+    fn drop(&mut self) {
+        if self.audience.listener.is_some() {
+            let now = self.runtime.now();
+            let notes = self.lock().obituaries(now);
+            for (place, what) in notes {
+                let connection = ConnectionId::new(self.number, place);
+                self.audience.note(connection, what, &self.runtime);
+            }
+        }
+    }
+}
+
 /// Someone in the line: the place in it is left when this is dropped, and what was served meanwhile is given back.
 pub(super) struct Waiting<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) served: oneshot::Receiver<Result<Lease<C, B, K>, Error>>,
@@ -329,6 +365,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Appointment<C, B, K
 /// A request must not leave here just when the server closes there.
 fn less_a_margin(keep_alive: Duration) -> Duration {
     keep_alive - Duration::from_secs(1).min(keep_alive / 2)
+}
+
+fn next_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 pub(super) fn closed() -> Error {

@@ -13,6 +13,7 @@ use crate::{
     connect::ConnectInfo,
     connection::Connection,
     error::{BoxError, Error, ProxyFault},
+    events::{self, Span, Step},
     target::{Proxy, Route, Target},
 };
 
@@ -36,6 +37,14 @@ impl Hop {
         info.forwarder().map_or(Ok(()), |nearer| {
             let text = format!("{nearer} forwards requests, which is no way to the proxy {self}");
             Err(Error::builder(text))
+        })
+    }
+
+    /// Starts to tell of the way through the proxy to `target`.
+    pub(super) fn told(&self, target: &Target) -> Span {
+        events::start(|| Step::ProxyConnect {
+            proxy: self.proxy.to_string(),
+            target: target.origin.authority_form(),
         })
     }
 

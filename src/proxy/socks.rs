@@ -14,6 +14,7 @@ use super::hop::Hop;
 use crate::{
     connect::{Connect, Connected, Resolve, lookup},
     error::{BoxError, Error, Kind, ProxyFault},
+    events,
     io::Io,
     target::{Proxy, ProxyScheme, Target},
 };
@@ -128,6 +129,17 @@ impl Asking {
     /// Has these exchanges one after the other, each over a connection of its own, until one succeeds or fails for another
     /// reason than the address. The connector is ready.
     pub(super) async fn connect<C: Connect<Target>, E: Exchange>(
+        &self,
+        connector: C,
+        exchanges: Vec<E>,
+    ) -> Result<Connected<C::Io>, Error> {
+        let span = self.hop().told(&self.target);
+        let outcome = events::within(span.scope(), self.first_of(connector, exchanges)).await;
+        span.ended(&outcome, |_, _| ());
+        outcome
+    }
+
+    async fn first_of<C: Connect<Target>, E: Exchange>(
         &self,
         mut connector: C,
         exchanges: Vec<E>,

@@ -143,6 +143,7 @@ impl Settings {
     /// As a pool of requests is kept, but for its limits: a tunnel belongs to a connection that is counted there.
     pub(super) fn like(pool: &PoolLayer<Body>) -> Self {
         let pool = pool.without_limits(hop_of).timeouts(Timeouts::none()).abandon_dials(true);
+        let pool = pool.timings(false);
         Self { pool, negotiate: NegotiateLayer::new(), runtime: Runtime::default() }
     }
 

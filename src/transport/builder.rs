@@ -15,6 +15,7 @@ use crate::{
     body::Body,
     connect::{Connect, ConnectRetryLayer},
     error::Error,
+    events::Listener,
     http1::Http1Config,
     http2::Http2Config,
     negotiate::NegotiateLayer,
@@ -228,6 +229,20 @@ impl TransportBuilder {
     /// way.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// Tells this [`EventListener`](crate::events::EventListener), or these, of every request and every connection, those
+    /// to proxies among them; those that are there already are told, too. By default nobody is told.
+    pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
+        self.pool = self.pool.listener(listener);
+        self
+    }
+
+    /// Whether every response has [`Timings`](crate::events::Timings): by default only where the request asks for them by
+    /// [`Timed`](crate::events::Timed).
+    pub fn timings(mut self, timings: bool) -> Self {
+        self.pool = self.pool.timings(timings);
         self
     }
 

@@ -33,6 +33,8 @@ mod early_response;
     feature = "tokio"
 ))]
 mod ecosystem;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod events;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod expect;
 #[cfg(feature = "http1")]
@@ -54,6 +56,8 @@ mod informational;
 #[cfg(feature = "http1")]
 mod limits;
 mod memory;
+#[cfg(all(feature = "metrics", feature = "http1", feature = "tokio"))]
+mod metrics;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod own_connection;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
@@ -85,6 +89,8 @@ mod tls;
 mod tls_disabled;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod tls_faults;
+#[cfg(all(feature = "tracing", feature = "http1", feature = "tokio"))]
+mod tracing;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod trailers;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]

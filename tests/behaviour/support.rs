@@ -27,6 +27,8 @@ pub(crate) mod plug;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 pub(crate) mod proxy;
 #[cfg(all(feature = "http1", feature = "tokio"))]
+pub(crate) mod records;
+#[cfg(all(feature = "http1", feature = "tokio"))]
 pub(crate) mod scene;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 pub(crate) mod scripted;

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Name, Resolve, failed};
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    events::{self, Step},
+};
 
 /// Where a host may be reached, in order of preference; never nowhere.
 ///
@@ -22,9 +25,20 @@ pub(crate) async fn addresses<R: Resolve>(
     let name = Name::new(host);
     let fail = |error| failed(&name, error);
     poll_fn(|cx| resolver.poll_ready(cx)).await.map_err(|error| fail(error.into()))?;
-    let answer = resolver.call(name.clone()).await.map_err(|error| fail(error.into()))?;
-    let addresses: Vec<_> = answer.into_iter().map(|address| with_port(address, port)).collect();
-    if addresses.is_empty() { Err(fail("the name has no address".into())) } else { Ok(addresses) }
+    let span = events::start(|| Step::Dns { host: name.to_string(), addresses: 0 });
+    let answer = resolver.call(name.clone()).await.map_err(|error| fail(error.into()));
+    let addresses = answer.and_then(|answer| {
+        let addresses = answer.into_iter().map(|address| with_port(address, port));
+        let addresses: Vec<_> = addresses.collect();
+        if addresses.is_empty() {
+            return Err(fail("the name has no address".into()));
+        }
+        Ok(addresses)
+    });
+    span.ended(&addresses, |step, found| {
+        *step = Step::Dns { host: name.to_string(), addresses: found.len() };
+    });
+    addresses
 }
 
 fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{PlaceId, Told, Turn};
+use super::{PlaceId, Told, Turn, Wish};
 
 pub(super) struct Desk<K, W> {
     pub(super) key: K,
-    /// First come, first served. Each with the time that it lets a dial take.
-    pub(super) waiters: BTreeMap<Turn, (W, Option<Duration>)>,
+    /// First come, first served. Each with what it wishes of a dial.
+    pub(super) waiters: BTreeMap<Turn, (W, Wish)>,
     /// The newest last.
     pub(super) idle: Vec<PlaceId>,
     pub(super) shared: Vec<PlaceId>,
@@ -68,7 +68,8 @@ impl<K, W> Desk<K, W> {
             Told::WhoCounted | Told::All => true,
         };
         let counted = self.waiters.iter().take(counted);
-        let given_up = counted.filter(|(_, (_, limit))| impatient(*limit)).map(|(turn, _)| *turn);
+        let given_up =
+            counted.filter(|(_, (_, wish))| impatient(wish.limit)).map(|(turn, _)| *turn);
         let given_up: Vec<Turn> = given_up.collect();
         given_up.iter().filter_map(|turn| Some(self.waiters.remove(turn)?.0)).collect()
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{DeskId, Known, Turn, Use, Want};
+use crate::events::{Closing, Noted};
 
 /// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
 const STREAMS_UNSAID: usize = 100;
@@ -22,6 +23,10 @@ pub(super) struct Place<C> {
     pub(super) leaving: bool,
     /// Its transport was closed before its dial had reported.
     pub(super) transport_closed: bool,
+    /// Its dial has brought a connection.
+    pub(super) was_open: bool,
+    /// Why it was closed, if it was not the peer.
+    pub(super) why: Option<Closing>,
 }
 
 pub(super) enum State<C> {
@@ -66,6 +71,8 @@ impl<C> Place<C> {
             streams: Some(STREAMS_UNSAID),
             leaving: false,
             transport_closed: false,
+            was_open: false,
+            why: None,
         }
     }
 
@@ -142,6 +149,13 @@ impl<C> Place<C> {
             State::Shared { .. } => Use::Active,
             State::Abandoned | State::Returning | State::Closing => Use::Closing,
         }
+    }
+
+    /// What is said of it when its transport is gone.
+    pub(super) fn obituary(&self, now: Instant) -> Option<Noted> {
+        let open_for = now.saturating_duration_since(self.opened_at);
+        let why = self.why.unwrap_or(Closing::ByPeer);
+        self.was_open.then_some(Noted::Close { why, open_for })
     }
 
     /// Requests on it now.

@@ -7,6 +7,7 @@ use super::{
     desk::Sharing,
     place::{Place, State},
 };
+use crate::events::Closing;
 
 impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// Whether someone waits longer at another desk, for whom no place will be free unless this desk gives one up.
@@ -36,10 +37,10 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let (place, (want, wanted)) = (self.next_turn(), Want::new());
         let lines = self.desk(desk);
         let caused_by = lines.first_uncovered().unwrap_or(Turn::MAX);
-        let limit = lines.waiters.get(&caused_by).and_then(|(_, limit)| *limit);
+        let wish = lines.waiters.get(&caused_by).map(|(_, wish)| wish.clone()).unwrap_or_default();
         lines.open += 1;
         lines.dialing += 1;
-        todo.dial.push(Dial { place, key: lines.key.clone(), limit, wanted });
+        todo.dial.push(Dial { place, key: lines.key.clone(), wish, wanted });
         self.places.insert(place, Place::dialing(desk, caused_by, want, now));
         self.sort_hungry(desk);
     }
@@ -85,7 +86,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// shared connection of another to finish, for it would never become idle by itself.
     fn make_room(&mut self, todo: &mut Todo<K, C, W>) -> bool {
         if let Some(&place) = self.idle.values().next() {
-            self.evict(place, todo);
+            self.evict(place, Closing::Evicted, todo);
             return true;
         }
         let starving = |(_, desk): &&(Turn, DeskId)| self.desks[desk].open == 0;
@@ -98,7 +99,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         else {
             return false;
         };
-        self.drain(victim, todo);
+        self.drain(victim, Closing::Evicted, todo);
         true
     }
 
@@ -110,7 +111,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         }
         let useless = |id: &&PlaceId| self.places.get(id).is_some_and(Place::is_useless);
         if let Some(&id) = lines.shared.iter().find(useless) {
-            self.evict(id, todo);
+            self.evict(id, Closing::Evicted, todo);
         }
     }
 
@@ -122,21 +123,22 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             self.places.get(id).is_some_and(|place| retired(place) || place.is_over(now))
         };
         let retired: Vec<PlaceId> = lines.shared.iter().filter(retired).copied().collect();
-        retired.into_iter().for_each(|id| self.drain(id, todo));
+        retired.into_iter().for_each(|id| self.drain(id, Closing::Retired, todo));
     }
 
     /// Lets a shared connection finish what was begun.
-    pub(super) fn drain(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
+    pub(super) fn drain(&mut self, id: PlaceId, why: Closing, todo: &mut Todo<K, C, W>) {
         if self.place(id).idle().is_some() {
-            return self.evict(id, todo);
+            return self.evict(id, why, todo);
         }
+        self.blame(id, why);
         let desk = self.place(id).desk;
         self.desk(desk).shared.retain(|&other| other != id);
         self.mark_leaving(id);
     }
 
     /// Closes a connection that rests.
-    pub(super) fn evict(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
+    pub(super) fn evict(&mut self, id: PlaceId, why: Closing, todo: &mut Todo<K, C, W>) {
         let place = self.place(id);
         let desk = place.desk;
         let Some(turn) = place.idle().map(|idle| idle.turn) else { return };
@@ -146,6 +148,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             _ => return,
         };
         todo.close.push(connection);
+        self.blame(id, why);
         self.idle.remove(&turn);
         let lines = self.desk(desk);
         lines.idle.retain(|&other| other != id);
@@ -153,9 +156,15 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         self.mark_leaving(id);
     }
 
-    pub(super) fn mark_closing(&mut self, id: PlaceId) {
+    pub(super) fn mark_closing(&mut self, id: PlaceId, why: Closing) {
         self.place(id).state = State::Closing;
+        self.blame(id, why);
         self.mark_leaving(id);
+    }
+
+    /// The first reason is the one to tell.
+    pub(super) fn blame(&mut self, id: PlaceId, why: Closing) {
+        self.place(id).why.get_or_insert(why);
     }
 
     fn mark_leaving(&mut self, id: PlaceId) {
@@ -166,8 +175,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     }
 
     /// Strikes a place out.
-    pub(super) fn remove(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
+    pub(super) fn remove(&mut self, id: PlaceId, now: Instant, todo: &mut Todo<K, C, W>) {
         let Some(place) = self.places.remove(&id) else { return };
+        if let Some(obituary) = place.obituary(now) {
+            todo.note(id, || obituary);
+        }
         self.leaving -= usize::from(place.leaving);
         if let Some(idle) = place.idle() {
             self.idle.remove(&idle.turn);

@@ -10,6 +10,7 @@ use super::{
     desk::Desk,
     place::{Place, State},
 };
+use crate::events::{Closing, Noted};
 
 impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// Serves who waits at a desk, dials where nothing is on its way, abandons what nobody waits for, and keeps to the
@@ -80,7 +81,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
                 return None;
             }
             if self.place(id).is_over(now) {
-                self.evict(id, todo);
+                self.evict(id, Closing::Expired, todo);
                 continue;
             }
             self.desk(desk).idle.pop();
@@ -134,7 +135,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let place = self.place(id);
         let desk = place.desk;
         if closed || place.is_retired(now, max_requests) {
-            self.mark_closing(id);
+            self.mark_closing(id, if closed { Closing::PoolClosed } else { Closing::Retired });
             return todo.close.push(Handle::Exclusive(connection));
         }
         if self.desk(desk).waiters.is_empty() || self.is_anothers_turn(desk) {
@@ -163,7 +164,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let idle = place.rest(turn, limit, now);
         let until = idle.until;
         if until.is_some_and(|until| until <= now) {
-            self.mark_closing(id);
+            self.mark_closing(id, Closing::Expired);
             return todo.close.push(Handle::Exclusive(connection));
         }
         place.state = State::Idle { connection, idle };
@@ -183,8 +184,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let over = until.is_some_and(|until| until <= now);
         *idle = Some(rest);
         self.lie_down(id, turn, until, todo);
-        if closed || retired || over {
-            self.evict(id, todo);
+        match (closed, retired, over) {
+            (true, _, _) => self.evict(id, Closing::PoolClosed, todo),
+            (_, true, _) => self.evict(id, Closing::Retired, todo),
+            (_, _, true) => self.evict(id, Closing::Expired, todo),
+            _ => {}
         }
     }
 
@@ -196,6 +200,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         todo: &mut Todo<K, C, W>,
     ) {
         self.idle.insert(turn, id);
+        todo.note(id, || Noted::Idle);
         if let Some(until) = until.filter(|until| self.reap_at.is_none_or(|at| *until < at)) {
             self.reap_at = Some(until);
             todo.reap_at = Some(until);
@@ -206,7 +211,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     fn trim(&mut self, todo: &mut Todo<K, C, W>) {
         while self.idle.len() > self.limits.idle {
             let Some(&oldest) = self.idle.values().next() else { return };
-            self.evict(oldest, todo);
+            self.evict(oldest, Closing::Evicted, todo);
         }
     }
 

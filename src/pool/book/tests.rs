@@ -172,7 +172,7 @@ impl World {
         match shared {
             true => self.event(|book, now, todo| book.release(place, now, todo)),
             false => {
-                self.event(|book, now, todo| book.discard(place, false, now, todo));
+                self.event(|book, now, todo| book.discard(place, Closing::Unfinished, now, todo));
                 self.closing.push(place);
             }
         }

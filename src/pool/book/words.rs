@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{DeskId, PlaceId, Turn, Want, Wanted};
-use crate::connection::Cut;
+use crate::{
+    connection::Cut,
+    events::{Noted, Scope},
+};
 
 /// What a book wants done, by one who does not hold its lock.
 pub(crate) struct Todo<K, C, W> {
@@ -24,13 +27,29 @@ pub(crate) struct Todo<K, C, W> {
     pub(crate) unwanted: Vec<Want>,
     /// Call [`Book::reap`](super::Book::reap) then.
     pub(crate) reap_at: Option<Instant>,
+    /// Tell this of these connections, if anybody listens.
+    pub(crate) notes: Option<Vec<(PlaceId, Noted)>>,
 }
 
 impl<K, C, W> Default for Todo<K, C, W> {
     fn default() -> Self {
         let (dial, serve, close) = (Vec::new(), Vec::new(), Vec::new());
         let (turn_away, forget, unwanted) = (Vec::new(), Vec::new(), Vec::new());
-        Self { dial, serve, turn_away, close, forget, unwanted, reap_at: None }
+        let (reap_at, notes) = (None, None);
+        Self { dial, serve, turn_away, close, forget, unwanted, reap_at, notes }
+    }
+}
+
+impl<K, C, W> Todo<K, C, W> {
+    /// One that takes notes, if anybody listens.
+    pub(crate) fn noting(somebody_listens: bool) -> Self {
+        Self { notes: somebody_listens.then(Vec::new), ..Self::default() }
+    }
+
+    pub(super) fn note(&mut self, place: PlaceId, what: impl FnOnce() -> Noted) {
+        if let Some(notes) = &mut self.notes {
+            notes.push((place, what()));
+        }
     }
 }
 
@@ -38,10 +57,11 @@ impl<K, C, W> Todo<K, C, W> {
     /// Whether there is nothing to do, as after most events.
     pub(crate) fn is_empty(&self) -> bool {
         // Taken apart without `..`, so that a new field cannot be forgotten.
-        let Self { dial, serve, turn_away, close, forget, unwanted, reap_at } = self;
+        let Self { dial, serve, turn_away, close, forget, unwanted, reap_at, notes } = self;
         let is_for_waiters = !dial.is_empty() || !serve.is_empty() || !turn_away.is_empty();
         let is_to_be_dropped = !close.is_empty() || !forget.is_empty() || !unwanted.is_empty();
-        !is_for_waiters && !is_to_be_dropped && reap_at.is_none()
+        let is_noted = notes.as_ref().is_some_and(|notes| !notes.is_empty());
+        !is_for_waiters && !is_to_be_dropped && reap_at.is_none() && !is_noted
     }
 }
 
@@ -49,9 +69,24 @@ impl<K, C, W> Todo<K, C, W> {
 pub(crate) struct Dial<K> {
     pub(crate) place: PlaceId,
     pub(crate) key: K,
-    /// How long the request that caused it lets it take.
-    pub(crate) limit: Option<Duration>,
+    /// That of the request that caused it.
+    pub(crate) wish: Wish,
     pub(crate) wanted: Wanted,
+}
+
+/// What a request wishes of the dial that it causes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
+    /// How long it lets it take.
+    pub(crate) limit: Option<Duration>,
+    /// Who is told of it.
+    pub(crate) scope: Option<Scope>,
+}
+
+impl From<Option<Duration>> for Wish {
+    fn from(limit: Option<Duration>) -> Self {
+        Self { limit, scope: None }
+    }
 }
 
 /// What is known of a connection from its start.

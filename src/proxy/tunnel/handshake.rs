@@ -15,6 +15,7 @@ use crate::{
     body::Body,
     connect::{ConnectInfo, Connected},
     error::{Error, Phase, ProxyFault, Refusal},
+    events::Beneath,
     options::{Repeatable, Timeouts},
     request_target::{RawTarget, tunnel_target},
     target::Target,
@@ -43,6 +44,8 @@ struct Asking<'a> {
     headers: HeaderMap,
     /// How long reaching the proxy may take.
     patience: Option<Duration>,
+    /// As a part of what it is asked for, if anybody is told.
+    told: Option<Beneath>,
 }
 
 pub(super) async fn open(
@@ -61,7 +64,12 @@ pub(super) async fn open(
         return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
     }
     let authority = tunnel_target(&target.origin)?;
-    Asking { tunnels, hop, target, authority, headers, patience }.until_open().await
+    let span = hop.told(target);
+    let told = Beneath::of(&span, || authority.to_string());
+    let asking = Asking { tunnels, hop, target, authority, headers, patience, told };
+    let outcome = asking.until_open().await;
+    span.ended(&outcome, |_, _| ());
+    outcome
 }
 
 impl Asking<'_> {
@@ -103,6 +111,9 @@ impl Asking<'_> {
         extensions.insert(self.authority.clone());
         extensions.insert(Repeatable);
         extensions.insert(Timeouts::none().connect(self.patience));
+        if let Some(told) = &self.told {
+            extensions.insert(told.clone());
+        }
         self.tunnels.pool.call(request).await.map_err(|error| self.failed(error))
     }
 

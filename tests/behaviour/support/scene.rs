@@ -15,7 +15,10 @@ use tower_transport::{
     transport::TransportBuilder,
 };
 
-use super::scripted::{Origin, Script};
+use super::{
+    records::Records,
+    scripted::{Origin, Script},
+};
 
 /// A transport of one connection, so that one that is not let go of is missed.
 pub(crate) struct Scene {
@@ -24,6 +27,8 @@ pub(crate) struct Scene {
     /// The host and the port, as errors must name them.
     pub(crate) host: String,
     pub(super) scheme: &'static str,
+    /// What its transport told.
+    records: Records,
     _server: Option<Server>,
 }
 
@@ -64,9 +69,10 @@ impl Scene {
         let (port, server) = Server::start(origin.clone(), open);
         let host = format!("origin.example:{port}");
         let resolver = StaticResolver::new().address("origin.example", [[127, 0, 0, 1]]);
+        let records = Records::default();
         let builder = Transport::builder().max_connections(1).resolver(resolver);
-        let transport = settings(builder).build().unwrap();
-        Self { transport, origin, host, scheme, _server: Some(server) }
+        let transport = settings(builder.listener(records.clone())).build().unwrap();
+        Self { transport, origin, host, scheme, records, _server: Some(server) }
     }
 
     /// In memory and in this runtime, so that the clock can be paused.
@@ -94,10 +100,11 @@ impl Scene {
         script: Script,
         settings: impl FnOnce(MemoryConnector, TransportBuilder) -> TransportBuilder,
     ) -> Self {
-        let origin = Origin::new(script);
-        let builder = settings(origin.listen(), Transport::builder().max_connections(1));
+        let (origin, records) = (Origin::new(script), Records::default());
+        let builder = Transport::builder().max_connections(1).listener(records.clone());
+        let builder = settings(origin.listen(), builder);
         let (transport, host) = (builder.build().unwrap(), "origin.example:80".into());
-        Self { transport, origin, host, scheme: "http", _server: None }
+        Self { transport, origin, host, scheme: "http", records, _server: None }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -114,12 +121,13 @@ impl Scene {
         told(error)
     }
 
-    /// Nothing is active or queued, and one more request is answered.
+    /// Nothing is active or queued, one more request is answered, and everything that began has ended once.
     pub(crate) async fn goes_on(&self) {
         at_rest(&self.transport).await;
         let response = self.transport.request("GET", self.url("/next")).await;
         assert_eq!(response.expect("the next request has an answer").body(), "hello");
         at_rest(&self.transport).await;
+        self.records.come_to_an_end().await;
     }
 }
 

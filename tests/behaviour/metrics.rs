@@ -1,0 +1,147 @@
+//! What is measured, by the names of OpenTelemetry's conventions.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use metrics::{
+    Counter, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit, with_local_recorder,
+};
+use tower_transport::events::MetricsListener;
+
+use crate::support::{
+    origin::settle,
+    scene::Scene,
+    scripted::{
+        Script,
+        Step::{Head, Serve},
+        first, say,
+    },
+};
+
+/// Keeps every gauge, and how often each histogram was recorded in.
+#[derive(Clone, Default)]
+struct Measured(Arc<Mutex<BTreeMap<String, f64>>>);
+
+struct Cell(Measured, String);
+
+impl Measured {
+    /// The values whose names and labels begin like this.
+    fn of(&self, name: &str) -> Vec<(String, f64)> {
+        let all = self.0.lock().unwrap();
+        let named = all.iter().filter(|(key, _)| key.starts_with(&format!("{name} ")));
+        named.map(|(key, value)| (key[name.len() + 1..].to_owned(), *value)).collect()
+    }
+
+    fn cell(&self, key: &Key) -> Arc<Cell> {
+        let labels: Vec<_> =
+            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        Arc::new(Cell(self.clone(), format!("{} {}", key.name(), labels.join(" "))))
+    }
+}
+
+impl Cell {
+    fn add(&self, more: f64) {
+        *self.0.0.lock().unwrap().entry(self.1.clone()).or_default() += more;
+    }
+}
+
+impl GaugeFn for Cell {
+    fn increment(&self, value: f64) {
+        self.add(value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.add(-value);
+    }
+
+    fn set(&self, _: f64) {}
+}
+
+impl HistogramFn for Cell {
+    fn record(&self, _: f64) {
+        self.add(1.0);
+    }
+}
+
+impl Recorder for Measured {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.cell(key))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.cell(key))
+    }
+}
+
+/// What was measured when a request of this script has ended, and then when its transport is gone.
+fn measured(script: Script) -> (Measured, Measured) {
+    let recorder = Measured::default();
+    let before = with_local_recorder(&recorder, || {
+        let builder = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        builder.unwrap().block_on(async {
+            let settings = |builder: tower_transport::transport::TransportBuilder| {
+                builder.listener(MetricsListener::new())
+            };
+            let scene = Scene::memory_with(script, settings);
+            drop(scene.get().await);
+            settle().await;
+            let before = Measured(Arc::new(Mutex::new(recorder.0.lock().unwrap().clone())));
+            drop(scene);
+            settle().await;
+            before
+        })
+    });
+    (before, recorder)
+}
+
+const SERVER: &str = "server.address=origin.example server.port=80";
+
+#[test]
+fn a_request_is_measured_by_what_it_was_and_what_came_of_it() {
+    let (ended, _) = measured(first([Serve]));
+    let labels = format!(
+        "http.request.method=GET {SERVER} network.protocol.version=1.1 \
+         http.response.status_code=200"
+    );
+    assert_eq!(ended.of("http.client.request.duration"), [(labels, 1.0)]);
+    let active = format!("http.request.method=GET {SERVER}");
+    assert_eq!(ended.of("http.client.active_requests"), [(active, 0.0)]);
+    assert_eq!(ended.of("http.client.request.time_in_queue").len(), 1);
+}
+
+#[test]
+fn a_connection_is_counted_where_it_is_until_it_is_closed() {
+    let (ended, gone) = measured(first([Serve]));
+    let states = |active, idle| {
+        [("active", active), ("idle", idle)]
+            .map(|(state, count)| (format!("{SERVER} http.connection.state={state}"), count))
+    };
+    assert_eq!(ended.of("http.client.open_connections"), states(0.0, 1.0));
+    assert_eq!(gone.of("http.client.open_connections"), states(0.0, 0.0));
+    assert_eq!(gone.of("http.client.connection.duration"), [(SERVER.to_owned(), 1.0)]);
+}
+
+#[test]
+fn what_went_wrong_is_said_in_one_word() {
+    for (answer, word) in [
+        ("nonsense\r\n\r\n", "error.type=protocol"),
+        ("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "error.type=503"),
+    ] {
+        let (ended, _) = measured(first([Head, say(answer), Serve]));
+        let durations = ended.of("http.client.request.duration");
+        assert!(durations[0].0.ends_with(word), "{durations:?}");
+    }
+}

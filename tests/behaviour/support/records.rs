@@ -1,0 +1,101 @@
+//! A listener that writes down what it is told.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use tower_transport::{
+    Error,
+    events::{Event, EventListener, Note, Noted, Step},
+};
+
+/// Clones write into one book.
+#[derive(Clone, Default)]
+pub(crate) struct Records {
+    lines: Arc<Mutex<Vec<String>>>,
+    events: Arc<Mutex<Vec<Event>>>,
+    open: Arc<Mutex<BTreeMap<u64, Step>>>,
+    /// What was told against the rules.
+    wrong: Arc<Mutex<Vec<String>>>,
+}
+
+impl Records {
+    /// What was told, as `+request`, `-request`, `!request` if it failed, `~request` if it was canceled.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// The same since it was last asked, in one line.
+    pub(crate) fn told(&self) -> String {
+        std::mem::take(&mut *self.lines.lock().unwrap()).join(" ")
+    }
+
+    /// Every end.
+    pub(crate) fn ends(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// The last end of this name.
+    pub(crate) fn end(&self, name: &str) -> Event {
+        let ends = self.ends();
+        ends.into_iter().rfind(|event| event.step.name() == name).expect("it has ended")
+    }
+
+    /// Waits until every start has had its end. What is still to be sent is let go of by a task of its own.
+    pub(crate) async fn come_to_an_end(&self) {
+        for _ in 0..10_000 {
+            if self.open.lock().unwrap().is_empty() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.are_balanced();
+    }
+
+    /// Every start has had one end, and nothing ended that had not started.
+    pub(crate) fn are_balanced(&self) {
+        let (open, wrong) = (self.open.lock().unwrap(), self.wrong.lock().unwrap());
+        let lines = self.lines();
+        assert!(open.is_empty() && wrong.is_empty(), "{open:?} {wrong:?} in {lines:?}");
+    }
+
+    fn write(&self, how: &str, name: &str) {
+        self.lines.lock().unwrap().push(format!("{how}{name}"));
+    }
+
+    fn end_of(&self, how: &str, event: &Event) {
+        self.write(how, event.step.name());
+        self.events.lock().unwrap().push(event.clone());
+        if self.open.lock().unwrap().remove(&event.id).is_none() {
+            self.wrong.lock().unwrap().push(format!("{how}{}", event.step));
+        }
+    }
+}
+
+impl EventListener for Records {
+    fn started(&self, event: &Event) {
+        self.write("+", event.step.name());
+        self.open.lock().unwrap().insert(event.id, event.step.clone());
+    }
+
+    fn completed(&self, event: &Event) {
+        self.end_of("-", event);
+    }
+
+    fn failed(&self, event: &Event, _: &Error) {
+        self.end_of("!", event);
+    }
+
+    fn canceled(&self, event: &Event) {
+        self.end_of("~", event);
+    }
+
+    fn noted(&self, note: &Note) {
+        match &note.what {
+            Noted::Close { why, .. } => self.write("", &format!("connection.close({why})")),
+            Noted::Retry { why, .. } => self.write("", &format!("request.retry({why})")),
+            what => self.write("", what.name()),
+        }
+    }
+}
