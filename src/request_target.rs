@@ -62,20 +62,17 @@ fn raw<B>(request: &Request<B>) -> Option<&RawTarget> {
 }
 
 /// What the origin itself is to speak, if a `CONNECT` asks that of it and not for a tunnel (RFC 8441 §4).
-#[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) fn connect_protocol<B>(request: &Request<B>) -> Option<&ConnectProtocol> {
     let is_connect = request.method() == Method::CONNECT;
     is_connect.then(|| request.extensions().get()).flatten()
 }
 
-#[cfg(any(feature = "http1", feature = "http2"))]
 fn asks_for_tunnel<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT && connect_protocol(request).is_none()
 }
 
 /// Whether a request shows that its maker speaks to a proxy by hand: a target that is no more than a path is one for an
 /// origin, however it is written.
-#[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) fn is_by_hand<B>(request: &Request<B>) -> bool {
     let names_whom = |RawTarget(raw): &RawTarget| raw.authority().is_some();
     asks_for_tunnel(request) || raw(request).is_some_and(names_whom)
@@ -93,7 +90,6 @@ pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Ori
 }
 
 /// Whether a URL is written as it is to be sent to a proxy, as most are.
-#[cfg(any(feature = "http1", feature = "http2"))]
 fn is_as_sent(uri: &Uri, origin: &Origin) -> bool {
     let authority = origin.authority();
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);

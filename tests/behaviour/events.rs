@@ -22,6 +22,7 @@ use crate::support::{
     records::Records,
     scene::{Scene, at_rest},
     scripted::{
+        HELLO,
         Step::{Answer, Head, Hold, Serve, ServeHttp2, Turn, Wait},
         each, first, say,
     },
@@ -65,6 +66,18 @@ async fn a_cold_get_over_http2_tells_the_same() {
     let scene = https("h2", &records);
     scene.get().await.unwrap();
     assert_eq!(records.told(), format!("{COLD} {EXCHANGE} {READ}"));
+    records.are_balanced();
+}
+
+#[tokio::test]
+async fn informational_answers_are_noted_before_the_answer() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let records = Records::default();
+    let scene = in_memory(&records, first([Head, say(hints), say(hints), say(HELLO), Serve]));
+    scene.get().await.unwrap();
+    let noted = "+response.head response.informational response.informational -response.head";
+    let told = records.told();
+    assert!(told.contains(noted), "{told}");
     records.are_balanced();
 }
 
