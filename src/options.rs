@@ -5,6 +5,7 @@
 //! | [`Timeouts`] | how long to wait, and for what |
 //! | [`ServerName`](crate::target::ServerName) | the name that TLS sends and verifies |
 //! | [`Protocols`](crate::target::Protocols) | which versions of HTTP may be spoken |
+//! | [`LocalAddress`](crate::target::LocalAddress) | the local address to connect from |
 //! | [`TlsIdentity`](crate::target::TlsIdentity) | another TLS configuration, like a client certificate |
 //! | [`ProxyOverride`](crate::target::ProxyOverride) | the proxies that the request goes through, or none |
 //! | [`Repeatable`] | that the request may be sent again, whatever its method |

@@ -67,6 +67,17 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerName(Arc<str>);
 
+/// The local address that one request's connection is made from, whatever its transport says: an extension of the request.
+///
+/// ```
+/// use tower_transport::target::LocalAddress;
+/// let request = http::Request::get("http://example.com/")
+///     .extension(LocalAddress::new([127, 0, 0, 2]))
+///     .body(());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LocalAddress(IpAddr);
+
 /// A TLS configuration as a part of the key: a [`TlsConfig`](crate::tls::TlsConfig), and equal to its clones alone.
 ///
 /// It can be set on one request as an extension, for another client certificate, say.
@@ -108,6 +119,9 @@ impl Target {
         if let Some(route) = extensions.get::<ProxyOverride>() {
             self.route = route.route().clone();
         }
+        if let Some(LocalAddress(address)) = extensions.get() {
+            self.local_address = Some(*address);
+        }
         if let Some(identity) = extensions.get::<TlsIdentity>() {
             self.tls_identity = Some(identity.clone());
         }
@@ -138,6 +152,13 @@ impl fmt::Display for Target {
             Route::Any | Route::Direct => Ok(()),
             route => write!(f, " {route}"),
         }
+    }
+}
+
+impl LocalAddress {
+    /// From this address, which is one of this machine's: connecting fails if it is not.
+    pub fn new(address: impl Into<IpAddr>) -> Self {
+        Self(address.into())
     }
 }
 

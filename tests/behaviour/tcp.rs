@@ -213,6 +213,28 @@ async fn the_targets_local_address_goes_before_the_connectors() {
     assert_eq!(connected.info.local_addr().map(|local| local.ip()), Some(its));
 }
 
+#[cfg(all(target_os = "linux", feature = "http1"))]
+#[tokio::test]
+async fn a_request_may_have_a_local_address_of_its_own_and_a_connection_for_it() {
+    use tower_transport::{RequestExt, connect::ConnectInfo, target::LocalAddress};
+
+    let scene = crate::support::scene::Scene::tcp(Box::new(|_| {
+        vec![crate::support::scripted::Step::Serve]
+    }));
+    let get = async |last: u8| {
+        let url = scene.url("/").replace("origin.example", "127.0.0.1");
+        let request = scene.transport.request("GET", url);
+        let request = request.extension(LocalAddress::new([127, 0, 0, last]));
+        let response = request.await.unwrap();
+        let info: &ConnectInfo = response.extensions().get().unwrap();
+        (info.local_addr().unwrap().ip(), info.is_reused())
+    };
+    let [two, three] = ips(["127.0.0.2", "127.0.0.3"]);
+    assert_eq!(get(2).await, (two, false));
+    assert_eq!(get(2).await, (two, true));
+    assert_eq!(get(3).await, (three, false));
+}
+
 #[tokio::test]
 async fn a_local_address_of_another_family_is_an_error() {
     let [local] = ips(["::1"]);
