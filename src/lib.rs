@@ -71,6 +71,7 @@
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
 //! | `tracing` | no | a listener that makes spans and events of `tracing` |
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
+//! | `mock` | no | doubles for tests of code that is built on this crate |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.
@@ -100,6 +101,9 @@ pub mod tls;
 #[cfg(not(feature = "_rustls"))]
 #[path = "tls/disabled.rs"]
 pub mod tls;
+
+#[cfg(feature = "mock")]
+pub mod mock;
 
 pub mod connect;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 25] = [
+const STREET: [&str; 26] = [
     "one_shot",
     "request",
     "transport",
@@ -17,6 +17,7 @@ const STREET: [&str; 25] = [
     "http1",
     "http2",
     "tls",
+    "mock",
     "connect",
     "connection",
     "connect_info",

@@ -58,6 +58,8 @@ mod limits;
 mod memory;
 #[cfg(all(feature = "metrics", feature = "http1", feature = "tokio"))]
 mod metrics;
+#[cfg(all(feature = "mock", feature = "http1"))]
+mod mock;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod own_connection;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
