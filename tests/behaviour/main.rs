@@ -74,6 +74,8 @@ mod proxy_tls;
 mod reuse;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod runtimes;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod secrets;
 mod socks4;
 mod socks5;
 #[cfg(all(feature = "http1", feature = "tokio"))]
