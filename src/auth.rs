@@ -17,6 +17,8 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use crate::events::shown;
+
 pub(crate) use self::authenticator::Authenticator;
 pub use self::challenge::Challenge;
 
@@ -156,11 +158,12 @@ impl fmt::Debug for Credentials {
 }
 
 impl fmt::Debug for Authorizing<'_> {
-    /// Without what was refused, which may be a password.
+    /// Without what was refused, which may be a password, and without what signs the target.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.target.parse().map_or_else(|_| "***".to_owned(), |uri| shown(&uri));
         f.debug_struct("Authorizing")
             .field("method", self.method)
-            .field("target", &self.target)
+            .field("target", &target)
             .field("challenges", &self.challenges())
             .finish_non_exhaustive()
     }

@@ -173,9 +173,9 @@ impl Error {
         }
     }
 
-    /// The peer did not keep to HTTP: a malformed or truncated answer.
+    /// The peer did not keep to HTTP: a malformed or truncated answer. A proxy that [refuses](Self::proxy_status) does.
     pub fn is_protocol(&self) -> bool {
-        self.report.kind == Kind::Protocol
+        self.report.kind == Kind::Protocol && self.refusal().is_none()
     }
 
     /// The request itself, or the configuration, is not valid. Nothing was sent.

@@ -42,6 +42,7 @@ use tower_service::Service;
 use crate::{
     body::Body,
     error::{BoxError, Error, Kind},
+    events::shown,
     options::Timeouts,
 };
 
@@ -268,10 +269,13 @@ impl<T> fmt::Debug for Requesting<T> {
 }
 
 impl<S, A> fmt::Debug for RequestBuilder<S, A> {
+    /// The URL as it may be shown, and neither fields nor body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("RequestBuilder");
         match &self.request {
-            Ok(request) => out.field("method", request.method()).field("uri", request.uri()),
+            Ok(request) => {
+                out.field("method", request.method()).field("uri", &shown(request.uri()))
+            }
             Err(error) => out.field("error", error),
         };
         out.finish_non_exhaustive()

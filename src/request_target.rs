@@ -6,6 +6,7 @@ use http::{Method, Request, Uri, uri::PathAndQuery};
 
 use crate::{
     error::Error,
+    events::shown,
     options::ConnectProtocol,
     target::{Origin, Proxy, Scheme},
 };
@@ -27,7 +28,7 @@ pub(crate) mod http2;
 /// assert!("/two words".parse::<RawTarget>().is_err());
 /// assert!("/a\r\nX-Injected: 1".parse::<RawTarget>().is_err());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawTarget(Uri);
 
 impl std::str::FromStr for RawTarget {
@@ -39,9 +40,8 @@ impl std::str::FromStr for RawTarget {
         }
         match target.parse() {
             Ok(uri) => Ok(Self(uri)),
-            Err(error) => {
-                Err(Error::builder(format!("`{target}` is not a request target")).because(error))
-            }
+            // The text is never part of an error: what signs it may be in it.
+            Err(error) => Err(Error::builder("reading a request target").because(error)),
         }
     }
 }
@@ -49,6 +49,13 @@ impl std::str::FromStr for RawTarget {
 impl fmt::Display for RawTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for RawTarget {
+    /// As it may be shown: without credentials, and without what signs it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RawTarget").field(&shown(&self.0)).finish()
     }
 }
 

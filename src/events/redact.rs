@@ -13,7 +13,7 @@ const SECRET: [&str; 7] = [
     "x-goog-signature",
 ];
 
-pub(super) fn shown(uri: &Uri) -> String {
+pub(crate) fn shown(uri: &Uri) -> String {
     let mut shown = String::new();
     if let Some(scheme) = uri.scheme_str() {
         shown.push_str(scheme);

@@ -180,7 +180,7 @@ fn a_407_to_which_there_is_an_answer_is_an_error_that_says_it_all() {
         "forwarding a request to http://a.example through the proxy http://proxy.example:3128: \
          it wants to know who we are"
     );
-    assert!(error.is_proxy() && error.is_protocol());
+    assert!(error.is_proxy() && !error.is_protocol());
     assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
     assert_eq!(error.proxy_headers().unwrap()[RETRY_AFTER], "3");
     assert!(!format!("{error:?}").contains("secret"));

@@ -200,9 +200,17 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     fn choose(&mut self) -> Result<(), Error> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
-            None => Step::Waiting(self.pool.wait(&self.key, self.turn, self.wish())?),
+            None => {
+                let waiting = self.pool.wait(&self.key, self.turn, self.wish());
+                Step::Waiting(waiting.map_err(|error| self.turned_away(error))?)
+            }
         };
         Ok(())
+    }
+
+    /// A pool that is closed does not say for whom.
+    fn turned_away(&self, error: Error) -> Error {
+        if error.is_closed() { error.during(waiting_for(&self.key)) } else { error }
     }
 
     /// What it wishes of a dial that it may cause.
@@ -219,8 +227,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         };
         let lease = served.unwrap_or_else(|gone| {
             Err(Error::new(Kind::Canceled, waiting_for(&self.key)).because(gone))
-        })?;
-        self.step = Step::Leased(lease);
+        });
+        self.step = Step::Leased(lease.map_err(|error| self.turned_away(error))?);
         Poll::Ready(Ok(()))
     }
 

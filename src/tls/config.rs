@@ -13,7 +13,10 @@ use crate::{
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore, SignatureScheme,
     client::{ResolvesClientCert, Resumption, WantsClientCert},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
@@ -143,9 +146,8 @@ impl TlsConfig {
             return Err(Error::builder(message));
         };
         let chain = certificates(certificate.as_ref(), "reading the client certificate")?;
-        let key = PrivateKeyDer::from_pem_slice(key.as_ref()).map_err(|error| {
-            Error::builder("reading the key of the client certificate").because(error)
-        })?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_ref())
+            .map_err(|error| broken("reading the key of the client certificate", &error))?;
         let identity = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
             Error::builder("the client certificate and its key cannot be used").because(error)
         })?;
@@ -321,8 +323,19 @@ fn certificates(pem: &[u8], doing: &'static str) -> Result<Vec<CertificateDer<'s
             Err(Error::builder(format!("{doing}: there is none in it")))
         }
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(Error::builder(doing).because(error)),
+        Err(error) => Err(broken(doing, &error)),
     }
+}
+
+/// The parser's own error holds the line that is wrong, which may be the whole of a key.
+fn broken(doing: &'static str, error: &pem::Error) -> Error {
+    Error::builder(doing).because(match error {
+        pem::Error::MissingSectionEnd { .. } => "a section has no end",
+        pem::Error::IllegalSectionStart { .. } => "a section does not begin on a line of its own",
+        pem::Error::Base64Decode(_) => "a section is not base64",
+        pem::Error::NoItemsFound => "there is none in it",
+        _ => "it is not PEM",
+    })
 }
 
 impl fmt::Debug for TlsConfig {

@@ -34,6 +34,8 @@ mod early_response;
 ))]
 mod ecosystem;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod errors;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod events;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod expect;
@@ -76,6 +78,8 @@ mod proxy_tls;
 mod reuse;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod runtimes;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod secrets;
 mod socks4;
 mod socks5;
 #[cfg(all(feature = "http1", feature = "tokio"))]

@@ -136,7 +136,7 @@ async fn a_body_that_cannot_be_had_again_is_an_error_that_says_why() {
     let script = asking([Read(body), say(ASKED)]);
     let (client, origin) = scripted(&proxy(PROXY).authenticate(token()), script);
     let error = client.request("POST", "http://a.example/").body(chunks()).await.unwrap_err();
-    assert_eq!(told(&error), "protocol, sent");
+    assert_eq!(told(&error), "sent");
     assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
     assert!(error.is_proxy());
     assert_eq!(error.proxy_headers().unwrap()["proxy-authenticate"], "Token");

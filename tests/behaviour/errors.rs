@@ -1,0 +1,403 @@
+//! What each error is called over either version of HTTP: all that holds of it, whether anything was sent, and for whom.
+
+use std::{
+    future::{IntoFuture, pending},
+    io,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, StreamExt, stream};
+use http::Response;
+use tokio::time::sleep;
+use tower::service_fn;
+use tower_transport::{
+    Body, Error, RequestExt, Transport,
+    connect::{Connected, MemoryIo, StaticResolver},
+    error::BoxError,
+    options::{ConnectProtocol, Timeouts},
+    target::{Protocols, Proxy, Target},
+    tls::TlsConfig,
+    transport::TransportBuilder,
+};
+
+use crate::support::{
+    frames::{HEADERS, PREFACE, PROTOCOL_ERROR, each_http2, headers, open, reset, send, settings},
+    net::{Does, Net},
+    origin::settle,
+    proxy::{proxy, tunneling},
+    scene::{Scene, told},
+    scripted::{
+        HELLO,
+        Step::{self, Frame, Head, Hold, Read, Reset},
+        first, say,
+    },
+    tls_peer::Authority,
+};
+
+/// What is spoken with the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaks {
+    Http1,
+    Http2,
+}
+
+use Speaks::{Http1, Http2};
+
+const BOTH: [Speaks; 2] = [Http1, Http2];
+const ORIGIN: &str = "origin.example:80";
+const URL: &str = "http://origin.example/";
+
+impl Speaks {
+    fn set(self, builder: TransportBuilder) -> TransportBuilder {
+        match self {
+            Http1 => builder.http1_only(),
+            Http2 => builder.http2_prior_knowledge(),
+        }
+    }
+
+    /// An origin that hears the head of a request and then does one of these.
+    fn scene(self, http1: Step, http2: Step) -> Scene {
+        self.scene_with(http1, http2, |builder| builder)
+    }
+
+    fn scene_with(
+        self,
+        http1: Step,
+        http2: Step,
+        settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Scene {
+        Scene::memory_with(self.script(http1, http2), |builder| settings(self.set(builder)))
+    }
+
+    fn script(self, http1: Step, http2: Step) -> crate::support::scripted::Script {
+        match self {
+            Http1 => first([Head, http1, Hold]),
+            Http2 => each_http2(vec![[one_stream(), vec![http2, Hold]].concat()]),
+        }
+    }
+
+    /// An origin that begins an answer and never ends it: its connection has no room for another.
+    fn busy(self, settings: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Scene {
+        let head = send(headers(1, 0, &[(":status", "200")]));
+        self.scene_with(say(HELLO.trim_end_matches("hello")), head, settings)
+    }
+
+    /// A transport whose connector does this.
+    fn over<F>(self, connect: fn() -> F) -> Transport
+    where
+        F: Future<Output = Result<Connected<MemoryIo>, BoxError>> + Send + 'static,
+    {
+        let connector = service_fn(move |_: Target| connect());
+        self.set(Transport::builder().connector(connector)).build().unwrap()
+    }
+}
+
+/// One request at a time, up to its head.
+fn one_stream() -> Vec<Step> {
+    vec![Read(PREFACE), send(settings(&[(3, 1)])), Frame(HEADERS)]
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Every predicate that holds, the phase, and the status of a proxy.
+fn all(error: &Error) -> String {
+    let phase = error.timeout_phase().map(|phase| format!("{phase:?}"));
+    let proxy = error.is_proxy().then(|| match error.proxy_status() {
+        Some(status) => format!("proxy {}", status.as_u16()),
+        None => "proxy".to_owned(),
+    });
+    let unsupported = error.is_unsupported().then(|| "unsupported".to_owned());
+    let words = [Some(told(error)), phase, proxy, unsupported].into_iter().flatten();
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// The same of what failed, and that its text says for whom.
+fn named<T: std::fmt::Debug>(outcome: Result<T, Error>, host: &str) -> String {
+    let error = outcome.unwrap_err();
+    assert!(error.to_string().contains(host), "{error} does not name {host}");
+    all(&error)
+}
+
+async fn get(transport: &Transport) -> String {
+    named(transport.request("GET", URL).await, ORIGIN)
+}
+
+/// An answer whose body nobody reads yet.
+async fn held(scene: &Scene) -> Response<Body> {
+    scene.transport.stream("GET", URL).await.unwrap()
+}
+
+/// What a request comes to that stands in line for so long.
+async fn queued(scene: &Scene, timeouts: Timeouts) -> String {
+    named(scene.transport.request("GET", URL).timeouts(timeouts).await, ORIGIN)
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_timeout_of_the_pool() {
+    for speaks in BOTH {
+        let scene = speaks.busy(|builder| builder);
+        let _held = held(&scene).await;
+        let told = queued(&scene, Timeouts::default().pool(seconds(1))).await;
+        assert_eq!(told, "timeout, Pool", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_timeout_of_connecting() {
+    for speaks in BOTH {
+        assert_eq!(get(&speaks.over(pending)).await, "timeout, connect, Connect", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_timeout_of_reading_a_head_or_a_body() {
+    for speaks in BOTH {
+        let scene = speaks.scene(Hold, Hold);
+        assert_eq!(get(&scene.transport).await, "timeout, sent, Read", "{speaks:?}");
+        let scene = speaks.busy(|builder| builder);
+        assert_eq!(get(&scene.transport).await, "timeout, sent, Read", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_timeout_of_writing() {
+    for speaks in BOTH {
+        let scene = speaks.scene(Hold, Hold);
+        let post = scene.transport.request("POST", URL).body(vec![0; 200_000]);
+        assert_eq!(named(post.await, ORIGIN), "timeout, sent, Write", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_timeout_of_everything_before_and_after_it_was_sent() {
+    for speaks in BOTH {
+        let scene = speaks.busy(|builder| builder);
+        let _held = held(&scene).await;
+        let total = Timeouts::default().total(seconds(1));
+        assert_eq!(queued(&scene, total).await, "timeout, Total", "{speaks:?}");
+        let scene = speaks.scene(Hold, Hold);
+        assert_eq!(queued(&scene, total).await, "timeout, sent, Total", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_connect_and_is_io_where_nobody_listens() {
+    for speaks in BOTH {
+        let refused = || async { Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()) };
+        assert_eq!(get(&speaks.over(refused)).await, "connect, io", "{speaks:?}");
+        let foreign = || async { Err("out of order".into()) };
+        assert_eq!(get(&speaks.over(foreign)).await, "connect", "{speaks:?}");
+    }
+}
+
+#[tokio::test]
+async fn is_io_of_a_connection_that_is_reset() {
+    for speaks in BOTH {
+        let script = speaks.script(Reset, Reset);
+        let scene = Scene::tcp_with(script, |builder| speaks.set(builder));
+        let get = scene.transport.request("GET", scene.url("/"));
+        let told = named(get.await, &scene.host);
+        // Whether h2 reads or writes first is for the kernel to say: what it could not write is a broken connection.
+        let is_broken = speaks == Http2 && told == "io, protocol, sent";
+        assert!(is_broken || told == "io, sent", "{speaks:?}: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_dns() {
+    for speaks in BOTH {
+        let builder = Transport::builder().resolver(StaticResolver::new());
+        let transport = speaks.set(builder).build().unwrap();
+        let get = transport.request("GET", URL).await;
+        assert_eq!(named(get, "origin.example"), "connect, dns", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_tls() {
+    for protocols in [Protocols::Http1Only, Protocols::Http2Only] {
+        let (net, stranger) = (Net::new(), Authority::new().certify("origin.example"));
+        net.tls("origin.example:443", Does::Serve, stranger.server(&["h2", "http/1.1"]));
+        let tls = TlsConfig::roots_pem(Authority::new().pem()).unwrap();
+        let transport = match protocols {
+            Protocols::Http1Only => net.transport().http1_only(),
+            _ => net.transport().http2_only(),
+        };
+        let transport = transport.tls(tls).build().unwrap();
+        let get = transport.request("GET", "https://origin.example/");
+        assert_eq!(named(get.await, "origin.example:443"), "connect, tls", "{protocols:?}");
+    }
+}
+
+/// What a GET comes to through a proxy that does this; the proxy is named.
+async fn through(speaks: Speaks, proxy: Proxy, does: Does) -> String {
+    let net = Net::new();
+    net.plain("proxy.example:8080", does);
+    let transport = speaks.set(net.transport().proxy(proxy)).build().unwrap();
+    named(transport.request("GET", URL).await, "proxy.example:8080")
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_proxy_with_the_status_of_its_refusal() {
+    for speaks in BOTH {
+        for (answer, told) in [
+            ("HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", "connect, proxy 407"),
+            ("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "connect, proxy 403"),
+            ("HTTP/1.1 502 Gone\r\nContent-Length: 0\r\n\r\n", "connect, proxy 502"),
+            ("nonsense\r\n\r\n", "connect, protocol, proxy"),
+        ] {
+            assert_eq!(through(speaks, proxy(), Does::Say(answer)).await, told, "{speaks:?}");
+        }
+        let http2 = proxy().protocols(Protocols::Http2PriorKnowledge);
+        let told = through(speaks, http2, Does::Tunnel).await;
+        assert_eq!(told, "connect, proxy 502", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_proxy_of_one_that_is_not_there_or_silent() {
+    for speaks in BOTH {
+        for proxy in [proxy(), tunneling("socks5h://proxy.example:8080")] {
+            let told = through(speaks, proxy, Does::Refuse).await;
+            assert_eq!(told, "connect, io, proxy", "{speaks:?}");
+        }
+        let net = Net::new();
+        net.plain("proxy.example:8080", Does::Nothing);
+        let transport = speaks.set(net.transport().proxy(proxy())).build().unwrap();
+        assert_eq!(get(&transport).await, "timeout, connect, Connect", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_proxy_and_sent_of_one_that_forwards_and_asks_for_what_cannot_be_had_again() {
+    let who = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
+    let net = Net::new();
+    net.plain("proxy.example:8080", Does::Say(who));
+    let proxy: Proxy = "http://user:password@proxy.example:8080".parse().unwrap();
+    let transport = net.transport().proxy(proxy.preemptive(false)).build().unwrap();
+    let once = Body::stream(stream::iter([Ok::<_, io::Error>("hello")]));
+    let post = transport.request("POST", URL).body(once).await;
+    assert_eq!(named(post, "proxy.example:8080"), "sent, proxy 407");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_protocol() {
+    for speaks in BOTH {
+        let scene = speaks.scene(say("nonsense\r\n\r\n"), send(reset(1, PROTOCOL_ERROR)));
+        assert_eq!(get(&scene.transport).await, "protocol, sent", "{speaks:?}");
+    }
+}
+
+#[test]
+fn is_canceled_without_a_runtime() {
+    for speaks in BOTH {
+        let transport = speaks.set(Transport::builder()).build().unwrap();
+        let mut request = Box::pin(transport.request("GET", URL).into_future());
+        let outcome = loop {
+            let polled = request.poll_unpin(&mut Context::from_waker(Waker::noop()));
+            if let Poll::Ready(outcome) = polled {
+                break outcome;
+            }
+        };
+        assert_eq!(named(outcome, ORIGIN), "canceled", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_closed_of_a_request_that_comes_too_late_or_is_in_line() {
+    for speaks in BOTH {
+        let scene = speaks.busy(|builder| builder);
+        let held = held(&scene).await;
+        let waiting = tokio::spawn(scene.transport.request("GET", URL).into_future());
+        settle().await;
+        let (_, late) = tokio::join!(scene.transport.close(), async {
+            settle().await;
+            get(&scene.transport).await
+        });
+        assert_eq!(late, "closed", "{speaks:?}");
+        assert_eq!(named(waiting.await.unwrap(), ORIGIN), "closed", "{speaks:?}");
+        drop(held);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_closed_or_canceled_and_sent_of_one_that_closing_cuts_off() {
+    for (speaks, told) in [(Http1, "canceled, sent"), (Http2, "closed, sent")] {
+        let scene = speaks.scene_with(Hold, Hold, |builder| builder.close_grace(seconds(5)));
+        let request = tokio::spawn(scene.transport.request("GET", URL).into_future());
+        settle().await;
+        assert!(!scene.transport.close().await);
+        assert_eq!(named(request.await.unwrap(), ORIGIN), told, "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_builder_before_a_byte_is_sent() {
+    for speaks in BOTH {
+        let scene = speaks.scene(Hold, Hold);
+        let request = scene.transport.request("POST", URL).header("content-length", "4");
+        let error = request.body("hello").await.unwrap_err();
+        assert_eq!(all(&error), "builder", "{speaks:?}");
+        assert!(!scene.origin.heads().iter().any(|head| is_request(head)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_body_of_one_that_fails_at_once_or_later() {
+    for (speaks, before, expected) in [
+        (Http1, 0, "body"),
+        (Http1, 1, "body, sent"),
+        (Http2, 0, "body, sent"),
+        (Http2, 1, "body, sent"),
+    ] {
+        let later = stream::once(async {
+            sleep(seconds(1)).await;
+            Err::<&str, BoxError>("gone".into())
+        });
+        let at_once = stream::once(async { Err("gone".into()) });
+        let chunks = match before {
+            0 => at_once.boxed(),
+            _ => stream::iter([Ok("hello")]).chain(later).boxed(),
+        };
+        let scene = speaks.scene(Hold, Hold);
+        let post = scene.transport.request("POST", URL).body_stream(chunks).await;
+        let told = named(post, ORIGIN);
+        settle().await;
+        let heard = scene.origin.heads().iter().any(|head| is_request(head));
+        assert!(told.contains("sent") || !heard, "{told}");
+        assert_eq!(told, expected, "{speaks:?} after {before}");
+    }
+}
+
+/// The head of one, in either version.
+fn is_request(heard: &str) -> bool {
+    heard.starts_with("POST") || heard.starts_with(&format!("frame {HEADERS}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_queue_full() {
+    for speaks in BOTH {
+        let scene = speaks.busy(|builder| builder.max_waiters(1));
+        let _held = held(&scene).await;
+        let _waiting = tokio::spawn(scene.transport.request("GET", URL).into_future());
+        settle().await;
+        assert_eq!(get(&scene.transport).await, "queue full", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_unsupported() {
+    for speaks in BOTH {
+        let script = match speaks {
+            Http1 => first([Hold]),
+            Http2 => each_http2(vec![[open(), vec![Hold]].concat()]),
+        };
+        let scene = Scene::memory_with(script, |builder| speaks.set(builder));
+        let request = scene.transport.stream("CONNECT", URL);
+        let told = named(request.extension(ConnectProtocol::websocket()).await, ORIGIN);
+        assert_eq!(told, "unsupported", "{speaks:?}");
+    }
+}
