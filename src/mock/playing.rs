@@ -86,11 +86,8 @@ impl Playing {
     /// Why the script is not done, if it is not.
     pub(super) fn lacks(&mut self) -> Option<String> {
         self.hear();
-        let missing = || {
-            let step = self.steps.front()?;
-            Some(format!("{} steps were not played, the first is {step:?}", self.steps.len()))
-        };
-        self.fault.clone().or_else(missing)
+        let unplayed = (!self.steps.is_empty()).then(|| format!("not played: {:?}", self.steps));
+        self.fault.clone().or(unplayed)
     }
 
     /// The end, if the script has come to it.

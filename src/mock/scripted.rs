@@ -108,7 +108,7 @@ impl ScriptedConnector {
         let mut lacking: Vec<_> = self.connections().iter().enumerate().filter_map(lacks).collect();
         let unplayed = lock(&self.stage).scripts.len();
         if unplayed > 0 {
-            lacking.push(format!("{unplayed} scripts had no connection"));
+            lacking.push(format!("scripts without a connection: {unplayed}"));
         }
         assert!(lacking.is_empty(), "not as scripted: {}", lacking.join("; "));
     }

@@ -87,7 +87,7 @@ async fn a_byte_too_many_is_not_done() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "2 steps were not played, the first is expect(\"abc\")")]
+#[should_panic(expected = "not played: [expect(\"abc\"), respond(\"d\")]")]
 async fn a_step_that_was_played_in_part_is_not_done() {
     let (connector, mut io) = bytes(Script::new().expect("abc").respond("d")).await;
     io.write_all(b"ab").await.unwrap();
@@ -95,7 +95,7 @@ async fn a_step_that_was_played_in_part_is_not_done() {
 }
 
 #[test]
-#[should_panic(expected = "1 scripts had no connection")]
+#[should_panic(expected = "scripts without a connection: 1")]
 fn a_script_without_a_connection_is_not_done() {
     ScriptedConnector::new([Script::new()]).assert_done();
 }
