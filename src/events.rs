@@ -75,6 +75,7 @@
 //!     }
 //! }
 //!
+//! # #[cfg(feature = "tokio")]
 //! let transport = tower_transport::Transport::builder().listener(Prints).build()?;
 //! # Ok::<(), tower_transport::Error>(())
 //! ```
