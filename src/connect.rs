@@ -4,11 +4,19 @@
 //! that wrap one, like TLS, map the bytes and add to the [`ConnectInfo`]; none of them needs to know the others.
 //! [`Connect`] and [`MakeConnection`] are aliases for such services: bounds to write, never traits to implement.
 
-use std::{error::Error as StdError, io};
+use std::{
+    error::Error as StdError,
+    io, mem,
+    task::{Context, Poll},
+};
 
 use tower_service::Service;
 
-use crate::{connection::Connection, error::BoxError, io::Io};
+use crate::{
+    connection::Connection,
+    error::{BoxError, Error},
+    io::Io,
+};
 
 pub use crate::connect_info::ConnectInfo;
 
@@ -116,14 +124,28 @@ impl<I: Io> Connected<I> {
     }
 }
 
+/// Asks whether what connects is ready, for a layer over it.
+pub(crate) fn poll_connector<T, S>(inner: &mut S, cx: &mut Context<'_>) -> Poll<Result<(), Error>>
+where
+    S: Service<T, Error: Into<BoxError>>,
+{
+    inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+}
+
+/// Takes the service that was polled, and leaves one that was not.
+pub(crate) fn take_polled<S: Clone>(inner: &mut S) -> S {
+    let clone = inner.clone();
+    mem::replace(inner, clone)
+}
+
 /// Whether another attempt may end better. A connector's error is any error, and those of others are taken to pass.
 pub(crate) fn is_temporary(error: &(dyn StdError + 'static)) -> bool {
-    let Some(ours) = error.downcast_ref::<crate::Error>() else { return true };
+    let Some(ours) = error.downcast_ref::<Error>() else { return true };
     !ours.is_builder() && !ours.is_denied() && (!ours.is_tls() || was_cut_off(ours))
 }
 
 /// Whether the peer went away in the middle. What TLS itself objects to comes as an [`io::Error`], too, of another kind.
-fn was_cut_off(error: &crate::Error) -> bool {
+fn was_cut_off(error: &Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     error.cause::<io::Error>().is_some_and(|cause| {
         matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
@@ -133,7 +155,7 @@ fn was_cut_off(error: &crate::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, Kind, ProxyFault};
+    use crate::error::{Kind, ProxyFault};
 
     /// A TLS error as rustls brings it: an I/O error, whatever it is about.
     fn tls(kind: io::ErrorKind) -> BoxError {

@@ -174,9 +174,8 @@ where
         if let Some(told) = &told {
             request.body_mut().tell(told.upload());
         }
-        let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
-        let request = request.map(|body| Watched::new(body, &self.line, is_held));
-        let (request, listening) = Listening::to(request, interim);
+        let (listening, gate) = interim.map(|interim| Listening::to(&mut request, interim)).unzip();
+        let request = request.map(|body| Watched::new(body, &self.line, gate.flatten()));
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
         if request.method() == Method::CONNECT {

@@ -48,7 +48,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    connect::{Connect, ConnectInfo, Connected},
+    connect::{Connect, ConnectInfo, Connected, poll_connector},
     error::{BoxError, Error, Kind, ProxyFault},
     events::{self, Step},
     http1::{self, Http1Config},
@@ -130,8 +130,7 @@ where
     type Future = Negotiating<B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let failed = |error: C::Error| Error::from_connector(error.into(), "connecting");
-        self.inner.poll_ready(cx).map_err(failed)
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Negotiating<B> {

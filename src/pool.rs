@@ -34,6 +34,7 @@
 
 use std::time::Duration;
 
+mod body;
 mod book;
 mod checkout;
 mod dial;
@@ -45,9 +46,9 @@ mod stats;
 mod told;
 mod want;
 
+pub use body::PoolBody;
 pub use checkout::Checkout;
 pub use layer::{Pool, PoolLayer};
-pub use lease::PoolBody;
 pub use shared::Key;
 pub use stats::{ConnectionState, ConnectionStats, Stats};
 

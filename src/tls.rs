@@ -37,7 +37,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    connect::{Connect, ConnectInfo, Connected},
+    connect::{Connect, ConnectInfo, Connected, poll_connector},
     error::Error,
     events::{self, Step},
     io::Io,
@@ -103,7 +103,7 @@ impl<C: Connect<Target>> Service<Target> for Tls<C> {
     type Future = Handshaking<C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(|e| Error::from_connector(e.into(), "connecting"))
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Handshaking<C::Io> {

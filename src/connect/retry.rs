@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    mem,
     task::{Context, Poll},
     time::Duration,
 };
@@ -10,7 +9,7 @@ use std::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Connect, Connected, Connecting, is_temporary};
+use super::{Connect, Connected, Connecting, is_temporary, poll_connector, take_polled};
 use crate::{
     error::{BoxError, Error},
     rt::Runtime,
@@ -83,12 +82,11 @@ impl<C: Connect<Target> + Clone + Send + 'static> Service<Target> for ConnectRet
     type Future = Connecting<C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let clone = self.inner.clone();
-        let ready = mem::replace(&mut self.inner, clone);
+        let ready = take_polled(&mut self.inner);
         let (retries, runtime) = (self.retries, self.runtime.clone());
         Connecting::new(async move {
             let connected = connect(ready, &target, retries, runtime).await;

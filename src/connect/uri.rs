@@ -12,7 +12,7 @@ use http::{Uri, uri::PathAndQuery};
 use hyper::rt::{Read, Write};
 use tower_service::Service;
 
-use super::{Connect, ConnectInfo, Connected, Connecting};
+use super::{Connect, ConnectInfo, Connected, Connecting, poll_connector};
 use crate::{
     error::{BoxError, Error},
     io::{Io, delegate_read, delegate_write},
@@ -107,7 +107,7 @@ where
     type Future = Connecting<S::Response>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
@@ -150,7 +150,7 @@ impl<C: Connect<Target>> Service<Uri> for UriService<C> {
     type Future = Connecting<C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {

@@ -1,25 +1,14 @@
 //! Brings 1xx from the task of the connection to the request, and lets go of a body that is held back.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
 
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tokio::sync::{
     mpsc::{UnboundedReceiver, unbounded_channel},
     oneshot,
 };
 
-use super::watched::Watched;
-use crate::{
-    error::{BoxError, Error},
-    interim::Interim,
-    rt::Runtime,
-};
+use crate::{interim::Interim, rt::Runtime};
 
 /// The request's end: it is told what came, and decides about the body.
 pub(super) struct Listening {
@@ -29,32 +18,19 @@ pub(super) struct Listening {
     gate: Option<oneshot::Sender<()>>,
 }
 
-pin_project! {
-    /// A body that may be held back until its gate is opened; if that is dropped, for ever.
-    pub(super) struct Held<B> {
-        #[pin]
-        body: Watched<B>,
-        gate: Option<oneshot::Receiver<()>>,
-    }
-}
+/// The body's end: it is opened when the body may be sent; if the other is dropped, never.
+pub(super) type Gate = oneshot::Receiver<()>;
 
 impl Listening {
-    /// Has what comes for this request brought here, if it wants to know.
-    pub(super) fn to<B>(
-        mut request: Request<Watched<B>>,
-        interim: Option<Box<Interim>>,
-    ) -> (Request<Held<B>>, Option<Self>) {
-        let Some(interim) = interim else {
-            return (request.map(|body| Held { body, gate: None }), None);
-        };
+    /// Has what comes for this request brought here. The gate is for its body, if that is to be held back.
+    pub(super) fn to<B>(request: &mut Request<B>, interim: Box<Interim>) -> (Self, Option<Gate>) {
         let (tell, heard) = unbounded_channel();
-        hyper::ext::on_informational(&mut request, move |answer| {
+        hyper::ext::on_informational(request, move |answer| {
             // An error says that nobody waits for the answer any more.
             let _ = tell.send(head(answer.status(), answer.headers()));
         });
         let (opener, gate) = interim.holds_body().then(oneshot::channel).unzip();
-        let request = request.map(|body| Held { body, gate });
-        (request, Some(Self { interim, heard, gate: opener }))
+        (Self { interim, heard, gate: opener }, gate)
     }
 
     /// Hears what has come. As long as there is no answer, the body may also have waited for long enough.
@@ -83,40 +59,4 @@ fn head(status: StatusCode, headers: &HeaderMap) -> Response<()> {
     *head.status_mut() = status;
     *head.headers_mut() = headers.clone();
     head
-}
-
-impl<B> Held<B> {
-    pub(super) fn into_inner(self) -> Watched<B> {
-        self.body
-    }
-}
-
-impl<B> Body for Held<B>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    type Data = B::Data;
-    type Error = Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
-        if let Some(gate) = this.gate {
-            match ready!(Pin::new(gate).poll(cx)) {
-                Ok(()) => *this.gate = None,
-                Err(_dropped) => return Poll::Pending,
-            }
-        }
-        this.body.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::client::conn::http1::SendRequest;
 
-use super::listening::Held;
+use super::watched::Watched;
 
 /// The one who sends requests on a connection.
 pub(super) struct Sender<B> {
@@ -25,14 +25,14 @@ struct Slot<B> {
 }
 
 enum State<B> {
-    Here(SendRequest<Held<B>>),
+    Here(SendRequest<Watched<B>>),
     /// Taken out for a moment, because it wakes others, and not under the lock.
     InUse,
     Ended,
 }
 
 impl<B> Sender<B> {
-    pub(super) fn new(sender: SendRequest<Held<B>>) -> (Self, TaskEnd<B>) {
+    pub(super) fn new(sender: SendRequest<Watched<B>>) -> (Self, TaskEnd<B>) {
         let slot = Arc::new(Slot { state: Mutex::new(State::Here(sender)) });
         (Self { slot: slot.clone() }, TaskEnd { slot })
     }
@@ -41,7 +41,7 @@ impl<B> Sender<B> {
     pub(super) fn lend<T, U>(
         &mut self,
         what: T,
-        using: impl FnOnce(&mut SendRequest<Held<B>>, T) -> U,
+        using: impl FnOnce(&mut SendRequest<Watched<B>>, T) -> U,
     ) -> Result<U, T> {
         let Some(mut sender) = self.slot.take() else { return Err(what) };
         let used = using(&mut sender, what);
@@ -79,7 +79,7 @@ impl<B> Slot<B> {
         drop(ended);
     }
 
-    fn take(&self) -> Option<SendRequest<Held<B>>> {
+    fn take(&self) -> Option<SendRequest<Watched<B>>> {
         let mut state = self.lock();
         match std::mem::replace(&mut *state, State::InUse) {
             State::Here(sender) => Some(sender),
@@ -91,7 +91,7 @@ impl<B> Slot<B> {
     }
 
     /// The sender again, if the task has ended meanwhile: whatever is left in the queue goes with it.
-    fn put_back(&self, sender: SendRequest<Held<B>>) -> Option<SendRequest<Held<B>>> {
+    fn put_back(&self, sender: SendRequest<Watched<B>>) -> Option<SendRequest<Watched<B>>> {
         match &mut *self.lock() {
             State::Ended => Some(sender),
             state => {

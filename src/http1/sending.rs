@@ -16,8 +16,9 @@ use super::{
     answer::{Answer, Asked, keep_alive_seconds},
     failure,
     line::{Line, Upload},
-    listening::{Held, Listening},
+    listening::Listening,
     outgoing::Before,
+    watched::Watched,
 };
 use crate::{
     connection::{Progress, SendError},
@@ -47,7 +48,7 @@ enum State<B> {
     Done,
 }
 
-type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Held<B>>>>;
+type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Watched<B>>>>;
 
 /// hyper's future has no name, hence the box.
 type HyperAnswer<B> = Pin<Box<dyn Future<Output = HyperResult<B>> + Send>>;
@@ -137,8 +138,8 @@ impl Exchange {
     }
 
     /// The connection was over before the request could be given to it.
-    pub(super) fn refused<B>(self, request: Request<Held<B>>) -> SendError<Request<B>> {
-        SendError::unsent(self.line.over(), self.before.restore(request.map(Held::into_inner)))
+    pub(super) fn refused<B>(self, request: Request<Watched<B>>) -> SendError<Request<B>> {
+        SendError::unsent(self.line.over(), self.before.restore(request))
     }
 
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
@@ -155,13 +156,15 @@ impl Exchange {
         self.patience.poll(awaited, moved, line.runtime(), cx)
     }
 
-    fn timed_out<B>(self, impatience: Impatience) -> SendError<Request<B>> {
+    fn timed_out<B>(mut self, impatience: Impatience) -> SendError<Request<B>> {
         let doing = match impatience.phase() {
             Phase::Write => "sending a request to",
             _ => "waiting for the answer of",
         };
         self.line.cut();
-        SendError::after(self.progress(), impatience.into_error(self.line.doing(doing)))
+        let error = impatience.into_error(self.line.doing(doing));
+        self.tell(|told| told.failed(&error));
+        SendError::after(self.progress(), error)
     }
 
     fn answered<B>(
@@ -224,15 +227,13 @@ impl Exchange {
         Error::new(Kind::Protocol, format!("{message}: {why}"))
     }
 
-    fn failed<B>(mut self, mut error: TrySendError<Request<Held<B>>>) -> SendError<Request<B>> {
+    fn failed<B>(mut self, mut error: TrySendError<Request<Watched<B>>>) -> SendError<Request<B>> {
         let unsent = error.take_message();
         let progress = if unsent.is_some() { Progress::Unsent } else { self.progress() };
         let error = self.describe(error.into_error(), progress);
         self.tell(|told| told.failed(&error));
         match unsent {
-            Some(request) => {
-                SendError::unsent(error, self.before.restore(request.map(Held::into_inner)))
-            }
+            Some(request) => SendError::unsent(error, self.before.restore(request)),
             None => SendError::after(progress, error),
         }
     }

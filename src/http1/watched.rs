@@ -1,26 +1,32 @@
 //! A body that shows how far it has come, while hyper sends it.
 
 use std::{
+    future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::line::{Line, Upload};
+use super::{
+    line::{Line, Upload},
+    listening::Gate,
+};
 use crate::{
     body::Measured,
     error::{BoxError, Error},
 };
 
 pin_project! {
-    /// The body of a request: its connection sees whether it is over, and whether it is the caller who is waited for.
+    /// The body of a request: its connection sees whether it is over, and whether it is the caller who is waited for. It
+    /// may be held back until its gate is opened.
     pub(super) struct Watched<B> {
         #[pin]
         body: Measured<B>,
         watch: Option<Watch>,
+        gate: Option<Gate>,
     }
 }
 
@@ -31,13 +37,13 @@ impl<B> Watched<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// It is under way from now on, unless it `is_held`: then from when hyper first asks for some of it.
-    pub(super) fn new(body: Measured<B>, line: &Arc<Line>, is_held: bool) -> Self {
+    /// It is under way from now on, or from when its gate is opened.
+    pub(super) fn new(body: Measured<B>, line: &Arc<Line>, gate: Option<Gate>) -> Self {
         let watch = (!body.is_end_stream()).then(|| Watch(line.clone()));
-        if watch.is_some() && !is_held {
+        if watch.is_some() && gate.is_none() {
             line.uploads(Upload::Going);
         }
-        Self { body, watch }
+        Self { body, watch, gate }
     }
 }
 
@@ -65,6 +71,12 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
         let mut this = self.project();
+        if let Some(gate) = this.gate {
+            match ready!(Pin::new(gate).poll(cx)) {
+                Ok(()) => *this.gate = None,
+                Err(_dropped) => return Poll::Pending,
+            }
+        }
         let frame = this.body.as_mut().poll_frame(cx);
         let is_last = !matches!(frame, Poll::Pending | Poll::Ready(Some(Ok(_))));
         if is_last || this.body.is_all_there() {

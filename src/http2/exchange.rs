@@ -304,6 +304,10 @@ where
             (0, true) => Progress::Sent,
             _ => Progress::Answered,
         };
-        SendError::after(progress, impatience.into_error(self.open.link().doing(doing)))
+        let error = impatience.into_error(self.open.link().doing(doing));
+        if let Some(told) = self.told.take() {
+            told.failed(&error);
+        }
+        SendError::after(progress, error)
     }
 }

@@ -15,8 +15,8 @@ use tower_service::Service;
 
 use super::{
     Limits,
+    body::PoolBody,
     checkout::Checkout,
-    lease::PoolBody,
     shared::{Key, KeyOf, Make, Settings, Shared},
     stats::Stats,
 };

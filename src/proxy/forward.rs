@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::hop::Hop;
 use crate::{
-    connect::{Connect, Connected, Connecting},
+    connect::{Connect, Connected, Connecting, poll_connector},
     error::Error,
     target::{Protocols, Proxy, Target},
 };
@@ -108,7 +108,7 @@ impl<C: Connect<Target>> Service<Target> for Forward<C> {
     type Future = Connecting<C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Connecting<C::Io> {

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::{
     body::Body,
-    connect::ConnectInfo,
+    connect::{ConnectInfo, poll_connector},
     connection::Connection,
     error::{BoxError, Error, ProxyFault},
     events::{self, Span, Step},
@@ -32,8 +32,12 @@ impl Hop {
     }
 
     /// Whether a connection leads to the proxy. One that ends before, at a proxy that forwards requests, would tell that
-    /// what is meant for this one, and its credentials.
+    /// what is meant for this one, and its credentials. One to an `https` proxy without TLS would tell them to everyone.
     pub(super) fn check(&self, info: &ConnectInfo) -> Result<(), Error> {
+        if self.target.origin.scheme().is_tls() && info.server_name().is_none() {
+            let text = format!("the way to the proxy {self} is not private: it needs TLS below it");
+            return Err(Error::builder(text));
+        }
         info.forwarder().map_or(Ok(()), |nearer| {
             let text = format!("{nearer} forwards requests, which is no way to the proxy {self}");
             Err(Error::builder(text))
@@ -86,8 +90,7 @@ where
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<M::Response, Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let failed = |error: M::Error| Error::from_connector(error.into(), "connecting to a proxy");
-        self.inner.poll_ready(cx).map_err(failed)
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, hop: Hop) -> Self::Future {

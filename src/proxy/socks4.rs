@@ -1,16 +1,15 @@
 //! SOCKS 4 and 4a: asks a proxy for a connection by address or by name.
 
-use std::{
-    mem,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::socks::{Asking, Destination};
 use crate::{
-    connect::{Connect, Connected, Connecting, Resolve, SystemResolver},
+    connect::{
+        Connect, Connected, Connecting, Resolve, SystemResolver, poll_connector, take_polled,
+    },
     error::Error,
     target::{Proxy, ProxyScheme, Target},
 };
@@ -131,12 +130,11 @@ where
     type Future = Connecting<C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let clone = self.inner.clone();
-        let ready = mem::replace(&mut self.inner, clone);
+        let ready = take_polled(&mut self.inner);
         let (asking, resolver) = (Asking::new(self.proxy.clone(), target), self.resolver.clone());
         Connecting::new(async move {
             let exchanges = exchanges(&asking, resolver).await?;

@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    connect::{Connect, Connected},
+    connect::{Connect, Connected, poll_connector},
     error::Error,
     target::{Target, TlsIdentity},
 };
@@ -86,7 +86,7 @@ impl<C: Connect<Target>> Service<Target> for Tls<C> {
     type Future = Handshaking<C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(|e| Error::from_connector(e.into(), "connecting"))
+        poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Handshaking<C::Io> {

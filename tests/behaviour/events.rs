@@ -296,6 +296,34 @@ async fn when_the_time_for_connecting_is_over_the_dial_fails() {
     assert_eq!(records.end("connect").elapsed(), Duration::from_secs(3));
 }
 
+/// What fails when a peer that has taken a request says nothing to it, over both versions.
+async fn silence(timeouts: Timeouts) -> [String; 2] {
+    let records = [Records::default(), Records::default()];
+    let silent = || first([Head, Hold]);
+    let http1 = Scene::memory_with(silent(), |builder| builder.listener(records[0].clone()));
+    let silent = first([open(), vec![Hold]].concat());
+    let http2 = Scene::memory_with(silent, |builder| {
+        builder.http2_prior_knowledge().listener(records[1].clone())
+    });
+    for scene in [http1, http2] {
+        let request = scene.transport.request("GET", scene.url("/")).timeouts(timeouts);
+        assert!(request.await.unwrap_err().is_timeout());
+    }
+    records.each_ref().map(failures)
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_peer_is_silent_for_too_long_its_answer_fails() {
+    let told = silence(Timeouts::default().read(Duration::from_secs(3))).await;
+    assert_eq!(told, ["!response.head !request", "!response.head !request"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_time_for_all_of_it_is_over_the_request_fails() {
+    let told = silence(Timeouts::none().total(Duration::from_secs(3))).await;
+    assert_eq!(told, ["!request", "!request"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_that_expires_is_told_of() {
     let records = Records::default();

@@ -180,7 +180,10 @@ async fn hop_of(proxy: &Proxy, target: Target) -> Result<Target, Error> {
         let (told, connector) = (told.clone(), connector.clone());
         async move {
             told.send(target.clone()).unwrap();
-            Ok::<Connected<MemoryIo>, Infallible>(connector.oneshot(target).await.unwrap())
+            let Connected { io, info } = connector.oneshot(target).await.unwrap();
+            // As a layer of TLS has it.
+            let info = info.with_tls(Some("TLSv1.3"), "proxy.example", Vec::new());
+            Ok::<Connected<MemoryIo>, Infallible>(Connected { io, info })
         }
     });
     ForwardLayer::new(proxy.clone()).layer(connector).oneshot(target).await?;

@@ -7,7 +7,7 @@ use tower::{Layer, ServiceExt};
 use tower_transport::{
     Error, RequestExt,
     connect::MemoryConnector,
-    proxy::TunnelLayer,
+    proxy::{ForwardLayer, TunnelLayer},
     target::{Protocols, Proxy, Target},
     transport::TransportBuilder,
 };
@@ -354,5 +354,25 @@ mod http2_proxy {
         assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{error:?}");
         get(&transport, "a.example").await;
         assert_eq!(proxy.opened(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_to_be_private_is_told_nothing_without_tls() {
+    let (connector, mut listener) = MemoryConnector::pair();
+    let proxy = tunneling("https://user:password@proxy.example");
+    let tunnel = TunnelLayer::new(proxy.clone()).layer(connector.clone());
+    let forward = ForwardLayer::new(proxy.tunnel_http(false)).layer(connector);
+    let target = || target("http://origin.example/");
+    let errors = [
+        tunnel.oneshot(target()).await.map(drop).unwrap_err(),
+        forward.oneshot(target()).await.map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is_builder() && format!("{error:?}").contains("not private"), "{error:?}");
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut heard = Vec::new();
+        peer.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"");
     }
 }
