@@ -65,6 +65,11 @@ pub trait Connection<Req>:
         false
     }
 
+    /// The next request finds a connection that was used before, or that was idle since it was made: what is known
+    /// about it may be out of date, so it is looked at once more before anything is written. A pool says so before such
+    /// a request. By default nothing is done.
+    fn reused(&mut self) {}
+
     /// What is known about the way to the peer.
     fn info(&self) -> Option<&ConnectInfo> {
         None

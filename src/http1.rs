@@ -102,6 +102,7 @@ pub struct Http1<B> {
     info: ConnectInfo,
     reading_limit: u64,
     timeouts: Timeouts,
+    /// It has served a request, or has rested, so the runtime's view of the socket may be out of date.
     used: bool,
 }
 
@@ -261,6 +262,10 @@ where
     fn cut(&self) -> Option<Cut> {
         let line = self.line.clone();
         Some(Cut::new(move || line.cut()))
+    }
+
+    fn reused(&mut self) {
+        self.used = true;
     }
 
     fn info(&self) -> Option<&ConnectInfo> {

@@ -179,6 +179,10 @@ where
         Some(self.link.cut())
     }
 
+    fn reused(&mut self) {
+        self.link.mark_used();
+    }
+
     fn info(&self) -> Option<&ConnectInfo> {
         Some(self.link.info())
     }

@@ -52,6 +52,11 @@ pub use layer::{Pool, PoolLayer};
 pub use shared::Key;
 pub use stats::{ConnectionState, ConnectionStats, Stats};
 
+/// On a request: it is told of the first dial that fails while it waits, also of one that it did not cause, because
+/// there is another way for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FailsFast;
+
 /// What the pool keeps to. The setters of [`PoolLayer`] say what each means.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {

@@ -104,6 +104,16 @@ impl Target {
         Ok(target)
     }
 
+    /// Whether a connection to it serves one request at a time, whatever the peer says: only HTTP/1.1 can be spoken.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        let (scheme, protocols) = (self.origin.scheme(), self.protocols);
+        match (protocols, scheme.is_tls()) {
+            (Protocols::Http1Only, _) => true,
+            (Protocols::Negotiated, false) => !self.route.may_share(scheme, protocols),
+            _ => false,
+        }
+    }
+
     /// Lets the request's own wishes go before what the transport was built with.
     pub(crate) fn read_extensions<B>(&mut self, request: &http::Request<B>) {
         let extensions = request.extensions();
@@ -129,10 +139,17 @@ impl Target {
 }
 
 impl Hash for Target {
-    /// Of what tells most targets apart, and only where it is not as nearly always; the rest is compared.
+    /// Hashes fields only where they differ from what nearly all targets have. Each field that a user may vary from
+    /// request to request is among them: equal hashes of many targets would make every look-up a search.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { origin, route, server_name, tls_identity, .. } = self;
+        let Self { origin, route, protocols, server_name, tls_identity, local_address } = self;
         origin.hash(state);
+        if *protocols != Protocols::Negotiated {
+            protocols.hash(state);
+        }
+        if let Some(address) = local_address {
+            address.hash(state);
+        }
         if !matches!(route, Route::Any | Route::Direct) {
             route.hash(state);
         }

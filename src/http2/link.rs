@@ -101,6 +101,11 @@ impl Link {
         }
     }
 
+    /// The connection has rested since it was made.
+    pub(super) fn mark_used(&self) {
+        self.is_used.store(true, Ordering::Release);
+    }
+
     /// Waits until the peer's SETTINGS have come, or the connection has ended.
     pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut settled = self.settled.clone();

@@ -30,6 +30,8 @@ pub(crate) struct Metered<I> {
     read_to_end: bool,
     discards: bool,
     tunnel_answer: TunnelAnswer,
+    /// Last, so that it is dropped after the stream.
+    _held_end: HeldEnd,
 }
 
 /// What is known about the bytes of one connection.
@@ -73,6 +75,7 @@ impl<I> Metered<I> {
             read_to_end: false,
             discards: false,
             tunnel_answer: TunnelAnswer::new(),
+            _held_end: HeldEnd(meter.clone()),
         };
         (metered, meter)
     }
@@ -192,9 +195,13 @@ impl Meter {
     }
 }
 
-impl<I> Drop for Metered<I> {
+/// Gives up what is held for a stream. It comes after the stream in the order in which fields are dropped: what is held
+/// is a place in a pool, which must not be free while its socket is open.
+struct HeldEnd(Arc<Meter>);
+
+impl Drop for HeldEnd {
     fn drop(&mut self) {
-        let held = std::mem::replace(&mut *self.meter.lock(), Held::Closed);
+        let held = std::mem::replace(&mut *self.0.lock(), Held::Closed);
         drop(held);
     }
 }

@@ -115,6 +115,10 @@ where
         either!(&self.version, it => it.may_refuse())
     }
 
+    fn reused(&mut self) {
+        either!(&mut self.version, it => it.reused());
+    }
+
     fn info(&self) -> Option<&ConnectInfo> {
         either!(&self.version, it => it.info())
     }

@@ -58,9 +58,10 @@ where
         if self.is_shared() || upper.is_some_and(|upper| upper > DRAIN_BYTES) {
             return;
         }
-        let pool = self.pool().clone();
+        let (pool, wanted) = (self.pool().clone(), self.finishing(upper.is_none()));
         pool.clone().runtime.spawn(async move {
-            if pool.runtime.within(Some(DRAIN_TIME), drain(rest)).await == Some(true) {
+            let drained = wanted.make_if_ready(drain(rest));
+            if pool.runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
                 Self::finish(*self);
             }
         });

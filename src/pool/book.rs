@@ -10,6 +10,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     hash::Hash,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,17 +26,27 @@ use crate::{
 };
 
 mod desk;
+mod drain;
+mod line;
 mod place;
 mod room;
 mod serve;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use desk::{Desk, Sharing};
-pub(crate) use words::{Checkout, Dial, Handle, Known, NoWait, Row, Ticket, Todo, Told, Use, Wish};
+pub(crate) use words::{
+    Ask, Checkout, Dial, Handle, Known, NoWait, Row, Ticket, Todo, Told, Use, Wish,
+};
 
+use desk::{Desk, Sharing};
+use line::{Line, Waiter};
 use place::{Place, State};
+use tally::Tally;
+
+/// Idle connections are looked through no more often than this, so that many that end one after the other cost little.
+const REAP_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many keys without a connection are remembered for the protocol they spoke.
 const REMEMBERED: usize = 1000;
@@ -43,18 +54,30 @@ const REMEMBERED: usize = 1000;
 /// Keys, places and those who wait for one, in the order of their coming.
 pub(crate) struct Book<K, C, W> {
     limits: Limits,
-    keys: HashMap<K, DeskId, RandomState>,
+    keys: HashMap<Arc<K>, DeskId, RandomState>,
     desks: HashMap<DeskId, Desk<K, W>, RandomState>,
     places: HashMap<PlaceId, Place<C>, RandomState>,
+    /// Places by what they count as.
+    tally: Tally,
     /// Who is idle, the longest first.
     idle: BTreeMap<Turn, PlaceId>,
-    /// Desks that lack a connection, by their first waiter on whom no dial counts.
+    /// Exclusive connections on which the rest of a dropped response is read.
+    finishing: BTreeSet<PlaceId>,
+    /// Shared connections that take requests, full ones too.
+    joinable: BTreeSet<PlaceId>,
+    /// Shared connections that finish what was begun, while that is waited for.
+    draining: BTreeSet<PlaceId>,
+    /// Desks that lack a connection, by their first waiter for which nothing is on its way.
     hungry: BTreeSet<(Turn, DeskId)>,
+    /// Those of them of whose own connections none will serve it.
+    barren: BTreeSet<(Turn, DeskId)>,
+    /// Desks with more dials than waiters.
+    surplus: BTreeSet<DeskId>,
     /// Desks without anyone, the longest forgotten first.
     empty: BTreeMap<Turn, DeskId>,
-    /// Places that will soon be free: their transport closes, or they only finish what was begun.
-    leaving: usize,
     waiting: usize,
+    /// Waiters for which nothing is on its way.
+    queued: usize,
     /// Numbers everything; nothing is numbered twice, so a late event can never mean another's place.
     turn: Turn,
     opened: u64,
@@ -74,11 +97,17 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             keys: HashMap::default(),
             desks: HashMap::default(),
             places: HashMap::default(),
+            tally: Tally::default(),
             idle: BTreeMap::new(),
+            finishing: BTreeSet::new(),
+            joinable: BTreeSet::new(),
+            draining: BTreeSet::new(),
             hungry: BTreeSet::new(),
+            barren: BTreeSet::new(),
+            surplus: BTreeSet::new(),
             empty: BTreeMap::new(),
-            leaving: 0,
             waiting: 0,
+            queued: 0,
             turn: 0,
             opened: 0,
             reap_at: None,
@@ -94,7 +123,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         todo: &mut Todo<K, C, W>,
     ) -> Option<Checkout<C>> {
         let desk = *self.keys.get(key)?;
-        let nobody_waits = self.desks.get(&desk)?.waiters.is_empty();
+        let nobody_waits = self.desks.get(&desk)?.line.is_empty();
         (nobody_waits && !self.closed).then(|| self.take(desk, now, todo)).flatten()
     }
 
@@ -104,25 +133,49 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// ever by a server that answers only so many on each connection.
     pub(crate) fn wait(
         &mut self,
-        key: &K,
+        key: Arc<K>,
         waiter: W,
-        again: Option<Turn>,
-        wish: impl Into<Wish>,
+        ask: Ask,
         now: Instant,
         todo: &mut Todo<K, C, W>,
-    ) -> Result<Ticket, NoWait> {
+    ) -> Result<Ticket, (NoWait, W)> {
+        let Ask { again, wish, is_exclusive } = ask;
         if self.closed {
-            return Err(NoWait::Closed);
+            todo.drop_wish(wish);
+            todo.keys.push(key);
+            return Err((NoWait::Closed, waiter));
         }
-        if self.waiting >= self.limits.waiters {
-            return Err(NoWait::QueueFull);
-        }
-        let desk = self.desk_of(key);
+        let desk = self.desk_of(key, is_exclusive, todo);
         let turn = again.unwrap_or_else(|| self.next_turn());
         self.waiting += 1;
-        self.desk(desk).waiters.insert(turn, (waiter, wish.into()));
+        let waiting = Waiter { waiter, wish, since: now, failed_dials: 0 };
+        self.desk(desk).line.insert(turn, waiting);
         self.settle(desk, now, todo);
-        Ok(Ticket { desk, turn })
+        let ticket = Ticket { desk, turn };
+        match again.is_none() && self.is_beyond_the_queue(ticket) {
+            true => self.refuse(ticket, now, todo),
+            false => Ok(ticket),
+        }
+    }
+
+    /// Whether a waiter for which nothing is on its way is one more than may wait. A place that is free soon is on its
+    /// way to someone.
+    fn is_beyond_the_queue(&self, ticket: Ticket) -> bool {
+        let is_uncovered = |desk: &Desk<K, W>| desk.line.is_uncovered(ticket.turn);
+        self.queued.saturating_sub(self.tally.leaving()) > self.limits.waiters
+            && self.desks.get(&ticket.desk).is_some_and(is_uncovered)
+    }
+
+    fn refuse(
+        &mut self,
+        ticket: Ticket,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Result<Ticket, (NoWait, W)> {
+        match self.leave(ticket, now, todo) {
+            Some(waiter) => Err((NoWait::QueueFull, waiter)),
+            None => Ok(ticket),
+        }
     }
 
     /// Leaves the line. The dial that was begun goes on, because it belongs to the book; unless the limits have it
@@ -133,7 +186,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Option<W> {
-        let (waiter, _) = self.desks.get_mut(&ticket.desk)?.waiters.remove(&ticket.turn)?;
+        let Waiter { waiter, wish, .. } = self.desks.get_mut(&ticket.desk)?.take(ticket.turn)?;
+        todo.drop_wish(wish);
         self.waiting -= 1;
         self.settle(ticket.desk, now, todo);
         Some(waiter)
@@ -159,16 +213,15 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         };
         self.place(place).known = known;
         self.opened += 1;
-        let lines = self.desk(desk);
         match connection {
             Handle::Exclusive(connection) => {
-                lines.sharing = Sharing::Exclusive;
+                self.desk(desk).sharing = Sharing::Exclusive;
                 self.pass_on(place, connection, None, now, todo);
             }
             Handle::Shared(connection) => {
-                lines.sharing = Sharing::Shared;
-                lines.shared.push(place);
+                self.desk(desk).sharing = Sharing::Shared;
                 self.place(place).state = State::Shared { connection, used: 0, idle: None };
+                self.file_shared(place);
                 self.serve(desk, now, todo);
                 self.rest_shared(place, now, todo);
             }
@@ -177,8 +230,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         Ok(())
     }
 
-    /// A dial has failed: those who are to be told are returned, the others wait for another dial. Of one that was
-    /// abandoned nobody is told.
+    /// A dial has failed: the waiters that are to be told are returned, the others wait for another dial. The failure of
+    /// an abandoned dial concerns nobody.
     pub(crate) fn dial_failed(
         &mut self,
         place: PlaceId,
@@ -189,26 +242,58 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let Some(entry) = self.places.get(&place).filter(|place| place.is_in_the_making()) else {
             return Vec::new();
         };
-        let (desk, was_wanted) = (entry.desk, entry.is_dialing());
+        let (desk, was_wanted, cause) = (entry.desk, entry.is_dialing(), entry.caused_by());
         self.remove(place, now, todo);
-        let waiters = match was_wanted {
-            true => self.desk(desk).give_up(told),
+        let given_up = match was_wanted {
+            true => self.desk(desk).give_up(told, cause),
             false => Vec::new(),
         };
-        self.waiting -= waiters.len();
+        self.waiting -= given_up.len();
         self.settle(desk, now, todo);
-        waiters
+        let waiters = given_up.into_iter().map(|Waiter { waiter, wish, .. }| {
+            todo.drop_wish(wish);
+            waiter
+        });
+        waiters.collect()
     }
 
     /// An exclusive connection is on its way back and counts as supply.
-    pub(crate) fn returning(&mut self, place: PlaceId) {
-        let Some(entry) = self.places.get_mut(&place) else { return };
-        if matches!(entry.state, State::Out) {
-            entry.state = State::Returning;
-            let desk = entry.desk;
-            self.desk(desk).returning += 1;
-            self.sort_hungry(desk);
+    pub(crate) fn returning(&mut self, place: PlaceId, now: Instant, todo: &mut Todo<K, C, W>) {
+        let is_out = |place: &Place<C>| matches!(place.state, State::Out | State::Finishing { .. });
+        let Some(desk) = self.places.get(&place).filter(|it| is_out(it)).map(|it| it.desk) else {
+            return;
+        };
+        self.finishing.remove(&place);
+        if let State::Finishing { want, .. } =
+            self.change(place, |place| std::mem::replace(&mut place.state, State::Returning))
+        {
+            todo.unwanted.push(want);
         }
+        self.settle(desk, now, todo);
+    }
+
+    /// The rest of a response that was dropped is read, so that its connection can serve again; not if someone waits who
+    /// could have its place, nor any longer when someone comes.
+    ///
+    /// A rest whose length is known comes soon enough for a waiter of the same key; another may be endless.
+    pub(crate) fn finishing(
+        &mut self,
+        place: PlaceId,
+        is_endless: bool,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Wanted {
+        let (want, wanted) = Want::new();
+        match self.places.get_mut(&place) {
+            Some(entry) if matches!(entry.state, State::Out) => {
+                entry.state = State::Finishing { want, is_endless };
+                let desk = entry.desk;
+                self.finishing.insert(place);
+                self.settle(desk, now, todo);
+            }
+            _ => todo.unwanted.push(want),
+        }
+        wanted
     }
 
     /// An exclusive connection is back, fit for the next request. The peer keeps it for `keep_alive`, if it said so.
@@ -220,7 +305,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) {
-        let Some(desk) = self.come_in(place) else {
+        let Some(desk) = self.come_in(place, todo) else {
             return todo.close.push(Handle::Exclusive(connection));
         };
         self.pass_on(place, connection, keep_alive, now, todo);
@@ -235,9 +320,9 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) {
-        let Some(desk) = self.come_in(place) else { return };
+        let Some(desk) = self.come_in(place, todo) else { return };
         if why == Closing::Upgraded {
-            self.place(place).state = State::Upgraded;
+            self.change(place, |place| place.state = State::Upgraded);
             self.blame(place, why);
         } else {
             self.mark_closing(place, why);
@@ -251,6 +336,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let State::Shared { used, .. } = &mut entry.state else { return };
         *used = used.saturating_sub(1);
         let desk = entry.desk;
+        self.file_shared(place);
         self.serve(desk, now, todo);
         self.rest_shared(place, now, todo);
         self.settle(desk, now, todo);
@@ -267,6 +353,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let Some(entry) = self.places.get_mut(&place) else { return };
         entry.streams = streams;
         let desk = entry.desk;
+        self.file_shared(place);
         self.settle(desk, now, todo);
     }
 
@@ -275,7 +362,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let Some(entry) = self.places.get(&place) else { return };
         let desk = entry.desk;
         if matches!(entry.state, State::Shared { .. }) {
-            self.drain(place, Closing::ByPeer, todo);
+            self.drain(place, Closing::ByPeer, now, todo);
         }
         self.settle(desk, now, todo);
     }
@@ -295,18 +382,20 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// A connection kept under this key died unseen, so the others that rested as long are not trusted either.
     pub(crate) fn distrust(&mut self, key: &K, now: Instant, todo: &mut Todo<K, C, W>) {
         let Some(&desk) = self.keys.get(key) else { return };
-        for place in self.desk(desk).idle.clone() {
+        let idle: Vec<PlaceId> = self.desk(desk).idle.values().copied().collect();
+        for place in idle {
             self.evict(place, Closing::Distrusted, todo);
         }
         self.settle(desk, now, todo);
     }
 
-    /// Closes what has rested too long, and says when to come again. An appointment `at` a time that is no longer the
-    /// next one is void.
+    /// Does what is due by time alone: closes what has rested too long, ends the waiting for drains. Says when to come
+    /// again. An appointment `at` a time that is no longer the next one is void.
     pub(crate) fn reap(&mut self, at: Instant, now: Instant, todo: &mut Todo<K, C, W>) {
         if self.reap_at != Some(at) {
             return;
         }
+        self.reap_at = None;
         let over = |place: &PlaceId| self.places.get(place).is_some_and(|p| p.is_over(now));
         let over: Vec<PlaceId> = self.idle.values().filter(|&place| over(place)).copied().collect();
         for place in over {
@@ -314,9 +403,23 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             self.evict(place, Closing::Expired, todo);
             self.settle(desk, now, todo);
         }
-        let next = self.idle.values().filter_map(|place| self.places.get(place)?.until()).min();
-        self.reap_at = next;
-        todo.reap_at = next;
+        self.end_drains(now, todo);
+        self.feed(now, todo);
+        self.take_back_drains(now, todo);
+        let idle = self.idle.values().filter_map(|place| self.places.get(place)?.until()).min();
+        let pause = self.limits.idle_timeout.map_or(REAP_PAUSE, |it| REAP_PAUSE.min(it / 16));
+        let idle = idle.map(|until| until.max(now + pause));
+        if let Some(next) = idle.into_iter().chain(self.next_drain_event(now)).min() {
+            self.call_at(next, todo);
+        }
+    }
+
+    /// Has [`reap`](Self::reap) called then, or before.
+    fn call_at(&mut self, at: Instant, todo: &mut Todo<K, C, W>) {
+        if self.reap_at.is_none_or(|sooner| at < sooner) {
+            self.reap_at = Some(at);
+            todo.reap_at = Some(at);
+        }
     }
 
     /// Nobody will come at this time.
@@ -328,13 +431,20 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     pub(crate) fn close(&mut self, todo: &mut Todo<K, C, W>) {
         self.closed = true;
         for desk in self.desks.values_mut() {
-            let waiters = std::mem::take(&mut desk.waiters);
-            todo.turn_away.extend(waiters.into_values().map(|(waiter, _)| waiter));
+            let line = std::mem::replace(&mut desk.line, Line::new());
+            (desk.hungry_at, desk.queued) = (None, 0);
+            for Waiter { waiter, wish, .. } in line.into_waiters() {
+                todo.drop_wish(wish);
+                todo.turn_away.push(waiter);
+            }
         }
-        self.waiting = 0;
+        (self.waiting, self.queued) = (0, 0);
         self.hungry.clear();
+        self.barren.clear();
         let idle: Vec<PlaceId> = self.idle.values().copied().collect();
         idle.into_iter().for_each(|place| self.evict(place, Closing::PoolClosed, todo));
+        let finishing = std::mem::take(&mut self.finishing);
+        finishing.into_iter().for_each(|place| self.stop_finishing(place, todo));
         let dialing = self.places.iter().filter(|(_, place)| place.is_dialing());
         let dialing: Vec<PlaceId> = dialing.map(|(&id, _)| id).collect();
         dialing.into_iter().for_each(|place| self.abandon(place, todo));

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     body::PoolBody,
-    shared::{Key, Shared},
+    shared::{Key, Shared, name_of},
 };
 use crate::{connection::Connection, error::Error};
 
@@ -92,7 +92,7 @@ where
     K: Key,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.trip.as_ref().ok().map(|trip| trip.key.to_string());
+        let key = self.trip.as_ref().ok().map(|trip| name_of(&trip.key));
         f.debug_struct("Checkout").field("key", &key).finish_non_exhaustive()
     }
 }

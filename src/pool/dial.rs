@@ -9,7 +9,7 @@ use http::Request;
 
 use super::{
     book::{Dial, PlaceId, Told, Wish},
-    shared::{Key, Shared},
+    shared::{Key, Shared, name_of},
 };
 use crate::{
     connect::ConnectInfo,
@@ -86,7 +86,7 @@ impl<K> Drop for Serving<'_, K> {
 pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
     place: PlaceId,
-    key: K,
+    key: Arc<K>,
     told: Span,
     is_over: bool,
 }
@@ -94,14 +94,14 @@ pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     /// Begins to dial.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<K>) {
-        let Dial { place, key, wish: Wish { limit, scope }, wanted } = permit;
+        let Dial { place, key, wish: Wish { limit, scope, .. }, wanted } = permit;
         let scope = scope.map(|scope| scope.apart().on(pool.connection_id(place)));
-        let target = || Step::Connect { target: key.to_string(), version: None };
+        let target = || Step::Connect { target: name_of(&*key), version: None };
         let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
         let dialing = Self { pool: Arc::downgrade(pool), place, key, told, is_over: false };
         let (runtime, make) = (pool.runtime.clone(), pool.make.clone());
         pool.runtime.spawn(async move {
-            let making = async { make(dialing.key.clone()).await };
+            let making = async { make(K::clone(&dialing.key)).await };
             let making = events::within(dialing.told.scope(), making);
             match (runtime.within(limit, wanted.make(making)).await, limit) {
                 (Some(Some(Ok(connection))), _) => dialing.succeed(connection),
@@ -120,7 +120,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     }
 
     fn doing(&self) -> String {
-        format!("connecting to {}", self.key)
+        format!("connecting to {}", name_of(&*self.key))
     }
 
     fn succeed(mut self, connection: C) {

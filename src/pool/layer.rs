@@ -40,6 +40,7 @@ pub struct PoolLayer<B, K = Target> {
     audience: Audience,
     runtime: Option<Runtime>,
     key: KeyOf<B, K>,
+    is_exclusive: fn(&K) -> bool,
     replay: fn(&B) -> Option<B>,
     request: PhantomData<fn(B)>,
 }
@@ -47,7 +48,7 @@ pub struct PoolLayer<B, K = Target> {
 impl<B: 'static> PoolLayer<B> {
     /// Keeps connections by the [`Target`] of a request: its URI and the extensions that are part of it.
     pub fn new() -> Self {
-        Self::keyed(Target::of)
+        Self::keyed(Target::of).exclusive(Target::is_exclusive)
     }
 }
 
@@ -67,6 +68,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
             audience: Audience::default(),
             runtime: None,
             key: Arc::new(key),
+            is_exclusive: |_| false,
             replay: body::replay,
             request: PhantomData,
         }
@@ -113,8 +115,11 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// How many requests may wait for a connection, those for whom one is being made among them; one more fails at
-    /// once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
+    /// How many requests may wait while every connection that may be open is in use or being made for another; one
+    /// more fails at once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
+    ///
+    /// A request for which a connection is being made or is coming back does not count. So zero means that requests never
+    /// wait for others: each has a connection at once, or one that is dialed for it, or fails.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.limits.waiters = waiters;
         self
@@ -138,6 +143,17 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// To drop a request that waits cancels its dial in the task in which that runs, shortly afterwards.
     pub fn abandon_dials(mut self, abandon: bool) -> Self {
         self.limits.abandon_dials = abandon;
+        self
+    }
+
+    /// Says for which keys a connection is certain to serve one request at a time, so that the first requests dial in
+    /// parallel. For other keys one dial serves all requests until it is known what it brings, because a connection
+    /// that can be shared makes the others needless.
+    ///
+    /// By default that is nowhere certain for keys of your own. For [`Target`]s it is certain where only HTTP/1.1 can be
+    /// spoken: `http` without prior knowledge of HTTP/2, and [`Protocols::Http1Only`](crate::target::Protocols::Http1Only).
+    pub fn exclusive(mut self, is_exclusive: fn(&K) -> bool) -> Self {
+        self.is_exclusive = is_exclusive;
         self
     }
 
@@ -195,6 +211,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
             audience: self.audience.clone(),
             runtime: self.runtime.clone(),
             key: Arc::new(key),
+            is_exclusive: |_| false,
             replay: self.replay,
             request: PhantomData,
         }
@@ -216,6 +233,7 @@ impl<B, K> Clone for PoolLayer<B, K> {
             audience: self.audience.clone(),
             runtime: self.runtime.clone(),
             key: self.key.clone(),
+            is_exclusive: self.is_exclusive,
             replay: self.replay,
             request: PhantomData,
         }
@@ -244,6 +262,7 @@ where
             audience: self.audience.clone(),
             runtime: self.runtime.clone().unwrap_or_default(),
             key: self.key.clone(),
+            is_exclusive: self.is_exclusive,
             replay: self.replay,
         };
         Pool { shared: Shared::new(settings, erase(make)) }

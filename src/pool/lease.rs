@@ -11,6 +11,7 @@ use http::Request;
 use super::{
     book::{Handle, PlaceId, Turn},
     shared::{Kept, Key, Shared},
+    want::Wanted,
 };
 use crate::{
     connect::ConnectInfo,
@@ -27,10 +28,20 @@ pub(super) struct Lease<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Arc<Shared<C, B, K>>,
     place: PlaceId,
     held: Option<Held<C>>,
-    served: u64,
-    turn: Turn,
+    used: Use,
     /// A request was sent on it, so it is fit for another only when its answer has come to its end.
     begun: bool,
+}
+
+/// What the pool knows of a connection's use.
+#[derive(Clone, Copy)]
+pub(super) struct Use {
+    /// How many requests it has been given, with this one.
+    pub(super) served: u64,
+    /// It was used before or has rested since it was made.
+    pub(super) reused: bool,
+    /// When it was handed out, in the order of the line.
+    pub(super) turn: Turn,
 }
 
 pub(super) enum Held<C> {
@@ -62,10 +73,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         pool: Arc<Shared<C, B, K>>,
         place: PlaceId,
         held: Held<C>,
-        served: u64,
-        turn: Turn,
+        used: Use,
     ) -> Self {
-        Self { pool, place, held: Some(held), served, turn, begun: false }
+        Self { pool, place, held: Some(held), used, begun: false }
     }
 
     /// Makes it one that requests can be sent on; `None` if its connection was closed since the book gave it out.
@@ -110,18 +120,28 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.pool.connection_id(self.place)
     }
 
+    /// The rest of its answer is read in the background now, for as long as that is wanted.
+    pub(super) fn finishing(&self, is_endless: bool) -> Wanted {
+        self.pool.finishing(self.place, is_endless)
+    }
+
     pub(super) fn pool(&self) -> &Arc<Shared<C, B, K>> {
         &self.pool
     }
 
     /// How many requests the connection has been given, with this one.
     pub(super) fn served(&self) -> u64 {
-        self.served
+        self.used.served
+    }
+
+    /// Whether the connection was used before or has rested since it was made.
+    pub(super) fn was_used(&self) -> bool {
+        self.used.reused
     }
 
     /// When it was handed out, in the order of the line.
     pub(super) fn turn(&self) -> Turn {
-        self.turn
+        self.used.turn
     }
 
     pub(super) fn is_shared(&self) -> bool {
@@ -130,7 +150,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
 
     /// Whether a failure may be the doing of what came before, or of others.
     pub(super) fn is_reused(&self) -> bool {
-        self.served > 1 || self.is_shared()
+        self.was_used() || self.is_shared()
     }
 
     /// Waits until the connection takes a request, or says that it will not.
@@ -154,7 +174,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     /// The connection, of which a request is now about to be written.
     pub(super) fn begin(&mut self) -> Option<&mut C> {
         self.begun = true;
-        self.connection()
+        let was_used = self.was_used();
+        let connection = self.connection()?;
+        if was_used {
+            connection.reused();
+        }
+        Some(connection)
     }
 
     /// The connection had better not be given requests: a shared one until it says otherwise.

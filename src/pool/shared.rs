@@ -5,6 +5,7 @@ use std::{
     future::Future,
     hash::Hash,
     marker::PhantomData,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -18,9 +19,10 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Limits,
-    book::{Book, Checkout, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
+    book::{Ask, Book, Checkout, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
     dial::{Dialing, Dials},
-    lease::Lease,
+    lease::{Lease, Use},
+    want::Wanted,
 };
 use crate::{
     connect::ConnectInfo,
@@ -43,6 +45,7 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) audience: Audience,
     pub(super) runtime: Runtime,
     pub(super) key: KeyOf<B, K>,
+    is_exclusive: fn(&K) -> bool,
     pub(super) replay: fn(&B) -> Option<B>,
     pub(super) make: Make<C, K>,
     /// Its own, once in a process.
@@ -73,6 +76,7 @@ pub(super) struct Settings<B, K> {
     pub(super) audience: Audience,
     pub(super) runtime: Runtime,
     pub(super) key: KeyOf<B, K>,
+    pub(super) is_exclusive: fn(&K) -> bool,
     pub(super) replay: fn(&B) -> Option<B>,
 }
 
@@ -83,7 +87,7 @@ where
     K: Key,
 {
     pub(super) fn new(settings: Settings<B, K>, make: Make<C, K>) -> Arc<Self> {
-        let Settings { limits, timeouts, audience, runtime, key, replay } = settings;
+        let Settings { limits, timeouts, audience, runtime, key, is_exclusive, replay } = settings;
         Arc::new_cyclic(|me| Self {
             book: Mutex::new(Book::new(limits.clone())),
             limits,
@@ -91,6 +95,7 @@ where
             audience,
             runtime,
             key,
+            is_exclusive,
             replay,
             make,
             number: next_number(),
@@ -121,13 +126,19 @@ where
     ) -> Result<Waiting<C, B, K>, Error> {
         use super::book::NoWait;
         let (waiter, served) = oneshot::channel();
-        let place = self.event(|book, now, todo| book.wait(key, waiter, again, wish, now, todo));
+        // A key is a user's type: it is cloned and asked before the lock is taken.
+        let ask = Ask { again, wish, is_exclusive: (self.is_exclusive)(key) };
+        let kept = Arc::new(key.clone());
+        let place = self.event(|book, now, todo| book.wait(kept, waiter, ask, now, todo));
         match place {
             Ok(ticket) => Ok(Waiting { served, _place: InLine { pool: self.clone(), ticket } }),
-            Err(NoWait::Closed) => Err(closed()),
-            Err(NoWait::QueueFull) => {
-                let waiters = self.limits.waiters;
-                let text = format!("{waiters} requests wait already, one more is for {key}");
+            Err((NoWait::Closed, _)) => Err(closed()),
+            Err((NoWait::QueueFull, _)) => {
+                let (waiters, key) = (self.limits.waiters, name_of(key));
+                let text = format!(
+                    "waiting for a connection to {key}: every connection is in use, and \
+                     max_waiters lets {waiters} requests wait"
+                );
                 Err(Error::new(Kind::QueueFull, text))
             }
         }
@@ -139,7 +150,12 @@ where
     }
 
     pub(super) fn returning(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, _, _| book.returning(place));
+        self.event(|book, now, todo| book.returning(place, now, todo));
+    }
+
+    /// The rest of a dropped response is read, until the pool says that the connection's place is wanted.
+    pub(super) fn finishing(self: &Arc<Self>, place: PlaceId, is_endless: bool) -> Wanted {
+        self.event(|book, now, todo| book.finishing(place, is_endless, now, todo))
     }
 
     pub(super) fn give_back(self: &Arc<Self>, place: PlaceId, kept: Kept<C>) {
@@ -213,9 +229,10 @@ where
 
     /// What is somebody else's, and so may panic, comes last: what is left then undoes itself.
     fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>) {
-        let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at, notes } = todo;
+        let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at, notes, keys, wishes } =
+            todo;
         self.tell(notes.unwrap_or_default());
-        let gone = (close, forget, unwanted);
+        let gone = (close, forget, unwanted, keys, wishes);
         let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, self.hold(checkout)));
         let serve: Vec<_> = serve.collect();
         for waiter in turn_away {
@@ -241,8 +258,8 @@ where
     }
 
     fn hold(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Lease<C, B, K> {
-        let Checkout { place, handle, served, turn } = checkout;
-        Lease::new(self.clone(), place, handle.into(), served, turn)
+        let Checkout { place, handle, served, reused, turn } = checkout;
+        Lease::new(self.clone(), place, handle.into(), Use { served, reused, turn })
     }
 
     pub(super) fn dialed(self: &Arc<Self>, place: PlaceId, mut connection: C) -> Result<(), Error> {
@@ -370,6 +387,12 @@ fn less_a_margin(keep_alive: Duration) -> Duration {
 fn next_number() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The name of a key in texts. A `Display` that panics must not: some of these texts are made while a panic is under way.
+pub(super) fn name_of<K: fmt::Display + ?Sized>(key: &K) -> String {
+    let name = std::panic::catch_unwind(AssertUnwindSafe(|| key.to_string()));
+    name.unwrap_or_else(|_| "a key that cannot be displayed".to_owned())
 }
 
 pub(super) fn closed() -> Error {

@@ -10,7 +10,7 @@ use http::{Request, Version};
 
 use super::{
     book::{Row, Use},
-    shared::{Key, Shared},
+    shared::{Key, Shared, name_of},
 };
 use crate::connection::Connection;
 
@@ -97,7 +97,7 @@ impl Stats {
 impl ConnectionStats {
     fn of<K: fmt::Display>(row: &Row<K>, now: Instant) -> Self {
         Self {
-            key: row.key.to_string(),
+            key: name_of(&*row.key),
             protocol: row.protocol,
             state: row.state.into(),
             served: row.served,

@@ -1,4 +1,4 @@
-//! Whether a connection that is being made is still wanted: the book holds the want, the dial watches it.
+//! Whether something that runs in the background is still wanted: the book holds the want, the task watches it.
 
 use std::{
     convert::Infallible,
@@ -9,12 +9,12 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// The book wants this dial, until this is dropped.
+/// The book wants this dial, or this rest of a response, until this is dropped.
 pub(super) struct Want {
     _held: oneshot::Sender<Infallible>,
 }
 
-/// What a dial knows of its being wanted.
+/// What the task knows of its being wanted.
 pub(super) struct Wanted {
     want: oneshot::Receiver<Infallible>,
 }
@@ -33,6 +33,16 @@ impl Wanted {
         poll_fn(|cx| match Pin::new(&mut self.want).poll(cx) {
             Poll::Ready(_dropped) => Poll::Ready(None),
             Poll::Pending => making.as_mut().poll(cx).map(Some),
+        })
+        .await
+    }
+
+    /// The same, but what is ready when it is asked is taken even if nobody wants it.
+    pub(super) async fn make_if_ready<C>(mut self, making: impl Future<Output = C>) -> Option<C> {
+        let mut making = pin!(making);
+        poll_fn(|cx| match making.as_mut().poll(cx) {
+            Poll::Ready(made) => Poll::Ready(Some(made)),
+            Poll::Pending => Pin::new(&mut self.want).poll(cx).map(|_dropped| None),
         })
         .await
     }

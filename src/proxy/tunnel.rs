@@ -143,7 +143,7 @@ impl Settings {
     /// As a pool of requests is kept, but for its limits: a tunnel belongs to a connection that is counted there.
     pub(super) fn like(pool: &PoolLayer<Body>) -> Self {
         let pool = pool.without_limits(hop_of).timeouts(Timeouts::none()).abandon_dials(true);
-        let pool = pool.timings(false);
+        let pool = pool.timings(false).exclusive(|hop| hop.target.is_exclusive());
         Self { pool, negotiate: NegotiateLayer::new(), runtime: Runtime::default() }
     }
 

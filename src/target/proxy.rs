@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
-    hash::{Hash, Hasher},
+    hash::{BuildHasher, Hash, Hasher},
     str::FromStr,
     sync::Arc,
 };
 
+use foldhash::fast::FixedState;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Origin, Protocols, Scheme, ServerName, Target, TlsIdentity};
@@ -258,6 +259,15 @@ impl Proxy {
         self.settings.protocols
     }
 
+    /// Whether HTTP/2 may be spoken with it: if it is set, or may be agreed on by ALPN.
+    pub(super) fn may_speak_http2(&self) -> bool {
+        match self.settings.protocols {
+            Protocols::Http1Only => false,
+            Protocols::Negotiated => self.settings.scheme == ProxyScheme::Https,
+            Protocols::Http2Only | Protocols::Http2PriorKnowledge => true,
+        }
+    }
+
     /// Whether a request of this scheme, in these versions of HTTP, is forwarded by it rather than sent through a tunnel.
     pub(crate) fn forwards(&self, scheme: Scheme, protocols: Protocols) -> bool {
         self.settings.scheme.is_http()
@@ -302,10 +312,26 @@ impl PartialEq for Proxy {
 impl Eq for Proxy {}
 
 impl Hash for Proxy {
-    /// Of what tells most proxies apart; the rest is compared.
+    /// Hashes everything that is compared, because users vary any of it from request to request.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Settings { scheme, origin, authenticator, .. } = &*self.settings;
-        (scheme, origin, authenticator).hash(state);
+        // Taken apart without `..`, so that a new field cannot be forgotten.
+        let Settings {
+            scheme,
+            origin,
+            authenticator,
+            headers,
+            connect_headers,
+            tls_identity,
+            server_name,
+            protocols,
+            tunnels_http,
+        } = &*self.settings;
+        (scheme, origin, authenticator, tls_identity, server_name).hash(state);
+        (protocols, tunnels_http).hash(state);
+        connect_headers.as_ref().map(|hook| Arc::as_ptr(hook).cast::<()>()).hash(state);
+        // Their order makes no difference.
+        let pairs = headers.iter().map(|pair| FixedState::default().hash_one(pair));
+        pairs.fold(0, u64::wrapping_add).hash(state);
     }
 }
 

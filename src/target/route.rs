@@ -63,6 +63,17 @@ impl Route {
         }
     }
 
+    /// Whether requests of this kind may be forwarded to a proxy that speaks HTTP/2, so that they share a connection.
+    pub(super) fn may_share(&self, scheme: Scheme, protocols: Protocols) -> bool {
+        match self {
+            Self::Any | Self::Direct | Self::Unix(_) => false,
+            Self::Proxies(proxies) => proxies
+                .last()
+                .is_some_and(|proxy| proxy.forwards(scheme, protocols) && proxy.may_speak_http2()),
+            Self::FirstOf(routes) => routes.iter().any(|route| route.may_share(scheme, protocols)),
+        }
+    }
+
     fn alternatives(self) -> Vec<Self> {
         match self {
             Self::FirstOf(routes) => routes.iter().cloned().flat_map(Self::alternatives).collect(),

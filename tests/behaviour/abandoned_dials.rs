@@ -39,6 +39,11 @@ impl Silence {
         Self::over(PoolLayer::new().abandon_dials(true))
     }
 
+    /// One that does not know that HTTP/1.1 serves one request at a time, so that one dial is for all.
+    fn perhaps_shared() -> Self {
+        Self::over(PoolLayer::new().abandon_dials(true).exclusive(|_| false))
+    }
+
     fn over(layer: PoolLayer<Body>) -> Self {
         let (connector, listener) = MemoryConnector::pair();
         let gate = Arc::new(Semaphore::new(0));
@@ -118,7 +123,7 @@ async fn the_only_one_who_waits_takes_the_dial_along() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_who_waits_keeps_the_dial() {
-    let mut silence = Silence::abandoning();
+    let mut silence = Silence::perhaps_shared();
     let (first, second) = (silence.get(A), silence.get(A));
     let (mut dialed, _) = silence.dial().await;
     drop_it(first).await;
@@ -131,7 +136,7 @@ async fn a_second_who_waits_keeps_the_dial() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_of_several_takes_the_dial_along() {
-    let mut silence = Silence::abandoning();
+    let mut silence = Silence::perhaps_shared();
     let requests = [silence.get(A), silence.get(A), silence.get(A)];
     let (mut dialed, _) = silence.dial().await;
     for request in requests {

@@ -11,7 +11,11 @@ use std::{
 use futures_util::future::join_all;
 use tower::service_fn;
 use tower_transport::{
-    Error, RequestExt, connect::MemoryConnector, error::Phase, options::Timeouts, target::Target,
+    Error, RequestExt,
+    connect::MemoryConnector,
+    error::Phase,
+    options::Timeouts,
+    target::{Protocols, Target},
 };
 
 use crate::support::{
@@ -87,17 +91,19 @@ async fn a_dial_outlives_the_request_that_caused_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_attempt_is_told_to_all_who_counted_on_it() {
+async fn a_failed_dial_of_a_connection_for_many_is_told_after_one_more() {
     let (connector, _listener) = MemoryConnector::pair();
     let dials = Arc::new(AtomicUsize::new(0));
     let transport = slowly(connector, 1, dials.clone(), true).build().unwrap();
-    let requests = (0..20).map(|_| transport.request("GET", "http://a.example/").into_future());
+    let get =
+        |_| transport.request("GET", "http://a.example/").extension(Protocols::Http2PriorKnowledge);
+    let requests = (0..20).map(get).map(IntoFuture::into_future);
     for answer in join_all(requests).await {
         let error: Error = answer.unwrap_err();
         assert!(error.is_connect() && !error.was_sent());
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "out of order");
     }
-    assert_eq!(dials.load(Ordering::SeqCst), 1);
+    assert_eq!(dials.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DeskId, Known, Turn, Use, Want};
+use super::{DeskId, Known, Turn, Use, Want, drain::Drain, tally::Role};
 use crate::events::{Closing, Noted};
 
 /// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
@@ -15,12 +15,20 @@ pub(super) struct Place<C> {
     pub(super) desk: DeskId,
     pub(super) state: State<C>,
     pub(super) served: u64,
+    /// It has been idle since it was made, so what is known about it may be out of date.
+    pub(super) rested: bool,
     pub(super) opened_at: Instant,
     pub(super) known: Known,
     /// How many requests may be on it at once; `None` while it takes no new ones.
     pub(super) streams: Option<usize>,
-    /// It takes no more requests and is counted among those that will soon be free.
-    pub(super) leaving: bool,
+    /// How a shared connection is listed at its desk.
+    pub(super) listed: Option<Standing>,
+    /// A shared connection that takes no more requests, but has some to finish.
+    pub(super) drain: Option<Drain>,
+    /// How often it was drained to make room, and did not come to an end in time.
+    pub(super) failed_drains: u32,
+    /// It is not drained to make room again before this.
+    pub(super) drain_after: Option<Instant>,
     /// Its transport was closed before its dial had reported.
     pub(super) transport_closed: bool,
     /// Its dial has brought a connection.
@@ -31,14 +39,21 @@ pub(super) struct Place<C> {
 
 pub(super) enum State<C> {
     Dialing {
-        /// The waiter for whom nothing else was on its way.
-        caused_by: Turn,
+        /// The waiter for which nothing else was on its way.
+        caused_by: Option<Turn>,
         want: Want,
     },
     /// A dial that nobody waits for any more, until it has let go of what it had begun.
     Abandoned,
     /// With a request.
     Out,
+    /// The rest of a response that its caller dropped is read, until the want is dropped.
+    Finishing {
+        want: Want,
+        is_endless: bool,
+    },
+    /// That rest is not read to its end, and the connection is about to be discarded.
+    Unfinished,
     /// Its request is over, its protocol not yet ready again.
     Returning,
     Idle {
@@ -60,19 +75,53 @@ pub(super) struct Idle {
     pub(super) until: Option<Instant>,
 }
 
+/// What can be had of a shared connection that is not draining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A stream is free.
+    Free,
+    Full,
+    /// The peer allows nothing at all for now: another connection would not be allowed more.
+    Forbidden,
+    /// Nobody uses it, and nobody may for now.
+    Useless,
+}
+
 impl<C> Place<C> {
-    pub(super) fn dialing(desk: DeskId, caused_by: Turn, want: Want, now: Instant) -> Self {
+    pub(super) fn dialing(desk: DeskId, caused_by: Option<Turn>, want: Want, now: Instant) -> Self {
         Self {
             desk,
             state: State::Dialing { caused_by, want },
             served: 0,
+            rested: false,
             opened_at: now,
             known: Known::default(),
             streams: Some(STREAMS_UNSAID),
-            leaving: false,
+            listed: None,
+            drain: None,
+            failed_drains: 0,
+            drain_after: None,
             transport_closed: false,
             was_open: false,
             why: None,
+        }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        match &self.state {
+            State::Dialing { .. } => Role::Dialing,
+            State::Out | State::Finishing { .. } | State::Idle { .. } => Role::Serving,
+            State::Returning => Role::Returning,
+            State::Shared { .. } | State::Closing => match (&self.drain, &self.state) {
+                (Some(drain), _) if drain.is_passed_on => Role::PassedOn,
+                (Some(drain), State::Closing) if !drain.makes_room => Role::Drained,
+                (_, State::Closing) => Role::Closing,
+                (Some(drain), _) if drain.makes_room => Role::Yielding,
+                (Some(_), _) => Role::Draining,
+                (None, _) => Role::Serving,
+            },
+            State::Upgraded => Role::Upgraded,
+            State::Abandoned | State::Unfinished => Role::Closing,
         }
     }
 
@@ -83,6 +132,13 @@ impl<C> Place<C> {
     /// Whether there is a dial, wanted or not, that has yet to report.
     pub(super) fn is_in_the_making(&self) -> bool {
         matches!(self.state, State::Dialing { .. } | State::Abandoned)
+    }
+
+    pub(super) fn caused_by(&self) -> Option<Turn> {
+        match self.state {
+            State::Dialing { caused_by, .. } => caused_by,
+            _ => None,
+        }
     }
 
     /// Whether it can take a request as soon as it is connected.
@@ -110,25 +166,24 @@ impl<C> Place<C> {
     /// Whether it is too old, or has served too many, for another request.
     pub(super) fn is_retired(&self, now: Instant, max_requests: Option<u64>) -> bool {
         let is_old = self.known.retire_at.is_some_and(|at| at <= now);
-        // Whoever it was made for is served, or there would be no end of making.
+        // The waiter that it was made for is served in any case, or there would be no end of making.
         self.served > 0 && (is_old || max_requests.is_some_and(|n| self.served >= n))
     }
 
-    pub(super) fn has_free_stream(&self) -> bool {
-        match (&self.state, self.streams) {
-            (State::Shared { used, .. }, Some(streams)) => !self.leaving && *used < streams,
-            _ => false,
-        }
+    /// How a shared connection stands; `None` for others and for one that is draining.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        let (State::Shared { used, .. }, None) = (&self.state, &self.drain) else { return None };
+        Some(match (self.streams, *used) {
+            (Some(0), 0) => Standing::Forbidden,
+            (None, 0) => Standing::Useless,
+            (Some(streams), used) if used < streams => Standing::Free,
+            _ => Standing::Full,
+        })
     }
 
-    /// Whether the peer allows nothing at all for now: another connection would not be allowed more.
-    pub(super) fn is_forbidden(&self) -> bool {
-        matches!(self.state, State::Shared { used: 0, .. }) && self.streams == Some(0)
-    }
-
-    /// Whether nobody uses it, and nobody may for now.
-    pub(super) fn is_useless(&self) -> bool {
-        matches!(self.state, State::Shared { used: 0, .. }) && self.streams.is_none()
+    /// Whether it may be asked to finish so that another key has its place.
+    pub(super) fn may_be_drained(&self, now: Instant) -> bool {
+        self.drain_after.is_none_or(|after| after <= now)
     }
 
     /// How long it may rest: as we like and as the peer said, whichever is shorter, and not beyond its age.
@@ -141,13 +196,21 @@ impl<C> Place<C> {
         Idle { turn, since: now, until }
     }
 
+    /// Counts one more request. Says how many there were, and whether it is to be treated as used before.
+    pub(super) fn serve(&mut self) -> (u64, bool) {
+        self.served += 1;
+        (self.served, self.served > 1 || self.rested)
+    }
+
     pub(super) fn in_use(&self) -> Use {
         match &self.state {
             State::Dialing { .. } => Use::Dialing,
-            State::Out | State::Upgraded => Use::Active,
+            State::Out | State::Finishing { .. } | State::Upgraded => Use::Active,
             State::Idle { .. } | State::Shared { used: 0, .. } => Use::Idle,
             State::Shared { .. } => Use::Active,
-            State::Abandoned | State::Returning | State::Closing => Use::Closing,
+            State::Abandoned | State::Unfinished | State::Returning | State::Closing => {
+                Use::Closing
+            }
         }
     }
 
@@ -161,7 +224,7 @@ impl<C> Place<C> {
     /// Requests on it now.
     pub(super) fn requests(&self) -> usize {
         match &self.state {
-            State::Out | State::Upgraded => 1,
+            State::Out | State::Finishing { .. } | State::Upgraded => 1,
             State::Shared { used, .. } => *used,
             _ => 0,
         }

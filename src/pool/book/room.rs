@@ -1,6 +1,6 @@
 //! Who may open a connection, and who has to go for it.
 
-use std::{cmp::Reverse, hash::Hash, time::Instant};
+use std::{hash::Hash, time::Instant};
 
 use super::{
     Book, DeskId, Dial, Handle, PlaceId, REMEMBERED, Todo, Turn, Want,
@@ -10,131 +10,143 @@ use super::{
 use crate::events::Closing;
 
 impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
+    /// Whether no more may be dialed. A connection that cannot be ended passes its place on, but not more of them than the
+    /// limit: so there are never more than twice as many.
+    pub(super) fn is_full(&self) -> bool {
+        let limit = self.limits.connections;
+        self.places.len() - self.tally.passed_on.min(limit) >= limit
+    }
+
     /// Whether someone waits longer at another desk, for whom no place will be free unless this desk gives one up.
     pub(super) fn is_anothers_turn(&self, desk: DeskId) -> bool {
-        if self.hungry.is_empty() || self.places.len() < self.limits.connections {
+        if self.hungry.is_empty() || !self.is_full() {
             return false;
         }
-        let waiters = self.desks.get(&desk).map(|lines| &lines.waiters);
-        let mine = waiters.and_then(|waiters| waiters.keys().next()).copied().unwrap_or(Turn::MAX);
+        let lines = self.desks.get(&desk);
+        let mine = lines.and_then(|lines| lines.line.first()).unwrap_or(Turn::MAX);
         let mut older =
             self.hungry.range(..(mine, DeskId::MAX)).filter(|(_, other)| *other != desk);
-        older.nth(self.leaving).is_some()
+        older.nth(self.tally.leaving()).is_some()
     }
 
     /// Dials for the hungry, in their order; where the book is full, makes room.
     pub(super) fn feed(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
         while let Some(&(_, desk)) = self.hungry.first() {
-            if self.places.len() < self.limits.connections {
+            if !self.is_full() {
                 self.dial(desk, now, todo);
-            } else if self.leaving >= self.hungry.len() || !self.make_room(todo) {
+            } else if self.tally.leaving() >= self.hungry.len() || !self.make_room(now, todo) {
                 break;
             }
         }
     }
 
     fn dial(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
-        let (place, (want, wanted)) = (self.next_turn(), Want::new());
+        let (id, (want, wanted)) = (self.next_turn(), Want::new());
         let lines = self.desk(desk);
-        let caused_by = lines.first_uncovered().unwrap_or(Turn::MAX);
-        let wish = lines.waiters.get(&caused_by).map(|(_, wish)| wish.clone()).unwrap_or_default();
-        lines.open += 1;
-        lines.dialing += 1;
-        todo.dial.push(Dial { place, key: lines.key.clone(), wish, wanted });
-        self.places.insert(place, Place::dialing(desk, caused_by, want, now));
-        self.sort_hungry(desk);
+        let caused_by = lines.line.first_uncovered();
+        let cause = caused_by.and_then(|turn| lines.line.get(turn));
+        let wish = cause.map(|waiter| waiter.wish.clone()).unwrap_or_default();
+        todo.dial.push(Dial { place: id, key: lines.key.clone(), wish, wanted });
+        let place = Place::dialing(desk, caused_by, want, now);
+        lines.dials.begin(caused_by, id);
+        lines.tally.add(place.role());
+        self.tally.add(place.role());
+        self.places.insert(id, place);
+        self.sort(desk);
     }
 
     /// Abandons dials beyond the number of those who wait, if that is wanted: each waiter may need one, no matter who
     /// caused it.
     pub(super) fn abandon_needless(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) {
-        if !self.limits.abandon_dials {
-            return;
-        }
-        while let Some(dial) = self.needless_dial(desk) {
-            self.abandon(dial, todo);
-        }
+        while self.limits.abandon_dials && self.abandon_surplus(desk, todo) {}
     }
 
-    /// One whose cause has left, before one with a waiter who may have chosen how long it takes; the newest of them.
-    fn needless_dial(&self, desk: DeskId) -> Option<PlaceId> {
-        let lines = self.desks.get(&desk)?;
-        if lines.dialing <= lines.waiters.len() {
-            return None;
-        }
-        let dials = self.places.iter().filter_map(|(&id, place)| match place.state {
-            State::Dialing { caused_by, .. } if place.desk == desk => {
-                Some((lines.waiters.contains_key(&caused_by), Reverse(id)))
-            }
-            _ => None,
-        });
-        dials.min().map(|(_, Reverse(id))| id)
+    fn abandon_surplus(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) -> bool {
+        let surplus = self.desks.get(&desk).filter(|lines| lines.surplus() > 0);
+        let Some(dial) = surplus.and_then(|lines| lines.dials.least_wanted()) else { return false };
+        self.abandon(dial, todo);
+        self.sort(desk);
+        true
     }
 
     /// Ends a dial. Its place is free when it says that it has ended.
     pub(super) fn abandon(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
         let place = self.place(id);
-        let desk = place.desk;
-        if let State::Dialing { want, .. } = std::mem::replace(&mut place.state, State::Abandoned) {
-            todo.unwanted.push(want);
-            self.desk(desk).dialing -= 1;
-            self.mark_leaving(id);
+        if !place.is_dialing() {
+            return;
         }
+        let (desk, cause) = (place.desk, place.caused_by());
+        let dial = self.change(id, |place| std::mem::replace(&mut place.state, State::Abandoned));
+        if let State::Dialing { want, .. } = dial {
+            todo.unwanted.push(want);
+        }
+        self.desk(desk).dials.end(cause, id);
     }
 
-    /// Closes whom it hurts least: the longest idle. If nobody is idle, a desk that has nothing at all may ask a busy
-    /// shared connection of another to finish, for it would never become idle by itself.
-    fn make_room(&mut self, todo: &mut Todo<K, C, W>) -> bool {
+    /// Gives up what is missed least: the connection that was idle longest; one of which only the rest of a dropped
+    /// response is wanted; a dial that nobody waits for. After these a busy shared connection is asked to finish, but
+    /// only for a key that starves, because it would never become idle by itself.
+    fn make_room(&mut self, now: Instant, todo: &mut Todo<K, C, W>) -> bool {
         if let Some(&place) = self.idle.values().next() {
             self.evict(place, Closing::Evicted, todo);
             return true;
         }
-        let starving = |(_, desk): &&(Turn, DeskId)| self.desks[desk].open == 0;
-        if self.hungry.iter().filter(starving).nth(self.leaving).is_none() {
-            return false;
+        if let Some(place) = self.least_worth_finishing() {
+            self.finishing.remove(&place);
+            self.stop_finishing(place, todo);
+            return true;
         }
-        let busy = |place: &Place<C>| matches!(place.state, State::Shared { .. }) && !place.leaving;
-        let victim = self.places.iter().filter(|(_, place)| busy(place));
-        let Some(victim) = victim.min_by_key(|(_, place)| place.requests()).map(|(&id, _)| id)
-        else {
-            return false;
-        };
-        self.drain(victim, Closing::Evicted, todo);
-        true
+        if let Some(&desk) = self.surplus.first() {
+            return self.abandon_surplus(desk, todo);
+        }
+        self.drain_for_room(now, todo)
     }
 
-    /// A desk at its own limit gives up a shared connection that nobody uses and nobody may use.
-    pub(super) fn evict_useless(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) {
+    /// A rest that is about to end serves a waiter of its own key sooner than a dial would.
+    pub(super) fn least_worth_finishing(&self) -> Option<PlaceId> {
+        let first = self.hungry.first().map(|(_, desk)| *desk);
+        let gives_way = |place: &Place<C>| match place.state {
+            State::Finishing { is_endless, .. } => is_endless || first != Some(place.desk),
+            _ => false,
+        };
+        self.finishing.iter().copied().find(|id| self.places.get(id).is_some_and(gives_way))
+    }
+
+    /// Reads no more of the rest of a dropped response: its connection is discarded by who reads it.
+    pub(super) fn stop_finishing(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) {
+        let stopped = self.change(id, |place| match place.state {
+            State::Finishing { .. } => std::mem::replace(&mut place.state, State::Unfinished),
+            _ => State::Closing,
+        });
+        if let State::Finishing { want, .. } = stopped {
+            self.blame(id, Closing::Unfinished);
+            todo.unwanted.push(want);
+        }
+    }
+
+    /// A desk at its own limit gives up a connection for its own waiters: a shared one that nobody uses and nobody may
+    /// use, or one on which the rest of a dropped response is read that may have no end.
+    pub(super) fn give_way_to_own_key(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) {
+        let limit = self.limits.connections_per_key;
         let Some(lines) = self.desks.get(&desk) else { return };
-        if lines.waiters.is_empty() || lines.open < self.limits.connections_per_key {
+        if lines.line.is_empty() || lines.counted() < limit {
             return;
         }
-        let useless = |id: &&PlaceId| self.places.get(id).is_some_and(Place::is_useless);
-        if let Some(&id) = lines.shared.iter().find(useless) {
-            self.evict(id, Closing::Evicted, todo);
+        if let Some(&useless) = lines.shared.useless.first() {
+            return self.evict(useless, Closing::Evicted, todo);
         }
-    }
-
-    /// A shared connection that is too old takes no more requests.
-    pub(super) fn retire_shared(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
-        let Some(lines) = self.desks.get(&desk) else { return };
-        let retired = |id: &&PlaceId| {
-            let retired = |place: &Place<C>| place.is_retired(now, self.limits.requests);
-            self.places.get(id).is_some_and(|place| retired(place) || place.is_over(now))
-        };
-        let retired: Vec<PlaceId> = lines.shared.iter().filter(retired).copied().collect();
-        retired.into_iter().for_each(|id| self.drain(id, Closing::Retired, todo));
-    }
-
-    /// Lets a shared connection finish what was begun.
-    pub(super) fn drain(&mut self, id: PlaceId, why: Closing, todo: &mut Todo<K, C, W>) {
-        if self.place(id).idle().is_some() {
-            return self.evict(id, why, todo);
+        let enough = lines.tally.leaving() + lines.tally.returning;
+        if lines.line.len() > enough {
+            let is_endless = |place: &Place<C>| match place.state {
+                State::Finishing { is_endless, .. } => is_endless && place.desk == desk,
+                _ => false,
+            };
+            let own = |id: &&PlaceId| self.places.get(id).is_some_and(is_endless);
+            if let Some(&own) = self.finishing.iter().find(own) {
+                self.finishing.remove(&own);
+                self.stop_finishing(own, todo);
+            }
         }
-        self.blame(id, why);
-        let desk = self.place(id).desk;
-        self.desk(desk).shared.retain(|&other| other != id);
-        self.mark_leaving(id);
     }
 
     /// Closes a connection that rests.
@@ -142,36 +154,28 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let place = self.place(id);
         let desk = place.desk;
         let Some(turn) = place.idle().map(|idle| idle.turn) else { return };
-        let connection = match std::mem::replace(&mut place.state, State::Closing) {
+        let rested = self.change(id, |place| std::mem::replace(&mut place.state, State::Closing));
+        todo.close.push(match rested {
             State::Idle { connection, .. } => Handle::Exclusive(connection),
             State::Shared { connection, .. } => Handle::Shared(connection),
+            // Only these two rest.
             _ => return,
-        };
-        todo.close.push(connection);
+        });
         self.blame(id, why);
         self.idle.remove(&turn);
-        let lines = self.desk(desk);
-        lines.idle.retain(|&other| other != id);
-        lines.shared.retain(|&other| other != id);
-        self.mark_leaving(id);
+        self.desk(desk).idle.remove(&turn);
+        self.draining.remove(&id);
+        self.file_shared(id);
     }
 
     pub(super) fn mark_closing(&mut self, id: PlaceId, why: Closing) {
-        self.place(id).state = State::Closing;
+        self.change(id, |place| place.state = State::Closing);
         self.blame(id, why);
-        self.mark_leaving(id);
     }
 
     /// The first reason is the one to tell.
     pub(super) fn blame(&mut self, id: PlaceId, why: Closing) {
         self.place(id).why.get_or_insert(why);
-    }
-
-    fn mark_leaving(&mut self, id: PlaceId) {
-        let place = self.place(id);
-        if !std::mem::replace(&mut place.leaving, true) {
-            self.leaving += 1;
-        }
     }
 
     /// Strikes a place out.
@@ -180,51 +184,72 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if let Some(obituary) = place.obituary(now) {
             todo.note(id, || obituary);
         }
-        self.leaving -= usize::from(place.leaving);
-        if let Some(idle) = place.idle() {
-            self.idle.remove(&idle.turn);
-        }
+        let (role, cause) = (place.role(), place.caused_by());
+        self.tally.remove(role);
+        self.finishing.remove(&id);
+        self.joinable.remove(&id);
+        self.draining.remove(&id);
         todo.forget.extend(place.known.cut);
+        let idle = match &place.state {
+            State::Idle { idle, .. } => Some(idle.turn),
+            State::Shared { idle, .. } => idle.as_ref().map(|idle| idle.turn),
+            _ => None,
+        };
+        if let Some(turn) = idle {
+            self.idle.remove(&turn);
+        }
         let lines = self.desk(place.desk);
-        lines.open -= 1;
+        lines.tally.remove(role);
+        lines.shared.remove(place.listed, id);
+        lines.dials.end(cause, id);
+        if let Some(turn) = idle {
+            lines.idle.remove(&turn);
+        }
         match place.state {
-            State::Dialing { want, .. } => {
-                lines.dialing -= 1;
-                todo.unwanted.push(want);
-            }
-            State::Returning => lines.returning -= 1,
-            State::Idle { connection, .. } => {
-                lines.idle.retain(|&other| other != id);
-                todo.close.push(Handle::Exclusive(connection));
-            }
-            State::Shared { connection, .. } => {
-                lines.shared.retain(|&other| other != id);
-                todo.close.push(Handle::Shared(connection));
-            }
-            State::Abandoned | State::Out | State::Upgraded | State::Closing => {}
+            State::Dialing { want, .. } | State::Finishing { want, .. } => todo.unwanted.push(want),
+            State::Idle { connection, .. } => todo.close.push(Handle::Exclusive(connection)),
+            State::Shared { connection, .. } => todo.close.push(Handle::Shared(connection)),
+            _ => {}
         }
     }
 
-    /// Puts a desk where it belongs among the hungry.
-    pub(super) fn sort_hungry(&mut self, desk: DeskId) {
-        let Some(lines) = self.desks.get(&desk) else { return };
-        let forbidden = |id: &PlaceId| self.places.get(id).is_some_and(Place::is_forbidden);
-        let may_dial = lines.open < self.limits.connections_per_key
-            && !(lines.sharing == Sharing::Shared && lines.shared.iter().any(forbidden));
-        let hungry = may_dial.then(|| lines.first_uncovered()).flatten();
-        if hungry == lines.hungry_at {
+    /// Counts the waiters of a desk anew, and puts it where it belongs among the hungry and among those with more dials
+    /// than waiters.
+    pub(super) fn sort(&mut self, desk: DeskId) {
+        let limit = self.limits.connections_per_key;
+        let Some(lines) = self.desks.get_mut(&desk) else { return };
+        lines.cover();
+        let is_forbidden = lines.sharing == Sharing::Shared && !lines.shared.forbidden.is_empty();
+        let may_dial = lines.counted() < limit && !is_forbidden;
+        let first = may_dial.then(|| lines.line.first_uncovered()).flatten();
+        let hungry = first.map(|turn| (turn, lines.tally.alive() == 0));
+        let queued = lines.line.uncovered();
+        self.queued = self.queued + queued - std::mem::replace(&mut lines.queued, queued);
+        let surplus = lines.surplus() > 0;
+        if std::mem::replace(&mut lines.has_surplus, surplus) != surplus {
+            match surplus {
+                true => self.surplus.insert(desk),
+                false => self.surplus.remove(&desk),
+            };
+        }
+        let before = std::mem::replace(&mut lines.hungry_at, hungry);
+        if before == hungry {
             return;
         }
-        if let Some(before) = std::mem::replace(&mut self.desk(desk).hungry_at, hungry) {
-            self.hungry.remove(&(before, desk));
+        if let Some((turn, _)) = before {
+            self.hungry.remove(&(turn, desk));
+            self.barren.remove(&(turn, desk));
         }
-        if let Some(turn) = hungry {
+        if let Some((turn, is_barren)) = hungry {
             self.hungry.insert((turn, desk));
+            if is_barren {
+                self.barren.insert((turn, desk));
+            }
         }
     }
 
     /// Remembers what an empty desk spoke, but not of every host that there ever was.
-    pub(super) fn sort_empty(&mut self, desk: DeskId) {
+    pub(super) fn sort_empty(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) {
         let Some(lines) = self.desks.get(&desk) else { return };
         match (lines.is_empty(), lines.empty_at) {
             (true, None) => {
@@ -241,7 +266,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         while self.empty.len() > REMEMBERED {
             let Some((_, forgotten)) = self.empty.pop_first() else { return };
             if let Some(lines) = self.desks.remove(&forgotten) {
-                self.keys.remove(&lines.key);
+                let key = self.keys.remove_entry(&lines.key).map(|(key, _)| key);
+                todo.keys.extend(key.into_iter().chain([lines.key]));
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use std::{
     hash::Hash,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
     Book, Checkout, DeskId, Handle, PlaceId, Todo, Turn,
-    desk::Desk,
+    desk::{Desk, Sharing},
+    line::Waiter,
     place::{Place, State},
 };
 use crate::events::{Closing, Noted};
@@ -18,24 +20,29 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     pub(super) fn settle(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
         self.serve(desk, now, todo);
         self.abandon_needless(desk, todo);
-        self.evict_useless(desk, todo);
-        self.sort_hungry(desk);
+        self.give_way_to_own_key(desk, todo);
+        self.sort(desk);
         self.feed(now, todo);
+        self.take_back_drains(now, todo);
+        self.watch_the_longest_wait(now, todo);
         self.trim(todo);
-        self.sort_empty(desk);
+        self.sort_empty(desk, todo);
     }
 
     /// Serves who waits at a desk from what it has.
     pub(super) fn serve(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
-        while self.desks.get(&desk).is_some_and(|lines| !lines.waiters.is_empty()) {
+        while self.desks.get(&desk).is_some_and(|lines| !lines.line.is_empty()) {
             let Some(checkout) = self.take(desk, now, todo) else { break };
             self.serve_first(desk, checkout, todo);
         }
     }
 
     fn serve_first(&mut self, desk: DeskId, checkout: Checkout<C>, todo: &mut Todo<K, C, W>) {
-        if let Some((_, (waiter, _))) = self.desk(desk).waiters.pop_first() {
+        let lines = self.desk(desk);
+        let first = lines.line.first().and_then(|turn| lines.take(turn));
+        if let Some(Waiter { waiter, wish, .. }) = first {
             self.waiting -= 1;
+            todo.drop_wish(wish);
             todo.serve.push((waiter, checkout));
         }
     }
@@ -47,25 +54,35 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         now: Instant,
         todo: &mut Todo<K, C, W>,
     ) -> Option<Checkout<C>> {
-        self.retire_shared(desk, now, todo);
-        self.take_shared(desk).or_else(|| self.take_idle(desk, now, todo))
+        self.take_shared(desk, now, todo).or_else(|| self.take_idle(desk, now, todo))
     }
 
-    fn take_shared(&mut self, desk: DeskId) -> Option<Checkout<C>> {
-        let places = &self.places;
-        let free = |id: &PlaceId| places.get(id).is_some_and(Place::has_free_stream);
-        let id = self.desks.get(&desk)?.shared.iter().copied().find(free)?;
+    fn take_shared(
+        &mut self,
+        desk: DeskId,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) -> Option<Checkout<C>> {
+        let max_requests = self.limits.requests;
+        let id = loop {
+            let id = *self.desks.get(&desk)?.shared.free.first()?;
+            let place = self.places.get(&id)?;
+            if !place.is_retired(now, max_requests) && !place.is_over(now) {
+                break id;
+            }
+            self.drain(id, Closing::Retired, now, todo);
+        };
         let turn = self.next_turn();
         let place = self.place(id);
         let State::Shared { connection, used, idle } = &mut place.state else { return None };
         *used += 1;
-        place.served += 1;
         let (handle, rested) = (Handle::Shared(connection.clone()), idle.take());
-        let served = place.served;
+        let (served, reused) = place.serve();
         if let Some(idle) = rested {
             self.idle.remove(&idle.turn);
         }
-        Some(Checkout { place: id, handle, served, turn })
+        self.file_shared(id);
+        Some(Checkout { place: id, handle, served, reused, turn })
     }
 
     /// The newest idle one: it is the least likely to be stale, and the others get old enough to be closed.
@@ -76,7 +93,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         todo: &mut Todo<K, C, W>,
     ) -> Option<Checkout<C>> {
         loop {
-            let id = *self.desks.get(&desk)?.idle.last()?;
+            let (&since, &id) = self.desks.get(&desk)?.idle.last_key_value()?;
             if self.is_anothers_turn(desk) {
                 return None;
             }
@@ -84,17 +101,16 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
                 self.evict(id, Closing::Expired, todo);
                 continue;
             }
-            self.desk(desk).idle.pop();
+            self.desk(desk).idle.remove(&since);
             let place = self.place(id);
             let State::Idle { connection, idle } = std::mem::replace(&mut place.state, State::Out)
             else {
                 return None;
             };
-            place.served += 1;
-            let served = place.served;
+            let (served, reused) = place.serve();
             self.idle.remove(&idle.turn);
             let (handle, turn) = (Handle::Exclusive(connection), self.next_turn());
-            return Some(Checkout { place: id, handle, served, turn });
+            return Some(Checkout { place: id, handle, served, reused, turn });
         }
     }
 
@@ -113,12 +129,13 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if !place.is_dialing() || !place.is_fit() {
             return None;
         }
-        if let State::Dialing { want, .. } = std::mem::replace(&mut place.state, State::Out) {
+        let (desk, cause) = (place.desk, place.caused_by());
+        place.opened_at = now;
+        let dialing = self.change(id, |place| std::mem::replace(&mut place.state, State::Out));
+        if let State::Dialing { want, .. } = dialing {
             todo.unwanted.push(want);
         }
-        place.opened_at = now;
-        let desk = place.desk;
-        self.desk(desk).dialing -= 1;
+        self.desk(desk).dials.end(cause, id);
         Some(desk)
     }
 
@@ -138,14 +155,13 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             self.mark_closing(id, if closed { Closing::PoolClosed } else { Closing::Retired });
             return todo.close.push(Handle::Exclusive(connection));
         }
-        if self.desk(desk).waiters.is_empty() || self.is_anothers_turn(desk) {
+        if self.desk(desk).line.is_empty() || self.is_anothers_turn(desk) {
             return self.rest_exclusive(id, connection, keep_alive, now, todo);
         }
         let turn = self.next_turn();
-        let place = self.place(id);
-        place.served += 1;
-        let (served, handle) = (place.served, Handle::Exclusive(connection));
-        self.serve_first(desk, Checkout { place: id, handle, served, turn }, todo);
+        let (served, reused) = self.place(id).serve();
+        let handle = Handle::Exclusive(connection);
+        self.serve_first(desk, Checkout { place: id, handle, served, reused, turn }, todo);
     }
 
     /// An exclusive connection rests, unless it may not.
@@ -167,8 +183,9 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             self.mark_closing(id, Closing::Expired);
             return todo.close.push(Handle::Exclusive(connection));
         }
+        place.rested = true;
         place.state = State::Idle { connection, idle };
-        self.desk(desk).idle.push(id);
+        self.desk(desk).idle.insert(turn, id);
         self.lie_down(id, turn, until, todo);
     }
 
@@ -178,13 +195,15 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let (closed, turn) = (self.closed, self.next_turn());
         let place = self.place(id);
         let rest = place.rest(turn, limit, now);
-        let retired = place.is_retired(now, max_requests) || place.leaving;
+        let drained = place.drain.is_some();
+        let retired = place.is_retired(now, max_requests);
         let State::Shared { used: 0, idle: idle @ None, .. } = &mut place.state else { return };
         let until = rest.until;
         let over = until.is_some_and(|until| until <= now);
         *idle = Some(rest);
+        place.rested = true;
         self.lie_down(id, turn, until, todo);
-        match (closed, retired, over) {
+        match (closed, retired || drained, over) {
             (true, _, _) => self.evict(id, Closing::PoolClosed, todo),
             (_, true, _) => self.evict(id, Closing::Retired, todo),
             (_, _, true) => self.evict(id, Closing::Expired, todo),
@@ -201,9 +220,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     ) {
         self.idle.insert(turn, id);
         todo.note(id, || Noted::Idle);
-        if let Some(until) = until.filter(|until| self.reap_at.is_none_or(|at| *until < at)) {
-            self.reap_at = Some(until);
-            todo.reap_at = Some(until);
+        if let Some(until) = until {
+            self.call_at(until, todo);
         }
     }
 
@@ -216,28 +234,52 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     }
 
     /// An exclusive connection's request is over: `None` if its place has ended meanwhile.
-    pub(super) fn come_in(&mut self, id: PlaceId) -> Option<DeskId> {
-        let place = self.places.get_mut(&id)?;
+    pub(super) fn come_in(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) -> Option<DeskId> {
+        let is_away = |state: &State<C>| {
+            use State::{Finishing, Out, Returning, Unfinished};
+            matches!(state, Out | Returning | Finishing { .. } | Unfinished)
+        };
+        let place = self.places.get(&id).filter(|place| is_away(&place.state))?;
         let desk = place.desk;
-        match place.state {
-            State::Out => {}
-            State::Returning => {
-                place.state = State::Out;
-                self.desk(desk).returning -= 1;
-            }
-            _ => return None,
+        let was = self.change(id, |place| std::mem::replace(&mut place.state, State::Out));
+        if let State::Finishing { want, .. } = was {
+            self.finishing.remove(&id);
+            todo.unwanted.push(want);
         }
         Some(desk)
     }
 
-    pub(super) fn desk_of(&mut self, key: &K) -> DeskId {
-        if let Some(&desk) = self.keys.get(key) {
+    pub(super) fn desk_of(
+        &mut self,
+        key: Arc<K>,
+        is_exclusive: bool,
+        todo: &mut Todo<K, C, W>,
+    ) -> DeskId {
+        if let Some(&desk) = self.keys.get(&key) {
+            todo.keys.push(key);
             return desk;
         }
+        let sharing = if is_exclusive { Sharing::Exclusive } else { Sharing::Unknown };
         let desk = self.next_turn();
         self.keys.insert(key.clone(), desk);
-        self.desks.insert(desk, Desk::new(key.clone()));
+        self.desks.insert(desk, Desk::new(key, sharing));
         desk
+    }
+
+    /// Changes a place, and counts it as what it is now.
+    pub(super) fn change<T>(&mut self, id: PlaceId, change: impl FnOnce(&mut Place<C>) -> T) -> T {
+        let place = self.place(id);
+        let before = place.role();
+        let changed = change(place);
+        let (after, desk) = (place.role(), place.desk);
+        if before != after {
+            self.tally.remove(before);
+            self.tally.add(after);
+            let tally = &mut self.desk(desk).tally;
+            tally.remove(before);
+            tally.add(after);
+        }
+        changed
     }
 
     pub(super) fn desk(&mut self, desk: DeskId) -> &mut Desk<K, W> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{tally::Role, *};
 
 type TestBook = Book<&'static str, Conn, u32>;
 type TestTodo = Todo<&'static str, Conn, u32>;
@@ -64,7 +64,7 @@ impl World {
             self.turned_away.push(waiter);
         }
         for dial in todo.dial {
-            self.dialing.insert(dial.place, dial.key);
+            self.dialing.insert(dial.place, *dial.key);
             self.wanted.insert(dial.place, dial.wanted);
         }
         drop(todo.unwanted);
@@ -121,11 +121,17 @@ impl World {
         let waiter = self.next_waiter;
         self.next_waiter += 1;
         self.keys.insert(waiter, key);
-        let place = self.event(|book, now, todo| book.wait(&key, waiter, None, None, now, todo));
+        let place = self.wait(key, waiter, Ask::default());
         if !self.served.contains(&waiter) {
             self.tickets.insert(waiter, place.ok()?);
         }
         Some(waiter)
+    }
+
+    fn wait(&mut self, key: &'static str, waiter: u32, ask: Ask) -> Result<Ticket, NoWait> {
+        let key = Arc::new(key);
+        let place = self.event(|book, now, todo| book.wait(key, waiter, ask, now, todo));
+        place.map_err(|(why, _)| why)
     }
 
     fn requests(&mut self, count: usize, key: &'static str) {
@@ -264,7 +270,7 @@ fn a_returning_connection_makes_a_dial_needless() {
     world.request("a");
     world.dialed(false);
     let place = world.out[0].0;
-    world.event(|book, _, _| book.returning(place));
+    world.event(|book, now, todo| book.returning(place, now, todo));
     world.request("a");
     assert_eq!(world.dialing.len(), 0);
     world.give_back(0);
@@ -283,7 +289,7 @@ fn the_longest_idle_connection_of_another_key_makes_room() {
     assert_eq!((world.closing.len(), world.dialing.len()), (1, 0));
     world.transports_close();
     assert_eq!(world.dialing.values().copied().collect::<Vec<_>>(), ["c"]);
-    assert!(world.book.rows().all(|row| row.key != "a"));
+    assert!(world.book.rows().all(|row| *row.key != "a"));
 }
 
 #[test]
@@ -398,11 +404,16 @@ fn a_book_that_is_closed_abandons_its_dials() {
 }
 
 #[test]
-fn a_failed_shared_dial_is_told_to_all_who_counted_on_it() {
+fn a_failed_shared_dial_fails_its_cause_and_the_others_have_one_more() {
     let mut world = World::new(limits(9));
     world.requests(5, "a");
-    assert_eq!(world.dial_failed(), [0, 1, 2, 3, 4]);
-    assert_eq!(world.dialing.len(), 0);
+    assert_eq!(world.dial_failed(), [0]);
+    assert_eq!(world.dialing.len(), 1);
+    world.request("a");
+    assert_eq!(world.dial_failed(), [1, 2, 3, 4]);
+    assert_eq!(world.dialing.len(), 1, "for the one that came later");
+    world.dialed(true);
+    assert_eq!(world.served, [5]);
 }
 
 #[test]
@@ -411,7 +422,7 @@ fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
     let second = Duration::from_secs(1);
     for (waiter, limit) in [(0, Some(second)), (1, Some(9 * second)), (2, None)] {
         world.keys.insert(waiter, "a");
-        world.event(|book, now, todo| book.wait(&"a", waiter, None, limit, now, todo)).unwrap();
+        world.wait("a", waiter, Ask { wish: limit.into(), ..Ask::default() }).unwrap();
     }
     let (place, _) = world.dialing.pop_first().unwrap();
     let told = Told::WaitingNoLonger(second);
@@ -433,7 +444,7 @@ fn who_comes_again_goes_before_who_came_later() {
     world.requests(2, "a");
     let again = Some(checkout.turn);
     world.keys.insert(9, "a");
-    world.event(|book, now, todo| book.wait(&"a", 9, again, None, now, todo)).unwrap();
+    world.wait("a", 9, Ask { again, ..Ask::default() }).unwrap();
     world.discard(0);
     world.transports_close();
     world.dialed(false);
@@ -518,11 +529,229 @@ fn hosts_that_are_gone_are_forgotten() {
     assert!(world.book.keys.len() <= REMEMBERED + 1);
 }
 
+/// A key with one connection that is shared and busy, in a book that is full with it.
+fn busy_shared(connections: usize) -> World {
+    let mut world = World::new(limits(connections));
+    world.request("a");
+    world.dialed(true);
+    world
+}
+
+impl World {
+    fn exclusive_request(&mut self, key: &'static str) -> u32 {
+        let waiter = self.next_waiter;
+        self.next_waiter += 1;
+        self.keys.insert(waiter, key);
+        let ticket = self.wait(key, waiter, Ask { is_exclusive: true, ..Ask::default() }).unwrap();
+        self.tickets.insert(waiter, ticket);
+        waiter
+    }
+
+    fn rest_of_the_response(&mut self, is_endless: bool) -> Wanted {
+        let (place, _) = self.out[0];
+        self.event(|book, now, todo| book.finishing(place, is_endless, now, todo))
+    }
+
+    /// Time goes on, and what is due is done.
+    fn later(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.book.reap_at.filter(|at| *at <= end) {
+            self.now = at;
+            self.event(|book, now, todo| book.reap(at, now, todo));
+        }
+        self.now = end;
+    }
+
+    fn dialing(&self) -> Vec<&'static str> {
+        self.dialing.values().copied().collect()
+    }
+}
+
+#[test]
+fn a_drain_is_taken_back_when_nobody_starves_any_more() {
+    let mut world = busy_shared(1);
+    let b = world.request("b").unwrap();
+    assert_eq!(world.book.tally.yielding, 1);
+    let a = world.request("a").unwrap();
+    world.leaves(b);
+    assert_eq!((world.book.tally.yielding, world.served.last()), (0, Some(&a)));
+}
+
+#[test]
+fn a_drain_that_takes_too_long_is_taken_back_and_tried_again_later() {
+    let mut world = busy_shared(1);
+    world.request("b");
+    let a = world.request("a").unwrap();
+    world.later(Duration::from_millis(999));
+    assert_eq!(world.book.tally.yielding, 1);
+    world.later(Duration::from_millis(1));
+    assert_eq!((world.book.tally.yielding, world.served.last()), (0, Some(&a)));
+    world.later(Duration::from_secs(1));
+    assert_eq!(world.book.tally.yielding, 1, "b still starves");
+    world.give_back(0);
+    world.give_back(0);
+    world.transports_close();
+    assert_eq!(world.dialing(), ["b"]);
+}
+
+#[test]
+fn idle_connections_give_way_whatever_else_is_leaving() {
+    let mut world = busy_shared(3);
+    let place = world.out[0].0;
+    for key in ["b", "c"] {
+        world.request(key);
+        world.dialed(false);
+        world.give_back(1);
+    }
+    world.event(|book, now, todo| book.retire(place, now, todo));
+    world.request("d");
+    assert_eq!(world.closing.len(), 1, "an idle one is closed, whatever becomes of the stream");
+    world.transports_close();
+    assert_eq!(world.dialing(), ["d"]);
+}
+
+#[test]
+fn a_connection_that_the_peer_ends_does_not_count_against_its_key() {
+    let mut world = World::new(Limits { connections_per_key: 1, ..Limits::default() });
+    world.request("a");
+    world.dialed(true);
+    let place = world.out[0].0;
+    world.event(|book, now, todo| book.retire(place, now, todo));
+    world.request("a");
+    assert_eq!(world.dialing(), ["a"]);
+}
+
+#[test]
+fn a_connection_that_the_peer_ends_passes_its_place_on_when_its_streams_go_on() {
+    let mut world = busy_shared(1);
+    let place = world.out[0].0;
+    world.event(|book, now, todo| book.retire(place, now, todo));
+    world.request("a");
+    world.later(Duration::from_millis(249));
+    assert_eq!(world.dialing.len(), 0, "most streams end soon");
+    world.later(Duration::from_millis(1));
+    assert_eq!(world.dialing(), ["a"]);
+    world.dialed(true);
+    let place = world.out[1].0;
+    world.event(|book, now, todo| book.retire(place, now, todo));
+    world.request("a");
+    world.later(Duration::from_secs(9));
+    assert_eq!(world.dialing.len(), 0, "never more than twice the limit");
+    world.give_back(0);
+    world.transports_close();
+    assert_eq!(world.dialing(), ["a"]);
+}
+
+#[test]
+fn a_dial_that_nobody_waits_for_gives_way_to_a_starving_key() {
+    let mut world = World::new(limits(2));
+    let waiters = [(); 2].map(|()| world.exclusive_request("dead"));
+    waiters.into_iter().for_each(|waiter| world.leaves(waiter));
+    assert_eq!(world.dialing(), ["dead", "dead"], "kept while nobody else wants its place");
+    world.request("b");
+    assert_eq!((world.dialing.len(), world.abandoned.len()), (1, 1));
+    world.abandoned_ends(false);
+    assert_eq!(world.dialing(), ["dead", "b"]);
+}
+
+#[test]
+fn a_key_whose_own_connection_stays_busy_starves_after_a_second() {
+    let mut world = World::new(limits(2));
+    world.request("b");
+    world.dialed(false);
+    world.request("a");
+    world.dialed(true);
+    world.request("b");
+    world.later(Duration::from_millis(999));
+    assert_eq!(world.book.tally.yielding, 0, "its own may come back");
+    world.later(Duration::from_millis(1));
+    assert_eq!(world.book.tally.yielding, 1);
+    world.give_back(1);
+    world.transports_close();
+    assert_eq!(world.dialing(), ["b"]);
+}
+
+#[test]
+fn a_key_whose_own_connection_was_upgraded_starves_at_once() {
+    let mut world = World::new(limits(2));
+    world.request("b");
+    world.dialed(false);
+    let (place, _) = world.out.remove(0);
+    world.event(|book, now, todo| book.discard(place, Closing::Upgraded, now, todo));
+    world.request("a");
+    world.dialed(true);
+    world.request("b");
+    assert_eq!(world.book.tally.yielding, 1);
+}
+
+#[test]
+fn the_rest_of_a_dropped_response_is_read_while_nobody_lacks_its_place() {
+    for (key, is_endless, gives_way) in [("b", false, true), ("a", true, true), ("a", false, false)]
+    {
+        let mut world = World::new(limits(1));
+        world.request("a");
+        world.dialed(false);
+        let mut wanted = world.rest_of_the_response(is_endless);
+        assert!(!wanted.is_over());
+        world.request(key);
+        assert_eq!(wanted.is_over(), gives_way, "{key} {is_endless}");
+        world.discard(0);
+        world.transports_close();
+        assert_eq!(world.dialing(), [key]);
+    }
+}
+
+#[test]
+fn the_rest_of_a_dropped_response_is_not_read_if_someone_lacks_its_place() {
+    let mut world = World::new(limits(1));
+    world.request("a");
+    world.dialed(false);
+    world.request("b");
+    assert!(world.rest_of_the_response(false).is_over());
+}
+
+#[test]
+fn only_waiters_for_which_nothing_is_on_its_way_count_as_waiting() {
+    let mut world = World::new(Limits { waiters: 0, ..limits(2) });
+    (0..2).for_each(|_| drop(world.exclusive_request("a")));
+    assert_eq!(world.dialing.len(), 2, "each has a dial");
+    assert_eq!(world.request("b"), None, "and nothing is left for a third");
+    assert_eq!(world.book.waiting(), 2);
+    world.dialed(false);
+    world.dialed(false);
+    world.give_back(0);
+    assert!(world.request("b").is_some(), "an idle connection makes room for it");
+}
+
+#[test]
+fn a_key_that_is_exclusive_dials_for_each_from_the_start_and_each_failure_is_one_waiters() {
+    let mut world = World::new(limits(9));
+    (0..3).for_each(|_| drop(world.exclusive_request("a")));
+    assert_eq!(world.dialing.len(), 3);
+    assert_eq!(world.dial_failed(), [0]);
+    world.dialed(false);
+    world.dialed(false);
+    assert_eq!(world.served, [1, 2]);
+}
+
+#[test]
+fn a_connection_that_has_rested_counts_as_used() {
+    for shared in [false, true] {
+        let mut world = World::new(limits(9));
+        world.request("a");
+        world.leaves(0);
+        world.dialed(shared);
+        let checkout = world.event(|book, now, todo| book.checkout(&"a", now, todo)).unwrap();
+        assert_eq!((checkout.served, checkout.reused), (1, true));
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Request(usize),
     Leave(usize),
     Returning(usize),
+    Finishing(usize, bool),
     Dialed(bool),
     DialFailed,
     AbandonedEnds(bool),
@@ -544,6 +773,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => any::<usize>().prop_map(Event::GiveBack),
         1 => any::<usize>().prop_map(Event::Discard),
         2 => any::<usize>().prop_map(Event::Returning),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(at, endless)| Event::Finishing(at, endless)),
         2 => Just(Event::TransportsClose),
         1 => (any::<usize>(), proptest::option::of(1..4usize)).prop_map(|(at, n)| Event::Streams(at, n)),
         1 => any::<usize>().prop_map(Event::Retire),
@@ -562,7 +792,11 @@ impl World {
             }
             Event::Returning(at) => {
                 let Some(&(place, false)) = self.out.get(at % 7) else { return };
-                self.event(|book, _, _| book.returning(place));
+                self.event(|book, now, todo| book.returning(place, now, todo));
+            }
+            Event::Finishing(at, is_endless) => {
+                let Some(&(place, false)) = self.out.get(at % 7) else { return };
+                drop(self.event(|book, now, todo| book.finishing(place, is_endless, now, todo)));
             }
             Event::Dialed(shared) => self.dialed(shared),
             Event::DialFailed => drop(self.dial_failed()),
@@ -591,29 +825,53 @@ impl World {
     fn is_consistent(&self) {
         let book = &self.book;
         let count = |is: fn(&Place<Conn>) -> bool| book.places.values().filter(|p| is(p)).count();
-        assert_eq!(book.leaving, count(|place| place.leaving));
+        let sum = |of: fn(&Desk<&str, u32>) -> usize| book.desks.values().map(of).sum::<usize>();
         assert_eq!(book.idle.len(), count(|place| place.idle().is_some()));
-        assert_eq!(book.waiting, book.desks.values().map(|desk| desk.waiters.len()).sum::<usize>());
-        assert_eq!(book.hungry.len(), book.desks.values().filter_map(|d| d.hungry_at).count());
+        assert_eq!(book.joinable.len(), count(|place| place.standing().is_some()));
+        assert_eq!(
+            book.finishing.len(),
+            count(|place| matches!(place.state, State::Finishing { .. }))
+        );
+        assert_eq!(
+            book.draining.len(),
+            count(|place| matches!(place.role(), Role::Draining | Role::Yielding))
+        );
+        assert_eq!(book.waiting, sum(|desk| desk.line.len()));
+        assert_eq!(book.queued, sum(|desk| desk.line.uncovered()));
+        assert_eq!(book.hungry.len(), sum(|desk| usize::from(desk.hungry_at.is_some())));
+        assert_eq!(book.surplus.len(), sum(|desk| usize::from(desk.surplus() > 0)));
+        let mut tally = Tally::default();
+        book.places.values().for_each(|place| tally.add(place.role()));
+        assert_eq!(book.tally, tally);
         for (&id, desk) in &book.desks {
             let of = |is: fn(&State<Conn>) -> bool| {
                 book.places.values().filter(|place| place.desk == id && is(&place.state)).count()
             };
-            assert_eq!(desk.open, of(|_| true));
-            assert_eq!(desk.dialing, of(|state| matches!(state, State::Dialing { .. })));
-            assert!(
-                !book.limits.abandon_dials || desk.dialing <= desk.waiters.len(),
-                "dials for nobody"
-            );
-            assert_eq!(desk.returning, of(|state| matches!(state, State::Returning)));
+            let mut tally = Tally::default();
+            let own = || book.places.values().filter(|place| place.desk == id);
+            own().for_each(|place| tally.add(place.role()));
+            assert_eq!(desk.tally, tally);
+            assert!(!book.limits.abandon_dials || desk.surplus() == 0, "dials for nobody");
             assert_eq!(desk.idle.len(), of(|state| matches!(state, State::Idle { .. })));
-            let free = |place: &PlaceId| book.places[place].has_free_stream();
-            assert!(desk.waiters.is_empty() || !desk.shared.iter().any(free), "a stream is free");
-            assert!(desk.waiters.is_empty() || desk.idle.is_empty(), "a connection is idle");
+            let free = own().any(|place| place.standing() == Some(place::Standing::Free));
+            assert_eq!(free, !desk.shared.free.is_empty());
+            assert!(desk.line.is_empty() || !free, "a stream is free");
+            assert!(desk.line.is_empty() || desk.idle.is_empty(), "a connection is idle");
         }
-        let all_are_fed = book.hungry.len() <= book.leaving;
-        let is_full = book.places.len() == book.limits.connections;
-        assert!(book.hungry.is_empty() || is_full && (all_are_fed || book.idle.is_empty()));
+        let nothing_gives_way = book.idle.is_empty()
+            && book.least_worth_finishing().is_none()
+            && book.surplus.is_empty();
+        let all_are_fed = book.hungry.len() <= book.tally.leaving();
+        assert!(book.hungry.is_empty() || book.is_full() && (all_are_fed || nothing_gives_way));
+        let drained_for_room = self.drained_for_room();
+        assert!(
+            drained_for_room == 0 || book.starving(self.now, 9) >= drained_for_room,
+            "drained for nobody"
+        );
+    }
+
+    fn drained_for_room(&self) -> usize {
+        self.book.tally.yielding
     }
 
     /// Everybody finishes: dials end, requests end, transports close.
@@ -635,20 +893,20 @@ proptest! {
         for event in &events {
             world.happen(event);
             world.is_consistent();
-            let rows: Vec<_> = world.book.rows().map(|row| row.key).collect();
-            prop_assert!(rows.len() <= total);
-            for key in ["a", "b", "c", "d"] {
-                prop_assert!(rows.iter().filter(|other| **other == key).count() <= each);
+            let rows: Vec<_> = world.book.rows().map(|row| *row.key).collect();
+            let passed_on = world.book.tally.passed_on;
+            prop_assert!(rows.len() <= total + passed_on.min(total));
+            for desk in world.book.desks.values() {
+                prop_assert!(desk.counted() <= each);
             }
             prop_assert!(world.places().2 <= idle);
             prop_assert_eq!(world.book.waiting(), world.tickets.len());
             prop_assert_eq!(world.places().0, world.dialing.len());
-            prop_assert!(abandon_dials || world.abandoned.is_empty());
         }
         world.quiet_down();
         prop_assert_eq!(world.book.waiting(), 0);
         prop_assert_eq!(world.places().0 + world.places().1, 0);
-        prop_assert_eq!(world.book.leaving, 0);
+        prop_assert_eq!(world.book.tally.leaving(), 0);
         let mut once = world.served.clone();
         once.sort_unstable();
         once.dedup();

@@ -29,14 +29,18 @@ pub(crate) struct Todo<K, C, W> {
     pub(crate) reap_at: Option<Instant>,
     /// Tell this of these connections, if anybody listens.
     pub(crate) notes: Option<Vec<(PlaceId, Noted)>>,
+    /// Drop these keys. They are a user's, whose drop may do anything: it is not done under the lock.
+    pub(crate) keys: Vec<Arc<K>>,
+    /// And these, for the listeners in them.
+    pub(crate) wishes: Vec<Wish>,
 }
 
 impl<K, C, W> Default for Todo<K, C, W> {
     fn default() -> Self {
         let (dial, serve, close) = (Vec::new(), Vec::new(), Vec::new());
         let (turn_away, forget, unwanted) = (Vec::new(), Vec::new(), Vec::new());
-        let (reap_at, notes) = (None, None);
-        Self { dial, serve, turn_away, close, forget, unwanted, reap_at, notes }
+        let (reap_at, notes, keys, wishes) = (None, None, Vec::new(), Vec::new());
+        Self { dial, serve, turn_away, close, forget, unwanted, reap_at, notes, keys, wishes }
     }
 }
 
@@ -44,6 +48,12 @@ impl<K, C, W> Todo<K, C, W> {
     /// One that takes notes, if anybody listens.
     pub(crate) fn noting(somebody_listens: bool) -> Self {
         Self { notes: somebody_listens.then(Vec::new), ..Self::default() }
+    }
+
+    pub(super) fn drop_wish(&mut self, wish: Wish) {
+        if wish.scope.is_some() {
+            self.wishes.push(wish);
+        }
     }
 
     pub(super) fn note(&mut self, place: PlaceId, what: impl FnOnce() -> Noted) {
@@ -57,9 +67,14 @@ impl<K, C, W> Todo<K, C, W> {
     /// Whether there is nothing to do, as after most events.
     pub(crate) fn is_empty(&self) -> bool {
         // Taken apart without `..`, so that a new field cannot be forgotten.
-        let Self { dial, serve, turn_away, close, forget, unwanted, reap_at, notes } = self;
+        let Self { dial, serve, turn_away, close, forget, unwanted, reap_at, notes, keys, wishes } =
+            self;
         let is_for_waiters = !dial.is_empty() || !serve.is_empty() || !turn_away.is_empty();
-        let is_to_be_dropped = !close.is_empty() || !forget.is_empty() || !unwanted.is_empty();
+        let is_to_be_dropped = !close.is_empty()
+            || !forget.is_empty()
+            || !unwanted.is_empty()
+            || !keys.is_empty()
+            || !wishes.is_empty();
         let is_noted = notes.as_ref().is_some_and(|notes| !notes.is_empty());
         !is_for_waiters && !is_to_be_dropped && reap_at.is_none() && !is_noted
     }
@@ -68,10 +83,20 @@ impl<K, C, W> Todo<K, C, W> {
 /// Leave to connect.
 pub(crate) struct Dial<K> {
     pub(crate) place: PlaceId,
-    pub(crate) key: K,
+    pub(crate) key: Arc<K>,
     /// That of the request that caused it.
     pub(crate) wish: Wish,
     pub(crate) wanted: Wanted,
+}
+
+/// How a request waits.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ask {
+    /// The turn under which it waited before, or had a connection in vain.
+    pub(crate) again: Option<Turn>,
+    pub(crate) wish: Wish,
+    /// A connection for its key can serve only one request at a time.
+    pub(crate) is_exclusive: bool,
 }
 
 /// What a request wishes of the dial that it causes.
@@ -79,13 +104,15 @@ pub(crate) struct Dial<K> {
 pub(crate) struct Wish {
     /// How long it lets it take.
     pub(crate) limit: Option<Duration>,
+    /// It is told of the first dial that fails, also of one that it did not cause.
+    pub(crate) fails_fast: bool,
     /// Who is told of it.
     pub(crate) scope: Option<Scope>,
 }
 
 impl From<Option<Duration>> for Wish {
     fn from(limit: Option<Duration>) -> Self {
-        Self { limit, scope: None }
+        Self { limit, ..Self::default() }
     }
 }
 
@@ -104,6 +131,8 @@ pub(crate) struct Checkout<C> {
     pub(crate) handle: Handle<C>,
     /// How many requests it has been given, with this one.
     pub(crate) served: u64,
+    /// It was used before or has rested since it was made: what is known about it may be out of date.
+    pub(crate) reused: bool,
     /// Under which a request that has to wait again goes before all who came later.
     pub(crate) turn: Turn,
 }
@@ -124,9 +153,9 @@ pub(crate) enum NoWait {
 /// Who is told that a dial has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// Who counted on it: all who wait, if it might have been shared, and the first on one that cannot.
+    /// The request that caused it. Others that counted on it wait for one more dial, and are told if that fails too.
     WhoCounted,
-    /// Those of them who would not have let it take longer than this.
+    /// The same, but only requests that would not have let it take longer than this.
     WaitingNoLonger(Duration),
     /// There is no hope for any.
     All,
@@ -151,7 +180,7 @@ pub(crate) enum Use {
 /// One line of the statistics.
 pub(crate) struct Row<K> {
     pub(crate) place: PlaceId,
-    pub(crate) key: K,
+    pub(crate) key: Arc<K>,
     pub(crate) state: Use,
     pub(crate) requests: usize,
     pub(crate) served: u64,

@@ -18,11 +18,12 @@ use crate::{
     options::Timeouts,
     patience::Total,
     pool::{
+        FailsFast,
         body::PoolBody,
         book::{Turn, Wish},
         lease::{Fitness, Lease},
         retry::{Failure, TRIES, is_idempotent, pause},
-        shared::{Key, Shared, Waiting},
+        shared::{Key, Shared, Waiting, name_of},
         told::Told,
     },
     rt::Sleep,
@@ -113,7 +114,7 @@ where
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, key: K, request: Request<B>) -> Self {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.timeouts);
-        let total = |limit| Box::new(Total::new(limit, key.to_string(), &pool.runtime));
+        let total = |limit| Box::new(Total::new(limit, name_of(&key), &pool.runtime));
         let told = pool.audience.told_of(&request, &pool.runtime).map(Told::new);
         Self {
             told,
@@ -152,9 +153,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
 
     /// What it wishes of a dial that it may cause.
     fn wish(&self) -> Wish {
-        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
+        let extensions = self.request.as_ref().map(Request::extensions);
+        let own: Option<&Timeouts> = extensions.and_then(|it| it.get());
+        let fails_fast = extensions.is_some_and(|it| it.get::<FailsFast>().is_some());
         let scope = self.told.as_ref().map(|told| told.scope());
-        Wish { limit: own.unwrap_or(&self.pool.timeouts).connect, scope }
+        Wish { limit: own.unwrap_or(&self.pool.timeouts).connect, fails_fast, scope }
     }
 
     fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -205,7 +208,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         self.turn = self.turn.or(Some(lease.turn()));
         let may_try_another = match &fitness {
             // A fresh one that failed is not tried again, but one that was only closed may be at a server that leaves.
-            Fitness::Closed(error) if lease.served() <= 1 => {
+            Fitness::Closed(error) if !lease.was_used() => {
                 lease.is_shared() && error.is_canceled() && self.rejected < 2
             }
             _ => lease.is_reused() && self.rejected < TRIES,
@@ -231,7 +234,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         self.tries += 1;
         self.request = if lease.is_worth_a_copy() { self.copy(&request) } else { None };
         if let Some(told) = &mut self.told {
-            request.extensions_mut().insert(told.acquired(lease.id(), lease.served() > 1));
+            request.extensions_mut().insert(told.acquired(lease.id(), lease.was_used()));
         }
         let sending = lease.begin()?.call(request);
         self.step = Step::Sending(lease);
@@ -243,7 +246,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         let Step::Sending(lease) = std::mem::replace(&mut self.step, Step::Done) else {
             return Err(error.into_error());
         };
-        let (progress, reused, shared) = (error.progress, lease.served() > 1, lease.is_shared());
+        let (progress, reused, shared) = (error.progress, lease.was_used(), lease.is_shared());
         if error.is_the_requests_fault() {
             lease.finish();
             return Err(error.into_error());
@@ -345,7 +348,7 @@ where
 }
 
 fn waiting_for(key: &impl fmt::Display) -> String {
-    format!("waiting for a connection to {key}")
+    format!("waiting for a connection to {}", name_of(key))
 }
 
 pub(super) fn polled_again() -> Error {

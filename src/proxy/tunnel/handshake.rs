@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Phase, ProxyFault, Refusal},
     events::Beneath,
     options::{Repeatable, Timeouts},
+    pool::FailsFast,
     request_target::{RawTarget, tunnel_target},
     target::Target,
     upgrade::{Upgraded, upgrade},
@@ -111,6 +112,9 @@ impl Asking<'_> {
         extensions.insert(self.authority.clone());
         extensions.insert(Repeatable);
         extensions.insert(Timeouts::none().connect(self.patience));
+        if self.patience.is_some() {
+            extensions.insert(FailsFast);
+        }
         if let Some(told) = &self.told {
             extensions.insert(told.clone());
         }

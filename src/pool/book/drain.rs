@@ -1,0 +1,224 @@
+//! Shared connections that finish what was begun and take no more: at their age, at the word of the peer, or to make room.
+//!
+//! A stream may go on for as long as it likes, an event stream for days. So nothing waits for the end of a drain without a
+//! bound. One that makes room for another key is taken back when its time is over or when no key lacks a connection any
+//! more. One that cannot be taken back passes its place on to its successor.
+
+use std::{
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+use super::{Book, DeskId, PlaceId, Todo, place::Place};
+use crate::events::Closing;
+
+/// How long a drain to make room may take the first time; twice as long each time that it is not long enough.
+const FIRST_TIME: Duration = Duration::from_secs(1);
+
+/// How long the end of a connection that takes no more requests is waited for before its successor is dialed over the
+/// limit. Most of its streams end within it.
+const SUCCESSION_TIME: Duration = Duration::from_millis(250);
+
+/// Waits for a connection of its own key for longer than this make a key starve, although it has some.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A connection that was drained in vain is given more time, up to 8 s, and left alone for as long.
+fn room_time(failed_drains: u32) -> Duration {
+    FIRST_TIME * 2u32.saturating_pow(failed_drains.min(3))
+}
+
+pub(super) struct Drain {
+    /// When it has taken too long.
+    until: Option<Instant>,
+    /// It makes room for another key.
+    pub(super) makes_room: bool,
+    /// Its successor may be dialed over the limit.
+    pub(super) is_passed_on: bool,
+}
+
+impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
+    /// Lets a shared connection finish what was begun; one without requests is closed.
+    pub(super) fn drain(
+        &mut self,
+        id: PlaceId,
+        why: Closing,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) {
+        let makes_room = why == Closing::Evicted;
+        if self.place(id).idle().is_some() {
+            return self.evict(id, why, todo);
+        }
+        let place = self.place(id);
+        match &place.drain {
+            // The peer's word, or its age, is final.
+            Some(drain) if drain.makes_room && !makes_room => place.why = None,
+            Some(_) => return,
+            None => {}
+        }
+        let time = match makes_room {
+            true => room_time(place.failed_drains),
+            false => SUCCESSION_TIME,
+        };
+        let until = now.checked_add(time);
+        self.blame(id, why);
+        self.change(id, |place| {
+            place.drain = Some(Drain { until, makes_room, is_passed_on: false });
+        });
+        self.file_shared(id);
+        self.draining.insert(id);
+        if let Some(until) = until {
+            self.call_at(until, todo);
+        }
+    }
+
+    /// Asks the shared connection that has least to do to finish, so that a starving key has its place.
+    pub(super) fn drain_for_room(&mut self, now: Instant, todo: &mut Todo<K, C, W>) -> bool {
+        let under_way = self.drains_for_room() + self.tally.leaving();
+        if self.joinable.is_empty() || self.starving(now, under_way + 1) <= under_way {
+            return false;
+        }
+        let places = &self.places;
+        let victims = self.joinable.iter().filter_map(|id| Some((*id, places.get(id)?)));
+        let victims = victims.filter(|(_, place)| place.may_be_drained(now));
+        let ease =
+            |(id, place): &(PlaceId, &Place<C>)| (place.failed_drains, place.requests(), *id);
+        let Some((victim, _)) = victims.min_by_key(ease) else { return false };
+        self.drain(victim, Closing::Evicted, now, todo);
+        true
+    }
+
+    /// Takes back the drains that no key needs any more: their connections are as good as before.
+    pub(super) fn take_back_drains(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
+        loop {
+            let under_way = self.drains_for_room();
+            if under_way == 0 {
+                return;
+            }
+            let starving = match self.is_full() {
+                true => self.starving(now, under_way + self.tally.leaving()),
+                false => 0,
+            };
+            if starving.saturating_sub(self.tally.leaving()) >= under_way {
+                return;
+            }
+            let makes_room = |id: &&PlaceId| self.makes_room(**id);
+            let Some(&newest) = self.draining.iter().rev().find(makes_room) else { return };
+            self.take_back(newest, now, todo);
+        }
+    }
+
+    fn take_back(&mut self, id: PlaceId, now: Instant, todo: &mut Todo<K, C, W>) {
+        self.draining.remove(&id);
+        let place = self.place(id);
+        place.why = None;
+        let desk = place.desk;
+        self.change(id, |place| place.drain = None);
+        self.file_shared(id);
+        self.serve(desk, now, todo);
+        self.abandon_needless(desk, todo);
+        self.sort(desk);
+    }
+
+    /// Ends the waiting for drains whose time is over.
+    pub(super) fn end_drains(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
+        let is_late = |drain: &Drain| drain.until.is_some_and(|until| until <= now);
+        let late = |id: &&PlaceId| self.drain_of(**id).is_some_and(is_late);
+        let late: Vec<PlaceId> = self.draining.iter().filter(late).copied().collect();
+        for id in late {
+            if self.makes_room(id) {
+                let place = self.place(id);
+                let pause = room_time(place.failed_drains);
+                place.failed_drains += 1;
+                place.drain_after = now.checked_add(pause);
+                self.take_back(id, now, todo);
+            } else {
+                self.draining.remove(&id);
+                self.change(id, |place| {
+                    if let Some(drain) = &mut place.drain {
+                        drain.is_passed_on = true;
+                    }
+                });
+                let desk = self.place(id).desk;
+                self.sort(desk);
+            }
+        }
+    }
+
+    /// When something in here changes by time alone: a drain has taken too long, may be tried again, or a key that has
+    /// connections has waited for one of them for too long.
+    pub(super) fn next_drain_event(&self, now: Instant) -> Option<Instant> {
+        let ends = self.draining.iter().filter_map(|&id| self.drain_of(id)?.until);
+        if self.hungry.is_empty() || !self.is_full() {
+            return ends.min();
+        }
+        let again = self.joinable.iter().filter_map(|id| self.places.get(id)?.drain_after);
+        let again = again.filter(|after| *after > now);
+        ends.chain(again).chain(self.next_to_starve(now)).min()
+    }
+
+    /// How many keys lack a connection that no other event will give them: they have none of their own that serves, or
+    /// have waited too long for it. Counts no further than `enough`.
+    pub(super) fn starving(&self, now: Instant, enough: usize) -> usize {
+        let is_late = |desk: DeskId| self.starves_at(desk).is_some_and(|at| at <= now);
+        let late = self.hungry.iter().take_while(|(_, desk)| is_late(*desk));
+        // One whose own connection yields is served when that is taken back.
+        let yields = |desk: &DeskId| self.desks.get(desk).is_some_and(|it| it.tally.yielding > 0);
+        let late = late.filter(|entry| !self.barren.contains(entry) && !yields(&entry.1));
+        self.barren.len() + late.take(enough).count()
+    }
+
+    /// When the next key starves by waiting, if there is something to be drained for it.
+    fn next_to_starve(&self, now: Instant) -> Option<Instant> {
+        if self.joinable.is_empty() {
+            return None;
+        }
+        let at = self.hungry.iter().map(|(_, desk)| self.starves_at(*desk));
+        at.flatten().find(|at| *at > now)
+    }
+
+    /// Comes again when the key that waits longest starves, if it does not yet.
+    pub(super) fn watch_the_longest_wait(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
+        let Some(&(_, first)) = self.hungry.first() else { return };
+        if self.joinable.is_empty() || !self.is_full() {
+            return;
+        }
+        if let Some(at) = self.starves_at(first).filter(|at| *at > now) {
+            self.call_at(at, todo);
+        }
+    }
+
+    fn starves_at(&self, desk: DeskId) -> Option<Instant> {
+        let line = &self.desks.get(&desk)?.line;
+        line.get(line.first_uncovered()?)?.since.checked_add(PATIENCE)
+    }
+
+    fn drains_for_room(&self) -> usize {
+        self.draining.iter().filter(|id| self.makes_room(**id)).count()
+    }
+
+    fn makes_room(&self, id: PlaceId) -> bool {
+        self.drain_of(id).is_some_and(|drain| drain.makes_room)
+    }
+
+    fn drain_of(&self, id: PlaceId) -> Option<&Drain> {
+        self.places.get(&id)?.drain.as_ref()
+    }
+
+    /// Lists a shared connection where it belongs.
+    pub(super) fn file_shared(&mut self, id: PlaceId) {
+        let Some(place) = self.places.get_mut(&id) else { return };
+        let (desk, standing) = (place.desk, place.standing());
+        let before = std::mem::replace(&mut place.listed, standing);
+        if before == standing {
+            return;
+        }
+        match standing {
+            Some(_) => self.joinable.insert(id),
+            None => self.joinable.remove(&id),
+        };
+        let shared = &mut self.desk(desk).shared;
+        shared.remove(before, id);
+        shared.insert(standing, id);
+    }
+}
