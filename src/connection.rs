@@ -114,6 +114,9 @@ pub(crate) trait PlaceKeeper: Send + Sync {
     /// So many requests may be on the connection at once from now on; `None` while it takes no new ones.
     fn streams(&self, place: u64, streams: Option<usize>);
 
+    /// The connection takes no new requests ever again.
+    fn retired(&self, place: u64);
+
     /// The connection is closed.
     fn closed(&self, place: u64);
 }
@@ -204,6 +207,14 @@ impl Place {
     /// [`streams`](Self::streams) is called again.
     pub fn suspend(&self) {
         self.say(None);
+    }
+
+    /// Says that the connection takes no new requests ever again: it finishes those under way, and is closed. The pool
+    /// need not wait for that before it dials another, as it has to while one is only [suspended](Self::suspend).
+    pub fn retire(&self) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.retired(self.place);
+        }
     }
 
     fn say(&self, streams: Option<usize>) {

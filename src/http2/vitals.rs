@@ -142,12 +142,13 @@ impl Vitals {
     pub(super) fn report(&self) {
         let Some(place) = self.place.get().and_then(Weak::upgrade) else { return };
         loop {
-            let streams = self.streams();
+            let (takes_requests, streams) = (self.takes_requests(), self.streams());
             match streams {
+                _ if !takes_requests => place.retire(),
                 Some(streams) => place.streams(streams),
                 None => place.suspend(),
             }
-            if self.streams() == streams {
+            if (self.takes_requests(), self.streams()) == (takes_requests, streams) {
                 return;
             }
         }

@@ -359,7 +359,9 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
 
     /// A shared connection takes no more requests.
     pub(crate) fn retire(&mut self, place: PlaceId, now: Instant, todo: &mut Todo<K, C, W>) {
-        let Some(entry) = self.places.get(&place) else { return };
+        let Some(entry) = self.places.get_mut(&place) else { return };
+        // One that is still being dialed is refused when it reports.
+        entry.streams = None;
         let desk = entry.desk;
         if matches!(entry.state, State::Shared { .. }) {
             self.drain(place, Closing::ByPeer, now, todo);

@@ -317,6 +317,12 @@ where
         }
     }
 
+    fn retired(&self, place: PlaceId) {
+        if let Some(pool) = self.me.upgrade() {
+            pool.retire(place);
+        }
+    }
+
     fn closed(&self, place: PlaceId) {
         if let Some(pool) = self.me.upgrade() {
             pool.event(|book, now, todo| book.closed(place, now, todo));

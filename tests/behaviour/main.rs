@@ -64,6 +64,8 @@ mod metrics;
 mod mock;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod own_connection;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod own_keys;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod proxy_chain;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
@@ -84,6 +86,8 @@ mod socks4;
 mod socks5;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod stale_connection;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod starvation;
 mod support;
 #[cfg(feature = "tokio")]
 mod tcp;

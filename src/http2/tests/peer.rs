@@ -311,6 +311,10 @@ impl PlaceKeeper for Told {
         self.streams.lock().unwrap().push(streams);
     }
 
+    fn retired(&self, place: u64) {
+        self.streams(place, None);
+    }
+
     fn closed(&self, place: u64) {
         assert_eq!(place, 7);
         self.closed.store(true, Ordering::Release);
