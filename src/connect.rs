@@ -97,6 +97,10 @@ impl<S, T, Req> MakeConnection<T, Req> for S where
 }
 
 /// What a connector answers with: the bytes, and what is known about them.
+///
+/// Of the streams of this crate's connectors it is known that a write that fails has taken nothing. A stream of your own may
+/// have passed part of it on, as one that encrypts does, so a request whose write failed there counts as
+/// [sent](crate::Error::was_sent) and is not repeated unless it is idempotent.
 #[derive(Debug)]
 pub struct Connected<I> {
     /// The bytes.

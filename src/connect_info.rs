@@ -5,7 +5,10 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use http::Version;
 
-use crate::{io::Recheck, target::Proxy};
+use crate::{
+    io::{Recheck, write_count::WriteCount},
+    target::Proxy,
+};
 
 /// How a response came: an extension of every response.
 ///
@@ -33,6 +36,7 @@ struct Way {
     server_name: Option<Arc<str>>,
     peer_certificates: Vec<Bytes>,
     recheck: Option<Recheck>,
+    write_count: Option<WriteCount>,
     proxies: Vec<Proxy>,
     forwards: bool,
 }
@@ -136,8 +140,9 @@ impl ConnectInfo {
     /// no longer said: it does not hold for what is behind it.
     pub fn with_proxy(self, proxy: Proxy) -> Self {
         self.with(|way| {
-            let Way { local_addr, peer_addr, recheck, proxies, .. } = std::mem::take(way);
-            *way = Way { local_addr, peer_addr, recheck, proxies, ..Way::default() };
+            let Way { local_addr, peer_addr, recheck, write_count, proxies, .. } =
+                std::mem::take(way);
+            *way = Way { local_addr, peer_addr, recheck, write_count, proxies, ..Way::default() };
             way.proxies.push(proxy);
         })
     }
@@ -150,9 +155,20 @@ impl ConnectInfo {
         })
     }
 
-    /// Says that nobody here could ask the socket to look again.
-    pub(crate) fn without_recheck(self) -> Self {
-        self.with(|way| way.recheck = None)
+    /// The same about bytes that are one stream of many on the socket: nobody here could ask that to look again, and it
+    /// counts the bytes of all.
+    pub(crate) fn on_a_stream(self, count: Option<WriteCount>) -> Self {
+        self.with(|way| (way.recheck, way.write_count) = (None, count))
+    }
+
+    /// How many bytes the stream has taken, if it counts them.
+    pub(crate) fn write_count(&self) -> Option<&WriteCount> {
+        self.way.write_count.as_ref()
+    }
+
+    /// Says that the stream counts the bytes that it takes.
+    pub(crate) fn with_write_count(self, count: WriteCount) -> Self {
+        self.with(|way| way.write_count = Some(count))
     }
 
     /// Says which version of HTTP is spoken.

@@ -93,11 +93,11 @@ pub struct SendError<Req> {
 /// How far a request came before it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
-    /// Not a byte of it was written.
+    /// Certainly not a byte of it went out: neither was one written, nor may a write that failed have taken one.
     Unsent,
-    /// Some of it was, but the peer says that it did not act on it (RFC 9113 §8.7).
+    /// Some of it went out, but the peer says that it did not act on it (RFC 9113 §8.7).
     Refused,
-    /// Some of it was, and nothing is known.
+    /// Some of it went out, or may have, and nothing is known.
     Sent,
     /// Some of an answer came.
     Answered,

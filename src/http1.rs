@@ -117,7 +117,7 @@ pub(crate) async fn handshake<I: Io, B>(
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let (io, meter) = Metered::new(io);
+    let (io, meter) = Metered::new(io, info.write_count());
     let (line, switch) = Line::new(target, meter, runtime.clone());
     let (sender, connection) = Builder::from(config)
         .handshake(TokioIo::new(io))

@@ -106,7 +106,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     config.check()?;
-    let (io, meter) = Metered::new(io);
+    let (io, meter) = Metered::new(io, info.write_count());
     let io = io.discarding();
     let vitals = Arc::new(Vitals::new(meter));
     let builder = h2::client::Builder::from(config);

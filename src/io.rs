@@ -7,8 +7,11 @@ use std::sync::{
 
 use hyper::rt::{Read, Write};
 
+#[cfg(feature = "_rustls")]
+pub(crate) mod counted;
 pub(crate) mod metered;
 mod tunnel_answer;
+pub(crate) mod write_count;
 
 /// A stream of bytes in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
 pub trait Io: Read + Write + Unpin + Send + 'static {}

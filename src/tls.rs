@@ -40,7 +40,7 @@ use crate::{
     connect::{Connect, ConnectInfo, Connected, poll_connector},
     error::Error,
     events::{self, Step},
-    io::Io,
+    io::{Io, counted::Counted},
     target::Target,
 };
 
@@ -149,11 +149,14 @@ async fn handshake<I: Io>(
         Error::builder(format!("`{name}` is not a name that TLS can verify")).because(error)
     })?;
     let connector = TlsConnector::from(config.for_target(target)?);
+    let Connected { io, info } = connected;
+    let io = Counted::new(io, info.write_count());
+    let info = info.with_write_count(io.count().clone());
     let stream = connector
-        .connect(server_name, TokioIo::new(connected.io))
+        .connect(server_name, TokioIo::new(io))
         .await
         .map_err(|error| failure::described(error, target))?;
-    let info = described(connected.info, name, stream.get_ref().1);
+    let info = described(info, name, stream.get_ref().1);
     Ok(Connected { io: MaybeTls::private(stream, target.clone()), info })
 }
 

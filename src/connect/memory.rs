@@ -2,9 +2,11 @@
 
 use std::{
     io,
+    pin::Pin,
     task::{Context, Poll},
 };
 
+use hyper::rt::Write;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{DuplexStream, duplex},
@@ -12,10 +14,13 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{Connected, Connecting};
+use super::{ConnectInfo, Connected, Connecting};
 use crate::{
     error::{Error, Kind},
-    io::{delegate_read, delegate_write},
+    io::{
+        delegate_read,
+        write_count::{CountedWrites, length_of},
+    },
     target::Target,
 };
 
@@ -59,6 +64,7 @@ pub struct MemoryConnector {
 #[derive(Debug)]
 pub struct MemoryIo {
     io: TokioIo<DuplexStream>,
+    writes: CountedWrites,
 }
 
 /// Where the connections of a [`MemoryConnector`] arrive.
@@ -77,7 +83,11 @@ impl MemoryConnector {
     fn connect(&self, target: Target) -> Result<Connected<MemoryIo>, Error> {
         let (client, server) = duplex(BUFFER);
         match self.listener.send((server, target)) {
-            Ok(()) => Ok(Connected::new(MemoryIo { io: TokioIo::new(client) })),
+            Ok(()) => {
+                let writes = CountedWrites::exact();
+                let info = ConnectInfo::default().with_write_count(writes.count().clone());
+                Ok(Connected { io: MemoryIo { io: TokioIo::new(client), writes }, info })
+            }
             Err(mpsc::error::SendError((_, target))) => Err(refused(&target)),
         }
     }
@@ -90,8 +100,39 @@ impl MemoryIo {
     }
 }
 
-delegate_read!([] MemoryIo, io in Self { io });
-delegate_write!([] MemoryIo, io in Self { io });
+delegate_read!([] MemoryIo, io in Self { io, .. });
+
+impl Write for MemoryIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self { io, writes } = &mut *self;
+        writes.write(bytes.len(), || Pin::new(io).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { io, writes } = &mut *self;
+        writes.write(length_of(slices), || Pin::new(io).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
 
 impl MemoryListener {
     /// The server's side of the next connection, and the target that was asked for; `None` when the last connector is

@@ -10,7 +10,10 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::io::Recheck;
+use crate::io::{
+    Recheck,
+    write_count::{CountedWrites, WriteCount, length_of},
+};
 
 /// How much one look reads at most. Where there is something, the next read looks again, until the kernel has no more;
 /// where there is nothing, as almost always, no more than this has to be cleared for it.
@@ -29,6 +32,7 @@ pub type TcpIo = SocketIo<tokio::net::TcpStream>;
 pub struct SocketIo<S> {
     io: TokioIo<S>,
     recheck: Recheck,
+    writes: CountedWrites,
 }
 
 /// A stream whose socket can be read without the runtime: sealed, for tokio's `TcpStream` and `UnixStream`.
@@ -44,7 +48,11 @@ impl<S> SocketIo<S> {
     /// Makes a stream answer to a switch, which a connector also puts into its
     /// [`ConnectInfo`](super::ConnectInfo::with_recheck).
     pub fn new(stream: S, recheck: Recheck) -> Self {
-        Self { io: TokioIo::new(stream), recheck }
+        Self { io: TokioIo::new(stream), recheck, writes: CountedWrites::exact() }
+    }
+
+    pub(super) fn write_count(&self) -> WriteCount {
+        self.writes.count().clone()
     }
 
     /// The stream, for its socket's options and addresses.
@@ -61,8 +69,8 @@ impl<S> SocketIo<S> {
 impl<S: Kernel> SocketIo<S> {
     /// Whoever asked for a look may find that the connection's task had already read, on another thread, and writes now.
     /// What came before the first byte of a request is not its answer, so nothing is written.
-    fn look_before_writing(&self) -> io::Result<()> {
-        match self.recheck.take_before_writing() && !self.stream().is_quiet() {
+    fn look_before_writing(stream: &S, recheck: &Recheck) -> io::Result<()> {
+        match recheck.take_before_writing() && !stream.is_quiet() {
             true => Err(io::Error::other("the peer closed the connection, or spoke out of turn")),
             false => Ok(()),
         }
@@ -111,8 +119,11 @@ impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.look_before_writing()?;
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let Self { io, recheck, writes } = &mut *self;
+        writes.write(bytes.len(), || {
+            Self::look_before_writing(io.inner(), recheck)?;
+            Pin::new(io).poll_write(cx, bytes)
+        })
     }
 
     fn poll_write_vectored(
@@ -120,8 +131,11 @@ impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.look_before_writing()?;
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        let Self { io, recheck, writes } = &mut *self;
+        writes.write(length_of(slices), || {
+            Self::look_before_writing(io.inner(), recheck)?;
+            Pin::new(io).poll_write_vectored(cx, slices)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {

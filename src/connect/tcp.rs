@@ -278,7 +278,9 @@ fn connected(stream: TcpStream) -> Connected<TcpIo> {
     let info = ConnectInfo::default()
         .with_addrs(stream.local_addr().ok(), stream.peer_addr().ok())
         .with_recheck(recheck.clone());
-    Connected { io: TcpIo::new(stream, recheck), info }
+    let io = TcpIo::new(stream, recheck);
+    let info = info.with_write_count(io.write_count());
+    Connected { io, info }
 }
 
 impl<R: fmt::Debug> fmt::Debug for TcpConnector<R> {

@@ -95,7 +95,9 @@ async fn connect(path: &Path, target: &Target) -> Result<Connected<UnixIo>, Erro
     })?;
     let recheck = Recheck::new();
     let info = ConnectInfo::default().with_recheck(recheck.clone());
-    Ok(Connected { io: UnixIo::new(stream, recheck), info })
+    let io = UnixIo::new(stream, recheck);
+    let info = info.with_write_count(io.write_count());
+    Ok(Connected { io, info })
 }
 
 impl Kernel for UnixStream {

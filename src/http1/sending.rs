@@ -243,13 +243,13 @@ impl Exchange {
         self.told.take().map(tell);
     }
 
+    /// How far a request came whose connection has failed, or was cut.
     fn progress(&self) -> Progress {
         let meter = self.line.meter();
-        match (meter.written() > self.written, meter.read() > self.read) {
-            (false, _) => Progress::Unsent,
-            (true, false) => Progress::Sent,
-            (true, true) => Progress::Answered,
+        if meter.stops_unwritten(self.written) {
+            return Progress::Unsent;
         }
+        if meter.read() > self.read { Progress::Answered } else { Progress::Sent }
     }
 
     fn describe(&self, error: hyper::Error, progress: Progress) -> Error {

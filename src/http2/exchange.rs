@@ -299,7 +299,9 @@ where
             Phase::Write => "sending a request to",
             _ => "waiting for the answer of",
         };
-        let progress = match (self.informational, self.open.was_written()) {
+        // What waits for room goes out as soon as there is some, though its stream has been reset by then.
+        let may_go_out = self.open.was_written() || self.open.link().vitals().takes_requests();
+        let progress = match (self.informational, may_go_out) {
             (0, false) => Progress::Unsent,
             (0, true) => Progress::Sent,
             _ => Progress::Answered,

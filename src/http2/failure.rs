@@ -85,10 +85,12 @@ fn kind(error: &io::Error) -> Kind {
 impl Open {
     /// How far a request came that failed before the head of its answer.
     pub(super) fn progress(&self, error: &h2::Error) -> Progress {
-        if !self.was_written() {
+        let is_reset = error.is_reset();
+        // A connection that fails still writes what it has; one that goes on writes nothing of a stream that is over.
+        let goes_on = error.is_remote() && (is_reset || error.is_go_away());
+        if !self.was_written() && (goes_on || self.stays_unwritten()) {
             return Progress::Unsent;
         }
-        let is_reset = error.is_reset();
         match error.reason() {
             Some(Reason::REFUSED_STREAM) if is_reset && error.is_remote() => Progress::Refused,
             // h2 gives a peer's GOAWAY to no stream but those above its last stream id (RFC 9113 §6.8).

@@ -33,6 +33,11 @@ impl Open {
         self.link.vitals().meter().written() != self.written
     }
 
+    /// The same, for good: if nothing was, nothing is written on the connection any more.
+    pub(super) fn stays_unwritten(&self) -> bool {
+        self.link.vitals().meter().stops_unwritten(self.written)
+    }
+
     /// The stream failed: nobody waits any more.
     pub(super) fn fail(&mut self, error: h2::Error) -> Error {
         self.heard();

@@ -12,7 +12,10 @@ use http::{Response, response::Parts};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::{Http2Body, open::Open};
-use crate::{io::Io, upgrade::Pending};
+use crate::{
+    io::{Io, write_count::WriteCount},
+    upgrade::Pending,
+};
 
 /// Bytes in both directions inside a stream. Dropping it before both ends are shut down resets the stream (`CANCEL`).
 struct Tunnel {
@@ -21,6 +24,8 @@ struct Tunnel {
     inward: RecvStream,
     /// What came in one piece and was not taken in one.
     unread: Bytes,
+    /// What h2 was given may go out whenever the connection's task writes, so it counts as written.
+    count: WriteCount,
 }
 
 /// The answer that opened a tunnel: its bytes are in an extension, its body is empty.
@@ -30,7 +35,9 @@ pub(super) fn open(
     outward: SendStream<Bytes>,
     inward: RecvStream,
 ) -> Response<Http2Body> {
-    let tunnel = Tunnel { open, outward, inward, unread: Bytes::new() };
+    let count = WriteCount::default();
+    head.extensions.insert(count.clone());
+    let tunnel = Tunnel { open, outward, inward, unread: Bytes::new(), count };
     head.extensions.insert(Pending::new(async { Ok(Box::new(tunnel) as Box<dyn Io>) }));
     Response::from_parts(head, Http2Body::empty())
 }
@@ -92,7 +99,13 @@ impl Write for Tunnel {
         }
         let room = ready!(self.poll_room(bytes.len(), cx))?;
         let sent = self.outward.send_data(Bytes::copy_from_slice(&bytes[..room]), false);
-        Poll::Ready(sent.map(|()| room).map_err(|error| self.is_reset(error)))
+        Poll::Ready(match sent {
+            Ok(()) => {
+                self.count.add(room);
+                Ok(room)
+            }
+            Err(error) => Err(self.is_reset(error)),
+        })
     }
 
     /// The connection's task writes as soon as it can; there is nothing to hurry it.

@@ -13,7 +13,11 @@ use std::{
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Io, tunnel_answer::TunnelAnswer};
+use super::{
+    Io,
+    tunnel_answer::TunnelAnswer,
+    write_count::{WriteCount, WriteJudge, length_of},
+};
 
 /// A stream that is counted: what a protocol reads and writes is seen on its [`Meter`].
 ///
@@ -24,6 +28,7 @@ use super::{Io, tunnel_answer::TunnelAnswer};
 pub(crate) struct Metered<I> {
     io: TokioIo<I>,
     meter: Arc<Meter>,
+    judge: WriteJudge,
     /// Writing failed, but what the peer sent before may still be worth reading.
     deaf_peer: bool,
     /// Reading came to its end, so nobody waits for anything.
@@ -38,6 +43,10 @@ pub(crate) struct Metered<I> {
 pub(crate) struct Meter {
     read: AtomicU64,
     written: AtomicU64,
+    /// A write is under way, of which `written` does not know yet.
+    is_writing: AtomicBool,
+    /// No more is written, because a request was called unsent.
+    is_stopped: AtomicBool,
     /// The reading that may not be passed: an unbounded head is stopped here.
     read_limit: AtomicU64,
     /// The stream speaks something else than HTTP now, whose writers want to know when they fail.
@@ -57,10 +66,13 @@ enum Held {
 }
 
 impl<I> Metered<I> {
-    pub(crate) fn new(io: I) -> (Self, Arc<Meter>) {
+    /// Meters a stream, of which `below` is the count, if it has one.
+    pub(crate) fn new(io: I, below: Option<&WriteCount>) -> (Self, Arc<Meter>) {
         let meter = Arc::new(Meter {
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            is_writing: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
             read_limit: AtomicU64::new(u64::MAX),
             tells_write_errors: AtomicBool::new(false),
             answers_connect: AtomicBool::new(false),
@@ -71,6 +83,7 @@ impl<I> Metered<I> {
         let metered = Self {
             io,
             meter: meter.clone(),
+            judge: WriteJudge::new(below),
             deaf_peer: false,
             read_to_end: false,
             discards: false,
@@ -116,7 +129,7 @@ impl<I> Metered<I> {
         }
     }
 
-    fn count_written(
+    fn note_written(
         &mut self,
         written: Poll<io::Result<usize>>,
         length: usize,
@@ -124,9 +137,6 @@ impl<I> Metered<I> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         self.note_room(&written);
         match written {
-            Poll::Ready(Ok(n)) => {
-                self.meter.written.fetch_add(n as u64, Ordering::AcqRel);
-            }
             Poll::Ready(Err(error))
                 if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
                     && !self.tells_write_errors() =>
@@ -140,15 +150,67 @@ impl<I> Metered<I> {
     }
 }
 
+impl<I: Io> Metered<I> {
+    /// Writes `length` bytes, unless the peer or this side has stopped.
+    fn write(
+        &mut self,
+        length: usize,
+        write: impl FnOnce(Pin<&mut TokioIo<I>>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.deaf_peer {
+            return self.unheard(length);
+        }
+        if !self.meter.begins_writing() {
+            return match self.discards {
+                true => Poll::Ready(Ok(length)),
+                false => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            };
+        }
+        self.judge.begin();
+        let outcome = write(Pin::new(&mut self.io));
+        let taken = self.judge.taken(&outcome, length);
+        self.meter.ends_writing(taken);
+        self.note_written(outcome, length)
+    }
+}
+
 impl Meter {
     /// Bytes read so far.
     pub(crate) fn read(&self) -> u64 {
         self.read.load(Ordering::Acquire)
     }
 
-    /// Bytes written so far.
+    /// Bytes written so far. All bytes of a write that failed are among them, unless it certainly took none.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing has been written since `written` was so much, and nothing will be: if so, writing ends here.
+    ///
+    /// A protocol that gives up a request keeps trying to write what it has of it, for as long as its task has not noticed,
+    /// or to say goodbye. A request that is called unsent must not go out then.
+    pub(crate) fn stops_unwritten(&self, written: u64) -> bool {
+        if self.written() != written {
+            return false;
+        }
+        // The writer announces a write, then looks at the stop; here it is the other way round. One of the two sees the
+        // other, which takes a total order of both.
+        self.is_stopped.store(true, Ordering::SeqCst);
+        !self.is_writing.load(Ordering::SeqCst) && self.written() == written
+    }
+
+    fn begins_writing(&self) -> bool {
+        self.is_writing.store(true, Ordering::SeqCst);
+        let may_write = !self.is_stopped.load(Ordering::SeqCst);
+        if !may_write {
+            self.is_writing.store(false, Ordering::SeqCst);
+        }
+        may_write
+    }
+
+    fn ends_writing(&self, taken: usize) {
+        self.written.fetch_add(taken as u64, Ordering::AcqRel);
+        self.is_writing.store(false, Ordering::SeqCst);
     }
 
     /// Bytes read and written so far, together.
@@ -234,11 +296,7 @@ impl<I: Io> AsyncWrite for Metered<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.deaf_peer {
-            return self.unheard(bytes.len());
-        }
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.count_written(written, bytes.len())
+        self.write(bytes.len(), |io| io.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -246,12 +304,7 @@ impl<I: Io> AsyncWrite for Metered<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let length = slices.iter().map(|slice| slice.len()).sum();
-        if self.deaf_peer {
-            return self.unheard(length);
-        }
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.count_written(written, length)
+        self.write(length_of(slices), |io| io.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -294,5 +347,37 @@ impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (read, written) = (self.read(), self.written());
         f.debug_struct("Meter").field("read", &read).field("written", &written).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_is_called_unsent_is_not_written_afterwards() {
+        let (near, far) = tokio::io::duplex(8);
+        let (mut metered, meter) = Metered::new(TokioIo::new(near), None);
+        metered.write_all(b"before").await.unwrap();
+        assert!(!meter.stops_unwritten(0));
+        metered.write_all(b".").await.unwrap();
+        assert!(meter.stops_unwritten(7));
+        assert!(metered.write_all(b"after").await.is_err());
+        assert_eq!(meter.written(), 7);
+        drop(far);
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_write_waits_for_room_was_not_written() {
+        let (near, _far) = tokio::io::duplex(1);
+        let (mut metered, meter) = Metered::new(TokioIo::new(near), None);
+        metered.write_all(b"0").await.unwrap();
+        let write = poll_fn(|cx| Poll::Ready(Pin::new(&mut metered).poll_write(cx, b"1")));
+        assert!(write.await.is_pending());
+        assert!(meter.stops_unwritten(1));
     }
 }

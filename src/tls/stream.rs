@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::failure;
 use crate::{
-    io::{Io, delegate_read, delegate_write},
+    io::{Io, counted::Counted, delegate_read, delegate_write},
     target::Target,
 };
 
@@ -31,7 +31,7 @@ enum Bytes<I> {
 }
 
 struct Private<I> {
-    stream: TokioIo<TlsStream<TokioIo<I>>>,
+    stream: TokioIo<TlsStream<TokioIo<Counted<I>>>>,
     target: Target,
 }
 
@@ -40,7 +40,7 @@ impl<I> MaybeTls<I> {
         Self { bytes: Bytes::Plain(io) }
     }
 
-    pub(super) fn private(stream: TlsStream<TokioIo<I>>, target: Target) -> Self {
+    pub(super) fn private(stream: TlsStream<TokioIo<Counted<I>>>, target: Target) -> Self {
         let stream = TokioIo::new(stream);
         Self { bytes: Bytes::Private(Box::new(Private { stream, target })) }
     }

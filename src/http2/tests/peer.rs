@@ -25,7 +25,7 @@ use crate::{
     Body, Error,
     connect::ConnectInfo,
     connection::{Connection, Place, PlaceKeeper},
-    io::Io,
+    io::{Io, write_count::WriteCount},
     rt::Runtime,
     target::{Origin, Target},
 };
@@ -203,7 +203,9 @@ pub(super) async fn over<B>(io: impl Io, config: &Http2Config) -> Result<Http2<B
 where
     B: HttpBody<Data: Send, Error: Into<crate::error::BoxError>> + Send + 'static,
 {
-    handshake(io, ConnectInfo::default(), &target(), config, &runtime()).await
+    // In memory, a write that fails has taken nothing.
+    let info = ConnectInfo::default().with_write_count(WriteCount::default());
+    handshake(io, info, &target(), config, &runtime()).await
 }
 
 /// A connection to a peer that has said nothing yet.

@@ -190,3 +190,22 @@ async fn a_peer_that_listens_no_more_is_heard_to_the_end() {
     super::peer::turns().await;
     assert!(!connection.is_open());
 }
+
+#[tokio::test]
+async fn a_write_that_failed_on_a_stream_of_unknown_kind_may_have_taken_the_request() {
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let is_deaf = Arc::new(AtomicUsize::new(0));
+    let io = Deaf { io: TokioIo::new(ours), is_deaf: is_deaf.clone() };
+    let (info, config) = (ConnectInfo::default(), Http2Config::new());
+    let target = super::peer::target();
+    let mut connection =
+        handshake::<_, Body>(io, info, &target, &config, &runtime()).await.unwrap();
+    let mut peer = Peer::silent(theirs).await;
+    peer.settings(&[]).await;
+    peer.settled().await;
+    is_deaf.store(1, Ordering::Release);
+    let sending = send(&mut connection, get()).await;
+    super::peer::turns().await;
+    drop(peer);
+    assert_eq!(sending.await.unwrap_err().progress, crate::connection::Progress::Sent);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, PROXY_AUTHORIZATION, TRANSFER_ENCODING},
 };
 use tower_service::Service;
@@ -145,7 +145,7 @@ impl Asking<'_> {
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
-        let info = self.info(response.extensions().get());
+        let info = self.info(response.extensions());
         match upgrade(response).await {
             Ok(io) => Ok(Connected { io, info }),
             Err(error) => Err(self.failed(error)),
@@ -153,12 +153,11 @@ impl Asking<'_> {
     }
 
     /// What is known of the way to the proxy is known of the tunnel, but not what was said there.
-    fn info(&self, of_proxy: Option<&ConnectInfo>) -> ConnectInfo {
-        let info = of_proxy.cloned().unwrap_or_default();
+    fn info(&self, extensions: &Extensions) -> ConnectInfo {
+        let info = extensions.get::<ConnectInfo>().cloned().unwrap_or_default();
         let is_shared = info.version() == Some(Version::HTTP_2);
         let info = info.with_proxy(self.hop.proxy.clone());
-        // The socket is read by the task of the shared connection, which nobody here could ask to look.
-        if is_shared { info.without_recheck() } else { info }
+        if is_shared { info.on_a_stream(extensions.get().cloned()) } else { info }
     }
 
     async fn refused<B>(&self, response: Response<B>) -> Error

@@ -1,0 +1,161 @@
+//! How many bytes a stream has taken, so that a request that failed is not called unsent when it was sent.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+};
+
+/// Bytes that a stream has taken, counted by the stream.
+///
+/// Whoever puts one into a [`ConnectInfo`](crate::connect::ConnectInfo) promises that a write that failed without moving
+/// the count has taken nothing, and that nothing is written after it. Of a stream without a count, a failed write may have
+/// taken anything: TLS, for one, writes several records for one call, and an error of the second hides that the first is out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WriteCount {
+    bytes: Arc<AtomicU64>,
+}
+
+impl WriteCount {
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+}
+
+/// Judges writes to a stream: how many bytes each may have taken, by the stream's own count if it has one.
+#[derive(Debug)]
+pub(super) struct WriteJudge {
+    below: Option<WriteCount>,
+    /// The count below before the current write, which may need several calls.
+    before: u64,
+    is_pending: bool,
+}
+
+impl WriteJudge {
+    pub(super) fn new(below: Option<&WriteCount>) -> Self {
+        Self { below: below.cloned(), before: 0, is_pending: false }
+    }
+
+    /// Call before each write.
+    pub(super) fn begin(&mut self) {
+        if let Some(below) = &self.below
+            && !self.is_pending
+        {
+            self.before = below.bytes();
+        }
+    }
+
+    /// Call after each write of `length` bytes: how many of them may be on their way to the peer.
+    pub(super) fn taken(&mut self, outcome: &Poll<io::Result<usize>>, length: usize) -> usize {
+        self.is_pending = outcome.is_pending();
+        match (outcome, &self.below) {
+            (Poll::Pending, _) => 0,
+            (Poll::Ready(Ok(taken)), _) => *taken,
+            (Poll::Ready(Err(_)), Some(below)) if below.bytes() == self.before => 0,
+            (Poll::Ready(Err(_)), _) => length,
+        }
+    }
+}
+
+/// Keeps the promises of a [`WriteCount`] for the stream that owns it: counts, and lets no write follow one that failed.
+#[derive(Debug)]
+pub(crate) struct CountedWrites {
+    judge: WriteJudge,
+    count: WriteCount,
+    has_failed: bool,
+}
+
+impl CountedWrites {
+    /// For a stream whose failed writes take nothing, such as a socket.
+    pub(crate) fn exact() -> Self {
+        // A count that never moves says that no failed write took anything.
+        Self::over(Some(&WriteCount::default()))
+    }
+
+    /// For a stream over another, of which no more is known than its count, if it has one.
+    pub(crate) fn over(below: Option<&WriteCount>) -> Self {
+        let judge = WriteJudge::new(below);
+        Self { judge, count: WriteCount::default(), has_failed: false }
+    }
+
+    pub(crate) fn count(&self) -> &WriteCount {
+        &self.count
+    }
+
+    /// Does one write of `length` bytes.
+    pub(crate) fn write(
+        &mut self,
+        length: usize,
+        write: impl FnOnce() -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.has_failed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        self.judge.begin();
+        let outcome = write();
+        self.has_failed = matches!(outcome, Poll::Ready(Err(_)));
+        self.count.add(self.judge.taken(&outcome, length));
+        outcome
+    }
+}
+
+/// The length of all slices together.
+pub(crate) fn length_of(slices: &[io::IoSlice<'_>]) -> usize {
+    slices.iter().map(|slice| slice.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    #[test]
+    fn a_failed_write_took_what_the_stream_below_counted_or_anything() {
+        let below = WriteCount::default();
+        // What is below, what it takes during the write → what the write may have taken
+        let table = [(None, 0, 9), (Some(&below), 0, 0), (Some(&below), 3, 9)];
+        for (known, takes, taken) in table {
+            let mut writes = CountedWrites::over(known);
+            let outcome = writes.write(9, || {
+                below.add(takes);
+                failed()
+            });
+            assert!(outcome.is_ready());
+            assert_eq!(writes.count().bytes(), taken, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_while_a_write_was_pending_counts() {
+        let below = WriteCount::default();
+        let mut writes = CountedWrites::over(Some(&below));
+        let _ = writes.write(9, || {
+            below.add(1);
+            Poll::Pending
+        });
+        assert_eq!(writes.count().bytes(), 0);
+        let _ = writes.write(9, failed);
+        assert_eq!(writes.count().bytes(), 9);
+    }
+
+    #[test]
+    fn a_socket_takes_nothing_with_a_write_that_fails_and_nothing_after_it() {
+        let mut writes = CountedWrites::exact();
+        let _ = writes.write(9, || Poll::Ready(Ok(4)));
+        let _ = writes.write(5, failed);
+        assert_eq!(writes.count().bytes(), 4);
+        let after = writes.write(5, || Poll::Ready(Ok(5)));
+        assert!(matches!(after, Poll::Ready(Err(_))));
+        assert_eq!(writes.count().bytes(), 4);
+    }
+}

@@ -1,0 +1,279 @@
+//! A write fails after part of a request may have gone out: the request is not sent again, and says that it was sent.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::Response;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+use tower_transport::{
+    Error, RequestExt, Transport,
+    connect::{Connect, Connected},
+    io::Io,
+    target::{Protocols, Proxy, Target},
+    tls::TlsConfig,
+    transport::TransportBuilder,
+};
+
+use crate::support::{
+    net::{Does, Net, Peer},
+    origin::settle,
+    proxy::tunneling,
+    scripted::HELLO,
+    tls_peer::Authority,
+};
+
+/// Lets so many more writes pass; the next fails, as after a RST, and then everything does. Once.
+#[derive(Clone, Default)]
+struct Fault {
+    passes: Arc<Mutex<Option<usize>>>,
+    failed: Arc<AtomicUsize>,
+}
+
+/// A stream without vectored writes that has a fault.
+struct Faulty<I> {
+    io: I,
+    fault: Fault,
+    is_dead: bool,
+    reader: Option<Waker>,
+}
+
+impl Fault {
+    fn after(&self, writes: usize) {
+        *self.passes.lock().unwrap() = Some(writes);
+    }
+
+    fn is_due(&self) -> bool {
+        let mut passes = self.passes.lock().unwrap();
+        let is_due = *passes == Some(0);
+        *passes = if is_due { None } else { passes.map(|writes| writes - 1) };
+        is_due
+    }
+}
+
+impl<I: Io> Read for Faulty<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_dead {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        self.reader = Some(cx.waker().clone());
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl<I: Io> Write for Faulty<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.is_dead && !self.fault.is_due() {
+            return Pin::new(&mut self.io).poll_write(cx, bytes);
+        }
+        self.is_dead = true;
+        self.fault.failed.fetch_add(1, SeqCst);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// What connects over faulty streams, and says as much of them as the connector does.
+fn faulty<C>(connector: C, fault: &Fault) -> impl Connect<Target> + Clone + Send + 'static
+where
+    C: Connect<Target> + Clone + Send + 'static,
+{
+    let fault = fault.clone();
+    tower::service_fn(move |target| {
+        let (connector, fault) = (connector.clone(), fault.clone());
+        async move {
+            let Connected { io, info } = connector.oneshot(target).await.map_err(Into::into)?;
+            let io = Faulty { io, fault, is_dead: false, reader: None };
+            Ok::<_, tower_transport::error::BoxError>(Connected { io, info })
+        }
+    })
+}
+
+/// A way to an origin, of which the bytes nearest to the network have a fault.
+struct Way {
+    servers: [Arc<Peer>; 2],
+    transport: Transport,
+    url: &'static str,
+    fault: Fault,
+}
+
+impl Way {
+    fn new(
+        url: &'static str,
+        alpn: &[&str],
+        settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self {
+        let (net, authority, fault) = (Net::new(), Authority::new(), Fault::default());
+        let server = |name: &str, alpn: &[&str]| authority.certify(name).server(alpn);
+        net.plain("proxy.example:8080", Does::Tunnel);
+        let forwarder = net.plain("forwarder.example:8080", Does::Serve);
+        net.tls("proxy.example:443", Does::Tunnel, server("proxy.example", &["h2", "http/1.1"]));
+        let origin = match url.starts_with("https") {
+            true => net.tls("origin.example:443", Does::Serve, server("origin.example", alpn)),
+            false => net.plain("origin.example:80", Does::Serve),
+        };
+        let connector = faulty(net.connector(), &fault);
+        let tls = TlsConfig::roots_pem(authority.pem()).unwrap();
+        let transport = settings(Transport::builder().connector(connector).tls(tls));
+        let servers = [origin, forwarder];
+        Self { servers, transport: transport.build().unwrap(), url, fault }
+    }
+
+    fn through(proxy: Proxy, alpn: &[&str]) -> Self {
+        Self::new("https://origin.example/", alpn, |builder| builder.proxy(proxy))
+    }
+
+    /// A POST on a connection that has served a request, and of which so many writes pass.
+    async fn post(&self, length: usize, writes: usize) -> Result<Response<Bytes>, Error> {
+        self.transport.request("GET", self.url).await.unwrap();
+        settle().await;
+        self.fault.after(writes);
+        let outcome = self.transport.request("POST", self.url).body(vec![7; length]).await;
+        settle().await;
+        outcome
+    }
+
+    fn posts(&self) -> usize {
+        let heads = self.servers.iter().flat_map(|server| server.heads());
+        heads.filter(|head| head.starts_with("POST")).count()
+    }
+}
+
+type MakeWay = fn() -> Way;
+
+fn http1_proxy(url: &str) -> Proxy {
+    tunneling(url).protocols(Protocols::Http1Only)
+}
+
+/// Every kind of way, by the name that a failure is told under.
+fn ways() -> [(&'static str, MakeWay); 10] {
+    const HTTPS: &str = "https://origin.example/";
+    const H1: &[&str] = &["http/1.1"];
+    const H2: &[&str] = &["h2"];
+    [
+        ("http", || Way::new("http://origin.example/", &[], |builder| builder)),
+        ("http over HTTP/2", || {
+            Way::new("http://origin.example/", &[], TransportBuilder::http2_prior_knowledge)
+        }),
+        ("a proxy that forwards", || {
+            let forwarder = "http://forwarder.example:8080".parse::<Proxy>().unwrap();
+            Way::new("http://origin.example/", &[], |builder| builder.proxy(forwarder))
+        }),
+        ("https over HTTP/1.1", || Way::new(HTTPS, H1, |builder| builder)),
+        ("https over HTTP/2", || Way::new(HTTPS, H2, |builder| builder)),
+        ("a tunnel over HTTP/1.1", || Way::through(http1_proxy("http://proxy.example:8080"), H1)),
+        ("HTTP/2 in a tunnel over HTTP/1.1", || {
+            Way::through(http1_proxy("http://proxy.example:8080"), H2)
+        }),
+        ("a tunnel over HTTP/2", || {
+            let proxy = tunneling("http://proxy.example:8080");
+            Way::through(proxy.protocols(Protocols::Http2PriorKnowledge), H1)
+        }),
+        ("TLS in TLS over HTTP/1.1", || Way::through(http1_proxy("https://proxy.example"), H1)),
+        ("TLS in TLS over HTTP/2", || Way::through(tunneling("https://proxy.example"), H1)),
+    ]
+}
+
+#[tokio::test]
+async fn a_post_is_not_sent_again_after_a_write_that_failed_whatever_the_way() {
+    for (name, way) in ways() {
+        for (length, writes) in
+            [(100, 0), (100, 1), (40_000, 1), (40_000, 2), (200_000, 1), (200_000, 4)]
+        {
+            let way = way();
+            let outcome = way.post(length, writes).await;
+            let scene = format!("{name}, {length} bytes, {writes} writes pass: {outcome:?}");
+            assert!(way.posts() <= 1, "{scene}");
+            if let Err(error) = outcome {
+                // Nobody knows what a stream that says nothing of itself took of the write that failed.
+                assert!(error.was_sent(), "{scene}");
+            }
+        }
+    }
+}
+
+/// Serves GET, and hangs up by a reset as soon as it sees the head of a POST, which it remembers.
+async fn hangs_up(listener: TcpListener, tls: TlsAcceptor, posts: Arc<Mutex<Vec<String>>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (tls, posts) = (tls.clone(), posts.clone());
+        tokio::spawn(async move {
+            let mut stream = tls.accept(stream).await?;
+            let mut buffer = vec![0; 16 * 1024];
+            loop {
+                let length = stream.read(&mut buffer).await?;
+                let head = String::from_utf8_lossy(&buffer[..length]);
+                match head.lines().next() {
+                    Some(line) if line.starts_with("POST") => {
+                        posts.lock().unwrap().push(line.to_owned());
+                        stream.get_ref().0.set_zero_linger()?;
+                        return Ok(());
+                    }
+                    Some(_) => stream.write_all(HELLO.as_bytes()).await?,
+                    None => return Ok::<_, io::Error>(()),
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_is_acted_on_once_by_a_server_that_hangs_up_over_real_sockets() {
+    let authority = Authority::new();
+    let server = Arc::new(authority.certify("localhost").server(&["http/1.1"]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let posts = Arc::<Mutex<Vec<String>>>::default();
+    tokio::spawn(hangs_up(listener, server.into(), posts.clone()));
+    let unknown = tower::service_fn(move |_: Target| async move {
+        let io = TokioIo::new(TcpStream::connect(("127.0.0.1", port)).await?);
+        let io = Faulty { io, fault: Fault::default(), is_dead: false, reader: None };
+        Ok::<_, io::Error>(Connected::new(io))
+    });
+    let tls = TlsConfig::roots_pem(authority.pem()).unwrap();
+    let builder = || Transport::builder().tls(tls.clone());
+    let transports = [builder().build().unwrap(), builder().connector(unknown).build().unwrap()];
+    for round in 0..80 {
+        let url = format!("https://localhost:{port}/{round}");
+        let transport = &transports[round % 2];
+        transport.request("GET", &url).await.unwrap();
+        let outcome = transport.request("POST", &url).body(vec![7; 60_000]).await;
+        assert!(outcome.unwrap_err().was_sent());
+    }
+    let mut seen = posts.lock().unwrap().clone();
+    assert_eq!(seen.len(), 80);
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 80);
+}
