@@ -314,7 +314,7 @@ impl PlaceKeeper for Told {
     }
 
     fn retired(&self, place: u64) {
-        self.streams(place, None);
+        PlaceKeeper::streams(self, place, None);
     }
 
     fn closed(&self, place: u64) {
