@@ -19,6 +19,14 @@
 //! ready, because the key, and so the queue, is known only from the request: bound what waits with
 //! [`max_waiters`](PoolLayer::max_waiters) and the pool timeout, and put `tower`'s limits above it.
 //!
+//! # Poll what you have started
+//!
+//! A request that waits is given a connection as soon as one is free, in the order of the line, and holds it from then on,
+//! whether it is polled or not. So requests that are started and then not polled hold connections that others could use:
+//! as when `buffered(n)` has its next results and waits for its caller. To hand over a mere permission would not do better:
+//! whoever is polled first would go before those who wait longer. Spawn such requests as tasks, or take the results as they
+//! come. The [total timeout](crate::options::Timeouts::total) ends one that is polled again too late.
+//!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
 //! # fn example() -> impl tower_service::Service<http::Request<tower_transport::Body>> {

@@ -226,3 +226,69 @@ impl fmt::Debug for TlsIdentity {
         f.debug_struct("TlsIdentity").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, hash::BuildHasher};
+
+    use foldhash::fast::FixedState;
+
+    use super::*;
+
+    fn target() -> Target {
+        Target::new(Origin::try_from(&"http://a.example".parse().unwrap()).unwrap())
+    }
+
+    /// Targets that differ in one thing that users vary from request to request.
+    fn varied(vary: impl Fn(&mut Target, u8)) -> usize {
+        let targets = (0..=255).map(|number| {
+            let mut target = target();
+            vary(&mut target, number);
+            target
+        });
+        // All of them at once, because what is equal by its address may be at the same one later.
+        let targets: Vec<_> = targets.collect();
+        let hashes = targets.iter().map(|target| FixedState::default().hash_one(target));
+        hashes.collect::<HashSet<_>>().len()
+    }
+
+    fn through(target: &mut Target, proxy: Proxy) {
+        target.route = Route::from(proxy);
+    }
+
+    #[test]
+    fn targets_that_differ_in_one_field_have_different_hashes() {
+        let proxy =
+            |number: u8| Proxy::new(&format!("http://user:{number}@proxy.example")).unwrap();
+        let name = || http::HeaderName::from_static("x-session");
+        assert_eq!(varied(|it, n| it.local_address = Some([10, 0, 0, n].into())), 256);
+        assert_eq!(varied(|it, n| it.server_name = Some(ServerName::new(n.to_string()))), 256);
+        assert_eq!(varied(|it, n| it.tls_identity = Some(TlsIdentity::new(Arc::new(n)))), 256);
+        assert_eq!(varied(|it, n| through(it, proxy(n))), 256);
+        let with_header = |n: u8| proxy(0).header(name(), http::HeaderValue::from(u16::from(n)));
+        assert_eq!(varied(|it, n| through(it, with_header(n))), 256);
+        let with_hook = |n: u8| proxy(0).connect_headers(move |_| Err(n.to_string().into()));
+        assert_eq!(varied(|it, n| through(it, with_hook(n))), 256);
+    }
+
+    #[test]
+    fn where_only_http1_can_be_spoken_a_connection_is_exclusive() {
+        let table = [
+            ("http://a", Protocols::Negotiated, true),
+            ("ws://a", Protocols::Negotiated, true),
+            ("http://a", Protocols::Http2PriorKnowledge, false),
+            ("https://a", Protocols::Negotiated, false),
+            ("https://a", Protocols::Http1Only, true),
+        ];
+        for (url, protocols, expected) in table {
+            let mut target = Target::new(Origin::try_from(&url.parse().unwrap()).unwrap());
+            target.protocols = protocols;
+            assert_eq!(target.is_exclusive(), expected, "{url} {protocols:?}");
+        }
+        for (proxy, expected) in [("http://p", true), ("https://p", false), ("socks5://p", true)] {
+            let mut target = target();
+            through(&mut target, Proxy::new(proxy).unwrap());
+            assert_eq!(target.is_exclusive(), expected, "{proxy}");
+        }
+    }
+}

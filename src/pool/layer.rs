@@ -75,7 +75,18 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     }
 
     /// How many connections may be open at once, dials and closing ones included: 100 by default, as many as most
-    /// processes have descriptors to spare. At the limit the longest idle connection of another key makes room.
+    /// processes have descriptors to spare.
+    ///
+    /// At the limit something gives way to a request that lacks a connection, in this order: the connection that has been
+    /// idle longest; one on which only the rest of a dropped response is read; a dial whose request was given up; a busy
+    /// shared connection. That last one is asked to finish its streams only for a key that has no connection, or has waited
+    /// for its own for a second. A stream may go on for days, so the pool waits a second for the end (2, 4 and 8 s the next
+    /// times), and then uses the connection as before.
+    ///
+    /// A shared connection that its peer ends (GOAWAY), or that is too old, finishes its streams and takes no more. While
+    /// they go on it does not keep others from being served: after 250 ms another connection may be opened in its place.
+    /// Not more than `connections` of them are left out of the count, so that there are never more than twice as many
+    /// sockets.
     ///
     /// Zero means one: a pool that may open nothing could serve nobody.
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -83,7 +94,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// The same for each key. By default there is no limit below the total.
+    /// The same for each key. By default there is no limit below the total. A shared connection that takes no more
+    /// requests and only finishes its streams does not count.
     pub fn max_connections_per_key(mut self, connections: usize) -> Self {
         self.limits.connections_per_key = connections.max(1);
         self

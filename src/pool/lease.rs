@@ -28,13 +28,15 @@ pub(super) struct Lease<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Arc<Shared<C, B, K>>,
     place: PlaceId,
     held: Option<Held<C>>,
-    used: Use,
+    served: u64,
+    turn: Turn,
+    /// It was used before or has rested since it was made.
+    reused: bool,
     /// A request was sent on it, so it is fit for another only when its answer has come to its end.
     begun: bool,
 }
 
 /// What the pool knows of a connection's use.
-#[derive(Clone, Copy)]
 pub(super) struct Use {
     /// How many requests it has been given, with this one.
     pub(super) served: u64,
@@ -75,7 +77,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         held: Held<C>,
         used: Use,
     ) -> Self {
-        Self { pool, place, held: Some(held), used, begun: false }
+        let Use { served, reused, turn } = used;
+        Self { pool, place, held: Some(held), served, turn, reused, begun: false }
     }
 
     /// Makes it one that requests can be sent on; `None` if its connection was closed since the book gave it out.
@@ -131,17 +134,17 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
 
     /// How many requests the connection has been given, with this one.
     pub(super) fn served(&self) -> u64 {
-        self.used.served
+        self.served
     }
 
     /// Whether the connection was used before or has rested since it was made.
     pub(super) fn was_used(&self) -> bool {
-        self.used.reused
+        self.reused
     }
 
     /// When it was handed out, in the order of the line.
     pub(super) fn turn(&self) -> Turn {
-        self.used.turn
+        self.turn
     }
 
     pub(super) fn is_shared(&self) -> bool {

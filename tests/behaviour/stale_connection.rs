@@ -227,3 +227,43 @@ async fn a_stream_that_was_never_begun_goes_over_another_connection() {
     assert_eq!(request.await.unwrap().body(), "hello");
     assert_eq!((scene.origin.accepted(), scene.origin.heard("POST")), (2, 1));
 }
+
+/// A connection that was made for a request that had been given up, and has rested since.
+async fn with_an_unused_connection(script: Script) -> Scene {
+    let scene = Scene::tcp(script);
+    let mut given_up = Box::pin(scene.get());
+    assert!(futures_util::poll!(given_up.as_mut()).is_pending());
+    drop(given_up);
+    while scene.transport.stats().idle_connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+    scene
+}
+
+#[tokio::test]
+async fn what_is_said_on_a_connection_that_was_never_used_is_nobodys_answer() {
+    let said = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    for steps in [vec![Wait, say(said), Finish, Tell, Hold], vec![Wait, Finish, Tell, Hold]] {
+        for method in ["GET", "POST"] {
+            let scene = with_an_unused_connection(first(steps.clone())).await;
+            scene.origin.go();
+            scene.origin.told_while_busy();
+            let response = scene.transport.request(method, scene.url("/")).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert_eq!((scene.origin.accepted(), scene.origin.heard(method)), (2, 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unused_connection_that_ends_under_a_request_is_a_reused_one() {
+    for death in deaths() {
+        let script = || first([vec![Head], death.clone()].concat());
+        let scene = with_an_unused_connection(script()).await;
+        assert_eq!(scene.get().await.unwrap().status(), 200);
+        let scene = with_an_unused_connection(script()).await;
+        let error = scene.transport.request("POST", scene.url("/")).await.unwrap_err();
+        assert!(error.was_sent(), "{error:?}");
+        assert_eq!(scene.origin.heard("POST"), 1);
+    }
+}

@@ -236,8 +236,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// An exclusive connection's request is over: `None` if its place has ended meanwhile.
     pub(super) fn come_in(&mut self, id: PlaceId, todo: &mut Todo<K, C, W>) -> Option<DeskId> {
         let is_away = |state: &State<C>| {
-            use State::{Finishing, Out, Returning, Unfinished};
-            matches!(state, Out | Returning | Finishing { .. } | Unfinished)
+            matches!(state, State::Out | State::Returning)
+                || matches!(state, State::Finishing { .. } | State::Unfinished)
         };
         let place = self.places.get(&id).filter(|place| is_away(&place.state))?;
         let desk = place.desk;
