@@ -38,6 +38,9 @@
 //! unix socket, in memory Pool > Negotiate > <any Connect<Target>>
 //! ```
 //!
+//! Requests for `https` and `wss` are refused over a stream that nothing [encrypts](connect::ConnectInfo::is_encrypted), as
+//! in a stack without `Tls`, before a byte is written.
+//!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
 //! # async fn example() -> Result<(), tower_transport::Error> {

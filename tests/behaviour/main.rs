@@ -41,6 +41,8 @@ mod events;
 mod expect;
 #[cfg(feature = "http1")]
 mod expiry;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod first_bytes;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod forward;
 #[cfg(feature = "tokio")]
