@@ -3,7 +3,7 @@
 use http::{
     Request, Uri,
     header::HOST,
-    uri::{self, Authority},
+    uri::{self, Authority, PathAndQuery},
 };
 
 use super::{
@@ -24,7 +24,7 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     let mut parts = uri::Parts::default();
     parts.scheme = Some(origin.scheme().into());
     parts.authority = Some(authority(request, origin)?);
-    parts.path_and_query = Some(path(raw.unwrap_or(request.uri()))?);
+    parts.path_and_query = Some(raw.map_or_else(|| path(request.uri()), raw_path)?);
     Uri::from_parts(parts).map_err(|error| Error::builder("the URL cannot be sent").because(error))
 }
 
@@ -46,8 +46,17 @@ pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Resu
     let mut parts = uri::Parts::default();
     parts.scheme = uri.scheme().cloned().or_else(|| Some(origin.scheme().into()));
     parts.authority = Some(authority.map_err(|error| cannot(error.into()))?);
-    parts.path_and_query = Some(path(uri)?);
+    let raw_path = raw(request).map(|RawTarget(raw)| raw_path(raw));
+    parts.path_and_query = Some(raw_path.unwrap_or_else(|| path(uri))?);
     Uri::from_parts(parts).map_err(|error| cannot(error.into()))
+}
+
+/// That of a target that is sent as it is.
+fn raw_path(raw: &Uri) -> Result<PathAndQuery, Error> {
+    match raw.path_and_query() {
+        Some(path) if path.as_str().starts_with(['/', '*']) => Ok(path.clone()),
+        _ => path(raw),
+    }
 }
 
 /// A caller who sets `Host` means another name than the URL's, on HTTP/2 as on HTTP/1.1.

@@ -40,20 +40,21 @@ async fn a_url_that_is_none_is_refused() {
         "http://origin.example:99999999999/",
         "http://origin.example:-1/",
         "http://origin.example:80a/",
-        "http://origin.example:/",
         "http://me:secret@origin.example/",
         "http://secret@origin.example/",
         "http://[::1/",
         "http://[origin.example]/",
-        "http://origin.example/a b",
+        "http://origin.example/ ",
+        " http://origin.example/",
+        "http://origin example/",
         "http://origin.example/\r\nHost: evil.example",
         "http://origin.example\r\n/",
         "http://origin.example/\n",
         "http://origin.example/\0",
         "http://origin\0.example/",
         "http://origin.example/\u{7f}",
-        "http://origin.example/ü",
-        "http://origin.example/?q=ü",
+        "http://origin.example/\u{85}",
+        "http://origin.example\\evil/",
         "http://origin,example/",
         "http://origin.example;evil/",
     ] {
@@ -61,6 +62,38 @@ async fn a_url_that_is_none_is_refused() {
         is_refused(&scene, scene.transport.stream("GET", url).await).await;
     }
     assert_eq!(scene.origin.accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_url_is_sent_as_browsers_have_it_however_it_comes() {
+    let table = [
+        ("", "/"),
+        ("#fragment", "/"),
+        ("?query#fragment", "/?query"),
+        (":/path", "/path"),
+        (":#fragment", "/"),
+        ("/a b?c d", "/a%20b?c%20d"),
+        ("/?q=\"<>", "/?q=%22%3C%3E"),
+        ("/^`{}", "/%5E%60%7B%7D"),
+        ("/é?é", "/%C3%A9?%C3%A9"),
+    ];
+    for (rest, path) in table {
+        let scene = Scene::memory(first([crate::support::scripted::Step::Serve]));
+        let url = format!("http://origin.example{rest}");
+        scene.transport.request("GET", &url).await.unwrap();
+        scene.transport.request("GET", url.clone()).await.unwrap();
+        // What a `Uri` cannot hold, it cannot bring.
+        if let Ok(uri) = url.parse::<Uri>() {
+            scene.transport.request("GET", &uri).await.unwrap();
+            let request = Request::get(uri).body(Body::empty()).unwrap();
+            scene.transport.clone().oneshot(request).await.unwrap();
+        }
+        for head in scene.origin.heads() {
+            let expected = format!("GET {path} HTTP/1.1\r\nhost: origin.example\r\n");
+            assert!(head.starts_with(&expected), "{url}: {head}");
+        }
+        assert_eq!(scene.origin.accepted(), 1, "an empty port is the default one: {url}");
+    }
 }
 
 #[cfg(not(feature = "idna"))]

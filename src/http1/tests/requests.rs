@@ -141,53 +141,10 @@ async fn a_request_that_cannot_be_sent_comes_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_not_ascii_is_not_sent() {
-    let request = Request::get("https://example.com/é").body(Body::empty()).unwrap();
-    let (mut connection, _peer) = connected().await;
-    let error = send(&mut connection, request).await.unwrap_err().into_error();
-    assert!(error.is_builder(), "{error}");
-}
-
-#[tokio::test]
-async fn a_connect_request_with_a_body_is_not_sent() {
-    let (mut connection, _peer) = connected().await;
-    let request = request(Method::CONNECT, chunks(["Hello"]));
-    let error = send(&mut connection, request).await.unwrap_err().into_error();
-    assert!(error.is_builder(), "{error}");
-}
-
-#[tokio::test]
-async fn a_body_longer_than_declared_fails_before_the_surplus() {
-    for surplus in [["hel", "lo", " world"], ["hello world", "", ""], ["hel", "lo world", ""]] {
-        let mut request = request(Method::POST, chunks(surplus));
-        request.headers_mut().insert("content-length", "5".parse().unwrap());
-        let (mut connection, mut peer) = connected().await;
-        let (sent, heard) = tokio::join!(send(&mut connection, request), peer.hear_all());
-        let error = sent.unwrap_err().into_error();
-        assert!(error.is_body(), "{error}");
-        assert!(!heard.contains("world") && !heard.ends_with("hello"), "{heard}");
+async fn a_request_line_names_a_path_in_ascii_whatever_the_url_is() {
+    for (url, path) in [("https://example.com/é", "/%C3%A9"), ("https://example.com#é", "/")] {
+        let request = Request::get(url).body(Body::empty()).unwrap();
+        let head = wire("https://example.com", request).await;
+        assert_eq!(head, format!("GET {path} HTTP/1.1\r\nhost: example.com\r\n\r\n"));
     }
-}
-
-#[tokio::test]
-async fn a_body_shorter_than_declared_fails() {
-    let mut request = request(Method::POST, chunks(["hell"]));
-    request.headers_mut().insert("content-length", "5".parse().unwrap());
-    let (mut connection, mut peer) = connected().await;
-    let (sent, _) = tokio::join!(send(&mut connection, request), peer.hear_all());
-    let error = sent.unwrap_err().into_error();
-    assert!(error.is_body(), "{error}");
-    assert!(!connection.is_open());
-}
-
-#[tokio::test]
-async fn a_body_that_fails_says_why_and_costs_the_connection() {
-    let body = stream::iter([Ok("hello"), Err(io::Error::other("the file is gone"))]);
-    let (mut connection, mut peer) = connected().await;
-    let request = request(Method::POST, Body::stream(body));
-    let (sent, heard) = tokio::join!(send(&mut connection, request), peer.hear_all());
-    let error = sent.unwrap_err().into_error();
-    assert!(error.is_body(), "{error}");
-    assert_eq!(error.cause::<io::Error>().unwrap().to_string(), "the file is gone");
-    assert!(!heard.ends_with("0\r\n\r\n"), "{heard}");
 }
