@@ -20,6 +20,8 @@
 //! On a connection to a proxy that forwards requests, what is allowed is what its
 //! [`Proxy::protocols`](crate::target::Proxy::protocols) are, or HTTP/1.1 if the target wants nothing else.
 //!
+//! A request with `Upgrade` allows HTTP/1.1 alone: HTTP/2 has no such (RFC 9113 §8.6).
+//!
 //! What is allowed is part of the target, and so of the key of a pool: set it for one request by an extension, or for
 //! all of them where targets are made, as `PoolLayer::keyed(|request| …)` or
 //! `Transport::builder` do.

@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     hop_fields::{Authorization, HopFields},
     request_target::{forwarded_to, http2},
-    target::{Origin, Proxy},
+    target::{Origin, Proxy, asks_for_upgrade, no_upgrade_over_http2},
 };
 
 /// What is said to one connection and not to the next (RFC 9113 §8.2.2).
@@ -40,6 +40,9 @@ impl Plan {
         origin: &Origin,
         forwarder: Option<&Proxy>,
     ) -> Result<Self, Error> {
+        if asks_for_upgrade(request) {
+            return Err(no_upgrade_over_http2(origin));
+        }
         let (target, hop) = match forwarder {
             None => (http2::target(request, origin)?, HopFields::for_origin(request)),
             Some(proxy) => forwarded(request, proxy)?,
