@@ -34,7 +34,8 @@
 //! something else.
 //!
 //! What is sent: `:authority` instead of `Host`, as the URL or the caller says; `content-length` for a body of known
-//! length, also 0 for the methods that have one; no connection-specific fields, `te` only as `trailers`.
+//! length, also 0 for the methods that have one; no connection-specific fields, `te` only as `trailers`. A `Transfer-Encoding`
+//! with more than `chunked` is refused: without the field, the body would be taken for what it is not.
 
 use std::{
     fmt,

@@ -116,6 +116,7 @@ mod connect_info;
 pub mod connection;
 pub mod error;
 pub mod events;
+mod fields;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod hop_fields;
 #[cfg(any(feature = "http1", feature = "http2"))]

@@ -2,13 +2,17 @@
 
 use std::{borrow::Cow, fmt};
 
-use http::{Method, Request, Uri, uri::PathAndQuery};
+use http::{
+    HeaderMap, Method, Request, Uri,
+    header::HOST,
+    uri::{Authority, PathAndQuery},
+};
 
 use crate::{
     error::Error,
     events::shown,
     options::ConnectProtocol,
-    target::{Origin, Proxy, Scheme},
+    target::{Origin, Proxy, Scheme, host::checked},
 };
 
 mod encode;
@@ -98,6 +102,23 @@ pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Ori
     }
     let text = format!("{origin} is not told to the proxy {proxy} in the clear: it needs a tunnel");
     Err(Error::builder(text))
+}
+
+/// The `Host` that a request says itself: one at the most (RFC 9112 §3.2), and one that a URL could name.
+pub(crate) fn own_host(headers: &HeaderMap) -> Result<Option<Authority>, Error> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else { return Ok(None) };
+    if hosts.next().is_some() {
+        return Err(Error::builder("the request has two `Host`"));
+    }
+    // An authority with a user would be one, but not for a request (RFC 9113 §8.3.1).
+    if host.as_bytes().contains(&b'@') {
+        return Err(Error::builder("`Host` holds a user or a password"));
+    }
+    let wrong = || Error::builder("`Host` of the request is not a host and perhaps a port");
+    let authority = Authority::try_from(host.as_bytes()).map_err(|error| wrong().because(error))?;
+    checked(&authority).map_err(|error| wrong().because(error))?;
+    Ok(Some(authority))
 }
 
 /// Whether a URL is written as it is to be sent to a proxy, as most are.

@@ -15,7 +15,7 @@ use http::{Method, header::UPGRADE};
 
 use crate::error::{Error, Kind};
 
-mod host;
+pub(crate) mod host;
 #[cfg(feature = "idna")]
 mod idna;
 #[cfg(not(feature = "idna"))]

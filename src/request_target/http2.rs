@@ -2,12 +2,12 @@
 
 use http::{
     Request, Uri,
-    header::HOST,
     uri::{self, Authority, PathAndQuery},
 };
 
 use super::{
-    RawTarget, asks_for_tunnel, authority_form, is_as_sent, path, raw, without_user, without_zone,
+    RawTarget, asks_for_tunnel, authority_form, is_as_sent, own_host, path, raw, without_user,
+    without_zone,
 };
 use crate::{
     error::Error,
@@ -61,15 +61,11 @@ fn raw_path(raw: &Uri) -> Result<PathAndQuery, Error> {
 
 /// A caller who sets `Host` means another name than the URL's, on HTTP/2 as on HTTP/1.1.
 fn authority<B>(request: &Request<B>, origin: &Origin) -> Result<Authority, Error> {
-    let named = match request.headers().get(HOST) {
-        // An authority with a user would be one, but not for a request (RFC 9113 §8.3.1).
-        Some(host) if host.as_bytes().contains(&b'@') => {
-            return Err(Error::builder("`Host` holds a user or a password"));
-        }
-        Some(host) => Authority::try_from(host.as_bytes()),
-        None => Authority::try_from(&*without_zone(&origin.authority())),
-    };
-    named.map_err(|error| Error::builder("`Host` is not an authority").because(error))
+    if let Some(host) = own_host(request.headers())? {
+        return Ok(host);
+    }
+    Authority::try_from(&*without_zone(&origin.authority()))
+        .map_err(|error| Error::builder("the host cannot be sent").because(error))
 }
 
 impl From<Scheme> for uri::Scheme {

@@ -205,10 +205,30 @@ fn a_callers_host_is_the_authority_of_http2() {
         ("two words", None),
         ("us:er@b", None),
         ("b/c", None),
+        ("b:", Some("http b: /")),
+        ("b:x", None),
+        ("b:65536", None),
+        ("[b]", None),
+        ("::1", None),
+        ("b, c", None),
+        ("b,c", None),
+        ("http://b", None),
     ];
     for (host, expected) in table {
         let (mut request, origin) = request("GET", "http://a/");
         request.headers_mut().insert(HOST, HeaderValue::from_static(host));
         assert_eq!(on_http2(&request, &origin).ok().as_deref(), expected, "{host}");
+        assert_eq!(own_host(request.headers()).is_ok(), expected.is_some(), "{host}");
+    }
+}
+
+#[test]
+fn a_caller_has_one_host() {
+    for other in ["b.example", "c.example"] {
+        let (mut request, origin) = request("GET", "http://a/");
+        request.headers_mut().append(HOST, HeaderValue::from_static("b.example"));
+        request.headers_mut().append(HOST, HeaderValue::from_static(other));
+        assert!(own_host(request.headers()).unwrap_err().is_builder());
+        assert!(on_http2(&request, &origin).is_err());
     }
 }

@@ -7,7 +7,7 @@ use http::uri::Authority;
 use crate::error::Error;
 
 /// How long the host is, and the port, of an authority that names nothing that does not belong into a request.
-pub(super) fn checked(authority: &Authority) -> Result<(usize, Option<u16>), Error> {
+pub(crate) fn checked(authority: &Authority) -> Result<(usize, Option<u16>), Error> {
     let text = authority.as_str();
     // Neither a host nor a port holds an `@`, so there is always another error to be replaced.
     parts(text).map_err(|error| match text.contains('@') {

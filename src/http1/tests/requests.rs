@@ -148,3 +148,83 @@ async fn a_request_line_names_a_path_in_ascii_whatever_the_url_is() {
         assert_eq!(head, format!("GET {path} HTTP/1.1\r\nhost: example.com\r\n\r\n"));
     }
 }
+
+fn coded(method: Method, body: impl Into<Body>, codings: &[&str]) -> Request<Body> {
+    let mut request = request(method, body);
+    for coding in codings {
+        request.headers_mut().append("transfer-encoding", coding.parse().unwrap());
+    }
+    request
+}
+
+#[tokio::test]
+async fn a_body_that_is_empty_is_framed_as_none_whatever_its_codings() {
+    for codings in [&["chunked"][..], &["gzip, chunked"], &["gzip", "chunked"], &["gzip"]] {
+        for (method, length) in [
+            ("GET", ""),
+            ("DELETE", ""),
+            ("POST", "content-length: 0\r\n"),
+            ("PUT", "content-length: 0\r\n"),
+        ] {
+            let request = coded(method.parse().unwrap(), "", codings);
+            let wire = wire("https://example.com", request).await;
+            assert_eq!(wire, format!("{method} / HTTP/1.1\r\nhost: example.com\r\n{length}\r\n"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_turns_out_empty_has_its_last_chunk() {
+    for method in [Method::GET, Method::POST] {
+        let request = coded(method.clone(), chunks([]), &["chunked"]);
+        let wire = wire("https://example.com", request).await;
+        let head = "/ HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(wire, format!("{method} {head}0\r\n\r\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_with_codings_is_chunked_last() {
+    for codings in ["gzip, chunked", "gzip"] {
+        let request = coded(Method::POST, "Hello", &[codings]);
+        let wire = wire("https://example.com", request).await;
+        assert!(wire.contains("\r\ntransfer-encoding: gzip, chunked\r\n"), "{wire}");
+        assert!(wire.ends_with("\r\n\r\n5\r\nHello\r\n0\r\n\r\n"), "{wire}");
+    }
+}
+
+#[tokio::test]
+async fn codings_come_back_with_a_request_that_was_not_written() {
+    let (mut connection, peer) = connected().await;
+    drop(peer);
+    settle().await;
+    let request = coded(Method::POST, "", &["gzip", "chunked"]);
+    let error = connection.call(request).await.unwrap_err();
+    let headers = error.request.unwrap().into_parts().0.headers;
+    let expected = ["gzip", "chunked"].map(|coding| ("transfer-encoding", coding));
+    let left = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    assert_eq!(left.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn http_1_0_is_sent_no_codings() {
+    let (mut connection, mut peer) = connected().await;
+    let old = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
+    ask(&mut connection, &mut peer, get(), &[old]).await.0.unwrap();
+    let refused = send(&mut connection, coded(Method::POST, "hi", &["chunked"])).await.unwrap_err();
+    assert_eq!(refused.progress, Progress::Unsent);
+    let request = coded(Method::POST, "", &["chunked"]);
+    let (sent, head) = ask(&mut connection, &mut peer, request, &[old]).await;
+    assert!(sent.is_ok() && !head.contains("chunked"), "{head}");
+}
+
+#[tokio::test]
+async fn values_by_the_ten_thousand_are_sent_behind_the_host() {
+    let mut request = get();
+    for _ in 0..25_000 {
+        request.headers_mut().append("x", "1".parse().unwrap());
+    }
+    let wire = wire("https://example.com", request).await;
+    assert!(wire.starts_with("GET / HTTP/1.1\r\nhost: example.com\r\nx: 1\r\n"), "{wire:.200}");
+    assert_eq!(wire.matches("\r\nx: 1").count(), 25_000);
+}

@@ -59,6 +59,20 @@ async fn a_request_for_an_upgrade_is_refused_before_any_byte() {
 }
 
 #[tokio::test]
+async fn codings_that_frames_do_not_stand_for_are_refused_before_any_byte() {
+    for (codings, is_unsupported) in
+        [("gzip, chunked", true), ("gzip", true), ("chunked, gzip", false)]
+    {
+        let (mut connection, mut peer) = pair().await;
+        let mut request = post("Hello");
+        request.headers_mut().insert("transfer-encoding", codings.parse().unwrap());
+        let error = connection.call(request).await.unwrap_err().into_error();
+        assert_eq!((error.is_unsupported(), error.is_builder()), (is_unsupported, !is_unsupported));
+        assert_eq!(peer.settled().await, []);
+    }
+}
+
+#[tokio::test]
 async fn te_says_trailers_or_nothing() {
     for (asked, sent) in [("gzip, Trailers", Some("trailers")), ("deflate", None)] {
         let mut request = get();
