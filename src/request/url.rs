@@ -66,6 +66,9 @@ fn parse(url: &str) -> Result<Uri, Error> {
     else {
         return Err(Error::builder("the URL has no scheme: http:// or https://"));
     };
+    if let Some(c) = scheme.chars().find(|c| !c.is_ascii_alphanumeric() && !"+-.".contains(*c)) {
+        return Err(Error::builder(format!("the scheme of the URL holds a {c:?}")));
+    }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     if authority.is_empty() {
@@ -96,7 +99,10 @@ fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
     if authority.contains('@') {
         return Err(Error::builder("the URL holds a user or a password: send them in a header"));
     }
-    if let Some(c) = authority.chars().find(|c| c.is_ascii() && !is_of_authority(*c)) {
+    // Only the zone of an IPv6 address is written with a `%`.
+    let may_be_encoded = authority.starts_with('[');
+    let is_wrong = |c: char| c.is_ascii() && !(is_of_authority(c) || c == '%' && may_be_encoded);
+    if let Some(c) = authority.chars().find(|c| is_wrong(*c)) {
         return Err(Error::builder(format!(
             "the host of the URL holds a {c:?}, which no host has"
         )));
@@ -112,9 +118,9 @@ fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
     Ok(port.map_or_else(|| host.clone(), |port| format!("{host}:{port}")).into())
 }
 
-/// RFC 3986 §3.2, without what separates a user.
+/// RFC 3986 §3.2, without what separates a user, and without what is percent-encoded.
 fn is_of_authority(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:%[]".contains(c)
+    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:[]".contains(c)
 }
 
 #[cfg(test)]
@@ -145,6 +151,8 @@ mod tests {
             ("http://a\\b/", "'\\\\', which no host has"),
             ("http://a\"b/", "'\"', which no host has"),
             ("http://{a}/", "'{', which no host has"),
+            ("http://a%20b/", "'%', which no host has"),
+            ("ht tp://a/", "the scheme of the URL holds a ' '"),
         ] {
             let error = url.into_url().unwrap_err();
             assert!(error.is_builder());
