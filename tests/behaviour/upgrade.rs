@@ -8,7 +8,7 @@ use crate::support::{
     origin::settle,
     scene::Scene,
     scripted::{
-        Step::{Drain, Head},
+        Step::{Answer, Drain, Head},
         first, say,
     },
 };
@@ -41,6 +41,16 @@ async fn an_upgraded_connection_counts_until_its_bytes_are_dropped() {
     io.read_exact(&mut early).await.unwrap();
     assert_eq!(&early, b"early");
     is_counted(&scene.transport, scene.url("/"), io).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_tls_an_upgrade_takes_the_idle_connection_of_other_requests() {
+    let scene = Scene::memory(first([Answer, Head, say(SWITCH), Drain]));
+    scene.get().await.unwrap();
+    let request = scene.transport.request("GET", scene.url("/"));
+    let response = request.header("connection", "upgrade").header("upgrade", "custom").await;
+    assert_eq!(response.unwrap().status(), 101);
+    assert_eq!(scene.origin.accepted(), 1);
 }
 
 #[tokio::test(start_paused = true)]
