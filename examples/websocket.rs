@@ -2,7 +2,7 @@
 //!
 //! The transport does the HTTP of it and hands over the bytes; tokio-tungstenite speaks WebSocket on them. Over HTTP/2 it is
 //! one stream among others (RFC 8441). A server that does not know that says so before anything is sent, and then it is
-//! the usual `Upgrade` of HTTP/1.1 (RFC 6455), which has a connection of its own.
+//! the usual `Upgrade` of HTTP/1.1 (RFC 6455), which has a connection of its own: a request for one offers HTTP/1.1 alone.
 
 use std::error::Error;
 
@@ -62,7 +62,7 @@ async fn by_connect(transport: &Transport, url: &str) -> Result<Upgraded, Box<dy
 
 async fn by_upgrade(transport: &Transport, url: &str) -> Result<Upgraded, Box<dyn Error>> {
     let key = generate_key();
-    let request = transport.stream("GET", url).extension(Protocols::Http1Only);
+    let request = transport.stream("GET", url);
     let request = request.header("connection", "Upgrade").header("upgrade", "websocket");
     let request = request.header("sec-websocket-version", "13").header("sec-websocket-key", &key);
     let response = request.await?;

@@ -16,7 +16,11 @@ use pin_project_lite::pin_project;
 use crate::error::{BoxError, Error, Kind};
 
 #[cfg(any(feature = "http1", feature = "http2"))]
+mod codings;
+#[cfg(any(feature = "http1", feature = "http2"))]
 mod measured;
+#[cfg(any(feature = "http1", feature = "http2"))]
+pub(crate) use codings::{Codings, codings};
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) use measured::{Measured, declared_length};
 

@@ -56,6 +56,10 @@ pub use uri::{UriConnector, UriService};
 
 /// Target to bytes: an alias for the services that connect.
 ///
+/// A connector that encrypts by itself has to [declare](Connected::encrypted) it: requests to `https` and `wss` origins are
+/// refused over a stream whose [`ConnectInfo`] does not say that it [is encrypted](ConnectInfo::is_encrypted). One below a
+/// [`TlsLayer`](crate::tls::TlsLayer) declares nothing: the layer does.
+///
 /// ```
 /// use tower_transport::{connect::Connect, target::Target};
 ///
@@ -113,6 +117,30 @@ impl<I> Connected<I> {
     /// Bytes about which nothing is known.
     pub fn new(io: I) -> Self {
         Self { io, info: ConnectInfo::default() }
+    }
+
+    /// Declares the bytes [encrypted](ConnectInfo::with_encryption): for a connector that encrypts by itself, and for
+    /// doubles in tests that stand for one. Over any other stream, this sends `https` requests in the clear.
+    ///
+    /// ```
+    /// use tower::ServiceBuilder;
+    /// use tower_transport::{
+    ///     Body,
+    ///     connect::{Connected, MemoryConnector},
+    ///     negotiate::NegotiateLayer,
+    ///     pool::PoolLayer,
+    /// };
+    ///
+    /// let (connector, _listener) = MemoryConnector::pair();
+    /// let stack = ServiceBuilder::new()
+    ///     .layer(PoolLayer::<Body>::new())
+    ///     .layer(NegotiateLayer::new())
+    ///     .map_response(Connected::encrypted)
+    ///     .service(connector);
+    /// # drop(stack);
+    /// ```
+    pub fn encrypted(self) -> Self {
+        Self { io: self.io, info: self.info.with_encryption() }
     }
 }
 

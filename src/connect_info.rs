@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::Version;
 
 use crate::{
+    error::Error,
     io::{Recheck, write_count::WriteCount},
-    target::Proxy,
+    target::{Origin, Proxy},
 };
 
 /// How a response came: an extension of every response.
@@ -32,6 +33,7 @@ struct Way {
     peer_addr: Option<SocketAddr>,
     version: Option<Version>,
     alpn: Option<Bytes>,
+    encrypted: bool,
     tls_version: Option<&'static str>,
     server_name: Option<Arc<str>>,
     peer_certificates: Vec<Bytes>,
@@ -60,6 +62,15 @@ impl ConnectInfo {
     /// The protocol that ALPN chose (RFC 7301).
     pub fn alpn(&self) -> Option<&[u8]> {
         self.way.alpn.as_deref()
+    }
+
+    /// Whether the stream is encrypted up to the origin, or up to the proxy that [forwards](Self::forwarder) requests: TLS
+    /// was [spoken](Self::with_tls), or the connector [declares](Self::with_encryption) that it encrypts by itself. What ALPN
+    /// chose is no such declaration.
+    ///
+    /// Requests to `https` and `wss` origins are sent over such a stream only.
+    pub fn is_encrypted(&self) -> bool {
+        self.way.encrypted
     }
 
     /// The version of TLS, as `TLSv1.3`.
@@ -117,7 +128,7 @@ impl ConnectInfo {
         self.with(|way| way.alpn = alpn.into())
     }
 
-    /// Says what TLS agreed on and whom it verified.
+    /// Says what TLS agreed on and whom it verified, and with it that the stream is [encrypted](Self::is_encrypted).
     pub fn with_tls(
         self,
         version: Option<&'static str>,
@@ -125,10 +136,17 @@ impl ConnectInfo {
         peer_certificates: Vec<Bytes>,
     ) -> Self {
         self.with(|way| {
+            way.encrypted = true;
             way.tls_version = version;
             way.server_name = Some(server_name.into());
             way.peer_certificates = peer_certificates;
         })
+    }
+
+    /// Declares the stream [encrypted](Self::is_encrypted), whatever it is: for a connector that encrypts by itself, and for
+    /// doubles in tests that stand for one. Over any other stream, this sends `https` requests in the clear.
+    pub fn with_encryption(self) -> Self {
+        self.with(|way| way.encrypted = true)
     }
 
     /// Says that the stream answers to this switch.
@@ -136,8 +154,8 @@ impl ConnectInfo {
         self.with(|way| way.recheck = Some(recheck))
     }
 
-    /// Says that the way goes on through this proxy. What was agreed on with the proxy, as TLS and the version of HTTP, is
-    /// no longer said: it does not hold for what is behind it.
+    /// Says that the way goes on through this proxy. What was agreed on with the proxy, as encryption, TLS and the version of
+    /// HTTP, is no longer said: it does not hold for what is behind it.
     pub fn with_proxy(self, proxy: Proxy) -> Self {
         self.with(|way| {
             let Way { local_addr, peer_addr, recheck, write_count, proxies, .. } =
@@ -176,6 +194,19 @@ impl ConnectInfo {
         self.with(|way| way.version = Some(version))
     }
 
+    /// An error if requests to this origin have to be encrypted and the stream is not. `layer` is what would encrypt it.
+    pub(crate) fn check_encryption(&self, origin: &Origin, layer: &str) -> Result<(), Error> {
+        // On the stream to a proxy that forwards, each request is checked by itself.
+        let end = self.forwarder().map_or(origin, Proxy::origin);
+        if self.is_encrypted() || !end.scheme().is_tls() {
+            return Ok(());
+        }
+        let behind = self.way.proxies.last().filter(|_| !self.way.forwards);
+        let behind = behind.map(|proxy| format!(" behind the proxy {proxy}")).unwrap_or_default();
+        let text = format!("the stream to {end}{behind} is not private: it needs {layer}");
+        Err(Error::builder(text))
+    }
+
     fn with(mut self, say: impl FnOnce(&mut Way)) -> Self {
         say(Arc::make_mut(&mut self.way));
         self
@@ -189,6 +220,7 @@ impl fmt::Debug for ConnectInfo {
             .field("peer_addr", &self.way.peer_addr)
             .field("version", &self.way.version)
             .field("alpn", &self.way.alpn)
+            .field("encrypted", &self.way.encrypted)
             .field("tls_version", &self.way.tls_version)
             .field("server_name", &self.way.server_name)
             .field("peer_certificates", &self.way.peer_certificates.len())

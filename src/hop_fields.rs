@@ -82,6 +82,11 @@ impl HopFields {
         Self { added, unwanted, removed, authorization: None }
     }
 
+    /// How many names it may add to a request.
+    pub(crate) fn added_names(&self) -> usize {
+        self.added.keys_len() + usize::from(self.authorization.is_some())
+    }
+
     /// The fields as they are sent.
     pub(crate) fn put_into(&mut self, headers: &mut HeaderMap) {
         for name in self.unwanted {

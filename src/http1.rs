@@ -34,7 +34,8 @@
 //! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |
 //!
 //! What is sent: `Host` first, as the URL or the caller says; `Content-Length` for a body of known length, also 0 for the
-//! methods that have one; `Transfer-Encoding: chunked` for any other, also with `GET`. Trailers are sent if the request
+//! methods that have one; `Transfer-Encoding: chunked` for any other, also with `GET`. A `Transfer-Encoding` of the caller's gets
+//! `chunked` as its last coding if it has none, and is left out where the body is known to be empty. Trailers are sent if the request
 //! announces them with `Trailer` (RFC 9110 §6.6.2), and are passed over if not.
 
 use std::{

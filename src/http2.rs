@@ -30,8 +30,12 @@
 //! | PUSH_PROMISE (§8.4) | connection error: we do not allow it |
 //! | a `content-length` in a 2xx to `CONNECT` | counted like any other: h2 does not let it be ignored |
 //!
+//! A request with `Upgrade` is refused before it is sent: HTTP/2 has no such (§8.6), and without the field it would ask for
+//! something else.
+//!
 //! What is sent: `:authority` instead of `Host`, as the URL or the caller says; `content-length` for a body of known
-//! length, also 0 for the methods that have one; no connection-specific fields, `te` only as `trailers`.
+//! length, also 0 for the methods that have one; no connection-specific fields, `te` only as `trailers`. A `Transfer-Encoding`
+//! with more than `chunked` is refused: without the field, the body would be taken for what it is not.
 
 use std::{
     fmt,

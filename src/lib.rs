@@ -38,6 +38,9 @@
 //! unix socket, in memory Pool > Negotiate > <any Connect<Target>>
 //! ```
 //!
+//! Requests for `https` and `wss` are refused over a stream that nothing [encrypts](connect::ConnectInfo::is_encrypted), as
+//! in a stack without `Tls`, before a byte is written.
+//!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
 //! # async fn example() -> Result<(), tower_transport::Error> {
@@ -113,6 +116,7 @@ mod connect_info;
 pub mod connection;
 pub mod error;
 pub mod events;
+mod fields;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod hop_fields;
 #[cfg(any(feature = "http1", feature = "http2"))]

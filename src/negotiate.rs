@@ -13,8 +13,14 @@
 //!
 //! [RFC 7301]: https://www.rfc-editor.org/rfc/rfc7301
 //!
+//! A target that is private by its scheme, `https` or `wss`, is spoken with over an [encrypted](ConnectInfo::is_encrypted)
+//! stream only. In a stack without a `TlsLayer`, or with one on the wrong side of a proxy, its requests fail with an error
+//! for which [`is_builder`](Error::is_builder) holds, before a byte is written.
+//!
 //! On a connection to a proxy that forwards requests, what is allowed is what its
 //! [`Proxy::protocols`](crate::target::Proxy::protocols) are, or HTTP/1.1 if the target wants nothing else.
+//!
+//! A request with `Upgrade` allows HTTP/1.1 alone: HTTP/2 has no such (RFC 9113 §8.6).
 //!
 //! What is allowed is part of the target, and so of the key of a pool: set it for one request by an extension, or for
 //! all of them where targets are made, as `PoolLayer::keyed(|request| …)` or
@@ -68,6 +74,12 @@ pub struct NegotiateLayer<B> {
 }
 
 /// A service of targets that answers with [`HttpConnection`]s.
+///
+/// # Errors
+///
+/// [`is_builder`](Error::is_builder) for a target that needs an encrypted stream over one that is
+/// [not](ConnectInfo::is_encrypted), and for HTTP/2 that has to be negotiated without TLS; [`is_tls`](Error::is_tls) for a
+/// server that chose what was not offered. Errors of the connector below pass.
 pub struct Negotiate<C, B> {
     inner: C,
     config: Config,
@@ -79,6 +91,8 @@ struct Config {
     http1: Http1Config,
     http2: Http2Config,
     runtime: Runtime,
+    /// What would encrypt a stream that is not.
+    encrypting: Option<&'static str>,
 }
 
 impl<B> NegotiateLayer<B> {
@@ -99,9 +113,10 @@ impl<B> NegotiateLayer<B> {
         self
     }
 
-    /// The same for connections to a proxy, on which tunnels are opened.
-    pub(crate) fn for_tunnels(mut self) -> Self {
+    /// The same for connections to a proxy, on which tunnels are opened. `encrypting` encrypts those to `https` proxies.
+    pub(crate) fn for_tunnels(mut self, encrypting: &'static str) -> Self {
         self.config.http2 = self.config.http2.for_tunnels();
+        self.config.encrypting = Some(encrypting);
         self
     }
 
@@ -183,7 +198,9 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let Connected { io, info } = connected;
-    let Config { http1, http2, runtime } = config;
+    let Config { http1, http2, runtime, encrypting } = config;
+    let encrypting = encrypting.unwrap_or("a `TlsLayer` right below the `NegotiateLayer`");
+    info.check_encryption(&target.origin, encrypting)?;
     let protocol = protocol(target, &info)?;
     let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
     let outcome = match protocol {

@@ -43,6 +43,7 @@ use crate::{
     body::Body,
     error::{BoxError, Error, Kind},
     events::shown,
+    fields,
     options::Timeouts,
 };
 
@@ -126,17 +127,13 @@ impl<S, A> RequestBuilder<S, A> {
                 Error::builder(format!("the value of the header `{name}`")).because(error.into())
             };
             let value = value.try_into().map_err(wrong)?;
-            request.headers_mut().append(name, value);
-            Ok(())
+            fields::append(request.headers_mut(), name, value)
         })
     }
 
     /// Sets header fields, in place of others of their names.
     pub fn headers(self, headers: HeaderMap) -> Self {
-        self.change(|request| {
-            request.headers_mut().extend(headers);
-            Ok(())
-        })
+        self.change(|request| fields::replace(request.headers_mut(), headers))
     }
 
     /// Sets the body: bytes, text, or any [`Body`].

@@ -2,19 +2,26 @@
 
 use std::{borrow::Cow, fmt};
 
-use http::{Method, Request, Uri, uri::PathAndQuery};
+use http::{
+    HeaderMap, Method, Request, Uri,
+    header::HOST,
+    uri::{Authority, PathAndQuery},
+};
 
 use crate::{
     error::Error,
     events::shown,
     options::ConnectProtocol,
-    target::{Origin, Proxy, Scheme},
+    target::{Origin, Proxy, Scheme, host::checked},
 };
 
+mod encode;
 #[cfg(feature = "http1")]
 pub(crate) mod http1;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
+
+pub(crate) use encode::encoded;
 
 /// A request target that is sent as it is, instead of the one the URI gives.
 ///
@@ -27,6 +34,7 @@ pub(crate) mod http2;
 /// assert!("example.com:443".parse::<RawTarget>().is_ok());
 /// assert!("/two words".parse::<RawTarget>().is_err());
 /// assert!("/a\r\nX-Injected: 1".parse::<RawTarget>().is_err());
+/// assert!("/a#fragment".parse::<RawTarget>().is_err(), "a fragment is never sent");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawTarget(Uri);
@@ -35,7 +43,7 @@ impl std::str::FromStr for RawTarget {
     type Err = Error;
 
     fn from_str(target: &str) -> Result<Self, Error> {
-        if let Some(c) = target.chars().find(|c| !c.is_ascii_graphic()) {
+        if let Some(c) = target.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
             return Err(Error::builder(format!("a request target cannot hold {c:?}")));
         }
         match target.parse() {
@@ -96,6 +104,23 @@ pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Ori
     Err(Error::builder(text))
 }
 
+/// The `Host` that a request says itself: one at the most (RFC 9112 §3.2), and one that a URL could name.
+pub(crate) fn own_host(headers: &HeaderMap) -> Result<Option<Authority>, Error> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else { return Ok(None) };
+    if hosts.next().is_some() {
+        return Err(Error::builder("the request has two `Host`"));
+    }
+    // An authority with a user would be one, but not for a request (RFC 9113 §8.3.1).
+    if host.as_bytes().contains(&b'@') {
+        return Err(Error::builder("`Host` holds a user or a password"));
+    }
+    let wrong = || Error::builder("`Host` of the request is not a host and perhaps a port");
+    let authority = Authority::try_from(host.as_bytes()).map_err(|error| wrong().because(error))?;
+    checked(&authority).map_err(|error| wrong().because(error))?;
+    Ok(Some(authority))
+}
+
 /// Whether a URL is written as it is to be sent to a proxy, as most are.
 fn is_as_sent(uri: &Uri, origin: &Origin) -> bool {
     let authority = origin.authority();
@@ -103,7 +128,7 @@ fn is_as_sent(uri: &Uri, origin: &Origin) -> bool {
     uri.authority().is_some_and(|it| it.as_str() == authority)
         && matches!(without_zone(&authority), Cow::Borrowed(_))
         && path.starts_with('/')
-        && path.is_ascii()
+        && matches!(encoded(path), Cow::Borrowed(_))
 }
 
 fn authority_form(origin: &Origin) -> Result<Uri, Error> {
@@ -112,17 +137,22 @@ fn authority_form(origin: &Origin) -> Result<Uri, Error> {
         .map_err(|error| Error::builder("the host cannot be sent").because(error))
 }
 
+/// The path and the query of a URL as they are sent: never empty, with a slash before a query that has no path, and
+/// percent-encoded.
 fn path(uri: &Uri) -> Result<PathAndQuery, Error> {
     let Some(path) = uri.path_and_query() else { return Ok(PathAndQuery::from_static("/")) };
-    if !path.as_str().is_ascii() {
-        let message = "the URL holds a character that is not ASCII: percent-encode it";
-        return Err(Error::builder(message));
-    }
-    match path.as_str().starts_with('?') {
-        // An absolute URI without a path, but with a query, is written `/?query`, as its `Display` has it.
-        true => PathAndQuery::try_from(path.to_string())
-            .map_err(|error| Error::builder("the URL cannot be sent").because(error)),
-        false => Ok(path.clone()),
+    // `http://host#fragment` has a path that is empty, says that it is `/`, and would be written as it is.
+    let text = match path.as_str() {
+        "/" => return Ok(PathAndQuery::from_static("/")),
+        text => encoded(text),
+    };
+    let has_slash = text.starts_with(['/', '*']);
+    match text {
+        Cow::Borrowed(_) if has_slash => Ok(path.clone()),
+        text => {
+            PathAndQuery::try_from(if has_slash { text.into_owned() } else { format!("/{text}") })
+                .map_err(|error| Error::builder("the URL cannot be sent").because(error))
+        }
     }
 }
 

@@ -11,9 +11,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::error::Error;
+use http::{Method, header::UPGRADE};
 
-mod host;
+use crate::error::{Error, Kind};
+
+pub(crate) mod host;
 #[cfg(feature = "idna")]
 mod idna;
 #[cfg(not(feature = "idna"))]
@@ -32,7 +34,7 @@ pub use route::{ProxyOverride, Route};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocols {
-    /// HTTP/2 or HTTP/1.1, as the server chooses by ALPN; HTTP/1.1 without TLS.
+    /// HTTP/2 or HTTP/1.1, as the server chooses by ALPN; HTTP/1.1 without TLS, and for a request with `Upgrade`.
     #[default]
     Negotiated,
     /// HTTP/1.1, and nothing else is offered.
@@ -97,10 +99,12 @@ impl Target {
         }
     }
 
-    /// The target of a request by itself: its URI and its extensions.
+    /// The target of a request by itself: its URI, its extensions, and whether it asks for an `Upgrade`, which leaves
+    /// [`Http1Only`](Protocols::Http1Only).
     pub fn of<B>(request: &http::Request<B>) -> Result<Self, Error> {
         let mut target = Self::new(Origin::try_from(request.uri())?);
         target.read_extensions(request);
+        target.allow_upgrade(request)?;
         Ok(target)
     }
 
@@ -112,6 +116,29 @@ impl Target {
             (Protocols::Negotiated, false) => !self.route.may_share(scheme, protocols),
             _ => false,
         }
+    }
+
+    /// Offers HTTP/1.1 alone for a request that asks for an upgrade, or says that there can be none.
+    pub(crate) fn allow_upgrade<B>(&mut self, request: &http::Request<B>) -> Result<(), Error> {
+        if !asks_for_upgrade(request) {
+            return Ok(());
+        }
+        match self.protocols {
+            Protocols::Http1Only => Ok(()),
+            // Without TLS and a proxy it is HTTP/1.1 anyway, and the connections of all other requests will do.
+            Protocols::Negotiated if self.is_in_the_clear() => Ok(()),
+            Protocols::Negotiated => {
+                self.protocols = Protocols::Http1Only;
+                Ok(())
+            }
+            Protocols::Http2Only | Protocols::Http2PriorKnowledge => {
+                Err(no_upgrade_over_http2(&self.origin))
+            }
+        }
+    }
+
+    fn is_in_the_clear(&self) -> bool {
+        !self.origin.scheme().is_tls() && matches!(self.route, Route::Direct | Route::Unix(_))
     }
 
     /// Lets the request's own wishes go before what the transport was built with.
@@ -136,6 +163,20 @@ impl Target {
             self.tls_identity = Some(identity.clone());
         }
     }
+}
+
+/// Whether a request asks the server to switch protocols, which it can over HTTP/1.1 only (RFC 9110 §7.8, RFC 9113 §8.6).
+/// `CONNECT` takes the connection over by itself.
+pub(crate) fn asks_for_upgrade<B>(request: &http::Request<B>) -> bool {
+    request.headers().contains_key(UPGRADE) && request.method() != Method::CONNECT
+}
+
+/// Why a request that asks for an upgrade is not sent over HTTP/2.
+pub(crate) fn no_upgrade_over_http2(origin: &Origin) -> Error {
+    let text = format!(
+        "asking {origin} to switch protocols by `Upgrade`: HTTP/2 has no such, allow HTTP/1.1 or use an extended CONNECT"
+    );
+    Error::new(Kind::Unsupported, text)
 }
 
 impl Hash for Target {

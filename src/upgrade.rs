@@ -18,7 +18,7 @@ use crate::{
 /// Takes the bytes out of a response that switched protocols or opened a tunnel.
 ///
 /// It is for a `101` on HTTP/1.1 and for a `2xx` to `CONNECT` on either protocol. What the peer sent right behind its
-/// answer comes first. The connection, or on HTTP/2 the stream, counts in its pool until the bytes are dropped.
+/// answer comes first. A request with `Upgrade` offers HTTP/1.1 alone to its server. The connection, or on HTTP/2 the stream, counts in its pool until the bytes are dropped.
 ///
 /// A response that did neither gives an error for which [`Error::is_protocol`] holds.
 ///

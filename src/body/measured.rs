@@ -19,7 +19,8 @@ use crate::{
     events::Upload,
 };
 
-/// The length that a request declares, if it does, checked against what is known of its body (RFC 9112 §6.2).
+/// The length that a request declares, if it does, checked against what is known of its body (RFC 9112 §6.2). Two that are
+/// equal are one too many: a sender says it once (RFC 9110 §8.6), and servers refuse more.
 pub(crate) fn declared_length(headers: &HeaderMap, body: &SizeHint) -> Result<Option<u64>, Error> {
     let mut declared = None;
     for value in headers.get_all(CONTENT_LENGTH) {
@@ -28,8 +29,8 @@ pub(crate) fn declared_length(headers: &HeaderMap, body: &SizeHint) -> Result<Op
         let Some(length) = text.parse::<u64>().ok().filter(|_| digits) else {
             return Err(Error::builder(format!("Content-Length {value:?} is not a length")));
         };
-        if declared.is_some_and(|before| before != length) {
-            return Err(Error::builder("the request has two different Content-Length"));
+        if declared.is_some() {
+            return Err(Error::builder("the request has two Content-Length"));
         }
         declared = Some(length);
     }

@@ -30,7 +30,8 @@ const BUFFER: usize = 64 * 1024;
 /// Connects to a [`MemoryListener`], whatever the target.
 ///
 /// A double for tests: the listener sees which target was asked for and plays the server. Connecting succeeds at once,
-/// before it is accepted; when the listener is dropped, connections are refused.
+/// before it is accepted; when the listener is dropped, connections are refused. Its bytes are not encrypted: where no layer
+/// of TLS is above it, `https` requests need them [declared so](Connected::encrypted).
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};

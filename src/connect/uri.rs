@@ -25,8 +25,9 @@ mod legacy;
 /// Makes a connector of ours out of a service of [`Uri`]s, as they are made for hyper-util's client: hyper-rustls, Unix
 /// sockets, Tor.
 ///
-/// It is given the URI of the origin, `https://example.com:8443/`, and whether it speaks TLS for `https` is its own
-/// affair. If it does, put no TLS layer above it. The target's two wishes of TLS then do not reach the one who speaks it:
+/// It is given the URI of the origin, `https://example.com:8443/`. If it speaks TLS for `https`, put no TLS layer above it,
+/// and say so by [`encrypts`](Self::encrypts): nothing about its bytes does, and requests to `https` origins are refused
+/// otherwise. The target's two wishes of TLS then do not reach the one who speaks it:
 ///
 /// * [`protocols`](Target::protocols) cannot say what ALPN offers. Have it offer what is to be spoken, and
 ///   [`info`](Self::info) say what was chosen: a protocol that the target does not allow is then an error of negotiation,
@@ -56,6 +57,7 @@ mod legacy;
 pub struct UriConnector<S, F> {
     inner: S,
     inform: F,
+    encrypts: bool,
 }
 
 /// Makes a service of [`Uri`]s out of a connector of ours, with its TLS and proxies: for hyper-util's client, for
@@ -63,6 +65,11 @@ pub struct UriConnector<S, F> {
 ///
 /// What it answers with has hyper's [`Read`] and [`Write`] and, with the feature `hyper-util`, says as hyper-util's
 /// `Connection` whether ALPN chose HTTP/2. The [`ConnectInfo`] is then an extension of the response, too.
+///
+/// # Errors
+///
+/// Those of the connector; and [`is_builder`](Error::is_builder) for an `https` URI whose bytes are not
+/// [encrypted](ConnectInfo::is_encrypted), because the client above would write the request to them in the clear.
 ///
 /// ```
 /// use tower::ServiceExt;
@@ -86,14 +93,21 @@ pub struct UriService<C> {
 impl<S: Service<Uri>> UriConnector<S, fn(&S::Response) -> ConnectInfo> {
     /// A connector about whose bytes nothing is known.
     pub fn new(inner: S) -> Self {
-        Self { inner, inform: |_| ConnectInfo::default() }
+        Self { inner, inform: |_| ConnectInfo::default(), encrypts: false }
     }
 }
 
 impl<S, F> UriConnector<S, F> {
     /// Says what is known about the bytes: the addresses, what ALPN chose, TLS.
     pub fn info<I, G: Fn(&I) -> ConnectInfo>(self, inform: G) -> UriConnector<S, G> {
-        UriConnector { inner: self.inner, inform }
+        UriConnector { inner: self.inner, inform, encrypts: self.encrypts }
+    }
+
+    /// Declares that the service encrypts what it is given an `https` or `wss` URI for, as that of hyper-rustls does. By
+    /// default it is taken to encrypt nothing.
+    pub fn encrypts(mut self) -> Self {
+        self.encrypts = true;
+        self
     }
 }
 
@@ -116,10 +130,11 @@ where
             Err(error) => return Connecting::new(ready(Err(error))),
         };
         let (connecting, inform) = (self.inner.call(uri), self.inform.clone());
+        let is_encrypted = self.encrypts && target.origin.scheme().is_tls();
         Connecting::new(async move {
             let io = connecting.await.map_err(|error| failed(error, &target))?;
-            let info = inform(&io);
-            Ok(Connected { io, info })
+            let connected = Connected { info: inform(&io), io };
+            Ok(if is_encrypted { connected.encrypted() } else { connected })
         })
     }
 }
@@ -159,7 +174,13 @@ impl<C: Connect<Target>> Service<Uri> for UriService<C> {
             Err(error) => return Connecting::new(ready(Err(error))),
         };
         let connecting = self.inner.call(target.clone());
-        Connecting::new(async move { connecting.await.map_err(|error| failed(error, &target)) })
+        Connecting::new(async move {
+            let connected = connecting.await.map_err(|error| failed(error, &target))?;
+            connected
+                .info
+                .check_encryption(&target.origin, "a `TlsLayer` below the `UriService`")?;
+            Ok(connected)
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use hyper::client::conn::http1::Builder;
 
+use crate::fields::MAX_NAMES;
+
 /// hyper's own bound on what it buffers, in bytes; a larger head needs a larger one.
 const HYPER_BUFFER: usize = 8192 + 4096 * 100;
 
@@ -35,7 +37,8 @@ impl Http1Config {
         self
     }
 
-    /// How many fields the head of an answer may have. Default 100: more of them than that are slower to parse.
+    /// How many fields the head of an answer may have. Default 100: more of them than that are slower to parse. At the
+    /// most 6000, whatever is set.
     pub fn max_headers(mut self, fields: usize) -> Self {
         self.max_headers = fields;
         self
@@ -66,7 +69,8 @@ impl From<&Http1Config> for Builder {
             builder.max_buf_size(config.max_head_size);
         }
         if config.max_headers != HYPER_HEADERS {
-            builder.max_headers(config.max_headers);
+            // hyper panics where there is no room for so many.
+            builder.max_headers(config.max_headers.min(MAX_NAMES));
         }
         builder
     }

@@ -8,12 +8,16 @@ use http_body::Body;
 
 use super::watched::Watched;
 use crate::{
-    body::{Measured, declared_length},
+    body::{Codings, Measured, codings, declared_length},
     error::{Error, Kind},
+    fields::check_room,
     hop_fields::{Authorization, HopFields},
-    request_target::{connect_protocol, http1},
+    request_target::{connect_protocol, http1, own_host},
     target::{Origin, Proxy},
 };
+
+/// `Host`, and the one that frames the message.
+const ADDED: usize = 2;
 
 /// What a request was before.
 pub(super) struct Before {
@@ -21,6 +25,8 @@ pub(super) struct Before {
     version: Version,
     has_own_host: bool,
     framing: Option<HeaderName>,
+    /// What `Transfer-Encoding` said.
+    codings: Vec<HeaderValue>,
     hop: Option<Box<HopFields>>,
 }
 
@@ -55,6 +61,8 @@ pub(super) struct Plan {
     target: Uri,
     /// What the body has to keep to.
     length: Option<u64>,
+    /// There is no body for `Transfer-Encoding` to speak of.
+    strips_codings: bool,
     added: Added,
     hop: Option<Box<HopFields>>,
 }
@@ -70,37 +78,43 @@ impl Plan {
             None => Address::at_origin(request, reader)?,
             Some(proxy) => Address::at_forwarder(request, reader, proxy)?,
         };
-        let declared = declared_length(request.headers(), &request.body().size_hint())?;
-        let framing = framing(request)?;
-        let length = declared.or_else(|| request.body().size_hint().exact());
-        if reader.is_old && length.is_none() && !request.body().is_end_stream() {
+        let (headers, body) = (request.headers(), request.body());
+        check_room(headers, ADDED + hop.as_ref().map_or(0, |hop| hop.added_names()))?;
+        let declared = declared_length(headers, &body.size_hint())?;
+        let (has_codings, is_empty) = (codings(headers)? != Codings::None, body.is_end_stream());
+        let strips_codings = has_codings && is_empty;
+        let framing = framing(request, strips_codings)?;
+        let length = declared.or_else(|| body.size_hint().exact());
+        if reader.is_old && !is_empty && (length.is_none() || has_codings) {
             let message = "the server speaks HTTP/1.0, which has no bodies of unknown length";
             return Err(Error::new(Kind::Protocol, message));
         }
-        Ok(Self { target, length, added: Added { host, framing }, hop })
+        Ok(Self { target, length, strips_codings, added: Added { host, framing }, hop })
     }
 
     /// The request as it goes over the wire, and what it was before.
     pub(super) fn carry_out<B>(self, mut request: Request<B>) -> (Request<Measured<B>>, Before) {
-        let Self { target, length, added, mut hop } = self;
+        let Self { target, length, strips_codings, added, mut hop } = self;
         let uri = std::mem::replace(request.uri_mut(), target);
         let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
         let has_own_host = added.host.is_none();
-        let framing = added.put_into(request.headers_mut());
+        let headers = request.headers_mut();
+        let codings = if strips_codings { take_codings(headers) } else { Vec::new() };
+        let framing = added.put_into(headers);
         if let Some(hop) = &mut hop {
-            hop.put_into(request.headers_mut());
+            hop.put_into(headers);
         }
         let request = request.map(|body| Measured::new(body, length));
-        (request, Before { uri, version, has_own_host, framing, hop })
+        (request, Before { uri, version, has_own_host, framing, codings, hop })
     }
 }
 
 impl Address {
     fn at_origin<B>(request: &Request<B>, reader: &Reader<'_>) -> Result<Self, Error> {
         let target = http1::target(request, reader.origin)?;
-        let host = match request.headers().contains_key(HOST) {
-            true => None,
-            false => Some(http1::host(request, reader.origin, reader.host)?),
+        let host = match own_host(request.headers())? {
+            Some(_) => None,
+            None => Some(http1::host(request, reader.origin, reader.host)?),
         };
         Ok(Self { target, host, hop: HopFields::for_origin(request) })
     }
@@ -112,9 +126,9 @@ impl Address {
     ) -> Result<Self, Error> {
         let Reader { origin, host, .. } = reader;
         let target = http1::forwarded_target(request, origin)?;
-        let host = match request.headers().contains_key(HOST) {
-            true => None,
-            false => Some(http1::host(request, origin, host)?),
+        let host = match own_host(request.headers())? {
+            Some(_) => None,
+            None => Some(http1::host(request, origin, host)?),
         };
         let hop = HopFields::for_forwarder(request, &target, origin, proxy)?;
         Ok(Self { target, host, hop })
@@ -133,6 +147,9 @@ impl Before {
         if let Some(name) = self.framing {
             request.headers_mut().remove(name);
         }
+        for coding in self.codings {
+            request.headers_mut().append(TRANSFER_ENCODING, coding);
+        }
         if let Some(hop) = self.hop {
             hop.take_out_of(request.headers_mut());
         }
@@ -145,9 +162,20 @@ impl Before {
     }
 }
 
+/// What a body that is empty is not coded by: hyper takes the field out and writes no last chunk, so the request is framed as
+/// any other without a body.
+fn take_codings(headers: &mut HeaderMap) -> Vec<HeaderValue> {
+    let codings = headers.get_all(TRANSFER_ENCODING).iter().cloned().collect();
+    headers.remove(TRANSFER_ENCODING);
+    codings
+}
+
 /// The framing that hyper would leave out: it sends no length for a body it finds empty, and no body with `GET`,
 /// `HEAD` or `CONNECT` whose length it does not know.
-fn framing<B: Body>(request: &Request<B>) -> Result<Option<(HeaderName, HeaderValue)>, Error> {
+fn framing<B: Body>(
+    request: &Request<B>,
+    strips_codings: bool,
+) -> Result<Option<(HeaderName, HeaderValue)>, Error> {
     let (headers, body) = (request.headers(), request.body());
     let is_empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
     if !is_empty && request.method() == Method::CONNECT {
@@ -155,7 +183,8 @@ fn framing<B: Body>(request: &Request<B>) -> Result<Option<(HeaderName, HeaderVa
             "a CONNECT request has no body: the tunnel comes with the answer",
         ));
     }
-    if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) {
+    let has_codings = headers.contains_key(TRANSFER_ENCODING) && !strips_codings;
+    if headers.contains_key(CONTENT_LENGTH) || has_codings {
         return Ok(None);
     }
     let has_a_meaning = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
@@ -173,7 +202,8 @@ impl Added {
     fn put_into(self, headers: &mut HeaderMap) -> Option<HeaderName> {
         if let Some(host) = self.host {
             let others = std::mem::take(headers);
-            headers.reserve(others.len() + 2);
+            // For names: of values there may be more than a map has places.
+            headers.reserve(others.keys_len() + ADDED);
             headers.insert(HOST, host);
             if !others.is_empty() {
                 headers.extend(others);

@@ -7,11 +7,12 @@ use http::{
 use http_body::Body;
 
 use crate::{
-    body::declared_length,
-    error::Error,
+    body::{Codings, codings, declared_length},
+    error::{Error, Kind},
+    fields::check_room,
     hop_fields::{Authorization, HopFields},
-    request_target::{forwarded_to, http2},
-    target::{Origin, Proxy},
+    request_target::{forwarded_to, http2, own_host},
+    target::{Origin, Proxy, asks_for_upgrade, no_upgrade_over_http2},
 };
 
 /// What is said to one connection and not to the next (RFC 9113 §8.2.2).
@@ -40,12 +41,22 @@ impl Plan {
         origin: &Origin,
         forwarder: Option<&Proxy>,
     ) -> Result<Self, Error> {
+        if asks_for_upgrade(request) {
+            return Err(no_upgrade_over_http2(origin));
+        }
+        own_host(request.headers())?;
         let (target, hop) = match forwarder {
             None => (http2::target(request, origin)?, HopFields::for_origin(request)),
             Some(proxy) => forwarded(request, proxy)?,
         };
-        let body = request.body();
-        let declared = declared_length(request.headers(), &body.size_hint())?;
+        let (headers, body) = (request.headers(), request.body());
+        check_room(headers, 1 + hop.as_ref().map_or(0, |hop| hop.added_names()))?;
+        let declared = declared_length(headers, &body.size_hint())?;
+        if codings(headers)? == Codings::Others {
+            let text =
+                format!("asking {origin}: HTTP/2 has no transfer codings but its own frames");
+            return Err(Error::new(Kind::Unsupported, text));
+        }
         if request.method() == Method::CONNECT {
             if !body.is_end_stream() {
                 let message = "a CONNECT request has no body: the tunnel comes with the answer";

@@ -25,6 +25,9 @@ pub(super) struct Hop {
     pub(super) target: Target,
 }
 
+/// What encrypts the stream to an `https` proxy.
+pub(super) const TLS_BELOW: &str = "a `TlsLayer` below the layer of the proxy";
+
 impl Hop {
     /// The way to a proxy that is to be asked for `target`, whose route leads to the proxy.
     pub(super) fn to(proxy: &Proxy, target: &Target) -> Self {
@@ -34,10 +37,7 @@ impl Hop {
     /// Whether a connection leads to the proxy. One that ends before, at a proxy that forwards requests, would tell that
     /// what is meant for this one, and its credentials. One to an `https` proxy without TLS would tell them to everyone.
     pub(super) fn check(&self, info: &ConnectInfo) -> Result<(), Error> {
-        if self.target.origin.scheme().is_tls() && info.server_name().is_none() {
-            let text = format!("the way to the proxy {self} is not private: it needs TLS below it");
-            return Err(Error::builder(text));
-        }
+        info.check_encryption(&self.target.origin, TLS_BELOW)?;
         info.forwarder().map_or(Ok(()), |nearer| {
             let text = format!("{nearer} forwards requests, which is no way to the proxy {self}");
             Err(Error::builder(text))

@@ -14,7 +14,7 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::hop::{Hop, ToProxy};
+use super::hop::{Hop, TLS_BELOW, ToProxy};
 use crate::{
     body::Body,
     connect::{Connect, Connecting},
@@ -184,7 +184,7 @@ impl Tunnels {
         C: Connect<Target> + Clone + Send + 'static,
     {
         let Settings { pool, negotiate, runtime } = settings;
-        let inner = negotiate.clone().for_tunnels().layer(connector);
+        let inner = negotiate.clone().for_tunnels(TLS_BELOW).layer(connector);
         Self { pool: pool.layer(ToProxy { inner }), runtime: runtime.clone() }
     }
 

@@ -1,13 +1,20 @@
 //! A URL as people write it, made into one that can be sent.
 
+use std::borrow::Cow;
+
 use http::Uri;
 
-use crate::{error::Error, target::to_ascii};
+use crate::{error::Error, request_target::encoded, target::to_ascii};
 
 /// What can be requested: `&str`, `String` or [`Uri`].
 ///
-/// Text is taken as it is, with no percent-encoding done to it. A host that is not ASCII is converted by IDNA with the
-/// feature `idna`, and is an error without.
+/// A path and a query may hold what browsers percent-encode, and are encoded alike: spaces, `"`, `<`, `>` and all that is not
+/// ASCII; in a path also `^`, a backquote, `{` and `}`. What is encoded already stays as it is, `.` and `..` are not resolved,
+/// and a fragment is not sent. For a target that must not be touched, set a
+/// [`RawTarget`](crate::request_target::RawTarget). A port may be empty, and is the default one then.
+///
+/// A control character is an error, as nobody means to send one, and so is a space before or after the URL. A host that is
+/// not ASCII is converted by IDNA with the feature `idna`, and is an error without.
 pub trait IntoUrl: sealed::Sealed {
     #[doc(hidden)]
     fn into_url(self) -> Result<Uri, Error>;
@@ -52,43 +59,68 @@ mod sealed {
     impl Sealed for &http::Uri {}
 }
 
-/// The text is never part of an error: it may hold a password.
+/// The text is never part of an error: it may hold a password. A character of it that is no part of a user may be.
 fn parse(url: &str) -> Result<Uri, Error> {
-    if let Some(c) = url.chars().find(|c| c.is_ascii_control() || *c == ' ') {
-        return Err(Error::builder(format!("the URL holds a {c:?}")));
-    }
-    let Some((scheme, rest)) = url.split_once("://") else {
+    check_characters(url)?;
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| !scheme.is_empty())
+    else {
         return Err(Error::builder("the URL has no scheme: http:// or https://"));
     };
+    if let Some(c) = scheme.chars().find(|c| !c.is_ascii_alphanumeric() && !"+-.".contains(*c)) {
+        return Err(Error::builder(format!("the scheme of the URL holds a {c:?}")));
+    }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    if let Some(c) = path.chars().find(|c| !c.is_ascii()) {
-        return Err(Error::builder(format!("the URL holds a {c:?}: percent-encode it")));
-    }
-    if scheme.is_empty() {
-        return Err(Error::builder("the URL has no scheme: http:// or https://"));
-    }
+    let (authority, rest) = rest.split_at(end);
     if authority.is_empty() {
         return Err(Error::builder("the URL has no host"));
     }
-    let invalid = |error| Error::builder("the URL").because(error);
-    if authority.is_ascii() {
-        return url.parse().map_err(invalid);
-    }
-    format!("{scheme}://{}{path}", ascii(authority)?).parse().map_err(invalid)
+    let path = encoded(rest.split('#').next().unwrap_or_default());
+    let authority = ascii(authority)?;
+    let url = format!("{scheme}://{authority}{path}");
+    url.parse().map_err(|error| Error::builder("the URL").because(error))
+}
+
+/// What nobody can mean, named with how it is written if somebody does.
+fn check_characters(url: &str) -> Result<(), Error> {
+    let is_outside = |c: char| url.starts_with(c) || url.ends_with(c);
+    let wrong = url.chars().find(|c| c.is_control() || *c == ' ' && is_outside(*c));
+    wrong.map_or(Ok(()), |c| {
+        let place = if c == ' ' { " at its beginning or end" } else { "" };
+        let written: String =
+            c.encode_utf8(&mut [0; 4]).bytes().map(|b| format!("%{b:02X}")).collect();
+        let text =
+            format!("the URL holds a {c:?}{place}: leave it out, or write it as `{written}`");
+        Err(Error::builder(text))
+    })
 }
 
 /// The authority with its host in ASCII (RFC 5891). Without userinfo: what is refused later need not be converted.
-fn ascii(authority: &str) -> Result<String, Error> {
+fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
+    if authority.contains('@') {
+        return Err(Error::builder("the URL holds a user or a password: send them in a header"));
+    }
+    // Only the zone of an IPv6 address is written with a `%`.
+    let may_be_encoded = authority.starts_with('[');
+    let is_wrong = |c: char| c.is_ascii() && !(is_of_authority(c) || c == '%' && may_be_encoded);
+    if let Some(c) = authority.chars().find(|c| is_wrong(*c)) {
+        return Err(Error::builder(format!(
+            "the host of the URL holds a {c:?}, which no host has"
+        )));
+    }
+    if authority.is_ascii() {
+        return Ok(authority.into());
+    }
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
         _ => (authority, None),
     };
-    if host.contains('@') {
-        return Err(Error::builder("the URL holds a user or a password: send them in a header"));
-    }
     let host = to_ascii(host)?;
-    Ok(port.map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
+    Ok(port.map_or_else(|| host.clone(), |port| format!("{host}:{port}")).into())
+}
+
+/// RFC 3986 §3.2, without what separates a user, and without what is percent-encoded.
+fn is_of_authority(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:[]".contains(c)
 }
 
 #[cfg(test)]
@@ -108,9 +140,19 @@ mod tests {
             ("http://?query", "no host"),
             ("http://a/\r\nX: y", "'\\r'"),
             ("http://a/\0", "'\\0'"),
-            ("http://a/two words", "' '"),
+            ("http://a/\n", "'\\n'"),
+            ("http://a/a\tb", "write it as `%09`"),
+            ("http://a/\u{7f}", "write it as `%7F`"),
+            ("http://a/\u{85}", "write it as `%C2%85`"),
             ("http://a\t/", "'\\t'"),
-            ("http://a/ü", "percent-encode"),
+            (" http://a/", "' ' at its beginning"),
+            ("http://a/ ", "' ' at its beginning or end"),
+            ("http://a b/", "' ', which no host has"),
+            ("http://a\\b/", "'\\\\', which no host has"),
+            ("http://a\"b/", "'\"', which no host has"),
+            ("http://{a}/", "'{', which no host has"),
+            ("http://a%20b/", "'%', which no host has"),
+            ("ht tp://a/", "the scheme of the URL holds a ' '"),
         ] {
             let error = url.into_url().unwrap_err();
             assert!(error.is_builder());
@@ -129,9 +171,29 @@ mod tests {
     }
 
     #[test]
-    fn ascii_is_taken_as_it_is() {
-        for url in ["http://EXAMPLE.com:8080/a;b?c=d%20", "https://[::1]:8443/", "http://a.b/|{}"] {
+    fn what_needs_no_encoding_is_taken_as_it_is() {
+        for url in
+            ["http://EXAMPLE.com:8080/a;b?c=d%20", "https://[::1]:8443/", "http://a.b/|?{}^`|"]
+        {
             assert_eq!(url.into_url().unwrap(), url.parse::<Uri>().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_browsers_encode_is_encoded() {
+        let table = [
+            ("http://a/two words", "http://a/two%20words"),
+            ("http://a/^\"<>`{}", "http://a/%5E%22%3C%3E%60%7B%7D"),
+            ("http://a/?q=\"<a b>\"", "http://a/?q=%22%3Ca%20b%3E%22"),
+            ("http://a/\u{fc}?\u{fc}#\u{fc} ^", "http://a/%C3%BC?%C3%BC"),
+            ("http://a?b c", "http://a/?b%20c"),
+            ("http://a#b", "http://a/"),
+            ("http://a:#b", "http://a:/"),
+            ("ws://a:?b", "ws://a:/?b"),
+        ];
+        for (url, expected) in table {
+            assert_eq!(url.into_url().unwrap().to_string(), expected, "{url}");
+            assert_eq!(url.to_owned().into_url().unwrap().to_string(), expected, "{url}");
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use http::{
     Request, Uri,
-    header::HOST,
-    uri::{self, Authority},
+    uri::{self, Authority, PathAndQuery},
 };
 
 use super::{
-    RawTarget, asks_for_tunnel, authority_form, is_as_sent, path, raw, without_user, without_zone,
+    RawTarget, asks_for_tunnel, authority_form, is_as_sent, own_host, path, raw, without_user,
+    without_zone,
 };
 use crate::{
     error::Error,
@@ -24,7 +24,7 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     let mut parts = uri::Parts::default();
     parts.scheme = Some(origin.scheme().into());
     parts.authority = Some(authority(request, origin)?);
-    parts.path_and_query = Some(path(raw.unwrap_or(request.uri()))?);
+    parts.path_and_query = Some(raw.map_or_else(|| path(request.uri()), raw_path)?);
     Uri::from_parts(parts).map_err(|error| Error::builder("the URL cannot be sent").because(error))
 }
 
@@ -46,21 +46,26 @@ pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Resu
     let mut parts = uri::Parts::default();
     parts.scheme = uri.scheme().cloned().or_else(|| Some(origin.scheme().into()));
     parts.authority = Some(authority.map_err(|error| cannot(error.into()))?);
-    parts.path_and_query = Some(path(uri)?);
+    let raw_path = raw(request).map(|RawTarget(raw)| raw_path(raw));
+    parts.path_and_query = Some(raw_path.unwrap_or_else(|| path(uri))?);
     Uri::from_parts(parts).map_err(|error| cannot(error.into()))
+}
+
+/// That of a target that is sent as it is.
+fn raw_path(raw: &Uri) -> Result<PathAndQuery, Error> {
+    match raw.path_and_query() {
+        Some(path) if path.as_str().starts_with(['/', '*']) => Ok(path.clone()),
+        _ => path(raw),
+    }
 }
 
 /// A caller who sets `Host` means another name than the URL's, on HTTP/2 as on HTTP/1.1.
 fn authority<B>(request: &Request<B>, origin: &Origin) -> Result<Authority, Error> {
-    let named = match request.headers().get(HOST) {
-        // An authority with a user would be one, but not for a request (RFC 9113 §8.3.1).
-        Some(host) if host.as_bytes().contains(&b'@') => {
-            return Err(Error::builder("`Host` holds a user or a password"));
-        }
-        Some(host) => Authority::try_from(host.as_bytes()),
-        None => Authority::try_from(&*without_zone(&origin.authority())),
-    };
-    named.map_err(|error| Error::builder("`Host` is not an authority").because(error))
+    if let Some(host) = own_host(request.headers())? {
+        return Ok(host);
+    }
+    Authority::try_from(&*without_zone(&origin.authority()))
+        .map_err(|error| Error::builder("the host cannot be sent").because(error))
 }
 
 impl From<Scheme> for uri::Scheme {

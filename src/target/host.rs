@@ -7,7 +7,7 @@ use http::uri::Authority;
 use crate::error::Error;
 
 /// How long the host is, and the port, of an authority that names nothing that does not belong into a request.
-pub(super) fn checked(authority: &Authority) -> Result<(usize, Option<u16>), Error> {
+pub(crate) fn checked(authority: &Authority) -> Result<(usize, Option<u16>), Error> {
     let text = authority.as_str();
     // Neither a host nor a port holds an `@`, so there is always another error to be replaced.
     parts(text).map_err(|error| match text.contains('@') {
@@ -21,10 +21,8 @@ fn parts(text: &str) -> Result<(usize, Option<u16>), Error> {
     let (host, port) = split(text);
     check_host(host)?;
     let port = match port {
-        None => None,
-        Some("") => {
-            return Err(Error::builder(format!("the URL has no port after `{host}:`")));
-        }
+        // One that is empty is none (RFC 3986 §6.2.3).
+        None | Some("") => None,
         Some(port) => match number(port) {
             None | Some(0) => {
                 return Err(Error::builder(format!("`{port}` is not a port: 1 to 65535")));
@@ -131,6 +129,10 @@ mod tests {
             ("http://example.com", "example.com"),
             ("http://example.com:80/", "example.com"),
             ("http://example.com:443/", "example.com:443"),
+            ("http://example.com:", "example.com"),
+            ("https://example.com:/", "example.com"),
+            ("http://[::1]:/", "[::1]"),
+            ("ws://127.0.0.1:?query", "127.0.0.1"),
             ("https://EXAMPLE.com:443/", "EXAMPLE.com"),
             ("https://example.com:65535/", "example.com:65535"),
             ("http://a_b.~c-d.example./", "a_b.~c-d.example."),
@@ -188,7 +190,6 @@ mod tests {
         assert_eq!(authority("http://a:65536/").unwrap_err(), "`65536` is not a port: 1 to 65535");
         assert_eq!(authority("http://a:x/").unwrap_err(), "`x` is not a port: 1 to 65535");
         assert_eq!(authority("http://a:+80/").unwrap_err(), "`+80` is not a port: 1 to 65535");
-        assert_eq!(authority("http://a:/").unwrap_err(), "the URL has no port after `a:`");
     }
 
     #[test]

@@ -128,8 +128,18 @@ impl TryFrom<&Uri> for Origin {
             return Err(Error::builder("the URL has no host"));
         };
         let (host_len, port) = host::checked(authority)?;
+        let authority = without_empty_port(authority)?;
         let port = port.unwrap_or(scheme.default_port());
-        Ok(Self { scheme, authority: authority.clone(), host_len, port })
+        Ok(Self { scheme, authority, host_len, port })
+    }
+}
+
+/// What is compared and sent names a port or has no colon.
+fn without_empty_port(authority: &Authority) -> Result<Authority, Error> {
+    match authority.as_str().strip_suffix(':') {
+        None => Ok(authority.clone()),
+        Some(host) => Authority::try_from(host)
+            .map_err(|error| Error::builder("the host of the URL").because(error)),
     }
 }
 
@@ -210,6 +220,8 @@ mod tests {
         let table = [
             ("http://example.org", "HTTP://EXAMPLE.org:80/path?query", true),
             ("https://example.org:443", "https://Example.Org", true),
+            ("https://example.org:", "https://example.org", true),
+            ("http://[::1]:", "http://[::1]:80", true),
             ("http://[FE80::a%25eth0]", "http://[fe80::A%25ETH0]:80", true),
             ("http://example.org", "https://example.org", false),
             ("http://example.org:443", "https://example.org:443", false),

@@ -14,6 +14,7 @@ use super::{Origin, Protocols, Scheme, ServerName, Target, TlsIdentity};
 use crate::{
     auth::{Authenticate, Authenticator, Credentials},
     error::{BoxError, Error},
+    fields,
 };
 
 mod scheme;
@@ -126,7 +127,8 @@ impl Proxy {
     /// a field of this name. It is never told to an origin through a tunnel.
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|settings| {
-            settings.headers.append(name, value);
+            // One that finds no room is missed when the proxy is used: there are too many before.
+            let _ = fields::append(&mut settings.headers, name, value);
         })
     }
 
@@ -198,11 +200,12 @@ impl Proxy {
         let mut headers = self.settings.headers.clone();
         if let Some(more) = &self.settings.connect_headers {
             // A map that goes into another replaces what is there under the same name.
-            headers.extend(more(target).map_err(|error| {
+            let doing = || {
                 let origin = target.origin.authority_form();
-                let doing = format!("choosing what the proxy {self} is told of {origin}");
-                Error::builder(doing).because(error)
-            })?);
+                format!("choosing what the proxy {self} is told of {origin}")
+            };
+            let more = more(target).map_err(|error| Error::builder(doing()).because(error))?;
+            fields::replace(&mut headers, more).map_err(|error| error.during(doing()))?;
         }
         Ok(headers)
     }
@@ -237,9 +240,11 @@ impl Proxy {
         without_use.find_map(|(setter, _, is_set)| is_set.then_some(setter))
     }
 
-    /// An error if something was set that has no use: whoever sets TLS for a proxy that is spoken to in plain text believes
+    /// An error if more fields were set than it can be told, or something that has no use: whoever sets TLS for a proxy that is spoken to in plain text believes
     /// that it is private.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        fields::check_room(&self.settings.headers, 1)
+            .map_err(|error| error.during(format!("choosing what the proxy {self} is told")))?;
         self.setting_without_use().map_or(Ok(()), |setting| {
             let version = self.settings.scheme.version();
             let message = format!("{version} has no place for `{setting}` of the proxy {self}");

@@ -327,6 +327,7 @@ impl Base {
                 None => Route::Direct,
             };
         }
+        target.allow_upgrade(request)?;
         target.share_by_origins();
         Ok(target)
     }

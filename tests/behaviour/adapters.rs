@@ -11,7 +11,7 @@ use std::{
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tower::{ServiceExt, service_fn};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_transport::{
     connect::{ConnectInfo, Connected, MemoryConnector, UriConnector, UriService},
     target::{Protocols, Route},
@@ -75,6 +75,7 @@ async fn what_a_uri_cannot_say_is_refused() {
 #[tokio::test]
 async fn our_connector_is_given_the_target_of_the_uri() {
     let (connector, mut listener) = MemoryConnector::pair();
+    let connector = ServiceBuilder::new().map_response(Connected::encrypted).service(connector);
     let service = UriService::new(connector).protocols(Protocols::Http2Only);
     let _connected = service.oneshot(Uri::from_static("https://Example.com/x")).await.unwrap();
     let mut expected = target("https://example.com");

@@ -84,7 +84,7 @@ async fn http2_that_our_connector_negotiated_is_known_to_theirs() {
         let ours = service_fn(move |_: tower_transport::target::Target| {
             let io = TokioIo::new(duplex(16).0);
             let info = ConnectInfo::default().with_alpn(alpn.map(bytes::Bytes::from_static));
-            ready(Ok::<_, Infallible>(Connected { io, info }))
+            ready(Ok::<_, Infallible>(Connected { io, info }.encrypted()))
         });
         let service = UriService::new(ours);
         let connected = service.oneshot(Uri::from_static("https://example.com/")).await.unwrap();

@@ -40,20 +40,21 @@ async fn a_url_that_is_none_is_refused() {
         "http://origin.example:99999999999/",
         "http://origin.example:-1/",
         "http://origin.example:80a/",
-        "http://origin.example:/",
         "http://me:secret@origin.example/",
         "http://secret@origin.example/",
         "http://[::1/",
         "http://[origin.example]/",
-        "http://origin.example/a b",
+        "http://origin.example/ ",
+        " http://origin.example/",
+        "http://origin example/",
         "http://origin.example/\r\nHost: evil.example",
         "http://origin.example\r\n/",
         "http://origin.example/\n",
         "http://origin.example/\0",
         "http://origin\0.example/",
         "http://origin.example/\u{7f}",
-        "http://origin.example/ü",
-        "http://origin.example/?q=ü",
+        "http://origin.example/\u{85}",
+        "http://origin.example\\evil/",
         "http://origin,example/",
         "http://origin.example;evil/",
     ] {
@@ -61,6 +62,38 @@ async fn a_url_that_is_none_is_refused() {
         is_refused(&scene, scene.transport.stream("GET", url).await).await;
     }
     assert_eq!(scene.origin.accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_url_is_sent_as_browsers_have_it_however_it_comes() {
+    let table = [
+        ("", "/"),
+        ("#fragment", "/"),
+        ("?query#fragment", "/?query"),
+        (":/path", "/path"),
+        (":#fragment", "/"),
+        ("/a b?c d", "/a%20b?c%20d"),
+        ("/?q=\"<>", "/?q=%22%3C%3E"),
+        ("/^`{}", "/%5E%60%7B%7D"),
+        ("/é?é", "/%C3%A9?%C3%A9"),
+    ];
+    for (rest, path) in table {
+        let scene = Scene::memory(first([crate::support::scripted::Step::Serve]));
+        let url = format!("http://origin.example{rest}");
+        scene.transport.request("GET", &url).await.unwrap();
+        scene.transport.request("GET", url.clone()).await.unwrap();
+        // What a `Uri` cannot hold, it cannot bring.
+        if let Ok(uri) = url.parse::<Uri>() {
+            scene.transport.request("GET", &uri).await.unwrap();
+            let request = Request::get(uri).body(Body::empty()).unwrap();
+            scene.transport.clone().oneshot(request).await.unwrap();
+        }
+        for head in scene.origin.heads() {
+            let expected = format!("GET {path} HTTP/1.1\r\nhost: origin.example\r\n");
+            assert!(head.starts_with(&expected), "{url}: {head}");
+        }
+        assert_eq!(scene.origin.accepted(), 1, "an empty port is the default one: {url}");
+    }
 }
 
 #[cfg(not(feature = "idna"))]
@@ -166,6 +199,7 @@ async fn a_length_that_the_body_is_known_not_to_have_is_refused() {
         &[("content-length", "")],
         &[("content-length", "99999999999999999999999")],
         &[("content-length", "5"), ("content-length", "6")],
+        &[("content-length", "5"), ("content-length", "5")],
         &[("content-length", "5"), ("transfer-encoding", "chunked")],
     ] {
         let (scene, sent) = post(fields, "hello".into()).await;
@@ -210,4 +244,104 @@ async fn a_mistake_costs_no_connection() {
     assert_eq!(told(&request.body("hello").await.unwrap_err()), "builder");
     scene.goes_on().await;
     assert_eq!(scene.origin.accepted(), 1);
+}
+
+/// Fields with which no server may accept a request (RFC 9112 §3.2, §6.1).
+const UNACCEPTABLE: [&[(&str, &str)]; 15] = [
+    &[("host", "a.example"), ("host", "b.example")],
+    &[("host", "a.example"), ("host", "a.example")],
+    &[("host", "")],
+    &[("host", "two words")],
+    &[("host", "a.example/path")],
+    &[("host", "http://a.example")],
+    &[("host", "me:secret@a.example")],
+    &[("host", "a.example, b.example")],
+    &[("host", "a.example:port")],
+    &[("host", "[::1")],
+    &[("transfer-encoding", "chunked, gzip")],
+    &[("transfer-encoding", "chunked"), ("transfer-encoding", "gzip")],
+    &[("transfer-encoding", "chunked, chunked")],
+    &[("transfer-encoding", "identity")],
+    &[("transfer-encoding", "")],
+];
+
+#[tokio::test]
+async fn what_no_server_may_accept_is_refused() {
+    for fields in UNACCEPTABLE {
+        for body in [Body::empty(), "hello".into()] {
+            let (scene, sent) = post(fields, body).await;
+            is_refused(&scene, sent).await;
+            scene.goes_on().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_forwards_is_not_given_it_either() {
+    use crate::support::forwarding::{PROXY, proxy, scripted};
+    let (client, origin) = scripted(&proxy(PROXY), first([crate::support::scripted::Step::Serve]));
+    for fields in UNACCEPTABLE {
+        let mut request = client.request("POST", "http://a.example/").body("hello");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        assert!(request.await.unwrap_err().is_builder(), "{fields:?}");
+    }
+    assert!(origin.heads().is_empty());
+}
+
+/// The same where only frames of the connection itself may have been written.
+#[cfg(feature = "http2")]
+async fn is_refused_on_http2(scene: &Scene, result: Result<impl std::fmt::Debug, Error>) {
+    let error = result.unwrap_err();
+    assert_eq!(told(&error), "builder", "{error}");
+    assert!(!error.to_string().contains("secret"), "{error}");
+    let frames = scene.origin.heads();
+    assert!(frames.iter().all(|frame| frame.ends_with("on 0")), "{frames:?}");
+    scene.goes_on().await;
+}
+
+#[cfg(feature = "http2")]
+#[tokio::test]
+async fn http2_is_as_strict() {
+    for fields in UNACCEPTABLE {
+        let scene = Scene::http2_in_memory(vec![]);
+        let mut request = scene.transport.request("POST", scene.url("/")).body("hello");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        is_refused_on_http2(&scene, request.await).await;
+    }
+}
+
+/// Fields of so many names.
+fn names(count: usize) -> HeaderMap {
+    let name = |n: usize| format!("x-{n}").parse::<http::HeaderName>().unwrap();
+    (0..count).map(|n| (name(n), HeaderValue::from_static("1"))).collect()
+}
+
+#[tokio::test]
+async fn names_beyond_number_are_refused_and_no_panic() {
+    let scene = Scene::memory(first([crate::support::scripted::Step::Serve]));
+    let mut request = scene.transport.request("GET", scene.url("/"));
+    for (name, value) in names(7000) {
+        request = request.header(name.unwrap(), value);
+    }
+    is_refused(&scene, request.await).await;
+    for count in [7000, 24_576] {
+        let request = scene.transport.request("GET", scene.url("/"));
+        is_refused(&scene, request.headers(names(count)).await).await;
+        let mut request = Request::get(scene.url("/")).body(Body::empty()).unwrap();
+        *request.headers_mut() = names(count);
+        is_refused(&scene, scene.transport.clone().oneshot(request).await).await;
+    }
+}
+
+#[cfg(feature = "http2")]
+#[tokio::test]
+async fn http2_refuses_names_beyond_number_too() {
+    let scene = Scene::http2_in_memory(vec![]);
+    let mut request = Request::post(scene.url("/")).body(Body::from("hello")).unwrap();
+    *request.headers_mut() = names(24_576);
+    is_refused_on_http2(&scene, scene.transport.clone().oneshot(request).await).await;
 }

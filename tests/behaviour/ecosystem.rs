@@ -62,10 +62,9 @@ where
 async fn a_pool_over_hyper_rustls_speaks(alpn: &str, version: Version) {
     let authority = Authority::new();
     let port = hello::private(authority.certify("localhost").server(&[alpn])).await;
-    let pool = ServiceBuilder::new()
-        .layer(PoolLayer::new())
-        .layer(NegotiateLayer::new())
-        .service(UriConnector::hyper_util(hyper_rustls(&authority, &["h2", "http/1.1"])));
+    let pool = ServiceBuilder::new().layer(PoolLayer::new()).layer(NegotiateLayer::new()).service(
+        UriConnector::hyper_util(hyper_rustls(&authority, &["h2", "http/1.1"])).encrypts(),
+    );
     for is_reused in [false, true] {
         let response = pool.request("GET", format!("https://localhost:{port}/")).await.unwrap();
         let info: &ConnectInfo = response.extensions().get().unwrap();

@@ -43,6 +43,8 @@ mod expect;
 mod expiry;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod failed_writes;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod first_bytes;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod forward;
 #[cfg(feature = "tokio")]

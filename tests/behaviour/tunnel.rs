@@ -5,7 +5,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Layer, ServiceExt};
 use tower_transport::{
-    Error, RequestExt,
+    Error, RequestExt, Transport,
     connect::MemoryConnector,
     proxy::{ForwardLayer, TunnelLayer},
     target::{Protocols, Proxy, Target},
@@ -111,6 +111,35 @@ async fn fields_that_announce_content_are_refused_because_it_would_begin_the_tun
             assert_eq!(scene.origin.accepted(), 0);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_that_no_proxy_may_accept_are_refused_before_it_is_connected_to() {
+    let hosts = |values: &'static [&'static str]| {
+        proxy().connect_headers(move |_| {
+            Ok(values.iter().map(|text| field("host", text)).collect::<HeaderMap>())
+        })
+    };
+    let names = || {
+        let name = |n: usize| (format!("x-{n}").parse::<HeaderName>().unwrap(), value("1"));
+        (0..24_576).map(name).collect::<HeaderMap>()
+    };
+    let proxies = [
+        hosts(&["a.example", "b.example"]),
+        hosts(&[""]),
+        hosts(&["a b"]),
+        proxy().connect_headers(move |_| Ok(names())),
+    ];
+    for proxy in proxies {
+        let scene = Scene::tunnel_through(proxy, vec![]);
+        let error = scene.transport.request("GET", "http://origin.example/").await.unwrap_err();
+        assert!(error.is_builder() && !error.was_sent(), "{error:?}");
+        assert_eq!(scene.origin.accepted(), 0);
+    }
+    let fixed = names()
+        .into_iter()
+        .fold(proxy(), |proxy, (name, value)| proxy.header(name.unwrap(), value));
+    assert!(Transport::builder().proxy(fixed).build().unwrap_err().is_builder());
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use crate::connect::{ConnectInfo, Connected};
 
 impl<S: Service<Uri, Response: Connection>> UriConnector<S, fn(&S::Response) -> ConnectInfo> {
     /// A connector whose bytes say as hyper-util's [`Connection`] whether ALPN chose HTTP/2, and which addresses they
-    /// go between.
+    /// go between. Nothing in it says that they are encrypted: one that speaks TLS needs [`encrypts`](Self::encrypts), too.
     pub fn hyper_util(inner: S) -> Self {
-        Self { inner, inform: |io| info(&io.connected()) }
+        Self { inner, inform: |io| info(&io.connected()), encrypts: false }
     }
 }
 

@@ -141,53 +141,90 @@ async fn a_request_that_cannot_be_sent_comes_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_not_ascii_is_not_sent() {
-    let request = Request::get("https://example.com/é").body(Body::empty()).unwrap();
-    let (mut connection, _peer) = connected().await;
-    let error = send(&mut connection, request).await.unwrap_err().into_error();
-    assert!(error.is_builder(), "{error}");
+async fn a_request_line_names_a_path_in_ascii_whatever_the_url_is() {
+    for (url, path) in [("https://example.com/é", "/%C3%A9"), ("https://example.com#é", "/")] {
+        let request = Request::get(url).body(Body::empty()).unwrap();
+        let head = wire("https://example.com", request).await;
+        assert_eq!(head, format!("GET {path} HTTP/1.1\r\nhost: example.com\r\n\r\n"));
+    }
+}
+
+fn coded(method: Method, body: impl Into<Body>, codings: &[&str]) -> Request<Body> {
+    let mut request = request(method, body);
+    for coding in codings {
+        request.headers_mut().append("transfer-encoding", coding.parse().unwrap());
+    }
+    request
 }
 
 #[tokio::test]
-async fn a_connect_request_with_a_body_is_not_sent() {
-    let (mut connection, _peer) = connected().await;
-    let request = request(Method::CONNECT, chunks(["Hello"]));
-    let error = send(&mut connection, request).await.unwrap_err().into_error();
-    assert!(error.is_builder(), "{error}");
-}
-
-#[tokio::test]
-async fn a_body_longer_than_declared_fails_before_the_surplus() {
-    for surplus in [["hel", "lo", " world"], ["hello world", "", ""], ["hel", "lo world", ""]] {
-        let mut request = request(Method::POST, chunks(surplus));
-        request.headers_mut().insert("content-length", "5".parse().unwrap());
-        let (mut connection, mut peer) = connected().await;
-        let (sent, heard) = tokio::join!(send(&mut connection, request), peer.hear_all());
-        let error = sent.unwrap_err().into_error();
-        assert!(error.is_body(), "{error}");
-        assert!(!heard.contains("world") && !heard.ends_with("hello"), "{heard}");
+async fn a_body_that_is_empty_is_framed_as_none_whatever_its_codings() {
+    for codings in [&["chunked"][..], &["gzip, chunked"], &["gzip", "chunked"], &["gzip"]] {
+        for (method, length) in [
+            ("GET", ""),
+            ("DELETE", ""),
+            ("POST", "content-length: 0\r\n"),
+            ("PUT", "content-length: 0\r\n"),
+        ] {
+            let request = coded(method.parse().unwrap(), "", codings);
+            let wire = wire("https://example.com", request).await;
+            assert_eq!(wire, format!("{method} / HTTP/1.1\r\nhost: example.com\r\n{length}\r\n"));
+        }
     }
 }
 
 #[tokio::test]
-async fn a_body_shorter_than_declared_fails() {
-    let mut request = request(Method::POST, chunks(["hell"]));
-    request.headers_mut().insert("content-length", "5".parse().unwrap());
-    let (mut connection, mut peer) = connected().await;
-    let (sent, _) = tokio::join!(send(&mut connection, request), peer.hear_all());
-    let error = sent.unwrap_err().into_error();
-    assert!(error.is_body(), "{error}");
-    assert!(!connection.is_open());
+async fn a_stream_that_turns_out_empty_has_its_last_chunk() {
+    for method in [Method::GET, Method::POST] {
+        let request = coded(method.clone(), chunks([]), &["chunked"]);
+        let wire = wire("https://example.com", request).await;
+        let head = "/ HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(wire, format!("{method} {head}0\r\n\r\n"));
+    }
 }
 
 #[tokio::test]
-async fn a_body_that_fails_says_why_and_costs_the_connection() {
-    let body = stream::iter([Ok("hello"), Err(io::Error::other("the file is gone"))]);
+async fn a_body_with_codings_is_chunked_last() {
+    for codings in ["gzip, chunked", "gzip"] {
+        let request = coded(Method::POST, "Hello", &[codings]);
+        let wire = wire("https://example.com", request).await;
+        assert!(wire.contains("\r\ntransfer-encoding: gzip, chunked\r\n"), "{wire}");
+        assert!(wire.ends_with("\r\n\r\n5\r\nHello\r\n0\r\n\r\n"), "{wire}");
+    }
+}
+
+#[tokio::test]
+async fn codings_come_back_with_a_request_that_was_not_written() {
+    let (mut connection, peer) = connected().await;
+    drop(peer);
+    settle().await;
+    let request = coded(Method::POST, "", &["gzip", "chunked"]);
+    let error = connection.call(request).await.unwrap_err();
+    let headers = error.request.unwrap().into_parts().0.headers;
+    let expected = ["gzip", "chunked"].map(|coding| ("transfer-encoding", coding));
+    let left = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    assert_eq!(left.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn http_1_0_is_sent_no_codings() {
     let (mut connection, mut peer) = connected().await;
-    let request = request(Method::POST, Body::stream(body));
-    let (sent, heard) = tokio::join!(send(&mut connection, request), peer.hear_all());
-    let error = sent.unwrap_err().into_error();
-    assert!(error.is_body(), "{error}");
-    assert_eq!(error.cause::<io::Error>().unwrap().to_string(), "the file is gone");
-    assert!(!heard.ends_with("0\r\n\r\n"), "{heard}");
+    let old = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
+    ask(&mut connection, &mut peer, get(), &[old]).await.0.unwrap();
+    let refused = send(&mut connection, coded(Method::POST, "hi", &["chunked"])).await.unwrap_err();
+    assert_eq!(refused.progress, Progress::Unsent);
+    let request = coded(Method::POST, "", &["chunked"]);
+    let (sent, head) = ask(&mut connection, &mut peer, request, &[old]).await;
+    assert!(sent.is_ok() && !head.contains("chunked"), "{head}");
+}
+
+#[tokio::test]
+async fn values_by_the_ten_thousand_are_sent_behind_the_host() {
+    let mut request = get();
+    for _ in 0..25_000 {
+        request.headers_mut().append("x", "1".parse().unwrap());
+    }
+    let wire = wire("https://example.com", request).await;
+    assert!(wire.starts_with("GET / HTTP/1.1\r\nhost: example.com\r\nx: 1\r\n"), "{wire:.200}");
+    assert_eq!(wire.matches("\r\nx: 1").count(), 25_000);
 }

@@ -33,7 +33,6 @@ async fn connection_specific_fields_are_not_sent() {
         ("keep-alive", "timeout=5"),
         ("proxy-connection", "keep-alive"),
         ("transfer-encoding", "chunked"),
-        ("upgrade", "h2c"),
         ("http2-settings", "AAMAAABk"),
         ("x-hop", "one"),
         ("x-end", "all"),
@@ -44,6 +43,33 @@ async fn connection_specific_fields_are_not_sent() {
     let received = received(request).await;
     let names: Vec<_> = received.head.headers().keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["x-end"]);
+}
+
+#[tokio::test]
+async fn a_request_for_an_upgrade_is_refused_before_any_byte() {
+    let (mut connection, mut peer) = pair().await;
+    let mut request = get();
+    request.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    request.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+    let error = connection.call(request).await.unwrap_err();
+    assert_eq!(error.request.as_ref().unwrap().headers()["upgrade"], "websocket");
+    let error = error.into_error();
+    assert!(error.is_unsupported() && !error.was_sent(), "{error:?}");
+    assert_eq!(peer.settled().await, []);
+}
+
+#[tokio::test]
+async fn codings_that_frames_do_not_stand_for_are_refused_before_any_byte() {
+    for (codings, is_unsupported) in
+        [("gzip, chunked", true), ("gzip", true), ("chunked, gzip", false)]
+    {
+        let (mut connection, mut peer) = pair().await;
+        let mut request = post("Hello");
+        request.headers_mut().insert("transfer-encoding", codings.parse().unwrap());
+        let error = connection.call(request).await.unwrap_err().into_error();
+        assert_eq!((error.is_unsupported(), error.is_builder()), (is_unsupported, !is_unsupported));
+        assert_eq!(peer.settled().await, []);
+    }
 }
 
 #[tokio::test]

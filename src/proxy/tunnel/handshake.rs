@@ -16,9 +16,10 @@ use crate::{
     connect::{ConnectInfo, Connected},
     error::{Error, Phase, ProxyFault, Refusal},
     events::Beneath,
+    fields::check_room,
     options::{Repeatable, Timeouts},
     pool::FailsFast,
-    request_target::{RawTarget, tunnel_target},
+    request_target::{RawTarget, own_host, tunnel_target},
     target::Target,
     upgrade::{Upgraded, upgrade},
 };
@@ -64,6 +65,9 @@ pub(super) async fn open(
         let proxy = &hop.proxy;
         return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
     }
+    let is_told = check_room(&headers, 1).and_then(|()| own_host(&headers));
+    is_told
+        .map_err(|error| error.during(format!("asking the proxy {} for a tunnel", hop.proxy)))?;
     let authority = tunnel_target(&target.origin)?;
     let span = hop.told(target);
     let told = Beneath::of(&span, || authority.to_string());

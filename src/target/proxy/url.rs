@@ -46,12 +46,12 @@ fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
     let authority = |text: &str| {
         text.parse::<uri::Authority>().map_err(|error| wrong(http::Error::from(error)))
     };
-    let given = authority(host)?;
+    let given = authority(host.strip_suffix(':').unwrap_or(host))?;
     let mut parts = uri::Parts::default();
     parts.scheme = Some(name);
     parts.authority = Some(match given.port() {
-        None if !host.ends_with(':') => authority(&format!("{host}:{}", scheme.default_port()))?,
-        _ => given,
+        None => authority(&format!("{given}:{}", scheme.default_port()))?,
+        Some(_) => given,
     });
     parts.path_and_query = Some(uri::PathAndQuery::from_static("/"));
     let uri = Uri::from_parts(parts).map_err(|error| wrong(http::Error::from(error)))?;
@@ -98,6 +98,8 @@ mod tests {
             ("proxy.example:3128/", ("http", "proxy.example", 3128, None)),
             ("HTTPS://Proxy.Example", ("https", "Proxy.Example", 443, None)),
             ("socks5h://[::1]", ("socks5h", "::1", 1080, None)),
+            ("http://proxy.example:/", ("http", "proxy.example", 80, None)),
+            ("socks5://user@[::1]:", ("socks5", "::1", 1080, Some(("user", "")))),
             ("socks5://[::1]:9050", ("socks5", "::1", 9050, None)),
             ("http://[fe80::1%25eth0]:81", ("http", "fe80::1%25eth0", 81, None)),
             ("user@proxy.example", ("http", "proxy.example", 80, Some(("user", "")))),
@@ -130,7 +132,6 @@ mod tests {
             "http://user:hunter2@",
             "http://user:hunter2@/",
             "http://user:hunter2@:3128",
-            "http://user:hunter2@a:",
             "http://user:hunter2@a:0",
             "http://user:hunter2@a:65536",
             "http://user:hunter2@a:80:80",

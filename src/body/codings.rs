@@ -1,0 +1,101 @@
+//! What `Transfer-Encoding` of a request says of its body (RFC 9112 §6.1, §7).
+
+use http::{HeaderMap, header::TRANSFER_ENCODING};
+
+use crate::error::Error;
+
+/// The codings that the maker of a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codings {
+    None,
+    /// `chunked`, and nothing else.
+    Chunked,
+    /// Others before it, or instead of it: the body has them already.
+    Others,
+}
+
+/// The codings of a request, if a server may accept them: each is a token, and `chunked` comes last and once.
+///
+/// Without `chunked` the body has it all the same: it is added to the others where the request is written.
+pub(crate) fn codings(headers: &HeaderMap) -> Result<Codings, Error> {
+    if !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(Codings::None);
+    }
+    let (mut count, mut is_chunked) = (0, false);
+    for line in headers.get_all(TRANSFER_ENCODING) {
+        for coding in line.to_str().unwrap_or_default().split(',').map(str::trim) {
+            if is_chunked {
+                return Err(wrong("`chunked` is not the last of its codings"));
+            }
+            is_chunked = coding.eq_ignore_ascii_case("chunked");
+            if !is_chunked {
+                check(coding)?;
+            }
+            count += 1;
+        }
+    }
+    Ok(if is_chunked && count == 1 { Codings::Chunked } else { Codings::Others })
+}
+
+/// One that is not `chunked`.
+fn check(coding: &str) -> Result<(), Error> {
+    let name = coding.split(';').next().unwrap_or_default().trim_end();
+    if name.is_empty() || !name.bytes().all(is_of_token) {
+        return Err(wrong("one of its codings is none"));
+    }
+    if name.eq_ignore_ascii_case("chunked") {
+        return Err(wrong("`chunked` has no parameters"));
+    }
+    if name.eq_ignore_ascii_case("identity") {
+        return Err(wrong("`identity` is no coding (RFC 9112 §7)"));
+    }
+    Ok(())
+}
+
+/// RFC 9110 §5.6.2.
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn wrong(why: &str) -> Error {
+    Error::builder(format!("`Transfer-Encoding` of the request: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn chunked_comes_last_and_once() {
+        let table: [(&[&'static str], Option<Codings>); 20] = [
+            (&[], Some(Codings::None)),
+            (&["chunked"], Some(Codings::Chunked)),
+            (&[" Chunked\t"], Some(Codings::Chunked)),
+            (&["gzip, chunked"], Some(Codings::Others)),
+            (&["gzip", "chunked"], Some(Codings::Others)),
+            (&["x-own;level=\"9\" , chunked"], Some(Codings::Others)),
+            (&["gzip"], Some(Codings::Others)),
+            (&["chunked, gzip"], None),
+            (&["chunked", "gzip"], None),
+            (&["chunked, chunked"], None),
+            (&["chunked", "chunked"], None),
+            (&["chunked, identity"], None),
+            (&["identity"], None),
+            (&["chunked;a=b"], None),
+            (&[""], None),
+            (&["chunked,"], None),
+            (&[", chunked"], None),
+            (&["gzip chunked"], None),
+            (&["\"chunked\""], None),
+            (&["chunked\u{e9}"], None),
+        ];
+        for (lines, expected) in table {
+            let values = lines.iter().map(|line| HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            let headers = values.map(|value| (TRANSFER_ENCODING, value)).collect();
+            let found = codings(&headers).inspect_err(|error| assert!(error.is_builder()));
+            assert_eq!(found.ok(), expected, "{lines:?}");
+        }
+    }
+}

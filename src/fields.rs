@@ -1,0 +1,67 @@
+//! Header fields: as many as a map takes without a panic, and those of which a request has one at the most.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::Error;
+
+/// So many different names a request may have, those that are added to it included. A [`HeaderMap`] that is full panics, and
+/// one with names of like hashes may be full from a fifth of its 32,768 places on: fewer always fit. Values do not count.
+pub(crate) const MAX_NAMES: usize = 6000;
+
+/// An error if so many more names would be too many.
+pub(crate) fn check_room(headers: &HeaderMap, more: usize) -> Result<(), Error> {
+    match headers.keys_len() + more > MAX_NAMES {
+        true => Err(Error::builder(format!("more than {MAX_NAMES} header fields"))),
+        false => Ok(()),
+    }
+}
+
+/// Adds a field next to others of its name.
+pub(crate) fn append(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Result<(), Error> {
+    check_room(headers, 1)?;
+    headers.append(name, value);
+    Ok(())
+}
+
+/// Adds fields in place of others of their names.
+pub(crate) fn replace(headers: &mut HeaderMap, by: HeaderMap) -> Result<(), Error> {
+    check_room(headers, by.keys_len())?;
+    headers.extend(by);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> HeaderMap {
+        let name = |n: usize| format!("x-{n}").parse::<HeaderName>().unwrap();
+        (0..count).map(|n| (name(n), HeaderValue::from_static("1"))).collect()
+    }
+
+    #[test]
+    fn too_many_names_are_an_error_and_no_panic() {
+        let (name, value) = (HeaderName::from_static("x"), HeaderValue::from_static("1"));
+        let mut headers = names(MAX_NAMES - 1);
+        append(&mut headers, name.clone(), value.clone()).unwrap();
+        assert!(append(&mut headers, name, value).unwrap_err().is_builder());
+        assert!(replace(&mut names(1), names(MAX_NAMES)).unwrap_err().is_builder());
+        assert!(replace(&mut HeaderMap::new(), names(24_000)).unwrap_err().is_builder());
+    }
+
+    #[test]
+    fn values_of_one_name_are_no_names() {
+        let mut many = HeaderMap::new();
+        for _ in 0..40_000 {
+            let (name, value) = (HeaderName::from_static("x"), HeaderValue::from_static("1"));
+            append(&mut many, name, value).unwrap();
+        }
+        let mut headers = names(1);
+        replace(&mut headers, many).unwrap();
+        assert_eq!((headers.len(), headers.keys_len()), (40_001, 2));
+    }
+}

@@ -1,0 +1,49 @@
+//! Percent-encodes what a path and a query cannot hold as it is.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// The path and query percent-encode sets of the WHATWG URL standard (§1.3), but for a `'` in a query, which RFC 3986 allows.
+/// They hold everything that is not ASCII, too.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
+const PATH: &AsciiSet = &QUERY.add(b'^').add(b'`').add(b'{').add(b'}');
+
+/// A path, and a query if it has one, as browsers send them. A `%` stays: what is encoded is not encoded again.
+pub(crate) fn encoded(path_and_query: &str) -> Cow<'_, str> {
+    let end = path_and_query.find('?').unwrap_or(path_and_query.len());
+    let (path, query) = path_and_query.split_at(end);
+    let path: Cow<'_, str> = utf8_percent_encode(path, PATH).into();
+    let query: Cow<'_, str> = utf8_percent_encode(query, QUERY).into();
+    match (path, query) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => path_and_query.into(),
+        (path, query) => (path.into_owned() + &query).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_browsers_encode_is_encoded() {
+        let table = [
+            ("/\"<>^`{} é", "/%22%3C%3E%5E%60%7B%7D%20%C3%A9"),
+            ("/?\"<> é", "/?%22%3C%3E%20%C3%A9"),
+            ("?a b", "?a%20b"),
+            ("/a b?c d?e", "/a%20b?c%20d?e"),
+        ];
+        for (written, sent) in table {
+            assert_eq!(encoded(written), sent);
+        }
+    }
+
+    #[test]
+    fn all_else_is_left_as_it_is() {
+        for written in
+            ["/%C3%a9%zz?%20%", "/!$&'()*+,;=:@-._~|[]\\", "/?^`{}|'[]\\/?:@!$&()*+,;=", "*", ""]
+        {
+            assert!(matches!(encoded(written), Cow::Borrowed(same) if same == written));
+        }
+    }
+}
