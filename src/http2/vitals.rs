@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::{unanswered::Unanswered, window::Window};
 use crate::{connection::Place, error::Kind, io::metered::Meter};
 
 /// How many streams are opened before the peer has said how many it allows, and if it says nothing.
@@ -27,6 +28,10 @@ pub(super) struct Vitals {
     active: AtomicUsize,
     /// A request was queued that the driver has not written.
     has_queued: AtomicBool,
+    unanswered: Unanswered,
+    window: Window,
+    /// The peer has acknowledged our SETTINGS.
+    is_acknowledged: AtomicBool,
     /// The meter holds the place; it goes when the bytes go.
     place: OnceLock<Weak<Place>>,
     death: OnceLock<Death>,
@@ -56,13 +61,16 @@ pub(super) enum Death {
 }
 
 impl Vitals {
-    pub(super) fn new(meter: Arc<Meter>) -> Self {
+    pub(super) fn new(meter: Arc<Meter>, window: Window) -> Self {
         Self {
             meter,
             condition: AtomicU8::new(Condition::Open as u8),
             allowed: AtomicUsize::new(ASSUMED_STREAMS),
             active: AtomicUsize::new(0),
             has_queued: AtomicBool::new(false),
+            unanswered: Unanswered::default(),
+            window,
+            is_acknowledged: AtomicBool::new(false),
             place: OnceLock::new(),
             death: OnceLock::new(),
         }
@@ -70,6 +78,20 @@ impl Vitals {
 
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// The streams whose answer has not begun.
+    pub(super) fn unanswered(&self) -> &Unanswered {
+        &self.unanswered
+    }
+
+    /// What the peer may send on all streams together.
+    pub(super) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(super) fn settings_acknowledged(&self) {
+        self.is_acknowledged.store(true, Ordering::Release);
     }
 
     pub(super) fn condition(&self) -> Condition {
