@@ -7,8 +7,11 @@
 //!   the peer has said nothing, none after GOAWAY.
 //! * **How far a failed request came**: never written, refused by the peer (`REFUSED_STREAM`, or above the last stream
 //!   of a GOAWAY), or written and unknown. A request whose body was not begun comes back with the error.
-//! * **A peer that says nothing**: when a stream is given up and nothing came while it waited, one PING is sent, no
-//!   new streams are given out until anything comes, and without an answer the connection is closed.
+//! * **A peer that says nothing**: when a stream is given up and nothing came while it waited, one PING is sent. If
+//!   nothing comes for longer than this connection's usual round trip, or had not come for a second before, no new
+//!   streams are given out until anything does; without an answer the connection is closed.
+//! * **What the peer allows**, for a body that cannot be sent twice: such a request waits for the SETTINGS of a new
+//!   connection, but no longer than a second. Others leave at once, and are sent again if they are refused.
 //! * **Unread answers**: each is bounded by the window of its own stream, and holds up no other. While a smaller
 //!   [`connection_window`](Http2Config::connection_window) is filled by them, the peer is not called silent.
 //! * **Few writes**: the connection lets requests that are ready queue theirs, and writes once.
@@ -67,6 +70,7 @@ mod head;
 mod link;
 mod open;
 mod pulse;
+mod round_trip;
 mod sending;
 mod tunnel;
 mod unanswered;

@@ -104,7 +104,9 @@ impl Http2Config {
     }
 
     /// After how long without a byte from the peer it is sent a PING, while there are requests. Default never: a PING
-    /// keeps radios and middleboxes awake, and a stream that is given up asks by itself.
+    /// keeps radios and middleboxes awake, and a stream that is given up asks by itself: if nothing comes for twice the
+    /// usual round trip and four times its variation (100 ms at least, 1 s while nothing was measured), or had not come
+    /// for a second before, no new requests go over the connection until something does.
     pub fn keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive_interval = interval.into();
         self

@@ -93,16 +93,16 @@ impl<I: Io> Driver<I> {
             return;
         }
         let told = self.connection.max_concurrent_send_streams();
-        if self.unsettled.is_some()
-            && (told != UNTOLD_STREAMS || probe.is_extended_connect_protocol_enabled())
-        {
-            self.unsettled = None;
-        }
+        let is_settled = told != UNTOLD_STREAMS || probe.is_extended_connect_protocol_enabled();
         let allowed = match told {
             usize::MAX | UNTOLD_STREAMS => ASSUMED_STREAMS,
             allowed => allowed,
         };
         self.vitals.allow(allowed);
+        // Those who are woken by this go by what was allowed above.
+        if is_settled {
+            self.unsettled = None;
+        }
     }
 
     /// Ready when a user wants the connection to end.

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -17,6 +17,9 @@ pub(super) const ASSUMED_STREAMS: usize = 100;
 
 /// What h2 is told to count with until then: another number, so that a peer that says a hundred has said something.
 pub(super) const UNTOLD_STREAMS: usize = ASSUMED_STREAMS + 1;
+
+/// In microseconds: a server may well take so long for an answer.
+const SHORTEST_LONG_SILENCE: u64 = 1_000_000;
 
 /// The state of a connection: written by its driver, read by handles, requests and bodies.
 pub(super) struct Vitals {
@@ -32,6 +35,8 @@ pub(super) struct Vitals {
     window: Window,
     /// The peer has acknowledged our SETTINGS.
     is_acknowledged: AtomicBool,
+    /// Microseconds without a byte, after which one who gives up has waited for longer than is usual.
+    long_silence: AtomicU64,
     /// The meter holds the place; it goes when the bytes go.
     place: OnceLock<Weak<Place>>,
     death: OnceLock<Death>,
@@ -71,6 +76,7 @@ impl Vitals {
             unanswered: Unanswered::default(),
             window,
             is_acknowledged: AtomicBool::new(false),
+            long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
             place: OnceLock::new(),
             death: OnceLock::new(),
         }
@@ -94,6 +100,21 @@ impl Vitals {
         self.is_acknowledged.store(true, Ordering::Release);
     }
 
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.is_acknowledged.load(Ordering::Acquire)
+    }
+
+    /// No answer to a PING comes later than that.
+    pub(super) fn note_unusual_silence(&self, silence: Duration) {
+        let silence = u64::try_from(silence.as_micros()).unwrap_or(u64::MAX);
+        self.long_silence.store(silence.max(SHORTEST_LONG_SILENCE), Ordering::Release);
+    }
+
+    /// Whether a wait without a byte was so long that the peer is in doubt without being asked first.
+    pub(super) fn is_long(&self, silence: Duration) -> bool {
+        silence.as_micros() >= u128::from(self.long_silence.load(Ordering::Acquire))
+    }
+
     pub(super) fn condition(&self) -> Condition {
         match self.condition.load(Ordering::Acquire) {
             0 => Condition::Open,
@@ -115,6 +136,11 @@ impl Vitals {
     /// How many streams there may be at once; `None` while there are to be no new ones.
     fn streams(&self) -> Option<usize> {
         self.is_open().then(|| self.allowed.load(Ordering::Acquire))
+    }
+
+    /// Whether the peer allows one more stream than there are.
+    pub(super) fn has_free_stream(&self) -> bool {
+        self.active() < self.allowed.load(Ordering::Acquire)
     }
 
     pub(super) fn allow(&self, streams: usize) {
