@@ -90,6 +90,11 @@ pub struct SendError<Req> {
     pub request: Option<Req>,
 }
 
+/// Says, as the error of a [`SendError`] or as the source of it, that nothing is wrong with a shared connection, but that
+/// its peer allows no further request at present: a pool keeps the connection and puts the request in line again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFreeStream;
+
 /// How far a request came before it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
@@ -157,6 +162,13 @@ impl<Req> SendError<Req> {
         self.progress == Progress::Unsent && ours.is_some_and(is_its_fault)
     }
 
+    /// Whether the connection is as good as before: only a stream was lacking.
+    pub(crate) fn lacks_only_a_stream(&self) -> bool {
+        let is_lack = self.error.is::<NoFreeStream>()
+            || self.error.source().is_some_and(|cause| cause.is::<NoFreeStream>());
+        self.progress == Progress::Unsent && is_lack
+    }
+
     /// Whether the time for it is over, so that it is not for another connection to try.
     pub(crate) fn is_too_late(&self) -> bool {
         self.error.downcast_ref().is_some_and(Error::is_timeout)
@@ -171,6 +183,14 @@ impl<Req> SendError<Req> {
         }
     }
 }
+
+impl fmt::Display for NoFreeStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the peer allows no further stream at present")
+    }
+}
+
+impl std::error::Error for NoFreeStream {}
 
 impl<Req> fmt::Debug for SendError<Req> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,7 @@
 //! | what comes | what is made of it |
 //! |---|---|
 //! | heads and 1xx together longer than [`max_head_size`](Http1Config::max_head_size), trailers likewise | protocol error |
+//! | chunk sizes with endless zeros or spaces: more than 2 MiB, or four times `max_head_size`, without content | protocol error |
 //! | `Content-Length` together with `Transfer-Encoding` (§6.3) | protocol error, the connection is closed |
 //! | a transfer coding other than one `chunked` (§6.1; we ask for none) | protocol error, the connection is closed |
 //! | several equal `Content-Length` (§6.3) | one |
@@ -119,7 +120,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (io, meter) = Metered::new(io, info.write_count());
-    let (line, switch) = Line::new(target, meter, runtime.clone());
+    let (line, switch) = Line::new(target, meter, config.framing_limit(), runtime.clone());
     let (sender, connection) = Builder::from(config)
         .handshake(TokioIo::new(io))
         .await

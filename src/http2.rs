@@ -7,8 +7,13 @@
 //!   the peer has said nothing, none after GOAWAY.
 //! * **How far a failed request came**: never written, refused by the peer (`REFUSED_STREAM`, or above the last stream
 //!   of a GOAWAY), or written and unknown. A request whose body was not begun comes back with the error.
-//! * **A peer that says nothing**: when a stream is given up and nothing came while it waited, one PING is sent, no
-//!   new streams are given out until anything comes, and without an answer the connection is closed.
+//! * **A peer that says nothing**: when a stream is given up and nothing came while it waited, one PING is sent. If
+//!   nothing comes for longer than this connection's usual round trip, or had not come for a second before, no new
+//!   streams are given out until anything does; without an answer the connection is closed.
+//! * **What the peer allows**, for a body that cannot be sent twice: such a request waits for the SETTINGS of a new
+//!   connection, but no longer than a second. Others leave at once, and are sent again if they are refused.
+//! * **Unread answers**: each is bounded by the window of its own stream, and holds up no other. While a smaller
+//!   [`connection_window`](Http2Config::connection_window) is filled by them, the peer is not called silent.
 //! * **Few writes**: the connection lets requests that are ready queue theirs, and writes once.
 //! * **An early answer** is delivered while the rest of the request is still being sent.
 //!
@@ -21,7 +26,7 @@
 //! | names in upper case, unknown pseudo-fields (§8.2.1, §8.3) | connection error: h2 does not tell them from bad HPACK |
 //! | `:path` and the like in an answer, pseudo-fields in trailers (§8.1, §8.3) | ignored: h2 does not show them |
 //! | a head longer than [`max_header_list_size`](Http2Config::max_header_list_size) | stream error |
-//! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational), 64 of them |
+//! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational); more than 64 are a stream error, whether or not the request is polled |
 //! | an answer instead of `100` (RFC 9110 §10.1.1) | the body is not sent, the stream is reset (`NO_ERROR`) after the answer |
 //! | SETTINGS without `ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3) | an extended `CONNECT` is not sent |
 //! | 101 (§8.6) | stream error |
@@ -69,10 +74,14 @@ mod head;
 mod link;
 mod open;
 mod pulse;
+mod round_trip;
 mod sending;
 mod tunnel;
+mod unanswered;
 mod upload;
 mod vitals;
+mod window;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -84,6 +93,7 @@ pub use sending::Sending;
 use driver::Driver;
 use link::Link;
 use vitals::Vitals;
+use wire::Wire;
 
 /// A handle to a connection that speaks HTTP/2 (RFC 9113) and serves many requests at once.
 ///
@@ -111,8 +121,8 @@ where
 {
     config.check()?;
     let (io, meter) = Metered::new(io, info.write_count());
-    let io = io.discarding();
-    let vitals = Arc::new(Vitals::new(meter));
+    let vitals = Arc::new(Vitals::new(meter, config.window()));
+    let io = Wire::new(io.discarding(), vitals.clone());
     let builder = h2::client::Builder::from(config);
     let (streams, connection) = builder.handshake(io).await.map_err(|error| {
         Error::new(Kind::Connect, format!("opening HTTP/2 with {target}")).because(error)

@@ -18,7 +18,7 @@ use tower_transport::{
         ConnectInfo, ConnectRetry, ConnectRetryLayer, MemoryConnector, StaticResolver,
         SystemResolver, TcpConnector, UnixConnector,
     },
-    connection::{Place, SendError},
+    connection::{NoFreeStream, Place, SendError},
     events::{Event, Listener, Note, Timings},
     http1::{Http1, Http1Body, Http1Config},
     http2::Http2Config,
@@ -63,7 +63,7 @@ fn values_are_send_and_sync_and_clone() {
     all!(is: Error, Target, Origin, Route, ServerName, Protocols, RawTarget, Timeouts, Recheck);
     all!(is: ConnectInfo, Http1Config, Http2Config, TlsConfig, Stats);
     all!(is: Proxy, ProxyScheme, ProxyOverride, ProxyRules, Credentials, Challenge);
-    all!(is: Socks4Error, Socks5Error);
+    all!(is: Socks4Error, Socks5Error, NoFreeStream);
     all!(is: ConnectProtocol, ExpectContinue, OnInformational);
     all!(is: Listener, Timings, Event, Note);
 }

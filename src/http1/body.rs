@@ -98,6 +98,7 @@ impl Body for Http1Body {
         if frame.is_pending() {
             return self.poll_patience(cx).map(|error| Some(Err(error)));
         }
+        self.line.renew_body_limit();
         self.rests();
         frame.map_err(|error| self.failed(error))
     }

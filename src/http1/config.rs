@@ -51,6 +51,13 @@ impl Http1Config {
         self
     }
 
+    /// How much may be read of a body before any of it comes out: a chunk size may begin with any number of zeros. What
+    /// may be read ahead of the caller is a small part of it.
+    pub(super) fn framing_limit(&self) -> u64 {
+        const LEAST: u64 = 2 << 20;
+        LEAST.max((self.max_head_size as u64).saturating_mul(4))
+    }
+
     /// How much may be read until a head has come: one byte more than it may have, because the first of the body is
     /// asked for before anyone can say that the head is there.
     pub(super) fn reading_limit(&self) -> u64 {

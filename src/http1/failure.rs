@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io};
 
 use crate::{
     error::{Error, Kind},
-    io::metered::HeadTooLarge,
+    io::metered::OverLimit,
 };
 
 /// hyper's error under the name of what was done. An error of ours in it is that of the request's body, or came from
@@ -45,7 +45,7 @@ fn io_kind(error: &io::Error) -> Kind {
 
 /// Whether the answer was given up because its 1xx had no end; hyper itself bounds each single head.
 pub(super) fn is_endless_head(error: &hyper::Error) -> bool {
-    let limit = |io: &io::Error| io.get_ref().is_some_and(|inner| inner.is::<HeadTooLarge>());
+    let limit = |io: &io::Error| io.get_ref().is_some_and(|inner| inner.is::<OverLimit>());
     find::<io::Error>(error).is_some_and(limit)
 }
 

@@ -21,6 +21,7 @@ use crate::{error::Error, io::metered::Meter, rt::Runtime, target::Target};
 pub(super) struct Line {
     peer: String,
     meter: Arc<Meter>,
+    framing_limit: u64,
     runtime: Runtime,
     standing: AtomicU8,
     /// Seconds; [`NOT_SAID`] if the peer did not say.
@@ -63,11 +64,17 @@ pub(super) struct Switch(oneshot::Receiver<()>);
 const NOT_SAID: u64 = u64::MAX;
 
 impl Line {
-    pub(super) fn new(target: &Target, meter: Arc<Meter>, runtime: Runtime) -> (Self, Switch) {
+    pub(super) fn new(
+        target: &Target,
+        meter: Arc<Meter>,
+        framing_limit: u64,
+        runtime: Runtime,
+    ) -> (Self, Switch) {
         let (cut, switch) = oneshot::channel();
         let line = Self {
             peer: target.to_string(),
             meter,
+            framing_limit,
             runtime,
             standing: AtomicU8::new(Standing::Open as u8),
             keep_alive: AtomicU64::new(NOT_SAID),
@@ -89,6 +96,11 @@ impl Line {
 
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// Something of a body has come out, or is about to: as much may be read again before there is more.
+    pub(super) fn renew_body_limit(&self) {
+        self.meter.limit_reading(Some(self.framing_limit));
     }
 
     pub(super) fn runtime(&self) -> &Runtime {

@@ -171,7 +171,7 @@ impl Exchange {
         mut self,
         mut response: Response<Incoming>,
     ) -> Result<Response<Http1Body>, SendError<Request<B>>> {
-        self.line.meter().limit_reading(None);
+        self.line.renew_body_limit();
         match self.asked.check(&response) {
             Ok(Answer::Message) => self.note(&response),
             Ok(Answer::Switched) => self.hand_over(&mut response),
@@ -209,6 +209,7 @@ impl Exchange {
 
     /// The bytes go with the answer, for hyper's `upgrade::on` as for ours: the first to ask has them.
     fn hand_over<B>(&self, response: &mut Response<B>) {
+        self.line.meter().limit_reading(None);
         self.line.switches();
         let Some(upgrade) = response.extensions().get::<OnUpgrade>().cloned() else { return };
         let doing = self.line.doing("taking over the connection to");

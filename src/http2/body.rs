@@ -121,7 +121,12 @@ impl Reading {
     /// What was still sent when the answer began may go on meanwhile.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
         let (is_lacking, sent) = self.rest.as_ref().map_or((false, 0), RestGuard::progress);
-        let awaited = if is_lacking { Awaited::Caller } else { Awaited::Rest };
+        let is_withheld = self.open.link().vitals().window().is_withheld();
+        if is_withheld {
+            // The peer may send nothing, because others of its answers are not read: it is not silent.
+            self.open.heard();
+        }
+        let awaited = if is_lacking || is_withheld { Awaited::Caller } else { Awaited::Rest };
         let runtime = self.open.link().runtime();
         let outcome = self.patience.poll(awaited, self.come + sent, runtime, cx);
         if self.patience.has_just_moved() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use h2::client::Builder;
 
-use super::{pulse::Pulse, vitals::UNTOLD_STREAMS};
+use super::{pulse::Pulse, vitals::UNTOLD_STREAMS, window::Window};
 use crate::{error::Error, rt::Runtime};
 
 /// The most that a window can be (RFC 9113 §6.9.1).
@@ -13,8 +13,10 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// What a frame may hold at least and at most (RFC 9113 §4.2).
 const FRAME_SIZES: std::ops::RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
 
-/// The windows of 256 streams as they are by default.
-const TUNNELS_WINDOW: u32 = 1 << 30;
+/// h2 counts each DATA frame under 256 bytes that nobody has read as what it lacks to 256, and ends the connection above
+/// this. By default it is half the window of the connection, which would be a gigabyte; such a frame costs about
+/// as many bytes of memory.
+const SMALL_FRAMES: usize = 64 << 20;
 
 /// What can be set about HTTP/2. Values that the protocol does not know are an error when a connection is made.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ impl Default for Http2Config {
     fn default() -> Self {
         Self {
             stream_window: 4 << 20,
-            connection_window: 32 << 20,
+            connection_window: MAX_WINDOW,
             max_frame_size: 16 << 10,
             max_header_list_size: 64 << 10,
             header_table_size: 4 << 10,
@@ -52,15 +54,23 @@ impl Http2Config {
         Self::default()
     }
 
-    /// How many bytes of one answer the peer may send before they are taken. Default 4 MiB: what a path of 300 Mbit/s
+    /// How many bytes of one answer the peer may send before they are read. Default 4 MiB: what a path of 300 Mbit/s
     /// and 100 ms holds.
+    ///
+    /// This is what bounds memory: a connection whose answers are all left unread keeps at most this much for each
+    /// stream, 400 MiB for 100 streams, and never more than [`connection_window`](Self::connection_window).
     pub fn stream_window(mut self, bytes: u32) -> Self {
         self.stream_window = bytes;
         self
     }
 
-    /// How many bytes of all answers together the peer may send before they are taken. Default 32 MiB, eight streams'
-    /// worth: an answer that nobody reads must not stall the others.
+    /// How many bytes of all answers together the peer may send before they are read. Default 2147483647, the most that
+    /// HTTP/2 knows, so that answers which are not read never hold up the others.
+    ///
+    /// A smaller window bounds the memory of a connection more tightly, but has this price: once unread answers fill it,
+    /// no body on the connection goes on until some of them are read or dropped. Those bodies wait without a
+    /// [read timeout](crate::options::Timeouts::read), because the peer is not to blame. Choose at least as many
+    /// [stream windows](Self::stream_window) as there may be unread answers.
     pub fn connection_window(mut self, bytes: u32) -> Self {
         self.connection_window = bytes;
         self
@@ -94,7 +104,9 @@ impl Http2Config {
     }
 
     /// After how long without a byte from the peer it is sent a PING, while there are requests. Default never: a PING
-    /// keeps radios and middleboxes awake, and a stream that is given up asks by itself.
+    /// keeps radios and middleboxes awake, and a stream that is given up asks by itself: if nothing comes for twice the
+    /// usual round trip and four times its variation (100 ms at least, 1 s while nothing was measured), or had not come
+    /// for a second before, no new requests go over the connection until something does.
     pub fn keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive_interval = interval.into();
         self
@@ -117,7 +129,7 @@ impl Http2Config {
     /// For a connection whose streams are tunnels: one that nobody reads must not stall the others, however many they
     /// are. Each is bounded by its own window.
     pub(crate) fn for_tunnels(mut self) -> Self {
-        self.connection_window = self.connection_window.max(TUNNELS_WINDOW);
+        self.connection_window = MAX_WINDOW;
         self
     }
 
@@ -139,6 +151,10 @@ impl Http2Config {
         Ok(())
     }
 
+    pub(super) fn window(&self) -> Window {
+        Window::new(self.connection_window)
+    }
+
     pub(super) fn pulse(&self, runtime: Runtime) -> Pulse {
         let interval = self.keep_alive_interval;
         Pulse::new(runtime, interval, self.keep_alive_timeout, self.keep_alive_while_idle)
@@ -155,6 +171,7 @@ impl From<&Http2Config> for Builder {
             .max_header_list_size(config.max_header_list_size)
             .header_table_size(config.header_table_size)
             .max_send_buffer_size(config.max_send_buffer)
+            .data_frame_budget(SMALL_FRAMES)
             .initial_max_send_streams(UNTOLD_STREAMS)
             // A peer that has not heard of a reset yet still sends. h2 counts what comes for streams that it has
             // forgotten as the peer's mistakes, and 1024 of those end the connection.

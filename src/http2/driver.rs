@@ -19,6 +19,7 @@ use super::{
     link::{Signal, Unsettled},
     pulse::Pulse,
     vitals::{ASSUMED_STREAMS, Condition, Death, UNTOLD_STREAMS, Vitals},
+    wire::Wire,
 };
 use crate::{
     io::{Io, metered::Metered},
@@ -30,7 +31,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Runs until the connection is closed.
 pub(super) struct Driver<I> {
-    connection: Connection<Metered<I>, Bytes>,
+    connection: Connection<Wire<Metered<I>>, Bytes>,
     pings: Option<PingPong>,
     /// Knows of GOAWAY and of stream ids. h2 keeps the connection open for it, so it goes when nobody else is left.
     probe: Option<SendRequest<Bytes>>,
@@ -49,7 +50,7 @@ pub(super) struct Driver<I> {
 
 impl<I: Io> Driver<I> {
     pub(super) fn new(
-        mut connection: Connection<Metered<I>, Bytes>,
+        mut connection: Connection<Wire<Metered<I>>, Bytes>,
         probe: SendRequest<Bytes>,
         (signals, unsettled): (UnboundedReceiver<Signal>, Unsettled),
         vitals: Arc<Vitals>,
@@ -92,16 +93,16 @@ impl<I: Io> Driver<I> {
             return;
         }
         let told = self.connection.max_concurrent_send_streams();
-        if self.unsettled.is_some()
-            && (told != UNTOLD_STREAMS || probe.is_extended_connect_protocol_enabled())
-        {
-            self.unsettled = None;
-        }
+        let is_settled = told != UNTOLD_STREAMS || probe.is_extended_connect_protocol_enabled();
         let allowed = match told {
             usize::MAX | UNTOLD_STREAMS => ASSUMED_STREAMS,
             allowed => allowed,
         };
         self.vitals.allow(allowed);
+        // Those who are woken by this go by what was allowed above.
+        if is_settled {
+            self.unsettled = None;
+        }
     }
 
     /// Ready when a user wants the connection to end.

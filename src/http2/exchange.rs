@@ -16,6 +16,7 @@ use super::{
     body::expected_length,
     open::Open,
     tunnel,
+    unanswered::{MAX_INFORMATIONAL, SendHandle, TOO_MANY},
     upload::{Rest, RestGuard, Upload},
 };
 use crate::{
@@ -27,14 +28,11 @@ use crate::{
     patience::{Awaited, Impatience, Patience},
 };
 
-/// So many 1xx are passed over before one answer: nobody honest sends more.
-const MAX_INFORMATIONAL: u8 = 64;
-
 /// One stream, up to the head of its answer.
 pub(super) struct Exchange<B> {
     open: Open,
     response: ResponseFuture,
-    stream: SendStream<Bytes>,
+    stream: SendHandle,
     upload: Upload<B>,
     before: Before,
     asked: Asked,
@@ -119,6 +117,7 @@ where
         (asked, patience): (Asked, Patience),
     ) -> Self {
         let (informational, told) = (0, None);
+        let stream = SendHandle::new(open.link().clone(), stream);
         Self { open, response, stream, upload, before, asked, patience, informational, told }
     }
 
@@ -160,8 +159,12 @@ where
 
     /// Goes on with the upload, as far as it goes.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failed> {
-        match self.upload.poll(&mut self.stream, cx) {
-            Poll::Ready(Err(error)) => Err(Failed::Body(error)),
+        if !self.upload.is_running() {
+            return Ok(());
+        }
+        let upload = &mut self.upload;
+        match self.stream.with(|stream| upload.poll(stream, cx)) {
+            Some(Poll::Ready(Err(error))) => Err(Failed::Body(error)),
             _ => Ok(()),
         }
     }
@@ -196,7 +199,7 @@ where
                 return Poll::Ready(Err(Failed::Malformed("HTTP/2 has no 101")));
             }
             if self.informational > MAX_INFORMATIONAL {
-                return Poll::Ready(Err(Failed::Malformed("more than 64 answers of 1xx")));
+                return Poll::Ready(Err(Failed::Malformed(TOO_MANY)));
             }
             if let Some(interim) = self.before.interim() {
                 interim.hear(&answer);
@@ -211,11 +214,14 @@ where
         response: Response<RecvStream>,
     ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
         self.open.heard();
+        let Some(stream) = self.stream.release() else {
+            return Err(self.fail(Failed::Malformed(TOO_MANY)));
+        };
         if let Some(told) = self.told.take() {
             told.answered(response.status());
         }
         match self.before.check(&response) {
-            Ok(()) => Ok(self.deliver(response)),
+            Ok(()) => Ok(self.deliver(response, stream)),
             Err(error) => Err(self.refused(error)),
         }
     }
@@ -225,51 +231,56 @@ where
         SendError { error: error.sent(true).into(), progress: Progress::Refused, request }
     }
 
-    fn deliver(mut self, response: Response<RecvStream>) -> Response<Http2Body> {
+    fn deliver(
+        self,
+        response: Response<RecvStream>,
+        mut stream: SendStream<Bytes>,
+    ) -> Response<Http2Body> {
         let (head, answer) = response.into_parts();
         if self.asked == Asked::Tunnel {
             if head.status.is_success() {
-                return tunnel::open(head, self.open, self.stream, answer);
+                return tunnel::open(head, self.open, stream, answer);
             }
-            let _ = self.stream.send_data(Bytes::new(), true);
+            let _ = stream.send_data(Bytes::new(), true);
         }
         let length = expected_length(&head, self.asked == Asked::Head);
         let body = if answer.is_end_stream() {
-            self.stop_sending();
+            // Nothing of the request changes a complete answer any more.
+            if self.upload.is_running() {
+                stream.send_reset(Reason::NO_ERROR);
+            }
             Http2Body::empty()
         } else {
-            let (open, patience, rest) = self.send_rest();
+            let (open, patience, rest) = self.send_rest(stream);
             Http2Body::new(answer, open, rest, length, patience)
         };
         Response::from_parts(head, body)
     }
 
-    /// The answer is complete, so the rest of the request changes nothing any more.
-    fn stop_sending(&mut self) {
-        if self.upload.is_running() {
-            self.stream.send_reset(Reason::NO_ERROR);
-        }
-    }
-
     /// Goes on sending while the answer is being read.
-    fn send_rest(self) -> (Open, Patience, Option<RestGuard>) {
+    fn send_rest(self, stream: SendStream<Bytes>) -> (Open, Patience, Option<RestGuard>) {
         if !self.upload.is_running() {
             return (self.open, self.patience, None);
         }
-        let (rest, guard) = Rest::new(self.stream, self.upload);
+        let (rest, guard) = Rest::new(stream, self.upload);
         self.open.link().runtime().spawn(rest);
         (self.open, self.patience, Some(guard))
     }
 
     pub(super) fn fail(mut self, failed: Failed) -> SendError<Request<B>> {
-        let is_answered = self.informational > 0;
+        let is_flooded = self.stream.is_flooded();
+        let is_answered = self.informational > 0 || is_flooded;
+        let failed = match failed {
+            Failed::Stream(_) if is_flooded => Failed::Malformed(TOO_MANY),
+            failed => failed,
+        };
         let (progress, error) = match failed {
             Failed::Malformed(what) => {
-                self.stream.send_reset(Reason::PROTOCOL_ERROR);
+                self.stream.reset(Reason::PROTOCOL_ERROR);
                 (Progress::Answered, self.open.link().malformed(what))
             }
             Failed::Body(error) => {
-                self.stream.send_reset(Reason::CANCEL);
+                self.stream.reset(Reason::CANCEL);
                 (Progress::Sent, self.open.link().failed_body(error))
             }
             Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
@@ -294,7 +305,7 @@ where
 
     /// Nobody was heard: if the whole connection was silent meanwhile, it is in doubt.
     fn timed_out(mut self, impatience: Impatience) -> SendError<Request<B>> {
-        self.stream.send_reset(Reason::CANCEL);
+        self.stream.reset(Reason::CANCEL);
         let doing = match impatience.phase() {
             Phase::Write => "sending a request to",
             _ => "waiting for the answer of",

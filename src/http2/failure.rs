@@ -6,7 +6,7 @@ use h2::Reason;
 
 use super::{link::Link, open::Open};
 use crate::{
-    connection::Progress,
+    connection::{NoFreeStream, Progress},
     error::{Error, Kind},
 };
 
@@ -43,6 +43,11 @@ impl Link {
         let doing = self.doing(&format!("asking for `{protocol}` by CONNECT of"));
         let why = "the peer does not say that it takes an extended CONNECT";
         Error::new(Kind::Unsupported, doing).because(Cause(why))
+    }
+
+    /// The peer allows no further stream at present.
+    pub(super) fn has_no_free_stream(&self) -> Error {
+        Error::new(Kind::Canceled, self.doing("sending a request to")).because(NoFreeStream)
     }
 
     /// The connection is closing, or closed.

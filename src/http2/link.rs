@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::{
@@ -115,9 +116,17 @@ impl Link {
         }
     }
 
-    /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were `read`.
-    pub(super) fn tell_silence(&self, read: u64) {
-        self.vitals.doubt();
+    /// Whether the peer's SETTINGS have come, or the connection has ended.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.has_changed().is_err()
+    }
+
+    /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were `read`. A short
+    /// silence is no reason to doubt the peer before it was asked.
+    pub(super) fn tell_silence(&self, read: u64, silence: Duration) {
+        if self.vitals.is_long(silence) {
+            self.vitals.doubt();
+        }
         let _ = self.signals.send(Signal::Silence(read));
     }
 

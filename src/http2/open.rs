@@ -1,6 +1,9 @@
 //! One stream, from its request to the end of its answer.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::link::Link;
 use crate::error::Error;
@@ -11,17 +14,24 @@ pub(super) struct Open {
     link: Arc<Link>,
     /// What had been written when it was opened.
     written: u64,
-    /// What had been read when somebody began to wait, if somebody waits.
-    waiting: Option<u64>,
+    /// If somebody waits.
+    waiting: Option<Waiting>,
+}
+
+/// A wait for the peer.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// What had been read when it began.
+    read: u64,
+    since: Instant,
 }
 
 impl Open {
     /// A stream of which the request is about to be queued.
     pub(super) fn new(link: Arc<Link>) -> Self {
         link.vitals().stream_opens();
-        let meter = link.vitals().meter();
-        let (written, waiting) = (meter.written(), Some(meter.read()));
-        Self { link, written, waiting }
+        let (written, waiting) = (link.vitals().meter().written(), Waiting::begin(&link));
+        Self { link, written, waiting: Some(waiting) }
     }
 
     pub(super) fn link(&self) -> &Arc<Link> {
@@ -46,13 +56,12 @@ impl Open {
 
     /// The peer is being waited for, from now on or from before.
     pub(super) fn waits(&mut self) {
-        let read = self.link.vitals().meter().read();
-        self.waiting.get_or_insert(read);
+        self.waiting.get_or_insert_with(|| Waiting::begin(&self.link));
     }
 
     /// The peer is being waited for, from now on.
     pub(super) fn waits_anew(&mut self) {
-        self.waiting = Some(self.link.vitals().meter().read());
+        self.waiting = Some(Waiting::begin(&self.link));
     }
 
     /// The peer is not being waited for.
@@ -61,14 +70,24 @@ impl Open {
     }
 }
 
+impl Waiting {
+    fn begin(link: &Link) -> Self {
+        Self { read: link.vitals().meter().read(), since: link.runtime().now() }
+    }
+
+    fn time(self, link: &Link) -> Duration {
+        link.runtime().now().saturating_duration_since(self.since)
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         self.link.vitals().stream_ends();
-        if let Some(read) = self.waiting
-            && read == self.link.vitals().meter().read()
+        if let Some(waiting) = self.waiting
+            && waiting.read == self.link.vitals().meter().read()
             && self.was_written()
         {
-            self.link.tell_silence(read);
+            self.link.tell_silence(waiting.read, waiting.time(&self.link));
         }
     }
 }

@@ -4,12 +4,15 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use h2::{Ping, PingPong};
 
-use super::vitals::{Death, Vitals};
+use super::{
+    round_trip::RoundTrip,
+    vitals::{Death, Vitals},
+};
 use crate::rt::{Runtime, Sleep};
 
 /// The PINGs of a connection, and how long their answer may take.
@@ -22,7 +25,19 @@ pub(super) struct Pulse {
     beat: Option<Wait>,
     /// Runs while the peer is asked. Any byte is an answer.
     asked: Option<Wait>,
-    is_ping_out: bool,
+    /// Runs while the peer is asked because of a stream that was given up: after it, the peer is in doubt.
+    usual: Option<Sleep>,
+    /// When the PING was sent that is out.
+    ping_out: Option<Instant>,
+    round_trip: RoundTrip,
+    settings: Settings,
+}
+
+/// The first round trip of a connection.
+enum Settings {
+    Unsent,
+    Sent(Instant),
+    Acknowledged,
 }
 
 /// A timer, and what had been read when it began.
@@ -38,15 +53,30 @@ impl Pulse {
         timeout: Duration,
         while_idle: bool,
     ) -> Self {
-        let (beat, asked) = (None, None);
-        Self { runtime, interval, timeout, while_idle, beat, asked, is_ping_out: false }
+        Self {
+            runtime,
+            interval,
+            timeout,
+            while_idle,
+            beat: None,
+            asked: None,
+            usual: None,
+            ping_out: None,
+            round_trip: RoundTrip::default(),
+            settings: Settings::Unsent,
+        }
     }
 
     /// Asks the peer, unless it has said something since.
     pub(super) fn doubt(&mut self, read: u64, vitals: &Vitals, pings: &mut PingPong) {
         if read == vitals.meter().read() {
             self.ask(read, pings);
-            vitals.report();
+            let usual = self.round_trip.unusual_silence();
+            self.usual.get_or_insert_with(|| self.runtime.sleep(usual));
+            // It is in doubt already if the silence was long.
+            if !vitals.is_open() {
+                vitals.report();
+            }
         } else if self.asked.is_none() {
             vitals.trust();
         }
@@ -59,18 +89,48 @@ impl Pulse {
         pings: &mut PingPong,
         cx: &mut Context<'_>,
     ) -> Poll<Death> {
-        if self.is_ping_out && pings.poll_pong(cx).is_ready() {
-            self.is_ping_out = false;
-        }
+        self.measure(vitals, pings, cx);
         let read = vitals.meter().read();
         self.poll_beat(read, vitals.active() > 0, pings, cx);
         let Some(asked) = &mut self.asked else { return Poll::Pending };
         if asked.read != read {
-            self.asked = None;
+            (self.asked, self.usual) = (None, None);
             vitals.trust();
             return Poll::Pending;
         }
+        if let Some(usual) = &mut self.usual
+            && Pin::new(usual).poll(cx).is_ready()
+        {
+            self.usual = None;
+            if vitals.doubt() {
+                vitals.report();
+            }
+        }
         Pin::new(&mut asked.sleep).poll(cx).map(|()| Death::Silent(self.timeout))
+    }
+
+    /// Learns from the answers to SETTINGS and PING how long a round trip takes.
+    fn measure(&mut self, vitals: &Vitals, pings: &mut PingPong, cx: &mut Context<'_>) {
+        match self.settings {
+            Settings::Unsent => self.settings = Settings::Sent(self.runtime.now()),
+            Settings::Sent(sent) if vitals.is_acknowledged() => {
+                self.settings = Settings::Acknowledged;
+                self.round_trip.measure_first(self.time_since(sent));
+                vitals.note_unusual_silence(self.round_trip.unusual_silence());
+            }
+            Settings::Sent(_) | Settings::Acknowledged => {}
+        }
+        if let Some(sent) = self.ping_out
+            && pings.poll_pong(cx).is_ready()
+        {
+            self.ping_out = None;
+            self.round_trip.measure(self.time_since(sent));
+            vitals.note_unusual_silence(self.round_trip.unusual_silence());
+        }
+    }
+
+    fn time_since(&self, moment: Instant) -> Duration {
+        self.runtime.now().saturating_duration_since(moment)
     }
 
     fn poll_beat(&mut self, read: u64, is_used: bool, pings: &mut PingPong, cx: &mut Context<'_>) {
@@ -93,11 +153,12 @@ impl Pulse {
     }
 
     fn ask(&mut self, read: u64, pings: &mut PingPong) {
-        if !self.is_ping_out {
-            self.is_ping_out = pings.send_ping(Ping::opaque()).is_ok();
+        if self.ping_out.is_none() && pings.send_ping(Ping::opaque()).is_ok() {
+            self.ping_out = Some(self.runtime.now());
         }
         if self.asked.as_ref().is_none_or(|asked| asked.read != read) {
             self.asked = Some(Wait { read, sleep: self.runtime.sleep(self.timeout) });
+            self.usual = None;
         }
     }
 }

@@ -68,6 +68,10 @@ struct Settling<B> {
 /// So long it waits: SETTINGS are the first that a peer sends, and more than 10 s are not waited for a connection either.
 const SETTINGS_TIME: Duration = Duration::from_secs(10);
 
+/// So long a request waits whose body cannot be sent twice, because a peer may refuse streams that it has not allowed. It
+/// is longer than a round trip, and not much longer, because some peers say nothing before the first request.
+const UPLOAD_TIME: Duration = Duration::from_secs(1);
+
 impl<B> Sending<B> {
     pub(super) fn new(request: Request<B>, link: Arc<Link>, streams: SendRequest<Bytes>) -> Self {
         Self { state: State::Queued(Queued { request, link, streams }) }
@@ -113,10 +117,30 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     fn begin(self, cx: &mut Context<'_>) -> State<B> {
-        match connect_protocol(&self.request) {
-            None => self.send(cx),
-            Some(_) => State::Settling(Box::new(Settling::new(self))),
+        if connect_protocol(&self.request).is_some() {
+            State::Settling(Box::new(Settling::new(self, SETTINGS_TIME)))
+        } else if !self.link.is_settled() && !self.can_be_repeated() {
+            State::Settling(Box::new(Settling::new(self, UPLOAD_TIME)))
+        } else {
+            self.send(cx)
         }
+    }
+
+    /// Whether there is another body should this one be lost.
+    fn can_be_repeated(&self) -> bool {
+        let body = self.request.body();
+        body.is_end_stream() || replay(body).is_some()
+    }
+
+    /// Sends it after what the peer allows is known, or was waited for long enough. If the peer allows fewer streams
+    /// than there are, the request goes back to be sent when one is free.
+    fn send_settled(self, cx: &mut Context<'_>) -> State<B> {
+        let vitals = self.link.vitals();
+        if self.link.is_settled() && vitals.takes_requests() && !vitals.has_free_stream() {
+            let error = self.link.has_no_free_stream();
+            return State::Failed(SendError::unsent(error, self.request));
+        }
+        self.send(cx)
     }
 
     /// Gives the request to h2, or back.
@@ -182,9 +206,9 @@ where
 }
 
 impl<B> Settling<B> {
-    fn new(queued: Queued<B>) -> Self {
+    fn new(queued: Queued<B>, limit: Duration) -> Self {
         let (runtime, settled) = (queued.link.runtime().clone(), queued.link.settled());
-        let settled = Box::pin(async move { runtime.within(Some(SETTINGS_TIME), settled).await });
+        let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
         Self { queued: Some(queued), settled }
     }
 }
@@ -196,7 +220,7 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<State<B>> {
         // Whether they came or not, h2 knows what is allowed by now.
         ready!(self.settled.as_mut().poll(cx));
-        let sent = self.queued.take().map(|queued| queued.send(cx));
+        let sent = self.queued.take().map(|queued| queued.send_settled(cx));
         Poll::Ready(sent.unwrap_or(State::Done))
     }
 }

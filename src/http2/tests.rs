@@ -2,6 +2,7 @@
 
 mod cancellation;
 mod extended_connect;
+mod floods;
 mod goaway;
 mod limits;
 mod malformed;
@@ -12,4 +13,5 @@ mod responses;
 mod silence;
 mod tunnels;
 mod uploads;
+mod windows;
 mod writes;

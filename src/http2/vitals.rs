@@ -4,11 +4,12 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use super::{unanswered::Unanswered, window::Window};
 use crate::{connection::Place, error::Kind, io::metered::Meter};
 
 /// How many streams are opened before the peer has said how many it allows, and if it says nothing.
@@ -16,6 +17,9 @@ pub(super) const ASSUMED_STREAMS: usize = 100;
 
 /// What h2 is told to count with until then: another number, so that a peer that says a hundred has said something.
 pub(super) const UNTOLD_STREAMS: usize = ASSUMED_STREAMS + 1;
+
+/// In microseconds: a server may well take so long for an answer.
+const SHORTEST_LONG_SILENCE: u64 = 1_000_000;
 
 /// The state of a connection: written by its driver, read by handles, requests and bodies.
 pub(super) struct Vitals {
@@ -27,6 +31,12 @@ pub(super) struct Vitals {
     active: AtomicUsize,
     /// A request was queued that the driver has not written.
     has_queued: AtomicBool,
+    unanswered: Unanswered,
+    window: Window,
+    /// The peer has acknowledged our SETTINGS.
+    is_acknowledged: AtomicBool,
+    /// Microseconds without a byte, after which one who gives up has waited for longer than is usual.
+    long_silence: AtomicU64,
     /// The meter holds the place; it goes when the bytes go.
     place: OnceLock<Weak<Place>>,
     death: OnceLock<Death>,
@@ -56,13 +66,17 @@ pub(super) enum Death {
 }
 
 impl Vitals {
-    pub(super) fn new(meter: Arc<Meter>) -> Self {
+    pub(super) fn new(meter: Arc<Meter>, window: Window) -> Self {
         Self {
             meter,
             condition: AtomicU8::new(Condition::Open as u8),
             allowed: AtomicUsize::new(ASSUMED_STREAMS),
             active: AtomicUsize::new(0),
             has_queued: AtomicBool::new(false),
+            unanswered: Unanswered::default(),
+            window,
+            is_acknowledged: AtomicBool::new(false),
+            long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
             place: OnceLock::new(),
             death: OnceLock::new(),
         }
@@ -70,6 +84,35 @@ impl Vitals {
 
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// The streams whose answer has not begun.
+    pub(super) fn unanswered(&self) -> &Unanswered {
+        &self.unanswered
+    }
+
+    /// What the peer may send on all streams together.
+    pub(super) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(super) fn settings_acknowledged(&self) {
+        self.is_acknowledged.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.is_acknowledged.load(Ordering::Acquire)
+    }
+
+    /// No answer to a PING comes later than that.
+    pub(super) fn note_unusual_silence(&self, silence: Duration) {
+        let silence = u64::try_from(silence.as_micros()).unwrap_or(u64::MAX);
+        self.long_silence.store(silence.max(SHORTEST_LONG_SILENCE), Ordering::Release);
+    }
+
+    /// Whether a wait without a byte was so long that the peer is in doubt without being asked first.
+    pub(super) fn is_long(&self, silence: Duration) -> bool {
+        silence.as_micros() >= u128::from(self.long_silence.load(Ordering::Acquire))
     }
 
     pub(super) fn condition(&self) -> Condition {
@@ -93,6 +136,11 @@ impl Vitals {
     /// How many streams there may be at once; `None` while there are to be no new ones.
     fn streams(&self) -> Option<usize> {
         self.is_open().then(|| self.allowed.load(Ordering::Acquire))
+    }
+
+    /// Whether the peer allows one more stream than there are.
+    pub(super) fn has_free_stream(&self) -> bool {
+        self.active() < self.allowed.load(Ordering::Acquire)
     }
 
     pub(super) fn allow(&self, streams: usize) {

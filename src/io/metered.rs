@@ -275,7 +275,7 @@ impl<I: Io> AsyncRead for Metered<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.meter.read() >= self.meter.read_limit.load(Ordering::Acquire) {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, HeadTooLarge)));
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, OverLimit)));
         }
         let before = buffer.filled().len();
         let outcome = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
@@ -325,17 +325,17 @@ impl<I: Io> AsyncWrite for Metered<I> {
     }
 }
 
-/// More was sent before the end of a head than a head may be long.
+/// More came than may be read at present: a head has no end, or the framing of a body has none.
 #[derive(Debug)]
-pub(crate) struct HeadTooLarge;
+pub(crate) struct OverLimit;
 
-impl fmt::Display for HeadTooLarge {
+impl fmt::Display for OverLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the head of the answer is longer than allowed")
+        f.write_str("more came than is allowed without an end")
     }
 }
 
-impl std::error::Error for HeadTooLarge {}
+impl std::error::Error for OverLimit {}
 
 impl<I> fmt::Debug for Metered<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,3 +43,18 @@ async fn a_body_goes_up_whole() {
     let request = transport.request(Method::POST, "http://a.example/").body(Body::stream(chunks));
     assert_eq!(request.await.unwrap().status(), 200);
 }
+
+#[tokio::test]
+async fn uploads_that_cannot_be_repeated_are_not_lost_to_a_server_of_few_streams() {
+    let origin = Origin::new();
+    let transport = origin.http2_with_streams(1).max_connections(1).build().unwrap();
+    let uploads = (0..20).map(|_| {
+        let chunks = futures_util::stream::iter(["a", "b"].map(Ok::<_, std::io::Error>));
+        let upload =
+            transport.request(Method::POST, "http://a.example/").body(Body::stream(chunks));
+        upload.into_future()
+    });
+    let responses = join_all(uploads).await;
+    assert!(responses.iter().all(Result::is_ok), "{responses:?}");
+    assert_eq!((origin.opened(), origin.requests()), (1, 20));
+}

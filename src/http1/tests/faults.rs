@@ -352,3 +352,42 @@ impl Write for DeafAfter {
         Poll::Ready(Ok(()))
     }
 }
+
+/// Says `piece` after the head of a chunked answer, until so many bytes were taken or no more are. How many there were.
+async fn endless(beginning: &str, piece: &str, most: usize) -> (Result<Bytes, Error>, usize) {
+    let (mut connection, mut peer) = connected().await;
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (answer, _) = ask(&mut connection, &mut peer, get(), &[head, beginning]).await;
+    let saying = async {
+        let mut said = 0;
+        while said < most && peer.io.write_all(piece.as_bytes()).await.is_ok() {
+            said += piece.len();
+        }
+        // What is said without an end is cut off here.
+        let _ = peer.io.shutdown().await;
+        said
+    };
+    tokio::join!(read(answer.unwrap()), saying)
+}
+
+#[tokio::test]
+async fn chunk_sizes_without_an_end_are_stopped() {
+    let zeros = "0".repeat(64 << 10);
+    let spaces = " ".repeat(64 << 10);
+    for (beginning, piece) in [("", &zeros), ("5", &spaces), ("5\r\nhello\r\n", &zeros)] {
+        let (outcome, said) = endless(beginning, piece, 50 << 20).await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_protocol() && error.was_sent(), "{error:?}");
+        assert_eq!(error.to_string(), "reading the response body from example.com:443");
+        assert!(said < 5 << 20, "{said} bytes were taken");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_have_as_much_framing_in_all_as_it_likes() {
+    let chunk = format!("{}64\r\n{}\r\n", "0".repeat(200), "x".repeat(100));
+    let (outcome, said) = endless("", &chunk.repeat(100), 6 << 20).await;
+    assert!(said >= 6 << 20, "{said} bytes were taken");
+    // It was cut off between two chunks.
+    assert!(outcome.unwrap_err().is_protocol());
+}

@@ -1,7 +1,14 @@
+use std::time::Duration;
+
 use super::peer::{
-    CANCEL, PING, RST_STREAM, Told, get, pair, poll, seconds, send, silent_pair, turns, wait,
+    ACK, CANCEL, PING, Peer, RST_STREAM, SETTINGS, Told, get, pair, poll, seconds, send,
+    silent_pair, turns, wait,
 };
-use crate::{connection::Connection, http2::Http2Config};
+use crate::{
+    Body,
+    connection::Connection,
+    http2::{Http2, Http2Config},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_request_given_up_in_silence_makes_the_connection_suspect() {
@@ -9,6 +16,7 @@ async fn a_request_given_up_in_silence_makes_the_connection_suspect() {
     let told = Told::by(&connection);
     let sending = send(&mut connection, get()).await;
     peer.request().await;
+    wait(seconds(1)).await;
     drop(sending);
     assert!(!connection.is_open());
     turns().await;
@@ -23,7 +31,10 @@ async fn a_request_given_up_in_silence_makes_the_connection_suspect() {
 #[tokio::test(start_paused = true)]
 async fn any_byte_clears_the_suspicion() {
     let (mut connection, mut peer) = pair().await;
-    drop(send_and_see(&mut connection, &mut peer).await);
+    let sending = send_and_see(&mut connection, &mut peer).await;
+    wait(seconds(1)).await;
+    drop(sending);
+    assert!(!connection.is_open());
     peer.open_window(0, 1).await;
     turns().await;
     assert!(connection.is_open());
@@ -61,7 +72,10 @@ async fn one_ping_is_enough_for_many_who_give_up() {
 async fn a_connection_can_be_asked_again() {
     let (mut connection, mut peer) = pair().await;
     for _ in 0..3 {
-        drop(send_and_see(&mut connection, &mut peer).await);
+        let sending = send_and_see(&mut connection, &mut peer).await;
+        wait(seconds(1)).await;
+        drop(sending);
+        assert!(!connection.is_open());
         peer.answer_ping().await;
         turns().await;
         assert!(connection.is_open());
@@ -73,8 +87,9 @@ async fn a_body_given_up_in_silence_makes_the_connection_suspect() {
     let (mut connection, mut peer) = pair().await;
     let sending = send_and_see(&mut connection, &mut peer).await;
     peer.fields(1, 0, &[(":status", "200")]).await;
-    let mut body = crate::Body::new(sending.await.unwrap().into_body());
+    let mut body = Body::new(sending.await.unwrap().into_body());
     assert!(poll(&mut Box::pin(body.chunk())).await.is_pending());
+    wait(seconds(1)).await;
     drop(body);
     assert!(!connection.is_open());
 }
@@ -134,9 +149,9 @@ async fn an_idle_connection_is_asked_if_that_was_asked_for() {
 }
 
 async fn send_and_see(
-    connection: &mut crate::http2::Http2<crate::Body>,
-    peer: &mut super::peer::Peer,
-) -> std::pin::Pin<Box<crate::http2::Sending<crate::Body>>> {
+    connection: &mut Http2<Body>,
+    peer: &mut Peer,
+) -> std::pin::Pin<Box<crate::http2::Sending<Body>>> {
     let sending = send(connection, get()).await;
     peer.request().await;
     sending
@@ -150,5 +165,86 @@ async fn a_request_that_is_polled_again_has_been_waiting_all_along() {
     turns().await;
     assert!(poll(&mut sending).await.is_pending());
     drop(sending);
+    assert!(connection.is_open());
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A connection with a round trip of 60 ms.
+async fn far_pair() -> (Http2<Body>, Peer) {
+    let (connection, mut peer) = silent_pair(&Http2Config::new()).await;
+    turns().await;
+    wait(ms(60)).await;
+    peer.settings(&[]).await;
+    peer.frame(SETTINGS, ACK, 0, &[]).await;
+    peer.settled().await;
+    (connection, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_given_up_within_a_round_trip_are_no_reason_to_doubt() {
+    let (mut connection, mut peer) = far_pair().await;
+    let told = Told::by(&connection);
+    for _ in 0..5 {
+        drop(send_and_see(&mut connection, &mut peer).await);
+        let ping = peer.next(PING).await;
+        for _ in 0..5 {
+            let sending = send_and_see(&mut connection, &mut peer).await;
+            wait(ms(10)).await;
+            drop(sending);
+        }
+        wait(ms(10)).await;
+        peer.frame(PING, ACK, 0, &ping.payload).await;
+        turns().await;
+    }
+    assert!(connection.is_open());
+    assert_eq!(told.streams(), [Some(100)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_of_more_than_a_usual_round_trip_makes_the_connection_suspect() {
+    let (mut connection, mut peer) = far_pair().await;
+    let told = Told::by(&connection);
+    let sending = send_and_see(&mut connection, &mut peer).await;
+    wait(ms(10)).await;
+    drop(sending);
+    turns().await;
+    wait(ms(230)).await;
+    assert!(connection.is_open());
+    wait(ms(20)).await;
+    assert!(!connection.is_open());
+    assert_eq!(told.streams(), [Some(100), None]);
+    wait(seconds(14)).await;
+    assert!(!told.is_closed());
+    wait(seconds(1)).await;
+    assert!(told.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_of_which_no_round_trip_is_known_has_a_second() {
+    let (mut connection, mut peer) = pair().await;
+    drop(send_and_see(&mut connection, &mut peer).await);
+    turns().await;
+    wait(ms(990)).await;
+    assert!(connection.is_open());
+    wait(ms(20)).await;
+    assert!(!connection.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_usual_follows_the_answers_to_pings() {
+    let (mut connection, mut peer) = far_pair().await;
+    for _ in 0..5 {
+        drop(send_and_see(&mut connection, &mut peer).await);
+        turns().await;
+        wait(ms(400)).await;
+        peer.answer_ping().await;
+        turns().await;
+    }
+    drop(send_and_see(&mut connection, &mut peer).await);
+    turns().await;
+    wait(ms(500)).await;
     assert!(connection.is_open());
 }

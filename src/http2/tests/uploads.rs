@@ -1,13 +1,16 @@
+use std::task::Poll;
+
 use bytes::Bytes;
 use tower_service::Service;
 
 use super::peer::{
-    CANCEL, DATA, END_STREAM, Frame, NO_ERROR, Peer, RST_STREAM, fed, get, pair, poll, post, send,
-    text, turns,
+    CANCEL, DATA, END_STREAM, Frame, HEADERS, NO_ERROR, Peer, RST_STREAM, Told, fed, get, pair,
+    poll, post, seconds, send, silent_pair, text, turns, wait,
 };
 use crate::{
     Body, Error,
     connection::{Connection, Progress},
+    http2::Http2Config,
 };
 
 #[tokio::test]
@@ -156,4 +159,65 @@ async fn answers(connection: &mut crate::http2::Http2<Body>, peer: &mut Peer) {
 
 fn content(frames: &[Frame]) -> usize {
     frames.iter().filter(|frame| frame.kind == DATA).map(|frame| frame.payload.len()).sum()
+}
+
+/// Whether a request has been written; all else is passed over.
+async fn has_written_a_request(peer: &mut Peer) -> bool {
+    peer.settled().await.iter().any(|frame| frame.kind == HEADERS)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_cannot_be_repeated_waits_for_what_the_peer_allows() {
+    let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
+    let told = Told::by(&connection);
+    let (bodies, mut uploads): (Vec<_>, Vec<_>) = (0..3).map(|_| fed()).unzip();
+    let one = send(&mut connection, post(uploads.pop().unwrap())).await;
+    let mut two = send(&mut connection, post(uploads.pop().unwrap())).await;
+    wait(std::time::Duration::from_millis(900)).await;
+    let mut one = one;
+    assert!(poll(&mut one).await.is_pending());
+    peer.allow_streams(1).await;
+    turns().await;
+    assert_eq!(told.streams(), [Some(100), Some(1)]);
+    assert!(poll(&mut one).await.is_pending());
+    let stream = peer.request().await;
+    let Poll::Ready(Err(given_back)) = poll(&mut two).await else { panic!("it is sent") };
+    assert!(given_back.lacks_only_a_stream() && given_back.request.is_some());
+    assert!(connection.is_open());
+    peer.answer(stream, "200").await;
+    assert_eq!(one.await.unwrap().status(), 200);
+    drop(bodies);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_repeated_waits_for_nothing() {
+    let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
+    let _get = send(&mut connection, get()).await;
+    peer.request().await;
+    let _post = send(&mut connection, post("again")).await;
+    peer.request().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_says_nothing_before_the_first_request_has_an_upload_after_a_second() {
+    let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
+    let (_feed, body) = fed();
+    let mut sending = send(&mut connection, post(body)).await;
+    assert!(!has_written_a_request(&mut peer).await);
+    wait(seconds(1)).await;
+    assert!(poll(&mut sending).await.is_pending());
+    let stream = peer.request().await;
+    peer.settings(&[]).await;
+    peer.answer(stream, "200").await;
+    assert_eq!(sending.await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_on_a_connection_that_ends_before_its_settings_comes_back() {
+    let (mut connection, peer) = silent_pair(&Http2Config::new()).await;
+    let (_feed, body) = fed();
+    let sending = send(&mut connection, post(body)).await;
+    drop(peer);
+    let error = sending.await.unwrap_err();
+    assert_eq!((error.progress, error.request.is_some()), (Progress::Unsent, true));
 }

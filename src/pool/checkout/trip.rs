@@ -251,7 +251,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             lease.finish();
             return Err(error.into_error());
         }
+        let lacks_stream = error.lacks_only_a_stream();
         match progress {
+            // The book knows by now how many streams there are.
+            Progress::Unsent if lacks_stream => lease.finish(),
             // Whatever the book believes, it takes no requests: the next try must find another.
             Progress::Unsent => lease.retire(),
             // Who refuses is there and says so: the next request may well go the same way, if the connection is ready.
@@ -270,7 +273,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             return Err(SendError::<()>::after(progress, error).into_error());
         }
         self.was_sent |= progress > Progress::Unsent;
-        if progress != Progress::Refused {
+        if progress != Progress::Refused && !lacks_stream {
             self.pool.distrust(&self.key);
         }
         if let Some(told) = &mut self.told {

@@ -1,0 +1,239 @@
+//! Reads along with the frames of a connection, for what h2 does not tell.
+//!
+//! h2 keeps to itself how many heads of 1xx came for a stream, how much window the peer has left, and when the peer
+//! acknowledged our SETTINGS. All three stand in the headers of frames (RFC 9113 §4.1), so nothing is unpacked here.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::vitals::Vitals;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const WINDOW_UPDATE: u8 = 8;
+
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+
+/// `PRI * HTTP/2.0` and what follows it (RFC 9113 §3.4): a client writes so much before its first frame.
+const PREFACE: usize = 24;
+
+/// The bytes of a connection, with an eye on their frames.
+pub(super) struct Wire<I> {
+    io: I,
+    inward: Frames,
+    outward: Frames,
+    vitals: Arc<Vitals>,
+}
+
+/// Finds the headers of frames in one direction, however the bytes are cut.
+struct Frames {
+    /// What has come of a header, with the payload of a WINDOW_UPDATE.
+    known: [u8; Self::LONGEST],
+    len: usize,
+    /// Bytes up to the next header.
+    skip: usize,
+}
+
+/// What is read of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    length: u32,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    /// Of a WINDOW_UPDATE.
+    increment: u32,
+}
+
+impl<I> Wire<I> {
+    pub(super) fn new(io: I, vitals: Arc<Vitals>) -> Self {
+        Self { io, inward: Frames::after(0), outward: Frames::after(PREFACE), vitals }
+    }
+
+    fn has_read(&mut self, bytes: &[u8]) {
+        let vitals = &self.vitals;
+        let mut data = 0;
+        self.inward.pass(bytes, |frame| match frame.kind {
+            DATA => data += u64::from(frame.length),
+            HEADERS if frame.flags & END_STREAM == 0 => {
+                vitals.unanswered().count_head(frame.stream)
+            }
+            SETTINGS if frame.flags & ACK != 0 => vitals.settings_acknowledged(),
+            _ => {}
+        });
+        if data > 0 {
+            vitals.window().shrink(data);
+        }
+    }
+
+    fn has_written(&mut self, bytes: &[u8]) {
+        let vitals = &self.vitals;
+        self.outward.pass(bytes, |frame| {
+            if frame.kind == WINDOW_UPDATE && frame.stream == 0 {
+                vitals.window().grow(frame.increment);
+            }
+        });
+    }
+}
+
+impl Frames {
+    /// Of a header.
+    const SHORT: usize = 9;
+    /// Of a header with the payload of a WINDOW_UPDATE.
+    const LONGEST: usize = 13;
+
+    fn after(skip: usize) -> Self {
+        Self { known: [0; Self::LONGEST], len: 0, skip }
+    }
+
+    /// Passes over `bytes` and shows each frame of which enough is known now.
+    fn pass(&mut self, mut bytes: &[u8], mut show: impl FnMut(Header)) {
+        loop {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            if bytes.is_empty() {
+                return;
+            }
+            let needed = self.needed();
+            let taken = (needed - self.len).min(bytes.len());
+            self.known[self.len..][..taken].copy_from_slice(&bytes[..taken]);
+            self.len += taken;
+            bytes = &bytes[taken..];
+            if self.len == self.needed() {
+                let header = self.header();
+                self.skip = header.length as usize + Self::SHORT - self.len;
+                self.len = 0;
+                show(header);
+            }
+        }
+    }
+
+    /// How much of the frame must be known. It is more once its type is.
+    fn needed(&self) -> usize {
+        let is_update = self.known[3] == WINDOW_UPDATE && self.known[..3] == [0, 0, 4];
+        if self.len >= Self::SHORT && is_update { Self::LONGEST } else { Self::SHORT }
+    }
+
+    fn header(&self) -> Header {
+        let [a, b, c, kind, flags, s0, s1, s2, s3, i0, i1, i2, i3] = self.known;
+        let increment = if self.len == Self::LONGEST { [i0, i1, i2, i3] } else { [0; 4] };
+        // The highest bit of both is reserved.
+        let reserved = !(1 << 31);
+        Header {
+            length: u32::from_be_bytes([0, a, b, c]),
+            kind,
+            flags,
+            stream: u32::from_be_bytes([s0, s1, s2, s3]) & reserved,
+            increment: u32::from_be_bytes(increment) & reserved,
+        }
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
+        this.has_read(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.io).poll_write(cx, bytes))?;
+        this.has_written(&bytes[..written.min(bytes.len())]);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.io).poll_write_vectored(cx, slices))?;
+        let mut left = written;
+        for slice in slices {
+            let part = &slice[..left.min(slice.len())];
+            this.has_written(part);
+            left -= part.len();
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::to_be_bytes(payload.len() as u32);
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    #[test]
+    fn frames_are_found_however_their_bytes_are_cut() {
+        let update = |bytes: u32| frame(WINDOW_UPDATE, 0, 0, &bytes.to_be_bytes());
+        let bytes = [
+            b"the preface".to_vec(),
+            frame(SETTINGS, 0, 0, &[0; 12]),
+            update(7),
+            frame(HEADERS, 4, 3, &[0x88]),
+            frame(DATA, 1, 3, b"hello"),
+            frame(SETTINGS, ACK, 0, &[]),
+            // Too short to say how much: an error of the connection, which is h2's to find.
+            frame(WINDOW_UPDATE, 0, 5, &[1]),
+            update(u32::MAX),
+        ]
+        .concat();
+        let expected = [
+            (12, SETTINGS, 0, 0, 0),
+            (4, WINDOW_UPDATE, 0, 0, 7),
+            (1, HEADERS, 4, 3, 0),
+            (5, DATA, 1, 3, 0),
+            (0, SETTINGS, 1, 0, 0),
+            (1, WINDOW_UPDATE, 0, 5, 0),
+            (4, WINDOW_UPDATE, 0, 0, (1 << 31) - 1),
+        ];
+        for size in 1..=bytes.len() {
+            let (mut frames, mut found) = (Frames::after(11), Vec::new());
+            for piece in bytes.chunks(size) {
+                frames.pass(piece, |it| {
+                    found.push((it.length, it.kind, it.flags, it.stream, it.increment))
+                });
+            }
+            assert_eq!(found, expected, "in pieces of {size}");
+        }
+    }
+}
