@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Place, PlaceKeeper},
+    connection::{Connection, Cut, Place, PlaceKeeper},
     error::{BoxError, Error, Kind},
     events::{Audience, Closing, ConnectionId, Noted},
     options::Timeouts,
@@ -63,21 +63,22 @@ pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + S
 
 /// A connection and, if it did not take it itself, its place; the place ends after the connection.
 pub(super) struct Kept<C> {
+    /// Dropped before the connection.
+    end: EndIfForeign,
     pub(super) connection: C,
-    /// The one that drives it.
-    runtime: RuntimeHandle,
     _place: Option<Place>,
 }
 
-impl<C> Kept<C> {
-    /// Ends a connection that nobody uses and that may not end by itself, because nobody drives its runtime now.
-    fn cut_if_foreign<Req>(&self)
-    where
-        C: Connection<Req>,
-    {
-        if self.runtime.is_foreign()
-            && let Some(cut) = self.connection.cut()
-        {
+/// Ends a connection that may not end by itself when the pool lets go of it, because nobody drives its runtime then.
+struct EndIfForeign {
+    /// `None` when its bytes are somebody else's.
+    cut: Option<Cut>,
+    runtime: RuntimeHandle,
+}
+
+impl Drop for EndIfForeign {
+    fn drop(&mut self) {
+        if let Some(cut) = self.cut.take().filter(|_| self.runtime.is_foreign()) {
             cut.throw();
         }
     }
@@ -164,10 +165,10 @@ where
         self.event(|book, now, todo| book.give_back(place, kept, keep_alive, now, todo));
     }
 
-    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, kept: Kept<C>, why: Closing) {
+    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, mut kept: Kept<C>, why: Closing) {
         self.event(|book, now, todo| book.discard(place, why, now, todo));
-        if why != Closing::Upgraded {
-            kept.cut_if_foreign();
+        if why == Closing::Upgraded {
+            kept.end.cut = None;
         }
         drop(kept);
     }
@@ -239,7 +240,7 @@ where
     fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>) {
         let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at, notes } = todo;
         self.tell(notes.unwrap_or_default());
-        let gone = (forget, unwanted);
+        let gone = (close, forget, unwanted);
         let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, self.hold(checkout)));
         let serve: Vec<_> = serve.collect();
         for waiter in turn_away {
@@ -255,12 +256,6 @@ where
             drop(waiter.send(lease));
         }
         drop(gone);
-        for handle in close {
-            match &handle {
-                Handle::Exclusive(kept) => kept.cut_if_foreign(),
-                Handle::Shared(kept) => kept.cut_if_foreign(),
-            }
-        }
     }
 
     /// Of connections, which are nobody's but the pool's.
@@ -286,7 +281,11 @@ where
         let kept_place = connection.hold(Place::new(keeper, place));
         let is_shared = connection.share().is_some();
         let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
-        let kept = Kept { connection, runtime, _place: kept_place };
+        let kept = Kept {
+            end: EndIfForeign { cut: cut.clone(), runtime },
+            connection,
+            _place: kept_place,
+        };
         let handle = match is_shared {
             true => Handle::Shared(Arc::new(kept)),
             false => Handle::Exclusive(kept),

@@ -316,6 +316,18 @@ fn closing_ends_the_connections_of_runtimes_that_nobody_drives() {
     }
 }
 
+#[test]
+fn a_transport_that_is_gone_leaves_no_connection_to_a_runtime_that_nobody_drives() {
+    let server = Server::new();
+    for transport in transports(|it| it) {
+        let first = current_thread();
+        assert!(first.block_on(get(&transport, &server.url)).is_ok());
+        server.wait_for_open(1);
+        drop(transport);
+        server.wait_for_open(0);
+    }
+}
+
 /// So many that fail, of six threads that send so many requests each, each in a new runtime.
 fn lost(
     server: &Server,
