@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A [`Runtime`] may stand for several tokio runtimes, one after the other or at once. Tasks and sockets belong to the
-//! one that made them: a [`RuntimeHandle`] says which. Timers move: one whose runtime has ended goes on where it is
+//! one that made them: a `RuntimeHandle` says which. Timers move: one whose runtime has ended goes on where it is
 //! polled.
 
 use std::{

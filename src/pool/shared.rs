@@ -61,24 +61,27 @@ pub(super) type KeyOf<B, K> = Arc<dyn Fn(&Request<B>) -> Result<K, Error> + Send
 pub(super) type Make<C, K> = Arc<dyn Fn(K) -> Making<C> + Send + Sync>;
 pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
 
-/// A connection and, if it did not take it itself, its place; the place ends after the connection.
+/// A connection, and what goes with it.
 pub(super) struct Kept<C> {
-    /// Dropped before the connection.
-    end: EndIfForeign,
     pub(super) connection: C,
+    /// Apart, because a connection is moved with each request that has it to itself.
+    belongings: Box<Belongings>,
+}
+
+struct Belongings {
+    /// `None` when its bytes are somebody else's.
+    cut: Option<Cut>,
+    /// The one that drives it.
+    runtime: RuntimeHandle,
+    /// If the connection did not take it itself; it ends after the connection.
     _place: Option<Place>,
 }
 
-/// Ends a connection that may not end by itself when the pool lets go of it, because nobody drives its runtime then.
-struct EndIfForeign {
-    /// `None` when its bytes are somebody else's.
-    cut: Option<Cut>,
-    runtime: RuntimeHandle,
-}
-
-impl Drop for EndIfForeign {
+/// A connection whose runtime nobody may be driving does not end by itself.
+impl<C> Drop for Kept<C> {
     fn drop(&mut self) {
-        if let Some(cut) = self.cut.take().filter(|_| self.runtime.is_foreign()) {
+        let Belongings { cut, runtime, .. } = &mut *self.belongings;
+        if let Some(cut) = cut.take().filter(|_| runtime.is_foreign()) {
             cut.throw();
         }
     }
@@ -168,7 +171,7 @@ where
     pub(super) fn discard(self: &Arc<Self>, place: PlaceId, mut kept: Kept<C>, why: Closing) {
         self.event(|book, now, todo| book.discard(place, why, now, todo));
         if why == Closing::Upgraded {
-            kept.end.cut = None;
+            kept.belongings.cut = None;
         }
         drop(kept);
     }
@@ -281,11 +284,8 @@ where
         let kept_place = connection.hold(Place::new(keeper, place));
         let is_shared = connection.share().is_some();
         let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
-        let kept = Kept {
-            end: EndIfForeign { cut: cut.clone(), runtime },
-            connection,
-            _place: kept_place,
-        };
+        let belongings = Belongings { cut: cut.clone(), runtime, _place: kept_place };
+        let kept = Kept { connection, belongings: Box::new(belongings) };
         let handle = match is_shared {
             true => Handle::Shared(Arc::new(kept)),
             false => Handle::Exclusive(kept),

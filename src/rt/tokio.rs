@@ -10,6 +10,7 @@ use std::{
 
 use hyper::rt::Timer as _;
 use hyper_util::rt::TokioTimer;
+use pin_project_lite::pin_project;
 
 use super::{Ground, Runtime, Sleep, Task};
 
@@ -78,9 +79,10 @@ impl Ground for Tokio {
     fn sleep(&self, duration: Duration) -> Sleep {
         let (ground, runtime) = (self.clone(), self.current());
         let deadline = self.now().checked_add(duration).unwrap_or_else(|| self.now() + FAR);
-        let mut timer = Timer { ground, deadline, runtime: runtime.clone(), sleep: None };
-        timer.set_on(&runtime, |_| ());
-        Sleep { timer: Box::pin(timer) }
+        let timer = Timer { ground, deadline, runtime: runtime.clone(), sleep: None };
+        let mut timer = Box::pin(timer);
+        timer.as_mut().set_on(&runtime, |_| ());
+        Sleep { timer }
     }
 
     fn now(&self) -> Instant {
@@ -88,35 +90,46 @@ impl Ground for Tokio {
     }
 }
 
-/// A timer that outlives its runtime: it goes on with what is left of its time in the runtime in which it is polled.
-struct Timer {
-    ground: Tokio,
-    deadline: Instant,
-    runtime: RuntimeHandle,
-    sleep: Option<Pin<Box<dyn hyper::rt::Sleep>>>,
+pin_project! {
+    /// A timer that outlives its runtime: it goes on with what is left of its time in the runtime in which it is polled.
+    struct Timer {
+        ground: Tokio,
+        deadline: Instant,
+        runtime: RuntimeHandle,
+        #[pin]
+        sleep: Option<tokio::time::Sleep>,
+    }
 }
 
 impl Timer {
     /// Makes it a timer of this runtime and does something with it; `None` if that has ended.
     fn set_on<T>(
-        &mut self,
+        self: Pin<&mut Self>,
         runtime: &RuntimeHandle,
-        act: impl FnOnce(Pin<&mut (dyn hyper::rt::Sleep + 'static)>) -> T,
+        act: impl FnOnce(Pin<&mut tokio::time::Sleep>) -> T,
     ) -> Option<T> {
-        if self.runtime != *runtime {
-            self.sleep = None;
+        let mut this = self.project();
+        if this.runtime != runtime {
+            this.sleep.set(None);
         }
-        let (deadline, sleep) = (self.deadline, &mut self.sleep);
         let done = runtime.while_running(|handle| {
-            let sleep = sleep.get_or_insert_with(|| {
+            if this.sleep.is_none() {
                 let _inside = handle.enter();
-                TokioTimer::new().sleep_until(deadline)
-            });
-            act(sleep.as_mut())
+                this.sleep.set(Some(tokio_timer(*this.deadline)));
+            }
+            this.sleep.as_mut().as_pin_mut().map(act)
         })?;
-        self.runtime.clone_from(runtime);
-        Some(done)
+        this.runtime.clone_from(runtime);
+        done
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one door; boxed, as hyper-util's, it costs more"
+)]
+fn tokio_timer(deadline: Instant) -> tokio::time::Sleep {
+    tokio::time::sleep_until(deadline.into())
 }
 
 impl Future for Timer {
@@ -127,16 +140,16 @@ impl Future for Timer {
         // One that drives itself wakes also those who are polled elsewhere.
         if !own.drives_itself()
             && let Some(here) = RuntimeHandle::here().filter(|here| *here != own)
-            && let Some(poll) = self.set_on(&here, |sleep| sleep.poll(cx))
+            && let Some(poll) = self.as_mut().set_on(&here, |sleep| sleep.poll(cx))
         {
             return poll;
         }
-        if let Some(poll) = self.set_on(&own, |sleep| sleep.poll(cx)) {
+        if let Some(poll) = self.as_mut().set_on(&own, |sleep| sleep.poll(cx)) {
             return poll;
         }
         let other = self.ground.current();
         // Where no runtime is left there is nobody who could wake.
-        self.set_on(&other, |sleep| sleep.poll(cx)).unwrap_or(Poll::Pending)
+        self.as_mut().set_on(&other, |sleep| sleep.poll(cx)).unwrap_or(Poll::Pending)
     }
 }
 
