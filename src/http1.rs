@@ -120,16 +120,14 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (io, meter) = Metered::new(io, info.write_count());
-    let (line, switch) = Line::new(target, meter, config.framing_limit(), runtime.clone());
+    let (mut line, switch) = Line::new(target, meter, config.framing_limit(), runtime.clone());
     let (sender, connection) = Builder::from(config)
         .handshake(TokioIo::new(io))
         .await
         .map_err(|error| failure::described(error, line.doing("opening HTTP/1.1 with")))?;
-    let (sender, task_end) = Sender::new(sender);
-    runtime.spawn(async move {
-        switch.unless_cut(connection.with_upgrades()).await;
-        drop(task_end);
-    });
+    let (sender, task_end) = Sender::new(sender, line.task_dropped_flag());
+    let driven = task_end.of(switch.unless_cut(connection.with_upgrades()));
+    line.driven_by(runtime.spawn_on(&runtime.current(), driven));
     Ok(Http1 {
         sender,
         line: Arc::new(line),
@@ -235,6 +233,9 @@ impl<B> Http1<B> {
     }
 
     fn closed(&self, error: hyper::Error) -> SendError<Request<B>> {
+        if self.line.is_task_dropped() {
+            return SendError::after(Progress::Unsent, self.line.over());
+        }
         let error = failure::described(error, self.line.doing("sending a request to"));
         SendError::after(Progress::Unsent, error)
     }

@@ -128,16 +128,10 @@ where
         Error::new(Kind::Connect, format!("opening HTTP/2 with {target}")).because(error)
     })?;
     let info = info.with_version(Version::HTTP_2);
-    let (link, signals) = Link::new(vitals.clone(), target, info, runtime.clone());
+    let (mut link, signals) = Link::new(vitals.clone(), target, info, runtime.clone());
     let pulse = config.pulse(runtime.clone());
-    runtime.spawn(Driver::new(
-        connection,
-        streams.clone(),
-        signals,
-        vitals,
-        pulse,
-        runtime.clone(),
-    ));
+    let driver = Driver::new(connection, streams.clone(), signals, vitals, pulse, runtime.clone());
+    link.driven_by(runtime.spawn_on(&runtime.current(), driver));
     Ok(Http2 { link: Arc::new(link), streams, request: PhantomData })
 }
 

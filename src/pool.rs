@@ -48,6 +48,7 @@ mod checkout;
 mod dial;
 mod layer;
 mod lease;
+mod local_key;
 mod retry;
 mod shared;
 mod stats;

@@ -8,10 +8,14 @@
 //! # #[cfg(feature = "tokio")] {
 //! use hyper_util::rt::{TokioExecutor, TokioTimer};
 //!
-//! let runtime = Runtime::new(TokioExecutor::new(), TokioTimer::new());   // the same as:
-//! let runtime = Runtime::tokio();
+//! let runtime = Runtime::new(TokioExecutor::new(), TokioTimer::new());
+//! let runtime = Runtime::tokio();   // the default: also knows several runtimes apart, and that one has ended
 //! # }
 //! ```
+//!
+//! A [`Runtime`] may stand for several tokio runtimes, one after the other or at once. Tasks and sockets belong to the
+//! one that made them: a `RuntimeHandle` says which. Timers move: one whose runtime has ended goes on where it is
+//! polled.
 
 use std::{
     fmt,
@@ -40,7 +44,16 @@ pub struct Sleep {
     timer: Pin<Box<dyn hyper::rt::Sleep>>,
 }
 
+/// The cause of an error: a connection's task ended with its runtime, or was dropped by its executor.
+#[derive(Debug)]
+pub(crate) struct TaskDropped;
+
 trait Ground: Send + Sync {
+    /// The runtime in which this is called; the default for one that knows no others.
+    fn current(&self) -> RuntimeHandle {
+        RuntimeHandle::default()
+    }
+
     fn spawn(&self, task: Task);
     fn sleep(&self, duration: Duration) -> Sleep;
     fn now(&self) -> Instant;
@@ -48,6 +61,10 @@ trait Ground: Send + Sync {
 
 impl Runtime {
     /// A runtime made of an executor and a timer that belong together.
+    ///
+    /// It counts as one runtime, whatever it is made of: where a transport is used in several tokio runtimes, or outlives
+    /// them, take [`Runtime::tokio`](Self::tokio), as a default transport does. hyper-util's `TokioTimer`, for one, panics
+    /// when it is polled after its runtime has ended.
     ///
     /// The executor is also called when a connection or a body is dropped, which may happen on a thread that is not
     /// one of the runtime's.
@@ -59,9 +76,27 @@ impl Runtime {
         Self { ground: Arc::new(Pair { executor, timer }) }
     }
 
+    /// The runtime in which this is called, or outside of any, one that was seen before and still runs.
+    pub(crate) fn current(&self) -> RuntimeHandle {
+        self.ground.current()
+    }
+
     /// Runs a future to its end, whoever else goes away.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.ground.spawn(Task { future: Box::pin(future) });
+    }
+
+    /// Runs a future on this runtime, on whichever thread this is called. A runtime that has ended drops it.
+    pub(crate) fn spawn_on(
+        &self,
+        runtime: &RuntimeHandle,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
+        let (task, handle) = abort::abortable(future, runtime.clone());
+        if let Err(task) = runtime.spawn(task) {
+            self.ground.spawn(task);
+        }
+        handle
     }
 
     /// A timer over `duration`.
@@ -121,6 +156,14 @@ impl Future for Sleep {
     }
 }
 
+impl fmt::Display for TaskDropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime dropped the task of the connection")
+    }
+}
+
+impl std::error::Error for TaskDropped {}
+
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sleep").finish_non_exhaustive()
@@ -150,18 +193,10 @@ where
     }
 }
 
-/// The timer where there is no runtime.
-struct Never;
+mod abort;
 
-impl Future for Never {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-}
-
-impl hyper::rt::Sleep for Never {}
+pub(crate) use abort::AbortHandle;
+pub(crate) use tokio::RuntimeHandle;
 
 /// The default runtime, where there is one.
 #[cfg(feature = "tokio")]

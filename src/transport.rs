@@ -46,6 +46,31 @@ pub use builder::TransportBuilder;
 ///     "Transport [requests: 0 active, 0 queued | connections: 0 active, 0 idle]"
 /// );
 /// ```
+///
+/// # Several runtimes
+///
+/// A transport may be used in several tokio runtimes, at once or one after the other. Sockets and tasks belong to the
+/// runtime that made them, so each runtime has connections of its own:
+///
+/// * A request uses connections of the runtime in which it is polled, and dials there. Until it is sent it may be moved to
+///   another runtime, also after its own has ended.
+/// * [`max_connections`](TransportBuilder::max_connections) counts the connections of all runtimes together. A runtime
+///   that needs room closes idle connections of the others, whether or not somebody drives those.
+///   [`max_connections_per_host`](TransportBuilder::max_connections_per_host) counts those of each runtime.
+/// * A runtime that ends takes its connections along, and fails no request elsewhere. A request of which nothing was
+///   written is sent again where it is polled next.
+/// * Timers go on where they are polled.
+///
+/// What cannot work:
+///
+/// * A request that was sent, and a body that is being read, need the runtime of their connection: they fail when it ends,
+///   and wait, up to their [timeouts](crate::options::Timeouts), while it is a current-thread runtime that no thread
+///   blocks on.
+/// * A connection that is in use or being made holds its slot while such a runtime rests. If all slots are held like
+///   this, other runtimes wait for one up to the pool timeout.
+/// * A request outside of any runtime uses one that was seen before and still runs, and needs it to be driven. If there is
+///   none it fails with [`Error::is_canceled`].
+/// * An executor and timer given by [`rt::Runtime::new`](crate::rt::Runtime::new) count as one runtime.
 #[derive(Clone)]
 pub struct Transport {
     pool: HttpPool,

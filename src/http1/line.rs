@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -15,7 +15,12 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::failure;
-use crate::{error::Error, io::metered::Meter, rt::Runtime, target::Target};
+use crate::{
+    error::Error,
+    io::metered::Meter,
+    rt::{AbortHandle, Runtime, TaskDropped},
+    target::Target,
+};
 
 /// One connection, as everything that belongs to it sees it.
 pub(super) struct Line {
@@ -28,6 +33,9 @@ pub(super) struct Line {
     keep_alive: AtomicU64,
     upload: AtomicU8,
     cut: Mutex<Option<oneshot::Sender<()>>>,
+    /// That of the connection, once it runs.
+    task: Option<AbortHandle>,
+    is_task_dropped: Arc<AtomicBool>,
 }
 
 /// What the answers so far have made of the connection.
@@ -80,6 +88,8 @@ impl Line {
             keep_alive: AtomicU64::new(NOT_SAID),
             upload: AtomicU8::new(Upload::Over as u8),
             cut: Mutex::new(Some(cut)),
+            task: None,
+            is_task_dropped: Arc::default(),
         };
         (line, Switch(switch))
     }
@@ -89,9 +99,24 @@ impl Line {
         format!("{what} {}", self.peer)
     }
 
+    pub(super) fn driven_by(&mut self, task: AbortHandle) {
+        self.task = Some(task);
+    }
+
+    /// What the connection's task sets if it is dropped before its end.
+    pub(super) fn task_dropped_flag(&self) -> Arc<AtomicBool> {
+        self.is_task_dropped.clone()
+    }
+
+    /// Whether the runtime dropped the connection's task.
+    pub(super) fn is_task_dropped(&self) -> bool {
+        self.is_task_dropped.load(Ordering::Acquire) && !self.is_cut()
+    }
+
     /// Why it takes no request.
     pub(super) fn over(&self) -> Error {
-        failure::closed(self.doing("sending a request to"))
+        let closed = failure::closed(self.doing("sending a request to"));
+        if self.is_task_dropped() { closed.because(TaskDropped) } else { closed }
     }
 
     pub(super) fn meter(&self) -> &Meter {
@@ -157,6 +182,10 @@ impl Line {
         if let Some(cut) = cut {
             // An error says that the connection has ended by itself.
             let _ = cut.send(());
+        }
+        // The task may not run now.
+        if let Some(task) = &self.task {
+            task.abort_if_foreign();
         }
     }
 

@@ -4,9 +4,18 @@
 //! queue, neither sent nor given back, until the last who could queue another is gone (hyperium/hyper#4122). That would be
 //! whoever waits for its answer: for ever. So here it is the task, with its end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
 
 use hyper::client::conn::http1::SendRequest;
+use pin_project_lite::pin_project;
 
 use super::watched::Watched;
 
@@ -18,6 +27,19 @@ pub(super) struct Sender<B> {
 /// Held by the connection's task: the sender goes with it.
 pub(super) struct TaskEnd<B> {
     slot: Arc<Slot<B>>,
+    is_over: bool,
+    /// Set if the task is dropped before the connection is over.
+    is_dropped: Arc<AtomicBool>,
+}
+
+pin_project! {
+    /// The connection's task. At its end the sender goes first: whoever learns of the end by an answer that never comes
+    /// knows then what it was.
+    pub(super) struct Driven<F, B> {
+        end: TaskEnd<B>,
+        #[pin]
+        connection: F,
+    }
 }
 
 struct Slot<B> {
@@ -32,9 +54,12 @@ enum State<B> {
 }
 
 impl<B> Sender<B> {
-    pub(super) fn new(sender: SendRequest<Watched<B>>) -> (Self, TaskEnd<B>) {
+    pub(super) fn new(
+        sender: SendRequest<Watched<B>>,
+        is_dropped: Arc<AtomicBool>,
+    ) -> (Self, TaskEnd<B>) {
         let slot = Arc::new(Slot { state: Mutex::new(State::Here(sender)) });
-        (Self { slot: slot.clone() }, TaskEnd { slot })
+        (Self { slot: slot.clone() }, TaskEnd { slot, is_over: false, is_dropped })
     }
 
     /// Has hyper's sender do something with `what`, which is given back if the task has ended.
@@ -61,6 +86,24 @@ impl<B> Sender<B> {
     }
 }
 
+impl<B> TaskEnd<B> {
+    /// Runs the connection to its end.
+    pub(super) fn of<F: Future>(self, connection: F) -> Driven<F, B> {
+        Driven { end: self, connection }
+    }
+}
+
+impl<F: Future, B> Future for Driven<F, B> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        ready!(this.connection.poll(cx));
+        this.end.is_over = true;
+        Poll::Ready(())
+    }
+}
+
 impl<B> Drop for Sender<B> {
     fn drop(&mut self) {
         self.slot.end();
@@ -69,6 +112,7 @@ impl<B> Drop for Sender<B> {
 
 impl<B> Drop for TaskEnd<B> {
     fn drop(&mut self) {
+        self.is_dropped.store(!self.is_over, Ordering::Release);
         self.slot.end();
     }
 }

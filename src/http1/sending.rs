@@ -26,6 +26,7 @@ use crate::{
     events::Sent,
     io::Io,
     patience::{Awaited, Impatience, Patience},
+    rt::TaskDropped,
     upgrade::Pending,
 };
 
@@ -270,7 +271,11 @@ impl Exchange {
             }
             _ => self.line.doing("sending a request to"),
         };
-        failure::described(error, doing)
+        let error = failure::described(error, doing);
+        match error.is_canceled() && self.line.is_task_dropped() {
+            true => error.because(TaskDropped),
+            false => error,
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Link {
     pub(super) fn takes_no_requests(&self) -> Error {
         let doing = self.doing("sending a request to");
         match self.vitals().death() {
-            Some(death) => Error::new(death.kind(), doing).because(death),
+            Some(death) => Error::new(death.kind(), doing).because(death.into_cause()),
             None => Error::new(Kind::Canceled, doing).because(Cause("the connection is closing")),
         }
     }
@@ -65,7 +65,7 @@ impl Link {
         if error.is_io()
             && let Some(death) = self.vitals().death()
         {
-            return Error::new(death.kind(), doing).because(death);
+            return Error::new(death.kind(), doing).because(death.into_cause());
         }
         if !error.is_io() {
             return Error::new(Kind::Protocol, doing).because(error);

@@ -15,14 +15,20 @@ use tokio::sync::{
     watch,
 };
 
-use super::vitals::Vitals;
+use super::vitals::{Death, Vitals};
 use crate::{
-    connect::ConnectInfo, connection::Cut, options::Timeouts, rt::Runtime, target::Target,
+    connect::ConnectInfo,
+    connection::Cut,
+    options::Timeouts,
+    rt::{AbortHandle, Runtime},
+    target::Target,
 };
 
 /// Everyone who uses a connection has it; the connection is closed after the last.
 pub(super) struct Link {
     vitals: Arc<Vitals>,
+    /// The driver, once it runs.
+    task: Option<AbortHandle>,
     target: Target,
     /// The target, as error texts name it.
     peer: Box<str>,
@@ -57,10 +63,14 @@ impl Link {
         let (signals, receiver) = unbounded_channel();
         let (unsettled, settled) = watch::channel(());
         let (target, peer) = (target.clone(), target.to_string().into());
-        let (timeouts, is_used) = (Timeouts::default(), AtomicBool::new(false));
+        let (timeouts, is_used, task) = (Timeouts::default(), AtomicBool::new(false), None);
         let link =
-            Self { vitals, target, peer, info, timeouts, runtime, signals, settled, is_used };
+            Self { vitals, task, target, peer, info, timeouts, runtime, signals, settled, is_used };
         (link, (receiver, unsettled))
+    }
+
+    pub(super) fn driven_by(&mut self, task: AbortHandle) {
+        self.task = Some(task);
     }
 
     pub(super) fn vitals(&self) -> &Vitals {
@@ -132,10 +142,16 @@ impl Link {
 
     /// The switch does not count among those who use the connection.
     pub(super) fn cut(&self) -> Cut {
-        let signals = self.signals.downgrade();
+        let (signals, vitals, task) =
+            (self.signals.downgrade(), self.vitals.clone(), self.task.clone());
         Cut::new(move || {
             if let Some(signals) = signals.upgrade() {
                 let _ = signals.send(Signal::Cut);
+            }
+            // The driver may not run now.
+            if let Some(task) = task.as_ref().filter(|task| task.is_foreign()) {
+                vitals.die(Death::Cut);
+                task.abort_if_foreign();
             }
         })
     }

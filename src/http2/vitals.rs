@@ -10,7 +10,12 @@ use std::{
 };
 
 use super::{unanswered::Unanswered, window::Window};
-use crate::{connection::Place, error::Kind, io::metered::Meter};
+use crate::{
+    connection::Place,
+    error::{BoxError, Kind},
+    io::metered::Meter,
+    rt::TaskDropped,
+};
 
 /// How many streams are opened before the peer has said how many it allows, and if it says nothing.
 pub(super) const ASSUMED_STREAMS: usize = 100;
@@ -227,6 +232,14 @@ impl Vitals {
 }
 
 impl Death {
+    /// As the source of an error.
+    pub(super) fn into_cause(self) -> BoxError {
+        match self {
+            Self::Abandoned => Box::new(TaskDropped),
+            Self::Silent(_) | Self::Cut => Box::new(self),
+        }
+    }
+
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::Silent(_) => Kind::Io,
@@ -240,7 +253,7 @@ impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent(time) => write!(f, "the peer is silent: no answer to a PING in {time:?}"),
-            Self::Abandoned => f.write_str("the runtime dropped the task of the connection"),
+            Self::Abandoned => TaskDropped.fmt(f),
             Self::Cut => f.write_str("the connection was closed before its requests were over"),
         }
     }

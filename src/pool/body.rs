@@ -59,12 +59,15 @@ where
             return;
         }
         let (pool, wanted) = (self.pool().clone(), self.finishing(upper.is_none()));
-        pool.clone().runtime.spawn(async move {
+        let (here, task) = (pool.runtime.current(), wanted.task());
+        let spawned = pool.clone().runtime.spawn_on(&here, async move {
             let drained = wanted.make_if_ready(drain(rest));
             if pool.runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
                 Self::finish(*self);
             }
         });
+        // Nobody else names it.
+        let _ = task.set(spawned);
     }
 }
 

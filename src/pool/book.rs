@@ -52,6 +52,9 @@ const REAP_PAUSE: Duration = Duration::from_millis(100);
 /// How many keys without a connection are remembered for the protocol they spoke.
 const REMEMBERED: usize = 1000;
 
+/// So much later than its time an appointment is still kept by whoever it was made with.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Keys, places and those who wait for one, in the order of their coming.
 pub(crate) struct Book<K, C, W> {
     limits: Limits,
@@ -345,6 +348,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             self.reap_at = Some(at);
             todo.reap_at = Some(at);
         }
+    }
+
+    /// The appointment that was not kept, long after its time.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Instant> {
+        self.reap_at.filter(|at| now.saturating_duration_since(*at) > LATE)
     }
 
     /// Nobody will come at this time.

@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     body::PoolBody,
+    local_key::LocalKey,
     shared::{Key, Shared, name_of},
 };
 use crate::{connection::Connection, error::Error};
@@ -52,7 +53,10 @@ where
 {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
         let trip = match (pool.key)(&request) {
-            Ok(key) => Ok(Trip::new(pool, key, request)),
+            Ok(key) => {
+                let runtime = pool.runtime.current();
+                Ok(Trip::new(pool, LocalKey { key, runtime }, request))
+            }
             Err(error) => Err(Some(error)),
         };
         Self { sending: None, trip }

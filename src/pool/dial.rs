@@ -9,6 +9,7 @@ use http::Request;
 
 use super::{
     book::{Dial, PlaceId, Told, Wish},
+    local_key::LocalKey,
     shared::{Key, Shared, name_of},
 };
 use crate::{
@@ -86,22 +87,23 @@ impl<K> Drop for Serving<'_, K> {
 pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
     place: PlaceId,
-    key: Arc<K>,
+    key: Arc<LocalKey<K>>,
     told: Span,
     is_over: bool,
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
-    /// Begins to dial.
-    pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<K>) {
+    /// Begins to dial, in the runtime of those who wait for it.
+    pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<LocalKey<K>>) {
         let Dial { place, key, wish: Wish { limit, scope, .. }, wanted } = permit;
         let scope = scope.map(|scope| scope.apart().on(pool.connection_id(place)));
         let target = || Step::Connect { target: name_of(&*key), version: None };
         let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
+        let (here, task) = (key.runtime.clone(), wanted.task());
         let dialing = Self { pool: Arc::downgrade(pool), place, key, told, is_over: false };
         let (runtime, make) = (pool.runtime.clone(), pool.make.clone());
-        pool.runtime.spawn(async move {
-            let making = async { make(K::clone(&dialing.key)).await };
+        let spawned = pool.runtime.spawn_on(&here, async move {
+            let making = async { make(dialing.key.key.clone()).await };
             let making = events::within(dialing.told.scope(), making);
             match (runtime.within(limit, wanted.make(making)).await, limit) {
                 (Some(Some(Ok(connection))), _) => dialing.succeed(connection),
@@ -117,6 +119,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
                 }
             }
         });
+        // Nobody else names it.
+        let _ = task.set(spawned);
     }
 
     fn doing(&self) -> String {
@@ -135,7 +139,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         });
         // Before others use it, and tell of that.
         told.complete();
-        let outcome = pool.dialed(self.place, connection);
+        let outcome = pool.dialed(self.place, connection, self.key.runtime.clone());
         self.is_over = true;
         if let Err(error) = outcome {
             pool.dial_failed(self.place, error, Told::WhoCounted);

@@ -94,8 +94,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// The same for each key. By default there is no limit below the total. A shared connection that takes no more
-    /// requests and only finishes its streams does not count.
+    /// The same for each key, in each [runtime](crate::Transport#several-runtimes). By default there is no limit below the
+    /// total. A shared connection that takes no more requests and only finishes its streams does not count.
     pub fn max_connections_per_key(mut self, connections: usize) -> Self {
         self.limits.connections_per_key = connections.max(1);
         self

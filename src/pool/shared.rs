@@ -22,15 +22,16 @@ use super::{
     book::{Ask, Book, Checkout, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
     dial::{Dialing, Dials},
     lease::{Lease, Use},
+    local_key::LocalKey,
     want::Wanted,
 };
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Place, PlaceKeeper},
+    connection::{Connection, Cut, Place, PlaceKeeper},
     error::{BoxError, Error, Kind},
     events::{Audience, Closing, ConnectionId, Noted},
     options::Timeouts,
-    rt::Runtime,
+    rt::{Runtime, RuntimeHandle},
 };
 
 /// What a pool keeps connections under: an alias, never implemented by hand. Errors name it by its `Display`.
@@ -50,23 +51,43 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) make: Make<C, K>,
     /// Its own, once in a process.
     number: u32,
-    dials: Dials<K>,
+    dials: Dials<LocalKey<K>>,
     drained: Notify,
     me: Weak<Self>,
     request: PhantomData<fn(B)>,
 }
 
-type PoolBook<C, B, K> = Book<K, Kept<C>, Waiter<C, B, K>>;
-type PoolTodo<C, B, K> = Todo<K, Kept<C>, Waiter<C, B, K>>;
+type PoolBook<C, B, K> = Book<LocalKey<K>, Kept<C>, Waiter<C, B, K>>;
+type PoolTodo<C, B, K> = Todo<LocalKey<K>, Kept<C>, Waiter<C, B, K>>;
 pub(super) type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
 pub(super) type KeyOf<B, K> = Arc<dyn Fn(&Request<B>) -> Result<K, Error> + Send + Sync>;
 pub(super) type Make<C, K> = Arc<dyn Fn(K) -> Making<C> + Send + Sync>;
 pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
 
-/// A connection and, if it did not take it itself, its place; the place ends after the connection.
+/// A connection, and what goes with it.
 pub(super) struct Kept<C> {
     pub(super) connection: C,
+    /// Apart, because a connection is moved with each request that has it to itself.
+    belongings: Box<Belongings>,
+}
+
+struct Belongings {
+    /// `None` when its bytes are somebody else's.
+    cut: Option<Cut>,
+    /// The one that drives it.
+    runtime: RuntimeHandle,
+    /// If the connection did not take it itself; it ends after the connection.
     _place: Option<Place>,
+}
+
+/// A connection whose runtime nobody may be driving does not end by itself.
+impl<C> Drop for Kept<C> {
+    fn drop(&mut self) {
+        let Belongings { cut, runtime, .. } = &mut *self.belongings;
+        if let Some(cut) = cut.take().filter(|_| runtime.is_foreign()) {
+            cut.throw();
+        }
+    }
 }
 
 /// What a pool is made of, but for the connections.
@@ -107,7 +128,7 @@ where
     }
 
     /// A connection that can be had at once.
-    pub(super) fn checkout(self: &Arc<Self>, key: &K) -> Option<Lease<C, B, K>> {
+    pub(super) fn checkout(self: &Arc<Self>, key: &LocalKey<K>) -> Option<Lease<C, B, K>> {
         loop {
             let checkout = self.event(|book, now, todo| book.checkout(key, now, todo))?;
             // `None` is a shared connection that was closed between the book and here.
@@ -120,14 +141,14 @@ where
     /// A place in the line.
     pub(super) fn wait(
         self: &Arc<Self>,
-        key: &K,
+        key: &LocalKey<K>,
         again: Option<Turn>,
         wish: Wish,
     ) -> Result<Waiting<C, B, K>, Error> {
         use super::book::NoWait;
         let (waiter, served) = oneshot::channel();
         // A key is a user's type: it is cloned and asked before the lock is taken.
-        let ask = Ask { again, wish, is_exclusive: (self.is_exclusive)(key) };
+        let ask = Ask { again, wish, is_exclusive: (self.is_exclusive)(&key.key) };
         let kept = Arc::new(key.clone());
         let place = self.event(|book, now, todo| book.wait(kept, waiter, ask, now, todo));
         match place {
@@ -163,8 +184,11 @@ where
         self.event(|book, now, todo| book.give_back(place, kept, keep_alive, now, todo));
     }
 
-    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, kept: Kept<C>, why: Closing) {
+    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, mut kept: Kept<C>, why: Closing) {
         self.event(|book, now, todo| book.discard(place, why, now, todo));
+        if why == Closing::Upgraded {
+            kept.belongings.cut = None;
+        }
         drop(kept);
     }
 
@@ -182,7 +206,7 @@ where
         self.event(|book, now, todo| book.release(place, now, todo));
     }
 
-    pub(super) fn distrust(self: &Arc<Self>, key: &K) {
+    pub(super) fn distrust(self: &Arc<Self>, key: &LocalKey<K>) {
         self.event(|book, now, todo| book.distrust(key, now, todo));
     }
 
@@ -212,6 +236,10 @@ where
         let mut todo = Todo::noting(self.audience.listener.is_some());
         let mut book = self.lock();
         let answer = tell(&mut book, now, &mut todo);
+        // The runtime that would have come is not driven.
+        if let Some(at) = book.overdue(now) {
+            book.reap(at, now, &mut todo);
+        }
         let drained = book.is_closed() && book.is_empty();
         drop(book);
         if !todo.is_empty() {
@@ -262,13 +290,19 @@ where
         Lease::new(self.clone(), place, handle.into(), Use { served, reused, turn })
     }
 
-    pub(super) fn dialed(self: &Arc<Self>, place: PlaceId, mut connection: C) -> Result<(), Error> {
+    pub(super) fn dialed(
+        self: &Arc<Self>,
+        place: PlaceId,
+        mut connection: C,
+        runtime: RuntimeHandle,
+    ) -> Result<(), Error> {
         connection.timeouts(self.timeouts);
         let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
         let kept_place = connection.hold(Place::new(keeper, place));
         let is_shared = connection.share().is_some();
         let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
-        let kept = Kept { connection, _place: kept_place };
+        let belongings = Belongings { cut: cut.clone(), runtime, _place: kept_place };
+        let kept = Kept { connection, belongings: Box::new(belongings) };
         let handle = match is_shared {
             true => Handle::Shared(Arc::new(kept)),
             false => Handle::Exclusive(kept),
@@ -296,12 +330,25 @@ where
     }
 
     fn reap_at(self: &Arc<Self>, at: Instant) {
-        let runtime = self.runtime.clone();
-        let appointment = Appointment { pool: self.me.clone(), at, is_kept: false };
-        self.runtime.spawn(async move {
+        self.reap_on(self.runtime.current(), at, false);
+    }
+
+    fn reap_on(self: &Arc<Self>, on: RuntimeHandle, at: Instant, has_moved: bool) {
+        let (runtime, pool) = (self.runtime.clone(), self.me.clone());
+        let appointment = Appointment { pool, at, on: on.clone(), has_moved, is_kept: false };
+        self.runtime.spawn_on(&on, async move {
             runtime.sleep(at.saturating_duration_since(runtime.now())).await;
             appointment.keep();
         });
+    }
+
+    /// Another runtime than this one, that still runs, of an idle connection.
+    fn other_runtime(&self, than: &RuntimeHandle) -> Option<RuntimeHandle> {
+        self.read(|book| {
+            let idle = book.rows().filter(|row| row.idle_since.is_some());
+            let mut runtimes = idle.map(|row| row.key.runtime.clone());
+            runtimes.find(|runtime| runtime != than && !runtime.has_ended())
+        })
     }
 }
 
@@ -362,10 +409,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for InLine<C, B, K> {
     }
 }
 
-/// The time at which idle connections are looked at next. A runtime that ends before does not keep it.
+/// The time at which idle connections are looked at next. A runtime that ends before hands it on to another, once.
 struct Appointment<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
     at: Instant,
+    on: RuntimeHandle,
+    has_moved: bool,
     is_kept: bool,
 }
 
@@ -378,10 +427,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Appointment<C, B, K> {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Appointment<C, B, K> {
     fn drop(&mut self) {
         let Some(pool) = self.pool.upgrade() else { return };
-        pool.event(|book, now, todo| match self.is_kept {
-            true => book.reap(self.at, now, todo),
-            false => book.miss(self.at),
-        });
+        if self.is_kept {
+            return pool.event(|book, now, todo| book.reap(self.at, now, todo));
+        }
+        match pool.other_runtime(&self.on).filter(|_| !self.has_moved) {
+            Some(other) => pool.reap_on(other, self.at, true),
+            None => pool.event(|book, _, _| book.miss(self.at)),
+        }
     }
 }
 

@@ -4,29 +4,50 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    sync::{Arc, OnceLock},
     task::Poll,
 };
 
 use tokio::sync::oneshot;
 
+use crate::rt::AbortHandle;
+
 /// The book wants this dial, or this rest of a response, until this is dropped.
 pub(super) struct Want {
-    _held: oneshot::Sender<Infallible>,
+    held: Option<oneshot::Sender<Infallible>>,
+    task: Arc<OnceLock<AbortHandle>>,
 }
 
 /// What the task knows of its being wanted.
 pub(super) struct Wanted {
     want: oneshot::Receiver<Infallible>,
+    task: Arc<OnceLock<AbortHandle>>,
 }
 
 impl Want {
     pub(super) fn new() -> (Self, Wanted) {
         let (held, want) = oneshot::channel();
-        (Self { _held: held }, Wanted { want })
+        let (held, task) = (Some(held), Arc::<OnceLock<_>>::default());
+        (Self { held, task: task.clone() }, Wanted { want, task })
+    }
+}
+
+/// The task is told to end; one that may not run now is ended.
+impl Drop for Want {
+    fn drop(&mut self) {
+        self.held = None;
+        if let Some(task) = self.task.get() {
+            task.abort_if_foreign();
+        }
     }
 }
 
 impl Wanted {
+    /// Where the task is named once it is known.
+    pub(super) fn task(&self) -> Arc<OnceLock<AbortHandle>> {
+        self.task.clone()
+    }
+
     /// What is made, unless it is not wanted any more: then it is dropped, and not even begun if it was not.
     pub(super) async fn make<C>(mut self, making: impl Future<Output = C>) -> Option<C> {
         let mut making = pin!(making);

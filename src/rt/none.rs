@@ -2,13 +2,15 @@
 //! reports as cancelled.
 
 use std::{
+    future::Future,
     pin::Pin,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use hyper::rt::{Executor, Timer};
 
-use super::{Never, Runtime, Task};
+use super::{Runtime, Task};
 
 impl Default for Runtime {
     fn default() -> Self {
@@ -16,7 +18,32 @@ impl Default for Runtime {
     }
 }
 
+/// Without tokio, a [`Runtime`] stands for one runtime only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct RuntimeHandle {
+    _only: (),
+}
+
+impl RuntimeHandle {
+    /// Gives the task back to be run elsewhere.
+    pub(super) fn spawn(&self, task: Task) -> Result<(), Task> {
+        Err(task)
+    }
+
+    /// Whether its tasks may wait for somebody to drive it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        false
+    }
+}
+
 struct Nowhere;
+
+/// The timer where there is no runtime.
+struct Never;
 
 impl Executor<Task> for Nowhere {
     fn execute(&self, _: Task) {}
@@ -31,3 +58,13 @@ impl Timer for Nowhere {
         Box::pin(Never)
     }
 }
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl hyper::rt::Sleep for Never {}

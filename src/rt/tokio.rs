@@ -1,25 +1,34 @@
 //! The default runtime: tokio.
 
 use std::{
+    future::Future,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, PoisonError, RwLock},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use hyper::rt::{Executor, Timer};
+use hyper::rt::Timer as _;
 use hyper_util::rt::TokioTimer;
-use tokio::runtime::Handle;
+use pin_project_lite::pin_project;
 
-use super::{Never, Runtime, Task};
+use super::{Ground, Runtime, Sleep, Task};
+
+mod handle;
+
+pub(crate) use handle::RuntimeHandle;
+
+/// Later than anybody waits for. tokio's timers know no moment that is much later.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 impl Runtime {
     /// The tokio runtime in which requests are sent.
     ///
-    /// It need not exist yet: a [`Transport`](crate::Transport) may be built before the runtime is. A request that is
-    /// sent where there is none, nor was before, fails with [`is_canceled`](crate::Error::is_canceled).
+    /// It need not exist yet: a [`Transport`](crate::Transport) may be built before the runtime is. It may be several,
+    /// at once or one after the other: "Several runtimes" in [`Transport`](crate::Transport). A request that is sent
+    /// where there is none, nor was before, fails with [`is_canceled`](crate::Error::is_canceled).
     pub fn tokio() -> Self {
-        let runtime = Remembering::default();
-        Self::new(runtime.clone(), runtime)
+        Self { ground: Arc::new(Tokio::default()) }
     }
 }
 
@@ -29,47 +38,122 @@ impl Default for Runtime {
     }
 }
 
-/// The runtime of the caller, or the first there was, because a body may be read or dropped on a thread that has none.
+/// The runtime of the caller, or one that was seen before, because a body may be read or dropped on a thread that has
+/// none.
 #[derive(Clone, Default)]
-struct Remembering {
-    first: Arc<OnceLock<Handle>>,
+struct Tokio {
+    remembered: Arc<RwLock<RuntimeHandle>>,
 }
 
-impl Remembering {
-    fn handle(&self) -> Option<Handle> {
-        match Handle::try_current() {
-            Ok(current) => {
-                let _ = self.first.set(current.clone());
-                Some(current)
-            }
-            Err(_) => self.first.get().cloned(),
+impl Tokio {
+    fn remember(&self, here: &RuntimeHandle) {
+        let remembered = self.remembered();
+        if remembered.is_none() || remembered.has_ended() {
+            *self.remembered.write().unwrap_or_else(PoisonError::into_inner) = here.clone();
         }
+    }
+
+    fn remembered(&self) -> RuntimeHandle {
+        self.remembered.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One that was seen before and still runs.
+    fn elsewhere(&self) -> RuntimeHandle {
+        let remembered = self.remembered();
+        if remembered.has_ended() { RuntimeHandle::default() } else { remembered }
     }
 }
 
-impl Executor<Task> for Remembering {
-    fn execute(&self, task: Task) {
+impl Ground for Tokio {
+    fn current(&self) -> RuntimeHandle {
+        let Some(here) = RuntimeHandle::here() else { return self.elsewhere() };
+        self.remember(&here);
+        here
+    }
+
+    fn spawn(&self, task: Task) {
         // Without a runtime the task is dropped, which its owner reports as cancelled.
-        if let Some(handle) = self.handle() {
-            drop(handle.spawn(task));
-        }
-    }
-}
-
-impl Timer for Remembering {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        let Some(handle) = self.handle() else { return Box::pin(Never) };
-        let _inside = handle.enter();
-        TokioTimer::new().sleep(duration)
+        drop(self.current().spawn(task));
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        let Some(handle) = self.handle() else { return Box::pin(Never) };
-        let _inside = handle.enter();
-        TokioTimer::new().sleep_until(deadline)
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let (ground, runtime) = (self.clone(), self.current());
+        let deadline = self.now().checked_add(duration).unwrap_or_else(|| self.now() + FAR);
+        let timer = Timer { ground, deadline, runtime: runtime.clone(), sleep: None };
+        let mut timer = Box::pin(timer);
+        timer.as_mut().set_on(&runtime, |_| ());
+        Sleep { timer }
     }
 
     fn now(&self) -> Instant {
         TokioTimer::new().now()
     }
 }
+
+pin_project! {
+    /// A timer that outlives its runtime: it goes on with what is left of its time in the runtime in which it is polled.
+    struct Timer {
+        ground: Tokio,
+        deadline: Instant,
+        runtime: RuntimeHandle,
+        #[pin]
+        sleep: Option<tokio::time::Sleep>,
+    }
+}
+
+impl Timer {
+    /// Makes it a timer of this runtime and does something with it; `None` if that has ended.
+    fn set_on<T>(
+        self: Pin<&mut Self>,
+        runtime: &RuntimeHandle,
+        act: impl FnOnce(Pin<&mut tokio::time::Sleep>) -> T,
+    ) -> Option<T> {
+        let mut this = self.project();
+        if this.runtime != runtime {
+            this.sleep.set(None);
+        }
+        let done = runtime.while_running(|handle| {
+            if this.sleep.is_none() {
+                let _inside = handle.enter();
+                this.sleep.set(Some(tokio_timer(*this.deadline)));
+            }
+            this.sleep.as_mut().as_pin_mut().map(act)
+        })?;
+        this.runtime.clone_from(runtime);
+        done
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one door; boxed, as hyper-util's, it costs more"
+)]
+fn tokio_timer(deadline: Instant) -> tokio::time::Sleep {
+    tokio::time::sleep_until(deadline.into())
+}
+
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let own = self.runtime.clone();
+        // One that drives itself wakes also those who are polled elsewhere.
+        if !own.drives_itself()
+            && let Some(here) = RuntimeHandle::here().filter(|here| *here != own)
+            && let Some(poll) = self.as_mut().set_on(&here, |sleep| sleep.poll(cx))
+        {
+            return poll;
+        }
+        if let Some(poll) = self.as_mut().set_on(&own, |sleep| sleep.poll(cx)) {
+            return poll;
+        }
+        let other = self.ground.current();
+        // Where no runtime is left there is nobody who could wake.
+        self.as_mut().set_on(&other, |sleep| sleep.poll(cx)).unwrap_or(Poll::Pending)
+    }
+}
+
+impl hyper::rt::Sleep for Timer {}
+
+#[cfg(test)]
+mod tests;

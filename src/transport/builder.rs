@@ -89,7 +89,8 @@ impl TransportBuilder {
         self
     }
 
-    /// How many of them to one host: see [`PoolLayer::max_connections_per_key`].
+    /// How many of them to one host, in each [runtime](Transport#several-runtimes): see
+    /// [`PoolLayer::max_connections_per_key`].
     pub fn max_connections_per_host(mut self, connections: usize) -> Self {
         if connections == 0 {
             self.mistake = Some("max_connections_per_host is 0: nothing could be sent");

@@ -14,6 +14,8 @@ use tower_transport::{
 
 use crate::support::origin::{Origin, settle};
 
+mod several;
+
 /// Polls a future where there is no runtime.
 fn outside<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);

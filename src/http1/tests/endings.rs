@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::FutureExt;
@@ -126,7 +129,7 @@ fn with_its_task() -> (Http1<Body>, Task) {
 async fn sender() -> (Sender<Body>, TaskEnd<Body>, impl Future<Output = ()>) {
     let (near, far) = tokio::io::duplex(1);
     let (sender, connection) = Builder::new().handshake(TokioIo::new(near)).await.unwrap();
-    let (sender, task_end) = Sender::new(sender);
+    let (sender, task_end) = Sender::new(sender, Arc::default());
     let ended = async move {
         connection.await.unwrap();
         drop(far);

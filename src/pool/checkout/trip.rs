@@ -22,11 +22,12 @@ use crate::{
         body::PoolBody,
         book::{Turn, Wish},
         lease::{Fitness, Lease},
+        local_key::LocalKey,
         retry::{Failure, TRIES, is_idempotent, pause},
         shared::{Key, Shared, Waiting, name_of},
         told::Told,
     },
-    rt::Sleep,
+    rt::{Sleep, TaskDropped},
     upgrade::Pending,
 };
 
@@ -36,7 +37,7 @@ pub(super) struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
     /// The request until it is sent, and then the same once more, if it may have to be sent again and can be.
     request: Option<Request<B>>,
     pool: Arc<Shared<C, B, K>>,
-    pub(super) key: K,
+    pub(super) key: LocalKey<K>,
     /// What is left of it: all waits together are bounded by one.
     pool_timeout: Option<Duration>,
     /// Seldom, as the next, so the room that it takes is not everyone's.
@@ -82,6 +83,7 @@ where
         mut sending: Pin<&mut Option<C::Future>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<PoolBody<RB>>, Error>> {
+        self.follow();
         loop {
             match &mut self.step {
                 Step::Choosing => self.choose()?,
@@ -112,7 +114,7 @@ where
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
-    pub(super) fn new(pool: Arc<Shared<C, B, K>>, key: K, request: Request<B>) -> Self {
+    pub(super) fn new(pool: Arc<Shared<C, B, K>>, key: LocalKey<K>, request: Request<B>) -> Self {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.timeouts);
         let total = |limit| Box::new(Total::new(limit, name_of(&key), &pool.runtime));
         let told = pool.audience.told_of(&request, &pool.runtime).map(Told::new);
@@ -134,8 +136,18 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         }
     }
 
+    /// A request that is polled in another runtime than before looks for a connection there: what it waits for may need
+    /// somebody to drive the runtime where it was, or have ended with it.
+    fn follow(&mut self) {
+        let may_move = matches!(self.step, Step::Waiting(_) | Step::Leased(_));
+        if may_move && self.key.runtime != self.pool.runtime.current() {
+            self.step = Step::Choosing;
+        }
+    }
+
     /// Reuse or join, else stand in line.
     fn choose(&mut self) -> Result<(), Error> {
+        self.key.runtime = self.pool.runtime.current();
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
             None => {
@@ -209,12 +221,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         let may_try_another = match &fitness {
             // A fresh one that failed is not tried again, but one that was only closed may be at a server that leaves.
             Fitness::Closed(error) if !lease.was_used() => {
-                lease.is_shared() && error.is_canceled() && self.rejected < 2
+                let is_worth_it = lease.is_shared() || is_task_dropped(error);
+                is_worth_it && error.is_canceled() && self.rejected < 2
             }
             _ => lease.is_reused() && self.rejected < TRIES,
         };
         // Each exclusive one that is rejected is one less; a shared one may come back.
-        self.rejected += u32::from(!matches!(fitness, Fitness::Fit) && lease.is_shared());
+        let counts = lease.is_shared() || lease.served() <= 1;
+        self.rejected += u32::from(!matches!(fitness, Fitness::Fit) && counts);
         match fitness {
             Fitness::InDoubt if may_try_another => lease.doubt(),
             Fitness::Closed(_) if may_try_another => lease.retire(),
@@ -246,7 +260,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         let Step::Sending(lease) = std::mem::replace(&mut self.step, Step::Done) else {
             return Err(error.into_error());
         };
-        let (progress, reused, shared) = (error.progress, lease.was_used(), lease.is_shared());
+        // The end of a runtime says nothing of the peer, whatever the connection has served.
+        let reused = lease.was_used() || error.error.downcast_ref().is_some_and(is_task_dropped);
+        let (progress, shared) = (error.progress, lease.is_shared());
         if error.is_the_requests_fault() {
             lease.finish();
             return Err(error.into_error());
@@ -348,6 +364,11 @@ where
         }
         None => response.map(|body| PoolBody::new(body, lease, None, None)),
     }
+}
+
+/// Whether a connection failed because its runtime ended.
+fn is_task_dropped(error: &Error) -> bool {
+    error.cause::<TaskDropped>().is_some()
 }
 
 fn waiting_for(key: &impl fmt::Display) -> String {

@@ -1,0 +1,170 @@
+//! Knows tokio runtimes apart, and notices when one ends.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    fmt,
+    future::pending,
+    hash::{Hash, Hasher},
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
+
+use crate::rt::Task;
+
+/// One tokio runtime, for as long as it runs; the default is none, or the only one of an executor that was given.
+#[derive(Clone, Default)]
+pub(crate) struct RuntimeHandle {
+    entry: Option<Arc<Entry>>,
+}
+
+struct Entry {
+    id: Id,
+    /// Its own threads drive it, not somebody who blocks on it.
+    drives_itself: bool,
+    has_ended: AtomicBool,
+    /// `None` when the runtime has ended. A handle that is kept any longer keeps file descriptors.
+    ///
+    /// Read-locked while a timer of the runtime is polled: the runtime drops its tasks, [`EndGuard`] among them, before
+    /// it stops its timers, and a timer panics when it is polled after that. No lock is held while something is spawned.
+    handle: RwLock<Option<Handle>>,
+}
+
+/// In a task of the runtime: dropped when that ends.
+struct EndGuard {
+    entry: Arc<Entry>,
+}
+
+/// All runtimes that were seen and still run.
+static SEEN: LazyLock<Mutex<HashMap<Id, Weak<Entry>>>> = LazyLock::new(Mutex::default);
+
+thread_local! {
+    /// The one that this thread asked for last: mostly it is the same again.
+    static LAST: Cell<Option<Arc<Entry>>> = const { Cell::new(None) };
+}
+
+impl RuntimeHandle {
+    /// The runtime in which this is called.
+    pub(super) fn here() -> Option<Self> {
+        let handle = Handle::try_current().ok()?;
+        let last = LAST.try_with(Cell::take).ok().flatten();
+        let entry = match last.filter(|last| last.id == handle.id()) {
+            Some(last) => last,
+            None => Entry::of(handle),
+        };
+        // An error says that the thread ends.
+        let _ = LAST.try_with(|last| last.set(Some(entry.clone())));
+        Some(Self { entry: Some(entry) })
+    }
+
+    /// Runs a task on it, or gives the task back if this is the default.
+    pub(in crate::rt) fn spawn(&self, task: Task) -> Result<(), Task> {
+        let Some(entry) = &self.entry else { return Err(task) };
+        match entry.handle() {
+            Some(handle) => drop(handle.spawn(task)),
+            None => drop(task),
+        }
+        Ok(())
+    }
+
+    /// Does something with it while it runs; `None` if it has ended.
+    pub(super) fn while_running<T>(&self, act: impl FnOnce(&Handle) -> T) -> Option<T> {
+        let entry = self.entry.as_ref()?;
+        let handle = entry.handle.read().unwrap_or_else(PoisonError::into_inner);
+        handle.as_ref().map(act)
+    }
+
+    /// Whether its tasks may wait for somebody to drive it: it is not the current one and does not drive itself.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| !entry.drives_itself)
+            && Self::here().as_ref() != Some(self)
+    }
+
+    pub(super) fn drives_itself(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.drives_itself)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.has_ended.load(Ordering::Acquire))
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        self.entry.is_none()
+    }
+}
+
+impl Entry {
+    /// The one entry of a runtime.
+    fn of(handle: Handle) -> Arc<Self> {
+        let mut seen = seen();
+        let known = seen.get(&handle.id()).and_then(Weak::upgrade);
+        if let Some(known) = known {
+            return known;
+        }
+        let entry = Arc::new(Self {
+            id: handle.id(),
+            drives_itself: handle.runtime_flavor() != RuntimeFlavor::CurrentThread,
+            has_ended: AtomicBool::new(false),
+            handle: RwLock::new(Some(handle.clone())),
+        });
+        seen.insert(entry.id, Arc::downgrade(&entry));
+        drop(seen);
+        let guard = EndGuard { entry: entry.clone() };
+        // A runtime that has ended already drops it at once.
+        drop(handle.spawn(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        }));
+        entry
+    }
+
+    fn handle(&self) -> Option<Handle> {
+        self.handle.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let entry = &self.entry;
+        entry.has_ended.store(true, Ordering::Release);
+        let handle = entry.handle.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(handle);
+        let mut seen = seen();
+        if seen.get(&entry.id).is_some_and(|known| known.as_ptr() == Arc::as_ptr(entry)) {
+            seen.remove(&entry.id);
+        }
+    }
+}
+
+fn seen() -> MutexGuard<'static, HashMap<Id, Weak<Entry>>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PartialEq for RuntimeHandle {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.entry, &other.entry) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for RuntimeHandle {}
+
+impl Hash for RuntimeHandle {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.entry.as_ref().map(|entry| entry.id).hash(state);
+    }
+}
+
+impl fmt::Debug for RuntimeHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.entry.as_ref().map(|entry| entry.id);
+        f.debug_tuple("RuntimeHandle").field(&id).finish()
+    }
+}
