@@ -122,6 +122,7 @@ pub mod options;
 mod patience;
 pub mod request_target;
 pub mod rt;
+mod setting;
 pub mod target;
 pub mod upgrade;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 26] = [
+const STREET: [&str; 27] = [
     "one_shot",
     "request",
     "transport",
@@ -33,6 +33,7 @@ const STREET: [&str; 26] = [
     "io",
     "events",
     "rt",
+    "setting",
     "error",
 ];
 

@@ -1,6 +1,10 @@
 //! What can be set about HTTP/1.1.
 
+use std::ops::RangeInclusive;
+
 use hyper::client::conn::http1::Builder;
+
+use crate::{error::Error, setting};
 
 /// hyper's own bound on what it buffers, in bytes; a larger head needs a larger one.
 const HYPER_BUFFER: usize = 8192 + 4096 * 100;
@@ -8,7 +12,18 @@ const HYPER_BUFFER: usize = 8192 + 4096 * 100;
 /// hyper parses so many header fields without asking the heap for room.
 const HYPER_HEADERS: usize = 100;
 
+/// The smallest head of an answer, with a field or two, and 1 GiB.
+const HEAD_SIZES: RangeInclusive<usize> = 64..=1 << 30;
+
+/// hyper makes room for all of them before it parses, and [`http::HeaderMap`] cannot grow beyond 24,576 fields: at a third
+/// of that it can double once more, as it does when a peer makes names collide.
+const HEADERS: RangeInclusive<usize> = 1..=8192;
+
 /// What can be set about HTTP/1.1.
+///
+/// A value outside of its range is an error for which [`Error::is_builder`] holds:
+/// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it, and where there is no `build`, as with a
+/// [`NegotiateLayer`](crate::negotiate::NegotiateLayer), every request fails with it before anything is connected to.
 #[derive(Clone, Debug)]
 pub struct Http1Config {
     max_head_size: usize,
@@ -29,13 +44,14 @@ impl Http1Config {
     }
 
     /// How many bytes the head of an answer may have, with all 1xx before it; trailers likewise. Default 256 KiB,
-    /// what browsers take.
+    /// what browsers take. At least 64 bytes, at most 1 GiB.
     pub fn max_head_size(mut self, bytes: usize) -> Self {
         self.max_head_size = bytes;
         self
     }
 
-    /// How many fields the head of an answer may have. Default 100: more of them than that are slower to parse.
+    /// How many fields the head of an answer may have. Default 100: more of them than that are slower to parse. At
+    /// least 1, at most 8,192: room for all of them is made for each answer.
     pub fn max_headers(mut self, fields: usize) -> Self {
         self.max_headers = fields;
         self
@@ -46,6 +62,12 @@ impl Http1Config {
     pub fn title_case_headers(mut self, title_case: bool) -> Self {
         self.title_case_headers = title_case;
         self
+    }
+
+    /// Requires each setting to be in its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        setting::within("Http1Config::max_head_size", self.max_head_size, HEAD_SIZES)?;
+        setting::within("Http1Config::max_headers", self.max_headers, HEADERS)
     }
 
     /// How much may be read until a head has come: one byte more than it may have, because the first of the body is

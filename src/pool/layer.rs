@@ -34,6 +34,11 @@ use crate::{
 /// Makes a [`Pool`] of whatever makes connections.
 ///
 /// `B` is the body of the requests, which the compiler finds out; `K` is what connections are kept under.
+///
+/// # Errors
+///
+/// A value outside of its range, as each setter says it, makes every request of the pool fail, before anything is
+/// connected to, with an error for which [`Error::is_builder`] holds.
 pub struct PoolLayer<B, K = Target> {
     limits: Limits,
     timeouts: Timeouts,
@@ -74,16 +79,15 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
 
     /// How many connections may be open at once, dials and closing ones included: 100 by default, as many as most
     /// processes have descriptors to spare. At the limit the longest idle connection of another key makes room.
-    ///
-    /// Zero means one: a pool that may open nothing could serve nobody.
+    /// At least 1.
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.limits.connections = connections.max(1);
+        self.limits.connections = connections;
         self
     }
 
-    /// The same for each key. By default there is no limit below the total.
+    /// The same for each key. By default there is no limit below the total. At least 1.
     pub fn max_connections_per_key(mut self, connections: usize) -> Self {
-        self.limits.connections_per_key = connections.max(1);
+        self.limits.connections_per_key = connections;
         self
     }
 
@@ -94,20 +98,22 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     }
 
     /// How long a connection may be idle: 90 s by default, less where the server says so (`Keep-Alive: timeout`). It
-    /// is closed then even if no request comes by. `None` is for ever.
+    /// is closed then even if no request comes by. `None` is for ever, zero keeps none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.idle_timeout = timeout.into();
         self
     }
 
     /// How old a connection may be, give or take a tenth, before it takes no more requests; what it has begun it
-    /// finishes. By default there is no limit; a few minutes let changes of DNS be seen.
+    /// finishes. By default there is no limit; a few minutes let changes of DNS be seen. With zero each serves
+    /// the request that it was made for.
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.limits.max_age = age.into();
         self
     }
 
-    /// How many requests a connection may serve; by default there is no limit.
+    /// How many requests a connection may serve; by default there is no limit. Zero is as 1: each serves the
+    /// request that it was made for.
     pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
         self.limits.requests = requests.into();
         self
@@ -166,6 +172,12 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
+    }
+
+    /// Requires each setting to be in its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.limits.check()?;
+        self.timeouts.check()
     }
 
     /// Keeps connections by another key of the same kind.
@@ -238,12 +250,17 @@ where
     type Service = Pool<M::Response, B, K>;
 
     fn layer(&self, make: M) -> Self::Service {
+        // Nothing is looked for under a key that is an error.
+        let key: KeyOf<B, K> = match self.check() {
+            Ok(()) => self.key.clone(),
+            Err(error) => Arc::new(move |_| Err(error.clone())),
+        };
         let settings = Settings {
             limits: self.limits.clone(),
             timeouts: self.timeouts,
             audience: self.audience.clone(),
             runtime: self.runtime.clone().unwrap_or_default(),
-            key: self.key.clone(),
+            key,
             replay: self.replay,
         };
         Pool { shared: Shared::new(settings, erase(make)) }

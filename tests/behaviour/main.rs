@@ -80,6 +80,8 @@ mod reuse;
 mod runtimes;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod secrets;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod settings;
 mod socks4;
 mod socks5;
 #[cfg(all(feature = "http1", feature = "tokio"))]
