@@ -80,6 +80,8 @@
 //! # Ok::<(), tower_transport::Error>(())
 //! ```
 
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+mod attributes;
 mod audience;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod exchange;

@@ -53,7 +53,12 @@ where
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
         let trip = match (pool.key)(&request) {
             Ok(key) => Ok(Trip::new(pool, key, request)),
-            Err(error) => Err(Some(error)),
+            Err(error) => {
+                if let Some(told) = pool.audience.told_of(&request, &pool.runtime) {
+                    told.request.fail(|| error.clone());
+                }
+                Err(Some(error))
+            }
         };
         Self { sending: None, trip }
     }
