@@ -113,7 +113,7 @@ impl<C: Connect<Target>> Service<Target> for Tls<C> {
             let connected = connecting
                 .await
                 .map_err(|e| Error::from_connector(e.into(), format!("connecting to {target}")))?;
-            match target.origin.scheme().is_tls() {
+            match target.origin.scheme().is_tls() && !connected.info.stands_for_tls() {
                 true => told(&target, handshake(connected, &target, &config)).await,
                 false => Ok(Connected { io: MaybeTls::plain(connected.io), info: connected.info }),
             }
