@@ -43,6 +43,8 @@ mod expect;
 mod expiry;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod forward;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod grpc;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
 #[cfg(all(feature = "http1", feature = "tokio"))]
