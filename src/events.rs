@@ -85,6 +85,8 @@ mod attributes;
 mod audience;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod exchange;
+#[cfg(feature = "tracing")]
+mod failure;
 mod listener;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -15,7 +15,8 @@ use http::Method;
 
 use super::{
     ConnectionId, Event, EventListener, Note, Noted, RequestId, Step,
-    attributes::{Chain, KnownMethods, Server, error_type, phase},
+    attributes::{KnownMethods, Server, error_type},
+    failure::{Chain, phase},
 };
 use crate::error::Error;
 
