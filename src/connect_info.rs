@@ -41,6 +41,8 @@ struct Way {
     write_count: Option<WriteCount>,
     proxies: Vec<Proxy>,
     forwards: bool,
+    /// The bytes are those that are inside of TLS elsewhere: a double plays them, and there is no TLS.
+    stands_for_tls: bool,
 }
 
 impl ConnectInfo {
@@ -189,6 +191,19 @@ impl ConnectInfo {
         self.with(|way| way.write_count = Some(count))
     }
 
+    /// Says that these bytes are what is inside of TLS elsewhere, so that none is put over them.
+    #[cfg(feature = "mock")]
+    pub(crate) fn standing_for_tls(self, server_name: &str, alpn: &'static [u8]) -> Self {
+        let info = self.with_tls(None, server_name, Vec::new());
+        info.with_alpn(Bytes::from_static(alpn)).with(|way| way.stands_for_tls = true)
+    }
+
+    /// Whether TLS is not to be put over the bytes, because a double plays what is inside.
+    #[cfg(feature = "_rustls")]
+    pub(crate) fn stands_for_tls(&self) -> bool {
+        self.way.stands_for_tls
+    }
+
     /// Says which version of HTTP is spoken.
     pub fn with_version(self, version: Version) -> Self {
         self.with(|way| way.version = Some(version))
@@ -226,6 +241,7 @@ impl fmt::Debug for ConnectInfo {
             .field("peer_certificates", &self.way.peer_certificates.len())
             .field("proxies", &self.way.proxies)
             .field("forwards", &self.way.forwards)
+            .field("stands_for_tls", &self.way.stands_for_tls)
             .field("served", &self.served)
             .finish()
     }

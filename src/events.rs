@@ -80,9 +80,13 @@
 //! # Ok::<(), tower_transport::Error>(())
 //! ```
 
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+mod attributes;
 mod audience;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod exchange;
+#[cfg(feature = "tracing")]
+mod failure;
 mod listener;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -69,7 +69,7 @@
 //! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's trust |
 //! | `digest` | yes | answers to proxies that ask in the Digest scheme |
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
-//! | `ring` | no | TLS by rustls with ring: take it instead of `tls` |
+//! | `ring` | no | TLS by rustls with ring: take it instead of `tls`, also for short scripts, [which start sooner](tls#what-the-first-handshake-costs) |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
 //! | `tracing` | no | a listener that makes spans and events of `tracing` |
@@ -126,6 +126,7 @@ pub mod options;
 mod patience;
 pub mod request_target;
 pub mod rt;
+mod setting;
 pub mod target;
 pub mod upgrade;
 

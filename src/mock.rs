@@ -1,7 +1,8 @@
 //! Doubles for tests of code that is built on this crate: connectors that do what they are told, and a clock.
 //!
 //! A double takes the place of the network, at the bottom of the stack. Everything above it, the pool, HTTP, the timeouts,
-//! is what runs in earnest, so a test sees what a user would. Nothing here opens a socket or waits in real time.
+//! is what runs in earnest, so a test sees what a user would. TLS is the exception: [what a script
+//! plays](ScriptedConnector#https) for an `https` URL is what would be inside of it. Nothing here opens a socket or waits in real time.
 //!
 //! | to see | take |
 //! |---|---|
@@ -9,6 +10,7 @@
 //! | what becomes of a host that cannot be reached | [`NeverConnects`] |
 //! | how many connections there are | [`CountingConnector`], around any connector |
 //! | what happens after so much time | [`PausedClock`] |
+//! | that a layer of yours calls only what is ready | [`StrictService`], around any service |
 //! | a server of yours, in the same process | [`MemoryConnector`](crate::connect::MemoryConnector) |
 //!
 //! Where code takes a [`Transport`](crate::Transport), give it one over a double; where it takes any service of requests,
@@ -49,12 +51,14 @@ mod never;
 mod playing;
 mod script;
 mod scripted;
+mod strict;
 
 pub use clock::PausedClock;
 pub use counting::{CountedIo, Counting, CountingConnector};
 pub use never::NeverConnects;
 pub use script::Script;
 pub use scripted::{ScriptedConnector, ScriptedIo};
+pub use strict::StrictService;
 
 /// A test that failed elsewhere still wants to know what happened.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

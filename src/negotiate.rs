@@ -127,6 +127,20 @@ impl<B> NegotiateLayer<B> {
     }
 }
 
+impl<B> NegotiateLayer<B> {
+    /// Requires each setting of both versions to be in its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.config.check()
+    }
+}
+
+impl Config {
+    fn check(&self) -> Result<(), Error> {
+        self.http1.check()?;
+        self.http2.check()
+    }
+}
+
 impl<C, B> Layer<C> for NegotiateLayer<B> {
     type Service = Negotiate<C, B>;
 
@@ -149,7 +163,7 @@ where
     }
 
     fn call(&mut self, target: Target) -> Negotiating<B> {
-        if let Err(error) = possible(&target) {
+        if let Err(error) = self.config.check().and_then(|()| possible(&target)) {
             return Negotiating { future: Box::pin(std::future::ready(Err(error))) };
         }
         let (connecting, config) = (self.inner.call(target.clone()), self.config.clone());

@@ -18,6 +18,8 @@
 
 use std::time::Duration;
 
+use crate::{error::Error, setting};
+
 mod connect_protocol;
 mod interim;
 mod layer;
@@ -40,6 +42,11 @@ pub use layer::{TimeoutsLayer, WithTimeouts};
 /// | [`write`](Self::write) | how long the peer takes nothing of the request | 30 s |
 /// | [`total`](Self::total) | everything, from the call to the end of the body | none |
 /// | [`min_throughput`](Self::min_throughput) | a peer that is not silent, but slow | none |
+///
+/// A limit is longer than zero, and so is a window; `None` is no limit. Only [`pool`](Self::pool) may be zero. For the others
+/// zero is refused where a transport or a pool is made of it, because nothing could be sent: with [`is_builder`](Error::is_builder), by
+/// [`build`](crate::transport::TransportBuilder::build), or where there is no `build`, by every request. For one
+/// request, or by a [`TimeoutsLayer`], zero is a time that is over: the first wait for it fails.
 ///
 /// A request that runs out of one of the last four costs an HTTP/1.1 connection, and one stream of an HTTP/2 connection
 /// (`CANCEL`). It is not sent again. An upgraded connection or a tunnel is bounded by none of them from its answer on.
@@ -96,7 +103,8 @@ impl Timeouts {
         Self { pool: None, connect: None, read: None, write: None, total: None, throughput: None }
     }
 
-    /// How long to wait in all for a connection of the pool, or a free stream on one.
+    /// How long to wait in all for a connection of the pool, or a free stream on one. With zero a request is sent only if a
+    /// connection is there for it; one that has to be made is kept for the next.
     pub fn pool(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool = limit.into();
         self
@@ -144,10 +152,21 @@ impl Timeouts {
     /// that sends a byte now and then. By default that is allowed.
     ///
     /// Only the time in which the peer is waited for counts, and of that neither the time until its answer begins, which
-    /// is [`read`](Self::read)'s, nor pauses of the caller. It ends in the phase of what was slow, `Read` or `Write`.
+    /// is [`read`](Self::read)'s, nor pauses of the caller. It ends in the phase of what was slow, `Read` or `Write`. Any number
+    /// of bytes may be asked for; none is as by default.
     pub fn min_throughput(mut self, bytes_per_second: u64, window: Duration) -> Self {
         self.throughput = Some(Throughput { bytes_per_second, window });
         self
+    }
+
+    /// Requires each limit to be longer than zero.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let window = self.throughput.map(|throughput| throughput.window);
+        setting::longer_than_zero("Timeouts::connect", self.connect)?;
+        setting::longer_than_zero("Timeouts::read", self.read)?;
+        setting::longer_than_zero("Timeouts::write", self.write)?;
+        setting::longer_than_zero("Timeouts::total", self.total)?;
+        setting::longer_than_zero("Timeouts::min_throughput", window)
     }
 }
 

@@ -42,6 +42,8 @@
 
 use std::time::Duration;
 
+use crate::{error::Error, setting};
+
 mod body;
 mod book;
 mod checkout;
@@ -77,6 +79,15 @@ pub(crate) struct Limits {
     pub(crate) requests: Option<u64>,
     pub(crate) waiters: usize,
     pub(crate) abandon_dials: bool,
+}
+
+impl Limits {
+    /// Requires each setting to be in its range.
+    fn check(&self) -> Result<(), Error> {
+        setting::at_least_one("max_connections", self.connections as u64)?;
+        let per_key = self.connections_per_key as u64;
+        setting::at_least_one("max_connections_per_key or _per_host", per_key)
+    }
 }
 
 impl Default for Limits {

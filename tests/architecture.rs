@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 27] = [
+const STREET: [&str; 28] = [
     "one_shot",
     "request",
     "transport",
@@ -34,6 +34,7 @@ const STREET: [&str; 27] = [
     "events",
     "rt",
     "fields",
+    "setting",
     "error",
 ];
 

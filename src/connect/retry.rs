@@ -55,7 +55,7 @@ pub struct ConnectRetry<C> {
 
 #[cfg(feature = "tokio")]
 impl ConnectRetryLayer {
-    /// So many retries, that is one attempt more, timed by tokio.
+    /// So many retries, any number, that is one attempt more, timed by tokio.
     pub fn new(retries: u32) -> Self {
         Self::on(Runtime::tokio(), retries)
     }

@@ -22,6 +22,7 @@ use crate::{
     events::{self, Step},
     io::Recheck,
     rt::Runtime,
+    setting,
     target::{Route, Target},
 };
 
@@ -31,6 +32,9 @@ use socket::SocketOptions;
 
 /// A host that has not answered three SYNs by then seldom does.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Linux's `MAX_TCP_KEEPIDLE`.
+const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
 /// Connects by TCP to the host and port of a [`Target`] whose route is [`Route::Direct`] or [`Route::Any`].
 ///
@@ -51,7 +55,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// [`is_dns`](Error::is_dns) if the name has no address; [`is_connect`](Error::is_connect), with the
 /// [`io::Error`] that tells most as its source, if no address answers; [`is_timeout`](Error::is_timeout) if
-/// the time runs out; [`is_builder`](Error::is_builder) for a route that is not by TCP.
+/// the time runs out; [`is_builder`](Error::is_builder) for a route that is not by TCP, and for a setting outside of its
+/// range, before a name is resolved.
 #[derive(Clone)]
 pub struct TcpConnector<R = SystemResolver> {
     resolver: R,
@@ -94,7 +99,7 @@ impl<R> TcpConnector<R> {
         TcpConnector { resolver, settings: self.settings }
     }
 
-    /// How long resolving and connecting may take together; `None` is for ever.
+    /// How long resolving and connecting may take together, longer than zero; `None` is for ever.
     ///
     /// 10 s by default: a host that has not answered three SYNs by then seldom does. The time is shared: no address
     /// can use up what the ones after it need. Without a timeout they share 10 s, and the last six may take for ever.
@@ -129,7 +134,8 @@ impl<R> TcpConnector<R> {
     /// After how long a silence, and then how often, the kernel asks whether the peer is still there; `None` is never.
     ///
     /// 60 s by default, as in curl: often enough to keep the state of most firewalls and address translators alive and
-    /// to find a dead peer within minutes, seldom enough to cost nothing. The least is 1 s.
+    /// to find a dead peer within minutes, seldom enough to cost nothing. Less than 1 s is 1 s, and more than 32,767 s, the most that Linux
+    /// knows, is an error.
     pub fn keepalive(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.settings.socket.keepalive = every.into();
         self
@@ -187,6 +193,7 @@ impl Settings {
         resolver: R,
         target: Target,
     ) -> Result<Connected<TcpIo>, Error> {
+        self.check()?;
         if !matches!(target.route, Route::Any | Route::Direct) {
             return Err(Error::builder(format!("the way to {target} is not by TCP")));
         }
@@ -194,6 +201,12 @@ impl Settings {
         let addresses = self.addresses(resolver, &target).await?;
         let spent = self.runtime.now().saturating_duration_since(began_at);
         self.race(addresses, spent, &target).await.map(connected)
+    }
+
+    /// Requires each setting to be in its range.
+    fn check(&self) -> Result<(), Error> {
+        setting::longer_than_zero("TcpConnector::connect_timeout", self.connect_timeout)?;
+        setting::at_most("TcpConnector::keepalive", self.socket.keepalive, MAX_KEEPALIVE)
     }
 
     async fn addresses<R: Resolve>(

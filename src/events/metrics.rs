@@ -7,9 +7,12 @@ use std::{
 };
 
 use ::metrics::{Label, gauge, histogram};
-use http::{StatusCode, Uri, Version};
+use http::{Method, StatusCode, Version};
 
-use super::{ConnectionId, Event, EventListener, Note, Noted, Step};
+use super::{
+    ConnectionId, Event, EventListener, Note, Noted, Step,
+    attributes::{KnownMethods, Server, error_type},
+};
 use crate::error::Error;
 
 /// Records metrics of what it is told, in the recorder of the [`metrics`](::metrics) crate. Durations are in seconds.
@@ -23,8 +26,9 @@ use crate::error::Error;
 /// | `http.client.connection.duration` | histogram | a connection, from its first moment to its last |
 /// | `dns.lookup.duration` | histogram | a question to a resolver |
 ///
-/// Each has `server.address` and `server.port`, a question has `dns.question.name` instead. Requests have
-/// `http.request.method`, and once they have ended `http.response.status_code`, `network.protocol.version` and, if they
+/// Each has `server.address` and `server.port`, those of the URL; for a connection to a proxy, the proxy's. A question has
+/// `dns.question.name` instead. Requests have `http.request.method`, which is `_OTHER` for a method that is not
+/// [known](Self::known_methods), and once they have ended `http.response.status_code`, `network.protocol.version` and, if they
 /// did not succeed, `error.type`: the status from 400 on, `canceled`, or what the predicates of the error say.
 ///
 /// Attach it to a transport, not to requests: connections are told of to the listener of the transport alone. The requests
@@ -37,12 +41,15 @@ use crate::error::Error;
 #[derive(Default)]
 pub struct MetricsListener {
     open: Mutex<HashMap<ConnectionId, Open>>,
+    /// The servers of the requests that are under way, by the numbers of their pairs.
+    asked: Mutex<HashMap<u64, Vec<Label>>>,
+    methods: KnownMethods,
 }
 
 /// A connection as it was last told of.
 #[derive(Clone)]
 struct Open {
-    server: [Label; 2],
+    server: Vec<Label>,
     is_idle: bool,
 }
 
@@ -52,9 +59,16 @@ impl MetricsListener {
         Self::default()
     }
 
+    /// Shows these methods by their names, and every other as `_OTHER`: by default those of RFC 9110, `PATCH` and `QUERY`
+    /// are known.
+    pub fn known_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = KnownMethods::of(methods);
+        self
+    }
+
     fn ended(&self, event: &Event, error: Option<&'static str>) {
         match &event.step {
-            Step::Request { .. } if event.parent.is_none() => request_ended(event, error),
+            Step::Request { .. } if event.parent.is_none() => self.request_ended(event, error),
             Step::PoolAcquire { .. } => self.acquired(event, error),
             Step::Dns { host, .. } => {
                 let mut labels = vec![Label::new("dns.question.name", host.clone())];
@@ -67,46 +81,76 @@ impl MetricsListener {
     }
 
     fn acquired(&self, event: &Event, error: Option<&'static str>) {
-        let open = event.connection.and_then(|connection| self.turn(connection, false));
-        let mut labels: Vec<_> = open.map(|open| open.server.to_vec()).unwrap_or_default();
+        if let Some(connection) = event.connection {
+            self.turn(connection, false);
+        }
+        let asked = |request| lock(&self.asked).get(&request).cloned();
+        // Asking a proxy for a tunnel is a part of the wait of the request behind it.
+        let Some(mut labels) = event.parent.and_then(asked) else { return };
         labels.extend(error.map(|error| Label::new("error.type", error)));
         histogram!("http.client.request.time_in_queue", labels).record(event.elapsed());
     }
 
     fn opened(&self, event: &Event, target: &str) {
         let Some(connection) = event.connection else { return };
-        let authority = target.split(' ').next().unwrap_or(target);
-        let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
-        let open = Open { server: server(host, port), is_idle: false };
+        let open = Open { server: server(Server::of_key(target)), is_idle: false };
         open.count(1.0);
-        self.lock().insert(connection, open);
+        lock(&self.open).insert(connection, open);
     }
 
     /// Counts a connection as idle, or as active.
-    fn turn(&self, connection: ConnectionId, is_idle: bool) -> Option<Open> {
+    fn turn(&self, connection: ConnectionId, is_idle: bool) {
         let before = {
-            let mut open = self.lock();
-            let known = open.get_mut(&connection)?;
+            let mut open = lock(&self.open);
+            let Some(known) = open.get_mut(&connection) else { return };
             let before = known.clone();
             known.is_idle = is_idle;
             before
         };
         if before.is_idle != is_idle {
             before.count(-1.0);
-            Open { is_idle, ..before.clone() }.count(1.0);
+            Open { is_idle, ..before }.count(1.0);
         }
-        Some(before)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn request_began(&self, event: &Event) {
+        let Step::Request { url, .. } = &event.step else { return };
+        let labels = server(Server::of_url(url));
+        lock(&self.asked).insert(event.id, labels.clone());
+        gauge!("http.client.active_requests", self.of_request(&event.step, labels)).increment(1.0);
+    }
+
+    fn request_ended(&self, event: &Event, error: Option<&'static str>) {
+        let began = lock(&self.asked).remove(&event.id);
+        let Some(labels) = began else { return };
+        let mut labels = self.of_request(&event.step, labels);
+        gauge!("http.client.active_requests", labels.clone()).decrement(1.0);
+        if let Step::Request { version, status, .. } = &event.step {
+            labels.extend(version.and_then(spoken));
+            let code = |status: StatusCode| status.as_u16().to_string();
+            let answered = status.map(|it| Label::new("http.response.status_code", code(it)));
+            labels.extend(answered);
+            let refused = status.filter(|status| status.as_u16() >= 400).map(code);
+            let error = error.map(str::to_owned).or(refused);
+            labels.extend(error.map(|error| Label::new("error.type", error)));
+        }
+        histogram!("http.client.request.duration", labels).record(event.elapsed());
+    }
+
+    /// What is known of a request from its start.
+    fn of_request(&self, step: &Step, server: Vec<Label>) -> Vec<Label> {
+        let Step::Request { method, .. } = step else { return server };
+        let mut labels =
+            vec![Label::new("http.request.method", self.methods.name(method).to_owned())];
+        labels.extend(server);
+        labels
     }
 }
 
 impl Open {
     fn count(&self, more: f64) {
         let state = if self.is_idle { "idle" } else { "active" };
-        let mut labels = self.server.to_vec();
+        let mut labels = self.server.clone();
         labels.push(Label::new("http.connection.state", state));
         gauge!("http.client.open_connections", labels).increment(more);
     }
@@ -115,7 +159,7 @@ impl Open {
 impl EventListener for MetricsListener {
     fn started(&self, event: &Event) {
         if let (Step::Request { .. }, None) = (&event.step, event.parent) {
-            gauge!("http.client.active_requests", asked(&event.step)).increment(1.0);
+            self.request_began(event);
         }
     }
 
@@ -124,7 +168,7 @@ impl EventListener for MetricsListener {
     }
 
     fn failed(&self, event: &Event, error: &Error) {
-        self.ended(event, Some(kind(error)));
+        self.ended(event, Some(error_type(error)));
     }
 
     fn canceled(&self, event: &Event) {
@@ -134,46 +178,27 @@ impl EventListener for MetricsListener {
     fn noted(&self, note: &Note) {
         let Some(connection) = note.connection else { return };
         match note.what {
-            Noted::Idle => drop(self.turn(connection, true)),
+            Noted::Idle => self.turn(connection, true),
             Noted::Close { open_for, .. } => {
-                let Some(open) = self.lock().remove(&connection) else { return };
+                let open = lock(&self.open).remove(&connection);
+                let Some(open) = open else { return };
                 open.count(-1.0);
-                let labels = open.server.to_vec();
-                histogram!("http.client.connection.duration", labels).record(open_for);
+                histogram!("http.client.connection.duration", open.server).record(open_for);
             }
             _ => {}
         }
     }
 }
 
-fn request_ended(event: &Event, error: Option<&'static str>) {
-    let mut labels = asked(&event.step);
-    gauge!("http.client.active_requests", labels.clone()).decrement(1.0);
-    if let Step::Request { version, status, .. } = &event.step {
-        labels.extend(version.and_then(spoken));
-        let code = |status: StatusCode| status.as_u16().to_string();
-        labels.extend(status.map(|status| Label::new("http.response.status_code", code(status))));
-        let refused = status.filter(|status| status.as_u16() >= 400).map(code);
-        let error = error.map(str::to_owned).or(refused);
-        labels.extend(error.map(|error| Label::new("error.type", error)));
-    }
-    histogram!("http.client.request.duration", labels).record(event.elapsed());
-}
-
-/// What is known of a request from its start.
-fn asked(step: &Step) -> Vec<Label> {
-    let Step::Request { method, url, .. } = step else { return Vec::new() };
-    let uri = url.parse::<Uri>().unwrap_or_default();
-    let usual = if uri.scheme_str() == Some("https") { "443" } else { "80" };
-    let port = uri.port().map_or_else(|| usual.to_owned(), |port| port.to_string());
-    let mut labels = vec![Label::new("http.request.method", method.to_string())];
-    labels.extend(server(uri.host().unwrap_or_default(), &port));
+fn server(server: Server) -> Vec<Label> {
+    let mut labels = vec![Label::new("server.address", server.address)];
+    labels.extend(server.port.map(|port| Label::new("server.port", port.to_string())));
     labels
 }
 
-fn server(host: &str, port: &str) -> [Label; 2] {
-    let (host, port) = (host.to_owned(), port.to_owned());
-    [Label::new("server.address", host), Label::new("server.port", port)]
+/// Never kept while `metrics` is called: a recorder may do anything.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn spoken(version: Version) -> Option<Label> {
@@ -186,26 +211,8 @@ fn spoken(version: Version) -> Option<Label> {
     Some(Label::new("network.protocol.version", version))
 }
 
-/// What happened, in one word of few.
-fn kind(error: &Error) -> &'static str {
-    let kinds = [
-        (error.is_timeout(), "timeout"),
-        (error.is_queue_full(), "queue_full"),
-        (error.is_closed(), "closed"),
-        (error.is_proxy(), "proxy"),
-        (error.is_dns(), "dns"),
-        (error.is_tls(), "tls"),
-        (error.is_protocol(), "protocol"),
-        (error.is_body(), "body"),
-        (error.is_builder(), "builder"),
-        (error.is_connect(), "connect"),
-        (error.is_io(), "io"),
-    ];
-    kinds.iter().find(|(holds, _)| *holds).map_or("canceled", |(_, kind)| kind)
-}
-
 impl fmt::Debug for MetricsListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MetricsListener").field("open", &self.lock().len()).finish()
+        f.debug_struct("MetricsListener").field("open", &lock(&self.open).len()).finish()
     }
 }

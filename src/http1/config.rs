@@ -1,8 +1,10 @@
 //! What can be set about HTTP/1.1.
 
+use std::ops::RangeInclusive;
+
 use hyper::client::conn::http1::Builder;
 
-use crate::fields::MAX_NAMES;
+use crate::{error::Error, fields::MAX_NAMES, setting};
 
 /// hyper's own bound on what it buffers, in bytes; a larger head needs a larger one.
 const HYPER_BUFFER: usize = 8192 + 4096 * 100;
@@ -10,7 +12,17 @@ const HYPER_BUFFER: usize = 8192 + 4096 * 100;
 /// hyper parses so many header fields without asking the heap for room.
 const HYPER_HEADERS: usize = 100;
 
+/// The smallest head of an answer, with a field or two, and 1 GiB.
+const HEAD_SIZES: RangeInclusive<usize> = 64..=1 << 30;
+
+/// hyper makes room for all of them before it parses, and panics where an [`http::HeaderMap`] has no room for so many.
+const HEADERS: RangeInclusive<usize> = 1..=MAX_NAMES;
+
 /// What can be set about HTTP/1.1.
+///
+/// A value outside of its range is an error for which [`Error::is_builder`] holds:
+/// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it, and where there is no `build`, as with a
+/// [`NegotiateLayer`](crate::negotiate::NegotiateLayer), every request fails with it before anything is connected to.
 #[derive(Clone, Debug)]
 pub struct Http1Config {
     max_head_size: usize,
@@ -31,14 +43,14 @@ impl Http1Config {
     }
 
     /// How many bytes the head of an answer may have, with all 1xx before it; trailers likewise. Default 256 KiB,
-    /// what browsers take.
+    /// what browsers take. At least 64 bytes, at most 1 GiB.
     pub fn max_head_size(mut self, bytes: usize) -> Self {
         self.max_head_size = bytes;
         self
     }
 
-    /// How many fields the head of an answer may have. Default 100: more of them than that are slower to parse. At the
-    /// most 6000, whatever is set.
+    /// How many fields the head of an answer may have. Default 100: more of them than that are slower to parse. At
+    /// least 1, at most 6,000, as many as a `HeaderMap` surely holds: room for all of them is made for each answer.
     pub fn max_headers(mut self, fields: usize) -> Self {
         self.max_headers = fields;
         self
@@ -56,6 +68,12 @@ impl Http1Config {
     pub(super) fn framing_limit(&self) -> u64 {
         const LEAST: u64 = 2 << 20;
         LEAST.max((self.max_head_size as u64).saturating_mul(4))
+    }
+
+    /// Requires each setting to be in its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        setting::within("Http1Config::max_head_size", self.max_head_size, HEAD_SIZES)?;
+        setting::within("Http1Config::max_headers", self.max_headers, HEADERS)
     }
 
     /// How much may be read until a head has come: one byte more than it may have, because the first of the body is
@@ -76,8 +94,7 @@ impl From<&Http1Config> for Builder {
             builder.max_buf_size(config.max_head_size);
         }
         if config.max_headers != HYPER_HEADERS {
-            // hyper panics where there is no room for so many.
-            builder.max_headers(config.max_headers.min(MAX_NAMES));
+            builder.max_headers(config.max_headers);
         }
         builder
     }

@@ -53,6 +53,12 @@ pub(crate) async fn handshake<I: Io, B>(
     Err(Error::builder(message))
 }
 
+impl Http1Config {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 impl<B> Service<Request<B>> for Http1<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use super::script::{End, Script, Step};
 use crate::{rt::Runtime, target::Target};
 
+/// How a record of TLS begins that holds a handshake (RFC 8446 §5.1).
+const TLS_HANDSHAKE: [u8; 2] = [22, 3];
+
 /// One connection and its script.
 pub(super) struct Playing {
     pub(super) target: Target,
@@ -112,8 +115,16 @@ impl Playing {
     }
 
     fn object(&mut self, expected: String) {
-        let written = self.written[self.taken..].escape_ascii();
-        let fault = || format!("the script has {expected}, but \"{written}\" was written");
+        let written = &self.written[self.taken..];
+        let fault = || match written.starts_with(&TLS_HANDSHAKE) {
+            true => format!(
+                "the script has {expected}, but TLS was begun: the target is `https` behind a proxy, or `below_tls`, and \
+                 this script is not what is inside of TLS"
+            ),
+            false => {
+                format!("the script has {expected}, but \"{}\" was written", written.escape_ascii())
+            }
+        };
         self.fault.get_or_insert_with(fault);
     }
 }
@@ -135,6 +146,7 @@ impl Step {
             Self::Expect(bytes) if written.starts_with(bytes) => Seen::Done(bytes.len()),
             Self::Expect(bytes) if bytes.starts_with(written) => Seen::NotYet,
             Self::Expect(_) => Seen::Otherwise,
+            Self::ExpectHead if written.starts_with(&TLS_HANDSHAKE) => Seen::Otherwise,
             Self::ExpectHead => match written.windows(4).position(|end| end == b"\r\n\r\n") {
                 Some(start) => Seen::Done(start + 4),
                 None => Seen::NotYet,

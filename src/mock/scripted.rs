@@ -19,16 +19,24 @@ use super::{
     script::Script,
 };
 use crate::{
-    connect::{Connected, Connecting},
+    connect::{ConnectInfo, Connected, Connecting},
     error::{Error, Kind},
     rt::Sleep,
-    target::Target,
+    target::{Protocols, Target},
 };
 
 /// A connector whose connections each play the next [`Script`], whatever the target. Clones play from the same pile.
 ///
 /// What was asked for and written can be seen afterwards. Bytes that a script does not expect are shown as they are, in
 /// the error that reading fails with and by [`assert_done`](Self::assert_done), credentials included: this is for tests.
+///
+/// # `https`
+///
+/// For an `https` or `wss` URL a script plays what is inside of TLS: no TLS is put over it, so the same script serves for
+/// `http` and `https`, and no certificate is needed. ALPN is taken to have chosen what the target asks for, HTTP/1.1 unless it
+/// is HTTP/2 alone. With [`below_tls`](Self::below_tls) scripts are given the bytes of TLS itself, which fail on purpose,
+/// as of a host that does not speak it. So are those that are for an `https` origin behind a proxy: a script cannot stand
+/// for what is inside of TLS inside of a tunnel. A ClientHello where the head of a request is expected is a mistake at once.
 ///
 /// ```
 /// # #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -61,6 +69,7 @@ use crate::{
 #[derive(Clone)]
 pub struct ScriptedConnector {
     stage: Arc<Mutex<Stage>>,
+    is_below_tls: bool,
 }
 
 /// The bytes of a [`ScriptedConnector`].
@@ -82,7 +91,13 @@ impl ScriptedConnector {
     /// A connector for as many connections as there are scripts, in their order. One more than that fails.
     pub fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
         let stage = Stage { scripts: scripts.into_iter().collect(), connections: Vec::new() };
-        Self { stage: Arc::new(Mutex::new(stage)) }
+        Self { stage: Arc::new(Mutex::new(stage)), is_below_tls: false }
+    }
+
+    /// Plays the bytes of TLS itself for [`https`](Self#https) URLs, not what is inside of it.
+    pub fn below_tls(mut self) -> Self {
+        self.is_below_tls = true;
+        self
     }
 
     /// What was asked for, one target for each connection, made or not.
@@ -120,6 +135,7 @@ impl ScriptedConnector {
     fn connect(&self, target: Target) -> Result<Connected<ScriptedIo>, Error> {
         let doing = format!("connecting to {target}");
         let failed = |error| Error::new(Kind::Connect, doing).because(error);
+        let info = self.info(&target);
         let mut stage = lock(&self.stage);
         let playing = Playing::new(target, stage.scripts.pop_front());
         let begun = playing.begin();
@@ -127,7 +143,19 @@ impl ScriptedConnector {
         stage.connections.push(playing.clone());
         drop(stage);
         begun.map_err(failed)?;
-        Ok(Connected::new(ScriptedIo { playing, pause: None, reader: None }))
+        Ok(Connected { io: ScriptedIo { playing, pause: None, reader: None }, info })
+    }
+
+    fn info(&self, target: &Target) -> ConnectInfo {
+        let alpn = match target.protocols {
+            Protocols::Http2Only | Protocols::Http2PriorKnowledge => &b"h2"[..],
+            _ => b"http/1.1",
+        };
+        let host = target.server_name.as_ref().map_or(target.origin.host(), |name| name.as_str());
+        match target.origin.scheme().is_tls() && !self.is_below_tls {
+            true => ConnectInfo::default().standing_for_tls(host, alpn),
+            false => ConnectInfo::default(),
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Default for ExpectContinue {
 }
 
 impl ExpectContinue {
-    /// For so long; `None` is until something comes.
+    /// For so long; `None` is until something comes, and zero does not hold it back.
     pub fn within(limit: impl Into<Option<Duration>>) -> Self {
         Self { limit: limit.into() }
     }

@@ -57,7 +57,12 @@ where
                 let runtime = pool.runtime.current();
                 Ok(Trip::new(pool, LocalKey { key, runtime }, request))
             }
-            Err(error) => Err(Some(error)),
+            Err(error) => {
+                if let Some(told) = pool.audience.told_of(&request, &pool.runtime) {
+                    told.request.fail(|| error.clone());
+                }
+                Err(Some(error))
+            }
         };
         Self { sending: None, trip }
     }

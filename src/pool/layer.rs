@@ -34,6 +34,11 @@ use crate::{
 /// Makes a [`Pool`] of whatever makes connections.
 ///
 /// `B` is the body of the requests, which the compiler finds out; `K` is what connections are kept under.
+///
+/// # Errors
+///
+/// A value outside of its range, as each setter says it, makes every request of the pool fail, before anything is
+/// connected to, with an error for which [`Error::is_builder`] holds.
 pub struct PoolLayer<B, K = Target> {
     limits: Limits,
     timeouts: Timeouts,
@@ -88,16 +93,16 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// Not more than `connections` of them are left out of the count, so that there are never more than twice as many
     /// sockets.
     ///
-    /// Zero means one: a pool that may open nothing could serve nobody.
+    /// At least 1: with 0 every request fails, because nothing could be sent.
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.limits.connections = connections.max(1);
+        self.limits.connections = connections;
         self
     }
 
     /// The same for each key, in each [runtime](crate::Transport#several-runtimes). By default there is no limit below the
-    /// total. A shared connection that takes no more requests and only finishes its streams does not count.
+    /// total. A shared connection that takes no more requests and only finishes its streams does not count. At least 1.
     pub fn max_connections_per_key(mut self, connections: usize) -> Self {
-        self.limits.connections_per_key = connections.max(1);
+        self.limits.connections_per_key = connections;
         self
     }
 
@@ -108,20 +113,22 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     }
 
     /// How long a connection may be idle: 90 s by default, less where the server says so (`Keep-Alive: timeout`). It
-    /// is closed then even if no request comes by. `None` is for ever.
+    /// is closed then even if no request comes by. `None` is for ever, zero keeps none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.idle_timeout = timeout.into();
         self
     }
 
     /// How old a connection may be, give or take a tenth, before it takes no more requests; what it has begun it
-    /// finishes. By default there is no limit; a few minutes let changes of DNS be seen.
+    /// finishes. By default there is no limit; a few minutes let changes of DNS be seen. With zero each serves
+    /// the request that it was made for.
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.limits.max_age = age.into();
         self
     }
 
-    /// How many requests a connection may serve; by default there is no limit.
+    /// How many requests a connection may serve; by default there is no limit. Zero is as 1: each serves the
+    /// request that it was made for.
     pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
         self.limits.requests = requests.into();
         self
@@ -196,6 +203,12 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
+    /// Requires each setting to be in its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.limits.check()?;
+        self.timeouts.check()
+    }
+
     /// Keeps connections by another key of the same kind.
     pub(crate) fn by(
         mut self,
@@ -268,12 +281,17 @@ where
     type Service = Pool<M::Response, B, K>;
 
     fn layer(&self, make: M) -> Self::Service {
+        // Nothing is looked for under a key that is an error.
+        let key: KeyOf<B, K> = match self.check() {
+            Ok(()) => self.key.clone(),
+            Err(error) => Arc::new(move |_| Err(error.clone())),
+        };
         let settings = Settings {
             limits: self.limits.clone(),
             timeouts: self.timeouts,
             audience: self.audience.clone(),
             runtime: self.runtime.clone().unwrap_or_default(),
-            key: self.key.clone(),
+            key,
             is_exclusive: self.is_exclusive,
             replay: self.replay,
         };

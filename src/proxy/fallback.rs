@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     io::Io,
     rt::Runtime,
+    setting,
     target::{Origin, Route, Target},
 };
 
@@ -46,6 +47,11 @@ impl Default for Fallback {
 }
 
 impl Fallback {
+    /// Requires each setting to be in its range.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        setting::longer_than_zero("ProxyLayer::attempt_timeout", self.attempt_timeout)
+    }
+
     /// The bytes of the first way that can be gone. A proxy that was reached has the last word, whatever it says.
     pub(super) async fn first_of(
         &self,

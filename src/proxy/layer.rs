@@ -121,14 +121,15 @@ impl ProxyLayer {
     /// proxies before it, or connecting where there is none. What it then takes to reach the origin is not counted: an
     /// origin that is slow must not make its proxy be passed over. 3 s by default: a proxy is near, and
     /// that covers a lost SYN. In a [`Transport`](crate::Transport) it is never more than its share of the connect timeout,
-    /// so that the last way has its turn.
+    /// so that the last way has its turn. Longer than zero: otherwise every connection fails with an error for which
+    /// [`is_builder`](Error::is_builder) holds.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.fallback.attempt_timeout = timeout;
         self
     }
 
     /// How long a way that failed comes last in a list, 60 s by default: not every connection is to pay for a proxy that
-    /// is gone, and one that is back is soon to be noticed. That an origin cannot be reached directly is no matter of others.
+    /// is gone, and one that is back is soon to be noticed. Zero remembers nothing. That an origin cannot be reached directly is no matter of others.
     pub fn remember(mut self, duration: Duration) -> Self {
         self.fallback.remembered = duration;
         self
@@ -187,6 +188,9 @@ impl Service<Target> for Proxied {
     }
 
     fn call(&mut self, mut target: Target) -> Self::Future {
+        if let Err(error) = self.stage.check() {
+            return Connecting::new(std::future::ready(Err(error)));
+        }
         if target.route == Route::Any {
             match self.rules.route(&target) {
                 Ok(route) => target.route = route,

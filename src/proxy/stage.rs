@@ -81,6 +81,11 @@ impl Stage {
         }
     }
 
+    /// Requires each setting to be in its range.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.fallback.check()
+    }
+
     /// By the route of the target.
     pub(super) fn reach(self: &Arc<Self>, target: Target) -> Connecting<Box<dyn Io>> {
         self.reach_within(target, None)

@@ -114,7 +114,7 @@ impl TunnelLayer {
         Self { proxy, settings: Settings::default() }
     }
 
-    /// How long a connection to the proxy may carry no tunnel: 90 s by default, as long as a pool's.
+    /// How long a connection to the proxy may carry no tunnel: 90 s by default, as long as a pool's. Zero keeps none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.pool = self.settings.pool.idle_timeout(timeout);
         self

@@ -80,32 +80,26 @@ impl TransportBuilder {
         }
     }
 
-    /// How many connections may be open at once: see [`PoolLayer::max_connections`].
+    /// How many connections may be open at once, 1 or more: see [`PoolLayer::max_connections`].
     pub fn max_connections(mut self, connections: usize) -> Self {
-        if connections == 0 {
-            self.mistake = Some("max_connections is 0: nothing could be sent");
-        }
         self.pool = self.pool.max_connections(connections);
         self
     }
 
-    /// How many of them to one host, in each [runtime](Transport#several-runtimes): see
+    /// How many of them to one host, 1 or more, in each [runtime](Transport#several-runtimes): see
     /// [`PoolLayer::max_connections_per_key`].
     pub fn max_connections_per_host(mut self, connections: usize) -> Self {
-        if connections == 0 {
-            self.mistake = Some("max_connections_per_host is 0: nothing could be sent");
-        }
         self.pool = self.pool.max_connections_per_key(connections);
         self
     }
 
-    /// How many connections may be idle: see [`PoolLayer::max_idle`].
+    /// How many connections may be idle, where zero keeps none: see [`PoolLayer::max_idle`].
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.pool = self.pool.max_idle(connections);
         self
     }
 
-    /// How long a connection may be idle, 90 s by default: see [`PoolLayer::idle_timeout`].
+    /// How long a connection may be idle, 90 s by default, where zero keeps none: see [`PoolLayer::idle_timeout`].
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.pool = self.pool.idle_timeout(timeout);
         self
@@ -130,7 +124,7 @@ impl TransportBuilder {
     }
 
     /// How often a connection that could not be made is tried again, after 0, 0.5, 1, 2, 4 … seconds: not at all by
-    /// default. Requests are not what is tried again here.
+    /// default. Requests are not what is tried again here. Any number: the connect timeout bounds them all.
     pub fn connect_retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
@@ -247,7 +241,7 @@ impl TransportBuilder {
         self
     }
 
-    /// How long [`Transport::close`] waits for what is under way: 30 s by default.
+    /// How long [`Transport::close`] waits for what is under way: 30 s by default. Zero waits for nothing.
     pub fn close_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -278,15 +272,27 @@ impl TransportBuilder {
     }
 
     /// Puts the layers together, or says why they do not fit.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a setting whose value is outside of its range, which each setter says, with the
+    /// name, the value and the range in the text; and for settings that exclude each other.
     pub fn build(self) -> Result<Transport, Error> {
         match self.mistake {
             Some(mistake) => Err(Error::builder(format!("building the transport: {mistake}"))),
             None => {
+                self.check_ranges()?;
                 self.base.check()?;
                 let given = matches!(self.connector, Connector::Given(_));
                 direct::check(given, self.resolves, &self.base).map(|()| self.assemble())
             }
         }
+    }
+
+    fn check_ranges(&self) -> Result<(), Error> {
+        self.pool.check()?;
+        self.negotiate.check()?;
+        self.timeouts.check()
     }
 
     pub(super) fn assemble(self) -> Transport {

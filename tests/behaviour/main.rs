@@ -47,6 +47,8 @@ mod failed_writes;
 mod first_bytes;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod forward;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod grpc;
 #[cfg(feature = "tokio")]
 mod happy_eyeballs;
 #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -86,6 +88,8 @@ mod reuse;
 mod runtimes;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod secrets;
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+mod settings;
 mod socks4;
 mod socks5;
 #[cfg(all(feature = "http1", feature = "tokio"))]

@@ -5,11 +5,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use http::Request;
 use metrics::{
     Counter, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit, with_local_recorder,
 };
-use tower_transport::events::MetricsListener;
+use tower::ServiceExt;
+use tower_transport::{
+    Body, Transport, events::MetricsListener, proxy::Proxy, transport::TransportBuilder,
+};
 
 use crate::support::{
     origin::settle,
@@ -88,15 +92,25 @@ impl Recorder for Measured {
 
 /// What was measured when a request of this script has ended, and then when its transport is gone.
 fn measured(script: Script) -> (Measured, Measured) {
+    measured_with(script, |builder| builder, Request::get("http://origin.example/"))
+}
+
+/// The same with settings, of this request.
+fn measured_with(
+    script: Script,
+    settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    request: http::request::Builder,
+) -> (Measured, Measured) {
     let recorder = Measured::default();
     let before = with_local_recorder(&recorder, || {
         let builder = tokio::runtime::Builder::new_current_thread().enable_all().build();
         builder.unwrap().block_on(async {
-            let settings = |builder: tower_transport::transport::TransportBuilder| {
-                builder.listener(MetricsListener::new())
-            };
+            let settings = |builder| settings(builder).listener(MetricsListener::new());
             let scene = Scene::memory_with(script, settings);
-            drop(scene.get().await);
+            let request = request.body(Body::empty()).unwrap();
+            if let Ok(response) = scene.transport.clone().oneshot(request).await {
+                drop(response.into_body().read().await);
+            }
             settle().await;
             let before = Measured(Arc::new(Mutex::new(recorder.0.lock().unwrap().clone())));
             drop(scene);
@@ -132,6 +146,45 @@ fn a_connection_is_counted_where_it_is_until_it_is_closed() {
     assert_eq!(ended.of("http.client.open_connections"), states(0.0, 1.0));
     assert_eq!(gone.of("http.client.open_connections"), states(0.0, 0.0));
     assert_eq!(gone.of("http.client.connection.duration"), [(SERVER.to_owned(), 1.0)]);
+}
+
+#[test]
+fn a_wait_that_failed_says_for_which_server() {
+    // A Unix socket that is not there; the connector in memory reaches everything.
+    let nowhere = |_| Transport::builder().unix_socket("/nonexistent/socket");
+    let (ended, _) = measured_with(first([Serve]), nowhere, Request::get("http://[::1]:81/"));
+    let labels = "server.address=::1 server.port=81 error.type=connect".to_owned();
+    assert_eq!(ended.of("http.client.request.time_in_queue"), [(labels, 1.0)]);
+}
+
+#[test]
+fn a_way_that_a_proxy_refuses_is_one_wait_for_the_server_behind_it() {
+    let refusal = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n";
+    let proxied =
+        |builder: TransportBuilder| builder.proxy(Proxy::new("http://proxy.example:3128").unwrap());
+    let request = Request::get("https://origin.example/");
+    let (ended, _) = measured_with(first([Head, say(refusal), Serve]), proxied, request);
+    let labels = "server.address=origin.example server.port=443 error.type=proxy".to_owned();
+    assert_eq!(ended.of("http.client.request.time_in_queue"), [(labels, 1.0)]);
+    let open = ended.of("http.client.open_connections");
+    let proxy = "server.address=proxy.example server.port=3128 http.connection.state=";
+    assert!(
+        !open.is_empty() && open.iter().all(|(labels, _)| labels.starts_with(proxy)),
+        "{open:?}"
+    );
+}
+
+#[test]
+fn a_method_that_is_not_known_is_other() {
+    for (method, name) in [("PURGE", "_OTHER"), ("get", "_OTHER"), ("PATCH", "PATCH")] {
+        let request = Request::builder().method(method).uri("http://origin.example/");
+        let (ended, _) = measured_with(first([Serve]), |builder| builder, request);
+        for metric in ["http.client.request.duration", "http.client.active_requests"] {
+            let measured = ended.of(metric);
+            let labels = format!("http.request.method={name} {SERVER}");
+            assert!(measured.len() == 1 && measured[0].0.starts_with(&labels), "{measured:?}");
+        }
+    }
 }
 
 #[test]

@@ -13,8 +13,12 @@ use tower::ServiceExt;
 use tower_transport::{
     RequestExt, Transport,
     error::Phase,
-    mock::{CountingConnector, NeverConnects, PausedClock, Script, ScriptedConnector, ScriptedIo},
+    mock::{
+        CountingConnector, NeverConnects, PausedClock, Script, ScriptedConnector, ScriptedIo,
+        StrictService,
+    },
     options::Timeouts,
+    proxy::Proxy,
 };
 
 use crate::support::{given_runtime, origin::settle, targets::target};
@@ -263,4 +267,62 @@ fn no_time_is_too_long_for_the_clock() {
     clock.advance(Duration::MAX);
     clock.advance(Duration::MAX);
     assert!(is_pending(sleep.as_mut()) && clock.now() > began);
+}
+
+#[cfg(feature = "_rustls")]
+#[tokio::test(start_paused = true)]
+async fn a_script_plays_what_is_inside_of_tls() {
+    let script = Script::new().expect_head().respond(HELLO);
+    let (connector, transport) = scene([script]);
+    let answer = transport.request("GET", "https://a.example/").await.unwrap();
+    assert_eq!(answer.body(), "hello");
+    assert!(connector.written(0).starts_with(b"GET / HTTP/1.1\r\nhost: a.example\r\n"));
+    connector.assert_done();
+}
+
+#[cfg(feature = "_rustls")]
+#[tokio::test(start_paused = true)]
+async fn a_script_below_tls_that_expects_a_head_says_at_once_that_tls_was_begun() {
+    let started = tokio::time::Instant::now();
+    for script in [Script::new().expect_head(), Script::new().expect("GET / HTTP/1.1\r\n")] {
+        let connector = ScriptedConnector::new([script.respond(HELLO)]).below_tls();
+        let transport = Transport::builder().connector(connector).build().unwrap();
+        let error = transport.request("GET", "https://a.example/").await.unwrap_err();
+        assert!(error.is_connect() && !error.was_sent(), "{error:?}");
+        assert!(format!("{error:?}").contains("TLS was begun"), "{error:?}");
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[cfg(feature = "_rustls")]
+#[tokio::test(start_paused = true)]
+async fn a_script_of_a_proxy_says_at_once_that_tls_was_begun_inside_its_tunnel() {
+    let started = tokio::time::Instant::now();
+    let script = Script::new().expect_head().respond("HTTP/1.1 200 OK\r\n\r\n").expect_head();
+    let connector = ScriptedConnector::new([script]);
+    let proxy = Proxy::new("http://proxy.example").unwrap();
+    let transport = Transport::builder().connector(connector).proxy(proxy).build().unwrap();
+    let error = transport.request("GET", "https://a.example/").await.unwrap_err();
+    assert!(format!("{error:?}").contains("TLS was begun"), "{error:?}");
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+#[should_panic(expected = "called without `poll_ready`")]
+async fn a_strict_service_panics_if_it_is_called_without_being_ready() {
+    let mut service = StrictService::new(tower::service_fn(async |()| Ok::<_, ()>(())));
+    let _ = tower::Service::call(&mut service, ()).await;
+}
+
+#[tokio::test]
+async fn a_strict_service_that_is_asked_before_each_call_serves() {
+    let mut service = StrictService::new(tower::service_fn(async |()| Ok::<_, ()>(())));
+    for _ in 0..2 {
+        ServiceExt::<()>::ready(&mut service).await.unwrap();
+        tower::Service::call(&mut service, ()).await.unwrap();
+    }
+    ServiceExt::<()>::ready(&mut service).await.unwrap();
+    let mut clone = service.clone();
+    let called = std::panic::AssertUnwindSafe(|| drop(tower::Service::call(&mut clone, ())));
+    assert!(std::panic::catch_unwind(called).is_err(), "a clone is not ready");
 }

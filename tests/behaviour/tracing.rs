@@ -9,7 +9,12 @@ use std::{
     },
 };
 
-use tower_transport::{RequestExt, events::TracingListener};
+use http::{Request, request};
+use tower::ServiceExt;
+use tower_transport::{
+    Body, Transport, events::TracingListener, options::Timeouts, proxy::Proxy,
+    transport::TransportBuilder,
+};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -20,7 +25,11 @@ use tracing::{
 use crate::support::{
     origin::settle,
     scene::Scene,
-    scripted::{Step::Serve, first},
+    scripted::{
+        Script,
+        Step::{Head, Hold, Serve},
+        first, say,
+    },
 };
 
 /// Writes down every span with its parents, and every event.
@@ -37,6 +46,10 @@ struct Subscribed {
 struct Text(String);
 
 impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let _ = write!(self.0, " {}={value}", field.name());
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = write!(self.0, " {}={value:?}", field.name());
     }
@@ -84,7 +97,8 @@ impl Subscriber for Subscribed {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut text = Text("event".into());
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        let mut text = Text(format!("event {level} {target}"));
         event.record(&mut text);
         self.tell(text.0);
     }
@@ -100,16 +114,27 @@ impl Subscriber for Subscribed {
 
 /// What is told of a request by those who are told so much.
 fn told(most: Level) -> Vec<String> {
+    told_of(most, first([Serve]), |builder| builder, |request| request)
+}
+
+/// The same of another script, with settings, of another request; an answer is read to its end.
+fn told_of(
+    most: Level,
+    script: Script,
+    settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    change: impl FnOnce(request::Builder) -> request::Builder,
+) -> Vec<String> {
     let subscribed = Subscribed::to(most);
     with_default(subscribed.clone(), || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(async {
-            let settings = |builder: tower_transport::transport::TransportBuilder| {
-                builder.listener(TracingListener::new())
-            };
-            let scene = Scene::memory_with(first([Serve]), settings);
-            let url = scene.url("/?sig=secret");
-            scene.transport.request("GET", url).await.unwrap();
+            let settings = |builder| settings(builder).listener(TracingListener::new());
+            let scene = Scene::memory_with(script, settings);
+            let request = change(Request::get(scene.url("/?sig=secret")));
+            let request = request.body(Body::empty()).unwrap();
+            if let Ok(response) = scene.transport.clone().oneshot(request).await {
+                drop(response.into_body().read().await);
+            }
             settle().await;
         });
     });
@@ -144,4 +169,117 @@ fn who_wants_little_is_told_of_requests_alone() {
 #[test]
 fn who_wants_nothing_is_told_nothing() {
     assert_eq!(told(Level::ERROR), [""; 0]);
+}
+
+/// The one event at INFO of a request that fails.
+fn failure(
+    script: Script,
+    settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    change: impl FnOnce(request::Builder) -> request::Builder,
+) -> String {
+    let told = told_of(Level::INFO, script, settings, change);
+    let mut events = told.into_iter().filter(|line| line.starts_with("event "));
+    let event = events.next().expect("an event");
+    assert_eq!(events.next(), None, "a second event");
+    event
+}
+
+#[track_caller]
+fn assert_has(event: &str, fields: &[&str]) {
+    for field in fields {
+        assert!(event.contains(field), "{field} is not in\n{event}");
+    }
+}
+
+#[test]
+fn a_request_that_failed_is_one_event_with_all_its_causes() {
+    let nowhere = |_| Transport::builder().unix_socket("/nonexistent/socket").connect_retries(1);
+    let event = failure(first([Serve]), nowhere, |request| request.uri("http://[::1]:81/"));
+    assert_has(
+        &event,
+        &[
+            "event INFO tower_transport::request",
+            "message=request failed",
+            "error=connecting to [::1]:81",
+            ": No such file or directory",
+            "error.type=connect",
+            "server.address=::1 server.port=81",
+            "phase=connect",
+            "was_sent=false",
+        ],
+    );
+}
+
+#[test]
+fn the_event_says_what_was_waited_for() {
+    let as_it_is = |builder: TransportBuilder| builder;
+    let same = |request: request::Builder| request;
+    let server = "server.address=origin.example server.port=80";
+
+    let silent = |builder: TransportBuilder| {
+        builder.timeouts(Timeouts::none().read(std::time::Duration::from_millis(1)))
+    };
+    let event = failure(first([Head, Hold]), silent, same);
+    assert_has(&event, &["error.type=timeout", server, "phase=read", "was_sent=true"]);
+
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
+    let event = failure(first([Head, say(cut)]), as_it_is, same);
+    assert_has(&event, &[server, "phase=read", "was_sent=true"]);
+
+    let event = failure(first([Serve]), as_it_is, |request| request.header("content-length", "x"));
+    assert_has(&event, &["error.type=builder", server, "phase=build", "was_sent=false"]);
+
+    let event = failure(first([Serve]), as_it_is, |request| request.uri("ftp://origin.example/"));
+    assert_has(&event, &["error.type=builder", "server.address=origin.example", "phase=build"]);
+
+    let refusal = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n";
+    let proxied =
+        |builder: TransportBuilder| builder.proxy(Proxy::new("http://proxy.example").unwrap());
+    let https = |request: request::Builder| request.uri("https://origin.example/");
+    let event = failure(first([Head, say(refusal)]), proxied, https);
+    assert_has(&event, &["error.type=proxy", "server.port=443", "phase=connect", "was_sent=false"]);
+}
+
+#[test]
+fn an_answer_of_any_status_is_no_failure() {
+    let answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
+    let script = first([Head, say(answer), Serve]);
+    let told = told_of(Level::INFO, script, |builder| builder, |request| request);
+    assert!(told.iter().all(|line| !line.starts_with("event ")), "{told:?}");
+}
+
+#[test]
+fn what_fails_below_a_request_is_told_at_its_place() {
+    let refused = |_| Transport::builder();
+    let port = crate::support::hosts::refusing("127.0.0.1");
+    let url = format!("http://127.0.0.1:{}/", port.1);
+    let told = told_of(Level::DEBUG, first([Serve]), refused, |request| request.uri(url));
+    let failed: Vec<_> = told.iter().filter(|line| line.contains("message=failed")).collect();
+    for target in ["connect", "connect", "pool"] {
+        let at = format!("event DEBUG tower_transport::{target} ");
+        assert!(failed.iter().any(|line| line.starts_with(&at)), "{at} is not in {failed:?}");
+    }
+    let at_request = "event DEBUG tower_transport::request ";
+    assert!(failed.iter().all(|line| !line.starts_with(at_request)), "{failed:?}");
+}
+
+#[test]
+fn no_span_has_its_connection_twice() {
+    let told = told(Level::DEBUG);
+    let mut spans = HashMap::<_, usize>::new();
+    for line in told.iter().filter(|line| !line.starts_with("event")) {
+        let path = line.split(' ').next().unwrap();
+        *spans.entry(path).or_default() += line.matches(" connection=").count();
+    }
+    assert!(spans.values().all(|count| *count == 1), "{spans:?}");
+}
+
+#[test]
+fn a_method_that_is_not_known_is_other_and_told_as_it_was() {
+    let purge = |request: request::Builder| request.method("PURGE");
+    let told = told_of(Level::INFO, first([Serve]), |builder| builder, purge);
+    let other = "http.request.method=_OTHER http.request.method_original=PURGE";
+    assert_has(&told[0], &["method=PURGE", other, "server.address=origin.example server.port=80"]);
+    let told = told_of(Level::INFO, first([Serve]), |builder| builder, |request| request);
+    assert!(!told[0].contains("method_original"), "{}", told[0]);
 }

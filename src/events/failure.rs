@@ -1,0 +1,58 @@
+//! A failure as it is logged: all its causes in one line, and what was being waited for.
+
+use std::{error::Error as StdError, fmt};
+
+use crate::error::{Error, Phase};
+
+/// An error with all its causes, in one line.
+pub(super) struct Chain<'a>(pub(super) &'a Error);
+
+/// What a request was waiting for when it failed, in the words of [`Phase`]; `build` before it waited for anything.
+pub(super) fn phase(error: &Error) -> &'static str {
+    match error.timeout_phase() {
+        Some(Phase::Pool) => "pool",
+        Some(Phase::Connect) => "connect",
+        Some(Phase::Read) => "read",
+        Some(Phase::Write) => "write",
+        Some(Phase::Total) => "total",
+        None if error.is_builder() || error.is_unsupported() => "build",
+        None if error.is_connect() => "connect",
+        None if error.is_body() => "write",
+        None if error.was_sent() => "read",
+        None if error.is_queue_full() || error.is_closed() || error.is_canceled() => "pool",
+        None => "write",
+    }
+}
+
+impl fmt::Display for Chain<'_> {
+    /// A cause that the error above it has repeated already is passed over.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut above = self.0.to_string();
+        f.write_str(&above)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !above.ends_with(&text) {
+                write!(f, ": {text}")?;
+            }
+            above = text;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn all_causes_are_told_and_none_twice() {
+        let refused = std::io::Error::other(std::io::Error::other("refused"));
+        let error = Error::new(Kind::Connect, "connecting to a:80").because(refused);
+        let error = error.during("waiting for a connection to a:80");
+        let told = "waiting for a connection to a:80: connecting to a:80: refused";
+        assert_eq!(Chain(&error).to_string(), told);
+    }
+}
