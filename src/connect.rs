@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use crate::{
     connection::Connection,
-    error::{BoxError, Error},
+    error::{BoxError, Error, find},
     io::Io,
 };
 
@@ -140,7 +140,7 @@ pub(crate) fn take_polled<S: Clone>(inner: &mut S) -> S {
 
 /// Whether another attempt may end better. A connector's error is any error, and those of others are taken to pass.
 pub(crate) fn is_temporary(error: &(dyn StdError + 'static)) -> bool {
-    let Some(ours) = error.downcast_ref::<Error>() else { return true };
+    let Some(ours) = find::<Error>(error) else { return true };
     !ours.is_builder() && !ours.is_denied() && (!ours.is_tls() || was_cut_off(ours))
 }
 

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::{
     connect_info::ConnectInfo,
-    error::{BoxError, Error, Kind},
+    error::{BoxError, Error, ForeignError, find},
     options::Timeouts,
 };
 
@@ -144,23 +144,24 @@ impl<Req> SendError<Req> {
 
     /// Whether no connection would have done better: the request itself cannot be sent.
     pub(crate) fn is_the_requests_fault(&self) -> bool {
-        let ours = self.error.downcast_ref::<Error>();
+        let ours = find::<Error>(&*self.error);
         let is_its_fault = |error: &Error| error.is_builder() || error.is_unsupported();
         self.progress == Progress::Unsent && ours.is_some_and(is_its_fault)
     }
 
     /// Whether the time for it is over, so that it is not for another connection to try.
     pub(crate) fn is_too_late(&self) -> bool {
-        self.error.downcast_ref().is_some_and(Error::is_timeout)
+        find(&*self.error).is_some_and(Error::is_timeout)
     }
 
     /// The error that a caller is shown.
     pub(crate) fn into_error(self) -> Error {
         let sent = self.progress > Progress::Unsent;
-        match self.error.downcast::<Error>() {
-            Ok(ours) => ours.sent(sent),
-            Err(other) => Error::new(Kind::Io, "sending the request").because(other).sent(sent),
-        }
+        let doing = match self.error.is::<Error>() {
+            true => String::new(),
+            false => format!("sending the request: {}", self.error),
+        };
+        Error::adopt(self.error, ForeignError::LAYER, doing).sent(sent)
     }
 }
 

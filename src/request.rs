@@ -36,12 +36,12 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, uri::PathAndQuery};
 use tower_service::Service;
 
 use crate::{
     body::Body,
-    error::{BoxError, Error, Kind},
+    error::{BoxError, Error, ForeignError},
     events::shown,
     options::Timeouts,
 };
@@ -190,18 +190,31 @@ where
     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let request = request?;
-    std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(described)?;
-    let response = service.call(request).await.map_err(described)?;
-    Ok(response.map(Body::new))
+    let uri = request.uri().clone();
+    let failed = |error: S::Error, foreign| described(error.into(), foreign, &uri);
+    // A layer that is not ready has not seen the request.
+    let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
+    let ready = std::future::poll_fn(|cx| service.poll_ready(cx)).await;
+    ready.map_err(|error| failed(error, unsent))?;
+    let response =
+        service.call(request).await.map_err(|error| failed(error, ForeignError::LAYER))?;
+    Ok(response.map(Body::response))
 }
 
-/// Our own error, also from under layers that box it.
-fn described(error: impl Into<BoxError>) -> Error {
-    match error.into().downcast::<Error>() {
-        Ok(ours) => *ours,
-        // What a foreign layer has done before it failed is not known.
-        Err(other) => Error::new(Kind::Canceled, "sending the request").because(other).sent(true),
-    }
+/// The error of a service: ours as it is, that of a foreign layer with its own text, because nothing else tells what failed.
+fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Error {
+    let doing = match error.is::<Error>() {
+        true => String::new(),
+        false => format!("sending a request to {}: {error}", origin_shown(uri)),
+    };
+    Error::adopt(error, foreign, doing)
+}
+
+/// Scheme and authority alone, without a user.
+fn origin_shown(uri: &Uri) -> String {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = parts.scheme.is_some().then(|| PathAndQuery::from_static("/"));
+    shown(&Uri::from_parts(parts).unwrap_or_default())
 }
 
 impl<S, RB> IntoFuture for RequestBuilder<S, Whole>

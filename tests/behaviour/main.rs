@@ -41,6 +41,8 @@ mod events;
 mod expect;
 #[cfg(feature = "http1")]
 mod expiry;
+#[cfg(all(feature = "http1", feature = "tokio", feature = "tower"))]
+mod foreign_errors;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod forward;
 #[cfg(feature = "tokio")]
