@@ -7,6 +7,7 @@ use std::sync::{
 
 use hyper::rt::{Read, Write};
 
+pub(crate) mod greeting;
 pub(crate) mod metered;
 mod tunnel_answer;
 

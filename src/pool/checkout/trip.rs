@@ -145,9 +145,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         Ok(())
     }
 
-    /// A pool that is closed does not say for whom.
+    /// A pool that is closed, or one whose new connection is, does not say for whom.
     fn turned_away(&self, error: Error) -> Error {
-        if error.is_closed() { error.during(waiting_for(&self.key)) } else { error }
+        let is_nameless = error.is_closed() || error.is_canceled() && error.is_io();
+        if is_nameless { error.during(waiting_for(&self.key)) } else { error }
     }
 
     /// What it wishes of a dial that it may cause.
