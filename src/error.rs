@@ -3,7 +3,7 @@
 //! There is one error type. Decide by its predicates, never by its text: the text says what was being done and for
 //! whom, and the cause below it is the [`source`](std::error::Error::source).
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -248,6 +248,15 @@ impl Error {
             proxy: None,
         };
         Self { report: Arc::new(report) }
+    }
+
+    /// A timeout ran out. The text says which, and its limit.
+    pub(crate) fn timed_out(phase: Phase, limit: Duration, doing: impl fmt::Display) -> Self {
+        let (name, limit) = (phase.name(), kind::shown(limit));
+        Self::new(
+            Kind::Timeout(phase),
+            format!("{doing}: timed out after {limit} ({name} timeout)"),
+        )
     }
 
     pub(crate) fn builder(doing: impl Into<Cow<'static, str>>) -> Self {

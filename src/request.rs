@@ -36,7 +36,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, uri::PathAndQuery};
 use tower_service::Service;
 
 use crate::{
@@ -46,8 +46,10 @@ use crate::{
     options::Timeouts,
 };
 
+mod names;
 mod url;
 
+pub use names::{IntoHeaderName, IntoMethod};
 pub use url::IntoUrl;
 
 /// A request that is being put together, and is sent when it is awaited.
@@ -79,7 +81,7 @@ pub trait RequestExt: Service<Request<Body>> + Clone {
     /// A request whose response is read to its end: `http::Response<Bytes>`.
     fn request<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Whole>
     where
-        M: TryInto<Method, Error: Into<http::Error>>,
+        M: IntoMethod,
         Self: Sized,
     {
         RequestBuilder::new(self.clone(), method, url)
@@ -88,7 +90,7 @@ pub trait RequestExt: Service<Request<Body>> + Clone {
     /// A request whose response is read as it comes: `http::Response<Body>`.
     fn stream<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Streamed>
     where
-        M: TryInto<Method, Error: Into<http::Error>>,
+        M: IntoMethod,
         Self: Sized,
     {
         RequestBuilder::new(self.clone(), method, url)
@@ -100,12 +102,11 @@ impl<S: Service<Request<Body>> + Clone> RequestExt for S {}
 impl<S, A> RequestBuilder<S, A> {
     pub(crate) fn new<M>(service: S, method: M, url: impl IntoUrl) -> Self
     where
-        M: TryInto<Method, Error: Into<http::Error>>,
+        M: IntoMethod,
     {
         let request = url.into_url().and_then(|uri| {
-            let wrong = |error: M::Error| Error::builder("the method").because(error.into());
             let mut request = Request::new(Body::empty());
-            *request.method_mut() = method.try_into().map_err(wrong)?;
+            *request.method_mut() = method.into_method()?;
             *request.uri_mut() = uri;
             Ok(request)
         });
@@ -115,12 +116,11 @@ impl<S, A> RequestBuilder<S, A> {
     /// Adds a header field, next to others of its name.
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
-        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        N: IntoHeaderName,
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
         self.change(|request| {
-            let wrong = |error: N::Error| Error::builder("a header name").because(error.into());
-            let name: HeaderName = name.try_into().map_err(wrong)?;
+            let name = name.into_header_name()?;
             // The value may be a secret, so the error says only whose it is.
             let wrong = |error: V::Error| {
                 Error::builder(format!("the value of the header `{name}`")).because(error.into())

@@ -28,6 +28,8 @@ use hyper::rt::{Executor, Timer};
 #[derive(Clone)]
 pub struct Runtime {
     ground: Arc<dyn Ground>,
+    /// Why nothing can be run here, if that is known.
+    fault: fn() -> Option<Fault>,
 }
 
 /// A task to be run: a future without a result, as an [`Executor`] gets it.
@@ -56,7 +58,12 @@ impl Runtime {
         E: Executor<Task> + Send + Sync + 'static,
         T: Timer + Send + Sync + 'static,
     {
-        Self { ground: Arc::new(Pair { executor, timer }) }
+        Self { ground: Arc::new(Pair { executor, timer }), fault: || None }
+    }
+
+    /// Why nothing can be run or timed on this thread, as an error says it. `None` if nothing is known to be amiss.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        (self.fault)()
     }
 
     /// Runs a future to its end, whoever else goes away.
@@ -150,7 +157,36 @@ where
     }
 }
 
-/// The timer where there is no runtime.
+/// Why nothing can be run or timed, as an error says it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// There is no runtime.
+    Missing(&'static str),
+    /// There is one without timers.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone can lack them"))]
+    Timerless,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing(why) => why,
+            Self::Timerless => "the tokio runtime has no timers: build it with `enable_all`",
+        })
+    }
+}
+
+/// Why a task ends that was dropped before its end: it panicked, or its runtime ended.
+pub(crate) fn why_dropped() -> &'static str {
+    match std::thread::panicking() {
+        true => {
+            "its task panicked, as where a tokio runtime has no I/O: build it with `enable_all`"
+        }
+        false => "its task was dropped: the runtime has ended",
+    }
+}
+
+/// The timer where there is no runtime, or one without timers.
 struct Never;
 
 impl Future for Never {

@@ -1,5 +1,7 @@
 //! The kinds of errors, and the phases of timeouts.
 
+use std::time::Duration;
+
 /// The kind of an [`Error`](super::Error): what [`Error::kind`](super::Error::kind) returns and
 /// [`Error::custom`](super::Error::custom) takes.
 ///
@@ -53,6 +55,28 @@ pub enum Phase {
     Total,
 }
 
+impl Phase {
+    /// The name of the timeout, as error texts have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::Connect => "connect",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Total => "total",
+        }
+    }
+}
+
+/// A limit as people write it: `10 s`, `250 ms`, `1.5 s`.
+pub(super) fn shown(limit: Duration) -> String {
+    match limit {
+        whole if whole.subsec_nanos() == 0 => format!("{} s", whole.as_secs()),
+        short if short < Duration::from_secs(1) => format!("{} ms", short.as_micros() as f64 / 1e3),
+        long => format!("{} s", long.as_millis() as f64 / 1e3),
+    }
+}
+
 impl Kind {
     /// Whether an error of this kind can only come before anything of a request is sent.
     pub(super) fn is_before_sending(self) -> bool {
@@ -61,6 +85,20 @@ impl Kind {
             Self::Timeout(phase) => matches!(phase, Phase::Pool | Phase::Connect),
             Self::Tls | Self::Io | Self::Protocol | Self::Body => false,
             Self::Canceled | Self::Closed | Self::Other => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_reads_as_people_write_it() {
+        let table =
+            [(10_000_000, "10 s"), (250_000, "250 ms"), (1_500_000, "1.5 s"), (500, "0.5 ms")];
+        for (microseconds, expected) in table {
+            assert_eq!(shown(Duration::from_micros(microseconds)), expected);
         }
     }
 }

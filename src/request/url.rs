@@ -71,7 +71,14 @@ fn parse(url: &str) -> Result<Uri, Error> {
     if authority.is_empty() {
         return Err(Error::builder("the URL has no host"));
     }
-    let invalid = |error| Error::builder("the URL").because(error);
+    if authority.contains('[') && !authority.contains(']') {
+        let text = "the host of the URL has a `[` without a `]`: write an IPv6 address as `[::1]`";
+        return Err(Error::builder(text));
+    }
+    // The parser's texts name no part of the URL.
+    let invalid = |error: http::uri::InvalidUri| {
+        Error::builder(format!("the URL is not valid: {error}")).because(error)
+    };
     if authority.is_ascii() {
         return url.parse().map_err(invalid);
     }
@@ -111,6 +118,9 @@ mod tests {
             ("http://a/two words", "' '"),
             ("http://a\t/", "'\\t'"),
             ("http://a/ü", "percent-encode"),
+            ("http://[::1/", "a `[` without a `]`"),
+            ("http://[::1", "a `[` without a `]`"),
+            ("http://a]/", "not valid: invalid authority"),
         ] {
             let error = url.into_url().unwrap_err();
             assert!(error.is_builder());

@@ -25,7 +25,7 @@ use crate::{
         shared::{Key, Shared, Waiting},
         told::Told,
     },
-    rt::Sleep,
+    rt::{Fault, Sleep},
     upgrade::Pending,
 };
 
@@ -138,6 +138,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
             None => {
+                // Where nothing can be timed, the limits on waiting would be silently dropped.
+                if let Some(fault @ Fault::Timerless) = self.pool.runtime.fault() {
+                    let text = format!("{}: {fault}", waiting_for(&self.key));
+                    return Err(Error::new(Kind::Canceled, text));
+                }
                 let waiting = self.pool.wait(&self.key, self.turn, self.wish());
                 Step::Waiting(waiting.map_err(|error| self.turned_away(error))?)
             }
@@ -153,9 +158,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
 
     /// What it wishes of a dial that it may cause.
     fn wish(&self) -> Wish {
-        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
         let scope = self.told.as_ref().map(|told| told.scope());
-        Wish { limit: own.unwrap_or(&self.pool.timeouts).connect, scope }
+        Wish { limit: self.timeouts().connect, scope }
+    }
+
+    /// Its own, or those of the pool.
+    fn timeouts(&self) -> &Timeouts {
+        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
+        own.unwrap_or(&self.pool.timeouts)
     }
 
     fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -179,7 +189,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         });
         let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
-        Poll::Ready(Err(Error::new(Kind::Timeout(Phase::Pool), waiting_for(&self.key))))
+        let limit = self.timeouts().pool.unwrap_or_default();
+        Poll::Ready(Err(Error::timed_out(Phase::Pool, limit, waiting_for(&self.key))))
     }
 
     /// An error when all of it has taken too long. What a connection has done with the request is not known.
