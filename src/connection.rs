@@ -22,6 +22,12 @@ use crate::{
 ///
 /// The service is called only after its `poll_ready` said so, and `poll_ready` says so again only when the next
 /// request may be sent: after an exclusive connection's answer has been read to the end.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connection that takes a `{Req}`",
+    label = "this is not a connection of a pool",
+    note = "if these are bytes (`Connected`), a `NegotiateLayer` is missing below the `PoolLayer`: it turns bytes into connections",
+    note = "all layers of one stack are for the same body of requests: `PoolLayer::<B>` and `NegotiateLayer::<B>`"
+)]
 pub trait Connection<Req>:
     Service<Req, Error = SendError<Req>, Future: Send> + Sized + Send + Sync + 'static
 {

@@ -58,8 +58,19 @@ pub use url::IntoUrl;
 /// nothing is sent then. `Host` is always sent. A body whose length is known is sent with `Content-Length`, a stream
 /// with `Transfer-Encoding: chunked`, or on HTTP/2 as it comes.
 ///
-/// It becomes a future by [`IntoFuture`], which `await` calls by itself; what takes futures, like `join_all` or a
-/// spawn, is given `request.into_future()`.
+/// It becomes a future by [`IntoFuture`], which `await` calls by itself. "`RequestBuilder` is not a future" says the compiler
+/// where a function takes futures, like `join_all` or a spawn: give it `request.into_future()`.
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::future::IntoFuture;
+///
+/// let request = tower_transport::request("GET", "https://www.example.com/");
+/// let response = tokio::spawn(request.into_future()).await??;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request is sent when it is awaited"]
 pub struct RequestBuilder<S, A> {
     service: S,
