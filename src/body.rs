@@ -13,7 +13,7 @@ use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::error::{BoxError, Error, Kind};
+use crate::error::{BoxError, Error, ForeignError, Kind};
 
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod codings;
@@ -64,7 +64,25 @@ impl Body {
     }
 
     /// Any other body. One of this type is taken as it is.
+    ///
+    /// Its errors are [`Error`]s when they come out: one of this crate as it is, any other as the source of one for which
+    /// [`is_other`](Error::is_other) holds.
     pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self::of(body, ForeignError::LAYER)
+    }
+
+    /// The body of a response, whose request was sent.
+    pub(crate) fn response<B>(body: B) -> Self
+    where
+        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self::of(body, ForeignError { sent: Some(true), ..ForeignError::LAYER })
+    }
+
+    fn of<B>(body: B, failure: ForeignError) -> Self
     where
         B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
@@ -74,7 +92,7 @@ impl Body {
         }
         match body {
             Some(body) if !body.is_end_stream() => {
-                Self { source: Source::Frames(Mutex::new(Box::pin(Foreign { body }))) }
+                Self { source: Source::Frames(Mutex::new(Box::pin(Foreign { body, failure }))) }
             }
             _ => Self::empty(),
         }
@@ -261,6 +279,7 @@ pin_project! {
     struct Foreign<B> {
         #[pin]
         body: B,
+        failure: ForeignError,
     }
 }
 
@@ -276,10 +295,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         use bytes::Buf;
-        let frame = ready!(self.project().body.poll_frame(cx));
+        let this = self.project();
+        let frame = ready!(this.body.poll_frame(cx));
         Poll::Ready(frame.map(|frame| match frame {
             Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(Error::adopt(error.into(), *this.failure, "reading a body")),
         }))
     }
 
@@ -322,8 +342,6 @@ where
 
 /// A body's own error, under our name unless it is ours already.
 pub(crate) fn failed(error: impl Into<BoxError>) -> Error {
-    match error.into().downcast::<Error>() {
-        Ok(ours) => *ours,
-        Err(other) => Error::new(Kind::Body, "reading the body of the request").because(other),
-    }
+    let foreign = ForeignError { kind: Kind::Body, phase: None, sent: Some(false) };
+    Error::adopt(error.into(), foreign, "reading the body of the request")
 }

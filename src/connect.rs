@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use crate::{
     connection::Connection,
-    error::{BoxError, Error},
+    error::{BoxError, Error, find},
     io::Io,
 };
 
@@ -70,6 +70,13 @@ pub use uri::{UriConnector, UriService};
 /// # #[cfg(feature = "tokio")]
 /// connects(tower_transport::connect::TcpConnector::new());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connector: no service that makes bytes of a `{T}`",
+    label = "this is not a connector",
+    note = "a connector answers with `Connected<Io>`: `TcpConnector`, or a layer over one (`TlsLayer`, `ProxyLayer`, `TunnelLayer`, `Socks5Layer`)",
+    note = "`NegotiateLayer` and `PoolLayer` stand above all connectors: `PoolLayer`, then `NegotiateLayer`, then `TlsLayer`, then the connector",
+    note = "put a hyper-util connector (a service of `Uri`) below a `UriConnector`"
+)]
 pub trait Connect<T>:
     Service<
         T,
@@ -82,6 +89,7 @@ pub trait Connect<T>:
     type Io: Io;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, T, I: Io> Connect<T> for S
 where
     S: Service<T, Response = Connected<I>, Error: Into<BoxError>, Future: Send + 'static>,
@@ -90,11 +98,18 @@ where
 }
 
 /// Target to connection: an alias for the services that make what a pool keeps.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not make connections that speak HTTP of a `{T}`",
+    label = "this does not make connections of HTTP",
+    note = "if it is a connector, a `NegotiateLayer` is missing between the `PoolLayer` and it: it turns bytes into connections",
+    note = "layers stand in this order: `PoolLayer`, `NegotiateLayer`, `TlsLayer`, then the connector"
+)]
 pub trait MakeConnection<T, Req>:
     Service<T, Response: Connection<Req>, Error: Into<BoxError>, Future: Send + 'static>
 {
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, T, Req> MakeConnection<T, Req> for S where
     S: Service<T, Response: Connection<Req>, Error: Into<BoxError>, Future: Send + 'static>
 {
@@ -172,7 +187,7 @@ pub(crate) fn take_polled<S: Clone>(inner: &mut S) -> S {
 
 /// Whether another attempt may end better. A connector's error is any error, and those of others are taken to pass.
 pub(crate) fn is_temporary(error: &(dyn StdError + 'static)) -> bool {
-    let Some(ours) = error.downcast_ref::<Error>() else { return true };
+    let Some(ours) = find::<Error>(error) else { return true };
     !ours.is_builder() && !ours.is_denied() && (!ours.is_tls() || was_cut_off(ours))
 }
 

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::{
     connect_info::ConnectInfo,
-    error::{BoxError, Error, Kind},
+    error::{BoxError, Error, ForeignError, find},
     options::Timeouts,
 };
 
@@ -22,6 +22,12 @@ use crate::{
 ///
 /// The service is called only after its `poll_ready` said so, and `poll_ready` says so again only when the next
 /// request may be sent: after an exclusive connection's answer has been read to the end.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connection that takes a `{Req}`",
+    label = "this is not a connection of a pool",
+    note = "if these are bytes (`Connected`), a `NegotiateLayer` is missing below the `PoolLayer`: it turns bytes into connections",
+    note = "all layers of one stack are for the same body of requests: `PoolLayer::<B>` and `NegotiateLayer::<B>`"
+)]
 pub trait Connection<Req>:
     Service<Req, Error = SendError<Req>, Future: Send> + Sized + Send + Sync + 'static
 {
@@ -157,7 +163,7 @@ impl<Req> SendError<Req> {
 
     /// Whether no connection would have done better: the request itself cannot be sent.
     pub(crate) fn is_the_requests_fault(&self) -> bool {
-        let ours = self.error.downcast_ref::<Error>();
+        let ours = find::<Error>(&*self.error);
         let is_its_fault = |error: &Error| error.is_builder() || error.is_unsupported();
         self.progress == Progress::Unsent && ours.is_some_and(is_its_fault)
     }
@@ -171,16 +177,17 @@ impl<Req> SendError<Req> {
 
     /// Whether the time for it is over, so that it is not for another connection to try.
     pub(crate) fn is_too_late(&self) -> bool {
-        self.error.downcast_ref().is_some_and(Error::is_timeout)
+        find(&*self.error).is_some_and(Error::is_timeout)
     }
 
     /// The error that a caller is shown.
     pub(crate) fn into_error(self) -> Error {
         let sent = self.progress > Progress::Unsent;
-        match self.error.downcast::<Error>() {
-            Ok(ours) => ours.sent(sent),
-            Err(other) => Error::new(Kind::Io, "sending the request").because(other).sent(sent),
-        }
+        let doing = match self.error.is::<Error>() {
+            true => String::new(),
+            false => format!("sending the request: {}", self.error),
+        };
+        Error::adopt(self.error, ForeignError::LAYER, doing).sent(sent)
     }
 }
 

@@ -3,10 +3,17 @@
 //! There is one error type. Decide by its predicates, never by its text: the text says what was being done and for
 //! whom, and the cause below it is the [`source`](std::error::Error::source).
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+
+mod custom;
+mod foreign;
+mod kind;
+
+pub(crate) use foreign::{ForeignError, find};
+pub use kind::{Kind, Phase};
 
 /// Any error at all, as connectors and bodies of others bring it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -21,7 +28,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// match tower_transport::request("GET", "https://www.example.com/").await {
 ///     Ok(response) => println!("{}", response.status()),
 ///     Err(error) if error.is_timeout() => println!("too slow in {:?}", error.timeout_phase()),
-///     Err(error) if !error.was_sent() => println!("nobody saw the request: {error}"),
+///     Err(error) if error.is_unsent() => println!("may be sent again: {error}"),
 ///     Err(error) => return Err(error),
 /// }
 /// # Ok(())
@@ -38,8 +45,17 @@ struct Report {
     kind: Kind,
     doing: Cow<'static, str>,
     source: Option<BoxError>,
-    sent: bool,
+    delivery: Delivery,
     proxy: Option<ProxyFault>,
+}
+
+/// Whether the request may have reached the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    Unsent,
+    Sent,
+    /// A layer or service failed that does not say.
+    Unknown,
 }
 
 /// What a proxy did instead of letting us through.
@@ -55,6 +71,9 @@ pub(crate) enum ProxyFault {
     Refused(Arc<Refusal>),
 }
 
+/// How much of the body of a refusal is kept: enough for an error page.
+pub(crate) const REFUSAL_BODY: usize = 64 * 1024;
+
 /// The answer of a proxy that is no tunnel.
 #[derive(Clone)]
 pub(crate) struct Refusal {
@@ -62,38 +81,6 @@ pub(crate) struct Refusal {
     pub(crate) headers: HeaderMap,
     /// The beginning of it.
     pub(crate) body: Bytes,
-}
-
-/// What a timeout was waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// For a connection of the pool, or a free stream on one.
-    Pool,
-    /// For a new connection: names, TCP, proxies, TLS and the HTTP handshake together.
-    Connect,
-    /// For a peer that has the request, to send something of its answer.
-    Read,
-    /// For a peer to take something of the request.
-    Write,
-    /// For everything together, whatever was going on.
-    Total,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Builder,
-    Dns,
-    Connect,
-    Tls,
-    Timeout(Phase),
-    Io,
-    Protocol,
-    Body,
-    Unsupported,
-    Canceled,
-    Closed,
-    QueueFull,
 }
 
 impl Error {
@@ -112,10 +99,12 @@ impl Error {
 
     /// No connection could be made: the name, the address, a proxy, TLS or the time for all of it failed.
     pub fn is_connect(&self) -> bool {
-        let Report { kind, sent, proxy, .. } = &*self.report;
-        let on_the_way = proxy.is_some() && !sent;
-        on_the_way
-            || matches!(kind, Kind::Dns | Kind::Connect | Kind::Tls | Kind::Timeout(Phase::Connect))
+        match self.report.kind {
+            Kind::Dns | Kind::Connect | Kind::Timeout(Phase::Connect) => true,
+            // A server may refuse a client certificate after the request was sent (RFC 8446 §4.4.2.4).
+            Kind::Tls => !self.was_sent(),
+            _ => self.report.proxy.is_some() && !self.was_sent(),
+        }
     }
 
     /// The name of the host could not be resolved.
@@ -194,7 +183,8 @@ impl Error {
         self.report.kind == Kind::Body
     }
 
-    /// The work was given up before it was done, because the runtime or the connection's task ended.
+    /// The work ended before its result: the runtime or the task of the connection ended, or the connection was closed
+    /// before the request began, for which [`is_io`](Self::is_io) holds as well.
     pub fn is_canceled(&self) -> bool {
         self.report.kind == Kind::Canceled
     }
@@ -209,9 +199,31 @@ impl Error {
         self.report.kind == Kind::QueueFull
     }
 
-    /// Whether any byte of the request may have reached the peer. If not, it may be sent again whatever its method.
+    /// Any other error: of a layer, service or body that is not of this crate. It is the [`source`](StdError::source).
+    ///
+    /// It does not hold where more is known: an error of this crate inside a layer's own error keeps its predicates, and a
+    /// layer's timeout (`Elapsed` of tower and tokio with the feature `tower`, or an I/O error of the kind
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut)) is a timeout of the phase [`Total`](Phase::Total).
+    pub fn is_other(&self) -> bool {
+        self.report.kind == Kind::Other
+    }
+
+    /// What all predicates but those about proxies and about sending are derived from.
+    pub fn kind(&self) -> Kind {
+        self.report.kind
+    }
+
+    /// Whether it is known that bytes of the request may have reached the peer.
+    ///
+    /// `false` is not yet leave to send the request again: a foreign layer that fails, tower's `Timeout` for example, does
+    /// not say what became of the request below it, and then neither this nor [`is_unsent`](Self::is_unsent) holds.
     pub fn was_sent(&self) -> bool {
-        self.report.sent
+        self.report.delivery == Delivery::Sent
+    }
+
+    /// Whether it is known that no byte of the request reached the peer: it may be sent again whatever its method.
+    pub fn is_unsent(&self) -> bool {
+        self.report.delivery == Delivery::Unsent
     }
 
     /// The first cause of this type, however deep below: of the operating system, of TLS, of a SOCKS proxy.
@@ -224,41 +236,44 @@ impl Error {
     /// }
     /// ```
     pub fn cause<E: StdError + 'static>(&self) -> Option<&E> {
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            cause = error.source();
-        }
-        None
+        self.source().and_then(find)
     }
 
     pub(crate) fn new(kind: Kind, doing: impl Into<Cow<'static, str>>) -> Self {
-        let report = Report { kind, doing: doing.into(), source: None, sent: false, proxy: None };
+        let report = Report {
+            kind,
+            doing: doing.into(),
+            source: None,
+            delivery: Delivery::Unsent,
+            proxy: None,
+        };
         Self { report: Arc::new(report) }
+    }
+
+    /// A timeout ran out. The text says which, and its limit.
+    pub(crate) fn timed_out(phase: Phase, limit: Duration, doing: impl fmt::Display) -> Self {
+        let (name, limit) = (phase.name(), kind::shown(limit));
+        Self::new(
+            Kind::Timeout(phase),
+            format!("{doing}: timed out after {limit} ({name} timeout)"),
+        )
     }
 
     pub(crate) fn builder(doing: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Builder, doing)
     }
 
-    /// Says what the cause was.
-    pub(crate) fn because(self, source: impl Into<BoxError>) -> Self {
-        self.rewrite(|report| report.source = Some(source.into()))
-    }
-
     /// The same under the name of what was done at large, with itself as the cause; nothing of the request was sent.
     pub(crate) fn during(self, doing: impl Into<Cow<'static, str>>) -> Self {
         let Report { kind, proxy, .. } = &*self.report;
-        let (kind, proxy) = (*kind, proxy.clone());
-        let sent = false;
-        let report = Report { kind, doing: doing.into(), source: Some(self.into()), sent, proxy };
+        let (kind, proxy, delivery) = (*kind, proxy.clone(), Delivery::Unsent);
+        let report =
+            Report { kind, doing: doing.into(), source: Some(self.into()), delivery, proxy };
         Self { report: Arc::new(report) }
     }
 
     /// A proxy said no.
-    pub(crate) fn refused(doing: String, refusal: Refusal) -> Self {
+    pub(crate) fn refused(doing: impl Into<Cow<'static, str>>, refusal: Refusal) -> Self {
         Self::new(Kind::Connect, doing).by_proxy(ProxyFault::Refused(Arc::new(refusal)))
     }
 
@@ -274,18 +289,16 @@ impl Error {
 
     /// Says whether the request may have reached the peer.
     pub(crate) fn sent(self, sent: bool) -> Self {
-        if self.report.sent == sent {
+        let delivery = Delivery::from(Some(sent));
+        if self.report.delivery == delivery {
             return self;
         }
-        self.rewrite(|report| report.sent = sent)
+        self.rewrite(|report| report.delivery = delivery)
     }
 
-    /// An error of a connector: ours as it is, any other under the name of what was done.
+    /// An error of a connector, under the name of what was done unless it is ours.
     pub(crate) fn from_connector(error: BoxError, doing: impl Into<Cow<'static, str>>) -> Self {
-        match error.downcast::<Self>() {
-            Ok(ours) => *ours,
-            Err(other) => Self::new(Kind::Connect, doing).because(other),
-        }
+        Self::adopt(error, ForeignError::CONNECTOR, doing)
     }
 
     /// An error of ours that came as an I/O error, because it had to pass as one.
@@ -299,7 +312,7 @@ impl Error {
             kind: shared.kind,
             doing: shared.doing.clone(),
             source: Some(Box::new(Self { report: shared.clone() })),
-            sent: shared.sent,
+            delivery: shared.delivery,
             proxy: shared.proxy.clone(),
         });
         change(&mut report);
@@ -315,9 +328,9 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { kind, doing, source, sent, proxy } = &*self.report;
+        let Report { kind, doing, source, delivery, proxy } = &*self.report;
         let mut out = f.debug_struct("Error");
-        out.field("kind", kind).field("doing", doing).field("sent", sent);
+        out.field("kind", kind).field("doing", doing).field("delivery", delivery);
         if let Some(proxy) = proxy {
             out.field("proxy", proxy);
         }

@@ -80,6 +80,7 @@
 //! # Ok::<(), tower_transport::Error>(())
 //! ```
 
+mod attempt;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod attributes;
 mod audience;
@@ -106,6 +107,7 @@ pub use timings::{Ended, Timed, TimedStep, Timings};
 #[cfg(feature = "tracing")]
 pub use tracing::TracingListener;
 
+pub(crate) use attempt::{ConnectStage, OutOfTime, StageGuard, attempt, stage};
 pub(crate) use audience::{Audience, Beneath, Told};
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) use exchange::{Sent, Upload};

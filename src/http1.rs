@@ -154,7 +154,9 @@ where
         };
         let takes_requests = self.line.takes_requests();
         match ready {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.closed(error))),
+            Poll::Ready(Err(_closed)) => {
+                Poll::Ready(Err(SendError::after(Progress::Unsent, self.line.over())))
+            }
             Poll::Ready(Ok(())) | Poll::Pending if !takes_requests => {
                 let message = self.line.doing("the connection was closed by the last answer of");
                 Poll::Ready(Err(SendError::after(Progress::Unsent, failure::closed(message))))
@@ -230,14 +232,6 @@ impl<B> Http1<B> {
         {
             recheck.request_before_writing();
         }
-    }
-
-    fn closed(&self, error: hyper::Error) -> SendError<Request<B>> {
-        if self.line.is_task_dropped() {
-            return SendError::after(Progress::Unsent, self.line.over());
-        }
-        let error = failure::described(error, self.line.doing("sending a request to"));
-        SendError::after(Progress::Unsent, error)
     }
 }
 

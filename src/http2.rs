@@ -43,7 +43,7 @@
 //! with more than `chunked` is refused: without the field, the body would be taken for what it is not.
 
 use std::{
-    fmt,
+    fmt, io,
     marker::PhantomData,
     sync::Arc,
     task::{Context, Poll},
@@ -125,7 +125,11 @@ where
     let io = Wire::new(io.discarding(), vitals.clone());
     let builder = h2::client::Builder::from(config);
     let (streams, connection) = builder.handshake(io).await.map_err(|error| {
-        Error::new(Kind::Connect, format!("opening HTTP/2 with {target}")).because(error)
+        let failed = Error::new(Kind::Connect, format!("opening HTTP/2 with {target}"));
+        match error.is_io().then(|| error.get_io().map(io::Error::kind)).flatten() {
+            Some(kind) => failed.because(io::Error::new(kind, error)),
+            None => failed.because(error),
+        }
     })?;
     let info = info.with_version(Version::HTTP_2);
     let (mut link, signals) = Link::new(vitals.clone(), target, info, runtime.clone());
@@ -149,7 +153,7 @@ where
             return Poll::Ready(Ok(()));
         }
         let error = match self.streams.poll_ready(cx) {
-            Poll::Ready(Err(why)) => self.link.failed_sending(why),
+            Poll::Ready(Err(why)) => self.link.failed_unsent(why),
             _ => self.link.takes_no_requests(),
         };
         Poll::Ready(Err(SendError::after(Progress::Unsent, error)))

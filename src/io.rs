@@ -9,13 +9,20 @@ use hyper::rt::{Read, Write};
 
 #[cfg(feature = "_rustls")]
 pub(crate) mod counted;
+pub(crate) mod greeting;
 pub(crate) mod metered;
 mod tunnel_answer;
 pub(crate) mod write_count;
 
 /// A stream of bytes in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a stream of bytes for a connection",
+    label = "hyper's `Read` and `Write` are missing here, or `Unpin`, `Send` or `'static`",
+    note = "wrap a stream of tokio (`AsyncRead` and `AsyncWrite`) in `hyper_util::rt::TokioIo`"
+)]
 pub trait Io: Read + Write + Unpin + Send + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Read + Write + Unpin + Send + 'static> Io for T {}
 
 /// Implements hyper's [`Read`] for a type by the stream inside it, which each of the patterns binds to the name.

@@ -5,13 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
     body::Body,
     error::Error,
-    request::{IntoUrl, RequestBuilder, Streamed, Whole},
+    request::{IntoMethod, IntoUrl, RequestBuilder, Streamed, Whole},
     tls::TlsConfig,
     transport::{Sending, Transport},
 };
@@ -30,7 +30,7 @@ use crate::{
 /// ```
 pub fn request<M>(method: M, url: impl IntoUrl) -> RequestBuilder<OneShot, Whole>
 where
-    M: TryInto<Method, Error: Into<http::Error>>,
+    M: IntoMethod,
 {
     RequestBuilder::new(OneShot, method, url)
 }
@@ -48,7 +48,7 @@ where
 /// ```
 pub fn stream<M>(method: M, url: impl IntoUrl) -> RequestBuilder<OneShot, Streamed>
 where
-    M: TryInto<Method, Error: Into<http::Error>>,
+    M: IntoMethod,
 {
     RequestBuilder::new(OneShot, method, url)
 }

@@ -6,7 +6,6 @@
 //! timer.
 
 use std::{
-    borrow::Cow,
     fmt,
     future::Future,
     pin::Pin,
@@ -201,8 +200,12 @@ impl Impatience {
     }
 
     /// The error of whoever was doing this.
-    pub(crate) fn into_error(self, doing: impl Into<Cow<'static, str>>) -> Error {
-        Error::new(Kind::Timeout(self.phase), doing).because(self)
+    pub(crate) fn into_error(self, doing: impl fmt::Display) -> Error {
+        match self.why {
+            Why::Nothing(limit) | Why::Late(limit) => Error::timed_out(self.phase, limit, doing),
+            Why::Little { .. } => Error::new(Kind::Timeout(self.phase), format!("{doing}: {self}")),
+        }
+        .because(self)
     }
 }
 

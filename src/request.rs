@@ -36,19 +36,21 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, uri::PathAndQuery};
 use tower_service::Service;
 
 use crate::{
     body::Body,
-    error::{BoxError, Error, Kind},
+    error::{BoxError, Error, ForeignError},
     events::shown,
     fields,
     options::Timeouts,
 };
 
+mod names;
 mod url;
 
+pub use names::{IntoHeaderName, IntoMethod};
 pub use url::IntoUrl;
 
 /// A request that is being put together, and is sent when it is awaited.
@@ -57,8 +59,19 @@ pub use url::IntoUrl;
 /// nothing is sent then. `Host` is always sent. A body whose length is known is sent with `Content-Length`, a stream
 /// with `Transfer-Encoding: chunked`, or on HTTP/2 as it comes.
 ///
-/// It becomes a future by [`IntoFuture`], which `await` calls by itself; what takes futures, like `join_all` or a
-/// spawn, is given `request.into_future()`.
+/// It becomes a future by [`IntoFuture`], which `await` calls by itself. "`RequestBuilder` is not a future" says the compiler
+/// where a function takes futures, like `join_all` or a spawn: give it `request.into_future()`.
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::future::IntoFuture;
+///
+/// let request = tower_transport::request("GET", "https://www.example.com/");
+/// let response = tokio::spawn(request.into_future()).await??;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request is sent when it is awaited"]
 pub struct RequestBuilder<S, A> {
     service: S,
@@ -80,7 +93,7 @@ pub trait RequestExt: Service<Request<Body>> + Clone {
     /// A request whose response is read to its end: `http::Response<Bytes>`.
     fn request<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Whole>
     where
-        M: TryInto<Method, Error: Into<http::Error>>,
+        M: IntoMethod,
         Self: Sized,
     {
         RequestBuilder::new(self.clone(), method, url)
@@ -89,7 +102,7 @@ pub trait RequestExt: Service<Request<Body>> + Clone {
     /// A request whose response is read as it comes: `http::Response<Body>`.
     fn stream<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Streamed>
     where
-        M: TryInto<Method, Error: Into<http::Error>>,
+        M: IntoMethod,
         Self: Sized,
     {
         RequestBuilder::new(self.clone(), method, url)
@@ -101,12 +114,11 @@ impl<S: Service<Request<Body>> + Clone> RequestExt for S {}
 impl<S, A> RequestBuilder<S, A> {
     pub(crate) fn new<M>(service: S, method: M, url: impl IntoUrl) -> Self
     where
-        M: TryInto<Method, Error: Into<http::Error>>,
+        M: IntoMethod,
     {
         let request = url.into_url().and_then(|uri| {
-            let wrong = |error: M::Error| Error::builder("the method").because(error.into());
             let mut request = Request::new(Body::empty());
-            *request.method_mut() = method.try_into().map_err(wrong)?;
+            *request.method_mut() = method.into_method()?;
             *request.uri_mut() = uri;
             Ok(request)
         });
@@ -116,12 +128,11 @@ impl<S, A> RequestBuilder<S, A> {
     /// Adds a header field, next to others of its name.
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
-        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        N: IntoHeaderName,
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
         self.change(|request| {
-            let wrong = |error: N::Error| Error::builder("a header name").because(error.into());
-            let name: HeaderName = name.try_into().map_err(wrong)?;
+            let name = name.into_header_name()?;
             // The value may be a secret, so the error says only whose it is.
             let wrong = |error: V::Error| {
                 Error::builder(format!("the value of the header `{name}`")).because(error.into())
@@ -187,18 +198,31 @@ where
     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let request = request?;
-    std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(described)?;
-    let response = service.call(request).await.map_err(described)?;
-    Ok(response.map(Body::new))
+    let uri = request.uri().clone();
+    let failed = |error: S::Error, foreign| described(error.into(), foreign, &uri);
+    // A layer that is not ready has not seen the request.
+    let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
+    let ready = std::future::poll_fn(|cx| service.poll_ready(cx)).await;
+    ready.map_err(|error| failed(error, unsent))?;
+    let response =
+        service.call(request).await.map_err(|error| failed(error, ForeignError::LAYER))?;
+    Ok(response.map(Body::response))
 }
 
-/// Our own error, also from under layers that box it.
-fn described(error: impl Into<BoxError>) -> Error {
-    match error.into().downcast::<Error>() {
-        Ok(ours) => *ours,
-        // What a foreign layer has done before it failed is not known.
-        Err(other) => Error::new(Kind::Canceled, "sending the request").because(other).sent(true),
-    }
+/// The error of a service: ours as it is, that of a foreign layer with its own text, because nothing else tells what failed.
+fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Error {
+    let doing = match error.is::<Error>() {
+        true => String::new(),
+        false => format!("sending a request to {}: {error}", origin_shown(uri)),
+    };
+    Error::adopt(error, foreign, doing)
+}
+
+/// Scheme and authority alone, without a user.
+fn origin_shown(uri: &Uri) -> String {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = parts.scheme.is_some().then(|| PathAndQuery::from_static("/"));
+    shown(&Uri::from_parts(parts).unwrap_or_default())
 }
 
 impl<S, RB> IntoFuture for RequestBuilder<S, Whole>

@@ -32,6 +32,8 @@ use hyper::rt::{Executor, Timer};
 #[derive(Clone)]
 pub struct Runtime {
     ground: Arc<dyn Ground>,
+    /// Why nothing can be run here, if that is known.
+    fault: fn() -> Option<Fault>,
 }
 
 /// A task to be run: a future without a result, as an [`Executor`] gets it.
@@ -73,7 +75,12 @@ impl Runtime {
         E: Executor<Task> + Send + Sync + 'static,
         T: Timer + Send + Sync + 'static,
     {
-        Self { ground: Arc::new(Pair { executor, timer }) }
+        Self { ground: Arc::new(Pair { executor, timer }), fault: || None }
+    }
+
+    /// Why nothing can be run or timed on this thread, as an error says it. `None` if nothing is known to be amiss.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        (self.fault)()
     }
 
     /// The runtime in which this is called, or outside of any, one that was seen before and still runs.
@@ -194,6 +201,34 @@ where
 }
 
 mod abort;
+/// Why nothing can be run or timed, as an error says it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// There is no runtime.
+    Missing(&'static str),
+    /// There is one without timers.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone can lack them"))]
+    Timerless,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing(why) => why,
+            Self::Timerless => "the tokio runtime has no timers: build it with `enable_all`",
+        })
+    }
+}
+
+/// Why a task ends that was dropped before its end: it panicked, or its runtime ended.
+pub(crate) fn why_dropped() -> &'static str {
+    match std::thread::panicking() {
+        true => {
+            "its task panicked, as where a tokio runtime has no I/O: build it with `enable_all`"
+        }
+        false => "its task was dropped: the runtime has ended",
+    }
+}
 
 pub(crate) use abort::AbortHandle;
 pub(crate) use tokio::RuntimeHandle;

@@ -139,8 +139,10 @@ fn what_decides_does_nothing_else() {
 #[test]
 fn only_the_runtime_spawns_sleeps_and_reads_the_clock() {
     for file in sources().filter(|file| file.module != "rt") {
+        // The type of an error neither sleeps nor reads the clock.
+        let code = file.code.replace("tokio::time::error::", "");
         for word in ONLY_IN_RT {
-            assert!(!file.code.contains(word), "{} names `{word}`", file.name);
+            assert!(!code.contains(word), "{} names `{word}`", file.name);
         }
     }
 }

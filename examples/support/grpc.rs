@@ -34,7 +34,8 @@ pub(crate) fn status(error: Error) -> Status {
         Some(Phase::Pool | Phase::Connect) => Code::Unavailable,
         Some(_) => Code::DeadlineExceeded,
         None if error.is_queue_full() => Code::ResourceExhausted,
-        None if error.is_canceled() => Code::Cancelled,
+        // One that ended before anything was written was not cancelled by the caller.
+        None if error.is_canceled() && !error.is_io() => Code::Cancelled,
         None if error.is_builder() || error.is_unsupported() => Code::Internal,
         None => match error.cause::<h2::Error>().and_then(h2::Error::reason) {
             Some(h2::Reason::CANCEL) => Code::Cancelled,

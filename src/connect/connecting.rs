@@ -10,7 +10,7 @@ use std::{
 
 use super::Connected;
 use crate::{
-    error::{Error, Kind, Phase},
+    error::{Error, Phase},
     rt::Runtime,
     target::Target,
 };
@@ -40,9 +40,11 @@ impl<I: Send + 'static> Connecting<I> {
             return self;
         }
         Self::new(async move {
-            let too_slow =
-                || Error::new(Kind::Timeout(Phase::Connect), format!("connecting to {target}"));
-            runtime.within(limit, self).await.unwrap_or_else(|| Err(too_slow()))
+            let too_slow = |limit| {
+                Error::timed_out(Phase::Connect, limit, format_args!("connecting to {target}"))
+            };
+            let outcome = runtime.within(limit, self).await;
+            outcome.unwrap_or_else(|| Err(too_slow(limit.unwrap_or_default())))
         })
     }
 }

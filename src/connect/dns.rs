@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use tower_service::Service;
 
-use crate::error::{BoxError, Error, Kind};
+use crate::error::{BoxError, Error, ForeignError, Kind};
 
 mod any;
 mod fixed;
@@ -83,8 +83,6 @@ impl fmt::Display for Name {
 
 /// The error of a resolver: ours as it is, any other as the cause of ours.
 fn failed(name: &Name, error: impl Into<BoxError>) -> Error {
-    match error.into().downcast::<Error>() {
-        Ok(ours) => *ours,
-        Err(other) => Error::new(Kind::Dns, format!("resolving {name}")).because(other),
-    }
+    let foreign = ForeignError { kind: Kind::Dns, phase: None, sent: Some(false) };
+    Error::adopt(error.into(), foreign, format!("resolving {name}"))
 }

@@ -251,7 +251,7 @@ impl Settings {
 
     fn too_slow(&self, doing: String) -> Error {
         let limit = self.connect_timeout.unwrap_or(Duration::MAX);
-        Error::new(Kind::Timeout(Phase::Connect), doing).because(format!("not done in {limit:?}"))
+        Error::timed_out(Phase::Connect, limit, doing)
     }
 }
 

@@ -85,6 +85,7 @@ pub(super) fn error_type(error: &Error) -> &'static str {
         (error.is_builder(), "builder"),
         (error.is_connect(), "connect"),
         (error.is_io(), "io"),
+        (error.is_other(), "_OTHER"),
     ];
     kinds.iter().find(|(holds, _)| *holds).map_or("canceled", |(_, kind)| kind)
 }

@@ -7,7 +7,7 @@ use std::{
     pin::pin,
 };
 
-use super::{Scope, Span, Step};
+use super::{Scope, Span, Step, attempt::step_begins};
 
 thread_local! {
     static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
@@ -45,9 +45,10 @@ fn current() -> Option<Scope> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
-/// Starts a step on that account; the step is made only if somebody listens.
-pub(crate) fn start(step: impl FnOnce() -> Step) -> Span {
-    current().map(|scope| scope.start(step())).unwrap_or_default()
+/// Starts a step on that account, and a stage of the attempt that is being made; the step is made only where it is needed.
+pub(crate) fn start(step: impl Fn() -> Step) -> Span {
+    let span = current().map(|scope| scope.start(step())).unwrap_or_default();
+    span.with_stage(step_begins(step))
 }
 
 /// A thread that is ending has no account any more.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{ConnectionId, Event, Listener, Note, Noted, RequestId, Step};
+use super::{ConnectionId, Event, Listener, Note, Noted, RequestId, StageGuard, Step};
 use crate::{error::Error, rt::Runtime};
 
 /// Who is told, and in which place of which tree.
@@ -28,6 +28,8 @@ struct Standing {
 #[derive(Default)]
 pub(crate) struct Span {
     open: Option<Box<Open>>,
+    /// The same for the error of a timeout, if one bounds it.
+    stage: Option<StageGuard>,
 }
 
 struct Open {
@@ -74,7 +76,7 @@ impl Scope {
         let Standing { parent, request, connection, .. } = *self.0;
         let event = Event { id: next(), parent, request, connection, began_at: at, at, step };
         self.0.listener.tell(|listener| listener.started(&event));
-        Span { open: Some(Box::new(Open { scope: self.clone(), event })) }
+        Span { open: Some(Box::new(Open { scope: self.clone(), event })), stage: None }
     }
 
     pub(crate) fn note(&self, what: Noted) {
@@ -92,6 +94,12 @@ impl Scope {
 }
 
 impl Span {
+    /// Keeps a stage of an attempt for as long.
+    pub(super) fn with_stage(mut self, stage: Option<StageGuard>) -> Self {
+        self.stage = stage;
+        self
+    }
+
     /// Says what is known by now.
     pub(crate) fn learn(&mut self, learn: impl FnOnce(&mut Step)) {
         if let Some(open) = &mut self.open {

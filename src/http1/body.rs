@@ -23,8 +23,8 @@ use crate::{
 
 /// The body of an answer, as it comes.
 ///
-/// One that ends before its length, its last chunk, or without the end of TLS is an error for which
-/// [`Error::is_protocol`] holds: a part of a body is never taken for the whole.
+/// One that ends before its length or its last chunk is an error for which [`Error::is_protocol`] holds, and where TLS ends
+/// without `close_notify` one for which [`Error::is_io`] holds: a part of a body is never taken for the whole.
 ///
 /// # Cancellation
 ///

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    io,
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,8 +17,11 @@ use tokio::sync::oneshot;
 
 use super::failure;
 use crate::{
-    error::Error,
-    io::metered::Meter,
+    error::{Error, Kind},
+    io::{
+        greeting::Spoken,
+        metered::{Ending, Meter},
+    },
     rt::{AbortHandle, Runtime, TaskDropped},
     target::Target,
 };
@@ -115,8 +119,27 @@ impl Line {
 
     /// Why it takes no request.
     pub(super) fn over(&self) -> Error {
-        let closed = failure::closed(self.doing("sending a request to"));
-        if self.is_task_dropped() { closed.because(TaskDropped) } else { closed }
+        let doing = self.doing("sending a request to");
+        if self.is_task_dropped() {
+            return failure::closed(doing).because(TaskDropped);
+        }
+        if let Some(strange) = self.strange(&doing) {
+            return strange;
+        }
+        match self.meter.ending() {
+            Some(Ending::Below(error)) if error.kind() != Kind::Io => error.clone(),
+            Some(Ending::Below(error)) => closed_by_peer(doing).because(error.clone()),
+            Some(Ending::Closed(kind)) => closed_by_peer(doing).because(io::Error::from(*kind)),
+            None => failure::closed(format!("{doing}: its connection has ended")),
+        }
+    }
+
+    /// The peer speaks another protocol.
+    pub(super) fn strange(&self, doing: &str) -> Option<Error> {
+        let spoken = self.meter.spoken();
+        let name = spoken.name().filter(|_| spoken != Spoken::Http1)?;
+        let text = format!("{doing}: the server speaks {name}, and HTTP/1.1 was expected");
+        Some(Error::new(Kind::Protocol, text))
     }
 
     pub(super) fn meter(&self) -> &Meter {
@@ -228,6 +251,11 @@ impl Switch {
         })
         .await;
     }
+}
+
+/// The peer closed the connection before it was given a request.
+pub(super) fn closed_by_peer(doing: String) -> Error {
+    Error::new(Kind::Canceled, format!("{doing}: the server closed the connection"))
 }
 
 /// Ready when the switch was thrown. One that was dropped can be no more, and the connection ends in its own time.

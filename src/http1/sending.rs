@@ -1,6 +1,7 @@
 //! One request under way: from the first byte of it to the head of its answer.
 
 use std::{
+    error::Error as _,
     fmt,
     future::Future,
     pin::Pin,
@@ -260,18 +261,27 @@ impl Exchange {
             let message = format!("{doing}: its head is longer than allowed");
             return Error::new(Kind::Protocol, message).because(error);
         }
-        if progress == Progress::Unsent && error.is_incomplete_message() {
-            return self.line.over().because(error);
-        }
         let doing = match progress {
             Progress::Answered => self.line.doing("reading the answer of"),
-            Progress::Sent if error.is_incomplete_message() => {
-                let doing = self.line.doing("reading the answer of");
-                format!("{doing}: the server closed the connection without an answer")
-            }
             _ => self.line.doing("sending a request to"),
         };
-        let error = failure::described(error, doing);
+        if let Some(strange) = self.line.strange(&doing) {
+            return strange.because(error);
+        }
+        let is_end = failure::is_end(&error);
+        let is_over = error.is_canceled() || error.is_closed();
+        let error = match progress {
+            Progress::Unsent if is_end || is_over => match self.line.over() {
+                over if over.source().is_none() => over.because(error),
+                over => over,
+            },
+            Progress::Sent if is_end => {
+                let doing = self.line.doing("reading the answer of");
+                let text = format!("{doing}: the server closed the connection without an answer");
+                failure::ended(Kind::Io, text, error)
+            }
+            _ => failure::described(error, doing),
+        };
         match error.is_canceled() && self.line.is_task_dropped() {
             true => error.because(TaskDropped),
             false => error,

@@ -8,6 +8,7 @@ use super::{link::Link, open::Open};
 use crate::{
     connection::{NoFreeStream, Progress},
     error::{Error, Kind},
+    io::{greeting::Spoken, metered::Ending},
 };
 
 /// A cause that h2 does not know.
@@ -15,12 +16,57 @@ use crate::{
 struct Cause(&'static str);
 
 impl Link {
+    /// The connection failed before anything of the request was written.
+    pub(super) fn failed_unsent(&self, error: h2::Error) -> Error {
+        let doing = "sending a request to";
+        match is_closed(&error) && self.vitals().death().is_none() {
+            true => self.closed_by_peer(
+                Kind::Canceled,
+                doing,
+                "the server closed the connection",
+                error,
+            ),
+            false => self.failed(doing, error),
+        }
+    }
+
+    /// The stream or its connection failed before the head of its answer.
     pub(super) fn failed_sending(&self, error: h2::Error) -> Error {
-        self.failed("sending a request to", error)
+        match is_closed(&error) && self.vitals().death().is_none() {
+            true => {
+                let how = "the server closed the connection without an answer";
+                self.closed_by_peer(Kind::Io, "reading the answer of", how, error)
+            }
+            false => self.failed("sending a request to", error),
+        }
     }
 
     pub(super) fn failed_reading(&self, error: h2::Error) -> Error {
         self.failed("reading the response body from", error).sent(true)
+    }
+
+    /// One text and one kind for all the ways in which that is noticed.
+    fn closed_by_peer(&self, kind: Kind, doing: &str, how: &str, error: h2::Error) -> Error {
+        let doing = self.doing(doing);
+        if let Some(strange) = self.strange(&doing) {
+            return strange.because(error);
+        }
+        let ended = Error::new(kind, format!("{doing}: {how}"));
+        match (self.vitals().meter().ending(), error.into_io()) {
+            (Some(Ending::Below(below)), _) if below.kind() != Kind::Io => below.clone(),
+            (Some(Ending::Below(below)), _) => ended.because(below.clone()),
+            (Some(Ending::Closed(kind)), _) => ended.because(io::Error::from(*kind)),
+            (None, Some(io)) => ended.because(io),
+            (None, None) => ended,
+        }
+    }
+
+    /// The peer speaks another protocol.
+    fn strange(&self, doing: &str) -> Option<Error> {
+        let spoken = self.vitals().meter().spoken();
+        let name = spoken.name().filter(|_| spoken != Spoken::Http2)?;
+        let text = format!("{doing}: the server speaks {name}, and HTTP/2 was expected");
+        Some(Error::new(Kind::Protocol, text))
     }
 
     /// The body of the request failed.
@@ -55,7 +101,20 @@ impl Link {
         let doing = self.doing("sending a request to");
         match self.vitals().death() {
             Some(death) => Error::new(death.kind(), doing).because(death.into_cause()),
-            None => Error::new(Kind::Canceled, doing).because(Cause("the connection is closing")),
+            None => self.strange(&doing).unwrap_or_else(|| self.is_closing(doing)),
+        }
+    }
+
+    /// Nothing is sent on a connection of which the end, or a GOAWAY, came before.
+    fn is_closing(&self, doing: String) -> Error {
+        let closed =
+            || Error::new(Kind::Canceled, format!("{doing}: the server closed the connection"));
+        match self.vitals().meter().ending() {
+            Some(Ending::Below(below)) if below.kind() != Kind::Io => below.clone(),
+            Some(Ending::Below(below)) => closed().because(below.clone()),
+            Some(Ending::Closed(kind)) => closed().because(io::Error::from(*kind)),
+            None => Error::new(Kind::Canceled, format!("{doing}: the connection is closing"))
+                .because(Cause("the connection is closing")),
         }
     }
 
@@ -67,15 +126,29 @@ impl Link {
         {
             return Error::new(death.kind(), doing).because(death.into_cause());
         }
+        if let Some(strange) = self.strange(&doing) {
+            return strange.because(error);
+        }
         if !error.is_io() {
             return Error::new(Kind::Protocol, doing).because(error);
         }
-        let Some(io) = error.into_io() else { return Error::new(Kind::Io, doing) };
-        match Error::inside(&io) {
-            Some(below) => below.clone(),
-            None => Error::new(kind(&io), doing).because(io),
+        // h2 keeps no more than the kind and the text of an I/O error.
+        if let Some(Ending::Below(below)) = self.vitals().meter().ending() {
+            return below.clone();
+        }
+        match error.into_io() {
+            Some(io) => Error::new(kind(&io), doing).because(io),
+            None => Error::new(Kind::Io, doing),
         }
     }
+}
+
+/// Whether the peer ended the connection, by an end or a reset. Of TLS errors h2 shows another kind.
+fn is_closed(error: &h2::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    error.get_io().is_some_and(|io| {
+        matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    })
 }
 
 /// An end where there should be none is the peer's, not the operating system's; h2 calls it a broken pipe.

@@ -51,7 +51,10 @@ impl Open {
     /// The stream failed: nobody waits any more.
     pub(super) fn fail(&mut self, error: h2::Error) -> Error {
         self.heard();
-        self.link.failed_sending(error)
+        match self.was_written() {
+            true => self.link.failed_sending(error),
+            false => self.link.failed_unsent(error),
+        }
     }
 
     /// The peer is being waited for, from now on or from before.

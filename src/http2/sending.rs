@@ -146,7 +146,7 @@ where
     /// Gives the request to h2, or back.
     fn send(mut self, cx: &mut Context<'_>) -> State<B> {
         if let Poll::Ready(Err(error)) = self.streams.poll_ready(cx) {
-            let error = self.link.failed_sending(error);
+            let error = self.link.failed_unsent(error);
             return State::Failed(SendError::unsent(error, self.request));
         }
         if let Some(protocol) = connect_protocol(&self.request)

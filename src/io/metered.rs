@@ -4,8 +4,8 @@ use std::{
     fmt, io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -15,9 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     Io,
+    greeting::{Greeting, Spoken},
     tunnel_answer::TunnelAnswer,
     write_count::{WriteCount, WriteJudge, length_of},
 };
+use crate::error::Error;
 
 /// A stream that is counted: what a protocol reads and writes is seen on its [`Meter`].
 ///
@@ -35,6 +37,7 @@ pub(crate) struct Metered<I> {
     read_to_end: bool,
     discards: bool,
     tunnel_answer: TunnelAnswer,
+    greeting: Greeting,
     /// Last, so that it is dropped after the stream.
     _held_end: HeldEnd,
 }
@@ -55,8 +58,20 @@ pub(crate) struct Meter {
     answers_connect: AtomicBool,
     /// The last write found no room.
     is_full: AtomicBool,
+    /// What the peer speaks: a [`Spoken`].
+    spoken: AtomicU8,
+    ending: OnceLock<Ending>,
     /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
     held: Mutex<Held>,
+}
+
+/// How reading came to its end. Protocols tell that by their own errors, or not at all, so it is kept here.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The peer closed the connection, politely or not.
+    Closed(io::ErrorKind),
+    /// What is below says itself what happened: TLS, or a tunnel.
+    Below(Error),
 }
 
 enum Held {
@@ -77,6 +92,8 @@ impl<I> Metered<I> {
             tells_write_errors: AtomicBool::new(false),
             answers_connect: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
+            spoken: AtomicU8::new(Spoken::Unknown as u8),
+            ending: OnceLock::new(),
             held: Mutex::new(Held::Open(None)),
         });
         let io = TokioIo::new(io);
@@ -88,6 +105,7 @@ impl<I> Metered<I> {
             read_to_end: false,
             discards: false,
             tunnel_answer: TunnelAnswer::new(),
+            greeting: Greeting::default(),
             _held_end: HeldEnd(meter.clone()),
         };
         (metered, meter)
@@ -134,19 +152,26 @@ impl<I> Metered<I> {
         written: Poll<io::Result<usize>>,
         length: usize,
     ) -> Poll<io::Result<usize>> {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         self.note_room(&written);
-        match written {
-            Poll::Ready(Err(error))
-                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
-                    && !self.tells_write_errors() =>
-            {
+        match &written {
+            Poll::Ready(Err(error)) if self.is_deaf(error) => {
                 self.deaf_peer = true;
                 return self.unheard(length);
             }
             _ => {}
         }
         written
+    }
+
+    /// Whether a write failed because the peer has stopped listening, so that reading goes on. What is below may know more.
+    fn is_deaf(&self, error: &io::Error) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        if Error::inside(error).is_some() {
+            self.meter.ends(error);
+            return false;
+        }
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+            && !self.tells_write_errors()
     }
 }
 
@@ -175,6 +200,22 @@ impl<I: Io> Metered<I> {
 }
 
 impl Meter {
+    /// What the peer speaks, as far as its first bytes tell.
+    pub(crate) fn spoken(&self) -> Spoken {
+        self.spoken.load(Ordering::Acquire).into()
+    }
+
+    /// How reading came to its end, if it did.
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
+    }
+
+    fn ends(&self, error: &io::Error) {
+        let below = Error::inside(error).cloned();
+        // The first is the cause of the others.
+        let _ = self.ending.set(below.map_or(Ending::Closed(error.kind()), Ending::Below));
+    }
+
     /// Bytes read so far.
     pub(crate) fn read(&self) -> u64 {
         self.read.load(Ordering::Acquire)
@@ -281,7 +322,15 @@ impl<I: Io> AsyncRead for Metered<I> {
         let outcome = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
         let read = buffer.filled().len() - before;
         self.read_to_end = outcome.is_err() || (read == 0 && buffer.remaining() > 0);
+        if self.read_to_end {
+            let end = io::Error::from(io::ErrorKind::UnexpectedEof);
+            self.meter.ends(outcome.as_ref().err().unwrap_or(&end));
+        }
         outcome?;
+        if self.greeting.is_open() {
+            let spoken = self.greeting.take(&buffer.filled()[before..]);
+            self.meter.spoken.store(spoken as u8, Ordering::Release);
+        }
         self.meter.read.fetch_add(read as u64, Ordering::AcqRel);
         if self.meter.answers_connect.load(Ordering::Acquire) {
             self.watch_for_tunnel(&mut buffer.filled_mut()[before..]);
@@ -317,7 +366,13 @@ impl<I: Io> AsyncWrite for Metered<I> {
         }
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         self.note_room(&flushed);
-        flushed
+        match &flushed {
+            Poll::Ready(Err(error)) if self.is_deaf(error) => {
+                self.deaf_peer = true;
+                self.unheard(())
+            }
+            _ => flushed,
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

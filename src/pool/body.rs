@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::{lease::Lease, shared::Key, told::Reading};
 use crate::{
     connection::Connection,
-    error::{BoxError, Error, Kind},
+    error::{BoxError, Error, ForeignError},
     patience::Total,
 };
 
@@ -178,10 +178,8 @@ impl<RB: Body + Unpin + Send + 'static> fmt::Debug for PoolBody<RB> {
 
 /// Our own error, or that of a connection that is not ours.
 fn failed(error: impl Into<BoxError>) -> Error {
-    match error.into().downcast::<Error>() {
-        Ok(ours) => *ours,
-        Err(other) => Error::new(Kind::Io, "reading the response body").because(other).sent(true),
-    }
+    let foreign = ForeignError { sent: Some(true), ..ForeignError::LAYER };
+    Error::adopt(error.into(), foreign, "reading the response body")
 }
 
 /// Reads a rest away; `false` if it is longer than it is worth, or fails.

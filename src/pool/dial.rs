@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use http::Request;
@@ -15,8 +16,9 @@ use super::{
 use crate::{
     connect::ConnectInfo,
     connection::Connection,
-    error::{Error, Kind, Phase},
-    events::{self, Span, Step},
+    error::{Error, Kind, Phase, ProxyFault},
+    events::{self, OutOfTime, Span, Step},
+    rt,
 };
 
 /// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
@@ -105,16 +107,16 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         let spawned = pool.runtime.spawn_on(&here, async move {
             let making = async { make(dialing.key.key.clone()).await };
             let making = events::within(dialing.told.scope(), making);
-            match (runtime.within(limit, wanted.make(making)).await, limit) {
-                (Some(Some(Ok(connection))), _) => dialing.succeed(connection),
-                (Some(Some(Err(error))), _) => {
+            match events::attempt(&runtime, limit, wanted.make(making)).await {
+                Ok(Some(Ok(connection))) => dialing.succeed(connection),
+                Ok(Some(Err(error))) => {
                     let error = Error::from_connector(error, dialing.doing());
                     dialing.fail(error, Told::WhoCounted);
                 }
                 // The book has decided so, and tells nobody.
-                (Some(None), _) => drop(dialing),
-                (None, limit) => {
-                    let error = Error::new(Kind::Timeout(Phase::Connect), dialing.doing());
+                Ok(None) => drop(dialing),
+                Err(out_of_time) => {
+                    let error = dialing.timed_out(limit.unwrap_or_default(), out_of_time);
                     dialing.fail(error, limit.map_or(Told::All, Told::WaitingNoLonger));
                 }
             }
@@ -125,6 +127,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
 
     fn doing(&self) -> String {
         format!("connecting to {}", name_of(&*self.key))
+    }
+
+    /// Says which timeout it was, and what was waited for meanwhile.
+    fn timed_out(&self, limit: Duration, at: OutOfTime) -> Error {
+        let doing = at.doing.map_or_else(|| self.doing(), |it| format!("{}, {it}", self.doing()));
+        let error = Error::timed_out(Phase::Connect, limit, doing);
+        if at.is_proxy { error.by_proxy(ProxyFault::Failed) } else { error }
     }
 
     fn succeed(mut self, connection: C) {
@@ -161,7 +170,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
             return;
         }
         if let Some(pool) = self.pool.upgrade() {
-            let error = Error::new(Kind::Canceled, self.doing()).because("its task ended early");
+            let fault = pool.runtime.fault().map(|fault| fault.to_string());
+            let why = fault.unwrap_or_else(|| rt::why_dropped().to_owned());
+            let error = Error::new(Kind::Canceled, format!("{}: {why}", self.doing()));
             pool.dial_failed(self.place, error, Told::All);
         }
     }

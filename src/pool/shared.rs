@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     hash::Hash,
+    io,
     marker::PhantomData,
     panic::AssertUnwindSafe,
     pin::Pin,
@@ -457,6 +458,9 @@ pub(super) fn closed() -> Error {
     Error::new(Kind::Closed, "the pool is closed")
 }
 
+/// As the protocols say it of a connection that is closed before it gets a request.
 fn closed_by_peer() -> Error {
-    Error::new(Kind::Connect, "the connection was closed as soon as it was open")
+    let cause = io::Error::from(io::ErrorKind::UnexpectedEof);
+    Error::new(Kind::Canceled, "the server closed the connection as soon as it was open")
+        .because(cause)
 }

@@ -23,6 +23,7 @@ use super::hop::Hop;
 use crate::{
     connect::{Connect, Connected, Connecting, poll_connector},
     error::Error,
+    events::{self, ConnectStage},
     target::{Protocols, Proxy, Target},
 };
 
@@ -118,7 +119,11 @@ impl<C: Connect<Target>> Service<Target> for Forward<C> {
         };
         let connecting = self.inner.call(hop.target.clone());
         Connecting::new(async move {
+            let stage =
+                || ConnectStage { doing: format!("reaching the proxy {hop}"), is_proxy: true };
+            let reaching = events::stage(stage);
             let connected = connecting.await.map_err(|error| hop.unreachable(error))?;
+            drop(reaching);
             let Connected { io, info } = connected;
             hop.check(&info)?;
             Ok(Connected { io, info: info.with_forwarder(hop.proxy) })

@@ -74,10 +74,17 @@ fn parse(url: &str) -> Result<Uri, Error> {
     if authority.is_empty() {
         return Err(Error::builder("the URL has no host"));
     }
+    if authority.contains('[') && !authority.contains(']') {
+        let text = "the host of the URL has a `[` without a `]`: write an IPv6 address as `[::1]`";
+        return Err(Error::builder(text));
+    }
     let path = encoded(rest.split('#').next().unwrap_or_default());
     let authority = ascii(authority)?;
     let url = format!("{scheme}://{authority}{path}");
-    url.parse().map_err(|error| Error::builder("the URL").because(error))
+    // The parser's texts name no part of the URL.
+    url.parse().map_err(|error: http::uri::InvalidUri| {
+        Error::builder(format!("the URL is not valid: {error}")).because(error)
+    })
 }
 
 /// What nobody can mean, named with how it is written if somebody does.
@@ -153,6 +160,9 @@ mod tests {
             ("http://{a}/", "'{', which no host has"),
             ("http://a%20b/", "'%', which no host has"),
             ("ht tp://a/", "the scheme of the URL holds a ' '"),
+            ("http://[::1/", "a `[` without a `]`"),
+            ("http://[::1", "a `[` without a `]`"),
+            ("http://a]/", "not valid: invalid authority"),
         ] {
             let error = url.into_url().unwrap_err();
             assert!(error.is_builder());

@@ -10,11 +10,12 @@ use std::{
 
 use hyper::rt::{Executor, Timer};
 
-use super::{Runtime, Task};
+use super::{Fault, Runtime, Task};
 
 impl Default for Runtime {
     fn default() -> Self {
-        Self::new(Nowhere, Nowhere)
+        let fault = || Some(Fault::Missing("built without the feature `tokio`: set a runtime"));
+        Self { fault, ..Self::new(Nowhere, Nowhere) }
     }
 }
 

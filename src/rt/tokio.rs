@@ -1,7 +1,9 @@
 //! The default runtime: tokio.
 
 use std::{
+    cell::Cell,
     future::Future,
+    panic::catch_unwind,
     pin::Pin,
     sync::{Arc, PoisonError, RwLock},
     task::{Context, Poll},
@@ -11,8 +13,9 @@ use std::{
 use hyper::rt::Timer as _;
 use hyper_util::rt::TokioTimer;
 use pin_project_lite::pin_project;
+use tokio::runtime::{Handle, Id};
 
-use super::{Ground, Runtime, Sleep, Task};
+use super::{Fault, Ground, Runtime, Sleep, Task};
 
 mod handle;
 
@@ -26,9 +29,10 @@ impl Runtime {
     ///
     /// It need not exist yet: a [`Transport`](crate::Transport) may be built before the runtime is. It may be several,
     /// at once or one after the other: "Several runtimes" in [`Transport`](crate::Transport). A request that is sent
-    /// where there is none, nor was before, fails with [`is_canceled`](crate::Error::is_canceled).
+    /// where there is none, nor was before, fails with [`is_canceled`](crate::Error::is_canceled), and so does one that
+    /// needs a new connection where the runtime was built without timers (`enable_time`).
     pub fn tokio() -> Self {
-        Self { ground: Arc::new(Tokio::default()) }
+        Self { ground: Arc::new(Tokio::default()), fault }
     }
 }
 
@@ -62,6 +66,35 @@ impl Tokio {
         let remembered = self.remembered();
         if remembered.has_ended() { RuntimeHandle::default() } else { remembered }
     }
+}
+
+thread_local! {
+    /// The runtime of which this thread has asked last whether it has timers, and the answer.
+    static KNOWN: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
+}
+
+/// Why nothing can be run or timed here.
+fn fault() -> Option<Fault> {
+    match Handle::try_current() {
+        Err(_) => Some(Fault::Missing("there is no tokio runtime here: call it inside of one")),
+        Ok(handle) if has_timers(&handle) => None,
+        Ok(_) => Some(Fault::Timerless),
+    }
+}
+
+/// Whether a runtime was built with timers. tokio answers that in no other way than by a panic, which is asked for once for
+/// each runtime, and caught.
+fn has_timers(handle: &Handle) -> bool {
+    let id = handle.id();
+    if let Some((known, has_timers)) = KNOWN.get()
+        && known == id
+    {
+        return has_timers;
+    }
+    let _inside = handle.enter();
+    let has_timers = catch_unwind(|| drop(TokioTimer::new().sleep(Duration::ZERO))).is_ok();
+    KNOWN.set(Some((id, has_timers)));
+    has_timers
 }
 
 impl Ground for Tokio {
@@ -113,7 +146,8 @@ impl Timer {
             this.sleep.set(None);
         }
         let done = runtime.while_running(|handle| {
-            if this.sleep.is_none() {
+            // Without timers it never ends; a request that would need one has failed before.
+            if this.sleep.is_none() && has_timers(handle) {
                 let _inside = handle.enter();
                 this.sleep.set(Some(tokio_timer(*this.deadline)));
             }

@@ -31,7 +31,7 @@ fn stream(error: &io::Error) -> &'static str {
 
 fn tls(error: &TlsError) -> Cow<'static, str> {
     match error {
-        TlsError::InvalidCertificate(error) => certificate(error).into(),
+        TlsError::InvalidCertificate(error) => certificate(error),
         TlsError::NoCertificatesPresented => "the server showed no certificate".into(),
         TlsError::AlertReceived(alert) => received(*alert),
         TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -53,9 +53,9 @@ fn tls(error: &TlsError) -> Cow<'static, str> {
     }
 }
 
-fn certificate(error: &CertificateError) -> &'static str {
+fn certificate(error: &CertificateError) -> Cow<'static, str> {
     use CertificateError::*;
-    match error {
+    let why = match error {
         NotValidForName | NotValidForNameContext { .. } => {
             "the certificate is not valid for this name"
         }
@@ -66,9 +66,43 @@ fn certificate(error: &CertificateError) -> &'static str {
         InvalidPurpose | InvalidPurposeContext { .. } => "the certificate is not one for servers",
         BadSignature => "the signature of the certificate is wrong",
         BadEncoding => "the certificate cannot be read",
+        UnhandledCriticalExtension => {
+            "the certificate has a critical extension that is unknown here"
+        }
+        UnsupportedSignatureAlgorithmContext { .. }
+        | UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the signature algorithm of the certificate is not supported"
+        }
+        Other(other) => return other_certificate(&*other.0),
         _ => "the certificate was refused",
-    }
+    };
+    why.into()
 }
+
+/// What a verifier says in its own words, which are no sentences.
+fn other_certificate(error: &(dyn std::error::Error + 'static)) -> Cow<'static, str> {
+    use webpki::Error::*;
+    let why = match error.downcast_ref::<webpki::Error>() {
+        Some(CaUsedAsEndEntity) => {
+            "the certificate is self-signed, or that of an authority (CA): it is marked as a CA and not as a server's"
+        }
+        Some(EndEntityUsedAsCa) => "the certificate was issued by one that is no authority (CA)",
+        Some(NameConstraintViolation) => {
+            "the certificate has a name that its authority (CA) may not certify (name constraints)"
+        }
+        Some(PathLenConstraintViolated) => {
+            "the certificate has more authorities (CAs) above it than the path length of one allows"
+        }
+        Some(_) => return format!("the certificate was refused: {error}").into(),
+        // The platform's verifier has a type of its own for it, which cannot be named.
+        None if error.to_string() == EKU => "the certificate is not one for servers",
+        None => return format!("the certificate was refused: {error}").into(),
+    };
+    why.into()
+}
+
+/// What `rustls-platform-verifier` says of a certificate that is for something else (its extended key usage).
+const EKU: &str = "certificate had invalid extensions";
 
 fn received(alert: AlertDescription) -> Cow<'static, str> {
     match alert {

@@ -6,12 +6,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper::rt::{Read, ReadBufCursor};
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio_rustls::client::TlsStream;
 
 use super::failure;
 use crate::{
+    error::{Error, Kind},
     io::{Io, counted::Counted, delegate_read, delegate_write},
     target::Target,
 };
@@ -53,7 +54,6 @@ impl<I> MaybeTls<I> {
 
 delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
 delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
-delegate_write!([I: Io] Private<I>, stream in Self { stream, .. });
 
 impl<I: Io> Read for Private<I> {
     fn poll_read(
@@ -62,17 +62,62 @@ impl<I: Io> Read for Private<I> {
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let Self { stream, target } = &mut *self;
-        Pin::new(stream).poll_read(cx, buffer).map_err(|error| refused(error, target))
+        Pin::new(stream).poll_read(cx, buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof if Error::inside(&error).is_none() => truncated(target),
+            _ => refused(error, target),
+        })
+    }
+}
+
+impl<I: Io> Write for Private<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, target } = &mut *self;
+        Pin::new(stream).poll_write(cx, bytes).map_err(|error| refused(error, target))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, target } = &mut *self;
+        Pin::new(stream).poll_write_vectored(cx, slices).map_err(|error| refused(error, target))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, target } = &mut *self;
+        Pin::new(stream).poll_flush(cx).map_err(|error| refused(error, target))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, target } = &mut *self;
+        Pin::new(stream).poll_shutdown(cx).map_err(|error| refused(error, target))
     }
 }
 
 /// With TLS 1.3 a server that wants another client certificate says so only after the handshake, with the first bytes that
-/// are read (RFC 8446 §4.4.2.4).
+/// are read (RFC 8446 §4.4.2.4), or that a write finds.
 fn refused(error: io::Error, target: &Target) -> io::Error {
     match error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         true => io::Error::new(error.kind(), failure::described(error, target)),
         false => error,
     }
+}
+
+/// rustls's own text explains itself by a link.
+fn truncated(target: &Target) -> io::Error {
+    let kind = io::ErrorKind::UnexpectedEof;
+    let cause = io::Error::new(kind, "the end of the stream may be missing");
+    let doing = format!("TLS with {target}: the connection was closed without `close_notify`");
+    io::Error::new(kind, Error::new(Kind::Io, doing).because(cause))
 }
 
 impl<I> fmt::Debug for MaybeTls<I> {

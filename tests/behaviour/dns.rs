@@ -111,7 +111,8 @@ async fn a_resolver_that_never_answers_is_a_timeout() {
     let connector = TcpConnector::new().resolver(mute);
     let error = connector.oneshot(target("http://example.com/")).await.unwrap_err();
     assert_eq!(error.timeout_phase(), Some(Phase::Connect));
-    assert_eq!(error.to_string(), "resolving example.com");
+    let expected = "resolving example.com: timed out after 10 s (connect timeout)";
+    assert_eq!(error.to_string(), expected);
     assert_eq!(began_at.elapsed().as_secs(), 10);
 }
 

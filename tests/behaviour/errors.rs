@@ -267,7 +267,7 @@ async fn is_proxy_of_one_that_is_not_there_or_silent() {
         let net = Net::new();
         net.plain("proxy.example:8080", Does::Nothing);
         let transport = speaks.set(net.transport().proxy(proxy())).build().unwrap();
-        assert_eq!(get(&transport).await, "timeout, connect, Connect", "{speaks:?}");
+        assert_eq!(get(&transport).await, "timeout, connect, Connect, proxy", "{speaks:?}");
     }
 }
 
@@ -399,5 +399,66 @@ async fn is_unsupported() {
         let request = scene.transport.stream("CONNECT", URL);
         let told = named(request.extension(ConnectProtocol::websocket()).await, ORIGIN);
         assert_eq!(told, "unsupported", "{speaks:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_text_of_a_timeout_names_it_and_its_limit() {
+    for speaks in BOTH {
+        let error = speaks.over(pending).request("GET", URL).await.unwrap_err();
+        let expected = "connecting to origin.example:80: timed out after 10 s (connect timeout)";
+        assert_eq!(error.to_string(), expected, "{speaks:?}");
+        let scene = speaks.busy(|builder| builder);
+        let _held = held(&scene).await;
+        for (timeouts, expected) in [
+            (Timeouts::default().pool(seconds(2)), "timed out after 2 s (pool timeout)"),
+            (
+                Timeouts::none().total(Duration::from_millis(1500)),
+                "timed out after 1.5 s (total timeout)",
+            ),
+        ] {
+            let request = scene.transport.request("GET", URL).timeouts(timeouts);
+            let error = request.await.unwrap_err();
+            let expected = format!("waiting for a connection to origin.example:80: {expected}");
+            assert_eq!(error.to_string(), expected, "{speaks:?}");
+        }
+        let scene = speaks.scene(Hold, Hold);
+        let read = scene.transport.request("GET", URL).timeouts(Timeouts::none().read(seconds(3)));
+        assert_eq!(
+            read.await.unwrap_err().to_string(),
+            "waiting for the answer of origin.example:80: timed out after 3 s (read timeout)"
+        );
+        let scene = speaks.scene(Hold, Hold);
+        let write = scene.transport.request("POST", URL).body(vec![0; 200_000]);
+        let error = write.timeouts(Timeouts::none().write(seconds(4))).await.unwrap_err();
+        assert!(error.to_string().ends_with("timed out after 4 s (write timeout)"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_text_of_a_connect_timeout_says_what_was_waited_for() {
+    for (proxy, is_proxy) in [
+        (Some(proxy()), true),
+        (Some(tunneling("socks5h://proxy.example:8080")), true),
+        (Some(tunneling("socks4a://proxy.example:8080")), true),
+        (None, false),
+    ] {
+        let net = Net::new();
+        net.plain("proxy.example:8080", Does::Nothing);
+        net.plain("origin.example:443", Does::Nothing);
+        let builder = match proxy {
+            Some(proxy) => net.transport().proxy(proxy),
+            None => net.transport(),
+        };
+        let transport = builder.build().unwrap();
+        let error = transport.request("GET", "https://origin.example/").await.unwrap_err();
+        assert_eq!(error.is_proxy(), is_proxy, "{error:?}");
+        assert!(error.is_timeout() && error.is_connect() && error.is_unsent(), "{error:?}");
+        let waited = match is_proxy {
+            true => "waiting for the proxy ",
+            false => "in the TLS handshake with origin.example",
+        };
+        assert!(error.to_string().contains(waited), "{error}");
+        assert!(error.to_string().ends_with("timed out after 10 s (connect timeout)"), "{error}");
     }
 }

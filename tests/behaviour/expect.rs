@@ -214,7 +214,7 @@ async fn an_upload_that_is_not_wanted_leaves_nothing_behind_either() {
 async fn a_server_that_hangs_up_instead_of_an_answer_is_an_error() {
     let scene = Scene::memory(expecting([Finish]));
     let error = upload(&scene, "large").await.unwrap_err();
-    assert_eq!(scene.told(&error), "protocol, sent");
+    assert_eq!(scene.told(&error), "io, sent");
     settle().await;
     scene.goes_on().await;
 }

@@ -58,7 +58,8 @@ async fn black_holes_only_are_a_timeout_for_all_of_them() {
     let target = target(&format!("http://example.com:{}", black_hole.port()));
     let connector = connector(["127.0.0.2"]).connect_timeout(Duration::from_secs(3));
     let error = connector.oneshot(target.clone()).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("connecting to {target}"));
+    let expected = format!("connecting to {target}: timed out after 3 s (connect timeout)");
+    assert_eq!(error.to_string(), expected);
     assert_eq!(error.timeout_phase(), Some(Phase::Connect));
     assert!((3_000..3_010).contains(&began_at.elapsed().as_millis()), "{:?}", began_at.elapsed());
 }

@@ -15,6 +15,8 @@ mod body_end;
 mod cancellation;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod chaos;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod closed_at_once;
 #[cfg(feature = "http1")]
 mod closing;
 #[cfg(feature = "tokio")]
@@ -45,6 +47,8 @@ mod expiry;
 mod failed_writes;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod first_bytes;
+#[cfg(all(feature = "http1", feature = "tokio", feature = "tower"))]
+mod foreign_errors;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod forward;
 #[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]

@@ -121,3 +121,50 @@ async fn a_connection_that_dies_before_the_pool_knows_it_frees_its_place() {
         assert!(transport.stats().connections.is_empty());
     }
 }
+
+#[test]
+fn without_a_runtime_the_text_says_so() {
+    let request = Transport::new().request("GET", "http://a.example/").into_future();
+    let error = outside(request).unwrap_err();
+    let expected =
+        "connecting to a.example:80: there is no tokio runtime here: call it inside of one";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_runtime_without_timers_is_an_error_that_says_so_and_no_panic() {
+    let timerless = Builder::new_current_thread().enable_io().build().unwrap();
+    let transport = Transport::new();
+    let error = timerless
+        .block_on(async { transport.request("GET", "http://127.0.0.1:9/").await.unwrap_err() });
+    assert!(error.is_canceled() && error.is_unsent(), "{error:?}");
+    assert!(error.to_string().contains("127.0.0.1:9"), "{error}");
+    assert!(error.to_string().contains("the tokio runtime has no timers"), "{error}");
+    let error = timerless.block_on(async {
+        tower_transport::request("GET", "http://127.0.0.1:9/").await.unwrap_err()
+    });
+    assert!(error.to_string().contains("the tokio runtime has no timers"), "{error}");
+}
+
+#[test]
+fn a_runtime_without_io_is_an_error_that_says_so() {
+    let blind = Builder::new_current_thread().enable_time().build().unwrap();
+    let get = async { Transport::new().request("GET", "http://127.0.0.1:9/").await };
+    let error = blind.block_on(get).unwrap_err();
+    assert!(error.is_canceled() && error.to_string().contains("has no I/O"), "{error:?}");
+}
+
+#[test]
+fn a_connection_of_another_runtime_is_no_help_where_there_are_no_timers() {
+    let with_timers = runtime();
+    let origin = Origin::new();
+    let transport = with_timers
+        .block_on(async { origin.http1().runtime(rt::Runtime::tokio()).build().unwrap() });
+    with_timers.block_on(async { transport.request("GET", "http://a.example/").await.unwrap() });
+    let timerless = Builder::new_current_thread().build().unwrap();
+    let error = timerless.block_on(async { transport.request("GET", "http://a.example/").await });
+    let error = error.unwrap_err();
+    assert!(error.is_canceled() && error.is_unsent(), "{error:?}");
+    assert!(error.to_string().contains("no timers"), "{error}");
+    with_timers.block_on(async { transport.request("GET", "http://a.example/").await.unwrap() });
+}

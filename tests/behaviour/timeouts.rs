@@ -88,7 +88,8 @@ async fn a_peer_that_does_not_answer_is_a_read_timeout_after_thirty_seconds() {
 async fn an_error_says_what_was_waited_for_and_its_cause_how_long() {
     let scene = Scene::memory(first([Head, Hold]));
     let error = scene.get().await.unwrap_err();
-    assert_eq!(error.to_string(), format!("waiting for the answer of {}", scene.host));
+    let doing = format!("waiting for the answer of {}", scene.host);
+    assert_eq!(error.to_string(), format!("{doing}: timed out after 30 s (read timeout)"));
     let cause = std::error::Error::source(&error).unwrap();
     assert_eq!(cause.to_string(), "nothing came for 30s");
 }

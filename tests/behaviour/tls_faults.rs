@@ -5,7 +5,7 @@ use std::{error::Error as _, time::Duration};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::ServerConfig;
 use tower_transport::{
-    RequestExt, options::Timeouts, target::ServerName, transport::TransportBuilder,
+    RequestExt, options::Timeouts, target::ServerName, tls::TlsConfig, transport::TransportBuilder,
 };
 
 use crate::support::{
@@ -174,7 +174,7 @@ async fn cut_off(steps: Vec<Step>) -> String {
 #[tokio::test]
 async fn a_body_that_only_the_end_delimits_needs_close_notify() {
     let unframed = "HTTP/1.1 200 OK\r\n\r\nhello";
-    assert_eq!(cut_off(vec![Head, say(unframed)]).await, "io, protocol, sent");
+    assert_eq!(cut_off(vec![Head, say(unframed)]).await, "io, sent");
     assert_eq!(cut_off(vec![Head, say(unframed), Finish]).await, "hello");
 }
 
@@ -187,10 +187,11 @@ async fn a_body_that_says_its_length_does_not_need_close_notify() {
 
 #[tokio::test]
 async fn an_end_inside_an_answer_over_tls_is_truncation() {
-    for end in [vec![], vec![Finish]] {
+    // Without `close_notify` anyone may have cut it; with it, the server has.
+    for (end, expected) in [(vec![], "io, sent"), (vec![Finish], "protocol, sent")] {
         for answer in ["HTTP/1.1 20", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"] {
             let told = cut_off([vec![Head, say(answer)], end.clone()].concat()).await;
-            assert!(told.contains("protocol, sent"), "{answer:?} {told}");
+            assert_eq!(told.replace("io, protocol", "protocol"), expected, "{answer:?}");
         }
     }
 }
@@ -202,4 +203,44 @@ async fn a_server_that_misses_a_client_certificate_is_a_tls_error() {
     let scene = Scene::tls_with(each(vec![]), &authority, vec![server], |builder| builder);
     let error = scene.get().await.unwrap_err();
     assert!(error.is_tls(), "{error:?}");
+}
+
+/// Why a certificate is refused, by roots that are given and by the platform's verifier with them on top.
+async fn both_verifiers(authority: &Authority, leaf: Leaf) -> [String; 2] {
+    let mut said = [String::new(), String::new()];
+    for (said, given) in said.iter_mut().zip([true, false]) {
+        let server = leaf.server(&[]);
+        let scene = Scene::tls_with(each(vec![]), authority, vec![server], |builder| match given {
+            true => builder,
+            false => builder.tls(TlsConfig::platform().add_roots_pem(authority.pem()).unwrap()),
+        });
+        let error = scene.get().await.unwrap_err();
+        assert_eq!(scene.told(&error), "connect, tls", "{error:?}");
+        *said = error.to_string().split_once(": ").unwrap().1.to_owned();
+    }
+    said
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_none_of_a_server_is_refused_in_plain_words_by_either_verifier() {
+    let authority = Authority::new();
+    let ca = |params: &mut CertificateParams| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    };
+    let client = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    for (leaf, expected) in [
+        (authority.certify_as("origin.example", ca), "self-signed, or that of an authority (CA)"),
+        (authority.certify_as("origin.example", client), "the certificate is not one for servers"),
+        (Leaf::self_signed_ca("origin.example"), "self-signed"),
+    ] {
+        for said in both_verifiers(&authority, leaf).await {
+            assert!(said.contains(expected), "{said} does not say {expected}");
+        }
+    }
+    let limited = Authority::for_names_under("inside.example");
+    for said in both_verifiers(&limited, limited.certify("origin.example")).await {
+        assert!(said.contains("name constraints"), "{said}");
+    }
 }

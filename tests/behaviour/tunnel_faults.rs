@@ -134,7 +134,8 @@ async fn passwords_are_in_no_error() {
 async fn an_end_in_place_of_an_answer_is_an_error() {
     for answer in ["", "HTTP/1.1 20", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nVia"] {
         let error = fault([Head, say(answer), Finish, Drain]).await;
-        assert_eq!(told(&error), "connect, protocol", "{answer:?} {error:?}");
+        let expected = if answer.is_empty() { "connect, io" } else { "connect, protocol" };
+        assert_eq!(told(&error), expected, "{answer:?} {error:?}");
         assert_eq!(error.proxy_status(), None);
     }
 }

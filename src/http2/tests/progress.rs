@@ -61,8 +61,10 @@ async fn a_request_that_was_written_and_not_answered_is_unknown() {
     let error = sending.await.unwrap_err();
     assert_eq!(error.progress, Progress::Sent);
     let error = error.into_error();
-    assert!(error.was_sent() && error.is_io());
-    assert_eq!(error.to_string(), "sending a request to example.com:443");
+    assert!(error.was_sent() && error.is_io() && !error.is_protocol());
+    let told = "reading the answer of example.com:443: \
+                the server closed the connection without an answer";
+    assert_eq!(error.to_string(), told);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use crate::{
         shared::{Key, Shared, Waiting, name_of},
         told::Told,
     },
-    rt::{Sleep, TaskDropped},
+    rt::{Fault, Sleep, TaskDropped},
     upgrade::Pending,
 };
 
@@ -151,6 +151,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         self.step = match self.pool.checkout(&self.key) {
             Some(lease) => Step::Leased(lease),
             None => {
+                // Where nothing can be timed, the limits on waiting would be silently dropped.
+                if let Some(fault @ Fault::Timerless) = self.pool.runtime.fault() {
+                    let text = format!("{}: {fault}", waiting_for(&self.key));
+                    return Err(Error::new(Kind::Canceled, text));
+                }
                 let waiting = self.pool.wait(&self.key, self.turn, self.wish());
                 Step::Waiting(waiting.map_err(|error| self.turned_away(error))?)
             }
@@ -158,18 +163,24 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         Ok(())
     }
 
-    /// A pool that is closed does not say for whom.
+    /// A pool that is closed, or one whose new connection is, does not say for whom.
     fn turned_away(&self, error: Error) -> Error {
-        if error.is_closed() { error.during(waiting_for(&self.key)) } else { error }
+        let is_nameless = error.is_closed() || error.is_canceled() && error.is_io();
+        if is_nameless { error.during(waiting_for(&self.key)) } else { error }
     }
 
     /// What it wishes of a dial that it may cause.
     fn wish(&self) -> Wish {
         let extensions = self.request.as_ref().map(Request::extensions);
-        let own: Option<&Timeouts> = extensions.and_then(|it| it.get());
         let fails_fast = extensions.is_some_and(|it| it.get::<FailsFast>().is_some());
         let scope = self.told.as_ref().map(|told| told.scope());
-        Wish { limit: own.unwrap_or(&self.pool.timeouts).connect, fails_fast, scope }
+        Wish { limit: self.timeouts().connect, fails_fast, scope }
+    }
+
+    /// Its own, or those of the pool.
+    fn timeouts(&self) -> &Timeouts {
+        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
+        own.unwrap_or(&self.pool.timeouts)
     }
 
     fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -193,7 +204,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         });
         let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
-        Poll::Ready(Err(Error::new(Kind::Timeout(Phase::Pool), waiting_for(&self.key))))
+        let limit = self.timeouts().pool.unwrap_or_default();
+        Poll::Ready(Err(Error::timed_out(Phase::Pool, limit, waiting_for(&self.key))))
     }
 
     /// An error when all of it has taken too long. What a connection has done with the request is not known.

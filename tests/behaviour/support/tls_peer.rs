@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, GeneralSubtree, IsCa, KeyPair,
+    NameConstraints,
+};
 #[cfg(feature = "tls")]
 use rustls::crypto::aws_lc_rs as chosen;
 #[cfg(not(feature = "tls"))]
@@ -29,7 +32,22 @@ pub(crate) struct Leaf {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::new_with(|_| ())
+    }
+
+    /// One that may certify names under this alone.
+    pub(crate) fn for_names_under(name: &str) -> Self {
+        let permitted_subtrees = vec![GeneralSubtree::DnsName(name.to_owned())];
+        let excluded_subtrees = Vec::new();
+        Self::new_with(|params| {
+            params.name_constraints =
+                Some(NameConstraints { permitted_subtrees, excluded_subtrees });
+        })
+    }
+
+    fn new_with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        change(&mut params);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         // An issuer is found by its name: no two may share one.
@@ -73,6 +91,15 @@ impl Leaf {
     pub(crate) fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() }
+    }
+
+    /// The same, marked as an authority, as many tools mark what they sign for themselves.
+    pub(crate) fn self_signed_ca(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap();
         Self { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() }
     }

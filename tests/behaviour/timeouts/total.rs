@@ -105,7 +105,8 @@ async fn what_is_over_in_time_is_not_ended() {
 async fn it_says_what_was_going_on() {
     let scene = ten_seconds(first([Head, Hold]));
     let error: Error = scene.get().await.unwrap_err();
-    assert_eq!(error.to_string(), format!("waiting for the answer of {}", scene.host));
+    let doing = format!("waiting for the answer of {}", scene.host);
+    assert_eq!(error.to_string(), format!("{doing}: timed out after 10 s (total timeout)"));
     let cause = std::error::Error::source(&error).unwrap();
     assert_eq!(cause.to_string(), "it took more than 10s in all");
 }

@@ -1,0 +1,8 @@
+//! Without the feature `tower`: only I/O errors say that they are timeouts.
+
+use std::error::Error as StdError;
+
+/// Whether this is the error of a timeout of tower or tokio.
+pub(super) fn is_elapsed(_error: &(dyn StdError + 'static)) -> bool {
+    false
+}

@@ -1,0 +1,140 @@
+//! What a connection attempt is doing, so that the error of its timeout says so.
+//!
+//! A connector is given a target and nothing else, and a timeout above it drops it. So an attempt sets in each of its polls where
+//! its stages are noted; a stage is noted for as long as its guard lives.
+
+use std::{
+    cell::RefCell,
+    future::{Future, poll_fn},
+    mem,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use super::Step;
+use crate::rt::Runtime;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Stages>> = const { RefCell::new(None) };
+}
+
+/// The stages that an attempt is in, the outermost first.
+#[derive(Clone, Default)]
+struct Stages(Arc<Mutex<Vec<NotedStage>>>);
+
+struct NotedStage {
+    number: usize,
+    stage: ConnectStage,
+}
+
+/// One stage: what is being done, and whether a proxy is waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectStage {
+    pub(crate) doing: String,
+    pub(crate) is_proxy: bool,
+}
+
+/// A stage that is going on, until this is dropped.
+pub(crate) struct StageGuard {
+    stages: Stages,
+    number: usize,
+}
+
+/// Where an attempt was when its time was over: nowhere that is known, if it was in no stage.
+#[derive(Debug, Default)]
+pub(crate) struct OutOfTime {
+    /// What was being done last.
+    pub(crate) doing: Option<String>,
+    /// Whether a proxy was waited for.
+    pub(crate) is_proxy: bool,
+}
+
+/// Makes an attempt, but not for longer than `limit`.
+pub(crate) async fn attempt<F: Future>(
+    runtime: &Runtime,
+    limit: Option<Duration>,
+    making: F,
+) -> Result<F::Output, OutOfTime> {
+    let (stages, mut making) = (Stages::default(), pin!(making));
+    let mut timer = limit.map(|limit| runtime.sleep(limit));
+    poll_fn(|cx| {
+        let turn = AttemptTurn { before: replace(Some(stages.clone())) };
+        let made = making.as_mut().poll(cx);
+        drop(turn);
+        if let Poll::Ready(made) = made {
+            return Poll::Ready(Ok(made));
+        }
+        match &mut timer {
+            Some(timer) => Pin::new(timer).poll(cx).map(|()| Err(stages.out_of_time())),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Notes a stage of the attempt that this thread is making; the stage is made only if there is one.
+pub(crate) fn stage(stage: impl FnOnce() -> ConnectStage) -> Option<StageGuard> {
+    let stages = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()?;
+    let stage = stage();
+    let number = {
+        let mut noted = stages.lock();
+        let number = noted.last().map_or(0, |last| last.number + 1);
+        noted.push(NotedStage { number, stage });
+        number
+    };
+    Some(StageGuard { stages, number })
+}
+
+/// Notes a step of which listeners are told.
+pub(super) fn step_begins(step: impl FnOnce() -> Step) -> Option<StageGuard> {
+    stage(|| {
+        let (doing, is_proxy) = match step() {
+            Step::Dns { host, .. } => (format!("resolving {host}"), false),
+            Step::Tcp { address } => (format!("reaching {address}"), false),
+            Step::ProxyConnect { proxy, .. } => (format!("waiting for the proxy {proxy}"), true),
+            Step::TlsHandshake { server_name, .. } => {
+                (format!("in the TLS handshake with {server_name}"), false)
+            }
+            other => (format!("in {}", other.name()), false),
+        };
+        ConnectStage { doing, is_proxy }
+    })
+}
+
+impl Stages {
+    fn lock(&self) -> MutexGuard<'_, Vec<NotedStage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn out_of_time(&self) -> OutOfTime {
+        let noted = self.lock();
+        OutOfTime {
+            doing: noted.last().map(|last| last.stage.doing.clone()),
+            is_proxy: noted.iter().any(|noted| noted.stage.is_proxy),
+        }
+    }
+}
+
+impl Drop for StageGuard {
+    fn drop(&mut self) {
+        self.stages.lock().retain(|noted| noted.number != self.number);
+    }
+}
+
+/// Whose stages are noted on this thread, until this is dropped.
+struct AttemptTurn {
+    before: Option<Stages>,
+}
+
+impl Drop for AttemptTurn {
+    fn drop(&mut self) {
+        drop(replace(self.before.take()));
+    }
+}
+
+/// A thread that is ending notes nothing.
+fn replace(stages: Option<Stages>) -> Option<Stages> {
+    CURRENT.try_with(|current| mem::replace(&mut *current.borrow_mut(), stages)).ok().flatten()
+}

@@ -1,0 +1,9 @@
+// says: is not a stream of bytes for a connection
+// says: `hyper_util::rt::TokioIo`
+use tower_transport::io::Io;
+
+fn takes<I: Io>(_: I) {}
+
+fn main() {
+    takes(std::io::empty());
+}
