@@ -46,16 +46,20 @@ use crate::{error::Error, setting};
 
 mod body;
 mod book;
+mod budget;
 mod checkout;
 mod dial;
 mod layer;
 mod lease;
 mod local_key;
+mod member;
 mod retry;
 mod shared;
 mod stats;
 mod told;
 mod want;
+
+pub(crate) use budget::Budget;
 
 pub use body::PoolBody;
 pub use checkout::Checkout;
@@ -79,6 +83,8 @@ pub(crate) struct Limits {
     pub(crate) requests: Option<u64>,
     pub(crate) waiters: usize,
     pub(crate) abandon_dials: bool,
+    /// A connection with requests is counted where what they carry is counted.
+    pub(crate) is_counted_by_users: bool,
 }
 
 impl Limits {
@@ -101,6 +107,7 @@ impl Default for Limits {
             requests: None,
             waiters: usize::MAX,
             abandon_dials: false,
+            is_counted_by_users: false,
         }
     }
 }

@@ -20,6 +20,18 @@
 //! to a proxy. All of what a proxy is, its credentials and its TLS configuration among it, is part of what connections are
 //! kept under, so a request never goes over a connection that was authorized for another.
 //!
+//! # What counts
+//!
+//! A [`Transport`](crate::Transport) keeps all connections to proxies within its
+//! [limit](crate::transport::TransportBuilder::max_connections). By SOCKS, by forwarding, and by a tunnel over HTTP/1.1, the
+//! connection to the proxy is the connection to the origin, and counts as that. A connection to an HTTP proxy that carries
+//! tunnels over HTTP/2 counts as they do, one for each, and by itself while it carries none: between two tunnels, or after
+//! the proxy refused one. Then it is idle like any other: it has a row in the statistics, counts to
+//! [`max_idle`](crate::transport::TransportBuilder::max_idle), is closed in time, and makes room.
+//!
+//! In a stack of your own the pool does not know of connections that carry no tunnel: a [`TunnelLayer`] keeps up to 100,
+//! and a [`ProxyLayer`] up to 100 for proxies at each place of a chain.
+//!
 //! # How to add a protocol
 //!
 //! A protocol is a service of [`Target`](crate::target::Target)s over another. It is given the origin's target, asks the

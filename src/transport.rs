@@ -19,7 +19,7 @@ use crate::{
     error::{BoxError, Error},
     negotiate::{HttpConnection, NegotiateLayer},
     pool::{Checkout, Pool, PoolLayer, Stats},
-    proxy::{Proxied, ProxyLayer},
+    proxy::ProxyLayer,
     target::Target,
     tls::TlsLayer,
 };
@@ -74,7 +74,6 @@ pub use builder::TransportBuilder;
 #[derive(Clone)]
 pub struct Transport {
     pool: HttpPool,
-    proxied: Proxied,
     grace: Duration,
 }
 
@@ -90,14 +89,12 @@ struct Stack {
 }
 
 impl Stack {
-    fn over<C>(self, connector: C) -> (HttpPool, Proxied)
+    fn over<C>(self, connector: C) -> HttpPool
     where
         C: Connect<Target> + Clone + Send + 'static,
     {
         let Self { pool, negotiate, retry, tls, proxy } = self;
-        let proxied = proxy.layer(connector);
-        let pool = pool.layer(negotiate.layer(retry.layer(tls.layer(proxied.clone()))));
-        (pool, proxied)
+        pool.layer(negotiate.layer(retry.layer(tls.layer(proxy.layer(connector)))))
     }
 }
 
@@ -124,17 +121,14 @@ impl Transport {
         self.pool.stats()
     }
 
-    /// Takes no more requests, closes idle connections, and waits until what is under way has finished, but not longer
-    /// than the [grace period](TransportBuilder::close_grace): then it is cut off. Says whether all had finished.
+    /// Takes no more requests, closes idle connections, those to proxies among them, and waits until what is under way has
+    /// finished and all is closed, but not longer than the [grace period](TransportBuilder::close_grace): then it is cut off. Says whether all had finished.
     ///
     /// # Cancellation
     ///
     /// The transport stays closed; only the waiting ends.
     pub async fn close(&self) -> bool {
-        let all_finished = self.pool.close(self.grace).await;
-        // What carried tunnels carries nothing any more.
-        self.proxied.close(Duration::ZERO).await;
-        all_finished
+        self.pool.close(self.grace).await
     }
 }
 

@@ -55,7 +55,9 @@ where
 
     fn abandon(self: Box<Self>, rest: RB) {
         let upper = rest.size_hint().upper();
-        if self.is_shared() || upper.is_some_and(|upper| upper > DRAIN_BYTES) {
+        let is_too_long = upper.is_some_and(|upper| upper > DRAIN_BYTES);
+        // Who gives up a refusal by a proxy has waited for the rest of it already.
+        if self.is_shared() || is_too_long || self.pool().is_beneath_another() {
             return;
         }
         let (pool, wanted) = (self.pool().clone(), self.finishing(upper.is_none()));

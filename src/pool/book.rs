@@ -30,6 +30,7 @@ mod drain;
 mod line;
 mod place;
 mod queue;
+mod report;
 mod room;
 mod serve;
 mod tally;
@@ -38,7 +39,7 @@ mod tests;
 mod words;
 
 pub(crate) use words::{
-    Ask, Checkout, Dial, Handle, Known, NoWait, Row, Ticket, Todo, Told, Use, Wish,
+    Ask, Checkout, Counts, Dial, Handle, Known, NoWait, Row, Ticket, Todo, Told, Use, Wish,
 };
 
 use desk::{Desk, Sharing};
@@ -398,38 +399,5 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// The switches by which what is still open can be ended.
     pub(crate) fn cuts(&self) -> Vec<Cut> {
         self.places.values().filter_map(|place| place.known.cut.clone()).collect()
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// Whether nothing is open any more.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// How many connections were opened so far.
-    pub(crate) fn opened(&self) -> u64 {
-        self.opened
-    }
-
-    /// How many wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting
-    }
-
-    /// A row for every place.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<K>> {
-        self.places.iter().map(|(&id, place)| Row {
-            place: id,
-            key: self.desks[&place.desk].key.clone(),
-            state: place.in_use(),
-            requests: place.requests(),
-            served: place.served,
-            opened_at: place.opened_at,
-            idle_since: place.idle().map(|idle| idle.since),
-            protocol: place.known.protocol,
-        })
     }
 }

@@ -16,6 +16,7 @@ use tower_service::Service;
 use super::{
     Limits,
     body::PoolBody,
+    budget::Budget,
     checkout::Checkout,
     shared::{Key, KeyOf, Make, Settings, Shared},
     stats::Stats,
@@ -41,6 +42,8 @@ use crate::{
 /// connected to, with an error for which [`Error::is_builder`] holds.
 pub struct PoolLayer<B, K = Target> {
     limits: Limits,
+    /// That of several pools together.
+    budget: Option<Arc<Budget>>,
     timeouts: Timeouts,
     audience: Audience,
     runtime: Option<Runtime>,
@@ -69,6 +72,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     pub fn keyed(key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static) -> Self {
         Self {
             limits: Limits::default(),
+            budget: None,
             timeouts: Timeouts::default(),
             audience: Audience::default(),
             runtime: None,
@@ -93,6 +97,11 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// Not more than `connections` of them are left out of the count, so that there are never more than twice as many
     /// sockets.
     ///
+    /// In a [`Transport`](crate::Transport), connections to proxies count, too. A tunnel counts, and what carries it does not
+    /// again; a connection to an HTTP proxy that carries no tunnel, because it is idle, or closing, counts by itself. Where
+    /// there is no room for a new connection, the dial closes what is idle longest, to a proxy or to an origin, before it
+    /// opens anything. A tunnel does not close the connection that it runs in.
+    ///
     /// At least 1: with 0 every request fails, because nothing could be sent.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections;
@@ -106,7 +115,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// How many connections may be idle: by default as many as may be open. Zero keeps none.
+    /// How many connections may be idle: by default as many as may be open. Zero keeps none. In a
+    /// [`Transport`](crate::Transport), those to proxies that carry no tunnel are among them.
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.limits.idle = connections;
         self
@@ -218,8 +228,20 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// The same for connections that others count: by another key, and as many of them as are asked for.
-    pub(crate) fn without_limits<L: Key>(
+    /// Keeps to its limits together with the pools that are made [beneath](Self::beneath) it.
+    pub(crate) fn with_budget(mut self) -> Self {
+        self.budget = Some(Budget::new(&self.limits));
+        self
+    }
+
+    /// What is waited for before anything is opened beneath this pool, if others keep to its limits, too.
+    pub(crate) fn budget(&self) -> Option<Arc<Budget>> {
+        self.budget.clone()
+    }
+
+    /// The same for what carries the connections of this pool: by another key, and as many as are asked for. Those that
+    /// carry nothing count in this pool.
+    pub(crate) fn beneath<L: Key>(
         &self,
         key: impl Fn(&Request<B>) -> Result<L, Error> + Send + Sync + 'static,
     ) -> PoolLayer<B, L> {
@@ -228,10 +250,12 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
             connections: all,
             connections_per_key: all,
             waiters: all,
+            is_counted_by_users: true,
             ..self.limits.clone()
         };
         PoolLayer {
             limits,
+            budget: self.budget.clone(),
             timeouts: self.timeouts,
             audience: self.audience.clone(),
             runtime: self.runtime.clone(),
@@ -254,6 +278,7 @@ impl<B, K> Clone for PoolLayer<B, K> {
     fn clone(&self) -> Self {
         Self {
             limits: self.limits.clone(),
+            budget: self.budget.clone(),
             timeouts: self.timeouts,
             audience: self.audience.clone(),
             runtime: self.runtime.clone(),
@@ -288,6 +313,7 @@ where
         };
         let settings = Settings {
             limits: self.limits.clone(),
+            budget: self.budget.clone().unwrap_or_else(|| Budget::new(&self.limits)),
             timeouts: self.timeouts,
             audience: self.audience.clone(),
             runtime: self.runtime.clone().unwrap_or_default(),

@@ -16,14 +16,16 @@ use std::{
 };
 
 use http::Request;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     Limits,
-    book::{Ask, Book, Checkout, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
+    book::{Ask, Book, Checkout, Counts, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
+    budget::Budget,
     dial::{Dialing, Dials},
     lease::{Lease, Use},
     local_key::LocalKey,
+    member::Member,
     want::Wanted,
 };
 use crate::{
@@ -51,10 +53,10 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) replay: fn(&B) -> Option<B>,
     pub(super) make: Make<C, K>,
     /// Its own, once in a process.
-    number: u32,
+    pub(super) number: u32,
     dials: Dials<LocalKey<K>>,
-    drained: Notify,
-    me: Weak<Self>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) me: Weak<Self>,
     request: PhantomData<fn(B)>,
 }
 
@@ -94,6 +96,7 @@ impl<C> Drop for Kept<C> {
 /// What a pool is made of, but for the connections.
 pub(super) struct Settings<B, K> {
     pub(super) limits: Limits,
+    pub(super) budget: Arc<Budget>,
     pub(super) timeouts: Timeouts,
     pub(super) audience: Audience,
     pub(super) runtime: Runtime,
@@ -109,8 +112,9 @@ where
     K: Key,
 {
     pub(super) fn new(settings: Settings<B, K>, make: Make<C, K>) -> Arc<Self> {
-        let Settings { limits, timeouts, audience, runtime, key, is_exclusive, replay } = settings;
-        Arc::new_cyclic(|me| Self {
+        let Settings { limits, budget, timeouts, audience, runtime, key, is_exclusive, replay } =
+            settings;
+        let pool = Arc::new_cyclic(|me| Self {
             book: Mutex::new(Book::new(limits.clone())),
             limits,
             timeouts,
@@ -122,10 +126,13 @@ where
             make,
             number: next_number(),
             dials: Dials::new(),
-            drained: Notify::new(),
+            budget,
             me: me.clone(),
             request: PhantomData,
-        })
+        });
+        let member: Weak<dyn Member> = pool.me.clone();
+        pool.budget.join(member);
+        pool
     }
 
     /// A connection that can be had at once.
@@ -164,6 +171,11 @@ where
                 Err(Error::new(Kind::QueueFull, text))
             }
         }
+    }
+
+    /// Whether its connections are for those of another pool.
+    pub(super) fn is_beneath_another(&self) -> bool {
+        self.limits.is_counted_by_users
     }
 
     /// The name of a connection, for those who are told of it.
@@ -211,16 +223,14 @@ where
         self.event(|book, now, todo| book.distrust(key, now, todo));
     }
 
-    /// Takes no more requests and waits until the last connection is closed, but not longer than `grace`: then it ends
-    /// those that can be ended. Says whether all had finished.
+    /// Takes no more requests and waits until the last connection is closed, of the pools too that share its budget, but
+    /// not longer than `grace`: then it ends those that can be ended. Says whether all had finished.
     pub(super) async fn close(self: &Arc<Self>, grace: Duration) -> bool {
-        let mut drained = std::pin::pin!(self.drained.notified());
-        drained.as_mut().enable();
-        self.event(|book, _, todo| book.close(todo));
-        let in_time = self.runtime.within(Some(grace), drained).await.is_some();
-        for cut in self.read(Book::cuts) {
-            cut.throw();
-        }
+        let mut pools: Vec<Arc<dyn Member>> = vec![self.clone()];
+        pools.extend(self.budget.others(self.number));
+        pools.iter().for_each(|pool| pool.begin_to_close());
+        let in_time = self.runtime.within(Some(grace), self.budget.closed(&pools)).await.is_some();
+        pools.iter().for_each(|pool| pool.abort());
         in_time
     }
 
@@ -229,25 +239,30 @@ where
     }
 
     /// Tells the book what happened, and does what it decides once its lock is released.
-    fn event<T>(
+    pub(super) fn event<T>(
         self: &Arc<Self>,
         tell: impl FnOnce(&mut PoolBook<C, B, K>, Instant, &mut PoolTodo<C, B, K>) -> T,
     ) -> T {
         let now = self.runtime.now();
         let mut todo = Todo::noting(self.audience.listener.is_some());
         let mut book = self.lock();
+        let before = book.counts();
         let answer = tell(&mut book, now, &mut todo);
         // The runtime that would have come is not driven.
         if let Some(at) = book.overdue(now) {
             book.reap(at, now, &mut todo);
         }
-        let drained = book.is_closed() && book.is_empty();
+        let after = book.counts();
+        self.budget.record(&before, &after);
         drop(book);
+        if before != after {
+            self.budget.wake();
+        }
         if !todo.is_empty() {
             self.carry_out(todo);
         }
-        if drained {
-            self.drained.notify_waiters();
+        if before.idle < after.idle {
+            self.budget.trim();
         }
         answer
     }
@@ -381,6 +396,9 @@ where
 /// The connections of a pool that is gone go with it, and nobody will be there to tell.
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Shared<C, B, K> {
     fn drop(&mut self) {
+        let counts = self.lock().counts();
+        self.budget.record(&counts, &Counts::default());
+        self.budget.wake();
         if self.audience.listener.is_some() {
             let now = self.runtime.now();
             let notes = self.lock().obituaries(now);

@@ -20,13 +20,16 @@ use crate::connection::Connection;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections opened so far.
+    /// Connections opened so far. One through a tunnel is one; the connection to the proxy that carries it is not counted
+    /// here.
     pub opened: u64,
     /// Requests that are on a connection, until the end of their response's body.
     pub active: usize,
     /// Requests that wait for a connection.
     pub queued: usize,
-    /// A row for each connection, in the order in which they were asked for.
+    /// A row for each connection that counts against the limit, in the order in which they were asked for. Connections to
+    /// HTTP proxies that carry no tunnel now come after those for requests; one that carries tunnels has no row of its
+    /// own, but each tunnel has one.
     pub connections: Vec<ConnectionStats>,
 }
 
@@ -34,7 +37,7 @@ pub struct Stats {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionStats {
-    /// What it is kept under.
+    /// What it is kept under: the target, or the proxy that it leads to.
     pub key: String,
     /// The version of HTTP, once it is known.
     pub protocol: Option<Version>,
@@ -71,16 +74,12 @@ impl Stats {
         B: 'static,
         K: Key,
     {
-        let now = pool.runtime.now();
-        let (opened, queued, mut rows) =
-            pool.read(|book| (book.opened(), book.waiting(), book.rows().collect::<Vec<_>>()));
-        rows.sort_by_key(|row| row.place);
-        Self {
-            opened,
-            active: rows.iter().map(|row| row.requests).sum(),
-            queued,
-            connections: rows.iter().map(|row| ConnectionStats::of(row, now)).collect(),
-        }
+        let (opened, queued) = pool.read(|book| (book.opened(), book.waiting()));
+        let mut connections = ConnectionStats::of_all(pool);
+        let active = connections.iter().map(|row| row.active).sum();
+        let others = pool.budget.others(pool.number);
+        connections.extend(others.iter().flat_map(|pool| pool.rows()));
+        Self { opened, active, queued, connections }
     }
 
     /// Connections that are not idle: being made, in use, or on their way out.
@@ -95,6 +94,19 @@ impl Stats {
 }
 
 impl ConnectionStats {
+    /// The connections of one pool that count.
+    pub(super) fn of_all<C, B, K>(pool: &Shared<C, B, K>) -> Vec<Self>
+    where
+        C: Connection<Request<B>>,
+        B: 'static,
+        K: Key,
+    {
+        let now = pool.runtime.now();
+        let mut rows: Vec<_> = pool.read(|book| book.rows().collect());
+        rows.sort_by_key(|row| row.place);
+        rows.iter().map(|row| Self::of(row, now)).collect()
+    }
+
     fn of<K: fmt::Display>(row: &Row<K>, now: Instant) -> Self {
         Self {
             key: name_of(&*row.key),

@@ -55,7 +55,9 @@ use crate::{
 /// ```
 ///
 /// In such a stack the pool keeps the connections that a proxy forwards requests on by their origins. A
-/// [`Transport`](crate::Transport) knows better, and keeps one set of them for all.
+/// [`Transport`](crate::Transport) knows better, and keeps one set of them for all. Nor does it count connections to
+/// proxies that carry no tunnel, of which up to 100 are kept for proxies at each place of a chain; those of a `Transport`
+/// are within [its limit](crate::transport::TransportBuilder::max_connections).
 ///
 /// # Errors
 ///
@@ -92,6 +94,7 @@ impl ProxyLayer {
                 tunnels: tunnel::Settings::default(),
                 resolver: AnyResolver::new(SystemResolver::default()),
                 runtime: Runtime::default(),
+                budget: None,
             },
         }
     }
@@ -148,10 +151,12 @@ impl ProxyLayer {
         self
     }
 
-    /// Keeps connections to proxies, and speaks with them, as these do with origins.
+    /// Keeps connections to proxies, and speaks with them, as these do with origins; all of them within the limits of that
+    /// pool, if it has a budget.
     pub(crate) fn like(mut self, pool: &PoolLayer<Body>, negotiate: NegotiateLayer<Body>) -> Self {
         self.surroundings.tunnels.pool = tunnel::Settings::like(pool).pool;
         self.surroundings.tunnels.negotiate = negotiate;
+        self.surroundings.budget = pool.budget();
         let runtime = self.surroundings.runtime.clone();
         self.runtime(runtime)
     }
@@ -167,13 +172,6 @@ where
         let fallback = self.fallback.clone();
         let stage = Stage::first(inner, self.surroundings.clone(), fallback);
         Proxied { rules: self.rules.clone(), stage: Arc::new(stage) }
-    }
-}
-
-impl Proxied {
-    /// Closes the connections that carry tunnels once they carry none, and opens no more.
-    pub(crate) async fn close(&self, grace: Duration) {
-        self.stage.close(grace).await;
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     connect::{AnyResolver, Connect, Connected, Connecting},
     error::Error,
     io::Io,
+    pool::Budget,
     rt::Runtime,
     target::{Proxy, ProxyScheme, Route, Target},
     tls::{Tls, TlsConfig, TlsLayer},
@@ -50,6 +51,8 @@ pub(super) struct Surroundings {
     pub(super) tunnels: tunnel::Settings,
     pub(super) resolver: AnyResolver,
     pub(super) runtime: Runtime,
+    /// Counts whatever is opened, if anything does.
+    pub(super) budget: Option<Arc<Budget>>,
 }
 
 /// Whatever connects where no proxy is in between.
@@ -129,9 +132,14 @@ impl Stage {
         })
     }
 
+    /// The only way by which anything new is opened outside of what is open already, so room for it is made here.
     fn directly(&self, target: Target, patience: Option<Duration>) -> Connecting<Box<dyn Io>> {
-        let (to, connecting) = (target.clone(), (self.direct)(target));
-        connecting.within(patience, self.surroundings.runtime.clone(), to)
+        let Surroundings { budget, runtime, .. } = self.surroundings.clone();
+        let direct = self.direct.clone();
+        Connecting::new(async move {
+            make_room(budget).await;
+            direct(target.clone()).within(patience, runtime, target).await
+        })
     }
 
     /// Through this proxy, to which the target's route leads.
@@ -150,7 +158,14 @@ impl Stage {
                 if self.leads_to_origins && forwards {
                     return boxed(ForwardLayer::new(proxy).layer(to_proxies).call(target));
                 }
-                boxed(self.tunnels().open(&proxy, target, patience))
+                let tunnel = self.tunnels().open(&proxy, target, patience);
+                let budget = self.surroundings.budget.clone();
+                Connecting::new(async move {
+                    let tunnel = tunnel.await?.boxed();
+                    // It may run inside a connection that was idle until now, and must not be evicted for it.
+                    make_room(budget).await;
+                    Ok(tunnel)
+                })
             }
             ProxyScheme::Socks4 | ProxyScheme::Socks4a => {
                 let layer = Socks4Layer::new(proxy).resolver(self.surroundings.resolver.clone());
@@ -173,16 +188,6 @@ impl Stage {
     fn to_proxies(&self) -> Tls<By> {
         let below = self.below.get_or_init(|| Arc::new(self.before()));
         TlsLayer::new(self.surroundings.tls.clone()).layer(By(below.clone()))
-    }
-
-    pub(super) async fn close(&self, grace: Duration) {
-        let mut stage = Some(self);
-        while let Some(open) = stage {
-            if let Some(tunnels) = open.tunnels.get() {
-                tunnels.close(grace).await;
-            }
-            stage = open.below.get().map(|below| &**below);
-        }
     }
 }
 
@@ -240,6 +245,13 @@ where
             connector.call(target.clone()).await.map_err(failed).map(Connected::boxed)
         })
     })
+}
+
+/// Waits until there is room for what is new, if anything counts it.
+async fn make_room(budget: Option<Arc<Budget>>) {
+    if let Some(budget) = budget {
+        budget.room().await;
+    }
 }
 
 /// One type for the bytes of all.

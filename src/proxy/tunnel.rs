@@ -31,6 +31,9 @@ use crate::{
 
 mod handshake;
 
+/// How many connections that carry no tunnel are kept where no pool counts them: as many as a pool keeps.
+const MAX_IDLE: usize = 100;
+
 /// Opens tunnels through one HTTP proxy, for targets of any scheme.
 ///
 /// Put TLS for the origin above it, and TLS for the proxy, if it is an `https` proxy, below: it is the same layer.
@@ -68,6 +71,9 @@ mod handshake;
 ///
 /// With HTTP/2 the proxy may send 1 GiB before it is taken, unless [`http2`](Self::http2) says more, so that a tunnel that
 /// nobody reads does not stall the others; what it may send on each of them is as with any stream.
+///
+/// Up to 100 connections that carry no tunnel are kept, and closed when they have been [idle](Self::idle_timeout) for too
+/// long. A pool above counts tunnels, but does not know of these; in a [`Transport`](crate::Transport) it does.
 ///
 /// # Errors
 ///
@@ -140,9 +146,10 @@ impl TunnelLayer {
 }
 
 impl Settings {
-    /// As a pool of requests is kept, but for its limits: a tunnel belongs to a connection that is counted there.
+    /// As a pool of requests is kept, but for its limits: a tunnel belongs to a connection that is counted there, and what
+    /// carries no tunnel is counted there, too.
     pub(super) fn like(pool: &PoolLayer<Body>) -> Self {
-        let pool = pool.without_limits(hop_of).timeouts(Timeouts::none()).abandon_dials(true);
+        let pool = pool.beneath(hop_of).timeouts(Timeouts::none()).abandon_dials(true);
         let pool = pool.timings(false).exclusive(|hop| hop.target.is_exclusive());
         Self { pool, negotiate: NegotiateLayer::new(), runtime: Runtime::default() }
     }
@@ -157,7 +164,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::like(&PoolLayer::new())
+        Self::like(&PoolLayer::new().max_idle(MAX_IDLE))
     }
 }
 
@@ -197,11 +204,6 @@ impl Tunnels {
     ) -> Connecting<Upgraded> {
         let (tunnels, hop) = (self.clone(), Hop::to(proxy, &target));
         Connecting::new(async move { handshake::open(tunnels, hop, patience, &target).await })
-    }
-
-    /// Closes the connections that carry nothing, and takes no more.
-    pub(super) async fn close(&self, grace: Duration) -> bool {
-        self.pool.close(grace).await
     }
 }
 

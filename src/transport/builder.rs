@@ -21,7 +21,7 @@ use crate::{
     negotiate::NegotiateLayer,
     options::Timeouts,
     pool::PoolLayer,
-    proxy::{Proxied, ProxyLayer, ProxyRules},
+    proxy::{ProxyLayer, ProxyRules},
     rt::Runtime,
     target::{Origin, Protocols, Proxy, Route, Target},
     tls::{TlsConfig, TlsLayer},
@@ -61,7 +61,7 @@ enum Connector {
 }
 
 /// Puts the layers over a connector, which is to keep to these.
-type Over = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> (HttpPool, Proxied) + Send>;
+type Over = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> HttpPool + Send>;
 
 impl TransportBuilder {
     pub(super) fn new() -> Self {
@@ -80,7 +80,8 @@ impl TransportBuilder {
         }
     }
 
-    /// How many connections may be open at once, 1 or more: see [`PoolLayer::max_connections`].
+    /// How many connections may be open at once, those to proxies included, 1 or more: see
+    /// [`PoolLayer::max_connections`].
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.pool = self.pool.max_connections(connections);
         self
@@ -301,7 +302,7 @@ impl TransportBuilder {
         } = self;
         let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
         let key = move |request: &Request<Body>| base.target(request);
-        let (pool, negotiate) = (pool.by(key), negotiate.runtime(runtime.clone()));
+        let (pool, negotiate) = (pool.by(key).with_budget(), negotiate.runtime(runtime.clone()));
         let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
         let proxy = proxy.planned_time(timeouts.connect);
         let stack = Stack {
@@ -311,11 +312,11 @@ impl TransportBuilder {
             retry: ConnectRetryLayer::on(runtime.clone(), retries),
             tls: TlsLayer::new(tls),
         };
-        let (pool, proxied) = match connector {
+        let pool = match connector {
             Connector::Default => direct::under(stack, timeouts, runtime),
             Connector::Given(over) => over(stack, timeouts, runtime),
         };
-        Transport { pool, proxied, grace }
+        Transport { pool, grace }
     }
 }
 

@@ -10,7 +10,6 @@ use crate::{
     error::Error,
     io::{Io, delegate_read, delegate_write},
     options::Timeouts,
-    proxy::Proxied,
     rt::Runtime,
     target::{Route, Target},
 };
@@ -31,7 +30,7 @@ impl TransportBuilder {
     }
 }
 
-pub(super) fn under(stack: Stack, timeouts: Timeouts, runtime: Runtime) -> (HttpPool, Proxied) {
+pub(super) fn under(stack: Stack, timeouts: Timeouts, runtime: Runtime) -> HttpPool {
     let tcp = tcp(timeouts, runtime);
     stack.over(Direct { tcp, unix: UnixConnector::new() })
 }

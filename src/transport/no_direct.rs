@@ -9,11 +9,10 @@ use tower_service::Service;
 
 use super::{HttpPool, Stack, builder::Base};
 use crate::{
-    connect::Connected, error::Error, io::Io, options::Timeouts, proxy::Proxied, rt::Runtime,
-    target::Target,
+    connect::Connected, error::Error, io::Io, options::Timeouts, rt::Runtime, target::Target,
 };
 
-pub(super) fn under(stack: Stack, _: Timeouts, _: Runtime) -> (HttpPool, Proxied) {
+pub(super) fn under(stack: Stack, _: Timeouts, _: Runtime) -> HttpPool {
     stack.over(Nowhere)
 }
 

@@ -82,6 +82,14 @@ mod proxy_chain;
 mod proxy_fallback;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod proxy_key;
+#[cfg(all(
+    feature = "http1",
+    feature = "http2",
+    feature = "_rustls",
+    feature = "mock",
+    feature = "tokio"
+))]
+mod proxy_limits;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod proxy_settings;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]

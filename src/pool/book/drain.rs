@@ -60,7 +60,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             true => room_time(place.failed_drains),
             false => SUCCESSION_TIME,
         };
-        let until = now.checked_add(time);
+        // Where there is no limit, no successor waits for the end of it.
+        let until = now.checked_add(time).filter(|_| self.limits.connections < usize::MAX);
         self.blame(id, why);
         self.change(id, |place| {
             place.drain = Some(Drain { until, makes_room, is_passed_on: false });

@@ -202,6 +202,20 @@ impl<C> Place<C> {
         (self.served, self.served > 1 || self.rested)
     }
 
+    /// Whether it is there for no request: none is on it, nor is it dialed for one.
+    pub(super) fn is_unused(&self) -> bool {
+        match &self.state {
+            State::Dialing { .. } | State::Out | State::Upgraded => false,
+            State::Shared { idle, .. } => idle.is_some(),
+            State::Abandoned
+            | State::Finishing { .. }
+            | State::Unfinished
+            | State::Returning
+            | State::Idle { .. }
+            | State::Closing => true,
+        }
+    }
+
     pub(super) fn in_use(&self) -> Use {
         match &self.state {
             State::Dialing { .. } => Use::Dialing,

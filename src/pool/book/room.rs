@@ -13,8 +13,12 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// Whether no more may be dialed. A connection that cannot be ended passes its place on, but not more of them than the
     /// limit: so there are never more than twice as many.
     pub(super) fn is_full(&self) -> bool {
-        let limit = self.limits.connections;
-        self.places.len() - self.tally.passed_on.min(limit) >= limit
+        self.counted() >= self.limits.connections
+    }
+
+    /// Places that count against the limit.
+    pub(super) fn counted(&self) -> usize {
+        self.places.len() - self.tally.passed_on.min(self.limits.connections)
     }
 
     /// Whether someone waits longer at another desk, for whom no place will be free unless this desk gives one up.

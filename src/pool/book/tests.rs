@@ -293,6 +293,31 @@ fn the_longest_idle_connection_of_another_key_makes_room() {
 }
 
 #[test]
+fn a_connection_that_is_counted_by_its_users_counts_while_it_has_none() {
+    for shared in [false, true] {
+        let limits = Limits { is_counted_by_users: true, ..abandoning(usize::MAX) };
+        let mut world = World::new(limits);
+        let counted = |world: &World| {
+            let counts = world.book.counts();
+            (counts.counted, counts.idle, counts.leaving, counts.open)
+        };
+        world.request("a");
+        assert_eq!(counted(&world), (0, 0, 0, 1), "a dial");
+        world.dialed(shared);
+        assert_eq!(counted(&world), (0, 0, 0, 1), "in use");
+        world.give_back(0);
+        assert_eq!(counted(&world), (1, 1, 0, 1), "idle");
+        world.event(|book, now, todo| book.evict_longest_idle(now, todo));
+        assert_eq!(counted(&world), (1, 0, 1, 1), "closing");
+        world.transports_close();
+        assert_eq!(counted(&world), (0, 0, 0, 0), "gone");
+        world.request("a");
+        world.leaves(1);
+        assert_eq!(counted(&world), (1, 0, 1, 1), "a dial for nobody");
+    }
+}
+
+#[test]
 fn who_waits_longest_is_first_across_keys() {
     let mut world = World::new(limits(1));
     world.request("a");
@@ -764,6 +789,8 @@ enum Event {
     TransportsClose,
     Streams(usize, Option<usize>),
     Retire(usize),
+    /// Another pool needs the place of what is not used.
+    MakeRoom,
     Later(u64),
 }
 
@@ -781,6 +808,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => Just(Event::TransportsClose),
         1 => (any::<usize>(), proptest::option::of(1..4usize)).prop_map(|(at, n)| Event::Streams(at, n)),
         1 => any::<usize>().prop_map(Event::Retire),
+        1 => Just(Event::MakeRoom),
         1 => (0..100u64).prop_map(Event::Later),
     ];
     proptest::collection::vec(event, 0..120)
@@ -816,6 +844,9 @@ impl World {
                 let Some(&(place, true)) = self.out.get(at % 7) else { return };
                 self.event(|book, now, todo| book.retire(place, now, todo));
             }
+            Event::MakeRoom => {
+                self.event(|book, now, todo| book.evict_longest_idle(now, todo));
+            }
             Event::Later(seconds) => {
                 self.now += Duration::from_secs(seconds);
                 if let Some(at) = self.book.reap_at.filter(|at| *at <= self.now) {
@@ -840,6 +871,9 @@ impl World {
             book.draining.len(),
             count(|place| matches!(place.role(), Role::Draining | Role::Yielding))
         );
+        if book.limits.is_counted_by_users {
+            assert_eq!(book.counts().counted, count(Place::is_unused));
+        }
         assert_eq!(book.waiting, sum(|desk| desk.line.len()));
         assert_eq!(book.queued, sum(|desk| desk.line.uncovered()));
         assert_eq!(book.hungry.len(), sum(|desk| usize::from(desk.hungry_at.is_some())));
@@ -915,5 +949,25 @@ proptest! {
         once.sort_unstable();
         once.dedup();
         prop_assert_eq!(once.len(), world.served.len(), "served twice");
+    }
+}
+
+proptest! {
+    /// A pool whose connections are counted by what they carry leaves none out that carries nothing.
+    #[test]
+    fn each_connection_has_a_user_or_counts_whatever_happens(events in events(), idle in 0..4usize) {
+        let limits = Limits { idle, is_counted_by_users: true, ..abandoning(usize::MAX) };
+        let mut world = World::new(limits);
+        for event in &events {
+            world.happen(event);
+            world.is_consistent();
+            let counts = world.book.counts();
+            prop_assert!(counts.open - counts.counted <= world.out.len() + world.tickets.len());
+            prop_assert!(counts.idle + counts.leaving <= counts.counted);
+            prop_assert_eq!(world.book.rows().count(), counts.counted);
+        }
+        world.quiet_down();
+        let counts = world.book.counts();
+        prop_assert_eq!((counts.open, counts.leaving), (counts.idle, 0));
     }
 }

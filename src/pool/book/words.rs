@@ -177,6 +177,19 @@ pub(crate) enum Use {
     Closing,
 }
 
+/// How many connections a book has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Those that count against the limit.
+    pub(crate) counted: usize,
+    /// Those of them that are idle.
+    pub(crate) idle: usize,
+    /// Those of them that are closed soon.
+    pub(crate) leaving: usize,
+    /// All of them.
+    pub(crate) open: usize,
+}
+
 /// One line of the statistics.
 pub(crate) struct Row<K> {
     pub(crate) place: PlaceId,

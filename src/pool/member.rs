@@ -1,0 +1,77 @@
+//! A pool, as those know it that share its budget: whatever its connections are, and whatever it keeps them under.
+
+use std::time::Instant;
+
+use http::Request;
+
+use super::{
+    book::Book,
+    shared::{Key, Shared},
+    stats::ConnectionStats,
+};
+use crate::connection::Connection;
+
+/// What one pool asks of another.
+pub(super) trait Member: Send + Sync {
+    /// Its own, once in a process.
+    fn number(&self) -> u32;
+
+    /// Since when the connection has been idle that has been so for longest.
+    fn idle_since(&self) -> Option<Instant>;
+
+    /// Closes that connection.
+    fn evict_longest_idle(&self);
+
+    /// A row for each connection that counts.
+    fn rows(&self) -> Vec<ConnectionStats>;
+
+    /// Takes no more requests.
+    fn begin_to_close(&self);
+
+    /// Whether that was said, and nothing is open any more.
+    fn is_closed(&self) -> bool;
+
+    /// Ends what is open, where that is possible.
+    fn abort(&self);
+}
+
+impl<C, B, K> Member for Shared<C, B, K>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+{
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        self.read(Book::idle_since)
+    }
+
+    fn evict_longest_idle(&self) {
+        if let Some(pool) = self.me.upgrade() {
+            pool.event(|book, now, todo| book.evict_longest_idle(now, todo));
+        }
+    }
+
+    fn rows(&self) -> Vec<ConnectionStats> {
+        ConnectionStats::of_all(self)
+    }
+
+    fn begin_to_close(&self) {
+        if let Some(pool) = self.me.upgrade() {
+            pool.event(|book, _, todo| book.close(todo));
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.read(|book| book.is_closed() && book.is_empty())
+    }
+
+    fn abort(&self) {
+        for cut in self.read(Book::cuts) {
+            cut.throw();
+        }
+    }
+}
