@@ -78,11 +78,15 @@ fn parse(url: &str) -> Result<Uri, Error> {
         let text = "the host of the URL has a `[` without a `]`: write an IPv6 address as `[::1]`";
         return Err(Error::builder(text));
     }
-    let path = encoded(rest.split('#').next().unwrap_or_default());
-    let authority = ascii(authority)?;
-    let url = format!("{scheme}://{authority}{path}");
+    let sent = rest.split('#').next().unwrap_or_default();
+    let (path, authority) = (encoded(sent), ascii(authority)?);
+    let parsed = match (&authority, &path) {
+        // Most URLs are sent as they are written.
+        (Cow::Borrowed(_), Cow::Borrowed(_)) if sent.len() == rest.len() => url.parse(),
+        _ => format!("{scheme}://{authority}{path}").parse(),
+    };
     // The parser's texts name no part of the URL.
-    url.parse().map_err(|error: http::uri::InvalidUri| {
+    parsed.map_err(|error: http::uri::InvalidUri| {
         Error::builder(format!("the URL is not valid: {error}")).because(error)
     })
 }
