@@ -42,13 +42,16 @@ pub(crate) use words::{
     Ask, Checkout, Counts, Dial, Handle, Known, NoWait, Row, Ticket, Todo, Told, Use, Wish,
 };
 
-use desk::{Desk, Sharing};
+use desk::{Desk, FailedDial, Sharing};
 use line::{Line, Waiter};
 use place::{Place, State};
 use tally::Tally;
 
 /// Idle connections are looked through no more often than this, so that many that end one after the other cost little.
 const REAP_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a waiter lets the rest of a dropped response of its own key come: about as long as a dial would take.
+const FINISHING_TIME: Duration = Duration::from_millis(100);
 
 /// How many keys without a connection are remembered for the protocol they spoke.
 const REMEMBERED: usize = 1000;
@@ -76,6 +79,8 @@ pub(crate) struct Book<K, C, W> {
     hungry: BTreeSet<(Turn, DeskId)>,
     /// Those of them of whose own connections none will serve it.
     barren: BTreeSet<(Turn, DeskId)>,
+    /// Those of them that have connections which may serve it.
+    hopeful: BTreeSet<(Turn, DeskId)>,
     /// Desks with more dials than waiters.
     surplus: BTreeSet<DeskId>,
     /// Desks without anyone, the longest forgotten first.
@@ -109,6 +114,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             draining: BTreeSet::new(),
             hungry: BTreeSet::new(),
             barren: BTreeSet::new(),
+            hopeful: BTreeSet::new(),
             surplus: BTreeSet::new(),
             empty: BTreeMap::new(),
             waiting: 0,
@@ -171,8 +177,9 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         };
         let (desk, was_wanted, cause) = (entry.desk, entry.is_dialing(), entry.caused_by());
         self.remove(place, now, todo);
+        let (turn, failed) = (self.next_turn(), FailedDial { place, cause, told });
         let given_up = match was_wanted {
-            true => self.desk(desk).give_up(told, cause),
+            true => self.desk(desk).give_up(failed, turn),
             false => Vec::new(),
         };
         self.waiting -= given_up.len();
@@ -202,7 +209,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// The rest of a response that was dropped is read, so that its connection can serve again; not if someone waits who
     /// could have its place, nor any longer when someone comes.
     ///
-    /// A rest whose length is known comes soon enough for a waiter of the same key; another may be endless.
+    /// A rest whose length is known is waited for a moment even by a waiter of the same key; another may be endless.
     pub(crate) fn finishing(
         &mut self,
         place: PlaceId,
@@ -211,9 +218,10 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         todo: &mut Todo<K, C, W>,
     ) -> Wanted {
         let (want, wanted) = Want::new();
+        let until = if is_endless { now } else { now + FINISHING_TIME };
         match self.places.get_mut(&place) {
             Some(entry) if matches!(entry.state, State::Out) => {
-                entry.state = State::Finishing { want, is_endless };
+                entry.state = State::Finishing { want, until };
                 let desk = entry.desk;
                 self.finishing.insert(place);
                 self.settle(desk, now, todo);
@@ -333,12 +341,14 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             self.settle(desk, now, todo);
         }
         self.end_drains(now, todo);
+        self.end_finishing(now, todo);
         self.feed(now, todo);
         self.take_back_drains(now, todo);
         let idle = self.idle.values().filter_map(|place| self.places.get(place)?.until()).min();
         let pause = self.limits.idle_timeout.map_or(REAP_PAUSE, |it| REAP_PAUSE.min(it / 16));
         let idle = idle.map(|until| until.max(now + pause));
-        if let Some(next) = idle.into_iter().chain(self.next_drain_event(now)).min() {
+        let others = self.next_drain_event(now).into_iter().chain(self.next_to_stop_finishing(now));
+        if let Some(next) = idle.into_iter().chain(others).min() {
             self.call_at(next, todo);
         }
     }
@@ -375,6 +385,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         (self.waiting, self.queued) = (0, 0);
         self.hungry.clear();
         self.barren.clear();
+        self.hopeful.clear();
         let idle: Vec<PlaceId> = self.idle.values().copied().collect();
         idle.into_iter().for_each(|place| self.evict(place, Closing::PoolClosed, todo));
         let finishing = std::mem::take(&mut self.finishing);

@@ -26,6 +26,9 @@ use trip::{Trip, polled_again};
 pin_project! {
     /// The future of a [`Pool`](super::Pool): the response, whose body holds the connection.
     ///
+    /// Once it was polled it may be given a connection at any time, and holds it from then on: poll it until it is ready, or
+    /// drop it. [Why it is given more than a permission](super#poll-what-you-have-started).
+    ///
     /// # Cancellation
     ///
     /// Dropped while it waits, it leaves the line; a connection that was being made for it is kept for others, unless

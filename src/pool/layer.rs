@@ -67,7 +67,8 @@ impl<B: 'static> Default for PoolLayer<B> {
 }
 
 impl<B: 'static, K: Key> PoolLayer<B, K> {
-    /// Keeps connections by a key of your own. Whatever changes who is at the other end, or who we are to them, must be
+    /// Keeps connections by a key of your own, whose `Eq` and `Hash` must not use the pool: they are called under its lock.
+    /// Whatever changes who is at the other end, or who we are to them, must be
     /// part of it; the connector is given the key and nothing else.
     pub fn keyed(key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static) -> Self {
         Self {
@@ -89,8 +90,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// At the limit something gives way to a request that lacks a connection, in this order: the connection that has been
     /// idle longest; one on which only the rest of a dropped response is read; a dial whose request was given up; a busy
     /// shared connection. That last one is asked to finish its streams only for a key that has no connection, or has waited
-    /// for its own for a second. A stream may go on for days, so the pool waits a second for the end (2, 4 and 8 s the next
-    /// times), and then uses the connection as before.
+    /// for its own for a second. A stream may go on for days, so the pool waits a second for the end, and then uses the
+    /// connection as before; it tries again after 1, 2, 4 and then every 8 s.
     ///
     /// A shared connection that its peer ends (GOAWAY), or that is too old, finishes its streams and takes no more. While
     /// they go on it does not keep others from being served: after 250 ms another connection may be opened in its place.
@@ -147,8 +148,10 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// How many requests may wait while every connection that may be open is in use or being made for another; one
     /// more fails at once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
     ///
-    /// A request for which a connection is being made or is coming back does not count. So zero means that requests never
-    /// wait for others: each has a connection at once, or one that is dialed for it, or fails.
+    /// A request for which a connection is being made or is coming back does not count. So zero means that requests do not
+    /// wait for others: each has a connection at once, or one that is dialed for it, or fails. While it is not known yet
+    /// whether a host speaks HTTP/2, its first dial is for all requests that wait for it; if it brings HTTP/1.1, those that
+    /// it does not serve go on waiting.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.limits.waiters = waiters;
         self

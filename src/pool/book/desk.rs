@@ -12,9 +12,6 @@ use super::{
     tally::Tally,
 };
 
-/// Failed dials that a request waits through before it is told of one that it did not cause.
-const WAVES: u8 = 2;
-
 pub(super) struct Desk<K, W> {
     pub(super) key: Arc<K>,
     pub(super) line: Line<W>,
@@ -29,6 +26,8 @@ pub(super) struct Desk<K, W> {
     pub(super) hungry_at: Option<(Turn, bool)>,
     /// Waiters of this key in the count of those that nothing is on its way for.
     pub(super) queued: usize,
+    /// When a dial failed first since a connection was last had: a dial that begins after it is of another wave.
+    pub(super) failed_at: Option<Turn>,
     /// It is listed as having more dials than waiters.
     pub(super) has_surplus: bool,
     /// Under which turn it stands among the empty.
@@ -72,6 +71,7 @@ impl<K, W> Desk<K, W> {
             sharing,
             hungry_at: None,
             queued: 0,
+            failed_at: None,
             has_surplus: false,
             empty_at: None,
         }
@@ -97,22 +97,33 @@ impl<K, W> Desk<K, W> {
         Some(waiter)
     }
 
-    /// Takes those out of the line who are to be told that a dial has failed.
-    pub(super) fn give_up(&mut self, told: Told, caused_by: Option<Turn>) -> Vec<Waiter<W>> {
-        let cause = caused_by.filter(|turn| self.line.get(*turn).is_some());
-        let concerned: Vec<Turn> = match (told, self.sharing) {
-            (Told::All, _) | (_, Sharing::Unknown | Sharing::Shared) => self.line.turns().collect(),
-            // The others have dials of their own.
-            (_, Sharing::Exclusive) if self.tally.dialing >= self.line.len() => {
-                cause.into_iter().collect()
-            }
-            (_, Sharing::Exclusive) => cause.or(self.line.first()).into_iter().collect(),
+    /// Takes those out of the line who are to be told that a dial has failed, which is gone already: its cause; and if it
+    /// is of the second wave that fails, all who have waited through both and have no dial of their own.
+    ///
+    /// So a host that refuses costs a crowd two waves of dials, and a single dial that fails costs one request.
+    pub(super) fn give_up(&mut self, failed: FailedDial, now: Turn) -> Vec<Waiter<W>> {
+        let FailedDial { place, cause, told } = failed;
+        if told == Told::All {
+            let all: Vec<Turn> = self.line.turns().collect();
+            return all.into_iter().filter_map(|turn| self.take(turn)).collect();
+        }
+        self.cover();
+        let is_second_wave = self.failed_at.is_some_and(|before| before < place);
+        let since = self.failed_at.filter(|_| is_second_wave).unwrap_or(0);
+        if is_second_wave || self.failed_at.is_none() {
+            self.failed_at = Some(now);
+        }
+        let is_told = |turn: &Turn| {
+            let is_through = *turn < since;
+            let waiter = self.line.get(*turn);
+            waiter.is_some_and(|it| it.is_out_of_time(told) && (is_through || it.wish.fails_fast))
         };
-        let is_told = |turn: &Turn| match self.line.get_mut(*turn) {
-            Some(waiter) => told == Told::All || waiter.counted_on(told, cause == Some(*turn)),
-            None => false,
+        let mut given_up: Vec<Turn> = self.line.uncovered_turns().filter(is_told).collect();
+        let is_concerned = |turn: &Turn| {
+            let waiter = self.line.get(*turn).filter(|waiter| waiter.is_out_of_time(told));
+            waiter.is_some() && !given_up.contains(turn)
         };
-        let given_up: Vec<Turn> = concerned.into_iter().filter(is_told).collect();
+        given_up.extend(cause.filter(is_concerned));
         given_up.into_iter().filter_map(|turn| self.take(turn)).collect()
     }
 
@@ -131,16 +142,20 @@ impl<K, W> Desk<K, W> {
     }
 }
 
+/// A dial that has failed.
+pub(super) struct FailedDial {
+    pub(super) place: PlaceId,
+    pub(super) cause: Option<Turn>,
+    pub(super) told: Told,
+}
+
 impl<W> Waiter<W> {
-    /// Whether it is told of this failure: of its own at once, of others' when it has waited through enough of them.
-    fn counted_on(&mut self, told: Told, is_its_own: bool) -> bool {
-        if let Told::WaitingNoLonger(passed) = told
-            && self.wish.limit.is_none_or(|limit| limit > passed)
-        {
-            return false;
+    /// Whether a failure concerns it: one for lack of time does only if it would not have let a dial take longer.
+    fn is_out_of_time(&self, told: Told) -> bool {
+        match told {
+            Told::WaitingNoLonger(passed) => self.wish.limit.is_some_and(|limit| limit <= passed),
+            Told::WhoCounted | Told::All => true,
         }
-        self.failed_dials += 1;
-        is_its_own || self.wish.fails_fast || self.failed_dials >= WAVES
     }
 }
 

@@ -12,8 +12,9 @@ use std::{
 use super::{Book, DeskId, PlaceId, Todo, place::Place};
 use crate::events::Closing;
 
-/// How long a drain to make room may take the first time; twice as long each time that it is not long enough.
-const FIRST_TIME: Duration = Duration::from_secs(1);
+/// How long a drain to make room may take: the requests of its own key wait as long. When that was not enough it is left
+/// alone for as long, and then for 2, 4 and at last 8 times as long.
+const ROOM_TIME: Duration = Duration::from_secs(1);
 
 /// How long the end of a connection that takes no more requests is waited for before its successor is dialed over the
 /// limit. Most of its streams end within it.
@@ -21,11 +22,6 @@ const SUCCESSION_TIME: Duration = Duration::from_millis(250);
 
 /// Waits for a connection of its own key for longer than this make a key starve, although it has some.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// A connection that was drained in vain is given more time, up to 8 s, and left alone for as long.
-fn room_time(failed_drains: u32) -> Duration {
-    FIRST_TIME * 2u32.saturating_pow(failed_drains.min(3))
-}
 
 pub(super) struct Drain {
     /// When it has taken too long.
@@ -57,7 +53,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             None => {}
         }
         let time = match makes_room {
-            true => room_time(place.failed_drains),
+            true => ROOM_TIME,
             false => SUCCESSION_TIME,
         };
         // Where there is no limit, no successor waits for the end of it.
@@ -129,7 +125,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         for id in late {
             if self.makes_room(id) {
                 let place = self.place(id);
-                let pause = room_time(place.failed_drains);
+                let pause = ROOM_TIME * 2u32.saturating_pow(place.failed_drains.min(3));
                 place.failed_drains += 1;
                 place.drain_after = now.checked_add(pause);
                 self.take_back(id, now, todo);
@@ -161,12 +157,12 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// How many keys lack a connection that no other event will give them: they have none of their own that serves, or
     /// have waited too long for it. Counts no further than `enough`.
     pub(super) fn starving(&self, now: Instant, enough: usize) -> usize {
+        let Some(more) = enough.checked_sub(self.barren.len()) else { return enough };
         let is_late = |desk: DeskId| self.starves_at(desk).is_some_and(|at| at <= now);
-        let late = self.hungry.iter().take_while(|(_, desk)| is_late(*desk));
         // One whose own connection yields is served when that is taken back.
         let yields = |desk: &DeskId| self.desks.get(desk).is_some_and(|it| it.tally.yielding > 0);
-        let late = late.filter(|entry| !self.barren.contains(entry) && !yields(&entry.1));
-        self.barren.len() + late.take(enough).count()
+        let late = self.hopeful.iter().take_while(|(_, desk)| is_late(*desk));
+        self.barren.len() + late.filter(|(_, desk)| !yields(desk)).take(more).count()
     }
 
     /// When the next key starves by waiting, if there is something to be drained for it.
@@ -174,13 +170,13 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if self.joinable.is_empty() {
             return None;
         }
-        let at = self.hungry.iter().map(|(_, desk)| self.starves_at(*desk));
+        let at = self.hopeful.iter().map(|(_, desk)| self.starves_at(*desk));
         at.flatten().find(|at| *at > now)
     }
 
     /// Comes again when the key that waits longest starves, if it does not yet.
     pub(super) fn watch_the_longest_wait(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
-        let Some(&(_, first)) = self.hungry.first() else { return };
+        let Some(&(_, first)) = self.hopeful.first() else { return };
         if self.joinable.is_empty() || !self.is_full() {
             return;
         }

@@ -9,8 +9,6 @@ pub(super) struct Waiter<W> {
     pub(super) waiter: W,
     pub(super) wish: Wish,
     pub(super) since: Instant,
-    /// Shared dials that failed while it waited, and of which it was not told.
-    pub(super) failed_dials: u8,
 }
 
 /// Waiters in order. The first few are *covered*: a dial or a returning connection is on its way for each.
@@ -47,10 +45,6 @@ impl<W> Line<W> {
 
     pub(super) fn turns(&self) -> impl Iterator<Item = Turn> {
         self.waiters.keys().copied()
-    }
-
-    pub(super) fn get_mut(&mut self, turn: Turn) -> Option<&mut Waiter<W>> {
-        self.waiters.get_mut(&turn)
     }
 
     pub(super) fn insert(&mut self, turn: Turn, waiter: Waiter<W>) {
@@ -92,6 +86,10 @@ impl<W> Line<W> {
         self.waiters.into_values()
     }
 
+    pub(super) fn uncovered_turns(&self) -> impl Iterator<Item = Turn> {
+        self.waiters.range(self.border..).map(|(&turn, _)| turn)
+    }
+
     pub(super) fn uncovered(&self) -> usize {
         self.waiters.len() - self.covered
     }
@@ -104,7 +102,7 @@ mod tests {
     #[test]
     fn the_border_follows_whatever_comes_and_goes() {
         let now = crate::rt::Runtime::default().now();
-        let waiter = || Waiter { waiter: (), wish: Wish::default(), since: now, failed_dials: 0 };
+        let waiter = || Waiter { waiter: (), wish: Wish::default(), since: now };
         let mut line = Line::new();
         (1..=5).for_each(|turn| line.insert(turn, waiter()));
         line.cover(2);

@@ -50,7 +50,8 @@ pub(super) enum State<C> {
     /// The rest of a response that its caller dropped is read, until the want is dropped.
     Finishing {
         want: Want,
-        is_endless: bool,
+        /// When it is given up for a waiter of its own key, too.
+        until: Instant,
     },
     /// That rest is not read to its end, and the connection is about to be discarded.
     Unfinished,

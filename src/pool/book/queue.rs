@@ -38,7 +38,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         let desk = self.desk_of(key, is_exclusive, todo);
         let turn = again.unwrap_or_else(|| self.next_turn());
         self.waiting += 1;
-        let waiting = Waiter { waiter, wish, since: now, failed_dials: 0 };
+        let waiting = Waiter { waiter, wish, since: now };
         self.desk(desk).line.insert(turn, waiting);
         self.settle(desk, now, todo);
         let ticket = Ticket { desk, turn };

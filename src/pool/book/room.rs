@@ -95,7 +95,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             self.evict(place, Closing::Evicted, todo);
             return true;
         }
-        if let Some(place) = self.least_worth_finishing() {
+        if let Some(place) = self.least_worth_finishing(now) {
             self.finishing.remove(&place);
             self.stop_finishing(place, todo);
             return true;
@@ -107,13 +107,38 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     }
 
     /// A rest that is about to end serves a waiter of its own key sooner than a dial would.
-    pub(super) fn least_worth_finishing(&self) -> Option<PlaceId> {
+    pub(super) fn least_worth_finishing(&self, now: Instant) -> Option<PlaceId> {
         let first = self.hungry.first().map(|(_, desk)| *desk);
         let gives_way = |place: &Place<C>| match place.state {
-            State::Finishing { is_endless, .. } => is_endless || first != Some(place.desk),
+            State::Finishing { until, .. } => until <= now || first != Some(place.desk),
             _ => false,
         };
         self.finishing.iter().copied().find(|id| self.places.get(id).is_some_and(gives_way))
+    }
+
+    /// When the rest of a dropped response is given up for a waiter of its own key, if one waits.
+    pub(super) fn next_to_stop_finishing(&self, now: Instant) -> Option<Instant> {
+        if self.queued == 0 {
+            return None;
+        }
+        let of_waiters = self.finishing.iter().filter_map(|id| {
+            let place = self.places.get(id)?;
+            let State::Finishing { until, .. } = place.state else { return None };
+            let lacks = self.desks.get(&place.desk).is_some_and(|it| it.line.uncovered() > 0);
+            lacks.then_some(until)
+        });
+        of_waiters.filter(|until| *until > now).min()
+    }
+
+    /// Gives up the rests for which waiters of their own keys have waited for long enough.
+    pub(super) fn end_finishing(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
+        let is_late = |place: &&Place<C>| match place.state {
+            State::Finishing { until, .. } => until <= now,
+            _ => false,
+        };
+        let late = self.finishing.iter().filter_map(|id| self.places.get(id).filter(is_late));
+        let desks: Vec<DeskId> = late.map(|place| place.desk).collect();
+        desks.into_iter().for_each(|desk| self.give_way_to_own_key(desk, now, todo));
     }
 
     /// Reads no more of the rest of a dropped response: its connection is discarded by who reads it.
@@ -130,7 +155,12 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
 
     /// A desk at its own limit gives up a connection for its own waiters: a shared one that nobody uses and nobody may
     /// use, or one on which the rest of a dropped response is read that may have no end.
-    pub(super) fn give_way_to_own_key(&mut self, desk: DeskId, todo: &mut Todo<K, C, W>) {
+    pub(super) fn give_way_to_own_key(
+        &mut self,
+        desk: DeskId,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) {
         let limit = self.limits.connections_per_key;
         let Some(lines) = self.desks.get(&desk) else { return };
         if lines.line.is_empty() || lines.counted() < limit {
@@ -141,11 +171,11 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         }
         let enough = lines.tally.leaving() + lines.tally.returning;
         if lines.line.len() > enough {
-            let is_endless = |place: &Place<C>| match place.state {
-                State::Finishing { is_endless, .. } => is_endless && place.desk == desk,
+            let gives_way = |place: &Place<C>| match place.state {
+                State::Finishing { until, .. } => until <= now && place.desk == desk,
                 _ => false,
             };
-            let own = |id: &&PlaceId| self.places.get(id).is_some_and(is_endless);
+            let own = |id: &&PlaceId| self.places.get(id).is_some_and(gives_way);
             if let Some(&own) = self.finishing.iter().find(own) {
                 self.finishing.remove(&own);
                 self.stop_finishing(own, todo);
@@ -243,12 +273,14 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if let Some((turn, _)) = before {
             self.hungry.remove(&(turn, desk));
             self.barren.remove(&(turn, desk));
+            self.hopeful.remove(&(turn, desk));
         }
         if let Some((turn, is_barren)) = hungry {
             self.hungry.insert((turn, desk));
-            if is_barren {
-                self.barren.insert((turn, desk));
-            }
+            match is_barren {
+                true => self.barren.insert((turn, desk)),
+                false => self.hopeful.insert((turn, desk)),
+            };
         }
     }
 

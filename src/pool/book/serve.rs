@@ -20,11 +20,14 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     pub(super) fn settle(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
         self.serve(desk, now, todo);
         self.abandon_needless(desk, todo);
-        self.give_way_to_own_key(desk, todo);
+        self.give_way_to_own_key(desk, now, todo);
         self.sort(desk);
         self.feed(now, todo);
         self.take_back_drains(now, todo);
         self.watch_the_longest_wait(now, todo);
+        if let Some(at) = self.next_to_stop_finishing(now) {
+            self.call_at(at, todo);
+        }
         self.trim(todo);
         self.sort_empty(desk, todo);
     }
@@ -135,7 +138,9 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if let State::Dialing { want, .. } = dialing {
             todo.unwanted.push(want);
         }
-        self.desk(desk).dials.end(cause, id);
+        let lines = self.desk(desk);
+        lines.dials.end(cause, id);
+        lines.failed_at = None;
         Some(desk)
     }
 

@@ -764,6 +764,53 @@ fn a_key_that_is_exclusive_dials_for_each_from_the_start_and_each_failure_is_one
 }
 
 #[test]
+fn a_key_that_is_exclusive_and_refuses_costs_a_crowd_two_waves_of_dials() {
+    for limit in [1, 2, 3] {
+        let mut world = World::new(limits(limit));
+        for _ in 0..10 {
+            world.exclusive_request("a");
+        }
+        let (mut told, mut dials) = (0, 0);
+        while !world.dialing.is_empty() {
+            dials += 1;
+            told += world.dial_failed().len();
+        }
+        assert_eq!((told, world.book.waiting()), (10, 0));
+        assert!(dials <= 2 * limit, "{dials} dials with a limit of {limit}");
+    }
+}
+
+#[test]
+fn a_dial_that_succeeds_ends_a_row_of_failures() {
+    let mut world = World::new(limits(1));
+    for _ in 0..4 {
+        world.exclusive_request("a");
+    }
+    assert_eq!(world.dial_failed(), [0]);
+    world.dialed(false);
+    world.discard(0);
+    world.transports_close();
+    assert_eq!(world.dial_failed(), [2], "it is the first failure since one succeeded");
+    assert_eq!(world.book.waiting(), 1);
+}
+
+#[test]
+fn the_rest_of_a_dropped_response_that_does_not_come_soon_gives_way_to_its_own_key() {
+    for limits in [limits(1), Limits { connections_per_key: 1, ..Limits::default() }] {
+        let mut world = World::new(limits);
+        world.request("a");
+        world.dialed(false);
+        let mut wanted = world.rest_of_the_response(false);
+        world.later(Duration::from_millis(50));
+        world.request("a");
+        world.later(Duration::from_millis(49));
+        assert!(!wanted.is_over());
+        world.later(Duration::from_millis(1));
+        assert!(wanted.is_over());
+    }
+}
+
+#[test]
 fn a_connection_that_has_rested_counts_as_used() {
     for shared in [false, true] {
         let mut world = World::new(limits(9));
@@ -897,7 +944,7 @@ impl World {
             assert!(desk.line.is_empty() || desk.idle.is_empty(), "a connection is idle");
         }
         let nothing_gives_way = book.idle.is_empty()
-            && book.least_worth_finishing().is_none()
+            && book.least_worth_finishing(self.now).is_none()
             && book.surplus.is_empty();
         let all_are_fed = book.hungry.len() <= book.tally.leaving();
         assert!(book.hungry.is_empty() || book.is_full() && (all_are_fed || nothing_gives_way));
