@@ -36,8 +36,8 @@ pub use builder::TransportBuilder;
 /// The whole stack as one service: pool, negotiation, TLS, proxies and TCP.
 ///
 /// It is cheap to clone, and clones share their connections. A request that was started holds a connection as soon as there
-/// is one for it, so [poll what you have started](crate::pool#poll-what-you-have-started). It takes a request with any body and answers with
-/// [`Body`]; `Display` shows what it is doing:
+/// is one for it, so [poll what you have started](crate::pool#poll-what-you-have-started). It takes a request with any body
+/// and answers with [`Body`]; `Display` shows what it is doing:
 ///
 /// ```
 /// # use tower_transport::Transport;
