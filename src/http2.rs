@@ -12,6 +12,8 @@
 //!   streams are given out until anything does; without an answer the connection is closed.
 //! * **What the peer allows**, for a body that cannot be sent twice: such a request waits for the SETTINGS of a new
 //!   connection, but no longer than a second. Others leave at once, and are sent again if they are refused.
+//! * **What came while the connection rested**: before a body that cannot be sent twice goes over a connection with no
+//!   active stream, the connection reads once. After a GOAWAY or the end, the request comes back unsent.
 //! * **Unread answers**: each is bounded by the window of its own stream, and holds up no other. While a smaller
 //!   [`connection_window`](Http2Config::connection_window) is filled by them, the peer is not called silent.
 //! * **Few writes**: the connection lets requests that are ready queue theirs, and writes once.

@@ -13,7 +13,7 @@ use h2::{
     PingPong,
     client::{Connection, SendRequest},
 };
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use super::{
     link::{Signal, Unsettled},
@@ -39,6 +39,8 @@ pub(super) struct Driver<I> {
     signals: Option<UnboundedReceiver<Signal>>,
     /// Until the peer's SETTINGS are known: who waits for them waits for the end of this.
     unsettled: Option<Unsettled>,
+    /// Requests that wait until the connection has read once more.
+    readers: Vec<oneshot::Sender<()>>,
     vitals: Arc<Vitals>,
     pulse: Pulse,
     runtime: Runtime,
@@ -63,6 +65,7 @@ impl<I: Io> Driver<I> {
             probe: Some(probe),
             signals: Some(signals),
             unsettled: Some(unsettled),
+            readers: Vec::new(),
             vitals,
             pulse,
             runtime,
@@ -84,12 +87,25 @@ impl<I: Io> Driver<I> {
         yields
     }
 
+    /// Reads and writes. Ready when the connection has ended.
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if Pin::new(&mut self.connection).poll(cx).is_ready() {
+            // Its streams have been told why.
+            self.vitals.retire(Condition::Closed);
+            return Poll::Ready(());
+        }
+        self.learn(cx);
+        Poll::Pending
+    }
+
     /// What SETTINGS and GOAWAY said.
     fn learn(&mut self, cx: &mut Context<'_>) {
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.is_broken = error.is_library() || error.is_io();
             self.vitals.retire(Condition::Draining);
+            // Whatever the SETTINGS said, no request may be sent any more.
+            self.unsettled = None;
             return;
         }
         let told = self.connection.max_concurrent_send_streams();
@@ -115,6 +131,7 @@ impl<I: Io> Driver<I> {
                     self.pulse.doubt(read, &self.vitals, pings);
                 }
                 (Signal::Silence(_), None) => {}
+                (Signal::Read(reader), _) => self.readers.push(reader),
             }
         }
         (self.signals, self.probe) = (None, None);
@@ -148,13 +165,17 @@ impl<I: Io> Future for Driver<I> {
         if this.lets_others_queue(cx) {
             return Poll::Pending;
         }
-        if Pin::new(&mut this.connection).poll(cx).is_ready() {
-            // Its streams have been told why.
-            this.vitals.retire(Condition::Closed);
+        if this.poll_connection(cx).is_ready() {
             return Poll::Ready(());
         }
-        this.learn(cx);
         let asked = this.poll_users(cx);
+        // The read above may, on another thread, have been over before they asked.
+        if !this.readers.is_empty() {
+            if this.poll_connection(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            this.readers.clear();
+        }
         if let Poll::Ready(death) = if asked.is_ready() { asked } else { this.poll_pulse(cx) } {
             this.vitals.die(death);
             return Poll::Ready(());

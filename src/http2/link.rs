@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::{
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    watch,
+    oneshot, watch,
 };
 
 use super::vitals::{Death, Vitals};
@@ -45,10 +45,12 @@ pub(super) struct Link {
 pub(super) type Unsettled = watch::Sender<()>;
 
 /// What those who use a connection tell its driver.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Signal {
     /// A stream was given up for which nothing came: so many bytes had been read, then and now.
     Silence(u64),
+    /// It is to read once; a request waits until this is dropped.
+    Read(oneshot::Sender<()>),
     /// It is to end at once.
     Cut,
 }
@@ -115,6 +117,23 @@ impl Link {
     /// The connection has rested since it was made.
     pub(super) fn mark_used(&self) {
         self.is_used.store(true, Ordering::Release);
+    }
+
+    /// Whether the driver may have left something unread: the connection was used or has rested, and no stream is active.
+    pub(super) fn has_rested(&self) -> bool {
+        self.is_used.load(Ordering::Acquire) && self.vitals.active() == 0
+    }
+
+    /// Waits until the driver has read what lies in the socket, or the connection has ended.
+    pub(super) fn has_read(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.look_at_the_socket();
+        let (reading, read) = oneshot::channel();
+        // If the driver has ended, `reading` is dropped here.
+        let _ = self.signals.send(Signal::Read(reading));
+        async move {
+            // Nothing is ever sent: the drop is the word.
+            let _ = read.await;
+        }
     }
 
     /// Waits until the peer's SETTINGS have come, or the connection has ended.

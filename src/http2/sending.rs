@@ -59,7 +59,7 @@ struct Queued<B> {
     streams: SendRequest<Bytes>,
 }
 
-/// A request that needs to know first what the peer allows.
+/// A request that needs to know first what the peer allows, or has said meanwhile.
 struct Settling<B> {
     queued: Option<Queued<B>>,
     settled: Pin<Box<dyn Future<Output = Option<()>> + Send>>,
@@ -69,7 +69,8 @@ struct Settling<B> {
 const SETTINGS_TIME: Duration = Duration::from_secs(10);
 
 /// So long a request waits whose body cannot be sent twice, because a peer may refuse streams that it has not allowed. It
-/// is longer than a round trip, and not much longer, because some peers say nothing before the first request.
+/// is longer than a round trip, and not much longer, because some peers say nothing before the first request. The same
+/// bounds the wait for one turn of a driver that does not get it.
 const UPLOAD_TIME: Duration = Duration::from_secs(1);
 
 impl<B> Sending<B> {
@@ -117,12 +118,20 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     fn begin(self, cx: &mut Context<'_>) -> State<B> {
+        let is_settled = self.link.is_settled();
         if connect_protocol(&self.request).is_some() {
-            State::Settling(Box::new(Settling::new(self, SETTINGS_TIME)))
-        } else if !self.link.is_settled() && !self.can_be_repeated() {
-            State::Settling(Box::new(Settling::new(self, UPLOAD_TIME)))
-        } else {
+            let settled = self.link.settled();
+            State::Settling(Box::new(Settling::new(self, settled, SETTINGS_TIME)))
+        } else if (is_settled && !self.link.has_rested()) || self.can_be_repeated() {
             self.send(cx)
+        } else if is_settled {
+            // A GOAWAY may lie unread that allows every stream and is followed by one that does not (RFC 9113 §6.8): the body
+            // would be begun in between, and could not be had again.
+            let read = self.link.has_read();
+            State::Settling(Box::new(Settling::new(self, read, UPLOAD_TIME)))
+        } else {
+            let settled = self.link.settled();
+            State::Settling(Box::new(Settling::new(self, settled, UPLOAD_TIME)))
         }
     }
 
@@ -206,8 +215,12 @@ where
 }
 
 impl<B> Settling<B> {
-    fn new(queued: Queued<B>, limit: Duration) -> Self {
-        let (runtime, settled) = (queued.link.runtime().clone(), queued.link.settled());
+    fn new(
+        queued: Queued<B>,
+        settled: impl Future<Output = ()> + Send + 'static,
+        limit: Duration,
+    ) -> Self {
+        let runtime = queued.link.runtime().clone();
         let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
         Self { queued: Some(queued), settled }
     }

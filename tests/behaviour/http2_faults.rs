@@ -1,5 +1,6 @@
 //! HTTP/2 in bad weather: what each fault is called, what it costs, and that the next request works.
 
+use futures_util::stream;
 use tower_transport::RequestExt;
 
 use crate::support::{
@@ -308,6 +309,31 @@ async fn a_goaway_while_idle_costs_nobody_anything() {
     let request = scene.transport.request("POST", scene.url("/")).body("once");
     assert_eq!(request.await.unwrap().body(), "hello");
     assert_eq!(scene.origin.accepted(), 2);
+}
+
+#[tokio::test]
+async fn a_goaway_that_lies_unread_costs_no_upload_that_can_be_had_once() {
+    for is_used in [true, false] {
+        let last = || send(goaway(u32::from(is_used), NO_ERROR));
+        // A server that shuts down gracefully allows every stream first, and says later which was the last (RFC 9113 §6.8).
+        for farewell in [send(goaway(i32::MAX as u32, NO_ERROR)), last(), Finish] {
+            let answer = vec![Frame(HEADERS), send(hello(1))];
+            let answer = if is_used { answer } else { Vec::new() };
+            let end = vec![Wait, farewell, Tell, Frame(DATA), last(), Hold];
+            let steps = [open(), answer, end].concat();
+            let scene = Scene::http2(vec![steps]);
+            match is_used {
+                true => drop(scene.get().await.unwrap()),
+                false => scene.rests_unused().await,
+            }
+            scene.origin.go();
+            scene.origin.told_while_busy();
+            let chunks = stream::iter([Ok::<_, std::io::Error>("once")]);
+            let request = scene.transport.request("POST", scene.url("/")).body_stream(chunks);
+            assert_eq!(request.await.unwrap().body(), "hello");
+            assert_eq!(scene.origin.accepted(), 2);
+        }
+    }
 }
 
 #[tokio::test]

@@ -231,12 +231,7 @@ async fn a_stream_that_was_never_begun_goes_over_another_connection() {
 /// A connection that was made for a request that had been given up, and has rested since.
 async fn with_an_unused_connection(script: Script) -> Scene {
     let scene = Scene::tcp(script);
-    let mut given_up = Box::pin(scene.get());
-    assert!(futures_util::poll!(given_up.as_mut()).is_pending());
-    drop(given_up);
-    while scene.transport.stats().idle_connections() == 0 {
-        tokio::task::yield_now().await;
-    }
+    scene.rests_unused().await;
     scene
 }
 

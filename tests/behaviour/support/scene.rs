@@ -115,6 +115,16 @@ impl Scene {
         self.transport.request("GET", self.url("/")).await
     }
 
+    /// Makes a connection for a request that is given up, and lets it rest.
+    pub(crate) async fn rests_unused(&self) {
+        let mut given_up = Box::pin(self.get());
+        assert!(futures_util::poll!(given_up.as_mut()).is_pending());
+        drop(given_up);
+        while self.transport.stats().idle_connections() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Which predicates hold of an error, in the words of a table: `protocol, sent`. It names the host, whatever else.
     pub(crate) fn told(&self, error: &Error) -> String {
         assert!(error.to_string().contains(&self.host), "{error} does not name {}", self.host);
