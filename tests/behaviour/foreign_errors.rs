@@ -161,6 +161,38 @@ async fn the_body_of_an_answer_that_a_layer_fails_is_other_and_sent() {
     assert_eq!(error.source().unwrap().to_string(), "no gzip");
 }
 
+#[tokio::test]
+async fn a_body_of_ours_that_a_layer_answers_with_fails_as_one_of_a_response() {
+    let bodies: [(fn(io::Error) -> Body, &str); 2] = [
+        (|error| Body::stream(stream::iter([Ok("x"), Err(error)])), "a stream"),
+        (
+            |error| {
+                let frames = stream::iter([Err::<http_body::Frame<bytes::Bytes>, _>(error)]);
+                Body::new(StreamBody::new(frames))
+            },
+            "a body",
+        ),
+    ];
+    let ours = || io::Error::other(Error::custom(Kind::Connect, "asking for more"));
+    let errors: [(fn() -> io::Error, &str); 3] = [
+        (|| io::Error::other("bad crc"), "io, sent"),
+        (|| io::Error::new(io::ErrorKind::TimedOut, "late"), "timeout, io, sent"),
+        (ours, "connect, io, sent"),
+    ];
+    for (body, what) in bodies {
+        for (error, predicates) in errors {
+            let scene = Scene::memory(first([Head, say(HELLO)]));
+            let broken = ServiceBuilder::new()
+                .map_response(move |response: Response<Body>| response.map(|_| body(error())))
+                .service(scene.transport.clone());
+            let error = broken.request("POST", scene.url("/")).body("order").await.unwrap_err();
+            assert_eq!(told(&error), predicates, "{what}: {error:?}");
+            assert_eq!(error.is_other(), predicates == "io, sent", "{what}: {error:?}");
+            assert_eq!(error.to_string(), "reading the response body", "{what}");
+        }
+    }
+}
+
 /// A transport whose connector fails with this.
 async fn over(error: fn() -> BoxError) -> Error {
     let connector =
