@@ -40,11 +40,12 @@ pub struct Error {
     report: Arc<Report>,
 }
 
-#[derive(Debug)]
+#[derive(Clone)]
 struct Report {
     kind: Kind,
     doing: Cow<'static, str>,
-    source: Option<BoxError>,
+    /// Shared, because a report is copied when only some of its holders change it.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     delivery: Delivery,
     proxy: Option<ProxyFault>,
 }
@@ -265,11 +266,10 @@ impl Error {
 
     /// The same under the name of what was done at large, with itself as the cause; nothing of the request was sent.
     pub(crate) fn during(self, doing: impl Into<Cow<'static, str>>) -> Self {
-        let Report { kind, proxy, .. } = &*self.report;
-        let (kind, proxy, delivery) = (*kind, proxy.clone(), Delivery::Unsent);
-        let report =
-            Report { kind, doing: doing.into(), source: Some(self.into()), delivery, proxy };
-        Self { report: Arc::new(report) }
+        let mut report = Report::clone(&self.report);
+        report.doing = doing.into();
+        report.source = Some(Arc::new(self));
+        Self { report: Arc::new(report) }.sent(false)
     }
 
     /// A proxy said no.
@@ -306,17 +306,10 @@ impl Error {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Changes the report; one that others already hold is referred to instead of copied.
-    fn rewrite(self, change: impl FnOnce(&mut Report)) -> Self {
-        let mut report = Arc::try_unwrap(self.report).unwrap_or_else(|shared| Report {
-            kind: shared.kind,
-            doing: shared.doing.clone(),
-            source: Some(Box::new(Self { report: shared.clone() })),
-            delivery: shared.delivery,
-            proxy: shared.proxy.clone(),
-        });
-        change(&mut report);
-        Self { report: Arc::new(report) }
+    /// Changes the report; one that others hold as well is copied first.
+    fn rewrite(mut self, change: impl FnOnce(&mut Report)) -> Self {
+        change(Arc::make_mut(&mut self.report));
+        self
     }
 }
 

@@ -61,7 +61,7 @@ impl Error {
 
     /// Sets the cause: [`source`](StdError::source) returns it.
     pub fn because(self, source: impl Into<BoxError>) -> Self {
-        self.rewrite(|report| report.source = Some(source.into()))
+        self.rewrite(|report| report.source = Some(source.into().into()))
     }
 
     /// Sets whether the request may have reached the peer: [`was_sent`](Self::was_sent) or
