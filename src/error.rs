@@ -54,6 +54,8 @@ struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
     Unsent,
+    /// A connector failed, so nothing was sent, whatever its error says.
+    Unconnected,
     Sent,
     /// A layer or service failed that does not say.
     Unknown,
@@ -104,6 +106,7 @@ impl Error {
             Kind::Dns | Kind::Connect | Kind::Timeout(Phase::Connect) => true,
             // A server may refuse a client certificate after the request was sent (RFC 8446 §4.4.2.4).
             Kind::Tls => !self.was_sent(),
+            _ if self.report.delivery == Delivery::Unconnected => true,
             _ => self.report.proxy.is_some() && !self.was_sent(),
         }
     }
@@ -224,7 +227,7 @@ impl Error {
 
     /// Whether it is known that no byte of the request reached the peer: it may be sent again whatever its method.
     pub fn is_unsent(&self) -> bool {
-        self.report.delivery == Delivery::Unsent
+        matches!(self.report.delivery, Delivery::Unsent | Delivery::Unconnected)
     }
 
     /// The first cause of this type, however deep below: of the operating system, of TLS, of a SOCKS proxy.
@@ -289,16 +292,20 @@ impl Error {
 
     /// Says whether the request may have reached the peer.
     pub(crate) fn sent(self, sent: bool) -> Self {
-        let delivery = Delivery::from(Some(sent));
-        if self.report.delivery == delivery {
+        if self.was_sent() == sent && self.is_unsent() != sent {
             return self;
         }
-        self.rewrite(|report| report.delivery = delivery)
+        self.rewrite(|report| report.delivery = Some(sent).into())
     }
 
-    /// An error of a connector, under the name of what was done unless it is ours.
+    /// An error of a connector, under the name of what was done unless it is ours. One that does not say whether the request
+    /// was sent is that of a connection that could not be made.
     pub(crate) fn from_connector(error: BoxError, doing: impl Into<Cow<'static, str>>) -> Self {
-        Self::adopt(error, ForeignError::CONNECTOR, doing)
+        let error = Self::adopt(error, ForeignError::CONNECTOR, doing);
+        match error.report.delivery {
+            Delivery::Unknown => error.rewrite(|report| report.delivery = Delivery::Unconnected),
+            _ => error,
+        }
     }
 
     /// An error of ours that came as an I/O error, because it had to pass as one.

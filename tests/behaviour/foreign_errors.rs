@@ -215,6 +215,28 @@ async fn a_connector_that_wraps_ours_keeps_its_predicates() {
 }
 
 #[tokio::test]
+async fn an_error_of_ours_that_a_connector_makes_is_one_of_connecting() {
+    let table: [(fn() -> BoxError, &str); 8] = [
+        (|| Error::custom(Kind::Io, "mine").into(), "connect, io"),
+        (|| Error::custom(Kind::Protocol, "mine").into(), "connect, protocol"),
+        (|| Error::custom(Kind::Other, "mine").into(), "connect"),
+        (|| Error::custom(Kind::Canceled, "mine").into(), "connect, canceled"),
+        (|| Error::custom(Kind::Timeout(Phase::Total), "mine").into(), "timeout, connect"),
+        (|| Error::custom(Kind::Tls, "mine").into(), "connect, tls"),
+        (|| Error::custom(Kind::Builder, "mine").into(), "builder"),
+        (|| io::Error::other(Error::custom(Kind::Io, "mine")).into(), "connect, io"),
+    ];
+    for (error, predicates) in table {
+        let kind =
+            Error::custom(Kind::Io, "asking").because(error()).cause::<Error>().map(Error::kind);
+        let error = over(error).await;
+        assert_eq!(told(&error), predicates, "{error:?}");
+        assert!(error.is_unsent(), "{error:?}");
+        assert_eq!(Some(error.kind()), kind);
+    }
+}
+
+#[tokio::test]
 async fn what_users_make_says_what_they_say() {
     let keyed = tower_transport::pool::PoolLayer::<Body, String>::keyed(|_: &Requests| {
         Err(Error::custom(Kind::Builder, "choosing a tenant").because("no `x-tenant` field"))
