@@ -28,6 +28,12 @@ const URL: &str = "http://origin.example/";
 
 type Requests = Request<Body>;
 
+/// An error, and the predicates that hold for what comes of it.
+type Case<E> = (fn() -> E, &'static str);
+
+/// A body that fails with an error, and what it is.
+type BodyCase = (fn(io::Error) -> Body, &'static str);
+
 /// A service that fails with this.
 async fn failing(error: fn() -> BoxError) -> Error {
     let service = service_fn(move |_: Requests| async move { Err::<Response<Body>, _>(error()) });
@@ -163,7 +169,7 @@ async fn the_body_of_an_answer_that_a_layer_fails_is_other_and_sent() {
 
 #[tokio::test]
 async fn a_body_of_ours_that_a_layer_answers_with_fails_as_one_of_a_response() {
-    let bodies: [(fn(io::Error) -> Body, &str); 2] = [
+    let bodies: [BodyCase; 2] = [
         (|error| Body::stream(stream::iter([Ok("x"), Err(error)])), "a stream"),
         (
             |error| {
@@ -174,7 +180,7 @@ async fn a_body_of_ours_that_a_layer_answers_with_fails_as_one_of_a_response() {
         ),
     ];
     let ours = || io::Error::other(Error::custom(Kind::Connect, "asking for more"));
-    let errors: [(fn() -> io::Error, &str); 3] = [
+    let errors: [Case<io::Error>; 3] = [
         (|| io::Error::other("bad crc"), "io, sent"),
         (|| io::Error::new(io::ErrorKind::TimedOut, "late"), "timeout, io, sent"),
         (ours, "connect, io, sent"),
@@ -216,7 +222,7 @@ async fn a_connector_that_wraps_ours_keeps_its_predicates() {
 
 #[tokio::test]
 async fn an_error_of_ours_that_a_connector_makes_is_one_of_connecting() {
-    let table: [(fn() -> BoxError, &str); 8] = [
+    let table: [Case<BoxError>; 8] = [
         (|| Error::custom(Kind::Io, "mine").into(), "connect, io"),
         (|| Error::custom(Kind::Protocol, "mine").into(), "connect, protocol"),
         (|| Error::custom(Kind::Other, "mine").into(), "connect"),
