@@ -53,9 +53,15 @@ enum Source {
     #[default]
     Empty,
     Full(Bytes),
-    /// The mutex is never contended: it makes a body `Sync` that need only be `Send`.
-    Frames(Mutex<Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>>),
+    Frames {
+        body: Frames,
+        /// Its request was sent.
+        is_response: bool,
+    },
 }
+
+/// The mutex is never contended: it makes a body `Sync` that need only be `Send`.
+type Frames = Mutex<Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>>;
 
 impl Body {
     /// No body.
@@ -71,41 +77,43 @@ impl Body {
     where
         B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        Self::of(body, ForeignError::LAYER)
-    }
-
-    /// The body of a response, whose request was sent.
-    pub(crate) fn response<B>(body: B) -> Self
-    where
-        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
-    {
-        Self::of(body, ForeignError { sent: Some(true), ..ForeignError::LAYER })
-    }
-
-    fn of<B>(body: B, failure: ForeignError) -> Self
-    where
-        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
-    {
         let mut body = Some(body);
         if let Some(ours) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
             return ours.take().unwrap_or_default();
         }
         match body {
-            Some(body) if !body.is_end_stream() => {
-                Self { source: Source::Frames(Mutex::new(Box::pin(Foreign { body, failure }))) }
-            }
+            Some(body) if !body.is_end_stream() => Self::frames(Foreign { body }),
             _ => Self::empty(),
         }
     }
 
+    /// The body of a response, whose request was sent. One that a layer made is not known to be that before.
+    pub(crate) fn response<B>(body: B) -> Self
+    where
+        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let mut body = Self::new(body);
+        if let Source::Frames { is_response, .. } = &mut body.source {
+            *is_response = true;
+        }
+        body
+    }
+
+    fn frames(body: impl HttpBody<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
+        let body: Frames = Mutex::new(Box::pin(body));
+        Self { source: Source::Frames { body, is_response: false } }
+    }
+
     /// Chunks as they come. HTTP/1.1 sends them with `Transfer-Encoding: chunked`.
+    ///
+    /// Its errors come out as those of [`new`](Self::new) do.
     pub fn stream<S, D, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<D, E>> + Send + 'static,
         D: Into<Bytes>,
         E: Into<BoxError>,
     {
-        Self { source: Source::Frames(Mutex::new(Box::pin(Chunks { stream }))) }
+        Self::frames(Chunks { stream })
     }
 
     /// How many bytes are left, if that is known: of a response, as its `Content-Length` says.
@@ -173,7 +181,7 @@ impl Body {
         match &self.source {
             Source::Empty => Some(Self::empty()),
             Source::Full(bytes) => Some(bytes.clone().into()),
-            Source::Frames(_) => None,
+            Source::Frames { .. } => None,
         }
     }
 }
@@ -193,8 +201,12 @@ impl HttpBody for Body {
                 self.source = Source::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Source::Frames(body) => {
-                body.get_mut().unwrap_or_else(|e| e.into_inner()).as_mut().poll_frame(cx)
+            Source::Frames { body, is_response } => {
+                let body = body.get_mut().unwrap_or_else(|e| e.into_inner());
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                Poll::Ready(
+                    frame.map(|frame| frame.map_err(|error| read_error(error, *is_response))),
+                )
             }
         }
     }
@@ -203,7 +215,9 @@ impl HttpBody for Body {
         match &self.source {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
-            Source::Frames(body) => body.lock().unwrap_or_else(|e| e.into_inner()).is_end_stream(),
+            Source::Frames { body, .. } => {
+                body.lock().unwrap_or_else(|e| e.into_inner()).is_end_stream()
+            }
         }
     }
 
@@ -211,7 +225,9 @@ impl HttpBody for Body {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Frames(body) => body.lock().unwrap_or_else(|e| e.into_inner()).size_hint(),
+            Source::Frames { body, .. } => {
+                body.lock().unwrap_or_else(|e| e.into_inner()).size_hint()
+            }
         }
     }
 }
@@ -221,7 +237,7 @@ impl fmt::Debug for Body {
         match &self.source {
             Source::Empty => f.write_str("Body(empty)"),
             Source::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
-            Source::Frames(_) => f.write_str("Body(frames)"),
+            Source::Frames { .. } => f.write_str("Body(frames)"),
         }
     }
 }
@@ -279,7 +295,6 @@ pin_project! {
     struct Foreign<B> {
         #[pin]
         body: B,
-        failure: ForeignError,
     }
 }
 
@@ -288,18 +303,18 @@ where
     B: HttpBody<Error: Into<BoxError>>,
 {
     type Data = Bytes;
-    type Error = Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         use bytes::Buf;
         let this = self.project();
         let frame = ready!(this.body.poll_frame(cx));
         Poll::Ready(frame.map(|frame| match frame {
             Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
-            Err(error) => Err(Error::adopt(error.into(), *this.failure, "reading a body")),
+            Err(error) => Err(error.into()),
         }))
     }
 
@@ -326,21 +341,29 @@ where
     E: Into<BoxError>,
 {
     type Data = Bytes;
-    type Error = Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let chunk = ready!(self.project().stream.poll_next(cx));
         Poll::Ready(chunk.map(|chunk| match chunk {
             Ok(chunk) => Ok(Frame::data(chunk.into())),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(error.into()),
         }))
     }
 }
 
-/// A body's own error, under our name unless it is ours already.
+/// The error of a body that may be another's. When it comes with a response, the request was sent, whatever the error says.
+fn read_error(error: BoxError, is_response: bool) -> Error {
+    match is_response {
+        true => Error::adopt(error, ForeignError::LAYER, "reading the response body").sent(true),
+        false => Error::adopt(error, ForeignError::LAYER, "reading a body"),
+    }
+}
+
+/// The error of a request's body, under our name unless it is ours already.
 pub(crate) fn failed(error: impl Into<BoxError>) -> Error {
     let foreign = ForeignError { kind: Kind::Body, phase: None, sent: Some(false) };
     Error::adopt(error.into(), foreign, "reading the body of the request")

@@ -40,11 +40,12 @@ pub struct Error {
     report: Arc<Report>,
 }
 
-#[derive(Debug)]
+#[derive(Clone)]
 struct Report {
     kind: Kind,
     doing: Cow<'static, str>,
-    source: Option<BoxError>,
+    /// Shared, because a report is copied when only some of its holders change it.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     delivery: Delivery,
     proxy: Option<ProxyFault>,
 }
@@ -53,6 +54,8 @@ struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
     Unsent,
+    /// A connector failed, so nothing was sent, whatever its error says.
+    Unconnected,
     Sent,
     /// A layer or service failed that does not say.
     Unknown,
@@ -103,6 +106,7 @@ impl Error {
             Kind::Dns | Kind::Connect | Kind::Timeout(Phase::Connect) => true,
             // A server may refuse a client certificate after the request was sent (RFC 8446 §4.4.2.4).
             Kind::Tls => !self.was_sent(),
+            _ if self.report.delivery == Delivery::Unconnected => true,
             _ => self.report.proxy.is_some() && !self.was_sent(),
         }
     }
@@ -223,7 +227,7 @@ impl Error {
 
     /// Whether it is known that no byte of the request reached the peer: it may be sent again whatever its method.
     pub fn is_unsent(&self) -> bool {
-        self.report.delivery == Delivery::Unsent
+        matches!(self.report.delivery, Delivery::Unsent | Delivery::Unconnected)
     }
 
     /// The first cause of this type, however deep below: of the operating system, of TLS, of a SOCKS proxy.
@@ -265,11 +269,10 @@ impl Error {
 
     /// The same under the name of what was done at large, with itself as the cause; nothing of the request was sent.
     pub(crate) fn during(self, doing: impl Into<Cow<'static, str>>) -> Self {
-        let Report { kind, proxy, .. } = &*self.report;
-        let (kind, proxy, delivery) = (*kind, proxy.clone(), Delivery::Unsent);
-        let report =
-            Report { kind, doing: doing.into(), source: Some(self.into()), delivery, proxy };
-        Self { report: Arc::new(report) }
+        let mut report = Report::clone(&self.report);
+        report.doing = doing.into();
+        report.source = Some(Arc::new(self));
+        Self { report: Arc::new(report) }.sent(false)
     }
 
     /// A proxy said no.
@@ -289,16 +292,20 @@ impl Error {
 
     /// Says whether the request may have reached the peer.
     pub(crate) fn sent(self, sent: bool) -> Self {
-        let delivery = Delivery::from(Some(sent));
-        if self.report.delivery == delivery {
+        if self.was_sent() == sent && self.is_unsent() != sent {
             return self;
         }
-        self.rewrite(|report| report.delivery = delivery)
+        self.rewrite(|report| report.delivery = Some(sent).into())
     }
 
-    /// An error of a connector, under the name of what was done unless it is ours.
+    /// An error of a connector, under the name of what was done unless it is ours. One that does not say whether the request
+    /// was sent is that of a connection that could not be made.
     pub(crate) fn from_connector(error: BoxError, doing: impl Into<Cow<'static, str>>) -> Self {
-        Self::adopt(error, ForeignError::CONNECTOR, doing)
+        let error = Self::adopt(error, ForeignError::CONNECTOR, doing);
+        match error.report.delivery {
+            Delivery::Unknown => error.rewrite(|report| report.delivery = Delivery::Unconnected),
+            _ => error,
+        }
     }
 
     /// An error of ours that came as an I/O error, because it had to pass as one.
@@ -306,17 +313,10 @@ impl Error {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Changes the report; one that others already hold is referred to instead of copied.
-    fn rewrite(self, change: impl FnOnce(&mut Report)) -> Self {
-        let mut report = Arc::try_unwrap(self.report).unwrap_or_else(|shared| Report {
-            kind: shared.kind,
-            doing: shared.doing.clone(),
-            source: Some(Box::new(Self { report: shared.clone() })),
-            delivery: shared.delivery,
-            proxy: shared.proxy.clone(),
-        });
-        change(&mut report);
-        Self { report: Arc::new(report) }
+    /// Changes the report; one that others hold as well is copied first.
+    fn rewrite(mut self, change: impl FnOnce(&mut Report)) -> Self {
+        change(Arc::make_mut(&mut self.report));
+        self
     }
 }
 

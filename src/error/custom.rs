@@ -15,7 +15,8 @@ impl Error {
     ///
     /// At first [`is_unsent`](Self::is_unsent) holds for the kinds that come before sending: `Builder`, `Dns`, `Connect`,
     /// `Unsupported`, `QueueFull`, and `Timeout` of the phases `Pool` and `Connect`. For all others it is unknown whether the
-    /// request was sent.
+    /// request was sent, unless a connector returns it: then no connection could be made, so `is_unsent` and
+    /// [`is_connect`](Self::is_connect) hold.
     ///
     /// ```
     /// use std::error::Error as _;
@@ -61,7 +62,7 @@ impl Error {
 
     /// Sets the cause: [`source`](StdError::source) returns it.
     pub fn because(self, source: impl Into<BoxError>) -> Self {
-        self.rewrite(|report| report.source = Some(source.into()))
+        self.rewrite(|report| report.source = Some(source.into().into()))
     }
 
     /// Sets whether the request may have reached the peer: [`was_sent`](Self::was_sent) or

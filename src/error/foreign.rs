@@ -58,7 +58,7 @@ impl Error {
                 Report { kind, doing, source: None, delivery, proxy: None }
             }
         };
-        Self { report: Report { source: Some(other), ..report }.into() }
+        Self { report: Report { source: Some(other.into()), ..report }.into() }
     }
 }
 

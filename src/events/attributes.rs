@@ -84,10 +84,11 @@ pub(super) fn error_type(error: &Error) -> &'static str {
         (error.is_body(), "body"),
         (error.is_builder(), "builder"),
         (error.is_connect(), "connect"),
+        (error.is_unsupported(), "unsupported"),
         (error.is_io(), "io"),
-        (error.is_other(), "_OTHER"),
+        (error.is_canceled(), "canceled"),
     ];
-    kinds.iter().find(|(holds, _)| *holds).map_or("canceled", |(_, kind)| kind)
+    kinds.iter().find(|(holds, _)| *holds).map_or(OTHER, |(_, kind)| kind)
 }
 
 #[cfg(test)]
@@ -108,6 +109,30 @@ mod tests {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             assert_eq!((default.name(&method), own.name(&method)), (by_default, by_own));
         }
+    }
+
+    #[test]
+    fn each_kind_of_error_has_its_word() {
+        use crate::error::{Kind, Phase};
+        let table = [
+            (Kind::Timeout(Phase::Read), "timeout"),
+            (Kind::QueueFull, "queue_full"),
+            (Kind::Closed, "closed"),
+            (Kind::Dns, "dns"),
+            (Kind::Tls, "tls"),
+            (Kind::Protocol, "protocol"),
+            (Kind::Body, "body"),
+            (Kind::Builder, "builder"),
+            (Kind::Connect, "connect"),
+            (Kind::Unsupported, "unsupported"),
+            (Kind::Io, "io"),
+            (Kind::Canceled, "canceled"),
+            (Kind::Other, OTHER),
+        ];
+        for (kind, word) in table {
+            assert_eq!(error_type(&Error::custom(kind, "asking")), word);
+        }
+        assert_eq!(error_type(&Error::custom(Kind::Dns, "asking").with_proxy()), "proxy");
     }
 
     #[test]

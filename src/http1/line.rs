@@ -130,8 +130,21 @@ impl Line {
             Some(Ending::Below(error)) if error.kind() != Kind::Io => error.clone(),
             Some(Ending::Below(error)) => closed_by_peer(doing).because(error.clone()),
             Some(Ending::Closed(kind)) => closed_by_peer(doing).because(io::Error::from(*kind)),
+            None if self.takes_requests() && self.meter.read() > 0 => self.spoke_unasked(doing),
             None => failure::closed(format!("{doing}: its connection has ended")),
         }
+    }
+
+    /// hyper ended the connection before the peer's end was read: bytes came between two requests, or its last answer ends
+    /// the connection.
+    fn spoke_unasked(&self, doing: String) -> Error {
+        if self.meter.written() > 0 {
+            return closed_by_peer(doing)
+                .because(io::Error::from(io::ErrorKind::ConnectionAborted));
+        }
+        let text = format!("{doing}: the server spoke before it was asked");
+        let cause = io::Error::new(io::ErrorKind::InvalidData, "bytes came before any request");
+        failure::closed(text).because(cause)
     }
 
     /// The peer speaks another protocol.

@@ -283,7 +283,7 @@ where
                 self.stream.reset(Reason::CANCEL);
                 (Progress::Sent, self.open.link().failed_body(error))
             }
-            Failed::Stream(error) => (self.open.progress(&error), self.open.fail(error)),
+            Failed::Stream(error) => self.open.fail(error),
             Failed::TooLate(impatience) => return self.timed_out(impatience),
         };
         self.open.heard();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::link::Link;
-use crate::error::Error;
+use crate::{connection::Progress, error::Error};
 
 /// A stream that someone waits on: counted, and when it is given up without a word of the peer, told.
 #[derive(Debug)]
@@ -49,12 +49,22 @@ impl Open {
     }
 
     /// The stream failed: nobody waits any more.
-    pub(super) fn fail(&mut self, error: h2::Error) -> Error {
+    ///
+    /// It is decided once how far the request came, because the connection may write meanwhile.
+    pub(super) fn fail(&mut self, error: h2::Error) -> (Progress, Error) {
         self.heard();
-        match self.was_written() {
-            true => self.link.failed_sending(error),
-            false => self.link.failed_unsent(error),
-        }
+        let progress = self.progress(&error);
+        let error = match progress {
+            Progress::Unsent => self.link.failed_unsent(error),
+            _ => self.link.failed_sending(error),
+        };
+        (progress, error)
+    }
+
+    /// The connection took no stream: nothing of its request was queued.
+    pub(super) fn refuse(&mut self, error: h2::Error) -> Error {
+        self.heard();
+        self.link.failed_unsent(error)
     }
 
     /// The peer is being waited for, from now on or from before.

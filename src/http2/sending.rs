@@ -200,7 +200,7 @@ where
                 State::Waiting(exchange.told(told))
             }
             Err(error) => {
-                let error = open.fail(error);
+                let error = open.refuse(error);
                 if let Some(told) = told {
                     told.failed(&error);
                 }

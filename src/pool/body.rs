@@ -180,8 +180,7 @@ impl<RB: Body + Unpin + Send + 'static> fmt::Debug for PoolBody<RB> {
 
 /// Our own error, or that of a connection that is not ours.
 fn failed(error: impl Into<BoxError>) -> Error {
-    let foreign = ForeignError { sent: Some(true), ..ForeignError::LAYER };
-    Error::adopt(error.into(), foreign, "reading the response body")
+    Error::adopt(error.into(), ForeignError::LAYER, "reading the response body").sent(true)
 }
 
 /// Reads a rest away; `false` if it is longer than it is worth, or fails.

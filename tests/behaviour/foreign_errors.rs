@@ -28,6 +28,12 @@ const URL: &str = "http://origin.example/";
 
 type Requests = Request<Body>;
 
+/// An error, and the predicates that hold for what comes of it.
+type Case<E> = (fn() -> E, &'static str);
+
+/// A body that fails with an error, and what it is.
+type BodyCase = (fn(io::Error) -> Body, &'static str);
+
 /// A service that fails with this.
 async fn failing(error: fn() -> BoxError) -> Error {
     let service = service_fn(move |_: Requests| async move { Err::<Response<Body>, _>(error()) });
@@ -161,6 +167,38 @@ async fn the_body_of_an_answer_that_a_layer_fails_is_other_and_sent() {
     assert_eq!(error.source().unwrap().to_string(), "no gzip");
 }
 
+#[tokio::test]
+async fn a_body_of_ours_that_a_layer_answers_with_fails_as_one_of_a_response() {
+    let bodies: [BodyCase; 2] = [
+        (|error| Body::stream(stream::iter([Ok("x"), Err(error)])), "a stream"),
+        (
+            |error| {
+                let frames = stream::iter([Err::<http_body::Frame<bytes::Bytes>, _>(error)]);
+                Body::new(StreamBody::new(frames))
+            },
+            "a body",
+        ),
+    ];
+    let ours = || io::Error::other(Error::custom(Kind::Connect, "asking for more"));
+    let errors: [Case<io::Error>; 3] = [
+        (|| io::Error::other("bad crc"), "io, sent"),
+        (|| io::Error::new(io::ErrorKind::TimedOut, "late"), "timeout, io, sent"),
+        (ours, "connect, io, sent"),
+    ];
+    for (body, what) in bodies {
+        for (error, predicates) in errors {
+            let scene = Scene::memory(first([Head, say(HELLO)]));
+            let broken = ServiceBuilder::new()
+                .map_response(move |response: Response<Body>| response.map(|_| body(error())))
+                .service(scene.transport.clone());
+            let error = broken.request("POST", scene.url("/")).body("order").await.unwrap_err();
+            assert_eq!(told(&error), predicates, "{what}: {error:?}");
+            assert_eq!(error.is_other(), predicates == "io, sent", "{what}: {error:?}");
+            assert_eq!(error.to_string(), "reading the response body", "{what}");
+        }
+    }
+}
+
 /// A transport whose connector fails with this.
 async fn over(error: fn() -> BoxError) -> Error {
     let connector =
@@ -180,6 +218,28 @@ async fn a_connector_that_wraps_ours_keeps_its_predicates() {
         ("timeout, connect", Some(Phase::Connect))
     );
     assert!(error.is_unsent());
+}
+
+#[tokio::test]
+async fn an_error_of_ours_that_a_connector_makes_is_one_of_connecting() {
+    let table: [Case<BoxError>; 8] = [
+        (|| Error::custom(Kind::Io, "mine").into(), "connect, io"),
+        (|| Error::custom(Kind::Protocol, "mine").into(), "connect, protocol"),
+        (|| Error::custom(Kind::Other, "mine").into(), "connect"),
+        (|| Error::custom(Kind::Canceled, "mine").into(), "connect, canceled"),
+        (|| Error::custom(Kind::Timeout(Phase::Total), "mine").into(), "timeout, connect"),
+        (|| Error::custom(Kind::Tls, "mine").into(), "connect, tls"),
+        (|| Error::custom(Kind::Builder, "mine").into(), "builder"),
+        (|| io::Error::other(Error::custom(Kind::Io, "mine")).into(), "connect, io"),
+    ];
+    for (error, predicates) in table {
+        let kind =
+            Error::custom(Kind::Io, "asking").because(error()).cause::<Error>().map(Error::kind);
+        let error = over(error).await;
+        assert_eq!(told(&error), predicates, "{error:?}");
+        assert!(error.is_unsent(), "{error:?}");
+        assert_eq!(Some(error.kind()), kind);
+    }
 }
 
 #[tokio::test]

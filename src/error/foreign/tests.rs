@@ -74,6 +74,19 @@ fn a_timeout_of_tower_or_tokio_is_one() {
 }
 
 #[test]
+fn a_shared_error_that_changes_has_the_same_causes_and_no_text_twice() {
+    let shared = Error::new(Kind::Io, "asking").because("no");
+    let changed = shared.clone().sent(true);
+    assert!(changed.was_sent() && shared.is_unsent());
+    for error in [changed, shared] {
+        assert_eq!(error.to_string(), "asking");
+        let source = error.source().unwrap();
+        assert_eq!(source.to_string(), "no");
+        assert!(source.source().is_none());
+    }
+}
+
+#[test]
 fn a_connector_that_fails_has_sent_nothing() {
     let error = adopted("no".into(), ForeignError::CONNECTOR);
     assert!(error.is_connect() && error.is_unsent() && !error.is_other());

@@ -205,6 +205,41 @@ async fn an_answer_nobody_asked_for_gives_the_request_back() {
 }
 
 #[tokio::test]
+async fn a_server_that_speaks_before_it_is_asked_has_one_face() {
+    for said in [
+        "220 mail.example ESMTP\r\n",
+        "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy",
+    ] {
+        for is_seen in [false, true] {
+            let (mut connection, mut peer) = connected().await;
+            if !is_seen {
+                poll_fn(|cx| connection.poll_ready(cx)).await.unwrap();
+            }
+            let writing = Pin::new(&mut peer.io);
+            let context = &mut Context::from_waker(std::task::Waker::noop());
+            let written = tokio::io::AsyncWrite::poll_write(writing, context, said.as_bytes());
+            assert!(written.is_ready());
+            drop(peer);
+            let error = match is_seen {
+                true => {
+                    tokio::task::yield_now().await;
+                    send(&mut connection, get()).await.unwrap_err()
+                }
+                false => connection.call(get()).await.unwrap_err(),
+            };
+            assert_eq!(error.progress, Progress::Unsent);
+            let error = *error.error.downcast::<Error>().unwrap();
+            assert!(error.is_io() && error.is_canceled() && error.is_unsent(), "{error:?}");
+            assert!(error.cause::<io::Error>().is_some(), "{error:?}");
+            assert!(
+                error.to_string().ends_with(": the server spoke before it was asked"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_hung_up_on_an_idle_connection_gives_the_request_back() {
     let (mut connection, mut peer) = connected().await;
     let (sent, _) = ask(&mut connection, &mut peer, get(), &[OK]).await;
