@@ -201,6 +201,10 @@ impl<B> Http1<B> {
         B: Body,
     {
         let (forwarder, is_old) = (self.info.forwarder(), self.line.peer_is_old());
+        // `forwarded_to` checks what a proxy is given to forward.
+        if forwarder.is_none() {
+            self.info.check_request(request.uri())?;
+        }
         // A connection to a proxy is for requests to all origins, but mostly they are to the same again. Whether what is
         // not `http` may be forwarded is asked each time: it depends on the request.
         let is_the_same =
