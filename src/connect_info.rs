@@ -222,6 +222,26 @@ impl ConnectInfo {
         Err(Error::builder(text))
     }
 
+    /// An error if the URI of a request says that the request has to be encrypted and the stream is not, whatever target the
+    /// connection was made for.
+    #[cfg(any(feature = "http1", feature = "http2"))]
+    pub(crate) fn check_request(&self, uri: &http::Uri) -> Result<(), Error> {
+        use crate::request_target::without_user;
+
+        let is_tls = |scheme: &str| {
+            scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss")
+        };
+        let Some(scheme) = uri.scheme_str().filter(|scheme| !self.is_encrypted() && is_tls(scheme))
+        else {
+            return Ok(());
+        };
+        let host = uri.authority().map_or("", |authority| without_user(authority.as_str()));
+        let text = format!(
+            "asking {scheme}://{host}: the connection is not encrypted, it needs a `TlsLayer` and a target of that scheme"
+        );
+        Err(Error::builder(text))
+    }
+
     fn with(mut self, say: impl FnOnce(&mut Way)) -> Self {
         say(Arc::make_mut(&mut self.way));
         self

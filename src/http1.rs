@@ -173,12 +173,20 @@ where
         };
         let patience = Patience::new(request.extensions().get().unwrap_or(&self.timeouts));
         let (told, interim) = (Sent::begin(request.extensions()), self.interim(&request));
+        let must_be_empty = plan.must_be_empty();
         let (mut request, before) = plan.carry_out(request);
         if let Some(told) = &told {
             request.body_mut().tell(told.upload());
         }
         let (listening, gate) = interim.map(|interim| Listening::to(&mut request, interim)).unzip();
-        let request = request.map(|body| Watched::new(body, &self.line, gate.flatten()));
+        let (mut not_empty, gate) = (None, gate.flatten());
+        let request = request.map(|body| match must_be_empty {
+            true => {
+                not_empty = Some(Box::pin(watched::not_empty(body)) as sending::NotEmpty);
+                Watched::empty(gate)
+            }
+            false => Watched::new(body, &self.line, gate),
+        });
         self.look_at_the_socket();
         self.line.meter().limit_reading(Some(self.reading_limit));
         if request.method() == Method::CONNECT {
@@ -189,7 +197,7 @@ where
             sending::Exchange::new(before, (asked, patience), listening, self.line.clone())
                 .told(told);
         match self.sender.lend(request, SendRequest::try_send_request) {
-            Ok(answer) => Sending::new(answer, exchange),
+            Ok(answer) => Sending::new(answer, exchange, not_empty),
             Err(request) => Sending::refused(exchange.refused(request)),
         }
     }
@@ -201,6 +209,10 @@ impl<B> Http1<B> {
         B: Body,
     {
         let (forwarder, is_old) = (self.info.forwarder(), self.line.peer_is_old());
+        // `forwarded_to` checks what a proxy is given to forward.
+        if forwarder.is_none() {
+            self.info.check_request(request.uri())?;
+        }
         // A connection to a proxy is for requests to all origins, but mostly they are to the same again. Whether what is
         // not `http` may be forwarded is asked each time: it depends on the request.
         let is_the_same =

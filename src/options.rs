@@ -46,7 +46,9 @@ pub use layer::{TimeoutsLayer, WithTimeouts};
 /// A limit is longer than zero, and so is a window; `None` is no limit. Only [`pool`](Self::pool) may be zero. For the others
 /// zero is refused where a transport or a pool is made of it, because nothing could be sent: with [`is_builder`](Error::is_builder), by
 /// [`build`](crate::transport::TransportBuilder::build), or where there is no `build`, by every request. For one
-/// request, or by a [`TimeoutsLayer`], zero is a time that is over: the first wait for it fails.
+/// request, or by a [`TimeoutsLayer`], zero is a time that is over: nothing is sent with a `total` of zero, and no connection is
+/// made with a `connect` of zero. The others end as soon as the timer of the runtime does, which is no finer than 1 ms with
+/// tokio: a peer that is faster than that is in time.
 ///
 /// A request that runs out of one of the last four costs an HTTP/1.1 connection, and one stream of an HTTP/2 connection
 /// (`CANCEL`). It is not sent again. An upgraded connection or a tunnel is bounded by none of them from its answer on.
@@ -104,7 +106,8 @@ impl Timeouts {
     }
 
     /// How long to wait in all for a connection of the pool, or a free stream on one. With zero a request is sent only if a
-    /// connection is there for it; one that has to be made is kept for the next.
+    /// connection is there for it, or within what the timer of the runtime takes, 1 ms with tokio; one that has to be made is
+    /// kept for the next.
     pub fn pool(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool = limit.into();
         self

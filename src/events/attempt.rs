@@ -58,6 +58,10 @@ pub(crate) async fn attempt<F: Future>(
     making: F,
 ) -> Result<F::Output, OutOfTime> {
     let (stages, mut making) = (Stages::default(), pin!(making));
+    // A timer is no finer than a millisecond, in which it could be made.
+    if limit == Some(Duration::ZERO) {
+        return Err(stages.out_of_time());
+    }
     let mut timer = limit.map(|limit| runtime.sleep(limit));
     poll_fn(|cx| {
         let turn = AttemptTurn { before: replace(Some(stages.clone())) };

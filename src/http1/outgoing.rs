@@ -9,6 +9,7 @@ use http_body::Body;
 use super::watched::Watched;
 use crate::{
     body::{Codings, Measured, codings, declared_length},
+    connection::{Progress, SendError},
     error::{Error, Kind},
     fields::check_room,
     hop_fields::{Authorization, HopFields},
@@ -63,6 +64,8 @@ pub(super) struct Plan {
     length: Option<u64>,
     /// There is no body for `Transfer-Encoding` to speak of.
     strips_codings: bool,
+    /// The body is declared to be empty, and does not say itself that it is.
+    must_be_empty: bool,
     added: Added,
     hop: Option<Box<HopFields>>,
 }
@@ -89,12 +92,19 @@ impl Plan {
             let message = "the server speaks HTTP/1.0, which has no bodies of unknown length";
             return Err(Error::new(Kind::Protocol, message));
         }
-        Ok(Self { target, length, strips_codings, added: Added { host, framing }, hop })
+        let must_be_empty = length == Some(0) && !is_empty && !has_codings;
+        let added = Added { host, framing };
+        Ok(Self { target, length, strips_codings, must_be_empty, added, hop })
+    }
+
+    /// Whether none of the body is sent, though it has not come to its end yet.
+    pub(super) fn must_be_empty(&self) -> bool {
+        self.must_be_empty
     }
 
     /// The request as it goes over the wire, and what it was before.
     pub(super) fn carry_out<B>(self, mut request: Request<B>) -> (Request<Measured<B>>, Before) {
-        let Self { target, length, strips_codings, added, mut hop } = self;
+        let Self { target, length, strips_codings, must_be_empty: _, added, mut hop } = self;
         let uri = std::mem::replace(request.uri_mut(), target);
         let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
         let has_own_host = added.host.is_none();
@@ -136,9 +146,10 @@ impl Address {
 }
 
 impl Before {
-    /// The request as it was, the order of its fields aside.
-    pub(super) fn restore<B>(self, request: Request<Watched<B>>) -> Request<B> {
-        let mut request = request.map(Watched::into_inner);
+    /// The request as it was, the order of its fields aside; `None` if its body had to be empty.
+    fn restore<B>(self, request: Request<Watched<B>>) -> Option<Request<B>> {
+        let (head, body) = request.into_parts();
+        let mut request = Request::from_parts(head, body.into_inner()?);
         *request.uri_mut() = self.uri;
         *request.version_mut() = self.version;
         if !self.has_own_host {
@@ -153,7 +164,19 @@ impl Before {
         if let Some(hop) = self.hop {
             hop.take_out_of(request.headers_mut());
         }
-        request
+        Some(request)
+    }
+
+    /// The error of a request of which nothing was written.
+    pub(super) fn unsent<B>(
+        self,
+        error: Error,
+        request: Request<Watched<B>>,
+    ) -> SendError<Request<B>> {
+        match self.restore(request) {
+            Some(request) => SendError::unsent(error, request),
+            None => SendError::after(Progress::Unsent, error),
+        }
     }
 
     /// What a proxy was told about us with it, if it may be told something else.

@@ -46,6 +46,7 @@ enum State<B> {
     Sent {
         answer: HyperAnswer<B>,
         exchange: Exchange,
+        not_empty: Option<NotEmpty>,
     },
     Done,
 }
@@ -54,6 +55,9 @@ type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<Watched<B>
 
 /// hyper's future has no name, hence the box.
 type HyperAnswer<B> = Pin<Box<dyn Future<Output = HyperResult<B>> + Send>>;
+
+/// A body that must be empty. Ready if it is not.
+pub(super) type NotEmpty = Pin<Box<dyn Future<Output = Error> + Send>>;
 
 /// What must be known of a request to judge its answer, or the lack of one.
 pub(super) struct Exchange {
@@ -76,8 +80,9 @@ impl<B> Sending<B> {
     pub(super) fn new(
         answer: impl Future<Output = HyperResult<B>> + Send + 'static,
         exchange: Exchange,
+        not_empty: Option<NotEmpty>,
     ) -> Self {
-        Self { state: State::Sent { answer: Box::pin(answer), exchange } }
+        Self { state: State::Sent { answer: Box::pin(answer), exchange, not_empty } }
     }
 }
 
@@ -85,8 +90,14 @@ impl<B> Future for Sending<B> {
     type Output = Result<Response<Http1Body>, SendError<Request<B>>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Sent { not_empty: Some(not_empty), .. } = &mut self.state
+            && let Poll::Ready(why) = not_empty.as_mut().poll(cx)
+            && let State::Sent { exchange, .. } = std::mem::replace(&mut self.state, State::Done)
+        {
+            return Poll::Ready(Err(exchange.body_failed(why)));
+        }
         let answer = match &mut self.state {
-            State::Sent { answer, exchange } => {
+            State::Sent { answer, exchange, .. } => {
                 let answer = answer.as_mut().poll(cx);
                 exchange.listen(answer.is_ready(), cx);
                 Some(match answer {
@@ -141,7 +152,16 @@ impl Exchange {
 
     /// The connection was over before the request could be given to it.
     pub(super) fn refused<B>(self, request: Request<Watched<B>>) -> SendError<Request<B>> {
-        SendError::unsent(self.line.over(), self.before.restore(request))
+        self.before.unsent(self.line.over(), request)
+    }
+
+    /// What was sent of the request says that it has no body, and that is wrong.
+    fn body_failed<B>(mut self, why: Error) -> SendError<Request<B>> {
+        self.line.cut();
+        let doing = self.line.doing("sending a request to");
+        let error = Error::new(Kind::Body, doing).because(why);
+        self.tell(|told| told.failed(&error));
+        SendError::after(self.progress(), error)
     }
 
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
@@ -236,7 +256,7 @@ impl Exchange {
         let error = self.describe(error.into_error(), progress);
         self.tell(|told| told.failed(&error));
         match unsent {
-            Some(request) => SendError::unsent(error, self.before.restore(request)),
+            Some(request) => self.before.unsent(error, request),
             None => SendError::after(progress, error),
         }
     }

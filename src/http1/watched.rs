@@ -24,7 +24,7 @@ pin_project! {
     /// may be held back until its gate is opened.
     pub(super) struct Watched<B> {
         #[pin]
-        body: Measured<B>,
+        body: Option<Measured<B>>,
         watch: Option<Watch>,
         gate: Option<Gate>,
     }
@@ -43,14 +43,38 @@ where
         if watch.is_some() && gate.is_none() {
             line.uploads(Upload::Going);
         }
-        Self { body, watch, gate }
+        Self { body: Some(body), watch, gate }
     }
 }
 
 impl<B> Watched<B> {
-    pub(super) fn into_inner(self) -> B {
-        self.body.into_inner()
+    /// In place of a body that must be empty.
+    pub(super) fn empty(gate: Option<Gate>) -> Self {
+        Self { body: None, watch: None, gate }
     }
+
+    /// `None` in place of a body that must be empty.
+    pub(super) fn into_inner(self) -> Option<B> {
+        self.body.map(Measured::into_inner)
+    }
+}
+
+/// Reads a body that must be empty, because its request says so. hyper would drop it without a look. Ready with an error only.
+pub(super) async fn not_empty<B>(body: Measured<B>) -> Error
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let mut body = Box::pin(body);
+    loop {
+        match std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            Some(Err(error)) => return error,
+            // A frame without bytes.
+            Some(Ok(frame)) if frame.is_data() => {}
+            Some(Ok(_)) | None => break,
+        }
+    }
+    drop(body);
+    std::future::pending().await
 }
 
 impl Drop for Watch {
@@ -70,16 +94,17 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
-        let mut this = self.project();
+        let this = self.project();
         if let Some(gate) = this.gate {
             match ready!(Pin::new(gate).poll(cx)) {
                 Ok(()) => *this.gate = None,
                 Err(_dropped) => return Poll::Pending,
             }
         }
-        let frame = this.body.as_mut().poll_frame(cx);
+        let Some(mut body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+        let frame = body.as_mut().poll_frame(cx);
         let is_last = !matches!(frame, Poll::Pending | Poll::Ready(Some(Ok(_))));
-        if is_last || this.body.is_all_there() {
+        if is_last || body.is_all_there() {
             *this.watch = None;
         } else if let Some(Watch(line)) = this.watch {
             line.uploads(if frame.is_pending() { Upload::Lacking } else { Upload::Going });
@@ -88,10 +113,10 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

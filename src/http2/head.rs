@@ -8,6 +8,7 @@ use http_body::Body;
 
 use crate::{
     body::{Codings, codings, declared_length},
+    connect::ConnectInfo,
     error::{Error, Kind},
     fields::check_room,
     hop_fields::{Authorization, HopFields},
@@ -39,14 +40,17 @@ impl Plan {
     pub(super) fn new<B: Body>(
         request: &Request<B>,
         origin: &Origin,
-        forwarder: Option<&Proxy>,
+        info: &ConnectInfo,
     ) -> Result<Self, Error> {
         if asks_for_upgrade(request) {
             return Err(no_upgrade_over_http2(origin));
         }
         own_host(request.headers())?;
-        let (target, hop) = match forwarder {
-            None => (http2::target(request, origin)?, HopFields::for_origin(request)),
+        let (target, hop) = match info.forwarder() {
+            None => {
+                info.check_request(request.uri())?;
+                (http2::target(request, origin)?, HopFields::for_origin(request))
+            }
             Some(proxy) => forwarded(request, proxy)?,
         };
         let (headers, body) = (request.headers(), request.body());

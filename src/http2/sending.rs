@@ -164,8 +164,7 @@ where
             let error = self.link.unsupported(protocol.as_str());
             return State::Failed(SendError::unsent(error, self.request));
         }
-        let (origin, forwarder) = (&self.link.target().origin, self.link.info().forwarder());
-        match Plan::new(&self.request, origin, forwarder) {
+        match Plan::new(&self.request, &self.link.target().origin, self.link.info()) {
             Ok(plan) => self.open(plan),
             Err(error) => State::Failed(SendError::unsent(error, self.request)),
         }

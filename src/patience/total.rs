@@ -31,13 +31,19 @@ impl Total {
         Self { limit, peer, end_at, timer: None, runtime: runtime.clone() }
     }
 
+    /// Whether there is no time at all, whatever a timer says, which is no finer than a millisecond.
+    pub(crate) fn is_over_at_once(&self) -> bool {
+        self.limit.is_zero()
+    }
+
     /// Ready when the time is over, with the error of whoever was doing this with the peer.
     pub(crate) fn poll(&mut self, doing: &str, cx: &mut Context<'_>) -> Poll<Error> {
         let (Some(end_at), runtime) = (self.end_at, &self.runtime) else { return Poll::Pending };
-        let timer = self
-            .timer
-            .get_or_insert_with(|| runtime.sleep(end_at.saturating_duration_since(runtime.now())));
-        ready!(Pin::new(timer).poll(cx));
+        if !self.limit.is_zero() {
+            let left = || end_at.saturating_duration_since(runtime.now());
+            let timer = self.timer.get_or_insert_with(|| runtime.sleep(left()));
+            ready!(Pin::new(timer).poll(cx));
+        }
         let late = Impatience { phase: Phase::Total, why: Why::Late(self.limit) };
         Poll::Ready(late.into_error(format!("{doing} {}", self.peer)))
     }

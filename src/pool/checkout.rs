@@ -86,7 +86,11 @@ where
             Ok(trip) => trip,
             Err(error) => return Poll::Ready(Err(error.take().unwrap_or_else(polled_again))),
         };
-        let outcome = match trip.poll(this.sending.as_mut(), cx) {
+        let in_time = match trip.has_no_time() {
+            true => Poll::Pending,
+            false => trip.poll(this.sending.as_mut(), cx),
+        };
+        let outcome = match in_time {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => Err(ready!(trip.poll_total(cx))),
         };

@@ -76,8 +76,9 @@ pub struct ForwardLayer {
 ///
 /// [`is_builder`](Error::is_builder), before anyone is connected to, for a target that the proxy does not forward: one whose
 /// scheme is not `http`, or that is to speak HTTP/2 with the origin beforehand, or if the proxy has been told to
-/// [tunnel](Proxy::tunnel_http) or speaks no version of HTTP that the target allows. [`is_proxy`](Error::is_proxy) for what
-/// goes wrong on the way to the proxy.
+/// [tunnel](Proxy::tunnel_http). [`is_unsupported`](Error::is_unsupported), as early, if the target allows HTTP/1.1 alone, as
+/// that of a request with `Upgrade` does, and the proxy is to speak HTTP/2. [`is_proxy`](Error::is_proxy) for what goes wrong
+/// on the way to the proxy.
 ///
 /// # Cancellation
 ///

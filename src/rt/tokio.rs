@@ -31,6 +31,9 @@ impl Runtime {
     /// at once or one after the other: "Several runtimes" in [`Transport`](crate::Transport). A request that is sent
     /// where there is none, nor was before, fails with [`is_canceled`](crate::Error::is_canceled), and so does one that
     /// needs a new connection where the runtime was built without timers (`enable_time`).
+    ///
+    /// Whether a runtime has timers is known from no more than a panic of tokio's, which is caught: the panic hook prints its
+    /// message, once for each thread and such runtime, and under `panic = "abort"` the process ends there.
     pub fn tokio() -> Self {
         Self { ground: Arc::new(Tokio::default()), fault }
     }

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{Origin, Protocols, Scheme, ServerName, Target, TlsIdentity};
 use crate::{
     auth::{Authenticate, Authenticator, Credentials},
-    error::{BoxError, Error},
+    error::{BoxError, Error, Kind},
     fields,
 };
 
@@ -286,8 +286,10 @@ impl Proxy {
         use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge};
         match (allowed, self.settings.protocols) {
             (Http1Only, Http2Only | Http2PriorKnowledge) => {
-                let text = format!("{self} is to speak HTTP/2, and the request HTTP/1.1 alone");
-                Err(Error::builder(text))
+                let text = format!(
+                    "{self} is to speak HTTP/2, and the request HTTP/1.1 alone, as one with `Upgrade` does"
+                );
+                Err(Error::new(Kind::Unsupported, text))
             }
             (Http1Only, _) => Ok(Http1Only),
             (_, own) => Ok(own),

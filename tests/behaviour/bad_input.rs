@@ -219,6 +219,32 @@ async fn a_stream_that_has_another_length_than_it_said_fails() {
 }
 
 #[tokio::test]
+async fn a_stream_that_should_be_empty_and_is_not_fails() {
+    let later = stream::once(tokio::task::yield_now()).map(|()| Ok::<_, std::io::Error>("hello"));
+    for body in [chunks(["hello"]), chunks(["", "hello"]), Body::stream(later)] {
+        let (scene, sent) = post(&[("content-length", "0")], body).await;
+        let error = sent.unwrap_err();
+        assert_eq!(scene.told(&error).replace(", sent", ""), "body", "{error:?}");
+        assert!(format!("{error:?}").contains("longer than declared"), "{error:?}");
+        scene.goes_on().await;
+    }
+    for body in [chunks([]), chunks(["", ""]), Body::empty()] {
+        let (scene, sent) = post(&[("content-length", "0")], body).await;
+        sent.unwrap();
+        let heads = scene.origin.heads();
+        assert!(heads[0].contains("content-length: 0\r\n"), "{heads:?}");
+        scene.goes_on().await;
+        assert_eq!(scene.origin.accepted(), 1);
+    }
+    let (_scene, sent) = post(
+        &[("content-length", "0")],
+        Body::stream(stream::pending::<Result<&str, std::io::Error>>()),
+    )
+    .await;
+    sent.unwrap();
+}
+
+#[tokio::test]
 async fn a_body_that_fails_midway_fails_the_request() {
     for before in [0, 1, 100] {
         let failing = stream::repeat_with(|| Ok("hello"))

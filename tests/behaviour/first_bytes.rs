@@ -7,14 +7,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::Uri;
+use http::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_rustls::TlsAcceptor;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_service::Service;
 use tower_transport::{
-    Error, RequestExt,
+    Body, Error, RequestExt,
     connect::{Connect, Connected, MemoryConnector, MemoryListener, UriConnector, UriService},
     negotiate::NegotiateLayer,
     pool::PoolLayer,
@@ -252,6 +253,39 @@ async fn without_a_layer_of_tls_nothing_private_is_said() {
             if protocols != Http2Only {
                 is_refused(outcome);
             }
+        }
+    }
+}
+
+/// The key of a pool, or whoever uses a connection by hand, may have named another target than the request does.
+#[tokio::test]
+async fn a_connection_in_the_clear_is_given_no_request_for_tls() {
+    for (protocols, url) in [Protocols::Http1Only, Protocols::Http2PriorKnowledge]
+        .into_iter()
+        .flat_map(|protocols| [HTTPS, WSS].map(|url| (protocols, url)))
+    {
+        let (tcp, mut listener) = MemoryConnector::pair();
+        let mut target = Target::new((&Uri::from_static(HTTP)).try_into().unwrap());
+        target.protocols = protocols;
+
+        let key = target.clone();
+        let keyed = PoolLayer::keyed(move |_: &Request<Body>| Ok(key.clone()));
+        let stack = ServiceBuilder::new().layer(keyed).layer(NegotiateLayer::new());
+        is_refused(stack.service(tcp.clone()).request("GET", url).await);
+
+        let mut negotiate = NegotiateLayer::<Body>::new().layer(tcp);
+        let mut connection = negotiate.ready().await.unwrap().call(target).await.unwrap();
+        let request = Request::get(url).body(Body::empty()).unwrap();
+        let error = connection.ready().await.unwrap().call(request).await.unwrap_err();
+        assert!(error.request.is_some());
+        is_refused(Err::<(), _>(*error.error.downcast::<Error>().unwrap()));
+        drop(connection);
+
+        for _ in 0..2 {
+            let (mut io, _) = listener.accept().await.unwrap();
+            let mut written = Vec::new();
+            io.read_to_end(&mut written).await.unwrap();
+            assert!(!written.starts_with(b"GET"), "{written:?}");
         }
     }
 }

@@ -222,7 +222,6 @@ async fn what_cannot_be_forwarded_is_refused_before_connecting() {
         ("http://a.example/", Negotiated, plain.clone().tunnel_http(true)),
         ("http://a.example/", Negotiated, proxy("socks5://proxy.example")),
         ("http://a.example/", Negotiated, plain.protocols(Http2Only)),
-        ("http://a.example/", Http1Only, http2),
     ];
     for (url, protocols, proxy) in table {
         let mut target = target(url);
@@ -230,6 +229,10 @@ async fn what_cannot_be_forwarded_is_refused_before_connecting() {
         let error = hop_of(&proxy, target).await.unwrap_err();
         assert!(error.is_builder() && !error.is_proxy(), "{error:?}");
     }
+    let mut target = target("http://a.example/");
+    target.protocols = Http1Only;
+    let error = hop_of(&http2, target).await.unwrap_err();
+    assert!(error.is_unsupported() && !error.is_proxy(), "{error:?}");
 }
 
 #[tokio::test]

@@ -216,6 +216,18 @@ mod where_http2_is_preferred {
     }
 
     #[tokio::test]
+    async fn a_proxy_that_forwards_over_http2_alone_is_not_asked() {
+        for protocols in [Protocols::Http2Only, Protocols::Http2PriorKnowledge] {
+            let net = Net::new();
+            let proxy = tunneling("https://proxy.example").tunnel_http(false).protocols(protocols);
+            let transport = net.transport().proxy(proxy).build().unwrap();
+            let error = ask(&transport, "http://origin.example/").await.unwrap_err();
+            assert!(error.is_unsupported() && !error.was_sent(), "{error:?}");
+            assert!(error.to_string().contains("`Upgrade`"), "{error}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_proxy_that_forwards_over_http2_is_asked_over_http1() {
         let (net, authority) = (Net::new(), Authority::new());
         let server = authority.certify("proxy.example").server(&["h2", "http/1.1"]);

@@ -208,6 +208,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         Poll::Ready(Err(Error::timed_out(Phase::Pool, limit, waiting_for(&self.key))))
     }
 
+    /// Whether it is over before anything is done: its total is zero.
+    pub(super) fn has_no_time(&self) -> bool {
+        self.total.as_ref().is_some_and(|total| total.is_over_at_once())
+    }
+
     /// An error when all of it has taken too long. What a connection has done with the request is not known.
     pub(super) fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(total) = &mut self.total else { return Poll::Pending };

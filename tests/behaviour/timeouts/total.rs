@@ -34,6 +34,30 @@ async fn it_ends_a_request_in_line_that_was_not_sent() {
     scene.goes_on().await;
 }
 
+#[tokio::test]
+async fn without_any_time_nothing_is_sent_and_nothing_is_made() {
+    let scene = Scene::memory(first([Serve]));
+    let none = Timeouts::none;
+    for _ in 0..2 {
+        for (timeouts, phase) in
+            [(none().total(seconds(0)), Phase::Total), (none().connect(seconds(0)), Phase::Connect)]
+        {
+            // A connection that is there needs not be made.
+            if phase == Phase::Connect && scene.origin.accepted() > 0 {
+                continue;
+            }
+            let get = scene.transport.request("GET", scene.url("/")).timeouts(timeouts);
+            let error = get.await.unwrap_err();
+            assert_eq!(error.timeout_phase(), Some(phase), "{error:?}");
+            assert!(!error.was_sent(), "{error:?}");
+        }
+        let sent = scene.origin.heads().len();
+        scene.get().await.unwrap();
+        assert_eq!(scene.origin.heads().len(), sent + 1);
+    }
+    assert_eq!(scene.origin.accepted(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_ends_a_request_for_which_a_connection_is_being_made() {
     let scene = Scene::memory_over(first([Serve]), |connector| {
