@@ -367,7 +367,7 @@ mod tests {
             let info = ConnectInfo::default().with_alpn(alpn).with_forwarder(proxy);
             let outcome = protocol(&target, &info);
             assert_eq!(outcome.as_ref().ok(), spoken.as_ref(), "{allowed:?} {said:?}");
-            assert!(outcome.err().is_none_or(|error| error.is_proxy() || error.is_builder()));
+            assert!(outcome.err().is_none_or(|error| error.is_proxy() || error.is_unsupported()));
         }
     }
 

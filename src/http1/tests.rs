@@ -30,7 +30,9 @@ async fn connected_to(url: &str, config: &Http1Config) -> (Http1<Body>, Peer) {
 
 async fn over<I: Io>(io: I, url: &str, config: &Http1Config) -> Http1<Body> {
     let target = Target::new(Origin::try_from(&url.parse().unwrap()).unwrap());
-    handshake(io, ConnectInfo::default(), &target, config, &Runtime::tokio()).await.unwrap()
+    handshake(io, ConnectInfo::default().with_encryption(), &target, config, &Runtime::tokio())
+        .await
+        .unwrap()
 }
 
 fn get() -> Request<Body> {

@@ -119,7 +119,7 @@ fn with_its_task() -> (Http1<Body>, Task) {
     let runtime = Runtime::new(keeper.clone(), hyper_util::rt::TokioTimer::new());
     let target = Target::new(Origin::try_from(&"http://example.com".parse().unwrap()).unwrap());
     let (io, config) = (TokioIo::new(tokio::io::duplex(1).0), Http1Config::new());
-    let info = ConnectInfo::default();
+    let info = ConnectInfo::default().with_encryption();
     let handshake = handshake(io, info, &target, &config, &runtime).now_or_never();
     let task = keeper.tasks.lock().unwrap().pop().unwrap();
     (handshake.unwrap().unwrap(), task)

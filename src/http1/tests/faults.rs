@@ -256,7 +256,7 @@ async fn a_server_that_hung_up_on_an_idle_connection_gives_the_request_back() {
 async fn a_reused_connection_asks_its_socket_to_look_again() {
     let recheck = crate::io::Recheck::new();
     let (mut connection, mut peer) = connected().await;
-    connection.info = ConnectInfo::default().with_recheck(recheck.clone());
+    connection.info = ConnectInfo::default().with_encryption().with_recheck(recheck.clone());
     let (sent, _) = ask(&mut connection, &mut peer, get(), &[OK]).await;
     read(sent.unwrap()).await.unwrap();
     assert!(!recheck.take());

@@ -204,7 +204,7 @@ where
     B: HttpBody<Data: Send, Error: Into<crate::error::BoxError>> + Send + 'static,
 {
     // In memory, a write that fails has taken nothing.
-    let info = ConnectInfo::default().with_write_count(WriteCount::default());
+    let info = ConnectInfo::default().with_encryption().with_write_count(WriteCount::default());
     handshake(io, info, &target(), config, &runtime()).await
 }
 

@@ -167,7 +167,7 @@ async fn the_end_of_the_runtime_is_not_blamed_on_the_peer() {
     let target = super::peer::target();
     let io = TokioIo::new(ours);
     let config = Http2Config::new();
-    let info = crate::connect::ConnectInfo::default();
+    let info = crate::connect::ConnectInfo::default().with_encryption();
     let mut connection =
         crate::http2::handshake::<_, Body>(io, info, &target, &config, &runtime).await.unwrap();
     let mut sending = connection.call(get());

@@ -108,7 +108,7 @@ async fn requests_that_are_ready_at_once_leave_in_few_writes() {
 async fn the_socket_is_looked_at_again_before_the_connection_is_reused() {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let recheck = Recheck::new();
-    let info = ConnectInfo::default().with_recheck(recheck.clone());
+    let info = ConnectInfo::default().with_encryption().with_recheck(recheck.clone());
     let (target, config) = (super::peer::target(), Http2Config::new());
     let io = TokioIo::new(ours);
     let mut connection =
@@ -196,7 +196,7 @@ async fn a_write_that_failed_on_a_stream_of_unknown_kind_may_have_taken_the_requ
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let is_deaf = Arc::new(AtomicUsize::new(0));
     let io = Deaf { io: TokioIo::new(ours), is_deaf: is_deaf.clone() };
-    let (info, config) = (ConnectInfo::default(), Http2Config::new());
+    let (info, config) = (ConnectInfo::default().with_encryption(), Http2Config::new());
     let target = super::peer::target();
     let mut connection =
         handshake::<_, Body>(io, info, &target, &config, &runtime()).await.unwrap();
