@@ -102,6 +102,8 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
             let makes_room = |id: &&PlaceId| self.makes_room(**id);
             let Some(&newest) = self.draining.iter().rev().find(makes_room) else { return };
             self.take_back(newest, now, todo);
+            // It may have made a dial needless, whose place another key can have.
+            self.feed_without_drains(now, todo);
         }
     }
 

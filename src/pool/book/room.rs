@@ -35,10 +35,24 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
 
     /// Dials for the hungry, in their order; where the book is full, makes room.
     pub(super) fn feed(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
+        self.feed_by(Self::make_room, now, todo);
+    }
+
+    /// The same, but asks no busy connection to make room.
+    pub(super) fn feed_without_drains(&mut self, now: Instant, todo: &mut Todo<K, C, W>) {
+        self.feed_by(Self::evict_something, now, todo);
+    }
+
+    fn feed_by(
+        &mut self,
+        make_room: impl Fn(&mut Self, Instant, &mut Todo<K, C, W>) -> bool,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) {
         while let Some(&(_, desk)) = self.hungry.first() {
             if !self.is_full() {
                 self.dial(desk, now, todo);
-            } else if self.tally.leaving() >= self.hungry.len() || !self.make_room(now, todo) {
+            } else if self.tally.leaving() >= self.hungry.len() || !make_room(self, now, todo) {
                 break;
             }
         }
@@ -91,6 +105,10 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// response is wanted; a dial that nobody waits for. After these a busy shared connection is asked to finish, but
     /// only for a key that starves, because it would never become idle by itself.
     fn make_room(&mut self, now: Instant, todo: &mut Todo<K, C, W>) -> bool {
+        self.evict_something(now, todo) || self.drain_for_room(now, todo)
+    }
+
+    fn evict_something(&mut self, now: Instant, todo: &mut Todo<K, C, W>) -> bool {
         if let Some(&place) = self.idle.values().next() {
             self.evict(place, Closing::Evicted, todo);
             return true;
@@ -103,7 +121,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         if let Some(&desk) = self.surplus.first() {
             return self.abandon_surplus(desk, todo);
         }
-        self.drain_for_room(now, todo)
+        false
     }
 
     /// A rest that is about to end serves a waiter of its own key sooner than a dial would.
@@ -138,7 +156,7 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         };
         let late = self.finishing.iter().filter_map(|id| self.places.get(id).filter(is_late));
         let desks: Vec<DeskId> = late.map(|place| place.desk).collect();
-        desks.into_iter().for_each(|desk| self.give_way_to_own_key(desk, now, todo));
+        desks.into_iter().for_each(|desk| self.settle(desk, now, todo));
     }
 
     /// Reads no more of the rest of a dropped response: its connection is discarded by who reads it.

@@ -18,11 +18,13 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
     /// Serves who waits at a desk, dials where nothing is on its way, abandons what nobody waits for, and keeps to the
     /// limits.
     pub(super) fn settle(&mut self, desk: DeskId, now: Instant, todo: &mut Todo<K, C, W>) {
+        // First, because a place that is free soon may be all that an older waiter needs, and then this desk is served.
+        self.give_way_to_own_key(desk, now, todo);
         self.serve(desk, now, todo);
         self.abandon_needless(desk, todo);
-        self.give_way_to_own_key(desk, now, todo);
         self.sort(desk);
         self.feed(now, todo);
+        self.serve_what_was_left_to_others(desk, now, todo);
         self.take_back_drains(now, todo);
         self.watch_the_longest_wait(now, todo);
         if let Some(at) = self.next_to_stop_finishing(now) {
@@ -30,6 +32,22 @@ impl<K: Clone + Eq + Hash, C, W> Book<K, C, W> {
         }
         self.trim(todo);
         self.sort_empty(desk, todo);
+    }
+
+    /// A connection that was left idle for an older waiter of another desk serves its own, if that one needs it no more.
+    fn serve_what_was_left_to_others(
+        &mut self,
+        desk: DeskId,
+        now: Instant,
+        todo: &mut Todo<K, C, W>,
+    ) {
+        let lines = self.desks.get(&desk);
+        if lines.is_some_and(|lines| !lines.line.is_empty() && !lines.idle.is_empty()) {
+            self.serve(desk, now, todo);
+            self.abandon_needless(desk, todo);
+            self.sort(desk);
+            self.feed(now, todo);
+        }
     }
 
     /// Serves who waits at a desk from what it has.
