@@ -999,6 +999,74 @@ proptest! {
     }
 }
 
+/// Orders of events that the property below found once: a connection stayed idle for an older waiter that needed it no more,
+/// and a dial that a drain taken back had made needless kept its place.
+#[test]
+fn what_others_need_no_more_is_not_kept_for_them() {
+    use Event::{
+        DialFailed, Dialed, Discard, Finishing, GiveBack, Request, Streams, TransportsClose,
+    };
+    let left_idle = [
+        Request(0),
+        Request(2),
+        Dialed(false),
+        Request(1),
+        Request(3),
+        Dialed(false),
+        Dialed(false),
+        Discard(6784979715924403776),
+        Request(3),
+        Discard(3266994418590137737),
+        GiveBack(0),
+        Request(0),
+        TransportsClose,
+        Dialed(false),
+        Dialed(false),
+        Request(3),
+        Request(2),
+        Request(1),
+        GiveBack(7876485674901795439),
+        TransportsClose,
+        Request(0),
+        GiveBack(1963345465109149956),
+        Dialed(false),
+        Finishing(2703559586079661260, false),
+        Request(2),
+        Request(2),
+        GiveBack(8411797831936095371),
+        Request(2),
+        Request(0),
+        GiveBack(1282785548177132522),
+    ];
+    let needless_dial = [
+        Request(2),
+        Dialed(true),
+        GiveBack(0),
+        Request(3),
+        Request(0),
+        Request(1),
+        Request(2),
+        Request(1),
+        Request(2),
+        Dialed(false),
+        Streams(17870874117239636402, None),
+        Request(2),
+        DialFailed,
+        Request(0),
+        Streams(18125863447652930186, Some(2)),
+        Request(3),
+        GiveBack(812024284109157489),
+        GiveBack(1350284969100787991),
+    ];
+    for (events, total, each) in [(&left_idle[..], 3, 1), (&needless_dial[..], 4, 2)] {
+        let mut world = World::new(Limits { connections_per_key: each, idle: 1, ..limits(total) });
+        for event in events {
+            world.happen(event);
+            world.is_consistent();
+        }
+    }
+}
+
 proptest! {
     /// A pool whose connections are counted by what they carry leaves none out that carries nothing.
     #[test]
