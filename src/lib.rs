@@ -88,17 +88,7 @@ pub mod proxy;
 
 pub mod pool;
 
-#[cfg(feature = "http1")]
-pub mod http1;
-#[cfg(not(feature = "http1"))]
-#[path = "http1/disabled.rs"]
-pub mod http1;
-#[cfg(feature = "http2")]
-pub mod http2;
-#[cfg(not(feature = "http2"))]
-#[path = "http2/disabled.rs"]
-pub mod http2;
-pub mod negotiate;
+mod http;
 
 #[cfg(feature = "_rustls")]
 pub mod tls;
@@ -118,10 +108,6 @@ pub mod connection;
 pub mod error;
 pub mod events;
 mod fields;
-#[cfg(any(feature = "http1", feature = "http2"))]
-mod hop_fields;
-#[cfg(any(feature = "http1", feature = "http2"))]
-mod interim;
 pub mod io;
 pub mod options;
 mod patience;
@@ -131,6 +117,7 @@ mod setting;
 pub mod target;
 pub mod upgrade;
 
+pub use self::http::{http1, http2, negotiate};
 pub use body::Body;
 pub use error::Error;
 #[cfg(feature = "tokio")]

@@ -17,7 +17,7 @@ use crate::{
     body::Body,
     connect::{Connect, ConnectRetryLayer},
     error::{BoxError, Error},
-    negotiate::{HttpConnection, NegotiateLayer},
+    http::negotiate::{HttpConnection, NegotiateLayer},
     pool::{Checkout, Pool, PoolLayer, Stats},
     proxy::ProxyLayer,
     target::Target,

@@ -7,23 +7,19 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 28] = [
+const STREET: [&str; 24] = [
     "one_shot",
     "request",
     "transport",
     "proxy",
     "pool",
-    "negotiate",
-    "http1",
-    "http2",
+    "http",
     "tls",
     "mock",
     "connect",
     "connection",
     "connect_info",
     "upgrade",
-    "hop_fields",
-    "interim",
     "request_target",
     "body",
     "patience",
@@ -42,10 +38,10 @@ const STREET: [&str; 28] = [
 const GROUND: &str = "connection";
 
 /// What stands side by side and must not know of each other.
-const APART: [(&str, &str); 3] = [("pool", "negotiate"), ("pool", "tls"), ("negotiate", "tls")];
+const APART: [(&str, &str); 3] = [("pool", "http"), ("pool", "tls"), ("http", "tls")];
 
 /// What is only joined where the stack is wired.
-const LAYERS: [&str; 3] = ["pool", "negotiate", "tls"];
+const LAYERS: [&str; 3] = ["pool", "http", "tls"];
 
 /// Where the stack is wired, and the way to a proxy, which is a stack of its own.
 const WIRED: [&str; 7] = [

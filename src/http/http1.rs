@@ -57,7 +57,7 @@ use crate::{
     connection::{Connection, Cut, Place, Progress, SendError},
     error::{BoxError, Error},
     events::Sent,
-    interim::Interim,
+    http::informational::Interim,
     io::{Io, metered::Metered},
     options::Timeouts,
     patience::Patience,

@@ -23,8 +23,8 @@ use crate::{
     connection::{Progress, SendError},
     error::{BoxError, Error, Phase},
     events::Sent,
-    hop_fields::Authorization,
-    interim::Interim,
+    http::hop_headers::Authorization,
+    http::informational::Interim,
     patience::{Awaited, Impatience, Patience},
 };
 

@@ -57,15 +57,15 @@ use crate::{
     connect::{Connect, ConnectInfo, Connected, poll_connector},
     error::{BoxError, Error, Kind, ProxyFault},
     events::{self, Step},
-    http1::{self, Http1Config},
-    http2::{self, Http2Config},
+    http::{
+        http1::{self, Http1Config},
+        http2::{self, Http2Config},
+    },
     rt::Runtime,
     target::{Protocols, Target},
 };
 
-mod connection;
-
-pub use connection::{HttpBody, HttpConnection, HttpSending};
+pub use super::connection::{HttpBody, HttpConnection, HttpSending};
 
 /// Makes a [`Negotiate`] of whatever connects. `B` is the body of the requests, which the compiler finds out.
 pub struct NegotiateLayer<B> {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What is done to the fields of a request for its next hop, and undone if it comes back.
-pub(crate) struct HopFields {
+pub(crate) struct HopHeaders {
     added: HeaderMap,
     unwanted: &'static [HeaderName],
     /// The unwanted ones that there were.
@@ -43,7 +43,7 @@ static FOR_NO_PROXY: [HeaderName; 1] = [PROXY_CONNECTION];
 /// Each request has its own.
 const OF_THE_MESSAGE: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
 
-impl HopFields {
+impl HopHeaders {
     /// Of a request that goes to its origin; `None`, as nearly always, if there is nothing to be done.
     pub(crate) fn for_origin<B>(request: &Request<B>) -> Option<Box<Self>> {
         let headers = request.headers();

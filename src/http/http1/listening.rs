@@ -8,7 +8,7 @@ use tokio::sync::{
     oneshot,
 };
 
-use crate::{interim::Interim, rt::Runtime};
+use crate::{http::informational::Interim, rt::Runtime};
 
 /// The request's end: it is told what came, and decides about the body.
 pub(super) struct Listening {

@@ -18,8 +18,10 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, Cut, Place, SendError},
     error::{BoxError, Error},
-    http1::{Http1, Http1Body},
-    http2::{Http2, Http2Body},
+    http::{
+        http1::{Http1, Http1Body},
+        http2::{Http2, Http2Body},
+    },
     options::Timeouts,
 };
 

@@ -12,7 +12,7 @@ use crate::{
     connection::{Progress, SendError},
     error::{Error, Kind},
     fields::check_room,
-    hop_fields::{Authorization, HopFields},
+    http::hop_headers::{Authorization, HopHeaders},
     request_target::{connect_protocol, http1, own_host},
     target::{Origin, Proxy},
 };
@@ -28,7 +28,7 @@ pub(super) struct Before {
     framing: Option<HeaderName>,
     /// What `Transfer-Encoding` said.
     codings: Vec<HeaderValue>,
-    hop: Option<Box<HopFields>>,
+    hop: Option<Box<HopHeaders>>,
 }
 
 /// Who reads a request.
@@ -47,7 +47,7 @@ struct Address {
     target: Uri,
     /// Unless the request has one.
     host: Option<HeaderValue>,
-    hop: Option<Box<HopFields>>,
+    hop: Option<Box<HopHeaders>>,
 }
 
 /// The fields that its maker did not set.
@@ -67,7 +67,7 @@ pub(super) struct Plan {
     /// The body is declared to be empty, and does not say itself that it is.
     must_be_empty: bool,
     added: Added,
-    hop: Option<Box<HopFields>>,
+    hop: Option<Box<HopHeaders>>,
 }
 
 impl Plan {
@@ -126,7 +126,7 @@ impl Address {
             Some(_) => None,
             None => Some(http1::host(request, reader.origin, reader.host)?),
         };
-        Ok(Self { target, host, hop: HopFields::for_origin(request) })
+        Ok(Self { target, host, hop: HopHeaders::for_origin(request) })
     }
 
     fn at_forwarder<B>(
@@ -140,7 +140,7 @@ impl Address {
             Some(_) => None,
             None => Some(http1::host(request, origin, host)?),
         };
-        let hop = HopFields::for_forwarder(request, &target, origin, proxy)?;
+        let hop = HopHeaders::for_forwarder(request, &target, origin, proxy)?;
         Ok(Self { target, host, hop })
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     connect::ConnectInfo,
     error::{Error, Kind},
     fields::check_room,
-    hop_fields::{Authorization, HopFields},
+    http::hop_headers::{Authorization, HopHeaders},
     request_target::{forwarded_to, http2, own_host},
     target::{Origin, Proxy, asks_for_upgrade, no_upgrade_over_http2},
 };
@@ -29,7 +29,7 @@ const CONNECTION_SPECIFIC: [HeaderName; 6] = [
 /// All that can go wrong with a request goes wrong before it is changed.
 pub(super) struct Plan {
     pub(super) target: Uri,
-    hop: Option<Box<HopFields>>,
+    hop: Option<Box<HopHeaders>>,
     /// The length that the body is held to.
     pub(super) length: Option<u64>,
     adds_length: Option<u64>,
@@ -49,7 +49,7 @@ impl Plan {
         let (target, hop) = match info.forwarder() {
             None => {
                 info.check_request(request.uri())?;
-                (http2::target(request, origin)?, HopFields::for_origin(request))
+                (http2::target(request, origin)?, HopHeaders::for_origin(request))
             }
             Some(proxy) => forwarded(request, proxy)?,
         };
@@ -96,10 +96,10 @@ impl Plan {
 fn forwarded<B>(
     request: &Request<B>,
     proxy: &Proxy,
-) -> Result<(Uri, Option<Box<HopFields>>), Error> {
+) -> Result<(Uri, Option<Box<HopHeaders>>), Error> {
     let origin = forwarded_to(request, proxy)?;
     let target = http2::forwarded_target(request, &origin)?;
-    let hop = HopFields::for_forwarder(request, &target, &origin, proxy)?;
+    let hop = HopHeaders::for_forwarder(request, &target, &origin, proxy)?;
     Ok((target, hop))
 }
 

@@ -30,9 +30,9 @@ fn shown(headers: &HeaderMap) -> String {
     fields.join(", ")
 }
 
-fn for_forwarder(request: &Request<()>, proxy: &Proxy) -> Result<Option<Box<HopFields>>, Error> {
+fn for_forwarder(request: &Request<()>, proxy: &Proxy) -> Result<Option<Box<HopHeaders>>, Error> {
     let origin = Origin::try_from(request.uri()).unwrap();
-    HopFields::for_forwarder(request, request.uri(), &origin, proxy)
+    HopHeaders::for_forwarder(request, request.uri(), &origin, proxy)
 }
 
 /// What a proxy is told with a request.
@@ -58,7 +58,7 @@ fn an_origin_is_told_nothing_that_is_for_proxies() {
     for raw in [None, Some("/%7Epath"), Some("*")] {
         let mut got = request("GET", all);
         got.extensions_mut().extend(raw_target(raw));
-        HopFields::for_origin(&got).unwrap().put_into(got.headers_mut());
+        HopHeaders::for_origin(&got).unwrap().put_into(got.headers_mut());
         assert_eq!(shown(got.headers()), "accept: */*", "{raw:?}");
     }
 }
@@ -69,14 +69,14 @@ fn whoever_speaks_to_a_proxy_by_hand_tells_it_what_they_like() {
     let mut by_raw_target = request("GET", all);
     by_raw_target.extensions_mut().insert("http://b.example/".parse::<RawTarget>().unwrap());
     for request in [request("CONNECT", all), by_raw_target] {
-        assert!(HopFields::for_origin(&request).is_none());
+        assert!(HopHeaders::for_origin(&request).is_none());
     }
 }
 
 #[test]
 fn there_is_nearly_always_nothing_to_be_done_for_an_origin() {
     for fields in [&[] as Fields<'_>, &[("accept", "*/*"), ("authorization", "x")]] {
-        assert!(HopFields::for_origin(&request("GET", fields)).is_none());
+        assert!(HopHeaders::for_origin(&request("GET", fields)).is_none());
     }
 }
 
@@ -147,7 +147,7 @@ fn a_request_that_comes_back_is_what_it_was() {
             let before = shown(request.headers());
             let hop = match forwarded {
                 true => for_forwarder(&request, &proxy).unwrap(),
-                false => HopFields::for_origin(&request),
+                false => HopHeaders::for_origin(&request),
             };
             if let Some(mut hop) = hop {
                 hop.put_into(request.headers_mut());

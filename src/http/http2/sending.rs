@@ -28,7 +28,7 @@ use crate::{
     connection::{Progress, SendError},
     error::BoxError,
     events::Sent,
-    interim::Interim,
+    http::informational::Interim,
     patience::Patience,
     request_target::connect_protocol,
 };
