@@ -45,19 +45,19 @@ use std::time::Duration;
 use crate::{error::Error, setting};
 
 mod body;
-mod book;
 mod budget;
+mod cancel;
 mod checkout;
 mod dial;
 mod layer;
 mod lease;
 mod local_key;
 mod member;
+mod request_trace;
 mod retry;
 mod shared;
+mod state;
 mod stats;
-mod told;
-mod want;
 
 pub(crate) use budget::Budget;
 

@@ -10,7 +10,7 @@ use std::{
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{lease::Lease, shared::Key, told::Reading};
+use super::{lease::Lease, request_trace::Reading, shared::Key};
 use crate::{
     connection::Connection,
     error::{BoxError, Error, ForeignError},
@@ -60,10 +60,10 @@ where
         if self.is_shared() || is_too_long || self.pool().is_beneath_another() {
             return;
         }
-        let (pool, wanted) = (self.pool().clone(), self.finishing(upper.is_none()));
-        let (here, task) = (pool.runtime.current(), wanted.task());
+        let (pool, canceled) = (self.pool().clone(), self.finishing(upper.is_none()));
+        let (here, task) = (pool.runtime.current(), canceled.task());
         let spawned = pool.clone().runtime.spawn_on(&here, async move {
-            let drained = wanted.make_if_ready(drain(rest));
+            let drained = canceled.make_if_ready(drain(rest));
             if pool.runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
                 Self::finish(*self);
             }
@@ -102,7 +102,7 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
         Self { body: Some(body), told: None, lease: None, total: None }
     }
 
-    /// An error when all has taken too long. The stream is given up before its place is.
+    /// An error when all has taken too long. The stream is given up before its slot is.
     fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(total) = &mut self.total else { return Poll::Pending };
         let error = ready!(total.poll("reading the response body from", cx)).sent(true);

@@ -9,9 +9,9 @@ use std::{
 use http::Request;
 
 use super::{
-    book::{Handle, PlaceId, Turn},
-    shared::{Kept, Key, Shared},
-    want::Wanted,
+    cancel::Canceled,
+    shared::{Key, Pooled, Shared},
+    state::{Handle, Seq, SlotId},
 };
 use crate::{
     connect::ConnectInfo,
@@ -20,16 +20,16 @@ use crate::{
     events::{Closing, ConnectionId},
 };
 
-/// How long a protocol may take to be ready again after a body has ended. It is a matter of its task's next turn; only
+/// How long a protocol may take to be ready again after a body has ended. It is a matter of its task's next seq; only
 /// a request that is still being sent takes longer, and is not waited for.
 const RETURN_TIME: Duration = Duration::from_millis(100);
 
 pub(super) struct Lease<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Arc<Shared<C, B, K>>,
-    place: PlaceId,
-    held: Option<Held<C>>,
+    slot: SlotId,
+    held: Option<LeaseHandle<C>>,
     served: u64,
-    turn: Turn,
+    seq: Seq,
     /// It was used before or has rested since it was made.
     reused: bool,
     /// A request was sent on it, so it is fit for another only when its answer has come to its end.
@@ -43,70 +43,70 @@ pub(super) struct Use {
     /// It was used before or has rested since it was made.
     pub(super) reused: bool,
     /// When it was handed out, in the order of the line.
-    pub(super) turn: Turn,
+    pub(super) seq: Seq,
 }
 
-pub(super) enum Held<C> {
-    Exclusive(Kept<C>),
+pub(super) enum LeaseHandle<C> {
+    Exclusive(Pooled<C>),
     Shared(C),
     /// A stream of a shared connection, of which there is no handle yet.
-    Stream(Arc<Kept<C>>),
+    Stream(Arc<Pooled<C>>),
 }
 
-impl<C> From<Handle<Kept<C>>> for Held<C> {
-    fn from(handle: Handle<Kept<C>>) -> Self {
+impl<C> From<Handle<Pooled<C>>> for LeaseHandle<C> {
+    fn from(handle: Handle<Pooled<C>>) -> Self {
         match handle {
-            Handle::Exclusive(kept) => Self::Exclusive(kept),
-            Handle::Shared(kept) => Self::Stream(kept),
+            Handle::Exclusive(pooled) => Self::Exclusive(pooled),
+            Handle::Shared(pooled) => Self::Stream(pooled),
         }
     }
 }
 
 /// What a connection says of itself before a request is sent on it.
-pub(super) enum Fitness {
-    Fit,
+pub(super) enum Readiness {
+    Ready,
     /// It takes requests, but had better not be given any.
-    InDoubt,
+    Suspect,
     Closed(Error),
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     pub(super) fn new(
         pool: Arc<Shared<C, B, K>>,
-        place: PlaceId,
-        held: Held<C>,
+        slot: SlotId,
+        held: LeaseHandle<C>,
         used: Use,
     ) -> Self {
-        let Use { served, reused, turn } = used;
-        Self { pool, place, held: Some(held), served, turn, reused, begun: false }
+        let Use { served, reused, seq } = used;
+        Self { pool, slot, held: Some(held), served, seq, reused, begun: false }
     }
 
-    /// Makes it one that requests can be sent on; `None` if its connection was closed since the book gave it out.
+    /// Makes it one that requests can be sent on; `None` if its connection was closed since the state gave it out.
     pub(super) fn join(mut self) -> Option<Self> {
-        if let Some(Held::Stream(kept)) = &self.held {
-            let Some(handle) = kept.connection.share() else {
-                self.pool.retire(self.place);
+        if let Some(LeaseHandle::Stream(pooled)) = &self.held {
+            let Some(handle) = pooled.connection.share() else {
+                self.pool.retire(self.slot);
                 return None;
             };
-            self.held = Some(Held::Shared(handle));
+            self.held = Some(LeaseHandle::Shared(handle));
         }
         Some(self)
     }
 
     fn connection(&mut self) -> Option<&mut C> {
         match self.held.as_mut()? {
-            Held::Exclusive(kept) => Some(&mut kept.connection),
-            Held::Shared(handle) => Some(handle),
-            Held::Stream(_) => None,
+            LeaseHandle::Exclusive(pooled) => Some(&mut pooled.connection),
+            LeaseHandle::Shared(handle) => Some(handle),
+            LeaseHandle::Stream(_) => None,
         }
     }
 
     /// The connection, to be asked and not to be sent on.
     fn asked(&self) -> Option<&C> {
         match self.held.as_ref()? {
-            Held::Exclusive(kept) => Some(&kept.connection),
-            Held::Shared(handle) => Some(handle),
-            Held::Stream(kept) => Some(&kept.connection),
+            LeaseHandle::Exclusive(pooled) => Some(&pooled.connection),
+            LeaseHandle::Shared(handle) => Some(handle),
+            LeaseHandle::Stream(pooled) => Some(&pooled.connection),
         }
     }
 
@@ -120,12 +120,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     }
 
     pub(super) fn id(&self) -> ConnectionId {
-        self.pool.connection_id(self.place)
+        self.pool.connection_id(self.slot)
     }
 
-    /// The rest of its answer is read in the background now, for as long as that is wanted.
-    pub(super) fn finishing(&self, is_endless: bool) -> Wanted {
-        self.pool.finishing(self.place, is_endless)
+    /// The rest of its answer is read in the background now, for as long as that is canceled.
+    pub(super) fn finishing(&self, is_endless: bool) -> Canceled {
+        self.pool.finishing(self.slot, is_endless)
     }
 
     pub(super) fn pool(&self) -> &Arc<Shared<C, B, K>> {
@@ -143,12 +143,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     }
 
     /// When it was handed out, in the order of the line.
-    pub(super) fn turn(&self) -> Turn {
-        self.turn
+    pub(super) fn seq(&self) -> Seq {
+        self.seq
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        matches!(self.held, Some(Held::Shared(_) | Held::Stream(_)))
+        matches!(self.held, Some(LeaseHandle::Shared(_) | LeaseHandle::Stream(_)))
     }
 
     /// Whether a failure may be the doing of what came before, or of others.
@@ -157,20 +157,20 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     }
 
     /// Waits until the connection takes a request, or says that it will not.
-    pub(super) fn poll_fit(&mut self, cx: &mut Context<'_>) -> Poll<Fitness> {
+    pub(super) fn poll_readiness(&mut self, cx: &mut Context<'_>) -> Poll<Readiness> {
         let begun = std::mem::replace(&mut self.begun, true);
-        let fitness = self.ask(cx);
+        let readiness = self.ask(cx);
         // If it has panicked it is not asked again.
         self.begun = begun;
-        fitness
+        readiness
     }
 
-    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Fitness> {
-        let Some(connection) = self.connection() else { return Poll::Ready(Fitness::InDoubt) };
+    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Readiness> {
+        let Some(connection) = self.connection() else { return Poll::Ready(Readiness::Suspect) };
         Poll::Ready(match ready!(connection.poll_ready(cx)) {
-            Ok(()) if connection.is_open() => Fitness::Fit,
-            Ok(()) => Fitness::InDoubt,
-            Err(closed) => Fitness::Closed(closed.into_error()),
+            Ok(()) if connection.is_open() => Readiness::Ready,
+            Ok(()) => Readiness::Suspect,
+            Err(closed) => Readiness::Closed(closed.into_error()),
         })
     }
 
@@ -188,15 +188,15 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     /// The connection had better not be given requests: a shared one until it says otherwise.
     pub(super) fn doubt(mut self) {
         match self.is_shared() {
-            true => self.pool.suspend(self.place),
+            true => self.pool.suspend(self.slot),
             false => self.begun = true,
         }
     }
 
-    /// The connection takes no more requests. The book is told before: otherwise it would be handed out again.
+    /// The connection takes no more requests. The state is told before: otherwise it would be handed out again.
     pub(super) fn retire(mut self) {
         match self.is_shared() {
-            true => self.pool.retire(self.place),
+            true => self.pool.retire(self.slot),
             false => self.begun = true,
         }
     }
@@ -206,12 +206,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.begun = false;
     }
 
-    /// The connection speaks something else from now on. An exclusive one leaves the pool, but keeps its place until
+    /// The connection speaks something else from now on. An exclusive one leaves the pool, but keeps its slot until
     /// it is closed; of a shared one, a stream is gone until then.
     pub(super) fn upgraded(mut self) -> Option<Self> {
         match self.held.take() {
-            Some(Held::Exclusive(kept)) => {
-                self.pool.discard(self.place, kept, Closing::Upgraded);
+            Some(LeaseHandle::Exclusive(pooled)) => {
+                self.pool.discard(self.slot, pooled, Closing::Upgraded);
                 None
             }
             held => {
@@ -221,25 +221,25 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         }
     }
 
-    fn give_back(&self, mut kept: Kept<C>) {
-        match kept.connection.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) if kept.connection.is_open() => {
-                self.pool.give_back(self.place, kept);
+    fn give_back(&self, mut pooled: Pooled<C>) {
+        match pooled.connection.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) if pooled.connection.is_open() => {
+                self.pool.give_back(self.slot, pooled);
             }
-            Poll::Ready(_) => self.pool.discard(self.place, kept, Closing::ByPeer),
-            Poll::Pending => self.give_back_later(kept),
+            Poll::Ready(_) => self.pool.discard(self.slot, pooled, Closing::ByPeer),
+            Poll::Pending => self.give_back_later(pooled),
         }
     }
 
-    fn give_back_later(&self, mut kept: Kept<C>) {
-        let (pool, place) = (self.pool.clone(), self.place);
-        pool.returning(place);
+    fn give_back_later(&self, mut pooled: Pooled<C>) {
+        let (pool, slot) = (self.pool.clone(), self.slot);
+        pool.returning(slot);
         self.pool.runtime.spawn(async move {
-            let ready = std::future::poll_fn(|cx| kept.connection.poll_ready(cx));
+            let ready = std::future::poll_fn(|cx| pooled.connection.poll_ready(cx));
             match pool.runtime.within(Some(RETURN_TIME), ready).await {
-                Some(Ok(())) => pool.give_back(place, kept),
-                Some(Err(_)) => pool.discard(place, kept, Closing::ByPeer),
-                None => pool.discard(place, kept, Closing::Unfinished),
+                Some(Ok(())) => pool.give_back(slot, pooled),
+                Some(Err(_)) => pool.discard(slot, pooled, Closing::ByPeer),
+                None => pool.discard(slot, pooled, Closing::Unfinished),
             }
         });
     }
@@ -248,13 +248,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
     fn drop(&mut self) {
         match self.held.take() {
-            Some(Held::Exclusive(kept)) if self.begun => {
-                self.pool.discard(self.place, kept, Closing::Unfinished);
+            Some(LeaseHandle::Exclusive(pooled)) if self.begun => {
+                self.pool.discard(self.slot, pooled, Closing::Unfinished);
             }
-            Some(Held::Exclusive(kept)) => self.give_back(kept),
-            Some(handle @ (Held::Shared(_) | Held::Stream(_))) => {
+            Some(LeaseHandle::Exclusive(pooled)) => self.give_back(pooled),
+            Some(handle @ (LeaseHandle::Shared(_) | LeaseHandle::Stream(_))) => {
                 drop(handle);
-                self.pool.release(self.place);
+                self.pool.release(self.slot);
             }
             None => {}
         }

@@ -1,4 +1,4 @@
-//! What all clones of a pool share: the book under its lock, and the hands that do what the book decides.
+//! What all clones of a pool share: the state under its lock, and the hands that do what the state decides.
 
 use std::{
     fmt,
@@ -20,13 +20,16 @@ use tokio::sync::oneshot;
 
 use super::{
     Limits,
-    book::{Ask, Book, Checkout, Counts, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
     budget::Budget,
+    cancel::Canceled,
     dial::{Dialing, Dials},
     lease::{Lease, Use},
     local_key::LocalKey,
     member::Member,
-    want::Wanted,
+    state::{
+        Actions, Checkout, ConnFacts, Counts, DialOptions, FailureScope, Handle, PoolState, Seq,
+        SlotId, Ticket, Transition, WaitOptions,
+    },
 };
 use crate::{
     connect::ConnectInfo,
@@ -43,7 +46,7 @@ pub trait Key: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static {}
 impl<K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static> Key for K {}
 
 pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
-    book: Mutex<PoolBook<C, B, K>>,
+    state: Mutex<PoolStateOf<C, B, K>>,
     limits: Limits,
     pub(super) timeouts: Timeouts,
     pub(super) audience: Audience,
@@ -60,21 +63,22 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     request: PhantomData<fn(B)>,
 }
 
-type PoolBook<C, B, K> = Book<LocalKey<K>, Kept<C>, Waiter<C, B, K>>;
-type PoolTodo<C, B, K> = Todo<LocalKey<K>, Kept<C>, Waiter<C, B, K>>;
+type PoolStateOf<C, B, K> = PoolState<LocalKey<K>, Pooled<C>, Waiter<C, B, K>>;
+type PoolTransition<C, B, K> = Transition<LocalKey<K>, Pooled<C>, Waiter<C, B, K>>;
+type PoolActions<C, B, K> = Actions<LocalKey<K>, Pooled<C>, Waiter<C, B, K>>;
 pub(super) type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
 pub(super) type KeyOf<B, K> = Arc<dyn Fn(&Request<B>) -> Result<K, Error> + Send + Sync>;
 pub(super) type Make<C, K> = Arc<dyn Fn(K) -> Making<C> + Send + Sync>;
 pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
 
 /// A connection, and what goes with it.
-pub(super) struct Kept<C> {
+pub(super) struct Pooled<C> {
     pub(super) connection: C,
     /// Apart, because a connection is moved with each request that has it to itself.
-    belongings: Box<Belongings>,
+    facts: Box<PooledFacts>,
 }
 
-struct Belongings {
+struct PooledFacts {
     /// `None` when its bytes are somebody else's.
     cut: Option<Cut>,
     /// The one that drives it.
@@ -84,9 +88,9 @@ struct Belongings {
 }
 
 /// A connection whose runtime nobody may be driving does not end by itself.
-impl<C> Drop for Kept<C> {
+impl<C> Drop for Pooled<C> {
     fn drop(&mut self) {
-        let Belongings { cut, runtime, .. } = &mut *self.belongings;
+        let PooledFacts { cut, runtime, .. } = &mut *self.facts;
         if let Some(cut) = cut.take().filter(|_| runtime.is_foreign()) {
             cut.throw();
         }
@@ -115,7 +119,7 @@ where
         let Settings { limits, budget, timeouts, audience, runtime, key, is_exclusive, replay } =
             settings;
         let pool = Arc::new_cyclic(|me| Self {
-            book: Mutex::new(Book::new(limits.clone())),
+            state: Mutex::new(PoolState::new(limits.clone())),
             limits,
             timeouts,
             audience,
@@ -138,29 +142,31 @@ where
     /// A connection that can be had at once.
     pub(super) fn checkout(self: &Arc<Self>, key: &LocalKey<K>) -> Option<Lease<C, B, K>> {
         loop {
-            let checkout = self.event(|book, now, todo| book.checkout(key, now, todo))?;
-            // `None` is a shared connection that was closed between the book and here.
+            let checkout = self.event(|state, cx| state.checkout(key, cx))?;
+            // `None` is a shared connection that was closed between the state and here.
             if let Some(lease) = self.hold(checkout).join() {
                 return Some(lease);
             }
         }
     }
 
-    /// A place in the line.
+    /// A slot in the line.
     pub(super) fn wait(
         self: &Arc<Self>,
         key: &LocalKey<K>,
-        again: Option<Turn>,
-        wish: Wish,
+        again: Option<Seq>,
+        options: DialOptions,
     ) -> Result<Waiting<C, B, K>, Error> {
-        use super::book::NoWait;
+        use super::state::NoWait;
         let (waiter, served) = oneshot::channel();
         // A key is a user's type: it is cloned and asked before the lock is taken.
-        let ask = Ask { again, wish, is_exclusive: (self.is_exclusive)(&key.key) };
-        let kept = Arc::new(key.clone());
-        let place = self.event(|book, now, todo| book.wait(kept, waiter, ask, now, todo));
-        match place {
-            Ok(ticket) => Ok(Waiting { served, _place: InLine { pool: self.clone(), ticket } }),
+        let ask = WaitOptions { again, options, is_exclusive: (self.is_exclusive)(&key.key) };
+        let pooled = Arc::new(key.clone());
+        let slot = self.event(|state, cx| state.wait(pooled, waiter, ask, cx));
+        match slot {
+            Ok(ticket) => {
+                Ok(Waiting { served, _place: QueuePosition { pool: self.clone(), ticket } })
+            }
             Err((NoWait::Closed, _)) => Err(closed()),
             Err((NoWait::QueueFull, _)) => {
                 let (waiters, key) = (self.limits.waiters, name_of(key));
@@ -179,48 +185,48 @@ where
     }
 
     /// The name of a connection, for those who are told of it.
-    pub(super) fn connection_id(&self, place: PlaceId) -> ConnectionId {
-        ConnectionId::new(self.number, place)
+    pub(super) fn connection_id(&self, slot: SlotId) -> ConnectionId {
+        ConnectionId::new(self.number, slot)
     }
 
-    pub(super) fn returning(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.returning(place, now, todo));
+    pub(super) fn returning(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.returning(slot, cx));
     }
 
-    /// The rest of a dropped response is read, until the pool says that the connection's place is wanted.
-    pub(super) fn finishing(self: &Arc<Self>, place: PlaceId, is_endless: bool) -> Wanted {
-        self.event(|book, now, todo| book.finishing(place, is_endless, now, todo))
+    /// The rest of a dropped response is read, until the pool says that the connection's slot is canceled.
+    pub(super) fn finishing(self: &Arc<Self>, slot: SlotId, is_endless: bool) -> Canceled {
+        self.event(|state, cx| state.finishing(slot, is_endless, cx))
     }
 
-    pub(super) fn give_back(self: &Arc<Self>, place: PlaceId, kept: Kept<C>) {
-        let keep_alive = kept.connection.keep_alive().map(less_a_margin);
-        self.event(|book, now, todo| book.give_back(place, kept, keep_alive, now, todo));
+    pub(super) fn give_back(self: &Arc<Self>, slot: SlotId, pooled: Pooled<C>) {
+        let keep_alive = pooled.connection.keep_alive().map(less_a_margin);
+        self.event(|state, cx| state.give_back(slot, pooled, keep_alive, cx));
     }
 
-    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, mut kept: Kept<C>, why: Closing) {
-        self.event(|book, now, todo| book.discard(place, why, now, todo));
+    pub(super) fn discard(self: &Arc<Self>, slot: SlotId, mut pooled: Pooled<C>, why: Closing) {
+        self.event(|state, cx| state.discard(slot, why, cx));
         if why == Closing::Upgraded {
-            kept.belongings.cut = None;
+            pooled.facts.cut = None;
         }
-        drop(kept);
+        drop(pooled);
     }
 
     /// A shared connection is to take no requests until it says otherwise.
-    pub(super) fn suspend(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.streams(place, None, now, todo));
+    pub(super) fn suspend(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.streams(slot, None, cx));
     }
 
     /// A shared connection is to take no requests ever again.
-    pub(super) fn retire(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.retire(place, now, todo));
+    pub(super) fn retire(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.retire(slot, cx));
     }
 
-    pub(super) fn release(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.release(place, now, todo));
+    pub(super) fn release(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.release(slot, cx));
     }
 
     pub(super) fn distrust(self: &Arc<Self>, key: &LocalKey<K>) {
-        self.event(|book, now, todo| book.distrust(key, now, todo));
+        self.event(|state, cx| state.distrust(key, cx));
     }
 
     /// Takes no more requests and waits until the last connection is closed, of the pools too that share its budget, but
@@ -234,32 +240,32 @@ where
         in_time
     }
 
-    pub(super) fn read<T>(&self, read: impl FnOnce(&PoolBook<C, B, K>) -> T) -> T {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&PoolStateOf<C, B, K>) -> T) -> T {
         read(&self.lock())
     }
 
-    /// Tells the book what happened, and does what it decides once its lock is released.
+    /// Tells the state what happened, and does what it decides once its lock is released.
     pub(super) fn event<T>(
         self: &Arc<Self>,
-        tell: impl FnOnce(&mut PoolBook<C, B, K>, Instant, &mut PoolTodo<C, B, K>) -> T,
+        tell: impl FnOnce(&mut PoolStateOf<C, B, K>, &mut PoolTransition<C, B, K>) -> T,
     ) -> T {
         let now = self.runtime.now();
-        let mut todo = Todo::noting(self.audience.listener.is_some());
-        let mut book = self.lock();
-        let before = book.counts();
-        let answer = tell(&mut book, now, &mut todo);
+        let mut cx = Transition::new(now, self.audience.listener.is_some());
+        let mut state = self.lock();
+        let before = state.counts();
+        let answer = tell(&mut state, &mut cx);
         // The runtime that would have come is not driven.
-        if let Some(at) = book.overdue(now) {
-            book.reap(at, now, &mut todo);
+        if let Some(at) = state.overdue(now) {
+            state.reap(at, &mut cx);
         }
-        let after = book.counts();
+        let after = state.counts();
         self.budget.record(&before, &after);
-        drop(book);
+        drop(state);
         if before != after {
             self.budget.wake();
         }
-        if !todo.is_empty() {
-            self.carry_out(todo);
+        if !cx.actions.is_empty() {
+            self.execute(cx.actions);
         }
         if before.idle < after.idle {
             self.budget.trim();
@@ -267,16 +273,26 @@ where
         answer
     }
 
-    fn lock(&self) -> MutexGuard<'_, PoolBook<C, B, K>> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, PoolStateOf<C, B, K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is somebody else's, and so may panic, comes last: what is left then undoes itself.
-    fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>) {
-        let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at, notes, keys, wishes } =
-            todo;
+    fn execute(self: &Arc<Self>, actions: PoolActions<C, B, K>) {
+        let Actions {
+            dial,
+            serve,
+            turn_away,
+            close,
+            forget,
+            cancel,
+            reap_at,
+            notes,
+            keys,
+            options,
+        } = actions;
         self.tell(notes.unwrap_or_default());
-        let gone = (close, forget, unwanted, keys, wishes);
+        let gone = (close, forget, cancel, keys, options);
         let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, self.hold(checkout)));
         let serve: Vec<_> = serve.collect();
         for waiter in turn_away {
@@ -295,41 +311,41 @@ where
     }
 
     /// Of connections, which are nobody's but the pool's.
-    fn tell(&self, notes: Vec<(PlaceId, Noted)>) {
-        for (place, what) in notes {
-            self.audience.note(self.connection_id(place), what, &self.runtime);
+    fn tell(&self, notes: Vec<(SlotId, Noted)>) {
+        for (slot, what) in notes {
+            self.audience.note(self.connection_id(slot), what, &self.runtime);
         }
     }
 
-    fn hold(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Lease<C, B, K> {
-        let Checkout { place, handle, served, reused, turn } = checkout;
-        Lease::new(self.clone(), place, handle.into(), Use { served, reused, turn })
+    fn hold(self: &Arc<Self>, checkout: Checkout<Pooled<C>>) -> Lease<C, B, K> {
+        let Checkout { slot, handle, served, reused, seq } = checkout;
+        Lease::new(self.clone(), slot, handle.into(), Use { served, reused, seq })
     }
 
     pub(super) fn dialed(
         self: &Arc<Self>,
-        place: PlaceId,
+        slot: SlotId,
         mut connection: C,
         runtime: RuntimeHandle,
     ) -> Result<(), Error> {
         connection.timeouts(self.timeouts);
         let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
-        let kept_place = connection.hold(Place::new(keeper, place));
+        let kept_place = connection.hold(Place::new(keeper, slot));
         let is_shared = connection.share().is_some();
         let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
-        let belongings = Belongings { cut: cut.clone(), runtime, _place: kept_place };
-        let kept = Kept { connection, belongings: Box::new(belongings) };
+        let facts = PooledFacts { cut: cut.clone(), runtime, _place: kept_place };
+        let pooled = Pooled { connection, facts: Box::new(facts) };
         let handle = match is_shared {
-            true => Handle::Shared(Arc::new(kept)),
-            false => Handle::Exclusive(kept),
+            true => Handle::Shared(Arc::new(pooled)),
+            false => Handle::Exclusive(pooled),
         };
-        let known = Known { retire_at: self.retire_at(), protocol, cut };
-        let refused = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
+        let known = ConnFacts { retire_at: self.retire_at(), protocol, cut };
+        let refused = self.event(|state, cx| state.dialed(slot, handle, known, cx));
         refused.map_err(|_closed| closed_by_peer())
     }
 
-    pub(super) fn dial_failed(self: &Arc<Self>, place: PlaceId, error: Error, told: Told) {
-        let told = self.event(|book, now, todo| book.dial_failed(place, told, now, todo));
+    pub(super) fn dial_failed(self: &Arc<Self>, slot: SlotId, error: Error, scope: FailureScope) {
+        let told = self.event(|state, cx| state.dial_failed(slot, scope, cx));
         for waiter in told {
             drop(waiter.send(Err(error.clone())));
         }
@@ -351,7 +367,7 @@ where
 
     fn reap_on(self: &Arc<Self>, on: RuntimeHandle, at: Instant, has_moved: bool) {
         let (runtime, pool) = (self.runtime.clone(), self.me.clone());
-        let appointment = Appointment { pool, at, on: on.clone(), has_moved, is_kept: false };
+        let appointment = ReapTimer { pool, at, on: on.clone(), has_moved, is_kept: false };
         self.runtime.spawn_on(&on, async move {
             runtime.sleep(at.saturating_duration_since(runtime.now())).await;
             appointment.keep();
@@ -360,8 +376,8 @@ where
 
     /// Another runtime than this one, that still runs, of an idle connection.
     fn other_runtime(&self, than: &RuntimeHandle) -> Option<RuntimeHandle> {
-        self.read(|book| {
-            let idle = book.rows().filter(|row| row.idle_since.is_some());
+        self.read(|state| {
+            let idle = state.rows().filter(|row| row.idle_since.is_some());
             let mut runtimes = idle.map(|row| row.key.runtime.clone());
             runtimes.find(|runtime| runtime != than && !runtime.has_ended())
         })
@@ -374,21 +390,21 @@ where
     B: 'static,
     K: Key,
 {
-    fn streams(&self, place: PlaceId, streams: Option<usize>) {
+    fn streams(&self, slot: SlotId, streams: Option<usize>) {
         if let Some(pool) = self.me.upgrade() {
-            pool.event(|book, now, todo| book.streams(place, streams, now, todo));
+            pool.event(|state, cx| state.streams(slot, streams, cx));
         }
     }
 
-    fn retired(&self, place: PlaceId) {
+    fn retired(&self, slot: SlotId) {
         if let Some(pool) = self.me.upgrade() {
-            pool.retire(place);
+            pool.retire(slot);
         }
     }
 
-    fn closed(&self, place: PlaceId) {
+    fn closed(&self, slot: SlotId) {
         if let Some(pool) = self.me.upgrade() {
-            pool.event(|book, now, todo| book.closed(place, now, todo));
+            pool.event(|state, cx| state.closed(slot, cx));
         }
     }
 }
@@ -401,35 +417,35 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Shared<C, B, K> {
         self.budget.wake();
         if self.audience.listener.is_some() {
             let now = self.runtime.now();
-            let notes = self.lock().obituaries(now);
-            for (place, what) in notes {
-                let connection = ConnectionId::new(self.number, place);
+            let notes = self.lock().close_events(now);
+            for (slot, what) in notes {
+                let connection = ConnectionId::new(self.number, slot);
                 self.audience.note(connection, what, &self.runtime);
             }
         }
     }
 }
 
-/// Someone in the line: the place in it is left when this is dropped, and what was served meanwhile is given back.
+/// Someone in the line: the slot in it is left when this is dropped, and what was served meanwhile is given back.
 pub(super) struct Waiting<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) served: oneshot::Receiver<Result<Lease<C, B, K>, Error>>,
-    _place: InLine<C, B, K>,
+    _place: QueuePosition<C, B, K>,
 }
 
-struct InLine<C: Connection<Request<B>>, B: 'static, K: Key> {
+struct QueuePosition<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Arc<Shared<C, B, K>>,
     ticket: Ticket,
 }
 
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for InLine<C, B, K> {
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for QueuePosition<C, B, K> {
     fn drop(&mut self) {
-        let left = self.pool.event(|book, now, todo| book.leave(self.ticket, now, todo));
+        let left = self.pool.event(|state, cx| state.leave(self.ticket, cx));
         drop(left);
     }
 }
 
 /// The time at which idle connections are looked at next. A runtime that ends before hands it on to another, once.
-struct Appointment<C: Connection<Request<B>>, B: 'static, K: Key> {
+struct ReapTimer<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
     at: Instant,
     on: RuntimeHandle,
@@ -437,21 +453,21 @@ struct Appointment<C: Connection<Request<B>>, B: 'static, K: Key> {
     is_kept: bool,
 }
 
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Appointment<C, B, K> {
+impl<C: Connection<Request<B>>, B: 'static, K: Key> ReapTimer<C, B, K> {
     fn keep(mut self) {
         self.is_kept = true;
     }
 }
 
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Appointment<C, B, K> {
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for ReapTimer<C, B, K> {
     fn drop(&mut self) {
         let Some(pool) = self.pool.upgrade() else { return };
         if self.is_kept {
-            return pool.event(|book, now, todo| book.reap(self.at, now, todo));
+            return pool.event(|state, cx| state.reap(self.at, cx));
         }
         match pool.other_runtime(&self.on).filter(|_| !self.has_moved) {
             Some(other) => pool.reap_on(other, self.at, true),
-            None => pool.event(|book, _, _| book.miss(self.at)),
+            None => pool.event(|state, _| state.cancel_reap(self.at)),
         }
     }
 }

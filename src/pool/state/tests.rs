@@ -1,4 +1,4 @@
-//! The book as tables of events and answers, and as a property over any order of events.
+//! The state as tables of events and answers, and as a property over any order of events.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,22 +6,22 @@ use proptest::prelude::*;
 
 use super::{tally::Role, *};
 
-type TestBook = Book<&'static str, Conn, u32>;
-type TestTodo = Todo<&'static str, Conn, u32>;
+type TestState = PoolState<&'static str, Conn, u32>;
+type TestTransition = Transition<&'static str, Conn, u32>;
 
 /// A connection that is nothing but its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Conn(PlaceId);
+struct Conn(SlotId);
 
-/// A book and the world around it, which does at once what the book wants done.
+/// A state and the world around it, which does at once what the state wants done.
 struct World {
-    book: TestBook,
+    state: TestState,
     now: Instant,
-    dialing: BTreeMap<PlaceId, &'static str>,
-    wanted: BTreeMap<PlaceId, Wanted>,
-    abandoned: Vec<PlaceId>,
-    out: Vec<(PlaceId, bool)>,
-    closing: Vec<PlaceId>,
+    dialing: BTreeMap<SlotId, &'static str>,
+    canceled: BTreeMap<SlotId, Canceled>,
+    abandoned: Vec<SlotId>,
+    out: Vec<(SlotId, bool)>,
+    closing: Vec<SlotId>,
     served: Vec<u32>,
     turned_away: Vec<u32>,
     tickets: BTreeMap<u32, Ticket>,
@@ -33,10 +33,10 @@ impl World {
     fn new(limits: Limits) -> Self {
         let now = crate::rt::Runtime::default().now();
         Self {
-            book: Book::new(limits),
+            state: PoolState::new(limits),
             now,
             dialing: BTreeMap::new(),
-            wanted: BTreeMap::new(),
+            canceled: BTreeMap::new(),
             abandoned: Vec::new(),
             out: Vec::new(),
             closing: Vec::new(),
@@ -48,10 +48,11 @@ impl World {
         }
     }
 
-    fn event<T>(&mut self, tell: impl FnOnce(&mut TestBook, Instant, &mut TestTodo) -> T) -> T {
-        let mut todo = Todo::default();
-        let answer = tell(&mut self.book, self.now, &mut todo);
-        for (waiter, checkout) in todo.serve {
+    fn event<T>(&mut self, tell: impl FnOnce(&mut TestState, &mut TestTransition) -> T) -> T {
+        let mut cx = TestTransition::new(self.now, false);
+        let answer = tell(&mut self.state, &mut cx);
+        let actions = cx.actions;
+        for (waiter, checkout) in actions.serve {
             let key = self.keys[&waiter];
             let younger = |other: &&u32| self.keys[*other] == key && **other > waiter;
             assert_eq!(self.served.iter().find(younger), None, "{waiter} came before");
@@ -59,17 +60,17 @@ impl World {
             self.tickets.remove(&waiter);
             self.take_out(&checkout);
         }
-        for waiter in todo.turn_away {
+        for waiter in actions.turn_away {
             self.tickets.remove(&waiter);
             self.turned_away.push(waiter);
         }
-        for dial in todo.dial {
-            self.dialing.insert(dial.place, *dial.key);
-            self.wanted.insert(dial.place, dial.wanted);
+        for dial in actions.dial {
+            self.dialing.insert(dial.slot, *dial.key);
+            self.canceled.insert(dial.slot, dial.canceled);
         }
-        drop(todo.unwanted);
+        drop(actions.cancel);
         self.let_go();
-        for handle in todo.close {
+        for handle in actions.close {
             self.closing.push(match handle {
                 Handle::Exclusive(conn) => conn.0,
                 Handle::Shared(conn) => conn.0,
@@ -81,57 +82,57 @@ impl World {
     /// Dials that are not wanted any more are abandoned.
     fn let_go(&mut self) {
         let dialing = &self.dialing;
-        self.wanted.retain(|place, _| dialing.contains_key(place));
-        let over = self.wanted.iter_mut().filter_map(|(&place, it)| it.is_over().then_some(place));
-        for place in over.collect::<Vec<_>>() {
-            self.dialing.remove(&place);
-            self.wanted.remove(&place);
-            self.abandoned.push(place);
+        self.canceled.retain(|slot, _| dialing.contains_key(slot));
+        let over = self.canceled.iter_mut().filter_map(|(&slot, it)| it.is_over().then_some(slot));
+        for slot in over.collect::<Vec<_>>() {
+            self.dialing.remove(&slot);
+            self.canceled.remove(&slot);
+            self.abandoned.push(slot);
         }
     }
 
     /// A dial that was abandoned ends: it had connected at that very moment, or it had not.
     fn abandoned_ends(&mut self, late: bool) {
-        let Some(place) = self.abandoned.pop() else { return };
+        let Some(slot) = self.abandoned.pop() else { return };
         if late {
-            let (handle, known) = (Handle::Exclusive(Conn(place)), Known::default());
-            let late = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
+            let (handle, known) = (Handle::Exclusive(Conn(slot)), ConnFacts::default());
+            let late = self.event(|state, cx| state.dialed(slot, handle, known, cx));
             assert!(late.is_err(), "nobody wants it");
-            self.closing.push(place);
+            self.closing.push(slot);
         }
-        let told = self.event(|book, now, todo| book.dial_failed(place, Told::All, now, todo));
+        let told = self.event(|state, cx| state.dial_failed(slot, FailureScope::All, cx));
         assert_eq!(told, [], "nobody is told");
     }
 
     fn leaves(&mut self, waiter: u32) {
         let ticket = self.tickets.remove(&waiter).unwrap();
-        self.event(|book, now, todo| book.leave(ticket, now, todo));
+        self.event(|state, cx| state.leave(ticket, cx));
     }
 
     fn take_out(&mut self, checkout: &Checkout<Conn>) {
-        self.out.push((checkout.place, matches!(checkout.handle, Handle::Shared(_))));
+        self.out.push((checkout.slot, matches!(checkout.handle, Handle::Shared(_))));
     }
 
     /// A request: its number if it waits, `None` if it has a connection.
     fn request(&mut self, key: &'static str) -> Option<u32> {
-        if let Some(checkout) = self.event(|book, now, todo| book.checkout(&key, now, todo)) {
+        if let Some(checkout) = self.event(|state, cx| state.checkout(&key, cx)) {
             self.take_out(&checkout);
             return None;
         }
         let waiter = self.next_waiter;
         self.next_waiter += 1;
         self.keys.insert(waiter, key);
-        let place = self.wait(key, waiter, Ask::default());
+        let slot = self.wait(key, waiter, WaitOptions::default());
         if !self.served.contains(&waiter) {
-            self.tickets.insert(waiter, place.ok()?);
+            self.tickets.insert(waiter, slot.ok()?);
         }
         Some(waiter)
     }
 
-    fn wait(&mut self, key: &'static str, waiter: u32, ask: Ask) -> Result<Ticket, NoWait> {
+    fn wait(&mut self, key: &'static str, waiter: u32, ask: WaitOptions) -> Result<Ticket, NoWait> {
         let key = Arc::new(key);
-        let place = self.event(|book, now, todo| book.wait(key, waiter, ask, now, todo));
-        place.map_err(|(why, _)| why)
+        let slot = self.event(|state, cx| state.wait(key, waiter, ask, cx));
+        slot.map_err(|(why, _)| why)
     }
 
     fn requests(&mut self, count: usize, key: &'static str) {
@@ -141,20 +142,19 @@ impl World {
     }
 
     fn dialed(&mut self, shared: bool) {
-        let Some((place, _)) = self.dialing.pop_first() else { return };
+        let Some((slot, _)) = self.dialing.pop_first() else { return };
         let handle = match shared {
-            true => Handle::Shared(Arc::new(Conn(place))),
-            false => Handle::Exclusive(Conn(place)),
+            true => Handle::Shared(Arc::new(Conn(slot))),
+            false => Handle::Exclusive(Conn(slot)),
         };
-        let known = Known::default();
-        let refused = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
+        let known = ConnFacts::default();
+        let refused = self.event(|state, cx| state.dialed(slot, handle, known, cx));
         assert!(refused.is_ok());
     }
 
     fn dial_failed(&mut self) -> Vec<u32> {
-        let Some((place, _)) = self.dialing.pop_first() else { return Vec::new() };
-        let told =
-            self.event(|book, now, todo| book.dial_failed(place, Told::WhoCounted, now, todo));
+        let Some((slot, _)) = self.dialing.pop_first() else { return Vec::new() };
+        let told = self.event(|state, cx| state.dial_failed(slot, FailureScope::Dependents, cx));
         self.tickets.retain(|waiter, _| !told.contains(waiter));
         told
     }
@@ -163,10 +163,10 @@ impl World {
         if self.out.is_empty() {
             return;
         }
-        let (place, shared) = self.out.remove(at % self.out.len());
-        self.event(|book, now, todo| match shared {
-            true => book.release(place, now, todo),
-            false => book.give_back(place, Conn(place), None, now, todo),
+        let (slot, shared) = self.out.remove(at % self.out.len());
+        self.event(|state, cx| match shared {
+            true => state.release(slot, cx),
+            false => state.give_back(slot, Conn(slot), None, cx),
         });
     }
 
@@ -174,24 +174,24 @@ impl World {
         if self.out.is_empty() {
             return;
         }
-        let (place, shared) = self.out.remove(at % self.out.len());
+        let (slot, shared) = self.out.remove(at % self.out.len());
         match shared {
-            true => self.event(|book, now, todo| book.release(place, now, todo)),
+            true => self.event(|state, cx| state.release(slot, cx)),
             false => {
-                self.event(|book, now, todo| book.discard(place, Closing::Unfinished, now, todo));
-                self.closing.push(place);
+                self.event(|state, cx| state.discard(slot, Closing::Unfinished, cx));
+                self.closing.push(slot);
             }
         }
     }
 
     fn transports_close(&mut self) {
-        while let Some(place) = self.closing.pop() {
-            self.event(|book, now, todo| book.closed(place, now, todo));
+        while let Some(slot) = self.closing.pop() {
+            self.event(|state, cx| state.closed(slot, cx));
         }
     }
 
-    fn places(&self) -> (usize, usize, usize) {
-        let of = |state| self.book.rows().filter(|row| row.state == state).count();
+    fn slots(&self) -> (usize, usize, usize) {
+        let of = |state| self.state.rows().filter(|row| row.state == state).count();
         (of(Use::Dialing), of(Use::Active), of(Use::Idle))
     }
 }
@@ -244,8 +244,8 @@ fn an_exclusive_answer_lets_the_others_dial_in_parallel_and_is_remembered() {
 fn further_shared_connections_are_dialed_one_at_a_time() {
     let mut world = World::new(limits(200));
     world.requests(10, "a");
-    let place = *world.dialing.keys().next().unwrap();
-    world.event(|book, now, todo| book.streams(place, Some(2), now, todo));
+    let slot = *world.dialing.keys().next().unwrap();
+    world.event(|state, cx| state.streams(slot, Some(2), cx));
     world.dialed(true);
     assert_eq!((world.served.len(), world.dialing.len()), (2, 1));
     world.dialed(true);
@@ -256,11 +256,11 @@ fn further_shared_connections_are_dialed_one_at_a_time() {
 fn a_peer_that_allows_no_streams_is_not_dialed_again_and_again() {
     let mut world = World::new(limits(200));
     world.request("a");
-    let place = *world.dialing.keys().next().unwrap();
-    world.event(|book, now, todo| book.streams(place, Some(0), now, todo));
+    let slot = *world.dialing.keys().next().unwrap();
+    world.event(|state, cx| state.streams(slot, Some(0), cx));
     world.dialed(true);
     assert_eq!((world.served.len(), world.dialing.len()), (0, 0));
-    world.event(|book, now, todo| book.streams(place, Some(1), now, todo));
+    world.event(|state, cx| state.streams(slot, Some(1), cx));
     assert_eq!(world.served, [0]);
 }
 
@@ -269,8 +269,8 @@ fn a_returning_connection_makes_a_dial_needless() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.dialed(false);
-    let place = world.out[0].0;
-    world.event(|book, now, todo| book.returning(place, now, todo));
+    let slot = world.out[0].0;
+    world.event(|state, cx| state.returning(slot, cx));
     world.request("a");
     assert_eq!(world.dialing.len(), 0);
     world.give_back(0);
@@ -289,7 +289,7 @@ fn the_longest_idle_connection_of_another_key_makes_room() {
     assert_eq!((world.closing.len(), world.dialing.len()), (1, 0));
     world.transports_close();
     assert_eq!(world.dialing.values().copied().collect::<Vec<_>>(), ["c"]);
-    assert!(world.book.rows().all(|row| *row.key != "a"));
+    assert!(world.state.rows().all(|row| *row.key != "a"));
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn a_connection_that_is_counted_by_its_users_counts_while_it_has_none() {
         let limits = Limits { is_counted_by_users: true, ..abandoning(usize::MAX) };
         let mut world = World::new(limits);
         let counted = |world: &World| {
-            let counts = world.book.counts();
+            let counts = world.state.counts();
             (counts.counted, counts.idle, counts.leaving, counts.open)
         };
         world.request("a");
@@ -307,7 +307,7 @@ fn a_connection_that_is_counted_by_its_users_counts_while_it_has_none() {
         assert_eq!(counted(&world), (0, 0, 0, 1), "in use");
         world.give_back(0);
         assert_eq!(counted(&world), (1, 1, 0, 1), "idle");
-        world.event(|book, now, todo| book.evict_longest_idle(now, todo));
+        world.event(|state, cx| state.evict_longest_idle(cx));
         assert_eq!(counted(&world), (1, 0, 1, 1), "closing");
         world.transports_close();
         assert_eq!(counted(&world), (0, 0, 0, 0), "gone");
@@ -347,9 +347,9 @@ fn who_leaves_the_line_does_not_take_the_dial_along() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.leaves(0);
-    assert_eq!(world.book.waiting(), 0);
+    assert_eq!(world.state.waiting(), 0);
     world.dialed(false);
-    assert_eq!(world.places(), (0, 0, 1));
+    assert_eq!(world.slots(), (0, 0, 1));
 }
 
 #[test]
@@ -422,10 +422,10 @@ fn a_dial_of_another_key_is_not_abandoned() {
 fn a_book_that_is_closed_abandons_its_dials() {
     let mut world = World::new(limits(9));
     world.request("a");
-    world.event(|book, _, todo| book.close(todo));
+    world.event(|state, cx| state.close(cx));
     assert_eq!((world.turned_away.clone(), world.abandoned.len()), (vec![0], 1));
     world.abandoned_ends(false);
-    assert!(world.book.is_empty());
+    assert!(world.state.is_empty());
 }
 
 #[test]
@@ -447,11 +447,13 @@ fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
     let second = Duration::from_secs(1);
     for (waiter, limit) in [(0, Some(second)), (1, Some(9 * second)), (2, None)] {
         world.keys.insert(waiter, "a");
-        world.wait("a", waiter, Ask { wish: limit.into(), ..Ask::default() }).unwrap();
+        world
+            .wait("a", waiter, WaitOptions { options: limit.into(), ..WaitOptions::default() })
+            .unwrap();
     }
-    let (place, _) = world.dialing.pop_first().unwrap();
-    let told = Told::WaitingNoLonger(second);
-    let told = world.event(|book, now, todo| book.dial_failed(place, told, now, todo));
+    let (slot, _) = world.dialing.pop_first().unwrap();
+    let told = FailureScope::NotOutwaiting(second);
+    let told = world.event(|state, cx| state.dial_failed(slot, told, cx));
     assert_eq!(told, [0]);
     assert_eq!(world.dialing.len(), 1);
     world.dialed(true);
@@ -464,12 +466,12 @@ fn who_comes_again_goes_before_who_came_later() {
     world.request("a");
     world.dialed(false);
     world.give_back(0);
-    let checkout = world.event(|book, now, todo| book.checkout(&"a", now, todo)).unwrap();
+    let checkout = world.event(|state, cx| state.checkout(&"a", cx)).unwrap();
     world.take_out(&checkout);
     world.requests(2, "a");
-    let again = Some(checkout.turn);
+    let again = Some(checkout.seq);
     world.keys.insert(9, "a");
-    world.wait("a", 9, Ask { again, ..Ask::default() }).unwrap();
+    world.wait("a", 9, WaitOptions { again, ..WaitOptions::default() }).unwrap();
     world.discard(0);
     world.transports_close();
     world.dialed(false);
@@ -481,11 +483,11 @@ fn a_shared_connection_that_is_in_doubt_is_not_handed_out() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.dialed(true);
-    let (place, _) = world.out[0];
-    world.event(|book, now, todo| book.streams(place, None, now, todo));
+    let (slot, _) = world.out[0];
+    world.event(|state, cx| state.streams(slot, None, cx));
     world.request("a");
     assert_eq!((world.served.len(), world.dialing.len()), (1, 1));
-    world.event(|book, now, todo| book.streams(place, Some(100), now, todo));
+    world.event(|state, cx| state.streams(slot, Some(100), cx));
     assert_eq!(world.served, [0, 1]);
 }
 
@@ -494,22 +496,21 @@ fn a_shared_connection_that_is_retired_ends_with_its_last_request() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.dialed(true);
-    let (place, _) = world.out[0];
-    world.event(|book, now, todo| book.retire(place, now, todo));
+    let (slot, _) = world.out[0];
+    world.event(|state, cx| state.retire(slot, cx));
     assert!(world.closing.is_empty());
     world.give_back(0);
-    assert_eq!(world.closing, [place]);
+    assert_eq!(world.closing, [slot]);
 }
 
 #[test]
 fn a_connection_that_is_over_before_it_began_is_refused() {
     let mut world = World::new(limits(9));
     world.request("a");
-    let (place, _) = world.dialing.pop_first().unwrap();
-    world.event(|book, now, todo| book.closed(place, now, todo));
-    let handle = Handle::Exclusive(Conn(place));
-    let refused =
-        world.event(|book, now, todo| book.dialed(place, handle, Known::default(), now, todo));
+    let (slot, _) = world.dialing.pop_first().unwrap();
+    world.event(|state, cx| state.closed(slot, cx));
+    let handle = Handle::Exclusive(Conn(slot));
+    let refused = world.event(|state, cx| state.dialed(slot, handle, ConnFacts::default(), cx));
     assert!(refused.is_err());
 }
 
@@ -519,14 +520,14 @@ fn idle_connections_are_reaped_when_their_time_is_over() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.dialed(false);
-    let place = world.out.pop().unwrap().0;
-    let mut todo = Todo::default();
-    world.book.give_back(place, Conn(place), None, world.now, &mut todo);
-    let at = todo.reap_at.unwrap();
+    let slot = world.out.pop().unwrap().0;
+    let mut cx = TestTransition::new(world.now, false);
+    world.state.give_back(slot, Conn(slot), None, &mut cx);
+    let at = cx.actions.reap_at.unwrap();
     assert_eq!(at, world.now + timeout);
     world.now = at;
-    world.event(|book, now, todo| book.reap(at, now, todo));
-    assert_eq!(world.closing, [place]);
+    world.event(|state, cx| state.reap(at, cx));
+    assert_eq!(world.closing, [slot]);
 }
 
 #[test]
@@ -534,13 +535,13 @@ fn a_late_event_of_a_place_that_is_gone_means_nobody() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.dialed(false);
-    let (place, _) = world.out[0];
-    world.event(|book, now, todo| book.closed(place, now, todo));
+    let (slot, _) = world.out[0];
+    world.event(|state, cx| state.closed(slot, cx));
     world.request("a");
     world.dialed(false);
-    world.event(|book, now, todo| book.give_back(place, Conn(place), None, now, todo));
-    assert_eq!(world.closing, [place]);
-    assert_eq!(world.places(), (0, 1, 0));
+    world.event(|state, cx| state.give_back(slot, Conn(slot), None, cx));
+    assert_eq!(world.closing, [slot]);
+    assert_eq!(world.slots(), (0, 1, 0));
 }
 
 #[test]
@@ -551,10 +552,10 @@ fn hosts_that_are_gone_are_forgotten() {
         world.request(key);
         world.dial_failed();
     }
-    assert!(world.book.keys.len() <= REMEMBERED + 1);
+    assert!(world.state.keys.len() <= REMEMBERED + 1);
 }
 
-/// A key with one connection that is shared and busy, in a book that is full with it.
+/// A key with one connection that is shared and busy, in a state that is full with it.
 fn busy_shared(connections: usize) -> World {
     let mut world = World::new(limits(connections));
     world.request("a");
@@ -567,22 +568,24 @@ impl World {
         let waiter = self.next_waiter;
         self.next_waiter += 1;
         self.keys.insert(waiter, key);
-        let ticket = self.wait(key, waiter, Ask { is_exclusive: true, ..Ask::default() }).unwrap();
+        let ticket = self
+            .wait(key, waiter, WaitOptions { is_exclusive: true, ..WaitOptions::default() })
+            .unwrap();
         self.tickets.insert(waiter, ticket);
         waiter
     }
 
-    fn rest_of_the_response(&mut self, is_endless: bool) -> Wanted {
-        let (place, _) = self.out[0];
-        self.event(|book, now, todo| book.finishing(place, is_endless, now, todo))
+    fn rest_of_the_response(&mut self, is_endless: bool) -> Canceled {
+        let (slot, _) = self.out[0];
+        self.event(|state, cx| state.finishing(slot, is_endless, cx))
     }
 
     /// Time goes on, and what is due is done.
     fn later(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.book.reap_at.filter(|at| *at <= end) {
+        while let Some(at) = self.state.reap_at.filter(|at| *at <= end) {
             self.now = at;
-            self.event(|book, now, todo| book.reap(at, now, todo));
+            self.event(|state, cx| state.reap(at, cx));
         }
         self.now = end;
     }
@@ -596,10 +599,10 @@ impl World {
 fn a_drain_is_taken_back_when_nobody_starves_any_more() {
     let mut world = busy_shared(1);
     let b = world.request("b").unwrap();
-    assert_eq!(world.book.tally.yielding, 1);
+    assert_eq!(world.state.tally.yielding, 1);
     let a = world.request("a").unwrap();
     world.leaves(b);
-    assert_eq!((world.book.tally.yielding, world.served.last()), (0, Some(&a)));
+    assert_eq!((world.state.tally.yielding, world.served.last()), (0, Some(&a)));
 }
 
 #[test]
@@ -608,11 +611,11 @@ fn a_drain_that_takes_too_long_is_taken_back_and_tried_again_later() {
     world.request("b");
     let a = world.request("a").unwrap();
     world.later(Duration::from_millis(999));
-    assert_eq!(world.book.tally.yielding, 1);
+    assert_eq!(world.state.tally.yielding, 1);
     world.later(Duration::from_millis(1));
-    assert_eq!((world.book.tally.yielding, world.served.last()), (0, Some(&a)));
+    assert_eq!((world.state.tally.yielding, world.served.last()), (0, Some(&a)));
     world.later(Duration::from_secs(1));
-    assert_eq!(world.book.tally.yielding, 1, "b still starves");
+    assert_eq!(world.state.tally.yielding, 1, "b still starves");
     world.give_back(0);
     world.give_back(0);
     world.transports_close();
@@ -622,13 +625,13 @@ fn a_drain_that_takes_too_long_is_taken_back_and_tried_again_later() {
 #[test]
 fn idle_connections_give_way_whatever_else_is_leaving() {
     let mut world = busy_shared(3);
-    let place = world.out[0].0;
+    let slot = world.out[0].0;
     for key in ["b", "c"] {
         world.request(key);
         world.dialed(false);
         world.give_back(1);
     }
-    world.event(|book, now, todo| book.retire(place, now, todo));
+    world.event(|state, cx| state.retire(slot, cx));
     world.request("d");
     assert_eq!(world.closing.len(), 1, "an idle one is closed, whatever becomes of the stream");
     world.transports_close();
@@ -640,8 +643,8 @@ fn a_connection_that_the_peer_ends_does_not_count_against_its_key() {
     let mut world = World::new(Limits { connections_per_key: 1, ..Limits::default() });
     world.request("a");
     world.dialed(true);
-    let place = world.out[0].0;
-    world.event(|book, now, todo| book.retire(place, now, todo));
+    let slot = world.out[0].0;
+    world.event(|state, cx| state.retire(slot, cx));
     world.request("a");
     assert_eq!(world.dialing(), ["a"]);
 }
@@ -649,16 +652,16 @@ fn a_connection_that_the_peer_ends_does_not_count_against_its_key() {
 #[test]
 fn a_connection_that_the_peer_ends_passes_its_place_on_when_its_streams_go_on() {
     let mut world = busy_shared(1);
-    let place = world.out[0].0;
-    world.event(|book, now, todo| book.retire(place, now, todo));
+    let slot = world.out[0].0;
+    world.event(|state, cx| state.retire(slot, cx));
     world.request("a");
     world.later(Duration::from_millis(249));
     assert_eq!(world.dialing.len(), 0, "most streams end soon");
     world.later(Duration::from_millis(1));
     assert_eq!(world.dialing(), ["a"]);
     world.dialed(true);
-    let place = world.out[1].0;
-    world.event(|book, now, todo| book.retire(place, now, todo));
+    let slot = world.out[1].0;
+    world.event(|state, cx| state.retire(slot, cx));
     world.request("a");
     world.later(Duration::from_secs(9));
     assert_eq!(world.dialing.len(), 0, "never more than twice the limit");
@@ -672,7 +675,7 @@ fn a_dial_that_nobody_waits_for_gives_way_to_a_starving_key() {
     let mut world = World::new(limits(2));
     let waiters = [(); 2].map(|()| world.exclusive_request("dead"));
     waiters.into_iter().for_each(|waiter| world.leaves(waiter));
-    assert_eq!(world.dialing(), ["dead", "dead"], "kept while nobody else wants its place");
+    assert_eq!(world.dialing(), ["dead", "dead"], "pooled while nobody else wants its slot");
     world.request("b");
     assert_eq!((world.dialing.len(), world.abandoned.len()), (1, 1));
     world.abandoned_ends(false);
@@ -688,9 +691,9 @@ fn a_key_whose_own_connection_stays_busy_starves_after_a_second() {
     world.dialed(true);
     world.request("b");
     world.later(Duration::from_millis(999));
-    assert_eq!(world.book.tally.yielding, 0, "its own may come back");
+    assert_eq!(world.state.tally.yielding, 0, "its own may come back");
     world.later(Duration::from_millis(1));
-    assert_eq!(world.book.tally.yielding, 1);
+    assert_eq!(world.state.tally.yielding, 1);
     world.give_back(1);
     world.transports_close();
     assert_eq!(world.dialing(), ["b"]);
@@ -701,12 +704,12 @@ fn a_key_whose_own_connection_was_upgraded_starves_at_once() {
     let mut world = World::new(limits(2));
     world.request("b");
     world.dialed(false);
-    let (place, _) = world.out.remove(0);
-    world.event(|book, now, todo| book.discard(place, Closing::Upgraded, now, todo));
+    let (slot, _) = world.out.remove(0);
+    world.event(|state, cx| state.discard(slot, Closing::Upgraded, cx));
     world.request("a");
     world.dialed(true);
     world.request("b");
-    assert_eq!(world.book.tally.yielding, 1);
+    assert_eq!(world.state.tally.yielding, 1);
 }
 
 #[test]
@@ -716,10 +719,10 @@ fn the_rest_of_a_dropped_response_is_read_while_nobody_lacks_its_place() {
         let mut world = World::new(limits(1));
         world.request("a");
         world.dialed(false);
-        let mut wanted = world.rest_of_the_response(is_endless);
-        assert!(!wanted.is_over());
+        let mut canceled = world.rest_of_the_response(is_endless);
+        assert!(!canceled.is_over());
         world.request(key);
-        assert_eq!(wanted.is_over(), gives_way, "{key} {is_endless}");
+        assert_eq!(canceled.is_over(), gives_way, "{key} {is_endless}");
         world.discard(0);
         world.transports_close();
         assert_eq!(world.dialing(), [key]);
@@ -743,7 +746,7 @@ fn only_waiters_for_which_nothing_is_on_its_way_count_as_waiting() {
     }
     assert_eq!(world.dialing.len(), 2, "each has a dial");
     assert_eq!(world.request("b"), None, "and nothing is left for a third");
-    assert_eq!(world.book.waiting(), 2);
+    assert_eq!(world.state.waiting(), 2);
     world.dialed(false);
     world.dialed(false);
     world.give_back(0);
@@ -775,7 +778,7 @@ fn a_key_that_is_exclusive_and_refuses_costs_a_crowd_two_waves_of_dials() {
             dials += 1;
             told += world.dial_failed().len();
         }
-        assert_eq!((told, world.book.waiting()), (10, 0));
+        assert_eq!((told, world.state.waiting()), (10, 0));
         assert!(dials <= 2 * limit, "{dials} dials with a limit of {limit}");
     }
 }
@@ -791,7 +794,7 @@ fn a_dial_that_succeeds_ends_a_row_of_failures() {
     world.discard(0);
     world.transports_close();
     assert_eq!(world.dial_failed(), [2], "it is the first failure since one succeeded");
-    assert_eq!(world.book.waiting(), 1);
+    assert_eq!(world.state.waiting(), 1);
 }
 
 #[test]
@@ -800,13 +803,13 @@ fn the_rest_of_a_dropped_response_that_does_not_come_soon_gives_way_to_its_own_k
         let mut world = World::new(limits);
         world.request("a");
         world.dialed(false);
-        let mut wanted = world.rest_of_the_response(false);
+        let mut canceled = world.rest_of_the_response(false);
         world.later(Duration::from_millis(50));
         world.request("a");
         world.later(Duration::from_millis(49));
-        assert!(!wanted.is_over());
+        assert!(!canceled.is_over());
         world.later(Duration::from_millis(1));
-        assert!(wanted.is_over());
+        assert!(canceled.is_over());
     }
 }
 
@@ -817,7 +820,7 @@ fn a_connection_that_has_rested_counts_as_used() {
         world.request("a");
         world.leaves(0);
         world.dialed(shared);
-        let checkout = world.event(|book, now, todo| book.checkout(&"a", now, todo)).unwrap();
+        let checkout = world.event(|state, cx| state.checkout(&"a", cx)).unwrap();
         assert_eq!((checkout.served, checkout.reused), (1, true));
     }
 }
@@ -836,7 +839,7 @@ enum Event {
     TransportsClose,
     Streams(usize, Option<usize>),
     Retire(usize),
-    /// Another pool needs the place of what is not used.
+    /// Another pool needs the slot of what is not used.
     MakeRoom,
     Later(u64),
 }
@@ -870,12 +873,12 @@ impl World {
                 self.leaves(waiter);
             }
             Event::Returning(at) => {
-                let Some(&(place, false)) = self.out.get(at % 7) else { return };
-                self.event(|book, now, todo| book.returning(place, now, todo));
+                let Some(&(slot, false)) = self.out.get(at % 7) else { return };
+                self.event(|state, cx| state.returning(slot, cx));
             }
             Event::Finishing(at, is_endless) => {
-                let Some(&(place, false)) = self.out.get(at % 7) else { return };
-                drop(self.event(|book, now, todo| book.finishing(place, is_endless, now, todo)));
+                let Some(&(slot, false)) = self.out.get(at % 7) else { return };
+                drop(self.event(|state, cx| state.finishing(slot, is_endless, cx)));
             }
             Event::Dialed(shared) => self.dialed(shared),
             Event::DialFailed => drop(self.dial_failed()),
@@ -884,79 +887,86 @@ impl World {
             Event::Discard(at) => self.discard(at),
             Event::TransportsClose => self.transports_close(),
             Event::Streams(at, streams) => {
-                let Some(&(place, true)) = self.out.get(at % 7) else { return };
-                self.event(|book, now, todo| book.streams(place, streams, now, todo));
+                let Some(&(slot, true)) = self.out.get(at % 7) else { return };
+                self.event(|state, cx| state.streams(slot, streams, cx));
             }
             Event::Retire(at) => {
-                let Some(&(place, true)) = self.out.get(at % 7) else { return };
-                self.event(|book, now, todo| book.retire(place, now, todo));
+                let Some(&(slot, true)) = self.out.get(at % 7) else { return };
+                self.event(|state, cx| state.retire(slot, cx));
             }
             Event::MakeRoom => {
-                self.event(|book, now, todo| book.evict_longest_idle(now, todo));
+                self.event(|state, cx| state.evict_longest_idle(cx));
             }
             Event::Later(seconds) => {
                 self.now += Duration::from_secs(seconds);
-                if let Some(at) = self.book.reap_at.filter(|at| *at <= self.now) {
-                    self.event(|book, now, todo| book.reap(at, now, todo));
+                if let Some(at) = self.state.reap_at.filter(|at| *at <= self.now) {
+                    self.event(|state, cx| state.reap(at, cx));
                 }
             }
         }
     }
 
-    /// What the book knows twice agrees, and nobody waits for what there is.
+    /// What the state knows twice agrees, and nobody waits for what there is.
     fn is_consistent(&self) {
-        let book = &self.book;
-        let count = |is: fn(&Place<Conn>) -> bool| book.places.values().filter(|p| is(p)).count();
-        let sum = |of: fn(&Desk<&str, u32>) -> usize| book.desks.values().map(of).sum::<usize>();
-        assert_eq!(book.idle.len(), count(|place| place.idle().is_some()));
-        assert_eq!(book.joinable.len(), count(|place| place.standing().is_some()));
+        let state = &self.state;
+        let count = |is: fn(&Slot<Conn>) -> bool| state.slots.values().filter(|p| is(p)).count();
+        let sum = |of: fn(&KeyState<&str, u32>) -> usize| {
+            state.key_states.values().map(of).sum::<usize>()
+        };
+        assert_eq!(state.idle.len(), count(|slot| slot.idle().is_some()));
+        assert_eq!(state.joinable.len(), count(|slot| slot.availability().is_some()));
         assert_eq!(
-            book.finishing.len(),
-            count(|place| matches!(place.state, State::Finishing { .. }))
+            state.finishing.len(),
+            count(|slot| matches!(slot.state, SlotState::Finishing { .. }))
         );
         assert_eq!(
-            book.draining.len(),
-            count(|place| matches!(place.role(), Role::Draining | Role::Yielding))
+            state.draining.len(),
+            count(|slot| matches!(slot.role(), Role::Draining | Role::Yielding))
         );
-        if book.limits.is_counted_by_users {
-            assert_eq!(book.counts().counted, count(Place::is_unused));
+        if state.limits.is_counted_by_users {
+            assert_eq!(state.counts().counted, count(Slot::is_unused));
         }
-        assert_eq!(book.waiting, sum(|desk| desk.line.len()));
-        assert_eq!(book.queued, sum(|desk| desk.line.uncovered()));
-        assert_eq!(book.hungry.len(), sum(|desk| usize::from(desk.hungry_at.is_some())));
-        assert_eq!(book.surplus.len(), sum(|desk| usize::from(desk.surplus() > 0)));
+        assert_eq!(state.waiting, sum(|key_id| key_id.queue.len()));
+        assert_eq!(state.queued, sum(|key_id| key_id.queue.uncovered()));
+        assert_eq!(
+            state.needs_dial.len(),
+            sum(|key_id| usize::from(key_id.needs_dial_at.is_some()))
+        );
+        assert_eq!(state.surplus.len(), sum(|key_id| usize::from(key_id.surplus() > 0)));
         let mut tally = Tally::default();
-        book.places.values().for_each(|place| tally.add(place.role()));
-        assert_eq!(book.tally, tally);
-        for (&id, desk) in &book.desks {
-            let of = |is: fn(&State<Conn>) -> bool| {
-                book.places.values().filter(|place| place.desk == id && is(&place.state)).count()
+        state.slots.values().for_each(|slot| tally.add(slot.role()));
+        assert_eq!(state.tally, tally);
+        for (&id, key_id) in &state.key_states {
+            let of = |is: fn(&SlotState<Conn>) -> bool| {
+                state.slots.values().filter(|slot| slot.key_id == id && is(&slot.state)).count()
             };
             let mut tally = Tally::default();
-            let own = || book.places.values().filter(|place| place.desk == id);
-            own().for_each(|place| tally.add(place.role()));
-            assert_eq!(desk.tally, tally);
-            assert!(!book.limits.abandon_dials || desk.surplus() == 0, "dials for nobody");
-            assert_eq!(desk.idle.len(), of(|state| matches!(state, State::Idle { .. })));
-            let free = own().any(|place| place.standing() == Some(place::Standing::Free));
-            assert_eq!(free, !desk.shared.free.is_empty());
-            assert!(desk.line.is_empty() || !free, "a stream is free");
-            assert!(desk.line.is_empty() || desk.idle.is_empty(), "a connection is idle");
+            let own = || state.slots.values().filter(|slot| slot.key_id == id);
+            own().for_each(|slot| tally.add(slot.role()));
+            assert_eq!(key_id.tally, tally);
+            assert!(!state.limits.abandon_dials || key_id.surplus() == 0, "dials for nobody");
+            assert_eq!(key_id.idle.len(), of(|state| matches!(state, SlotState::Idle { .. })));
+            let free = own().any(|slot| slot.availability() == Some(slot::Availability::Free));
+            assert_eq!(free, !key_id.shared.free.is_empty());
+            assert!(key_id.queue.is_empty() || !free, "a stream is free");
+            assert!(key_id.queue.is_empty() || key_id.idle.is_empty(), "a connection is idle");
         }
-        let nothing_gives_way = book.idle.is_empty()
-            && book.least_worth_finishing(self.now).is_none()
-            && book.surplus.is_empty();
-        let all_are_fed = book.hungry.len() <= book.tally.leaving();
-        assert!(book.hungry.is_empty() || book.is_full() && (all_are_fed || nothing_gives_way));
+        let nothing_gives_way = state.idle.is_empty()
+            && state.least_worth_finishing(self.now).is_none()
+            && state.surplus.is_empty();
+        let all_are_fed = state.needs_dial.len() <= state.tally.leaving();
+        assert!(
+            state.needs_dial.is_empty() || state.is_full() && (all_are_fed || nothing_gives_way)
+        );
         let drained_for_room = self.drained_for_room();
         assert!(
-            drained_for_room == 0 || book.starving(self.now, 9) >= drained_for_room,
+            drained_for_room == 0 || state.starving(self.now, 9) >= drained_for_room,
             "drained for nobody"
         );
     }
 
     fn drained_for_room(&self) -> usize {
-        self.book.tally.yielding
+        self.state.tally.yielding
     }
 
     /// Everybody finishes: dials end, requests end, transports close.
@@ -978,20 +988,20 @@ proptest! {
         for event in &events {
             world.happen(event);
             world.is_consistent();
-            let rows: Vec<_> = world.book.rows().map(|row| *row.key).collect();
-            let passed_on = world.book.tally.passed_on;
+            let rows: Vec<_> = world.state.rows().map(|row| *row.key).collect();
+            let passed_on = world.state.tally.passed_on;
             prop_assert!(rows.len() <= total + passed_on.min(total));
-            for desk in world.book.desks.values() {
-                prop_assert!(desk.counted() <= each);
+            for key_id in world.state.key_states.values() {
+                prop_assert!(key_id.counted() <= each);
             }
-            prop_assert!(world.places().2 <= idle);
-            prop_assert_eq!(world.book.waiting(), world.tickets.len());
-            prop_assert_eq!(world.places().0, world.dialing.len());
+            prop_assert!(world.slots().2 <= idle);
+            prop_assert_eq!(world.state.waiting(), world.tickets.len());
+            prop_assert_eq!(world.slots().0, world.dialing.len());
         }
         world.quiet_down();
-        prop_assert_eq!(world.book.waiting(), 0);
-        prop_assert_eq!(world.places().0 + world.places().1, 0);
-        prop_assert_eq!(world.book.tally.leaving(), 0);
+        prop_assert_eq!(world.state.waiting(), 0);
+        prop_assert_eq!(world.slots().0 + world.slots().1, 0);
+        prop_assert_eq!(world.state.tally.leaving(), 0);
         let mut once = world.served.clone();
         once.sort_unstable();
         once.dedup();
@@ -1000,7 +1010,7 @@ proptest! {
 }
 
 /// Orders of events that the property below found once: a connection stayed idle for an older waiter that needed it no more,
-/// and a dial that a drain taken back had made needless kept its place.
+/// and a dial that a drain taken back had made needless pooled its slot.
 #[test]
 fn what_others_need_no_more_is_not_kept_for_them() {
     use Event::{
@@ -1076,13 +1086,13 @@ proptest! {
         for event in &events {
             world.happen(event);
             world.is_consistent();
-            let counts = world.book.counts();
+            let counts = world.state.counts();
             prop_assert!(counts.open - counts.counted <= world.out.len() + world.tickets.len());
             prop_assert!(counts.idle + counts.leaving <= counts.counted);
-            prop_assert_eq!(world.book.rows().count(), counts.counted);
+            prop_assert_eq!(world.state.rows().count(), counts.counted);
         }
         world.quiet_down();
-        let counts = world.book.counts();
+        let counts = world.state.counts();
         prop_assert_eq!((counts.open, counts.leaving), (counts.idle, 0));
     }
 }

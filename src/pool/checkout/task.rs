@@ -20,19 +20,19 @@ use crate::{
     pool::{
         FailsFast,
         body::PoolBody,
-        book::{Turn, Wish},
-        lease::{Fitness, Lease},
+        lease::{Lease, Readiness},
         local_key::LocalKey,
+        request_trace::Told,
         retry::{Failure, TRIES, is_idempotent, pause},
         shared::{Key, Shared, Waiting, name_of},
-        told::Told,
+        state::{DialOptions, Seq},
     },
     rt::{Fault, Sleep, TaskDropped},
     upgrade::Pending,
 };
 
 /// One request, wherever it is.
-pub(super) struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
+pub(super) struct RequestTask<C: Connection<Request<B>>, B: 'static, K: Key> {
     step: Step<C, B, K>,
     /// The request until it is sent, and then the same once more, if it may have to be sent again and can be.
     request: Option<Request<B>>,
@@ -46,8 +46,8 @@ pub(super) struct Trip<C: Connection<Request<B>>, B: 'static, K: Key> {
     tries: u32,
     /// Shared connections that were not fit for it.
     rejected: u32,
-    /// Its place in the line, if it had a connection before: who has to come again goes before who came later.
-    turn: Option<Turn>,
+    /// Its slot in the line, if it had a connection before: who has to come again goes before who came later.
+    seq: Option<Seq>,
     /// An earlier try may have reached the peer.
     was_sent: bool,
     is_idempotent: bool,
@@ -71,7 +71,7 @@ struct Wait {
     since: Instant,
 }
 
-impl<C, B, K, RB> Trip<C, B, K>
+impl<C, B, K, RB> RequestTask<C, B, K>
 where
     C: Connection<Request<B>, Response = Response<RB>>,
     B: 'static,
@@ -92,8 +92,8 @@ where
                     self.step = Step::Choosing;
                 }
                 Step::Waiting(_) => ready!(self.poll_served(cx))?,
-                Step::Leased(lease) => match lease.poll_fit(cx) {
-                    Poll::Ready(fitness) => sending.set(self.send(fitness)?),
+                Step::Leased(lease) => match lease.poll_readiness(cx) {
+                    Poll::Ready(readiness) => sending.set(self.send(readiness)?),
                     Poll::Pending => ready!(self.poll_deadline(cx))?,
                 },
                 Step::Sending(_) => {
@@ -113,7 +113,7 @@ where
     }
 }
 
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
+impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, key: LocalKey<K>, request: Request<B>) -> Self {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.timeouts);
         let total = |limit| Box::new(Total::new(limit, name_of(&key), &pool.runtime));
@@ -131,7 +131,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
             wait: None,
             tries: 0,
             rejected: 0,
-            turn: None,
+            seq: None,
             was_sent: false,
         }
     }
@@ -156,7 +156,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
                     let text = format!("{}: {fault}", waiting_for(&self.key));
                     return Err(Error::new(Kind::Canceled, text));
                 }
-                let waiting = self.pool.wait(&self.key, self.turn, self.wish());
+                let waiting = self.pool.wait(&self.key, self.seq, self.options());
                 Step::Waiting(waiting.map_err(|error| self.turned_away(error))?)
             }
         };
@@ -169,12 +169,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         if is_nameless { error.during(waiting_for(&self.key)) } else { error }
     }
 
-    /// What it wishes of a dial that it may cause.
-    fn wish(&self) -> Wish {
+    /// What it options of a dial that it may cause.
+    fn options(&self) -> DialOptions {
         let extensions = self.request.as_ref().map(Request::extensions);
         let fails_fast = extensions.is_some_and(|it| it.get::<FailsFast>().is_some());
         let scope = self.told.as_ref().map(|told| told.scope());
-        Wish { limit: self.timeouts().connect, fails_fast, scope }
+        DialOptions { limit: self.timeouts().connect, fails_fast, scope }
     }
 
     /// Its own, or those of the pool.
@@ -230,14 +230,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     }
 
     /// Sends the request on a connection that is fit for it. One that was closed meanwhile is not the last.
-    fn send(&mut self, fitness: Fitness) -> Result<Option<C::Future>, Error> {
+    fn send(&mut self, readiness: Readiness) -> Result<Option<C::Future>, Error> {
         let Step::Leased(lease) = std::mem::replace(&mut self.step, Step::Done) else {
             return Ok(None);
         };
-        self.turn = self.turn.or(Some(lease.turn()));
-        let may_try_another = match &fitness {
+        self.seq = self.seq.or(Some(lease.seq()));
+        let may_try_another = match &readiness {
             // A fresh one that failed is not tried again, but one that was only closed may be at a server that leaves.
-            Fitness::Closed(error) if !lease.was_used() => {
+            Readiness::Closed(error) if !lease.was_used() => {
                 let is_worth_it = lease.is_shared() || is_task_dropped(error);
                 is_worth_it && error.is_canceled() && self.rejected < 2
             }
@@ -245,15 +245,15 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         };
         // Each exclusive one that is rejected is one less; a shared one may come back.
         let counts = lease.is_shared() || lease.served() <= 1;
-        self.rejected += u32::from(!matches!(fitness, Fitness::Fit) && counts);
-        match fitness {
-            Fitness::InDoubt if may_try_another => lease.doubt(),
-            Fitness::Closed(_) if may_try_another => lease.retire(),
-            Fitness::Closed(error) => {
+        self.rejected += u32::from(!matches!(readiness, Readiness::Ready) && counts);
+        match readiness {
+            Readiness::Suspect if may_try_another => lease.doubt(),
+            Readiness::Closed(_) if may_try_another => lease.retire(),
+            Readiness::Closed(error) => {
                 lease.retire();
                 return Err(error);
             }
-            Fitness::Fit | Fitness::InDoubt => return Ok(self.begin(lease)),
+            Readiness::Ready | Readiness::Suspect => return Ok(self.begin(lease)),
         }
         self.step = Step::Choosing;
         Ok(None)
@@ -286,9 +286,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
         }
         let lacks_stream = error.lacks_only_a_stream();
         match progress {
-            // The book knows by now how many streams there are.
+            // The state knows by now how many streams there are.
             Progress::Unsent if lacks_stream => lease.finish(),
-            // Whatever the book believes, it takes no requests: the next try must find another.
+            // Whatever the state believes, it takes no requests: the next try must find another.
             Progress::Unsent => lease.retire(),
             // Who refuses is there and says so: the next request may well go the same way, if the connection is ready.
             Progress::Refused => lease.finish(),
@@ -365,7 +365,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
 }
 
 /// The connection speaks something else from now on. Of a shared one, a stream is gone until whoever has its bytes
-/// drops them; an exclusive one holds its place itself.
+/// drops them; an exclusive one holds its slot itself.
 fn switched<C, B, K, RB>(response: Response<RB>, lease: Lease<C, B, K>) -> Response<PoolBody<RB>>
 where
     C: Connection<Request<B>>,
