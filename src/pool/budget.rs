@@ -11,6 +11,7 @@
 //! is opened; a tunnel inside what is open already waits for it afterwards, so what it runs in is not idle any more.
 
 use std::{
+    cmp::Ordering,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -88,6 +89,15 @@ impl Budget {
                 false => sum.fetch_sub(before - after, SeqCst),
             };
         }
+    }
+
+    /// The same of a pool of which nothing but the number of its idle connections has changed, all of which count.
+    pub(super) fn record_idle(&self, before: usize, after: usize) {
+        match after.cmp(&before) {
+            Ordering::Equal => 0,
+            Ordering::Greater => self.idle.fetch_add(after - before, SeqCst),
+            Ordering::Less => self.idle.fetch_sub(before - after, SeqCst),
+        };
     }
 
     /// Wakes those who wait for a change, after it was recorded.

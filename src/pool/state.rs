@@ -19,17 +19,21 @@ use foldhash::fast::RandomState;
 use super::{
     Limits,
     cancel::{CancelGuard, Canceled},
+    uri_keys::UriKeys,
 };
 use crate::{
     connection::Cut,
     events::{Closing, Noted},
 };
 
+mod at_once;
 mod drain;
+mod idle_list;
 mod key_state;
 mod report;
 mod room;
 mod serve;
+mod slab;
 mod slot;
 mod tally;
 #[cfg(test)]
@@ -38,12 +42,15 @@ mod types;
 mod wait;
 mod wait_queue;
 
+pub(crate) use at_once::AtOnce;
 pub(crate) use types::{
     Actions, Checkout, ConnFacts, Counts, Dial, DialOptions, FailureScope, Handle, NoWait, Row,
     Ticket, Transition, Use, WaitOptions,
 };
 
+use idle_list::IdleList;
 use key_state::{FailedDial, KeyState, Sharing};
+use slab::Slab;
 use slot::{Slot, SlotState};
 use tally::Tally;
 use wait_queue::{WaitQueue, Waiter};
@@ -57,34 +64,34 @@ const FINISHING_TIME: Duration = Duration::from_millis(100);
 /// How many keys without a connection are remembered for the protocol they spoke.
 const REMEMBERED: usize = 1000;
 
-/// So much later than its time an appointment is still pooled by whoever it was made with.
+/// So much later than its time an appointment is still kept by whoever it was made with.
 const LATE: Duration = Duration::from_secs(1);
 
 /// Keys, slots and those who wait for one, in the order of their coming.
 pub(crate) struct PoolState<K, C, W> {
     limits: Limits,
     keys: HashMap<Arc<K>, KeyId, RandomState>,
-    key_states: HashMap<KeyId, KeyState<K, W>, RandomState>,
-    slots: HashMap<SlotId, Slot<C>, RandomState>,
-    /// Places by what they count as.
+    key_states: Slab<KeyState<K, W>>,
+    slots: Slab<Slot<C>>,
+    /// Slots by what they count as.
     tally: Tally,
-    /// Who is idle, the longest first.
-    idle: BTreeMap<Seq, SlotId>,
+    idle: IdleList,
+    uri_keys: UriKeys<KeyId>,
     /// Exclusive connections on which the rest of a dropped response is read.
     finishing: BTreeSet<SlotId>,
     /// Shared connections that take requests, full ones too.
     joinable: BTreeSet<SlotId>,
     /// Shared connections that finish what was begun, while that is waited for.
     draining: BTreeSet<SlotId>,
-    /// Desks that lack a connection, by their first waiter for which nothing is on its way.
+    /// Keys that lack a connection, by their first waiter for which nothing is on its way.
     needs_dial: BTreeSet<(Seq, KeyId)>,
     /// Those of them of whose own connections none will serve it.
     without_supply: BTreeSet<(Seq, KeyId)>,
     /// Those of them that have connections which may serve it.
     with_supply: BTreeSet<(Seq, KeyId)>,
-    /// Desks with more dials than waiters.
+    /// Keys with more dials than waiters.
     surplus: BTreeSet<KeyId>,
-    /// Desks without anyone, the longest forgotten first.
+    /// Keys without anyone, the longest forgotten first.
     empty: BTreeMap<Seq, KeyId>,
     waiting: usize,
     /// Waiters for which nothing is on its way.
@@ -98,18 +105,20 @@ pub(crate) struct PoolState<K, C, W> {
 
 /// A number in the order of events.
 pub(crate) type Seq = u64;
-pub(crate) type SlotId = u64;
-type KeyId = u64;
+pub(crate) use crate::connection::SlotId;
+/// Keys are numbered as slots are.
+pub(crate) type KeyId = SlotId;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             keys: HashMap::default(),
-            key_states: HashMap::default(),
-            slots: HashMap::default(),
+            key_states: Slab::new(),
+            slots: Slab::new(),
             tally: Tally::default(),
-            idle: BTreeMap::new(),
+            idle: IdleList::new(),
+            uri_keys: UriKeys::new(),
             finishing: BTreeSet::new(),
             joinable: BTreeSet::new(),
             draining: BTreeSet::new(),
@@ -136,7 +145,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         known: ConnFacts,
         cx: &mut Transition<K, C, W>,
     ) -> Result<(), Handle<C>> {
-        if let Some(entry) = self.slots.get_mut(&slot) {
+        if let Some(entry) = self.slots.get_mut(slot) {
             entry.was_open = true;
             entry.opened_at = cx.now;
         }
@@ -144,16 +153,16 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             cx.actions.forget.extend(known.cut);
             return Err(connection);
         };
-        self.slot(slot).known = known;
+        self.slot_mut(slot).known = known;
         self.opened += 1;
         match connection {
             Handle::Exclusive(connection) => {
-                self.key_id(key_id).sharing = Sharing::Exclusive;
+                self.key_mut(key_id).sharing = Sharing::Exclusive;
                 self.pass_on(slot, connection, None, cx);
             }
             Handle::Shared(connection) => {
-                self.key_id(key_id).sharing = Sharing::Shared;
-                self.slot(slot).state = SlotState::Shared { connection, used: 0, idle: None };
+                self.key_mut(key_id).sharing = Sharing::Shared;
+                self.slot_mut(slot).state = SlotState::Shared { connection, used: 0, idle: None };
                 self.refile_shared(slot);
                 self.serve(key_id, cx);
                 self.idle_shared(slot, cx);
@@ -171,14 +180,14 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         scope: FailureScope,
         cx: &mut Transition<K, C, W>,
     ) -> Vec<W> {
-        let Some(entry) = self.slots.get(&slot).filter(|slot| slot.is_in_the_making()) else {
+        let Some(entry) = self.slots.get(slot).filter(|slot| slot.is_in_the_making()) else {
             return Vec::new();
         };
         let (key_id, was_wanted, cause) = (entry.key_id, entry.is_dialing(), entry.caused_by());
         self.remove(slot, cx);
         let (seq, failed) = (self.next_seq(), FailedDial { slot, cause, scope });
         let given_up = match was_wanted {
-            true => self.key_id(key_id).take_failed(failed, seq),
+            true => self.key_mut(key_id).take_failed(failed, seq),
             false => Vec::new(),
         };
         self.waiting -= given_up.len();
@@ -194,7 +203,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn returning(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
         let is_out =
             |slot: &Slot<C>| matches!(slot.state, SlotState::Out | SlotState::Finishing { .. });
-        let Some(key_id) = self.slots.get(&slot).filter(|it| is_out(it)).map(|it| it.key_id) else {
+        let Some(key_id) = self.slots.get(slot).filter(|it| is_out(it)).map(|it| it.key_id) else {
             return;
         };
         self.finishing.remove(&slot);
@@ -218,7 +227,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     ) -> Canceled {
         let (guard, canceled) = CancelGuard::new();
         let until = if is_endless { cx.now } else { cx.now + FINISHING_TIME };
-        match self.slots.get_mut(&slot) {
+        match self.slots.get_mut(slot) {
             Some(entry) if matches!(entry.state, SlotState::Out) => {
                 entry.state = SlotState::Finishing { guard, until };
                 let key_id = entry.key_id;
@@ -234,7 +243,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn give_back(
         &mut self,
         slot: SlotId,
-        connection: C,
+        connection: Box<C>,
         keep_alive: Option<Duration>,
         cx: &mut Transition<K, C, W>,
     ) {
@@ -259,7 +268,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// A request on a shared connection is over.
     pub(crate) fn release(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
-        let Some(entry) = self.slots.get_mut(&slot) else { return };
+        let Some(entry) = self.slots.get_mut(slot) else { return };
         let SlotState::Shared { used, .. } = &mut entry.state else { return };
         *used = used.saturating_sub(1);
         let key_id = entry.key_id;
@@ -276,7 +285,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         streams: Option<usize>,
         cx: &mut Transition<K, C, W>,
     ) {
-        let Some(entry) = self.slots.get_mut(&slot) else { return };
+        let Some(entry) = self.slots.get_mut(slot) else { return };
         entry.streams = streams;
         let key_id = entry.key_id;
         self.refile_shared(slot);
@@ -285,7 +294,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// A shared connection takes no more requests.
     pub(crate) fn retire(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
-        let Some(entry) = self.slots.get_mut(&slot) else { return };
+        let Some(entry) = self.slots.get_mut(slot) else { return };
         // One that is still being dialed is refused when it reports.
         entry.streams = None;
         let key_id = entry.key_id;
@@ -297,7 +306,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// The transport of a slot is closed: the slot is free.
     pub(crate) fn closed(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
-        let Some(entry) = self.slots.get_mut(&slot) else { return };
+        let Some(entry) = self.slots.get_mut(slot) else { return };
         if entry.is_dialing() {
             entry.transport_closed = true;
             return;
@@ -308,9 +317,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// A connection pooled under this key died unseen, so the others that rested as long are not trusted either.
-    pub(crate) fn distrust(&mut self, key: &K, cx: &mut Transition<K, C, W>) {
-        let Some(&key_id) = self.keys.get(key) else { return };
-        let idle: Vec<SlotId> = self.key_id(key_id).idle.values().copied().collect();
+    pub(crate) fn distrust(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
+        if self.key_states.get(key_id).is_none() {
+            return;
+        }
+        let idle: Vec<SlotId> = self.key_mut(key_id).idle.iter().copied().collect();
         for slot in idle {
             self.evict(slot, Closing::Distrusted, cx);
         }
@@ -324,10 +335,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return;
         }
         self.reap_at = None;
-        let over = |slot: &SlotId| self.slots.get(slot).is_some_and(|p| p.is_over(cx.now));
-        let over: Vec<SlotId> = self.idle.values().filter(|&slot| over(slot)).copied().collect();
+        let over = self.idle.iter(&self.slots).filter(|(_, slot)| slot.is_over(cx.now));
+        let over: Vec<SlotId> = over.map(|(id, _)| id).collect();
         for slot in over {
-            let key_id = self.slot(slot).key_id;
+            let key_id = self.slot_mut(slot).key_id;
             self.evict(slot, Closing::Expired, cx);
             self.rebalance(key_id, cx);
         }
@@ -335,7 +346,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.end_finishing(cx);
         self.start_dials(cx);
         self.take_back_drains(cx);
-        let idle = self.idle.values().filter_map(|slot| self.slots.get(slot)?.until()).min();
+        let idle = self.idle.iter(&self.slots).filter_map(|(_, slot)| slot.until()).min();
         let pause = self.limits.idle_timeout.map_or(REAP_PAUSE, |it| REAP_PAUSE.min(it / 16));
         let idle = idle.map(|until| until.max(cx.now + pause));
         let others =
@@ -355,7 +366,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// The appointment that was not pooled, long after its time.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Instant> {
-        self.reap_at.filter(|at| now.saturating_duration_since(*at) > LATE)
+        self.reap_at.filter(|at| now > *at && now.saturating_duration_since(*at) > LATE)
     }
 
     /// Nobody will come at this time.
@@ -363,12 +374,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.reap_at = self.reap_at.filter(|appointment| *appointment != at);
     }
 
-    /// Takes no more requests; seqs away who waits, closes who is idle, abandons dials, lets the rest finish.
+    /// Takes no more requests; turns away who waits, closes who is idle, abandons dials, lets the rest finish.
     pub(crate) fn close(&mut self, cx: &mut Transition<K, C, W>) {
         self.closed = true;
-        for key_id in self.key_states.values_mut() {
-            let queue = std::mem::replace(&mut key_id.queue, WaitQueue::new());
-            (key_id.needs_dial_at, key_id.queued) = (None, 0);
+        for key in self.key_states.values_mut() {
+            let queue = std::mem::replace(&mut key.queue, WaitQueue::new());
+            (key.needs_dial_at, key.queued) = (None, 0);
             for Waiter { waiter, options, .. } in queue.into_waiters() {
                 cx.actions.drop_options(options);
                 cx.actions.turn_away.push(waiter);
@@ -378,18 +389,18 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.needs_dial.clear();
         self.without_supply.clear();
         self.with_supply.clear();
-        let idle: Vec<SlotId> = self.idle.values().copied().collect();
+        let idle: Vec<SlotId> = self.idle.iter(&self.slots).map(|(id, _)| id).collect();
         idle.into_iter().for_each(|slot| self.evict(slot, Closing::PoolClosed, cx));
         let finishing = std::mem::take(&mut self.finishing);
         finishing.into_iter().for_each(|slot| self.stop_finishing(slot, cx));
         let dialing = self.slots.iter().filter(|(_, slot)| slot.is_dialing());
-        let dialing: Vec<SlotId> = dialing.map(|(&id, _)| id).collect();
+        let dialing: Vec<SlotId> = dialing.map(|(id, _)| id).collect();
         dialing.into_iter().for_each(|slot| self.abandon(slot, cx));
     }
 
     /// What is to be said of all that is open, if that is all over now.
     pub(crate) fn close_events(&self, now: Instant) -> Vec<(SlotId, Noted)> {
-        let of = |(&id, slot): (&SlotId, &Slot<C>)| match slot.close_event(now)? {
+        let of = |(id, slot): (SlotId, &Slot<C>)| match slot.close_event(now)? {
             Noted::Close { open_for, .. } => {
                 let why = slot.why.unwrap_or(Closing::PoolClosed);
                 Some((id, Noted::Close { why, open_for }))

@@ -101,7 +101,7 @@ impl ConnectionStats {
         B: 'static,
         K: Key,
     {
-        let now = pool.runtime.now();
+        let now = pool.settings.runtime.now();
         let mut rows: Vec<_> = pool.read(|state| state.rows().collect());
         rows.sort_by_key(|row| row.slot);
         rows.iter().map(|row| Self::of(row, now)).collect()

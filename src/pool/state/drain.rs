@@ -36,10 +36,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// Lets a shared connection finish what was begun; one without requests is closed.
     pub(super) fn drain(&mut self, id: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
         let makes_room = why == Closing::Evicted;
-        if self.slot(id).idle().is_some() {
+        if self.slot_mut(id).idle().is_some() {
             return self.evict(id, why, cx);
         }
-        let slot = self.slot(id);
+        let slot = self.slot_mut(id);
         match &slot.drain {
             // The peer's word, or its age, is final.
             Some(drain) if drain.makes_room && !makes_room => slot.why = None,
@@ -70,7 +70,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return false;
         }
         let slots = &self.slots;
-        let victims = self.joinable.iter().filter_map(|id| Some((*id, slots.get(id)?)));
+        let victims = self.joinable.iter().filter_map(|id| Some((*id, slots.get(*id)?)));
         let victims = victims.filter(|(_, slot)| slot.may_be_drained(cx.now));
         let ease = |(id, slot): &(SlotId, &Slot<C>)| (slot.failed_drains, slot.requests(), *id);
         let Some((victim, _)) = victims.min_by_key(ease) else { return false };
@@ -102,7 +102,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     fn take_back(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         self.draining.remove(&id);
-        let slot = self.slot(id);
+        let slot = self.slot_mut(id);
         slot.why = None;
         let key_id = slot.key_id;
         self.change(id, |slot| slot.drain = None);
@@ -119,7 +119,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let late: Vec<SlotId> = self.draining.iter().filter(late).copied().collect();
         for id in late {
             if self.makes_room(id) {
-                let slot = self.slot(id);
+                let slot = self.slot_mut(id);
                 let pause = ROOM_TIME * 2u32.saturating_pow(slot.failed_drains.min(3));
                 slot.failed_drains += 1;
                 slot.drain_after = cx.now.checked_add(pause);
@@ -131,7 +131,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
                         drain.is_passed_on = true;
                     }
                 });
-                let key_id = self.slot(id).key_id;
+                let key_id = self.slot_mut(id).key_id;
                 self.refile(key_id);
             }
         }
@@ -144,7 +144,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if self.needs_dial.is_empty() || !self.is_full() {
             return ends.min();
         }
-        let again = self.joinable.iter().filter_map(|id| self.slots.get(id)?.drain_after);
+        let again = self.joinable.iter().filter_map(|id| self.slots.get(*id)?.drain_after);
         let again = again.filter(|after| *after > now);
         ends.chain(again).chain(self.next_to_starve(now)).min()
     }
@@ -156,7 +156,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let is_late = |key_id: KeyId| self.starves_at(key_id).is_some_and(|at| at <= now);
         // One whose own connection yields is served when that is taken back.
         let yields =
-            |key_id: &KeyId| self.key_states.get(key_id).is_some_and(|it| it.tally.yielding > 0);
+            |key_id: &KeyId| self.key_states.get(*key_id).is_some_and(|it| it.tally.yielding > 0);
         let late = self.with_supply.iter().take_while(|(_, key_id)| is_late(*key_id));
         self.without_supply.len() + late.filter(|(_, key_id)| !yields(key_id)).take(more).count()
     }
@@ -182,7 +182,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn starves_at(&self, key_id: KeyId) -> Option<Instant> {
-        let queue = &self.key_states.get(&key_id)?.queue;
+        let queue = &self.key_states.get(key_id)?.queue;
         queue.get(queue.first_uncovered()?)?.since.checked_add(PATIENCE)
     }
 
@@ -195,12 +195,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn drain_of(&self, id: SlotId) -> Option<&Drain> {
-        self.slots.get(&id)?.drain.as_ref()
+        self.slots.get(id)?.drain.as_ref()
     }
 
     /// Lists a shared connection where it belongs.
     pub(super) fn refile_shared(&mut self, id: SlotId) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         let (key_id, availability) = (slot.key_id, slot.availability());
         let before = std::mem::replace(&mut slot.listed, availability);
         if before == availability {
@@ -210,7 +210,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             Some(_) => self.joinable.insert(id),
             None => self.joinable.remove(&id),
         };
-        let shared = &mut self.key_id(key_id).shared;
+        let shared = &mut self.key_mut(key_id).shared;
         shared.remove(before, id);
         shared.insert(availability, id);
     }

@@ -1,7 +1,7 @@
 //! One key's page: who waits for it, what it has, what it is about to have.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -16,7 +16,7 @@ pub(super) struct KeyState<K, W> {
     pub(super) key: Arc<K>,
     pub(super) queue: WaitQueue<W>,
     /// By the seq in which they became idle: the newest last.
-    pub(super) idle: BTreeMap<Seq, SlotId>,
+    pub(super) idle: VecDeque<SlotId>,
     pub(super) shared: SharedSlots,
     pub(super) dials: Dials,
     /// Places of any kind.
@@ -64,7 +64,7 @@ impl<K, W> KeyState<K, W> {
         Self {
             key,
             queue: WaitQueue::new(),
-            idle: BTreeMap::new(),
+            idle: VecDeque::new(),
             shared: SharedSlots::default(),
             dials: Dials::default(),
             tally: Tally::default(),
@@ -108,7 +108,7 @@ impl<K, W> KeyState<K, W> {
             return all.into_iter().filter_map(|seq| self.take(seq)).collect();
         }
         self.cover();
-        let is_second_wave = self.failed_at.is_some_and(|before| before < slot);
+        let is_second_wave = self.failed_at.is_some_and(|before| before < slot.seq);
         let since = self.failed_at.filter(|_| is_second_wave).unwrap_or(0);
         if is_second_wave || self.failed_at.is_none() {
             self.failed_at = Some(now);

@@ -16,16 +16,21 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         Counts { counted, idle, leaving, open: self.slots.len() }
     }
 
+    /// How many connections are idle.
+    pub(crate) fn idle_len(&self) -> usize {
+        self.idle.len()
+    }
+
     /// Since when the connection has been idle that has been so for longest.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
-        let longest = self.idle.values().next()?;
-        Some(self.slots.get(longest)?.idle()?.since)
+        let (_, longest) = self.idle.iter(&self.slots).next()?;
+        Some(longest.idle()?.since)
     }
 
     /// Closes the connection that has been idle for longest, because another pool needs its slot.
     pub(crate) fn evict_longest_idle(&mut self, cx: &mut Transition<K, C, W>) {
-        let Some(&longest) = self.idle.values().next() else { return };
-        let key_id = self.slot(longest).key_id;
+        let Some(longest) = self.longest_idle() else { return };
+        let key_id = self.slot_mut(longest).key_id;
         self.evict(longest, Closing::Evicted, cx);
         self.rebalance(key_id, cx);
     }
@@ -53,9 +58,9 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row<K>> {
         let all = !self.limits.is_counted_by_users;
         let counted = self.slots.iter().filter(move |(_, slot)| all || slot.is_unused());
-        counted.map(|(&id, slot)| Row {
+        counted.map(|(id, slot)| Row {
             slot: id,
-            key: self.key_states[&slot.key_id].key.clone(),
+            key: self.key_states.get(slot.key_id).expect("a slot has a key").key.clone(),
             state: slot.in_use(),
             requests: slot.requests(),
             served: slot.served,

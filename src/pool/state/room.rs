@@ -26,7 +26,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if self.needs_dial.is_empty() || !self.is_full() {
             return false;
         }
-        let key = self.key_states.get(&key_id);
+        let key = self.key_states.get(key_id);
         let mine = key.and_then(|key| key.queue.first()).unwrap_or(Seq::MAX);
         let mut older =
             self.needs_dial.range(..(mine, KeyId::MAX)).filter(|(_, other)| *other != key_id);
@@ -58,17 +58,18 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn dial(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
-        let (id, (guard, canceled)) = (self.next_seq(), CancelGuard::new());
-        let key = self.key_id(key_id);
-        let caused_by = key.queue.first_uncovered();
+        let (seq, (guard, canceled)) = (self.next_seq(), CancelGuard::new());
+        let caused_by = self.key_mut(key_id).queue.first_uncovered();
+        let slot = Slot::dialing(key_id, caused_by, guard, cx.now);
+        let role = slot.role();
+        let id = self.slots.insert(seq, slot);
+        self.tally.add(role);
+        let key = self.key_mut(key_id);
         let cause = caused_by.and_then(|seq| key.queue.get(seq));
         let options = cause.map(|waiter| waiter.options.clone()).unwrap_or_default();
         cx.actions.dial.push(Dial { slot: id, key: key.key.clone(), options, canceled });
-        let slot = Slot::dialing(key_id, caused_by, guard, cx.now);
         key.dials.begin(caused_by, id);
-        key.tally.add(slot.role());
-        self.tally.add(slot.role());
-        self.slots.insert(id, slot);
+        key.tally.add(role);
         self.refile(key_id);
     }
 
@@ -79,7 +80,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn abandon_surplus(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) -> bool {
-        let surplus = self.key_states.get(&key_id).filter(|key| key.surplus() > 0);
+        let surplus = self.key_states.get(key_id).filter(|key| key.surplus() > 0);
         let Some(dial) = surplus.and_then(|key| key.dials.least_needed()) else { return false };
         self.abandon(dial, cx);
         self.refile(key_id);
@@ -88,7 +89,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Ends a dial. Its slot is free when it says that it has ended.
     pub(super) fn abandon(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
-        let slot = self.slot(id);
+        let slot = self.slot_mut(id);
         if !slot.is_dialing() {
             return;
         }
@@ -97,7 +98,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if let SlotState::Dialing { guard, .. } = dial {
             cx.actions.cancel.push(guard);
         }
-        self.key_id(key_id).dials.end(cause, id);
+        self.key_mut(key_id).dials.end(cause, id);
     }
 
     /// Gives up what is missed least: the connection that was idle longest; one of which only the rest of a dropped
@@ -108,7 +109,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn evict_something(&mut self, cx: &mut Transition<K, C, W>) -> bool {
-        if let Some(&slot) = self.idle.values().next() {
+        if let Some(slot) = self.longest_idle() {
             self.evict(slot, Closing::Evicted, cx);
             return true;
         }
@@ -130,7 +131,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             SlotState::Finishing { until, .. } => until <= now || first != Some(slot.key_id),
             _ => false,
         };
-        self.finishing.iter().copied().find(|id| self.slots.get(id).is_some_and(gives_way))
+        self.finishing.iter().copied().find(|id| self.slots.get(*id).is_some_and(gives_way))
     }
 
     /// When the rest of a dropped response is given up for a waiter of its own key, if one waits.
@@ -139,10 +140,9 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return None;
         }
         let of_waiters = self.finishing.iter().filter_map(|id| {
-            let slot = self.slots.get(id)?;
+            let slot = self.slots.get(*id)?;
             let SlotState::Finishing { until, .. } = slot.state else { return None };
-            let lacks =
-                self.key_states.get(&slot.key_id).is_some_and(|it| it.queue.uncovered() > 0);
+            let lacks = self.key_states.get(slot.key_id).is_some_and(|it| it.queue.uncovered() > 0);
             lacks.then_some(until)
         });
         of_waiters.filter(|until| *until > now).min()
@@ -154,7 +154,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             SlotState::Finishing { until, .. } => until <= cx.now,
             _ => false,
         };
-        let late = self.finishing.iter().filter_map(|id| self.slots.get(id).filter(is_late));
+        let late = self.finishing.iter().filter_map(|id| self.slots.get(*id).filter(is_late));
         let key_states: Vec<KeyId> = late.map(|slot| slot.key_id).collect();
         key_states.into_iter().for_each(|key_id| self.rebalance(key_id, cx));
     }
@@ -177,7 +177,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// use, or one on which the rest of a dropped response is read that may have no end.
     pub(super) fn give_way_to_own_key(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         let limit = self.limits.connections_per_key;
-        let Some(key) = self.key_states.get(&key_id) else { return };
+        let Some(key) = self.key_states.get(key_id) else { return };
         if key.queue.is_empty() || key.counted() < limit {
             return;
         }
@@ -190,7 +190,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
                 SlotState::Finishing { until, .. } => until <= cx.now && slot.key_id == key_id,
                 _ => false,
             };
-            let own = |id: &&SlotId| self.slots.get(id).is_some_and(gives_way);
+            let own = |id: &&SlotId| self.slots.get(**id).is_some_and(gives_way);
             if let Some(&own) = self.finishing.iter().find(own) {
                 self.finishing.remove(&own);
                 self.stop_finishing(own, cx);
@@ -200,9 +200,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Closes a connection that rests.
     pub(super) fn evict(&mut self, id: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
-        let slot = self.slot(id);
-        let key_id = slot.key_id;
-        let Some(seq) = slot.idle().map(|idle| idle.seq) else { return };
+        if self.slot_mut(id).idle().is_none() {
+            return;
+        }
+        self.leave_idle(id);
         let rested = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Closing));
         cx.actions.close.push(match rested {
             SlotState::Idle { connection, .. } => Handle::Exclusive(connection),
@@ -211,8 +212,6 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             _ => return,
         });
         self.set_close_reason(id, why);
-        self.idle.remove(&seq);
-        self.key_id(key_id).idle.remove(&seq);
         self.draining.remove(&id);
         self.refile_shared(id);
     }
@@ -224,12 +223,15 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// The first reason is the one to tell.
     pub(super) fn set_close_reason(&mut self, id: SlotId, why: Closing) {
-        self.slot(id).why.get_or_insert(why);
+        self.slot_mut(id).why.get_or_insert(why);
     }
 
     /// Strikes a slot out.
     pub(super) fn remove(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
-        let Some(slot) = self.slots.remove(&id) else { return };
+        if self.slots.get(id).is_some_and(|slot| slot.idle().is_some()) {
+            self.leave_idle(id);
+        }
+        let Some(slot) = self.slots.remove(id) else { return };
         if let Some(close_event) = slot.close_event(cx.now) {
             cx.actions.note(id, || close_event);
         }
@@ -239,21 +241,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.joinable.remove(&id);
         self.draining.remove(&id);
         cx.actions.forget.extend(slot.known.cut);
-        let idle = match &slot.state {
-            SlotState::Idle { idle, .. } => Some(idle.seq),
-            SlotState::Shared { idle, .. } => idle.as_ref().map(|idle| idle.seq),
-            _ => None,
-        };
-        if let Some(seq) = idle {
-            self.idle.remove(&seq);
-        }
-        let key = self.key_id(slot.key_id);
+        let key = self.key_mut(slot.key_id);
         key.tally.remove(role);
         key.shared.remove(slot.listed, id);
         key.dials.end(cause, id);
-        if let Some(seq) = idle {
-            key.idle.remove(&seq);
-        }
         match slot.state {
             SlotState::Dialing { guard, .. } | SlotState::Finishing { guard, .. } => {
                 cx.actions.cancel.push(guard)
@@ -272,7 +263,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// than waiters.
     pub(super) fn refile(&mut self, key_id: KeyId) {
         let limit = self.limits.connections_per_key;
-        let Some(key) = self.key_states.get_mut(&key_id) else { return };
+        let Some(key) = self.key_states.get_mut(key_id) else { return };
         key.cover();
         let is_forbidden = key.sharing == Sharing::Shared && !key.shared.forbidden.is_empty();
         let may_dial = key.counted() < limit && !is_forbidden;
@@ -307,22 +298,22 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Remembers what an empty key spoke, but not of every host that there ever was.
     pub(super) fn refile_empty(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
-        let Some(key) = self.key_states.get(&key_id) else { return };
+        let Some(key) = self.key_states.get(key_id) else { return };
         match (key.is_empty(), key.empty_at) {
             (true, None) => {
                 let seq = self.next_seq();
-                self.key_id(key_id).empty_at = Some(seq);
+                self.key_mut(key_id).empty_at = Some(seq);
                 self.empty.insert(seq, key_id);
             }
             (false, Some(seq)) => {
-                self.key_id(key_id).empty_at = None;
+                self.key_mut(key_id).empty_at = None;
                 self.empty.remove(&seq);
             }
             _ => {}
         }
         while self.empty.len() > REMEMBERED {
             let Some((_, forgotten)) = self.empty.pop_first() else { return };
-            if let Some(key) = self.key_states.remove(&forgotten) {
+            if let Some(key) = self.key_states.remove(forgotten) {
                 let entry = self.keys.remove_entry(&key.key).map(|(key, _)| key);
                 cx.actions.keys.extend(entry.into_iter().chain([key.key]));
             }

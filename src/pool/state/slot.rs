@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, tally::Role};
+use super::{CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, idle_list::Links, tally::Role};
 use crate::events::{Closing, Noted};
 
 /// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
@@ -15,6 +15,8 @@ pub(super) struct Slot<C> {
     pub(super) key_id: KeyId,
     pub(super) state: SlotState<C>,
     pub(super) served: u64,
+    /// Its neighbours among the idle.
+    pub(super) links: Links,
     /// It has been idle since it was made, so what is known about it may be out of date.
     pub(super) rested: bool,
     pub(super) opened_at: Instant,
@@ -58,7 +60,7 @@ pub(super) enum SlotState<C> {
     /// Its request is over, its protocol not yet ready again.
     Returning,
     Idle {
-        connection: C,
+        connection: Box<C>,
         idle: Idle,
     },
     Shared {
@@ -71,7 +73,6 @@ pub(super) enum SlotState<C> {
 }
 
 pub(super) struct Idle {
-    pub(super) seq: Seq,
     pub(super) since: Instant,
     pub(super) until: Option<Instant>,
 }
@@ -99,6 +100,7 @@ impl<C> Slot<C> {
             key_id,
             state: SlotState::Dialing { caused_by, guard },
             served: 0,
+            links: Links::NONE,
             rested: false,
             opened_at: now,
             known: ConnFacts::default(),
@@ -195,13 +197,13 @@ impl<C> Slot<C> {
     }
 
     /// How long it may rest: as we like and as the peer said, whichever is shorter, and not beyond its age.
-    pub(super) fn rest(&self, seq: Seq, limit: Option<Duration>, now: Instant) -> Idle {
+    pub(super) fn rest(&self, limit: Option<Duration>, now: Instant) -> Idle {
         let until = limit.and_then(|limit| now.checked_add(limit));
         let until = match (until, self.known.retire_at) {
             (Some(until), Some(retire)) => Some(until.min(retire)),
             (until, retire) => until.or(retire),
         };
-        Idle { seq, since: now, until }
+        Idle { since: now, until }
     }
 
     /// Counts one more request. Says how many there were, and whether it is to be treated as used before.

@@ -141,6 +141,7 @@ pub(crate) struct ConnFacts {
 /// A connection for one request.
 pub(crate) struct Checkout<C> {
     pub(crate) slot: SlotId,
+    pub(crate) key: KeyId,
     pub(crate) handle: Handle<C>,
     /// How many requests it has been given, with this one.
     pub(crate) served: u64,
@@ -152,7 +153,7 @@ pub(crate) struct Checkout<C> {
 
 /// An exclusive connection is moved about, a shared one stays in the state.
 pub(crate) enum Handle<C> {
-    Exclusive(C),
+    Exclusive(Box<C>),
     Shared(Arc<C>),
 }
 

@@ -15,7 +15,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         cx: &mut Transition<K, C, W>,
     ) -> Option<Checkout<C>> {
         let key_id = *self.keys.get(key)?;
-        let nobody_waits = self.key_states.get(&key_id)?.queue.is_empty();
+        let nobody_waits = self.key_states.get(key_id)?.queue.is_empty();
         (nobody_waits && !self.closed).then(|| self.take(key_id, cx)).flatten()
     }
 
@@ -40,7 +40,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let seq = again.unwrap_or_else(|| self.next_seq());
         self.waiting += 1;
         let waiting = Waiter { waiter, options, since: cx.now };
-        self.key_id(key_id).queue.insert(seq, waiting);
+        self.key_mut(key_id).queue.insert(seq, waiting);
         self.rebalance(key_id, cx);
         let ticket = Ticket { key_id, seq };
         match again.is_none() && self.is_beyond_the_queue(ticket) {
@@ -54,7 +54,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     fn is_beyond_the_queue(&self, ticket: Ticket) -> bool {
         let is_uncovered = |key_id: &KeyState<K, W>| key_id.queue.is_uncovered(ticket.seq);
         self.queued.saturating_sub(self.tally.leaving()) > self.limits.waiters
-            && self.key_states.get(&ticket.key_id).is_some_and(is_uncovered)
+            && self.key_states.get(ticket.key_id).is_some_and(is_uncovered)
     }
 
     fn refuse(
@@ -72,7 +72,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// that what nobody waits for is abandoned.
     pub(crate) fn leave(&mut self, ticket: Ticket, cx: &mut Transition<K, C, W>) -> Option<W> {
         let Waiter { waiter, options, .. } =
-            self.key_states.get_mut(&ticket.key_id)?.take(ticket.seq)?;
+            self.key_states.get_mut(ticket.key_id)?.take(ticket.seq)?;
         cx.actions.drop_options(options);
         self.waiting -= 1;
         self.rebalance(ticket.key_id, cx);

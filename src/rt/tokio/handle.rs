@@ -22,6 +22,12 @@ pub(crate) struct RuntimeHandle {
     entry: Option<Arc<Entry>>,
 }
 
+/// Says which runtime is meant, and keeps nothing of it. The default is that of the default handle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RuntimeId {
+    id: Option<Id>,
+}
+
 struct Entry {
     id: Id,
     /// Its own threads drive it, not somebody who blocks on it.
@@ -61,6 +67,10 @@ impl RuntimeHandle {
         Some(Self { entry: Some(entry) })
     }
 
+    pub(crate) fn id(&self) -> RuntimeId {
+        RuntimeId { id: self.entry.as_ref().map(|entry| entry.id) }
+    }
+
     /// Runs a task on it, or gives the task back if this is the default.
     pub(in crate::rt) fn spawn(&self, task: Task) -> Result<(), Task> {
         let Some(entry) = &self.entry else { return Err(task) };
@@ -94,6 +104,13 @@ impl RuntimeHandle {
 
     pub(super) fn is_none(&self) -> bool {
         self.entry.is_none()
+    }
+}
+
+impl RuntimeId {
+    /// The runtime in which this is called.
+    pub(super) fn here() -> Option<Self> {
+        Handle::try_current().ok().map(|handle| Self { id: Some(handle.id()) })
     }
 }
 

@@ -8,26 +8,26 @@ use std::{
 
 use http::Request;
 
-use super::{
-    local_key::LocalKey,
-    shared::{Key, Shared, name_of},
-    state::{Dial, DialOptions, FailureScope, SlotId},
-};
+use super::{Key, Shared, name_of};
 use crate::{
     connect::ConnectInfo,
     connection::Connection,
     error::{Error, Kind, Phase, ProxyFault},
     events::{self, OutOfTime, Span, Step},
+    pool::{
+        local_key::LocalKey,
+        state::{Dial, DialOptions, FailureScope, SlotId},
+    },
     rt,
 };
 
 /// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
 /// next, and would do so inside itself.
 pub(super) struct Dials<K> {
-    line: Mutex<Line<K>>,
+    queue: Mutex<DialQueue<K>>,
 }
 
-struct Line<K> {
+struct DialQueue<K> {
     permits: VecDeque<Dial<K>>,
     /// Somebody goes through the line.
     is_served: bool,
@@ -35,7 +35,7 @@ struct Line<K> {
 
 impl<K> Dials<K> {
     pub(super) fn new() -> Self {
-        Self { line: Mutex::new(Line { permits: VecDeque::new(), is_served: false }) }
+        Self { queue: Mutex::new(DialQueue { permits: VecDeque::new(), is_served: false }) }
     }
 
     /// Dials for all of these, unless somebody is about to.
@@ -54,8 +54,8 @@ impl<K> Dials<K> {
         serving.for_each(dial);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line<K>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, DialQueue<K>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,8 +103,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
         let (here, task) = (key.runtime.clone(), canceled.task());
         let dialing = Self { pool: Arc::downgrade(pool), slot, key, told, is_over: false };
-        let (runtime, make) = (pool.runtime.clone(), pool.make.clone());
-        let spawned = pool.runtime.spawn_on(&here, async move {
+        let (runtime, make) = (pool.settings.runtime.clone(), pool.make.clone());
+        let spawned = pool.settings.runtime.spawn_on(&here, async move {
             let making = async { make(dialing.key.key.clone()).await };
             let making = events::within(dialing.told.scope(), making);
             match events::attempt(&runtime, limit, canceled.make(making)).await {
@@ -171,7 +171,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
             return;
         }
         if let Some(pool) = self.pool.upgrade() {
-            let fault = pool.runtime.fault().map(|fault| fault.to_string());
+            let fault = pool.settings.runtime.fault().map(|fault| fault.to_string());
             let why = fault.unwrap_or_else(|| rt::why_dropped().to_owned());
             let error = Error::new(Kind::Canceled, format!("{}: {why}", self.doing()));
             pool.dial_failed(self.slot, error, FailureScope::All);
