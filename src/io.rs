@@ -9,9 +9,10 @@ use hyper::rt::{Read, Write};
 
 #[cfg(feature = "_rustls")]
 pub(crate) mod counted;
+#[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) mod greeting;
+#[cfg(feature = "http2")]
 pub(crate) mod metered;
-mod tunnel_answer;
 pub(crate) mod write_count;
 
 /// A stream of bytes in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.

@@ -219,7 +219,7 @@ where
     let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
     let outcome = match protocol {
         Protocol::Http1 => {
-            http1::handshake(io, info, target, http1, runtime).await.map(HttpConnection::http1)
+            http1::handshake(io, info, target, http1, runtime).map(HttpConnection::http1)
         }
         Protocol::Http2 => {
             http2::handshake(io, info, target, http2, runtime).await.map(HttpConnection::http2)

@@ -31,7 +31,7 @@ impl WriteCount {
 
 /// Judges writes to a stream: how many bytes each may have taken, by the stream's own count if it has one.
 #[derive(Debug)]
-pub(super) struct WriteJudge {
+pub(crate) struct WriteJudge {
     below: Option<WriteCount>,
     /// The count below before the current write, which may need several calls.
     before: u64,
@@ -39,12 +39,12 @@ pub(super) struct WriteJudge {
 }
 
 impl WriteJudge {
-    pub(super) fn new(below: Option<&WriteCount>) -> Self {
+    pub(crate) fn new(below: Option<&WriteCount>) -> Self {
         Self { below: below.cloned(), before: 0, is_pending: false }
     }
 
     /// Call before each write.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         if let Some(below) = &self.below
             && !self.is_pending
         {
@@ -53,7 +53,7 @@ impl WriteJudge {
     }
 
     /// Call after each write of `length` bytes: how many of them may be on their way to the peer.
-    pub(super) fn taken(&mut self, outcome: &Poll<io::Result<usize>>, length: usize) -> usize {
+    pub(crate) fn taken(&mut self, outcome: &Poll<io::Result<usize>>, length: usize) -> usize {
         self.is_pending = outcome.is_pending();
         match (outcome, &self.below) {
             (Poll::Pending, _) => 0,

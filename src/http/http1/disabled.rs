@@ -41,7 +41,7 @@ pub struct Http1Body(Infallible);
 /// The future of a request on such a connection.
 pub type Sending<B> = Ready<Result<Response<Http1Body>, SendError<Request<B>>>>;
 
-pub(crate) async fn handshake<I: Io, B>(
+pub(crate) fn handshake<I: Io, B>(
     _io: I,
     _info: ConnectInfo,
     target: &Target,
