@@ -56,8 +56,6 @@ pub(super) struct Exchange<B: Body> {
     pub(super) kind: RequestKind,
     pub(super) patience: Patience,
     pub(super) rare: Option<Box<Rare>>,
-    /// An empty map with the room of the request's fields, for those of the response.
-    recycled: HeaderMap,
     /// What the connection had read and written before.
     before: Counts,
     /// Bytes of 1xx heads so far.
@@ -70,9 +68,11 @@ enum Stage<B: Body> {
     /// Nothing is written.
     Unsent(Request<B>, BodyPlan),
     /// The head is written or about to be, and the body if there is one.
-    Uploading(Pin<Box<Upload<B>>>),
-    /// The head is written or about to be.
-    Sent,
+    Sending {
+        upload: Option<Pin<Box<Upload<B>>>>,
+        /// An empty map with the room of the request's fields, for those of the response.
+        recycled: HeaderMap,
+    },
     Over,
 }
 
@@ -144,7 +144,6 @@ where
             kind,
             patience,
             rare,
-            recycled: HeaderMap::new(),
             before,
             informational: 0,
             incomplete: 0,
@@ -178,27 +177,29 @@ where
         let old = state.register_reader(cx);
         drop(state);
         drop(old);
-        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Sent) else {
+        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Ok(());
         };
         if seen.is_ready() {
-            self.stage = Stage::Over;
             let error = self.shared.closed_error();
             self.shared.abort();
             self.trace(|trace| trace.failed(&error));
             return Err(SendError::unsent(error, request));
         }
         let (parts, body) = request.into_parts();
-        self.recycled = parts.headers;
-        self.recycled.clear();
-        if !body.is_end_stream() {
-            let mut body = Measured::new(body, plan.length);
-            if let Some(trace) = self.rare.as_mut().and_then(|rare| rare.upload_trace.take()) {
-                body.tell(*trace);
-            }
-            self.stage = Stage::Uploading(Upload::new(body, plan));
-        }
+        let mut recycled = parts.headers;
+        recycled.clear();
+        let upload = (!body.is_end_stream()).then(|| self.upload(body, plan));
+        self.stage = Stage::Sending { upload, recycled };
         Ok(())
+    }
+
+    fn upload(&mut self, body: B, plan: BodyPlan) -> Pin<Box<Upload<B>>> {
+        let mut body = Measured::new(body, plan.length);
+        if let Some(trace) = self.rare.as_mut().and_then(|rare| rare.upload_trace.take()) {
+            body.tell(*trace);
+        }
+        Upload::new(body, plan)
     }
 
     /// Sends the body, or only the head while the body waits for `100 Continue`.
@@ -207,20 +208,21 @@ where
         let interim = self.rare.as_mut().and_then(|rare| rare.interim.as_mut());
         let may_send =
             interim.is_none_or(|interim| interim.poll_go_ahead(shared.runtime(), cx).is_ready());
-        let outcome = match &mut self.stage {
-            Stage::Uploading(upload) if may_send => upload.as_mut().poll(shared, cx),
-            _ => self.shared.lock().wire.poll_flush(cx).map_err(UploadError::Io),
+        let Stage::Sending { upload, .. } = &mut self.stage else { return Ok(()) };
+        let outcome = match upload {
+            Some(upload) if may_send => upload.as_mut().poll(shared, cx),
+            _ => shared.lock().wire.poll_flush(cx).map_err(UploadError::Io),
         };
         match outcome {
             Poll::Pending => {
                 // What is left goes nowhere, and holds what the caller may wait for.
-                if matches!(self.stage, Stage::Uploading(_)) && shared.lock().wire.write_failed() {
-                    self.stage = Stage::Sent;
+                if upload.is_some() && shared.lock().wire.write_failed() {
+                    *upload = None;
                 }
             }
             Poll::Ready(Ok(())) => {
-                if may_send && matches!(self.stage, Stage::Uploading(_)) {
-                    self.stage = Stage::Sent;
+                if may_send {
+                    *upload = None;
                 }
                 if let Some(rare) = &mut self.rare {
                     rare.upload_trace = None;
@@ -270,10 +272,11 @@ where
         if available == 0 {
             return Ok(None);
         }
-        let head = match may_be_complete(bytes, self.incomplete) {
-            true => head::parse(bytes, self.kind, limits, &mut self.recycled)
-                .map_err(Failure::Malformed)?,
-            false => None,
+        let head = match &mut self.stage {
+            Stage::Sending { recycled, .. } if may_be_complete(bytes, self.incomplete) => {
+                head::parse(bytes, self.kind, limits, recycled).map_err(Failure::Malformed)?
+            }
+            _ => None,
         };
         let Some(head) = head else {
             self.incomplete = available;
@@ -308,8 +311,8 @@ where
 
     fn respond(&mut self, head: Head) -> Outcome<B> {
         let upload = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Uploading(upload) if !upload.must_be_empty() => Some(upload),
-            _ => None,
+            Stage::Sending { upload, .. } => upload.filter(|upload| !upload.must_be_empty()),
+            Stage::Unsent(..) | Stage::Over => None,
         };
         super::response::respond(self, head, upload)
     }
@@ -320,7 +323,9 @@ where
         drop(state);
         let awaited = match &self.stage {
             _ if is_full => Awaited::Taking,
-            Stage::Uploading(upload) if !upload.must_be_empty() && !self.withholds_body() => {
+            Stage::Sending { upload: Some(upload), .. }
+                if !upload.must_be_empty() && !self.withholds_body() =>
+            {
                 if upload.is_starved() {
                     Awaited::Caller
                 } else {
