@@ -172,24 +172,33 @@ where
 
     /// Makes sure that nothing has come that nobody asked for, and takes the request apart.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
-        let mut state = self.shared.lock();
-        let seen = state.wire.poll_quiet(cx);
-        let old = state.register_reader(cx);
-        drop(state);
-        drop(old);
         let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Ok(());
         };
+        let is_empty = request.body().is_end_stream();
+        let mut state = self.shared.lock();
+        let seen = state.wire.poll_quiet(cx);
+        // A request without a body is written before anything else can happen to the connection.
+        let flushed = match seen.is_pending() && is_empty {
+            true => state.wire.poll_flush(cx),
+            false => Poll::Pending,
+        };
+        let old = state.register_reader(cx);
+        drop(state);
+        drop(old);
         if seen.is_ready() {
             let error = self.shared.closed_error();
             self.shared.abort();
             self.trace(|trace| trace.failed(&error));
             return Err(SendError::unsent(error, request));
         }
+        if let Poll::Ready(Err(error)) = flushed {
+            return Err(self.fail(Failure::Io(error)));
+        }
         let (parts, body) = request.into_parts();
         let mut recycled = parts.headers;
         recycled.clear();
-        let upload = (!body.is_end_stream()).then(|| self.upload(body, plan));
+        let upload = (!is_empty).then(|| self.upload(body, plan));
         self.stage = Stage::Sending { upload, recycled };
         Ok(())
     }
@@ -362,6 +371,10 @@ impl<B: Body> Exchange<B> {
 
     pub(super) fn fail(&mut self, failure: Failure) -> SendError<Request<B>> {
         let progress = self.progress();
+        let failure = match failure {
+            Failure::Io(_) if !self.shared.lock().wire.is_open() => Failure::Aborted,
+            failure => failure,
+        };
         let error = failure.into_error(&self.shared, progress);
         self.end(progress, error)
     }
