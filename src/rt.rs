@@ -135,6 +135,17 @@ impl Runtime {
     }
 }
 
+/// Ready if the task may go on in this turn. A stream of tokio's is pending whatever there is once a task has used up its
+/// turn, so who takes that for quiet asks here before. Ready with any other runtime.
+#[cfg(feature = "http1")]
+pub(crate) fn poll_budget(cx: &Context<'_>) -> Poll<()> {
+    if ::tokio::task::coop::has_budget_remaining() {
+        return Poll::Ready(());
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime").finish_non_exhaustive()

@@ -16,7 +16,7 @@ use super::{
     failure::Failure,
     head::{self, Head, RequestKind},
     prepare::{BodyPlan, Prepared},
-    shared::{ConnShared, Phase},
+    shared::ConnShared,
     upload::{Upload, UploadError},
     wire::Counts,
 };
@@ -27,6 +27,7 @@ use crate::{
     events::{Sent, Upload as UploadTrace},
     http::{hop_headers::HopHeaders, informational::Interim},
     patience::{Awaited, Impatience, Patience},
+    rt,
 };
 
 /// The future of a request on an HTTP/1.1 connection. Nothing is written before it is polled.
@@ -38,10 +39,6 @@ pub struct Sending<B: Body> {
     state: State<B>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are this variant, and a box costs an allocation"
-)]
 enum State<B: Body> {
     /// Boxed: rarely used, keeps the future small.
     Refused(Box<SendError<Request<B>>>),
@@ -152,14 +149,23 @@ where
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
         let is_first = matches!(self.stage, Stage::Unsent(..));
-        if is_first && let Err(error) = self.begin(cx) {
-            return Poll::Ready(Err(error));
+        if is_first {
+            if self.shared.status.takes_requests() {
+                ready!(rt::poll_budget(cx));
+            }
+            if let Err(error) = self.begin(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        let is_unwritten = !is_first && self.is_unwritten();
+        if is_unwritten && self.poll_quiet(cx).is_ready() {
+            return Poll::Ready(Err(self.fail(Failure::Ended)));
         }
         if let Err(failure) = self.poll_upload(cx) {
             return Poll::Ready(Err(self.fail(failure)));
         }
-        // The first poll has just asked for what comes, and left its waker there.
-        if !is_first {
+        // Before its first byte, a request has no answer: whatever came was looked for just now, and left the waker there.
+        if !is_first && !is_unwritten {
             match self.poll_head(cx) {
                 Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head)),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),
@@ -209,6 +215,21 @@ where
             body.tell(*trace);
         }
         Upload::new(body, plan)
+    }
+
+    /// Ready if anything has come, an end included.
+    fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        let seen = state.wire.poll_quiet(cx);
+        let old = state.register_reader(cx);
+        drop(state);
+        drop(old);
+        seen
+    }
+
+    /// Whether nothing of the request is written, though it was begun: the stream had no room.
+    fn is_unwritten(&self) -> bool {
+        self.shared.lock().wire.counts.written == self.before.written
     }
 
     /// Sends the body, or only the head while the body waits for `100 Continue`.
@@ -421,7 +442,9 @@ impl<B: Body> Drop for Exchange<B> {
             Stage::Unsent(..) => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
-                state.phase = Phase::Idle;
+                state.timer = self.patience.take_timer();
+                // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
+                self.shared.end_response(state);
             }
             stage => {
                 self.shared.abort();

@@ -36,8 +36,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     if head.framing == Framing::Upgrade {
-        drop(upload);
-        return hand_over(exchange, head);
+        return hand_over(exchange, head, upload.is_some());
     }
     let shared = exchange.shared.clone();
     note_connection(exchange, &head);
@@ -98,10 +97,16 @@ where
 fn hand_over<B>(
     exchange: &mut Exchange<B>,
     head: Head,
+    is_uploading: bool,
 ) -> Result<Response<Http1Body>, SendError<Request<B>>>
 where
     B: Body,
 {
+    // What the stream is given next would be taken for what is left of the request.
+    if is_uploading || exchange.shared.lock().wire.unsent() > 0 {
+        let why = "the server switched protocols before it had the request";
+        return Err(exchange.fail(Failure::Malformed(why)));
+    }
     if head.status == StatusCode::SWITCHING_PROTOCOLS && !exchange.kind.upgrades {
         let why = "the server switched protocols without being asked";
         return Err(exchange.fail(Failure::Malformed(why)));

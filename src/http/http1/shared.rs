@@ -169,10 +169,9 @@ impl ConnShared {
             self.status.finish();
         }
         match &mut state.phase {
-            Phase::Uploading(uploading) if self.status.takes_requests() => {
-                uploading.is_answered = true;
-            }
-            _ => self.become_idle(&mut state),
+            // Also if it takes no further request: who closes it has to wake the task.
+            Phase::Uploading(uploading) => uploading.is_answered = true,
+            Phase::Idle | Phase::Busy => self.become_idle(&mut state),
         }
         let next = state.next.take();
         drop(state);
@@ -198,6 +197,11 @@ impl ConnShared {
 
     fn become_idle(self: &Arc<Self>, state: &mut ConnState) {
         state.phase = Phase::Idle;
+        // The answer came before the whole head was written: what is left of that must not meet the next one.
+        if state.wire.unsent() > 0 {
+            self.status.finish();
+        }
+        state.wire.shrink();
         if self.status.takes_requests() && !self.stays_quiet(state) {
             self.status.finish();
         }

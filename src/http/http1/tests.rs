@@ -15,6 +15,8 @@ mod answers;
 mod endings;
 mod faults;
 mod requests;
+mod scripted;
+mod turns;
 mod upgrades;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";

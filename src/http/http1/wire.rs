@@ -43,6 +43,8 @@ pub(super) struct Wire {
     pub(super) end: Option<ReadEnd>,
     /// How much a read asks for.
     stride: usize,
+    /// The input buffer has grown beyond what an idle connection may hold.
+    is_large: bool,
 }
 
 /// Bytes read and written so far, as the stream above TCP or TLS counts them.
@@ -66,6 +68,8 @@ pub(super) enum ReadEnd {
 const READ: usize = 8 * 1024;
 /// What a read asks for at most.
 const MAX_READ: usize = 256 * 1024;
+/// Room of a buffer that an idle connection keeps.
+const KEPT: usize = 16 * 1024;
 /// Slices of a body that go into one write, behind the head.
 pub(super) const SLICES: usize = 16;
 /// A piece of a body up to this size is copied, so that the buffer can be used again at once.
@@ -89,6 +93,7 @@ impl Wire {
             spoken: Spoken::Unknown,
             end: None,
             stride: READ,
+            is_large: false,
         }
     }
 
@@ -153,6 +158,7 @@ impl Wire {
         self.input.advance(std::mem::take(&mut self.used));
         let wanted = usize::try_from(room).unwrap_or(MAX_READ).clamp(READ, self.stride);
         if self.input.capacity() - self.input.len() < wanted / 2 {
+            self.is_large |= self.input.len() + wanted > KEPT;
             self.input.reserve(wanted);
         }
         let (before, free) = (self.input.len(), self.input.capacity() - self.input.len());
@@ -215,6 +221,22 @@ impl Wire {
     pub(super) fn discard_output(&mut self) {
         self.output.clear();
         self.sent = 0;
+    }
+
+    /// Gives up the room that a large message took: idle connections are many.
+    pub(super) fn shrink(&mut self) {
+        if self.is_large && self.unread().is_empty() {
+            (self.input, self.used, self.is_large) = (BytesMut::new(), 0, false);
+        }
+        if self.output.capacity() > KEPT && self.unsent() == 0 {
+            self.output = Vec::new();
+        }
+    }
+
+    /// Bytes of memory that its buffers take.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
     }
 
     /// Writes the output buffer and `body` behind it. Ready with how many bytes of `body` were written; pending for good
