@@ -11,7 +11,7 @@ use h2::RecvStream;
 use http::{StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use super::{open::Open, upload::RestGuard};
+use super::{stream::StreamGuard, upload::RestGuard};
 use crate::{
     error::Error,
     patience::{Awaited, Impatience, Patience},
@@ -32,7 +32,7 @@ pub struct Http2Body {
 }
 
 struct Reading {
-    open: Open,
+    guard: StreamGuard,
     rest: Option<RestGuard>,
     stream: RecvStream,
     patience: Patience,
@@ -55,18 +55,18 @@ impl Http2Body {
 
     pub(super) fn new(
         stream: RecvStream,
-        open: Open,
+        guard: StreamGuard,
         rest: Option<RestGuard>,
         length: Option<u64>,
         patience: Patience,
     ) -> Self {
-        Self { reading: Some(Reading { open, rest, stream, patience, come: 0 }), left: length }
+        Self { reading: Some(Reading { guard, rest, stream, patience, come: 0 }), left: length }
     }
 
     /// Nothing more comes, and nothing more needs to be sent.
     fn finish(&mut self) {
-        if let Some(Reading { open, rest, .. }) = self.reading.take() {
-            drop(open);
+        if let Some(Reading { guard, rest, .. }) = self.reading.take() {
+            drop(guard);
             if let Some(rest) = rest {
                 rest.stop();
             }
@@ -74,17 +74,17 @@ impl Http2Body {
     }
 
     fn fail(&mut self, failed: Failed) -> Option<Error> {
-        let Reading { open, rest, stream, .. } = self.reading.take()?;
+        let Reading { guard, rest, stream, .. } = self.reading.take()?;
         let own = rest.and_then(RestGuard::failure);
         let error = own.unwrap_or_else(|| match failed {
-            Failed::Stream(error) => open.link().failed_reading(error),
+            Failed::Stream(error) => guard.conn().failed_reading(error),
             Failed::TooLate(impatience) => {
-                let doing = open.link().doing("reading the response body from");
+                let doing = guard.conn().doing("reading the response body from");
                 impatience.into_error(doing).sent(true)
             }
-            Failed::TooLong => open.link().malformed_body("content where there can be none"),
+            Failed::TooLong => guard.conn().malformed_body("content where there can be none"),
         });
-        drop((open, stream));
+        drop((guard, stream));
         Some(error)
     }
 }
@@ -102,7 +102,7 @@ impl Reading {
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let frame = self.poll_data(cx);
         match frame {
-            Poll::Pending => self.open.waits(),
+            Poll::Pending => self.guard.waits(),
             Poll::Ready(_) => self.heard(),
         }
         if let Some(data) = ready!(frame) {
@@ -114,23 +114,23 @@ impl Reading {
     }
 
     fn heard(&mut self) {
-        self.open.heard();
-        self.patience.rests(self.open.link().runtime());
+        self.guard.heard();
+        self.patience.rests(self.guard.conn().runtime());
     }
 
     /// What was still sent when the answer began may go on meanwhile.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
         let (is_lacking, sent) = self.rest.as_ref().map_or((false, 0), RestGuard::progress);
-        let is_withheld = self.open.link().vitals().window().is_withheld();
+        let is_withheld = self.guard.conn().state().window().is_withheld();
         if is_withheld {
             // The peer may send nothing, because others of its answers are not read: it is not silent.
-            self.open.heard();
+            self.guard.heard();
         }
         let awaited = if is_lacking || is_withheld { Awaited::Caller } else { Awaited::Rest };
-        let runtime = self.open.link().runtime();
+        let runtime = self.guard.conn().runtime();
         let outcome = self.patience.poll(awaited, self.come + sent, runtime, cx);
         if self.patience.has_just_moved() {
-            self.open.waits_anew();
+            self.guard.waits_anew();
         }
         outcome
     }

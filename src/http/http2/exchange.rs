@@ -14,7 +14,7 @@ use http_body::Body;
 use super::{
     Http2Body,
     body::expected_length,
-    open::Open,
+    stream::StreamGuard,
     tunnel,
     unanswered::{MAX_INFORMATIONAL, SendHandle, TOO_MANY},
     upload::{Rest, RestGuard, Upload},
@@ -30,7 +30,7 @@ use crate::{
 
 /// One stream, up to the head of its answer.
 pub(super) struct Exchange<B> {
-    open: Open,
+    guard: StreamGuard,
     response: ResponseFuture,
     stream: SendHandle,
     upload: Upload<B>,
@@ -109,7 +109,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     pub(super) fn new(
-        open: Open,
+        guard: StreamGuard,
         response: ResponseFuture,
         stream: SendStream<Bytes>,
         upload: Upload<B>,
@@ -117,8 +117,8 @@ where
         (asked, patience): (Asked, Patience),
     ) -> Self {
         let (informational, told) = (0, None);
-        let stream = SendHandle::new(open.link().clone(), stream);
-        Self { open, response, stream, upload, before, asked, patience, informational, told }
+        let stream = SendHandle::new(guard.conn().clone(), stream);
+        Self { guard, response, stream, upload, before, asked, patience, informational, told }
     }
 
     /// Tells how it goes on.
@@ -144,15 +144,15 @@ where
 
     /// A connection that is full holds back what the peer has asked for, and then every byte of it counts.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
-        let link = self.open.link();
-        let (meter, sent) = (link.vitals().meter(), self.upload.sent());
+        let conn = self.guard.conn();
+        let (meter, sent) = (conn.state().meter(), self.upload.sent());
         let (awaited, moved) = match meter.is_full() {
             true => (Awaited::Taking, sent.wrapping_add(meter.written())),
             false => (self.upload.awaited(), sent + u64::from(self.informational)),
         };
-        let outcome = self.patience.poll(awaited, moved, link.runtime(), cx);
+        let outcome = self.patience.poll(awaited, moved, conn.runtime(), cx);
         if self.patience.has_just_moved() {
-            self.open.waits_anew();
+            self.guard.waits_anew();
         }
         outcome
     }
@@ -182,7 +182,7 @@ where
         let Some(interim) = self.before.interim() else { return false };
         let is_released = match is_answered {
             true => !interim.holds_body(),
-            false => interim.poll_go_ahead(self.open.link().runtime(), cx).is_ready(),
+            false => interim.poll_go_ahead(self.guard.conn().runtime(), cx).is_ready(),
         };
         if is_released {
             self.upload.release();
@@ -213,7 +213,7 @@ where
         mut self,
         response: Response<RecvStream>,
     ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
-        self.open.heard();
+        self.guard.heard();
         let Some(stream) = self.stream.release() else {
             return Err(self.fail(Failed::Malformed(TOO_MANY)));
         };
@@ -239,7 +239,7 @@ where
         let (head, answer) = response.into_parts();
         if self.asked == Asked::Tunnel {
             if head.status.is_success() {
-                return tunnel::open(head, self.open, stream, answer);
+                return tunnel::open(head, self.guard, stream, answer);
             }
             let _ = stream.send_data(Bytes::new(), true);
         }
@@ -251,20 +251,20 @@ where
             }
             Http2Body::empty()
         } else {
-            let (open, patience, rest) = self.send_rest(stream);
-            Http2Body::new(answer, open, rest, length, patience)
+            let (guard, patience, rest) = self.send_rest(stream);
+            Http2Body::new(answer, guard, rest, length, patience)
         };
         Response::from_parts(head, body)
     }
 
     /// Goes on sending while the answer is being read.
-    fn send_rest(self, stream: SendStream<Bytes>) -> (Open, Patience, Option<RestGuard>) {
+    fn send_rest(self, stream: SendStream<Bytes>) -> (StreamGuard, Patience, Option<RestGuard>) {
         if !self.upload.is_running() {
-            return (self.open, self.patience, None);
+            return (self.guard, self.patience, None);
         }
         let (rest, guard) = Rest::new(stream, self.upload);
-        self.open.link().runtime().spawn(rest);
-        (self.open, self.patience, Some(guard))
+        self.guard.conn().runtime().spawn(rest);
+        (self.guard, self.patience, Some(guard))
     }
 
     pub(super) fn fail(mut self, failed: Failed) -> SendError<Request<B>> {
@@ -277,16 +277,16 @@ where
         let (progress, error) = match failed {
             Failed::Malformed(what) => {
                 self.stream.reset(Reason::PROTOCOL_ERROR);
-                (Progress::Answered, self.open.link().malformed(what))
+                (Progress::Answered, self.guard.conn().malformed(what))
             }
             Failed::Body(error) => {
                 self.stream.reset(Reason::CANCEL);
-                (Progress::Sent, self.open.link().failed_body(error))
+                (Progress::Sent, self.guard.conn().failed_body(error))
             }
-            Failed::Stream(error) => self.open.fail(error),
+            Failed::Stream(error) => self.guard.fail(error),
             Failed::TooLate(impatience) => return self.timed_out(impatience),
         };
-        self.open.heard();
+        self.guard.heard();
         if let Some(told) = self.told.take() {
             told.failed(&error);
         }
@@ -311,13 +311,13 @@ where
             _ => "waiting for the answer of",
         };
         // What waits for room goes out as soon as there is some, though its stream has been reset by then.
-        let may_go_out = self.open.was_written() || self.open.link().vitals().takes_requests();
+        let may_go_out = self.guard.was_written() || self.guard.conn().state().takes_requests();
         let progress = match (self.informational, may_go_out) {
             (0, false) => Progress::Unsent,
             (0, true) => Progress::Sent,
             _ => Progress::Answered,
         };
-        let error = impatience.into_error(self.open.link().doing(doing));
+        let error = impatience.into_error(self.guard.conn().doing(doing));
         if let Some(told) = self.told.take() {
             told.failed(&error);
         }

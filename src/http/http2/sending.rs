@@ -19,8 +19,8 @@ use super::{
     Http2Body,
     exchange::{Asked, Before, Exchange},
     head::Plan,
-    link::Link,
-    open::Open,
+    shared::ConnShared,
+    stream::StreamGuard,
     upload::Upload,
 };
 use crate::{
@@ -55,7 +55,7 @@ enum State<B> {
 
 struct Queued<B> {
     request: Request<B>,
-    link: Arc<Link>,
+    conn: Arc<ConnShared>,
     streams: SendRequest<Bytes>,
 }
 
@@ -74,8 +74,12 @@ const SETTINGS_TIME: Duration = Duration::from_secs(10);
 const UPLOAD_TIME: Duration = Duration::from_secs(1);
 
 impl<B> Sending<B> {
-    pub(super) fn new(request: Request<B>, link: Arc<Link>, streams: SendRequest<Bytes>) -> Self {
-        Self { state: State::Queued(Queued { request, link, streams }) }
+    pub(super) fn new(
+        request: Request<B>,
+        conn: Arc<ConnShared>,
+        streams: SendRequest<Bytes>,
+    ) -> Self {
+        Self { state: State::Queued(Queued { request, conn, streams }) }
     }
 }
 
@@ -118,19 +122,19 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     fn begin(self, cx: &mut Context<'_>) -> State<B> {
-        let is_settled = self.link.is_settled();
+        let is_settled = self.conn.is_settled();
         if connect_protocol(&self.request).is_some() {
-            let settled = self.link.settled();
+            let settled = self.conn.settled();
             State::Settling(Box::new(Settling::new(self, settled, SETTINGS_TIME)))
-        } else if (is_settled && !self.link.has_rested()) || self.can_be_repeated() {
+        } else if (is_settled && !self.conn.has_rested()) || self.can_be_repeated() {
             self.send(cx)
         } else if is_settled {
             // A GOAWAY may lie unread that allows every stream and is followed by one that does not (RFC 9113 §6.8): the body
             // would be begun in between, and could not be had again.
-            let read = self.link.has_read();
+            let read = self.conn.has_read();
             State::Settling(Box::new(Settling::new(self, read, UPLOAD_TIME)))
         } else {
-            let settled = self.link.settled();
+            let settled = self.conn.settled();
             State::Settling(Box::new(Settling::new(self, settled, UPLOAD_TIME)))
         }
     }
@@ -144,9 +148,9 @@ where
     /// Sends it after what the peer allows is known, or was waited for long enough. If the peer allows fewer streams
     /// than there are, the request goes back to be sent when one is free.
     fn send_settled(self, cx: &mut Context<'_>) -> State<B> {
-        let vitals = self.link.vitals();
-        if self.link.is_settled() && vitals.takes_requests() && !vitals.has_free_stream() {
-            let error = self.link.has_no_free_stream();
+        let state = self.conn.state();
+        if self.conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
+            let error = self.conn.has_no_free_stream();
             return State::Failed(SendError::unsent(error, self.request));
         }
         self.send(cx)
@@ -155,16 +159,16 @@ where
     /// Gives the request to h2, or back.
     fn send(mut self, cx: &mut Context<'_>) -> State<B> {
         if let Poll::Ready(Err(error)) = self.streams.poll_ready(cx) {
-            let error = self.link.failed_unsent(error);
+            let error = self.conn.failed_unsent(error);
             return State::Failed(SendError::unsent(error, self.request));
         }
         if let Some(protocol) = connect_protocol(&self.request)
             && !self.streams.is_extended_connect_protocol_enabled()
         {
-            let error = self.link.unsupported(protocol.as_str());
+            let error = self.conn.unsupported(protocol.as_str());
             return State::Failed(SendError::unsent(error, self.request));
         }
-        match Plan::new(&self.request, &self.link.target().origin, self.link.info()) {
+        match Plan::new(&self.request, &self.conn.target().origin, self.conn.info()) {
             Ok(plan) => self.open(plan),
             Err(error) => State::Failed(SendError::unsent(error, self.request)),
         }
@@ -175,7 +179,7 @@ where
         let protocol = connect_protocol(&self.request).map(|it| Protocol::from(it.as_str()));
         let interim = Interim::of(&self.request);
         let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
-        let timeouts = self.request.extensions().get().unwrap_or(self.link.timeouts());
+        let timeouts = self.request.extensions().get().unwrap_or(self.conn.timeouts());
         let patience = Patience::new(timeouts);
         let (parts, body) = self.request.into_parts();
         let (length, told) = (plan.length, Sent::begin(&parts.extensions));
@@ -185,8 +189,8 @@ where
         }
         let mut body = Measured::new(body, length);
         let is_whole = body.is_end_stream();
-        self.link.look_at_the_socket();
-        let mut open = Open::new(self.link);
+        self.conn.look_at_the_socket();
+        let mut guard = StreamGuard::new(self.conn);
         match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
             Ok((response, stream)) => {
                 if let Some(told) = &told {
@@ -195,11 +199,11 @@ where
                 }
                 let upload = Upload::of(body, is_whole, is_held);
                 let waits = (asked, patience);
-                let exchange = Exchange::new(open, response, stream, upload, before, waits);
+                let exchange = Exchange::new(guard, response, stream, upload, before, waits);
                 State::Waiting(exchange.told(told))
             }
             Err(error) => {
-                let error = open.refuse(error);
+                let error = guard.refuse(error);
                 if let Some(told) = told {
                     told.failed(&error);
                 }
@@ -219,7 +223,7 @@ impl<B> Settling<B> {
         settled: impl Future<Output = ()> + Send + 'static,
         limit: Duration,
     ) -> Self {
-        let runtime = queued.link.runtime().clone();
+        let runtime = queued.conn.runtime().clone();
         let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
         Self { queued: Some(queued), settled }
     }

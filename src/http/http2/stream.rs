@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::link::Link;
+use super::shared::ConnShared;
 use crate::{connection::Progress, error::Error};
 
 /// A stream that someone waits on: counted, and when it is given up without a word of the peer, told.
 #[derive(Debug)]
-pub(super) struct Open {
-    link: Arc<Link>,
+pub(super) struct StreamGuard {
+    conn: Arc<ConnShared>,
     /// What had been written when it was opened.
     written: u64,
     /// If somebody waits.
@@ -26,26 +26,26 @@ struct Waiting {
     since: Instant,
 }
 
-impl Open {
+impl StreamGuard {
     /// A stream of which the request is about to be queued.
-    pub(super) fn new(link: Arc<Link>) -> Self {
-        link.vitals().stream_opens();
-        let (written, waiting) = (link.vitals().meter().written(), Waiting::begin(&link));
-        Self { link, written, waiting: Some(waiting) }
+    pub(super) fn new(conn: Arc<ConnShared>) -> Self {
+        conn.state().stream_opens();
+        let (written, waiting) = (conn.state().meter().written(), Waiting::begin(&conn));
+        Self { conn, written, waiting: Some(waiting) }
     }
 
-    pub(super) fn link(&self) -> &Arc<Link> {
-        &self.link
+    pub(super) fn conn(&self) -> &Arc<ConnShared> {
+        &self.conn
     }
 
     /// Whether anything was written since the stream was opened; if not, nothing of its request was.
     pub(super) fn was_written(&self) -> bool {
-        self.link.vitals().meter().written() != self.written
+        self.conn.state().meter().written() != self.written
     }
 
     /// The same, for good: if nothing was, nothing is written on the connection any more.
     pub(super) fn stays_unwritten(&self) -> bool {
-        self.link.vitals().meter().stops_unwritten(self.written)
+        self.conn.state().meter().stops_unwritten(self.written)
     }
 
     /// The stream failed: nobody waits any more.
@@ -55,8 +55,8 @@ impl Open {
         self.heard();
         let progress = self.progress(&error);
         let error = match progress {
-            Progress::Unsent => self.link.failed_unsent(error),
-            _ => self.link.failed_sending(error),
+            Progress::Unsent => self.conn.failed_unsent(error),
+            _ => self.conn.failed_sending(error),
         };
         (progress, error)
     }
@@ -64,17 +64,17 @@ impl Open {
     /// The connection took no stream: nothing of its request was queued.
     pub(super) fn refuse(&mut self, error: h2::Error) -> Error {
         self.heard();
-        self.link.failed_unsent(error)
+        self.conn.failed_unsent(error)
     }
 
     /// The peer is being waited for, from now on or from before.
     pub(super) fn waits(&mut self) {
-        self.waiting.get_or_insert_with(|| Waiting::begin(&self.link));
+        self.waiting.get_or_insert_with(|| Waiting::begin(&self.conn));
     }
 
     /// The peer is being waited for, from now on.
     pub(super) fn waits_anew(&mut self) {
-        self.waiting = Some(Waiting::begin(&self.link));
+        self.waiting = Some(Waiting::begin(&self.conn));
     }
 
     /// The peer is not being waited for.
@@ -84,23 +84,23 @@ impl Open {
 }
 
 impl Waiting {
-    fn begin(link: &Link) -> Self {
-        Self { read: link.vitals().meter().read(), since: link.runtime().now() }
+    fn begin(conn: &ConnShared) -> Self {
+        Self { read: conn.state().meter().read(), since: conn.runtime().now() }
     }
 
-    fn time(self, link: &Link) -> Duration {
-        link.runtime().now().saturating_duration_since(self.since)
+    fn time(self, conn: &ConnShared) -> Duration {
+        conn.runtime().now().saturating_duration_since(self.since)
     }
 }
 
-impl Drop for Open {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
-        self.link.vitals().stream_ends();
+        self.conn.state().stream_ends();
         if let Some(waiting) = self.waiting
-            && waiting.read == self.link.vitals().meter().read()
+            && waiting.read == self.conn.state().meter().read()
             && self.was_written()
         {
-            self.link.tell_silence(waiting.read, waiting.time(&self.link));
+            self.conn.tell_silence(waiting.read, waiting.time(&self.conn));
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{
     oneshot, watch,
 };
 
-use super::vitals::{Death, Vitals};
+use super::state::{CloseCause, ConnState};
 use crate::{
     connect::ConnectInfo,
     connection::Cut,
@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// Everyone who uses a connection has it; the connection is closed after the last.
-pub(super) struct Link {
-    vitals: Arc<Vitals>,
+pub(super) struct ConnShared {
+    state: Arc<ConnState>,
     /// The driver, once it runs.
     task: Option<AbortHandle>,
     target: Target,
@@ -55,9 +55,9 @@ pub(super) enum Signal {
     Cut,
 }
 
-impl Link {
+impl ConnShared {
     pub(super) fn new(
-        vitals: Arc<Vitals>,
+        state: Arc<ConnState>,
         target: &Target,
         info: ConnectInfo,
         runtime: Runtime,
@@ -66,17 +66,17 @@ impl Link {
         let (unsettled, settled) = watch::channel(());
         let (target, peer) = (target.clone(), target.to_string().into());
         let (timeouts, is_used, task) = (Timeouts::default(), AtomicBool::new(false), None);
-        let link =
-            Self { vitals, task, target, peer, info, timeouts, runtime, signals, settled, is_used };
-        (link, (receiver, unsettled))
+        let conn =
+            Self { state, task, target, peer, info, timeouts, runtime, signals, settled, is_used };
+        (conn, (receiver, unsettled))
     }
 
     pub(super) fn driven_by(&mut self, task: AbortHandle) {
         self.task = Some(task);
     }
 
-    pub(super) fn vitals(&self) -> &Vitals {
-        &self.vitals
+    pub(super) fn state(&self) -> &ConnState {
+        &self.state
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -121,7 +121,7 @@ impl Link {
 
     /// Whether the driver may have left something unread: the connection was used or has rested, and no stream is active.
     pub(super) fn has_rested(&self) -> bool {
-        self.is_used.load(Ordering::Acquire) && self.vitals.active() == 0
+        self.is_used.load(Ordering::Acquire) && self.state.active() == 0
     }
 
     /// Waits until the driver has read what lies in the socket, or the connection has ended.
@@ -153,34 +153,34 @@ impl Link {
     /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were `read`. A short
     /// silence is no reason to doubt the peer before it was asked.
     pub(super) fn tell_silence(&self, read: u64, silence: Duration) {
-        if self.vitals.is_long(silence) {
-            self.vitals.doubt();
+        if self.state.is_long(silence) {
+            self.state.doubt();
         }
         let _ = self.signals.send(Signal::Silence(read));
     }
 
     /// The switch does not count among those who use the connection.
     pub(super) fn cut(&self) -> Cut {
-        let (signals, vitals, task) =
-            (self.signals.downgrade(), self.vitals.clone(), self.task.clone());
+        let (signals, state, task) =
+            (self.signals.downgrade(), self.state.clone(), self.task.clone());
         Cut::new(move || {
             if let Some(signals) = signals.upgrade() {
                 let _ = signals.send(Signal::Cut);
             }
             // The driver may not run now.
             if let Some(task) = task.as_ref().filter(|task| task.is_foreign()) {
-                vitals.die(Death::Cut);
+                state.close(CloseCause::Cut);
                 task.abort_if_foreign();
             }
         })
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for ConnShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
+        f.debug_struct("ConnShared")
             .field("peer", &self.peer)
-            .field("vitals", &self.vitals)
+            .field("state", &self.state)
             .field("info", &self.info)
             .finish()
     }
