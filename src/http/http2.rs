@@ -51,8 +51,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use h2::client::SendRequest;
 use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
@@ -76,6 +74,7 @@ mod head;
 mod keep_alive;
 mod sending;
 mod shared;
+mod signals;
 mod state;
 mod stream;
 mod tunnel;
@@ -105,7 +104,6 @@ use wire::Wire;
 /// Dropping the future of a request, or a body before its end, resets that stream (`CANCEL`) and no other.
 pub struct Http2<B> {
     conn: Arc<ConnShared>,
-    streams: SendRequest<Bytes>,
     request: PhantomData<fn(B)>,
 }
 
@@ -122,7 +120,7 @@ where
 {
     config.check()?;
     let (io, meter) = Metered::new(io, info.write_count());
-    let state = Arc::new(ConnState::new(meter, config.window()));
+    let state = Arc::new(ConnState::new(meter, config.window(), runtime.now()));
     let io = Wire::new(io.discarding(), state.clone());
     let builder = h2::client::Builder::from(config);
     let (streams, connection) = builder.handshake(io).await.map_err(|error| {
@@ -133,12 +131,12 @@ where
         }
     })?;
     let info = info.with_version(Version::HTTP_2);
-    let (mut conn, signals) = ConnShared::new(state.clone(), target, info, runtime.clone());
+    let (mut conn, unsettled) =
+        ConnShared::new(state.clone(), streams.clone(), target, info, runtime.clone());
     let keep_alive = config.keep_alive(runtime.clone());
-    let driver =
-        Driver::new(connection, streams.clone(), signals, state, keep_alive, runtime.clone());
+    let driver = Driver::new(connection, streams, unsettled, state, keep_alive, runtime.clone());
     conn.driven_by(runtime.spawn_on(&runtime.current(), driver));
-    Ok(Http2 { conn: Arc::new(conn), streams, request: PhantomData })
+    Ok(Http2 { conn: Arc::new(conn), request: PhantomData })
 }
 
 impl<B> Service<Request<B>> for Http2<B>
@@ -154,7 +152,7 @@ where
         if self.conn.state().takes_requests() {
             return Poll::Ready(Ok(()));
         }
-        let error = match self.streams.poll_ready(cx) {
+        let error = match self.conn.streams().poll_ready(cx) {
             Poll::Ready(Err(why)) => self.conn.failed_unsent(why),
             _ => self.conn.takes_no_requests(),
         };
@@ -162,7 +160,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Sending<B> {
-        Sending::new(request, self.conn.clone(), self.streams.clone())
+        Sending::new(request, self.conn.clone())
     }
 }
 
@@ -175,7 +173,7 @@ where
     }
 
     fn share(&self) -> Option<Self> {
-        Some(Self { conn: self.conn.clone(), streams: self.streams.clone(), request: PhantomData })
+        Some(Self { conn: self.conn.clone(), request: PhantomData })
     }
 
     fn timeouts(&mut self, timeouts: Timeouts) {

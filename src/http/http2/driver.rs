@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -13,11 +13,12 @@ use h2::{
     PingPong,
     client::{Connection, SendRequest},
 };
-use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     keep_alive::KeepAlive,
-    shared::{Signal, Unsettled},
+    shared::Unsettled,
+    signals::Signal,
     state::{ASSUMED_STREAMS, CloseCause, ConnState, ConnStatus, UNTOLD_STREAMS},
     wire::Wire,
 };
@@ -35,8 +36,10 @@ pub(super) struct Driver<I> {
     pings: Option<PingPong>,
     /// Knows of GOAWAY and of stream ids. h2 keeps the connection open for it, so it goes when nobody else is left.
     probe: Option<SendRequest<Bytes>>,
-    /// Ends when nobody is left.
-    signals: Option<UnboundedReceiver<Signal>>,
+    /// The task that signals wake.
+    waker: Option<Waker>,
+    /// What had been read when SETTINGS and GOAWAY were last looked for.
+    learned_at: Option<u64>,
     /// Until the peer's SETTINGS are known: who waits for them waits for the end of this.
     unsettled: Option<Unsettled>,
     /// Requests that wait until the connection has read once more.
@@ -54,7 +57,7 @@ impl<I: Io> Driver<I> {
     pub(super) fn new(
         mut connection: Connection<Wire<Metered<I>>, Bytes>,
         probe: SendRequest<Bytes>,
-        (signals, unsettled): (UnboundedReceiver<Signal>, Unsettled),
+        unsettled: Unsettled,
         state: Arc<ConnState>,
         keep_alive: KeepAlive,
         runtime: Runtime,
@@ -63,7 +66,8 @@ impl<I: Io> Driver<I> {
             pings: connection.ping_pong(),
             connection,
             probe: Some(probe),
-            signals: Some(signals),
+            waker: None,
+            learned_at: None,
             unsettled: Some(unsettled),
             readers: Vec::new(),
             state,
@@ -94,11 +98,15 @@ impl<I: Io> Driver<I> {
             self.state.retire(ConnStatus::Closed);
             return Poll::Ready(());
         }
-        self.learn(cx);
+        let read = self.state.meter().read();
+        if self.learned_at.replace(read) != Some(read) {
+            self.state.note_read(self.runtime.now());
+            self.learn(cx);
+        }
         Poll::Pending
     }
 
-    /// What SETTINGS and GOAWAY said.
+    /// What SETTINGS and GOAWAY said, and whether h2 found an error in what came.
     fn learn(&mut self, cx: &mut Context<'_>) {
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
@@ -123,8 +131,11 @@ impl<I: Io> Driver<I> {
 
     /// Ready when a user wants the connection to end.
     fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
-        let Some(signals) = &mut self.signals else { return Poll::Pending };
-        while let Some(signal) = ready!(signals.poll_recv(cx)) {
+        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            self.state.signals().wake_by(cx.waker());
+            self.waker = Some(cx.waker().clone());
+        }
+        for signal in self.state.signals().take() {
             match (signal, &mut self.pings) {
                 (Signal::Cut, _) => return Poll::Ready(CloseCause::Cut),
                 (Signal::Silence(read), Some(pings)) => {
@@ -132,23 +143,25 @@ impl<I: Io> Driver<I> {
                 }
                 (Signal::Silence(_), None) => {}
                 (Signal::Read(reader), _) => self.readers.push(reader),
+                (Signal::Unused, _) => self.probe = None,
             }
         }
-        (self.signals, self.probe) = (None, None);
         Poll::Pending
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
         match &mut self.pings {
-            Some(pings) => self.keep_alive.poll(&self.state, pings, cx),
-            None => Poll::Pending,
+            Some(pings) if !self.keep_alive.is_at_rest() => {
+                self.keep_alive.poll(&self.state, pings, cx)
+            }
+            _ => Poll::Pending,
         }
     }
 
     /// h2 closes a connection that nobody uses, but it waits for a peer that does not read.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let is_drained = self.state.status() == ConnStatus::Draining && self.state.active() == 0;
-        if self.signals.is_some() && !is_drained && !self.is_broken {
+        if self.probe.is_some() && !is_drained && !self.is_broken {
             return Poll::Pending;
         }
         let runtime = &self.runtime;
@@ -192,5 +205,6 @@ impl<I> Drop for Driver<I> {
         if self.state.status() != ConnStatus::Closed {
             self.state.close(CloseCause::Abandoned);
         }
+        self.state.signals().close();
     }
 }

@@ -68,6 +68,14 @@ impl KeepAlive {
         }
     }
 
+    /// Whether there is nothing to measure and nothing to wait for.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.interval.is_none()
+            && self.asked.is_none()
+            && self.ping_out.is_none()
+            && matches!(self.settings, Settings::Acknowledged)
+    }
+
     /// Asks the peer, unless it has said something since.
     pub(super) fn doubt(&mut self, read: u64, state: &ConnState, pings: &mut PingPong) {
         if read == state.meter().read() {

@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use h2::{client::SendRequest, ext::Protocol};
+use h2::ext::Protocol;
 use http::{Request, Response, Version, request::Parts};
 use http_body::Body;
 
@@ -56,7 +55,6 @@ enum State<B> {
 struct Queued<B> {
     request: Request<B>,
     conn: Arc<ConnShared>,
-    streams: SendRequest<Bytes>,
 }
 
 /// A request that needs to know first what the peer allows, or has said meanwhile.
@@ -74,12 +72,8 @@ const SETTINGS_TIME: Duration = Duration::from_secs(10);
 const UPLOAD_TIME: Duration = Duration::from_secs(1);
 
 impl<B> Sending<B> {
-    pub(super) fn new(
-        request: Request<B>,
-        conn: Arc<ConnShared>,
-        streams: SendRequest<Bytes>,
-    ) -> Self {
-        Self { state: State::Queued(Queued { request, conn, streams }) }
+    pub(super) fn new(request: Request<B>, conn: Arc<ConnShared>) -> Self {
+        Self { state: State::Queued(Queued { request, conn }) }
     }
 }
 
@@ -157,13 +151,13 @@ where
     }
 
     /// Gives the request to h2, or back.
-    fn send(mut self, cx: &mut Context<'_>) -> State<B> {
-        if let Poll::Ready(Err(error)) = self.streams.poll_ready(cx) {
+    fn send(self, cx: &mut Context<'_>) -> State<B> {
+        if let Poll::Ready(Err(error)) = self.conn.streams().poll_ready(cx) {
             let error = self.conn.failed_unsent(error);
             return State::Failed(SendError::unsent(error, self.request));
         }
         if let Some(protocol) = connect_protocol(&self.request)
-            && !self.streams.is_extended_connect_protocol_enabled()
+            && !self.conn.streams().is_extended_connect_protocol_enabled()
         {
             let error = self.conn.unsupported(protocol.as_str());
             return State::Failed(SendError::unsent(error, self.request));
@@ -174,7 +168,7 @@ where
         }
     }
 
-    fn open(mut self, plan: Plan) -> State<B> {
+    fn open(self, plan: Plan) -> State<B> {
         let asked = Asked::by(self.request.method());
         let protocol = connect_protocol(&self.request).map(|it| Protocol::from(it.as_str()));
         let interim = Interim::of(&self.request);
@@ -189,9 +183,10 @@ where
         }
         let mut body = Measured::new(body, length);
         let is_whole = body.is_end_stream();
-        self.conn.look_at_the_socket();
         let mut guard = StreamGuard::new(self.conn);
-        match self.streams.send_request(head, is_whole && asked != Asked::Tunnel) {
+        let is_end = is_whole && asked != Asked::Tunnel;
+        let sent = guard.conn().streams().send_request(head, is_end);
+        match sent {
             Ok((response, stream)) => {
                 if let Some(told) = &told {
                     told.head_sent();

@@ -6,10 +6,10 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{unanswered::Unanswered, window::Window};
+use super::{signals::Signals, unanswered::Unanswered, window::Window};
 use crate::{
     connection::Place,
     error::{BoxError, Kind},
@@ -36,8 +36,12 @@ pub(super) struct ConnState {
     active: AtomicUsize,
     /// A request was queued that the driver has not written.
     has_queued: AtomicBool,
+    signals: Signals,
     unanswered: Unanswered,
     window: Window,
+    made_at: Instant,
+    /// When the driver last read something, in microseconds since the connection was made.
+    read_at: AtomicU64,
     /// The peer has acknowledged our SETTINGS.
     is_acknowledged: AtomicBool,
     /// Microseconds without a byte, after which one who gives up has waited for longer than is usual.
@@ -71,15 +75,18 @@ pub(super) enum CloseCause {
 }
 
 impl ConnState {
-    pub(super) fn new(meter: Arc<Meter>, window: Window) -> Self {
+    pub(super) fn new(meter: Arc<Meter>, window: Window, now: Instant) -> Self {
         Self {
             meter,
             status: AtomicU8::new(ConnStatus::Open as u8),
             allowed: AtomicUsize::new(ASSUMED_STREAMS),
             active: AtomicUsize::new(0),
             has_queued: AtomicBool::new(false),
+            signals: Signals::default(),
             unanswered: Unanswered::default(),
             window,
+            made_at: now,
+            read_at: AtomicU64::new(0),
             is_acknowledged: AtomicBool::new(false),
             long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
             place: OnceLock::new(),
@@ -89,6 +96,22 @@ impl ConnState {
 
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// What its users tell the driver.
+    pub(super) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// The driver has read something, and then found no more.
+    pub(super) fn note_read(&self, now: Instant) {
+        let time = now.saturating_duration_since(self.made_at).as_micros();
+        self.read_at.store(u64::try_from(time).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    pub(super) fn time_since_read(&self, now: Instant) -> Duration {
+        let read_at = Duration::from_micros(self.read_at.load(Ordering::Acquire));
+        now.saturating_duration_since(self.made_at).saturating_sub(read_at)
     }
 
     /// The streams whose answer has not begun.

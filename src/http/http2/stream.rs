@@ -29,8 +29,11 @@ struct Waiting {
 impl StreamGuard {
     /// A stream of which the request is about to be queued.
     pub(super) fn new(conn: Arc<ConnShared>) -> Self {
+        let now = conn.runtime().now();
+        conn.begin_use(now);
         conn.state().stream_opens();
-        let (written, waiting) = (conn.state().meter().written(), Waiting::begin(&conn));
+        let meter = conn.state().meter();
+        let (written, waiting) = (meter.written(), Waiting { read: meter.read(), since: now });
         Self { conn, written, waiting: Some(waiting) }
     }
 
