@@ -72,7 +72,6 @@ mod exchange;
 mod failure;
 mod head;
 mod keep_alive;
-mod sending;
 mod shared;
 mod signals;
 mod state;
@@ -80,6 +79,7 @@ mod stream;
 mod tunnel;
 mod unanswered;
 mod upload;
+mod waiting;
 mod window;
 mod wire;
 
@@ -88,7 +88,7 @@ mod tests;
 
 pub use body::Http2Body;
 pub use config::Http2Config;
-pub use sending::Sending;
+pub use exchange::Exchange;
 
 use driver::Driver;
 use shared::ConnShared;
@@ -145,7 +145,7 @@ where
 {
     type Response = Response<Http2Body>;
     type Error = SendError<Request<B>>;
-    type Future = Sending<B>;
+    type Future = Exchange<B>;
 
     /// How many requests there may be at once is the pool's to keep: those too many wait for a stream.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -159,8 +159,8 @@ where
         Poll::Ready(Err(SendError::after(Progress::Unsent, error)))
     }
 
-    fn call(&mut self, request: Request<B>) -> Sending<B> {
-        Sending::new(request, self.conn.clone())
+    fn call(&mut self, request: Request<B>) -> Exchange<B> {
+        Exchange::new(request, self.conn.clone())
     }
 }
 

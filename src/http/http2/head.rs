@@ -1,8 +1,11 @@
 //! Makes of a request's head what h2 is to write.
 
+use std::mem;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+    request::Parts,
 };
 use http_body::Body;
 
@@ -28,7 +31,7 @@ const CONNECTION_SPECIFIC: [HeaderName; 6] = [
 
 /// All that can go wrong with a request goes wrong before it is changed.
 pub(super) struct Plan {
-    pub(super) target: Uri,
+    target: Uri,
     hop: Option<Box<HopHeaders>>,
     /// The length that the body is held to.
     pub(super) length: Option<u64>,
@@ -74,8 +77,10 @@ impl Plan {
         Ok(Self { target, hop, length: declared.or(known), adds_length })
     }
 
-    /// The fields as they are sent.
-    pub(super) fn apply(&mut self, headers: &mut HeaderMap) {
+    /// Makes the head one that is sent.
+    pub(super) fn apply(&mut self, head: &mut Parts) {
+        head.uri = mem::take(&mut self.target);
+        let headers = &mut head.headers;
         if let Some(hop) = &mut self.hop {
             hop.put_into(headers);
         }

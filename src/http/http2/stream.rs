@@ -2,11 +2,31 @@
 
 use std::{
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use super::shared::ConnShared;
-use crate::{connection::Progress, error::Error};
+use h2::RecvStream;
+
+use super::{shared::ConnShared, upload::RestGuard};
+use crate::{
+    connection::Progress,
+    error::Error,
+    patience::{Awaited, Impatience, Patience},
+};
+
+/// What a stream needs from its request to the end of its answer: made once, and handed from the wait for the head to the
+/// body.
+pub(super) struct OpenStream {
+    pub(super) guard: StreamGuard,
+    pub(super) patience: Patience,
+    /// What is left of the request, once the answer has begun.
+    pub(super) uploading: Option<RestGuard>,
+    /// The answer, once it has begun.
+    pub(super) receiving: Option<RecvStream>,
+    /// Bytes of the answer's content that came.
+    pub(super) received: u64,
+}
 
 /// A stream that someone waits on: counted, and when it is given up without a word of the peer, told.
 #[derive(Debug)]
@@ -15,15 +35,37 @@ pub(super) struct StreamGuard {
     /// What had been written when it was opened.
     written: u64,
     /// If somebody waits.
-    waiting: Option<Waiting>,
+    wait: Option<Wait>,
 }
 
 /// A wait for the peer.
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
+struct Wait {
     /// What had been read when it began.
     read: u64,
     since: Instant,
+}
+
+impl OpenStream {
+    /// For a request that is about to be queued.
+    pub(super) fn new(conn: Arc<ConnShared>, patience: Patience) -> Box<Self> {
+        let guard = StreamGuard::new(conn);
+        Box::new(Self { guard, patience, uploading: None, receiving: None, received: 0 })
+    }
+
+    /// Ready when the peer has been waited for too long.
+    pub(super) fn poll_patience(
+        &mut self,
+        awaited: Awaited,
+        moved: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Impatience> {
+        let outcome = self.patience.poll(awaited, moved, self.guard.conn().runtime(), cx);
+        if self.patience.has_just_moved() {
+            self.guard.waits_anew();
+        }
+        outcome
+    }
 }
 
 impl StreamGuard {
@@ -33,8 +75,8 @@ impl StreamGuard {
         conn.begin_use(now);
         conn.state().stream_opens();
         let meter = conn.state().meter();
-        let (written, waiting) = (meter.written(), Waiting { read: meter.read(), since: now });
-        Self { conn, written, waiting: Some(waiting) }
+        let (written, wait) = (meter.written(), Wait { read: meter.read(), since: now });
+        Self { conn, written, wait: Some(wait) }
     }
 
     pub(super) fn conn(&self) -> &Arc<ConnShared> {
@@ -72,21 +114,21 @@ impl StreamGuard {
 
     /// The peer is being waited for, from now on or from before.
     pub(super) fn waits(&mut self) {
-        self.waiting.get_or_insert_with(|| Waiting::begin(&self.conn));
+        self.wait.get_or_insert_with(|| Wait::begin(&self.conn));
     }
 
     /// The peer is being waited for, from now on.
     pub(super) fn waits_anew(&mut self) {
-        self.waiting = Some(Waiting::begin(&self.conn));
+        self.wait = Some(Wait::begin(&self.conn));
     }
 
     /// The peer is not being waited for.
     pub(super) fn heard(&mut self) {
-        self.waiting = None;
+        self.wait = None;
     }
 }
 
-impl Waiting {
+impl Wait {
     fn begin(conn: &ConnShared) -> Self {
         Self { read: conn.state().meter().read(), since: conn.runtime().now() }
     }
@@ -99,11 +141,11 @@ impl Waiting {
 impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.conn.state().stream_ends();
-        if let Some(waiting) = self.waiting
-            && waiting.read == self.conn.state().meter().read()
+        if let Some(wait) = self.wait
+            && wait.read == self.conn.state().meter().read()
             && self.was_written()
         {
-            self.conn.tell_silence(waiting.read, waiting.time(&self.conn));
+            self.conn.tell_silence(wait.read, wait.time(&self.conn));
         }
     }
 }
