@@ -132,7 +132,7 @@ where
     })?;
     let info = info.with_version(Version::HTTP_2);
     let (mut conn, unsettled) =
-        ConnShared::new(state.clone(), streams.clone(), target, info, runtime.clone());
+        ConnShared::new(state.clone(), streams.clone(), target, info, runtime);
     let keep_alive = config.keep_alive(runtime.clone());
     let driver = Driver::new(connection, streams, unsettled, state, keep_alive, runtime.clone());
     conn.driven_by(runtime.spawn_on(&runtime.current(), driver));

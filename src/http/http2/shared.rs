@@ -39,6 +39,7 @@ pub(super) struct ConnShared {
     info: ConnectInfo,
     /// Of requests that say nothing themselves.
     timeouts: Timeouts,
+    /// The waits of all requests share one timer.
     runtime: Runtime,
     settled: watch::Receiver<()>,
     is_used: AtomicBool,
@@ -56,7 +57,7 @@ impl ConnShared {
         streams: SendRequest<Bytes>,
         target: &Target,
         info: ConnectInfo,
-        runtime: Runtime,
+        runtime: &Runtime,
     ) -> (Self, Unsettled) {
         let (unsettled, settled) = watch::channel(());
         let conn = Self {
@@ -67,7 +68,7 @@ impl ConnShared {
             peer: target.to_string().into(),
             info,
             timeouts: Timeouts::default(),
-            runtime,
+            runtime: runtime.with_shared_timer(),
             settled,
             is_used: AtomicBool::new(false),
         };
