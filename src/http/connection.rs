@@ -124,6 +124,20 @@ where
     fn info(&self) -> Option<&ConnectInfo> {
         either!(&self.version, it => it.info())
     }
+
+    fn stream_id(response: &Response<HttpBody>) -> Option<u32> {
+        response.body().stream_id()
+    }
+}
+
+impl HttpBody {
+    /// The id of the HTTP/2 stream that it came on; `None` over HTTP/1.1.
+    pub fn stream_id(&self) -> Option<u32> {
+        match &self.version {
+            Version::Http1(_) => None,
+            Version::Http2(body) => Some(body.stream_id()),
+        }
+    }
 }
 
 pin_project! {

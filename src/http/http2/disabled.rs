@@ -100,6 +100,13 @@ impl<B> fmt::Debug for Http2<B> {
     }
 }
 
+impl Http2Body {
+    /// There is none.
+    pub fn stream_id(&self) -> u32 {
+        match self.0 {}
+    }
+}
+
 impl Body for Http2Body {
     type Data = Bytes;
     type Error = Error;
