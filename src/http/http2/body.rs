@@ -25,7 +25,7 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it before its end resets the stream (`CANCEL`), and what is left of the request with it.
-pub struct Http2Body {
+pub(crate) struct Http2Body {
     stream: Option<Box<OpenStream>>,
     /// Bytes to come, if that is known.
     left: Option<u64>,
@@ -50,7 +50,7 @@ impl Http2Body {
     }
 
     /// The id of the stream (RFC 9113 §5.1.1).
-    pub fn stream_id(&self) -> u32 {
+    pub(crate) fn stream_id(&self) -> u32 {
         self.stream_id
     }
 

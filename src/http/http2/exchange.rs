@@ -40,7 +40,7 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it resets the stream (`CANCEL`), if there is one by then.
-pub struct Exchange<B> {
+pub(crate) struct Exchange<B> {
     state: State<B>,
 }
 
