@@ -64,7 +64,7 @@
 //!
 //! | feature | by default | what it adds |
 //! |---|---|---|
-//! | `http1` | yes | HTTP/1.1, over hyper |
+//! | `http1` | yes | HTTP/1.1, with httparse for heads |
 //! | `http2` | yes | HTTP/2, over h2 |
 //! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's trust |
 //! | `digest` | yes | answers to proxies that ask in the Digest scheme |

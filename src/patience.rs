@@ -10,7 +10,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -58,6 +58,21 @@ pub(crate) struct Patience {
     moved: u64,
     awaited: Awaited,
     has_just_moved: bool,
+    /// From one look to the next.
+    between: Option<Duration>,
+    /// When the wait began, if the timer is one of an exchange before that was running already.
+    since: Since,
+}
+
+/// The start of a wait whose timer is older.
+#[derive(Clone, Copy, Debug)]
+enum Since {
+    /// The timer measures by itself.
+    Unneeded,
+    /// The timer is older than a wait that has not begun.
+    #[cfg_attr(not(feature = "http1"), expect(dead_code, reason = "HTTP/2 starts timers anew"))]
+    NotBegun,
+    Begun(Instant),
 }
 
 /// A limit that is over.
@@ -76,7 +91,7 @@ enum Why {
 
 impl Patience {
     pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        Self {
+        let mut patience = Self {
             read: timeouts.read,
             write: timeouts.write,
             pace: timeouts.throughput.map(|least| Box::new(Pace::new(least))),
@@ -86,7 +101,36 @@ impl Patience {
             moved: 0,
             awaited: Awaited::Caller,
             has_just_moved: false,
+            between: None,
+            since: Since::Unneeded,
+        };
+        patience.between = patience.between_looks();
+        patience
+    }
+
+    /// The same, with the timer of the exchange before on a connection, if that rings as often. It may be running, so the
+    /// wait is measured once by the clock: that costs less than a timer.
+    #[cfg(feature = "http1")]
+    pub(crate) fn with_timer(timeouts: &Timeouts, timer: Option<(Duration, Sleep)>) -> Self {
+        let mut patience = Self::new(timeouts);
+        if let Some((between, timer)) = timer
+            && patience.between == Some(between)
+        {
+            (patience.timer, patience.since) = (Some(timer), Since::NotBegun);
         }
+        patience
+    }
+
+    /// The timer, for the next exchange.
+    #[cfg(feature = "http1")]
+    pub(crate) fn take_timer(&mut self) -> Option<(Duration, Sleep)> {
+        self.between.zip(self.timer.take())
+    }
+
+    /// All of it, for the part of an exchange that comes next.
+    #[cfg(feature = "http1")]
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(&Timeouts::default()))
     }
 
     /// Nobody waits: who does from now on begins anew.
@@ -111,12 +155,15 @@ impl Patience {
         runtime: &Runtime,
         cx: &mut Context<'_>,
     ) -> Poll<Impatience> {
-        let Some(between) = self.between_looks() else { return Poll::Pending };
+        let Some(between) = self.between else { return Poll::Pending };
         let is_waited_for = awaited != Awaited::Caller;
         self.has_just_moved = is_waited_for && (awaited, moved) != (self.awaited, self.moved);
         if self.has_just_moved || !is_waited_for {
             (self.awaited, self.moved) = (awaited, moved);
             self.begin_anew();
+            if is_waited_for && matches!(self.since, Since::NotBegun) {
+                self.since = Since::Begun(runtime.now());
+            }
         }
         if let Some(slow) = self.judge_pace(runtime) {
             return Poll::Ready(slow);
@@ -133,6 +180,9 @@ impl Patience {
 
     fn begin_anew(&mut self) {
         (self.quiet, self.is_timer_older) = (0, true);
+        if matches!(self.since, Since::Begun(_)) {
+            self.since = Since::Unneeded;
+        }
     }
 
     /// Rings once for each look.
@@ -151,8 +201,22 @@ impl Patience {
         };
         ready!(Pin::new(timer).poll(cx));
         self.timer = None;
+        if let Since::Begun(since) = std::mem::replace(&mut self.since, Since::Unneeded) {
+            self.catch_up(since, between, runtime);
+            return Poll::Ready(());
+        }
         self.quiet = self.quiet.saturating_add(u32::from(!self.is_timer_older));
         Poll::Ready(())
+    }
+
+    /// Counts the rings since the wait began, as if the timer had begun with it, and has it ring with the next of them.
+    fn catch_up(&mut self, since: Instant, between: Duration, runtime: &Runtime) {
+        let waited = runtime.now().saturating_duration_since(since);
+        let rings = waited.as_nanos() / between.as_nanos().max(1);
+        self.quiet = u32::try_from(rings).unwrap_or(u32::MAX);
+        let left = between.saturating_mul(self.quiet.saturating_add(1)).saturating_sub(waited);
+        self.is_timer_older = false;
+        self.timer = Some(runtime.sleep(left));
     }
 
     fn between_looks(&self) -> Option<Duration> {

@@ -77,6 +77,7 @@ impl<B> Measured<B> {
         self.told = Some(Box::new(upload));
     }
 
+    #[cfg(feature = "http2")]
     pub(crate) fn into_inner(self) -> B {
         self.body
     }

@@ -17,12 +17,10 @@ use crate::{
     target::{Origin, Proxy},
 };
 
-/// What is done to the fields of a request for its next hop, and undone if it comes back.
+/// What is done to the fields of a request for its next hop.
 pub(crate) struct HopHeaders {
     added: HeaderMap,
     unwanted: &'static [HeaderName],
-    /// The unwanted ones that there were.
-    removed: HeaderMap,
     authorization: Option<Box<Authorization>>,
 }
 
@@ -78,8 +76,7 @@ impl HopHeaders {
     }
 
     fn without(unwanted: &'static [HeaderName]) -> Self {
-        let (added, removed) = Default::default();
-        Self { added, unwanted, removed, authorization: None }
+        Self { added: HeaderMap::new(), unwanted, authorization: None }
     }
 
     /// How many names it may add to a request.
@@ -88,28 +85,14 @@ impl HopHeaders {
     }
 
     /// The fields as they are sent.
-    pub(crate) fn put_into(&mut self, headers: &mut HeaderMap) {
+    pub(crate) fn put_into(&self, headers: &mut HeaderMap) {
         for name in self.unwanted {
-            let values = headers.get_all(name).iter().cloned();
-            self.removed.extend(values.map(|value| (name.clone(), value)));
             headers.remove(name);
         }
         headers.extend(self.added.clone());
         if let Some(said) = self.said() {
             headers.insert(PROXY_AUTHORIZATION, said.clone());
         }
-    }
-
-    /// The fields as they were.
-    #[cfg(feature = "http1")]
-    pub(crate) fn take_out_of(self, headers: &mut HeaderMap) {
-        for name in self.added.keys() {
-            headers.remove(name);
-        }
-        if self.said().is_some() {
-            headers.remove(PROXY_AUTHORIZATION);
-        }
-        headers.extend(self.removed);
     }
 
     fn said(&self) -> Option<&HeaderValue> {

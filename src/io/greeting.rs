@@ -19,19 +19,19 @@ const ENOUGH: usize = 9;
 
 /// Collects the first bytes as they come in.
 #[derive(Debug, Default)]
-pub(super) struct Greeting {
+pub(crate) struct Greeting {
     bytes: [u8; ENOUGH],
     length: usize,
 }
 
 impl Greeting {
     /// Whether more bytes would tell more.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.length < ENOUGH
     }
 
     /// Takes what has come, and tells what it is so far.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Spoken {
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Spoken {
         let new = &bytes[..bytes.len().min(ENOUGH - self.length)];
         self.bytes[self.length..self.length + new.len()].copy_from_slice(new);
         self.length += new.len();

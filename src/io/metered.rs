@@ -16,7 +16,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     Io,
     greeting::{Greeting, Spoken},
-    tunnel_answer::TunnelAnswer,
     write_count::{WriteCount, WriteJudge, length_of},
 };
 use crate::error::Error;
@@ -36,7 +35,6 @@ pub(crate) struct Metered<I> {
     /// Reading came to its end, so nobody waits for anything.
     read_to_end: bool,
     discards: bool,
-    tunnel_answer: TunnelAnswer,
     greeting: Greeting,
     /// Last, so that it is dropped after the stream.
     _held_end: HeldEnd,
@@ -50,12 +48,6 @@ pub(crate) struct Meter {
     is_writing: AtomicBool,
     /// No more is written, because a request was called unsent.
     is_stopped: AtomicBool,
-    /// The reading that may not be passed: an unbounded head is stopped here.
-    read_limit: AtomicU64,
-    /// The stream speaks something else than HTTP now, whose writers want to know when they fail.
-    tells_write_errors: AtomicBool,
-    /// What is read next answers `CONNECT`.
-    answers_connect: AtomicBool,
     /// The last write found no room.
     is_full: AtomicBool,
     /// What the peer speaks: a [`Spoken`].
@@ -88,9 +80,6 @@ impl<I> Metered<I> {
             written: AtomicU64::new(0),
             is_writing: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
-            read_limit: AtomicU64::new(u64::MAX),
-            tells_write_errors: AtomicBool::new(false),
-            answers_connect: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             spoken: AtomicU8::new(Spoken::Unknown as u8),
             ending: OnceLock::new(),
@@ -104,7 +93,6 @@ impl<I> Metered<I> {
             deaf_peer: false,
             read_to_end: false,
             discards: false,
-            tunnel_answer: TunnelAnswer::new(),
             greeting: Greeting::default(),
             _held_end: HeldEnd(meter.clone()),
         };
@@ -112,14 +100,7 @@ impl<I> Metered<I> {
     }
 
     fn tells_write_errors(&self) -> bool {
-        self.read_to_end || self.meter.tells_write_errors.load(Ordering::Acquire)
-    }
-
-    fn watch_for_tunnel(&mut self, bytes: &mut [u8]) {
-        if !self.tunnel_answer.watch(bytes) {
-            self.tunnel_answer = TunnelAnswer::new();
-            self.meter.answers_connect.store(false, Ordering::Release);
-        }
+        self.read_to_end
     }
 
     /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
@@ -254,34 +235,9 @@ impl Meter {
         self.is_writing.store(false, Ordering::SeqCst);
     }
 
-    /// Bytes read and written so far, together.
-    #[cfg(feature = "http1")]
-    pub(crate) fn moved(&self) -> u64 {
-        self.read().wrapping_add(self.written())
-    }
-
     /// Whether bytes wait to be written, because the peer takes none.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Acquire)
-    }
-
-    /// Lets `bytes` more be read, or any number.
-    #[cfg(feature = "http1")]
-    pub(crate) fn limit_reading(&self, bytes: Option<u64>) {
-        let limit = bytes.map_or(u64::MAX, |bytes| self.read().saturating_add(bytes));
-        self.read_limit.store(limit, Ordering::Release);
-    }
-
-    /// What is read next answers `CONNECT`: any 2xx opens the tunnel.
-    #[cfg(feature = "http1")]
-    pub(crate) fn expect_tunnel(&self) {
-        self.answers_connect.store(true, Ordering::Release);
-    }
-
-    /// From now on a write that fails says so: whoever writes need not be reading.
-    #[cfg(feature = "http1")]
-    pub(crate) fn tell_write_errors(&self) {
-        self.tells_write_errors.store(true, Ordering::Release);
     }
 
     /// Keeps `guard` until the stream is dropped; if that has happened already, not at all.
@@ -315,9 +271,6 @@ impl<I: Io> AsyncRead for Metered<I> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.meter.read() >= self.meter.read_limit.load(Ordering::Acquire) {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, OverLimit)));
-        }
         let before = buffer.filled().len();
         let outcome = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
         let read = buffer.filled().len() - before;
@@ -332,9 +285,6 @@ impl<I: Io> AsyncRead for Metered<I> {
             self.meter.spoken.store(spoken as u8, Ordering::Release);
         }
         self.meter.read.fetch_add(read as u64, Ordering::AcqRel);
-        if self.meter.answers_connect.load(Ordering::Acquire) {
-            self.watch_for_tunnel(&mut buffer.filled_mut()[before..]);
-        }
         Poll::Ready(Ok(()))
     }
 }
@@ -379,18 +329,6 @@ impl<I: Io> AsyncWrite for Metered<I> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
-
-/// More came than may be read at present: a head has no end, or the framing of a body has none.
-#[derive(Debug)]
-pub(crate) struct OverLimit;
-
-impl fmt::Display for OverLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("more came than is allowed without an end")
-    }
-}
-
-impl std::error::Error for OverLimit {}
 
 impl<I> fmt::Debug for Metered<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,11 +1,15 @@
 //! The request line and `Host` of HTTP/1.1.
 
+use std::borrow::Cow;
+
 use http::{
     HeaderValue, Method, Request, Uri,
-    uri::{self, Authority},
+    uri::{self, Authority, PathAndQuery},
 };
 
-use super::{RawTarget, authority_form, is_as_sent, path, raw, without_user, without_zone};
+use super::{
+    RawTarget, authority_form, encoded, is_as_sent, path, raw, without_user, without_zone,
+};
 use crate::{error::Error, target::Origin};
 
 /// What an HTTP/1.1 request line names (RFC 9112 §3.2): the path, an authority for `CONNECT`, or what was set.
@@ -42,19 +46,27 @@ pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Resu
     Uri::from_parts(parts).map_err(|error| cannot(error.into()))
 }
 
-/// The value of `Host`: the authority, that of the request target where it has one (RFC 9112 §3.2). `usual` is the
-/// [usual value](usual_host) for the origin.
-pub(crate) fn host<B>(
+/// Whether [`target`] is the path of the URL as it is written there.
+pub(crate) fn is_path_as_written<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    *request.method() != Method::CONNECT
+        && raw(request).is_none()
+        && path.starts_with('/')
+        && matches!(encoded(path), Cow::Borrowed(_))
+}
+
+/// The value of `Host` if it is not the [usual value](usual_host) for the origin: the authority of the request target where
+/// that has one (RFC 9112 §3.2).
+pub(crate) fn unusual_host<B>(
     request: &Request<B>,
     origin: &Origin,
-    usual: &HeaderValue,
-) -> Result<HeaderValue, Error> {
+) -> Result<Option<HeaderValue>, Error> {
     match raw(request).and_then(|RawTarget(raw)| raw.authority()) {
-        Some(authority) => value(without_user(authority.as_str())),
+        Some(authority) => value(without_user(authority.as_str())).map(Some),
         None if request.method() == Method::CONNECT => {
-            value(&without_zone(&origin.authority_form()))
+            value(&without_zone(&origin.authority_form())).map(Some)
         }
-        None => Ok(usual.clone()),
+        None => Ok(None),
     }
 }
 

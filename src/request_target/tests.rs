@@ -17,7 +17,8 @@ fn request(method: &str, url: &str) -> (Request<()>, Origin) {
 fn on_http1(request: &Request<()>, origin: &Origin) -> Written {
     let target = http1::target(request, origin).map_err(|error| error.to_string())?;
     let usual = http1::usual_host(origin).map_err(|error| error.to_string())?;
-    let host = http1::host(request, origin, &usual).map_err(|error| error.to_string())?;
+    let unusual = http1::unusual_host(request, origin).map_err(|error| error.to_string())?;
+    let host = unusual.unwrap_or(usual);
     Ok(format!("{target} {}", host.to_str().unwrap()))
 }
 
@@ -98,7 +99,7 @@ fn to_a_proxy(request: &Request<()>) -> (Written, Written) {
 fn forwarded_on_http1(request: &Request<()>) -> Result<String, Error> {
     let origin = forwarded_to(request, &Proxy::new("http://proxy.example")?)?;
     let target = http1::forwarded_target(request, &origin)?;
-    let host = http1::host(request, &origin, &http1::usual_host(&origin)?)?;
+    let host = http1::unusual_host(request, &origin)?.unwrap_or(http1::usual_host(&origin)?);
     Ok(format!("{target} {}", host.to_str().unwrap()))
 }
 

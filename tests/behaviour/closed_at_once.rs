@@ -72,7 +72,7 @@ fn is_closed(error: &Error, scene: &Scene, case: &str) {
         return assert_eq!(scene.told(error), "connect, io", "{case}: {error:?}");
     }
     assert_eq!(scene.told(error), expected, "{case}: {error:?}");
-    assert!(error.to_string().contains("the server closed the connection"), "{case}: {error}");
+    assert!(error.to_string().contains("the server closed the connection"), "{case}: {error:?}");
     assert!(error.cause::<io::Error>().is_some(), "{case}: {error:?}");
 }
 

@@ -54,19 +54,6 @@ async fn without_tls_an_upgrade_takes_the_idle_connection_of_other_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hypers_own_upgrade_counts_as_well() {
-    let scene = Scene::memory(first([Head, say(SWITCH), Drain]));
-    let request = scene.transport.stream("GET", scene.url("/"));
-    let response =
-        request.header("connection", "upgrade").header("upgrade", "custom").await.unwrap();
-    let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-    let mut early = [0; 5];
-    io.read_exact(&mut early).await.unwrap();
-    assert_eq!(&early, b"early");
-    is_counted(&scene.transport, scene.url("/"), io).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_tunnel_counts_until_its_bytes_are_dropped() {
     let scene = Scene::memory(first([Head, say(TUNNEL), Drain]));
     let response = scene.transport.request("CONNECT", scene.url("")).await.unwrap();

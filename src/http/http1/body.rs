@@ -1,8 +1,9 @@
-//! The body of an HTTP/1.1 answer.
+//! The body of an HTTP/1.1 response.
 
 use std::{
     fmt,
     future::poll_fn,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,14 +11,15 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::{
-    failure,
-    line::{Line, Upload},
+    chunked::{Decoded, Decoder},
+    failure::io_error,
+    head::Malformed,
+    shared::{ConnShared, ConnState, Phase},
 };
 use crate::{
-    error::Error,
+    error::{Error, Kind},
     patience::{Awaited, Patience},
 };
 
@@ -29,28 +31,63 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it before its end costs the connection, unless what is left has already come.
-pub struct Http1Body {
-    incoming: Incoming,
-    line: Arc<Line>,
+pub(crate) struct Http1Body {
+    /// All of it, if it came with the head.
+    whole: Bytes,
+    /// Boxed, because a body is moved with its response.
+    incoming: Option<Box<Incoming>>,
+}
+
+/// A body that has not all come.
+struct Incoming {
+    shared: Arc<ConnShared>,
+    framing: BodyFraming,
     patience: Patience,
 }
 
-/// So much of a body that nobody wants is read away: as much as says why a proxy refuses.
-const WORTH_READING: u64 = 64 * 1024;
+/// What is left of a body.
+pub(super) enum BodyFraming {
+    Length(u64),
+    Chunked(Box<Decoder>),
+    /// It ends with the connection.
+    Close,
+}
+
+/// What came of a body, and whether it is its last.
+enum Piece {
+    Frame(Frame<Bytes>, bool),
+    End,
+}
+
+/// So much of an unwanted body is drained: as much as says why a proxy refuses.
+const WORTH_DRAINING: u64 = 64 * 1024;
+
+const DOING: &str = "reading the response body from";
 
 impl Http1Body {
-    pub(super) fn new(incoming: Incoming, line: Arc<Line>, patience: Patience) -> Self {
-        Self { incoming, line, patience }
+    pub(super) fn whole(whole: Bytes) -> Self {
+        Self { whole, incoming: None }
     }
 
-    /// Reads what is left if it is short, so that the connection can be used again. Who lets go of the connection ends it.
-    pub(super) fn read_away(mut self) {
-        if self.is_end_stream() || self.size_hint().lower() > WORTH_READING {
+    pub(super) fn incoming(
+        shared: Arc<ConnShared>,
+        framing: BodyFraming,
+        patience: Patience,
+    ) -> Self {
+        let incoming = Some(Box::new(Incoming { shared, framing, patience }));
+        Self { whole: Bytes::new(), incoming }
+    }
+
+    /// Reads what is left if it is short, so that the connection can be used again. A connection whose handle is dropped
+    /// ends it.
+    pub(super) fn drain(mut self) {
+        let Some(incoming) = &self.incoming else { return };
+        if self.size_hint().lower() > WORTH_DRAINING {
             return;
         }
-        let runtime = self.line.runtime().clone();
+        let runtime = incoming.shared.runtime().clone();
         runtime.spawn(async move {
-            let mut left = WORTH_READING;
+            let mut left = WORTH_DRAINING;
             while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 let Some(rest) = left.checked_sub(length) else { return };
@@ -58,31 +95,155 @@ impl Http1Body {
             }
         });
     }
+}
 
-    fn rests(&mut self) {
-        self.patience.rests(self.line.runtime());
-    }
-
-    /// What was still sent when the answer began may go on meanwhile.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        let (line, moved) = (&self.line, self.line.meter().moved());
-        let awaited = match line.upload() {
-            Upload::Lacking => Awaited::Caller,
-            Upload::Going | Upload::Over => Awaited::Rest,
-        };
-        let impatience = ready!(self.patience.poll(awaited, moved, line.runtime(), cx));
-        line.cut();
-        let doing = line.doing("reading the response body from");
-        Poll::Ready(impatience.into_error(doing).sent(true))
-    }
-
-    fn failed(&self, error: hyper::Error) -> Error {
-        let doing = self.line.doing("reading the response body from");
-        match self.line.is_cut() {
-            true => failure::closed(doing).because(error),
-            false => failure::described(error, doing),
+impl Incoming {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
+        match self.poll_piece(cx) {
+            Poll::Ready(piece) => {
+                self.patience.rests(self.shared.runtime());
+                Poll::Ready(piece)
+            }
+            Poll::Pending => self.poll_patience(cx).map(Err),
         }
-        .sent(true)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
+        let shared = self.shared.clone();
+        loop {
+            let mut state = shared.lock();
+            if !state.wire.is_open() {
+                drop(state);
+                return Poll::Ready(Err(self.aborted()));
+            }
+            match self.framing.next_piece(&shared, &mut state) {
+                Ok(None) => {}
+                Ok(Some(piece)) => {
+                    if matches!(piece, Piece::End | Piece::Frame(_, true)) {
+                        self.end(state);
+                    }
+                    return Poll::Ready(Ok(piece));
+                }
+                Err(why) => {
+                    drop(state);
+                    return Poll::Ready(Err(self.malformed(why)));
+                }
+            }
+            let room = match self.framing {
+                BodyFraming::Length(left) => left,
+                BodyFraming::Chunked(_) | BodyFraming::Close => u64::MAX,
+            };
+            let filled = state.wire.poll_fill(cx, room);
+            if filled.is_pending() {
+                let old = state.register_reader(cx);
+                drop(state);
+                drop(old);
+                return Poll::Pending;
+            }
+            match ready!(filled) {
+                Ok(0) if matches!(self.framing, BodyFraming::Close) => {
+                    shared.status.finish();
+                    self.end(state);
+                    return Poll::Ready(Ok(Piece::End));
+                }
+                Ok(0) => {
+                    drop(state);
+                    return Poll::Ready(Err(self.failed(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the connection was closed before the end of the body",
+                    ))));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    drop(state);
+                    return Poll::Ready(Err(self.failed(error)));
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, mut state: std::sync::MutexGuard<'_, ConnState>) {
+        state.timer = self.patience.take_timer();
+        self.shared.end_response(state);
+    }
+
+    /// The rest of the request may still be on its way meanwhile.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let state = self.shared.lock();
+        let is_starved = matches!(&state.phase, Phase::Uploading(upload) if upload.is_starved);
+        let counts = state.wire.counts;
+        drop(state);
+        let awaited = if is_starved { Awaited::Caller } else { Awaited::Rest };
+        let moved = counts.read.wrapping_add(counts.written);
+        let impatience = ready!(self.patience.poll(awaited, moved, self.shared.runtime(), cx));
+        self.shared.abort();
+        Poll::Ready(impatience.into_error(self.shared.doing(DOING)).sent(true))
+    }
+
+    fn aborted(&self) -> Error {
+        Error::new(Kind::Canceled, self.shared.doing(DOING)).sent(true)
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        self.shared.abort();
+        io_error(error, self.shared.doing(DOING)).sent(true)
+    }
+
+    fn malformed(&self, why: Malformed) -> Error {
+        self.failed(io::Error::new(io::ErrorKind::InvalidData, why))
+    }
+
+    /// Frees the connection if the rest has come, and closes it if not.
+    fn abandon(mut self) {
+        let shared = self.shared.clone();
+        let mut state = shared.lock();
+        if !state.wire.is_open() {
+            return;
+        }
+        while let Ok(Some(piece)) = self.framing.next_piece(&shared, &mut state) {
+            if matches!(piece, Piece::End | Piece::Frame(_, true)) {
+                return self.end(state);
+            }
+        }
+        drop(state);
+        shared.abort();
+    }
+}
+
+impl BodyFraming {
+    /// The next piece of what has come; `None` if more is needed.
+    fn next_piece(
+        &mut self,
+        shared: &ConnShared,
+        state: &mut ConnState,
+    ) -> Result<Option<Piece>, Malformed> {
+        let wire = &mut state.wire;
+        let available = wire.unread().len();
+        if available == 0 {
+            return Ok(None);
+        }
+        match self {
+            Self::Close => Ok(Some(Piece::Frame(Frame::data(wire.take(available)), false))),
+            Self::Length(left) => {
+                let length = usize::try_from(*left).map_or(available, |left| left.min(available));
+                *left -= length as u64;
+                Ok(Some(Piece::Frame(Frame::data(wire.take(length)), *left == 0)))
+            }
+            Self::Chunked(decoder) => {
+                let (used, decoded) = decoder.decode(wire.unread(), shared.limits)?;
+                wire.consume(used);
+                Ok(match decoded {
+                    Decoded::Incomplete => None,
+                    Decoded::Data(length) => {
+                        Some(Piece::Frame(Frame::data(wire.take(length)), false))
+                    }
+                    Decoded::Trailers(trailers) => {
+                        Some(Piece::Frame(Frame::trailers(trailers), true))
+                    }
+                    Decoded::End => Some(Piece::End),
+                })
+            }
+        }
     }
 }
 
@@ -94,21 +255,47 @@ impl Body for Http1Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
-        if frame.is_pending() {
-            return self.poll_patience(cx).map(|error| Some(Err(error)));
-        }
-        self.line.renew_body_limit();
-        self.rests();
-        frame.map_err(|error| self.failed(error))
+        let Some(incoming) = &mut self.incoming else {
+            let whole = std::mem::take(&mut self.whole);
+            return Poll::Ready((!whole.is_empty()).then(|| Ok(Frame::data(whole))));
+        };
+        Poll::Ready(match ready!(incoming.poll(cx)) {
+            Ok(Piece::Frame(frame, false)) => Some(Ok(frame)),
+            Ok(Piece::Frame(frame, true)) => {
+                self.incoming = None;
+                Some(Ok(frame))
+            }
+            Ok(Piece::End) => {
+                self.incoming = None;
+                None
+            }
+            Err(error) => {
+                self.incoming = None;
+                Some(Err(error))
+            }
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.is_none() && self.whole.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match self.incoming.as_deref() {
+            None => SizeHint::with_exact(self.whole.len() as u64),
+            Some(Incoming { framing: BodyFraming::Length(left), .. }) => {
+                SizeHint::with_exact(*left)
+            }
+            Some(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Http1Body {
+    fn drop(&mut self) {
+        if let Some(incoming) = self.incoming.take() {
+            incoming.abandon();
+        }
     }
 }
 

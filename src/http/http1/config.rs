@@ -2,20 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use hyper::client::conn::http1::Builder;
-
 use crate::{error::Error, fields::MAX_NAMES, setting};
-
-/// hyper's own bound on what it buffers, in bytes; a larger head needs a larger one.
-const HYPER_BUFFER: usize = 8192 + 4096 * 100;
-
-/// hyper parses so many header fields without asking the heap for room.
-const HYPER_HEADERS: usize = 100;
 
 /// The smallest head of an answer, with a field or two, and 1 GiB.
 const HEAD_SIZES: RangeInclusive<usize> = 64..=1 << 30;
 
-/// hyper makes room for all of them before it parses, and panics where an [`http::HeaderMap`] has no room for so many.
+/// The parser needs room for all of them, and an [`http::HeaderMap`] surely holds so many.
 const HEADERS: RangeInclusive<usize> = 1..=MAX_NAMES;
 
 /// What can be set about HTTP/1.1.
@@ -30,9 +22,17 @@ pub struct Http1Config {
     title_case_headers: bool,
 }
 
+/// What the head of a response, and its trailers, may have at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeadLimits {
+    /// Bytes.
+    pub(super) size: usize,
+    pub(super) fields: usize,
+}
+
 impl Default for Http1Config {
     fn default() -> Self {
-        Self { max_head_size: 256 * 1024, max_headers: HYPER_HEADERS, title_case_headers: false }
+        Self { max_head_size: 256 * 1024, max_headers: 100, title_case_headers: false }
     }
 }
 
@@ -63,39 +63,17 @@ impl Http1Config {
         self
     }
 
-    /// How much may be read of a body before any of it comes out: a chunk size may begin with any number of zeros. What
-    /// may be read ahead of the caller is a small part of it.
-    pub(super) fn framing_limit(&self) -> u64 {
-        const LEAST: u64 = 2 << 20;
-        LEAST.max((self.max_head_size as u64).saturating_mul(4))
-    }
-
     /// Requires each setting to be in its range.
     pub(crate) fn check(&self) -> Result<(), Error> {
         setting::within("Http1Config::max_head_size", self.max_head_size, HEAD_SIZES)?;
         setting::within("Http1Config::max_headers", self.max_headers, HEADERS)
     }
 
-    /// How much may be read until a head has come: one byte more than it may have, because the first of the body is
-    /// asked for before anyone can say that the head is there.
-    pub(super) fn reading_limit(&self) -> u64 {
-        (self.max_head_size as u64).saturating_add(1)
+    pub(super) fn limits(&self) -> HeadLimits {
+        HeadLimits { size: self.max_head_size, fields: self.max_headers }
     }
-}
 
-impl From<&Http1Config> for Builder {
-    fn from(config: &Http1Config) -> Self {
-        let mut builder = Self::new();
-        builder
-            .max_header_size(config.max_head_size)
-            .title_case_headers(config.title_case_headers)
-            .allow_obsolete_multiline_headers_in_responses(true);
-        if config.max_head_size > HYPER_BUFFER {
-            builder.max_buf_size(config.max_head_size);
-        }
-        if config.max_headers != HYPER_HEADERS {
-            builder.max_headers(config.max_headers);
-        }
-        builder
+    pub(super) fn is_title_case(&self) -> bool {
+        self.title_case_headers
     }
 }

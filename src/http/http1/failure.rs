@@ -1,74 +1,102 @@
-//! Says what hyper's errors mean.
+//! Says what went wrong with an exchange, as an error of this crate.
 
-use std::io;
+use std::{error::Error as _, io};
 
+use super::{head::Malformed, shared::ConnShared};
 use crate::{
-    error::{Error, Kind, find},
-    io::metered::OverLimit,
+    connection::Progress,
+    error::{Error, Kind},
 };
 
-/// An error of ours that came from below with the bytes, and says itself what it is.
-pub(super) fn below(error: &hyper::Error) -> Option<&Error> {
-    find::<io::Error>(error).and_then(Error::inside)
+/// Why a request has no response.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Io(io::Error),
+    /// The body of the request.
+    Body(Error),
+    /// What came is no response.
+    Malformed(Malformed),
+    /// The head, alone or with the 1xx before it.
+    HeadTooLong {
+        is_alone: bool,
+    },
+    /// The peer closed the connection.
+    Ended,
+    /// This side closed the connection.
+    Aborted,
 }
 
-/// Whether the peer ended the connection, as far as hyper says: by an end, or by a reset. A TLS stream that was cut is one.
-pub(super) fn is_end(error: &hyper::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let is_end = |io: &io::Error| {
-        matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-            && Error::inside(io).is_none_or(|below| below.kind() == Kind::Io)
-    };
-    error.is_incomplete_message() || find(error).is_some_and(is_end)
-}
-
-/// The peer ended the connection. There is an I/O error among the causes, whether hyper knows of one or not.
-pub(super) fn ended(kind: Kind, doing: String, error: hyper::Error) -> Error {
-    let ended = Error::new(kind, doing);
-    match find::<io::Error>(&error) {
-        Some(_) => ended.because(error),
-        None => ended.because(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
+impl Failure {
+    /// The error of an exchange that came so far.
+    pub(super) fn into_error(self, shared: &ConnShared, progress: Progress) -> Error {
+        let sending = || shared.doing("sending a request to");
+        let reading = || shared.doing("reading the answer of");
+        if let Self::Body(error) = self {
+            return Error::new(Kind::Body, sending()).because(error);
+        }
+        let doing = if progress == Progress::Answered { reading() } else { sending() };
+        if let Some(foreign) = shared.foreign_protocol(&shared.lock().wire, &doing) {
+            return foreign;
+        }
+        match self {
+            Self::Malformed(why) => Error::new(Kind::Protocol, format!("{}: {why}", reading())),
+            Self::HeadTooLong { is_alone } => {
+                let text = format!("{}: its head is longer than allowed", reading());
+                let error = Error::new(Kind::Protocol, text);
+                match is_alone {
+                    true => error,
+                    // The stream of 1xx was cut off, though no head of them was too long.
+                    false => error.because(io::Error::from(io::ErrorKind::InvalidData)),
+                }
+            }
+            Self::Ended | Self::Aborted if progress == Progress::Unsent => shared.closed_error(),
+            Self::Io(error) if progress == Progress::Unsent && is_end(&error) => {
+                match shared.closed_error() {
+                    closed if closed.source().is_none() => closed.because(error),
+                    closed => closed,
+                }
+            }
+            Self::Ended if progress == Progress::Sent => unanswered(shared, None),
+            Self::Io(error) if progress == Progress::Sent && is_end(&error) => {
+                unanswered(shared, Some(error))
+            }
+            Self::Ended => {
+                let why = "the connection was closed before the end of the head";
+                Error::new(Kind::Protocol, reading()).because(why)
+            }
+            Self::Io(error) => io_error(error, doing),
+            Self::Aborted => Error::new(Kind::Canceled, doing),
+            Self::Body(error) => error,
+        }
     }
 }
 
-/// hyper's error under the name of what was done. An error of ours in it is that of the request's body, or came from
-/// [below].
-pub(super) fn described(error: hyper::Error, doing: impl Into<String>) -> Error {
-    if let Some(below) = below(&error) {
+/// The peer took some of the request, and ended the connection.
+fn unanswered(shared: &ConnShared, error: Option<io::Error>) -> Error {
+    let doing = shared.doing("reading the answer of");
+    let text = format!("{doing}: the server closed the connection without an answer");
+    let error = error.unwrap_or_else(|| {
+        io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before a response")
+    });
+    Error::new(Kind::Io, text).because(error)
+}
+
+/// Whether the peer ended the connection: by an end, or by a reset. A TLS stream that was cut off is one.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        && Error::inside(error).is_none_or(|below| below.kind() == Kind::Io)
+}
+
+/// The error of the stream. What the layer below says itself, as TLS or a tunnel, stands.
+pub(super) fn io_error(error: io::Error, doing: String) -> Error {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    if let Some(below) = Error::inside(&error) {
         return below.clone();
     }
-    match find::<Error>(&error) {
-        Some(ours) => Error::new(Kind::Body, doing.into()).because(ours.clone()),
-        None => Error::new(kind(&error), doing.into()).because(error),
-    }
-}
-
-/// The connection was ended on this side.
-pub(super) fn closed(message: String) -> Error {
-    Error::new(Kind::Canceled, message)
-}
-
-fn kind(error: &hyper::Error) -> Kind {
-    if error.is_canceled() || error.is_closed() || error.is_user() {
-        return Kind::Canceled;
-    }
-    if error.is_parse() || error.is_incomplete_message() {
-        return Kind::Protocol;
-    }
-    find::<io::Error>(error).map_or(Kind::Io, io_kind)
-}
-
-/// hyper's decoders speak of a broken body as of an I/O error.
-fn io_kind(error: &io::Error) -> Kind {
-    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    match error.kind() {
+    let kind = match error.kind() {
         InvalidData | InvalidInput | UnexpectedEof => Kind::Protocol,
         _ => Kind::Io,
-    }
-}
-
-/// Whether the answer was given up because its 1xx had no end; hyper itself bounds each single head.
-pub(super) fn is_endless_head(error: &hyper::Error) -> bool {
-    let limit = |io: &io::Error| io.get_ref().is_some_and(|inner| inner.is::<OverLimit>());
-    find::<io::Error>(error).is_some_and(limit)
+    };
+    Error::new(kind, doing).because(error)
 }

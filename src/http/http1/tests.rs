@@ -5,6 +5,7 @@ use std::{future::poll_fn, io};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
@@ -14,6 +15,8 @@ mod answers;
 mod endings;
 mod faults;
 mod requests;
+mod scripted;
+mod turns;
 mod upgrades;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -31,7 +34,6 @@ async fn connected_to(url: &str, config: &Http1Config) -> (Http1<Body>, Peer) {
 async fn over<I: Io>(io: I, url: &str, config: &Http1Config) -> Http1<Body> {
     let target = Target::new(Origin::try_from(&url.parse().unwrap()).unwrap());
     handshake(io, ConnectInfo::default().with_encryption(), &target, config, &Runtime::tokio())
-        .await
         .unwrap()
 }
 

@@ -120,7 +120,8 @@ where
         let TaskState::Leased(lease) = std::mem::replace(&mut self.state, TaskState::Done) else {
             return Err(polled_again());
         };
-        let info = lease.info();
+        let stream_id = C::stream_id(&response);
+        let info = lease.info().map(|info| info.on_stream(stream_id));
         let trace = self.trace.take().map(|trace| trace.answered(&mut response));
         let is_tunnel = self.is_connect && response.status().is_success();
         if is_tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {

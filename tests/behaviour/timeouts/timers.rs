@@ -76,15 +76,15 @@ async fn waiting_uses(second: Vec<Step>, timeouts: Timeouts) -> (usize, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_has_one_timer_however_often_it_waits_and_no_clock() {
-    assert_eq!(waiting_uses(piecemeal(), Timeouts::default()).await, (1, 0));
-    assert_eq!(waiting_uses(vec![Answer], Timeouts::default()).await, (1, 0));
+async fn a_request_takes_over_the_timer_of_its_connection_and_looks_at_the_clock_once() {
+    assert_eq!(waiting_uses(piecemeal(), Timeouts::default()).await, (0, 1));
+    assert_eq!(waiting_uses(vec![Answer], Timeouts::default()).await, (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_total_is_one_timer_more() {
     let total = Timeouts::default().total(seconds(10));
-    assert_eq!(waiting_uses(piecemeal(), total).await.0, 2);
+    assert_eq!(waiting_uses(piecemeal(), total).await.0, 1);
 }
 
 #[tokio::test(start_paused = true)]

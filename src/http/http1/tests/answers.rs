@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use http::StatusCode;
 
 use super::*;
+use crate::options::OnInformational;
 
 const B200: [&str; 5] = [
     "HTTP/1.1 200 OK\r\n",
@@ -77,9 +78,9 @@ async fn informational_answers_are_told_to_who_asks() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let mut request = get();
     let hearing = heard.clone();
-    hyper::ext::on_informational(&mut request, move |response| {
+    request.extensions_mut().insert(OnInformational::new(move |response| {
         hearing.lock().unwrap().push(response.status().as_u16());
-    });
+    }));
     let script = ["HTTP/1.1 103 Early Hints\r\n\r\n", OK];
     let (response, _) = exchange(request, &script).await.unwrap();
     assert_eq!(response.status(), 200);

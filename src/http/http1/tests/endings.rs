@@ -1,22 +1,18 @@
 //! How a connection ends, and what it takes along.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use futures_util::FutureExt;
 
-use super::{sender::TaskEnd, *};
-use crate::rt::Task;
+use super::*;
 
 /// Something that the connection holds, and that counts who does.
 fn guarded(connection: &Http1<Body>) -> Arc<()> {
     let alive = Arc::new(());
-    connection.line.meter().hold(alive.clone());
+    connection.shared.hold(alive.clone());
     alive
 }
 
@@ -65,7 +61,8 @@ async fn dropping_a_connection_fails_the_body_that_is_being_read() {
 async fn dropping_a_request_under_way_costs_the_connection() {
     let (mut connection, mut peer) = connected().await;
     poll_fn(|cx| connection.poll_ready(cx)).await.unwrap();
-    let sending = connection.call(get());
+    let mut sending = connection.call(get());
+    assert!((&mut sending).now_or_never().is_none());
     settle().await;
     drop(sending);
     settle().await;
@@ -101,59 +98,6 @@ async fn a_connection_that_is_to_be_closed_takes_no_request() {
     }
 }
 
-/// Keeps the tasks that it is given, so that a test decides where they end.
-#[derive(Clone, Default)]
-struct Keeper {
-    tasks: Arc<std::sync::Mutex<Vec<Task>>>,
-}
-
-impl hyper::rt::Executor<Task> for Keeper {
-    fn execute(&self, task: Task) {
-        self.tasks.lock().unwrap().push(task);
-    }
-}
-
-/// A connection that takes a request, and its task, which is nobody's yet.
-fn with_its_task() -> (Http1<Body>, Task) {
-    let keeper = Keeper::default();
-    let runtime = Runtime::new(keeper.clone(), hyper_util::rt::TokioTimer::new());
-    let target = Target::new(Origin::try_from(&"http://example.com".parse().unwrap()).unwrap());
-    let (io, config) = (TokioIo::new(tokio::io::duplex(1).0), Http1Config::new());
-    let info = ConnectInfo::default().with_encryption();
-    let handshake = handshake(io, info, &target, &config, &runtime).now_or_never();
-    let task = keeper.tasks.lock().unwrap().pop().unwrap();
-    (handshake.unwrap().unwrap(), task)
-}
-
-/// A sender, and its connection, which ends when hyper's sender is gone.
-async fn sender() -> (Sender<Body>, TaskEnd<Body>, impl Future<Output = ()>) {
-    let (near, far) = tokio::io::duplex(1);
-    let (sender, connection) = Builder::new().handshake(TokioIo::new(near)).await.unwrap();
-    let (sender, task_end) = Sender::new(sender, Arc::default());
-    let ended = async move {
-        connection.await.unwrap();
-        drop(far);
-    };
-    (sender, task_end, ended)
-}
-
-#[tokio::test]
-async fn a_sender_ends_with_the_task() {
-    let (mut sender, task_end, ended) = sender().await;
-    drop(task_end);
-    assert!(sender.is_closed() && !sender.is_ready());
-    assert_eq!(sender.lend("mine", |_, _| "used"), Err("mine"));
-    assert!(ended.now_or_never().is_some());
-}
-
-#[tokio::test]
-async fn a_sender_that_is_in_use_when_the_task_ends_ends_with_it() {
-    let (mut sender, task_end, ended) = sender().await;
-    assert_eq!(sender.lend(task_end, |_, end| drop(end)).ok(), Some(()));
-    assert!(sender.is_closed());
-    assert!(ended.now_or_never().is_some());
-}
-
 /// Where two threads wait for each other awake, so that they go on at the same time.
 #[derive(Clone, Default)]
 struct Meeting(Arc<AtomicUsize>);
@@ -174,27 +118,29 @@ impl Meeting {
     }
 }
 
-/// hyper leaves a request that is queued just then where it is: once in some thousand times.
-#[test]
-fn a_request_that_is_sent_as_the_connection_ends_has_an_outcome() {
-    let (end, tasks) = std::sync::mpsc::channel::<(Task, Meeting)>();
+#[tokio::test]
+async fn a_request_that_is_sent_as_the_connection_ends_has_an_outcome() {
+    let (end, cuts) = std::sync::mpsc::channel::<(Cut, Meeting)>();
     let ending = std::thread::spawn(move || {
-        for (task, meeting) in tasks {
+        for (cut, meeting) in cuts {
             meeting.come(2);
-            drop(task);
+            cut.throw();
             meeting.come(4);
         }
     });
     for round in 0..2_000 {
-        let ((mut connection, task), meeting) = (with_its_task(), Meeting::default());
-        end.send((task, meeting.clone())).unwrap();
+        let ((mut connection, _peer), meeting) = (connected().await, Meeting::default());
+        end.send((connection.cut().unwrap(), meeting.clone())).unwrap();
         meeting.come(2);
         (0..round % 100).for_each(|_| std::hint::spin_loop());
-        let sending = connection.call(get());
+        let mut sending = connection.call(get());
+        let first = (&mut sending).now_or_never();
         meeting.come(4);
-        let outcome = sending.now_or_never().expect("nobody else will end it");
+        let outcome = first.or_else(|| sending.now_or_never()).expect("nobody else will end it");
         let error = outcome.unwrap_err();
-        assert!(error.request.is_some() && error.progress == Progress::Unsent, "{error:?}");
+        assert_eq!(error.request.is_some(), error.progress == Progress::Unsent, "{error:?}");
+        assert!(error.progress <= Progress::Sent, "{error:?}");
+        assert!(error.into_error().is_canceled());
     }
     drop(end);
     ending.join().unwrap();

@@ -228,3 +228,31 @@ async fn values_by_the_ten_thousand_are_sent_behind_the_host() {
     assert!(wire.starts_with("GET / HTTP/1.1\r\nhost: example.com\r\nx: 1\r\n"), "{wire:.200}");
     assert_eq!(wire.matches("\r\nx: 1").count(), 25_000);
 }
+
+#[tokio::test]
+async fn a_request_that_comes_back_is_untouched() {
+    let proxy = crate::target::Proxy::new("http://me:secret@proxy.example")
+        .unwrap()
+        .header("x-tag".parse().unwrap(), "1".parse().unwrap());
+    for forwarder in [None, Some(proxy)] {
+        let (mut connection, peer) = connected_to("http://example.com", &Http1Config::new()).await;
+        if let Some(proxy) = forwarder {
+            connection.info = connection.info.clone().with_forwarder(proxy);
+        }
+        drop(peer);
+        let mut request = Request::put("http://example.com/a?b").version(Version::HTTP_2);
+        for (name, value) in [("proxy-authorization", "mine"), ("accept", "a"), ("accept", "b")] {
+            request = request.header(name, value);
+        }
+        let error = connection.call(request.body(Body::empty()).unwrap()).await.unwrap_err();
+        let (head, _) = error.request.unwrap().into_parts();
+        assert_eq!(
+            (head.uri, head.version),
+            ("http://example.com/a?b".parse().unwrap(), Version::HTTP_2)
+        );
+        let fields = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let expected: [(&str, &[u8]); 3] =
+            [("proxy-authorization", b"mine"), ("accept", b"a"), ("accept", b"b")];
+        assert_eq!(fields.collect::<Vec<_>>(), expected);
+    }
+}

@@ -44,15 +44,6 @@ async fn an_upgraded_connection_outlives_its_handle() {
 }
 
 #[tokio::test]
-async fn hypers_own_upgrade_has_the_bytes_as_well() {
-    let (mut connection, mut peer) = connected().await;
-    let script = [&*format!("{SWITCH}hi")];
-    let (sent, _) = ask(&mut connection, &mut peer, upgrading(), &script).await;
-    let upgraded = hyper::upgrade::on(sent.unwrap()).await.unwrap();
-    assert_eq!(TokioIo::new(upgraded).read_u16().await.unwrap(), u16::from_be_bytes(*b"hi"));
-}
-
-#[tokio::test]
 async fn any_2xx_to_connect_is_a_tunnel_whatever_its_framing_says() {
     let framed = "HTTP/1.1 299 Sure\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\nhi";
     let empty = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\nhi";

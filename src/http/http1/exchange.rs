@@ -1,0 +1,475 @@
+//! One request under way: from its first byte to the head of its response.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+
+use super::{
+    Http1Body,
+    failure::Failure,
+    head::{self, Head, RequestKind},
+    prepare::{BodyPlan, Prepared},
+    shared::ConnShared,
+    upload::{Upload, UploadError},
+    wire::Counts,
+};
+use crate::{
+    body::Measured,
+    connection::{Progress, SendError},
+    error::{BoxError, Error, Phase as Waited},
+    events::{Sent, Upload as UploadTrace},
+    http::{hop_headers::HopHeaders, informational::Interim},
+    patience::{Awaited, Impatience, Patience},
+    rt,
+};
+
+/// The future of a request on an HTTP/1.1 connection. Nothing is written before it is polled.
+///
+/// # Cancellation
+///
+/// Dropping it closes the connection, unless nothing of the request was written.
+pub(crate) struct Sending<B: Body> {
+    state: State<B>,
+}
+
+enum State<B: Body> {
+    /// Boxed: rarely used, keeps the future small.
+    Refused(Box<SendError<Request<B>>>),
+    Sending(Exchange<B>),
+    Done,
+}
+
+/// A request on its way, and what its response is judged by.
+pub(super) struct Exchange<B: Body> {
+    pub(super) shared: Arc<ConnShared>,
+    stage: Stage<B>,
+    pub(super) kind: RequestKind,
+    pub(super) patience: Patience,
+    pub(super) rare: Option<Box<Rare>>,
+    /// What the connection had read and written before.
+    before: Counts,
+    /// Bytes of 1xx heads so far.
+    informational: usize,
+    /// Bytes of a head that are known to be no complete one.
+    incomplete: usize,
+}
+
+enum Stage<B: Body> {
+    /// Nothing is written.
+    Unsent(Request<B>, BodyPlan),
+    /// The head is written or about to be, and the body if there is one.
+    Sending {
+        upload: Option<Pin<Box<Upload<B>>>>,
+        /// An empty map with the room of the request's fields, for those of the response.
+        recycled: HeaderMap,
+    },
+    Over,
+}
+
+/// What few requests have. Boxed, it keeps the future small.
+#[derive(Default)]
+pub(super) struct Rare {
+    pub(super) interim: Option<Box<Interim>>,
+    pub(super) hop: Option<Box<HopHeaders>>,
+    pub(super) trace: Option<Sent>,
+    upload_trace: Option<Box<UploadTrace>>,
+}
+
+type Outcome<B> = Result<Response<Http1Body>, SendError<Request<B>>>;
+
+impl<B: Body> Sending<B> {
+    pub(super) fn refused(error: SendError<Request<B>>) -> Self {
+        Self { state: State::Refused(Box::new(error)) }
+    }
+
+    pub(super) fn new(exchange: Exchange<B>) -> Self {
+        Self { state: State::Sending(exchange) }
+    }
+}
+
+impl<B> Future for Sending<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Outcome<B>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Sending(exchange) = &mut self.state {
+            let outcome = ready!(exchange.poll(cx));
+            self.state = State::Done;
+            return Poll::Ready(outcome);
+        }
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Refused(error) => Poll::Ready(Err(*error)),
+            State::Sending(_) | State::Done => Poll::Pending,
+        }
+    }
+}
+
+/// Nothing in it is pinned: the body is in a box.
+impl<B: Body> Unpin for Sending<B> {}
+
+impl<B> Exchange<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// A request whose head is in the output buffer of a connection that is [busy](Phase::Busy) with it.
+    pub(super) fn new(
+        shared: Arc<ConnShared>,
+        request: Request<B>,
+        prepared: Prepared,
+        interim: Option<Box<Interim>>,
+        (before, patience): (Counts, Patience),
+    ) -> Self {
+        let Prepared { kind, body, hop, .. } = prepared;
+        let trace = Sent::begin(request.extensions());
+        let is_rare = interim.is_some() || hop.is_some() || trace.is_some();
+        let rare = is_rare.then(|| {
+            let upload_trace = trace.as_ref().map(|trace| Box::new(trace.upload()));
+            Box::new(Rare { interim, hop, trace, upload_trace })
+        });
+        Self {
+            shared,
+            stage: Stage::Unsent(request, body),
+            kind,
+            patience,
+            rare,
+            before,
+            informational: 0,
+            incomplete: 0,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
+        let is_first = matches!(self.stage, Stage::Unsent(..));
+        if is_first {
+            if self.shared.status.takes_requests() {
+                ready!(rt::poll_budget(cx));
+            }
+            if let Err(error) = self.begin(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        let is_unwritten = !is_first && self.is_unwritten();
+        if is_unwritten && self.poll_quiet(cx).is_ready() {
+            return Poll::Ready(Err(self.fail(Failure::Ended)));
+        }
+        if let Err(failure) = self.poll_upload(cx) {
+            return Poll::Ready(Err(self.fail(failure)));
+        }
+        // Before its first byte, a request has no answer: whatever came was looked for just now, and left the waker there.
+        if !is_first && !is_unwritten {
+            match self.poll_head(cx) {
+                Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head)),
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),
+                Poll::Pending => {}
+            }
+        }
+        let impatience = ready!(self.poll_patience(cx));
+        Poll::Ready(Err(self.time_out(impatience)))
+    }
+
+    /// Makes sure that nothing has come that nobody asked for, and takes the request apart.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
+        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return Ok(());
+        };
+        let is_empty = request.body().is_end_stream();
+        let mut state = self.shared.lock();
+        let seen = state.wire.poll_quiet(cx);
+        // A request without a body is written before anything else can happen to the connection.
+        let flushed = match seen.is_pending() && is_empty {
+            true => state.wire.poll_flush(cx),
+            false => Poll::Pending,
+        };
+        let old = state.register_reader(cx);
+        drop(state);
+        drop(old);
+        if seen.is_ready() {
+            let error = self.shared.closed_error();
+            self.shared.abort();
+            self.trace(|trace| trace.failed(&error));
+            return Err(SendError::unsent(error, request));
+        }
+        if let Poll::Ready(Err(error)) = flushed {
+            return Err(self.fail(Failure::Io(error)));
+        }
+        let (parts, body) = request.into_parts();
+        let mut recycled = parts.headers;
+        recycled.clear();
+        let upload = (!is_empty).then(|| self.upload(body, plan));
+        self.stage = Stage::Sending { upload, recycled };
+        Ok(())
+    }
+
+    fn upload(&mut self, body: B, plan: BodyPlan) -> Pin<Box<Upload<B>>> {
+        let mut body = Measured::new(body, plan.length);
+        if let Some(trace) = self.rare.as_mut().and_then(|rare| rare.upload_trace.take()) {
+            body.tell(*trace);
+        }
+        Upload::new(body, plan)
+    }
+
+    /// Ready if anything has come, an end included.
+    fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        let seen = state.wire.poll_quiet(cx);
+        let old = state.register_reader(cx);
+        drop(state);
+        drop(old);
+        seen
+    }
+
+    /// Whether nothing of the request is written, though it was begun: the stream had no room.
+    fn is_unwritten(&self) -> bool {
+        self.shared.lock().wire.counts.written == self.before.written
+    }
+
+    /// Sends the body, or only the head while the body waits for `100 Continue`.
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let shared = &self.shared;
+        let interim = self.rare.as_mut().and_then(|rare| rare.interim.as_mut());
+        let may_send =
+            interim.is_none_or(|interim| interim.poll_go_ahead(shared.runtime(), cx).is_ready());
+        let Stage::Sending { upload, .. } = &mut self.stage else { return Ok(()) };
+        let outcome = match upload {
+            Some(upload) if may_send => upload.as_mut().poll(shared, cx),
+            _ => shared.lock().wire.poll_flush(cx).map_err(UploadError::Io),
+        };
+        match outcome {
+            Poll::Pending => {
+                // What is left goes nowhere, and holds what the caller may wait for.
+                if upload.is_some() && shared.lock().wire.write_failed() {
+                    *upload = None;
+                }
+            }
+            Poll::Ready(Ok(())) => {
+                if may_send {
+                    *upload = None;
+                }
+                if let Some(rare) = &mut self.rare {
+                    rare.upload_trace = None;
+                }
+            }
+            Poll::Ready(Err(error)) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
+        loop {
+            if let Some(head) = self.read_head()? {
+                let is_last = !head.status.is_informational()
+                    || head.status == StatusCode::SWITCHING_PROTOCOLS;
+                if is_last {
+                    return Poll::Ready(Ok(head));
+                }
+                self.hear(head, cx);
+                continue;
+            }
+            let mut state = self.shared.lock();
+            if !state.wire.is_open() {
+                return Poll::Ready(Err(Failure::Aborted));
+            }
+            let filled = state.wire.poll_fill(cx, 0);
+            if filled.is_pending() {
+                let old = state.register_reader(cx);
+                drop(state);
+                drop(old);
+                return Poll::Pending;
+            }
+            match ready!(filled) {
+                Ok(0) => return Poll::Ready(Err(Failure::Ended)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(Failure::Io(error))),
+            }
+        }
+    }
+
+    /// Reads a head of what has come, if it is complete.
+    fn read_head(&mut self) -> Result<Option<Head>, Failure> {
+        let limits = self.shared.limits;
+        let mut state = self.shared.lock();
+        let bytes = state.wire.unread();
+        let available = bytes.len();
+        if available == 0 {
+            return Ok(None);
+        }
+        let head = match &mut self.stage {
+            Stage::Sending { recycled, .. } if may_be_complete(bytes, self.incomplete) => {
+                head::parse(bytes, self.kind, limits, recycled).map_err(Failure::Malformed)?
+            }
+            _ => None,
+        };
+        let Some(head) = head else {
+            self.incomplete = available;
+            let is_alone = self.informational == 0;
+            return match self.informational + available > limits.size {
+                true => Err(Failure::HeadTooLong { is_alone }),
+                false => Ok(None),
+            };
+        };
+        let length = head.length - head.body.as_ref().map_or(0, bytes::Bytes::len);
+        self.incomplete = 0;
+        let is_alone = self.informational == 0;
+        self.informational += length;
+        if self.informational > limits.size {
+            return Err(Failure::HeadTooLong { is_alone });
+        }
+        state.wire.consume(head.length);
+        Ok(Some(head))
+    }
+
+    /// Reports a 1xx. It may be what the body waits for.
+    fn hear(&mut self, head: Head, cx: &mut Context<'_>) {
+        let Some(interim) = self.rare.as_mut().and_then(|rare| rare.interim.as_mut()) else {
+            return;
+        };
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        interim.hear(&response);
+        cx.waker().wake_by_ref();
+    }
+
+    fn respond(&mut self, head: Head) -> Outcome<B> {
+        let upload = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Sending { upload, .. } => upload.filter(|upload| !upload.must_be_empty()),
+            Stage::Unsent(..) | Stage::Over => None,
+        };
+        super::response::respond(self, head, upload)
+    }
+
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+        let state = self.shared.lock();
+        let (is_full, counts) = (state.wire.is_full, state.wire.counts);
+        drop(state);
+        let awaited = match &self.stage {
+            _ if is_full => Awaited::Taking,
+            Stage::Sending { upload: Some(upload), .. }
+                if !upload.must_be_empty() && !self.withholds_body() =>
+            {
+                if upload.is_starved() {
+                    Awaited::Caller
+                } else {
+                    Awaited::Taking
+                }
+            }
+            _ if counts.read > self.before.read => Awaited::Rest,
+            _ => Awaited::Answer,
+        };
+        // What is written of a request that is sent says nothing of the peer.
+        let moved = match awaited {
+            Awaited::Taking => counts.read.wrapping_add(counts.written),
+            _ => counts.read,
+        };
+        self.patience.poll(awaited, moved, self.shared.runtime(), cx)
+    }
+
+    fn time_out(&mut self, impatience: Impatience) -> SendError<Request<B>> {
+        let doing = match impatience.phase() {
+            Waited::Write => "sending a request to",
+            _ => "waiting for the answer of",
+        };
+        let error = impatience.into_error(self.shared.doing(doing));
+        self.end(self.progress(), error)
+    }
+}
+
+impl<B: Body> Exchange<B> {
+    /// Whether the body waits for `100 Continue`.
+    pub(super) fn withholds_body(&self) -> bool {
+        let interim = self.rare.as_ref().and_then(|rare| rare.interim.as_ref());
+        interim.is_some_and(|interim| interim.holds_body())
+    }
+
+    pub(super) fn fail(&mut self, failure: Failure) -> SendError<Request<B>> {
+        let progress = self.progress();
+        let failure = match failure {
+            Failure::Io(_) if !self.shared.lock().wire.is_open() => Failure::Aborted,
+            failure => failure,
+        };
+        let error = failure.into_error(&self.shared, progress);
+        self.end(progress, error)
+    }
+
+    fn end(&mut self, progress: Progress, error: Error) -> SendError<Request<B>> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        self.shared.abort();
+        drop(stage);
+        self.trace(|trace| trace.failed(&error));
+        SendError::after(progress, error)
+    }
+
+    fn progress(&self) -> Progress {
+        let counts = self.shared.lock().wire.counts;
+        match (counts.written > self.before.written, counts.read > self.before.read) {
+            (false, _) => Progress::Unsent,
+            (true, false) => Progress::Sent,
+            (true, true) => Progress::Answered,
+        }
+    }
+
+    /// Records how the exchange ended.
+    pub(super) fn trace(&mut self, record: impl FnOnce(Sent)) {
+        let Some(rare) = &mut self.rare else { return };
+        rare.upload_trace = None;
+        rare.trace.take().map(record);
+    }
+}
+
+/// Whether `bytes` may hold a complete head, of which the first `seen` are known to hold none: a head that comes byte by
+/// byte is not parsed once for each.
+fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
+    if seen == 0 {
+        return true;
+    }
+    let new = &bytes[seen.saturating_sub(2)..];
+    new.windows(2).any(|two| two == b"\n\n" || two == b"\n\r")
+}
+
+impl<B: Body> Drop for Exchange<B> {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Over => {}
+            Stage::Unsent(..) => {
+                let mut state = self.shared.lock();
+                state.wire.discard_output();
+                state.timer = self.patience.take_timer();
+                // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
+                self.shared.end_response(state);
+            }
+            stage => {
+                self.shared.abort();
+                drop(stage);
+            }
+        }
+    }
+}
+
+impl From<UploadError> for Failure {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Io(error) => Self::Io(error),
+            UploadError::Body(error) => Self::Body(error),
+        }
+    }
+}
+
+impl<B: Body> fmt::Debug for Sending<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Refused(_) => "refused",
+            State::Sending(_) => "sent",
+            State::Done => "done",
+        };
+        f.debug_struct("Sending").field("state", &state).finish()
+    }
+}

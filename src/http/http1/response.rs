@@ -1,0 +1,176 @@
+//! Makes a response of a head, and decides what becomes of the connection.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http_body::Body;
+
+use super::{
+    Http1Body,
+    body::BodyFraming,
+    exchange::Exchange,
+    failure::Failure,
+    head::{Framing, Head},
+    shared::ConnShared,
+    upload::Upload,
+};
+use crate::{
+    connection::{Progress, SendError},
+    error::BoxError,
+    io::{Io, delegate_write},
+    upgrade::Pending,
+};
+
+/// Hands out the response of an exchange. `upload` is what is left of the request.
+pub(super) fn respond<B>(
+    exchange: &mut Exchange<B>,
+    head: Head,
+    upload: Option<Pin<Box<Upload<B>>>>,
+) -> Result<Response<Http1Body>, SendError<Request<B>>>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    if head.framing == Framing::Upgrade {
+        return hand_over(exchange, head, upload.is_some());
+    }
+    let shared = exchange.shared.clone();
+    note_connection(exchange, &head);
+    exchange.trace(|trace| trace.answered(head.status));
+    if let Some(upload) = upload.filter(|_| !exchange.withholds_body()) {
+        upload.finish_in_task(&shared);
+    }
+    let framing = match (head.framing, &head.body) {
+        (Framing::Empty | Framing::Length(0), _) | (_, Some(_)) => None,
+        (Framing::Length(length), None) => Some(BodyFraming::Length(length)),
+        (Framing::Chunked, None) => Some(BodyFraming::Chunked(Box::default())),
+        (Framing::Close | Framing::Upgrade, None) => Some(BodyFraming::Close),
+    };
+    let body = match framing {
+        Some(framing) => Http1Body::incoming(shared, framing, exchange.patience.take()),
+        None => {
+            let mut state = shared.lock();
+            state.timer = exchange.patience.take_timer();
+            shared.end_response(state);
+            Http1Body::whole(head.body.unwrap_or_default())
+        }
+    };
+    let response = response((head.status, head.version, head.headers, head.reason), body);
+    let hop = exchange.rare.as_mut().and_then(|rare| rare.hop.take());
+    let Some(authorization) = hop.and_then(|hop| hop.authorization()) else { return Ok(response) };
+    match authorization.check(&response) {
+        Ok(()) => Ok(response),
+        Err(error) => {
+            response.into_body().drain();
+            Err(SendError::after(Progress::Refused, error))
+        }
+    }
+}
+
+/// What the response says about the connection.
+fn note_connection<B>(exchange: &Exchange<B>, head: &Head)
+where
+    B: Body,
+{
+    let status = &exchange.shared.status;
+    if head.version == Version::HTTP_10 {
+        status.mark_http10();
+    }
+    if let Some(seconds) = head.keep_alive {
+        status.set_keep_alive(seconds);
+    }
+    let is_last = !head.keeps_alive
+        || exchange.kind.closes
+        || exchange.withholds_body()
+        || head.framing == Framing::Close
+        || exchange.kind.is_refused_tunnel(head.status);
+    if is_last {
+        status.finish();
+    }
+}
+
+/// Hands the bytes out with the response, and with them what is held for them.
+fn hand_over<B>(
+    exchange: &mut Exchange<B>,
+    head: Head,
+    is_uploading: bool,
+) -> Result<Response<Http1Body>, SendError<Request<B>>>
+where
+    B: Body,
+{
+    // What the stream is given next would be taken for what is left of the request.
+    if is_uploading || exchange.shared.lock().wire.unsent() > 0 {
+        let why = "the server switched protocols before it had the request";
+        return Err(exchange.fail(Failure::Malformed(why)));
+    }
+    if head.status == StatusCode::SWITCHING_PROTOCOLS && !exchange.kind.upgrades {
+        let why = "the server switched protocols without being asked";
+        return Err(exchange.fail(Failure::Malformed(why)));
+    }
+    let Some(stream) = exchange.shared.upgrade() else {
+        return Err(exchange.fail(Failure::Aborted));
+    };
+    exchange.trace(|trace| trace.answered(head.status));
+    let parts = (head.status, head.version, head.headers, head.reason);
+    let mut response = response(parts, Http1Body::whole(Bytes::new()));
+    let stream: Box<dyn Io> = Box::new(stream);
+    response.extensions_mut().insert(Pending::new(std::future::ready(Ok(stream))));
+    Ok(response)
+}
+
+type Parts = (StatusCode, Version, HeaderMap, Option<Bytes>);
+
+fn response((status, version, headers, reason): Parts, body: Http1Body) -> Response<Http1Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.version_mut() = version;
+    *response.headers_mut() = headers;
+    let reason = reason.and_then(|reason| hyper::ext::ReasonPhrase::try_from(reason).ok());
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    response
+}
+
+impl ConnShared {
+    /// Takes the stream, which speaks another protocol from here on. `None` if the connection was aborted.
+    fn upgrade(&self) -> Option<UpgradedStream> {
+        if !self.status.upgrade() {
+            return None;
+        }
+        let mut state = self.lock();
+        let early = state.wire.take_unread();
+        Some(UpgradedStream { early, io: state.wire.take_io()?, _slot: state.take_slot() })
+    }
+}
+
+/// The bytes of a connection that speaks another protocol now.
+struct UpgradedStream {
+    /// What came right behind the head.
+    early: BytesMut,
+    io: Box<dyn Io>,
+    /// Last, so that it is dropped after the stream.
+    _slot: Option<Box<dyn Send>>,
+}
+
+impl hyper::rt::Read for UpgradedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        }
+        let length = self.early.len().min(buffer.remaining());
+        buffer.put_slice(&self.early[..length]);
+        self.early.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+delegate_write!([] UpgradedStream, io in Self { io, .. });

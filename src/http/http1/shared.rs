@@ -1,0 +1,338 @@
+//! One connection as its handle, the request under way and the response's body share it.
+//!
+//! No task drives a connection. Whoever waits for something polls: the future of the request, then the body of the
+//! response. Only a request that is still being sent after its response began gets a task, for the rest of it.
+//!
+//! ```text
+//! idle ── call ──▶ busy ── response whole ─────────────▶ idle
+//!   │               │ └─── response body ── its end ───▶ idle, or busy until the request is sent
+//!   │               └── failed, dropped, aborted ──────▶ closed
+//!   └── bytes or an end that nobody asked for ─────────▶ closed
+//! ```
+//!
+//! The lock is contended only while a connection is [aborted](ConnShared::abort). Nothing of the caller's runs under it:
+//! no poll of a body, no callback, no wake, no drop of a stream, a waker or a slot.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use super::{
+    config::HeadLimits,
+    status::{ConnStatus, StatusCell},
+    wire::{ReadEnd, Wire},
+};
+use crate::{
+    error::{Error, Kind},
+    io::{Io, greeting::Spoken, write_count::WriteCount},
+    rt::{Runtime, RuntimeHandle, Sleep},
+    target::Target,
+};
+
+/// What a handle, an exchange and a body know of their connection in common.
+pub(super) struct ConnShared {
+    target: Target,
+    runtime: Runtime,
+    /// Where the connection was made: only there its stream wakes anyone.
+    home: RuntimeHandle,
+    pub(super) limits: HeadLimits,
+    pub(super) status: StatusCell,
+    state: Mutex<ConnState>,
+}
+
+/// What is under the lock.
+pub(super) struct ConnState {
+    pub(super) wire: Wire,
+    pub(super) phase: Phase,
+    /// The task or future that polls for the response, to be woken when the connection is aborted.
+    reader: Option<Waker>,
+    /// The caller that waits until the connection is idle.
+    next: Option<Waker>,
+    /// Kept until the stream is gone, wherever that goes.
+    slot: Option<Box<dyn Send>>,
+    /// The timer of an exchange that is over, for the next one.
+    pub(super) timer: Option<(Duration, Sleep)>,
+}
+
+/// What a connection is doing.
+pub(super) enum Phase {
+    Idle,
+    /// A request is sent or its response is read.
+    Busy,
+    /// The response began before the request was sent, and the rest of the request has a task.
+    Uploading(Uploading),
+}
+
+/// The rest of a request whose response has begun.
+pub(super) struct Uploading {
+    /// The rest waits for the caller's body, not for the peer.
+    pub(super) is_starved: bool,
+    /// The response has ended: the connection is idle when the request has.
+    is_answered: bool,
+    task: Option<Waker>,
+}
+
+impl ConnShared {
+    pub(super) fn new(
+        io: impl Io,
+        count: Option<&WriteCount>,
+        target: &Target,
+        limits: HeadLimits,
+        runtime: Runtime,
+    ) -> Self {
+        Self {
+            target: target.clone(),
+            home: runtime.current(),
+            runtime,
+            limits,
+            status: StatusCell::new(),
+            state: Mutex::new(ConnState {
+                wire: Wire::new(io, count),
+                phase: Phase::Idle,
+                reader: None,
+                next: None,
+                slot: None,
+                timer: None,
+            }),
+        }
+    }
+
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, ConnState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connection at once, whatever it is doing, unless its bytes belong to another protocol.
+    pub(super) fn abort(&self) {
+        if !self.status.close() {
+            return;
+        }
+        let mut state = self.lock();
+        let io = state.wire.take_io();
+        let slot = state.slot.take();
+        let uploading = match std::mem::replace(&mut state.phase, Phase::Idle) {
+            Phase::Uploading(uploading) => uploading.task,
+            Phase::Idle | Phase::Busy => None,
+        };
+        let wakers = [state.reader.take(), state.next.take(), uploading];
+        let timer = state.timer.take();
+        drop(state);
+        // The slot goes last: the pool takes the connection for closed then.
+        drop((io, timer));
+        drop(slot);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Closes an idle connection politely, as far as that goes without waiting; aborts a busy one.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        if state.is_idle() {
+            // A stream that cannot take the goodbye now is closed without one.
+            let _ = state.wire.poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+        drop(state);
+        self.abort();
+    }
+
+    /// Keeps `slot` until the stream is dropped; if that has happened already, not at all.
+    pub(super) fn hold(&self, slot: impl Send + 'static) {
+        let mut slot: Option<Box<dyn Send>> = Some(Box::new(slot));
+        let mut state = self.lock();
+        if state.wire.is_open() {
+            std::mem::swap(&mut state.slot, &mut slot);
+        }
+        drop(state);
+        drop(slot);
+    }
+
+    /// Whether the next request may be sent.
+    pub(super) fn poll_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Idle) || !state.wire.is_open() {
+            return Poll::Ready(());
+        }
+        let old = state.next.replace(cx.waker().clone());
+        drop(state);
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Ends the response. The connection is idle, unless the request is still being sent or it takes no further request.
+    pub(super) fn end_response(self: &Arc<Self>, mut state: MutexGuard<'_, ConnState>) {
+        if !state.wire.unread().is_empty() || state.wire.write_failed() {
+            self.status.finish();
+        }
+        match &mut state.phase {
+            // Also if it takes no further request: who closes it has to wake the task.
+            Phase::Uploading(uploading) => uploading.is_answered = true,
+            Phase::Idle | Phase::Busy => self.become_idle(&mut state),
+        }
+        let next = state.next.take();
+        drop(state);
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+
+    /// The task has sent the rest of the request, or cannot.
+    pub(super) fn end_upload(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let Phase::Uploading(uploading) = &mut state.phase else { return };
+        let (is_answered, task) = (uploading.is_answered, uploading.task.take());
+        state.phase = Phase::Busy;
+        state.wire.is_full = false;
+        if is_answered {
+            self.end_response(state);
+        } else {
+            drop(state);
+        }
+        drop(task);
+    }
+
+    fn become_idle(self: &Arc<Self>, state: &mut ConnState) {
+        state.phase = Phase::Idle;
+        // The answer came before the whole head was written: what is left of that must not meet the next one.
+        if state.wire.unsent() > 0 {
+            self.status.finish();
+        }
+        state.wire.shrink();
+        if self.status.takes_requests() && !self.stays_quiet(state) {
+            self.status.finish();
+        }
+    }
+
+    /// Whether nothing has come. If so, the connection is woken when something does.
+    fn stays_quiet(self: &Arc<Self>, state: &mut ConnState) -> bool {
+        let watcher = Waker::from(self.clone());
+        state.wire.poll_quiet(&mut Context::from_waker(&watcher)).is_pending()
+    }
+
+    /// Watches a new connection. One that has ended already is closed a little later, so that a request that is about to
+    /// be sent on it learns how it ended.
+    pub(super) fn watch(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let is_quiet = self.stays_quiet(&mut state);
+        drop(state);
+        if !is_quiet {
+            self.clone().wake();
+        }
+    }
+
+    /// Closes an idle connection on which something has come.
+    fn close_unless_quiet(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.is_idle() && !self.stays_quiet(&mut state) {
+            drop(state);
+            self.abort();
+        }
+    }
+
+    /// What is being done, and for which peer.
+    pub(super) fn doing(&self, what: &str) -> String {
+        format!("{what} {}", self.target)
+    }
+
+    /// Why it takes no request.
+    pub(super) fn closed_error(&self) -> Error {
+        let doing = self.doing("sending a request to");
+        let state = self.lock();
+        if let Some(strange) = self.foreign_protocol(&state.wire, &doing) {
+            return strange;
+        }
+        let counts = state.wire.counts;
+        match &state.wire.end {
+            Some(ReadEnd::Below(error)) if error.kind() != Kind::Io => error.clone(),
+            Some(ReadEnd::Below(error)) => closed_by_peer(doing).because(error.clone()),
+            Some(ReadEnd::Closed(_)) if counts.read > 0 && counts.written == 0 => {
+                spoke_first(&doing)
+            }
+            Some(ReadEnd::Closed(kind)) => closed_by_peer(doing).because(io::Error::from(*kind)),
+            None if counts.read > 0 && counts.written == 0 => spoke_first(&doing),
+            None if !state.wire.unread().is_empty() => {
+                closed_by_peer(doing).because(io::Error::from(io::ErrorKind::ConnectionAborted))
+            }
+            None => Error::new(Kind::Canceled, format!("{doing}: its connection has ended")),
+        }
+    }
+
+    /// The peer speaks another protocol.
+    pub(super) fn foreign_protocol(&self, wire: &Wire, doing: &str) -> Option<Error> {
+        let name = wire.spoken.name().filter(|_| wire.spoken != Spoken::Http1)?;
+        let text = format!("{doing}: the server speaks {name}, and HTTP/1.1 was expected");
+        Some(Error::new(Kind::Protocol, text))
+    }
+}
+
+impl ConnState {
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle) && self.wire.is_open()
+    }
+
+    /// Registers who is to be woken when the connection is aborted. The waker it returns is to be dropped outside of the
+    /// lock.
+    #[must_use]
+    pub(super) fn register_reader(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        match &self.reader {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            _ => self.reader.replace(cx.waker().clone()),
+        }
+    }
+
+    /// As [`register_reader`](Self::register_reader), for the task of the rest of a request.
+    #[must_use]
+    pub(super) fn register_upload(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        match &mut self.phase {
+            Phase::Uploading(uploading) => uploading.task.replace(cx.waker().clone()),
+            Phase::Idle | Phase::Busy => None,
+        }
+    }
+
+    pub(super) fn take_slot(&mut self) -> Option<Box<dyn Send>> {
+        self.slot.take()
+    }
+}
+
+impl Uploading {
+    pub(super) fn new() -> Self {
+        Self { is_starved: false, is_answered: false, task: None }
+    }
+}
+
+/// Woken when there is something to read on an idle connection: an end, or bytes that nobody asked for.
+impl Wake for ConnShared {
+    fn wake(self: Arc<Self>) {
+        if !self.status.takes_requests() {
+            return;
+        }
+        // Not here: a driver wakes, which may hold locks of its own.
+        let shared = self.clone();
+        self.runtime.spawn_on(&self.home, async move { shared.close_unless_quiet() });
+    }
+}
+
+/// The peer closed the connection before it was given a request.
+fn closed_by_peer(doing: String) -> Error {
+    Error::new(Kind::Canceled, format!("{doing}: the server closed the connection"))
+}
+
+fn spoke_first(doing: &str) -> Error {
+    let text = format!("{doing}: the server spoke before it was asked");
+    let cause = io::Error::new(io::ErrorKind::InvalidData, "bytes came before any request");
+    Error::new(Kind::Canceled, text).because(cause)
+}
+
+impl fmt::Debug for ConnShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status: ConnStatus = self.status.get();
+        f.debug_struct("ConnShared")
+            .field("peer", &format_args!("{}", self.target))
+            .field("status", &status)
+            .finish_non_exhaustive()
+    }
+}

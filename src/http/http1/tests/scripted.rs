@@ -1,0 +1,260 @@
+//! A stream that says what a script has, and tasks that run only when the test polls them: no runtime, no clock, and the
+//! same order every time.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Wake, Waker},
+};
+
+use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
+
+use super::*;
+use crate::rt::Task;
+
+/// The peer: what it says piece by piece, and what it has heard. It says nothing before it has heard so much.
+#[derive(Clone, Default)]
+pub(super) struct Script {
+    state: Arc<Mutex<ScriptState>>,
+}
+
+#[derive(Default)]
+struct ScriptState {
+    says: VecDeque<Bytes>,
+    /// It hangs up after the last piece.
+    ends: bool,
+    /// How a request has to end before it says anything.
+    after: Option<&'static [u8]>,
+    heard: Vec<u8>,
+    /// It takes no more than so many bytes.
+    room: Option<usize>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    has_paused: bool,
+    is_shut: bool,
+}
+
+impl Script {
+    /// Says these pieces, each a read of its own, once it has heard a request that ends so.
+    pub(super) fn new<'a>(
+        after: &'static [u8],
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        let script = Self::default();
+        let mut state = script.state.lock().unwrap();
+        state.says = pieces.into_iter().map(Bytes::copy_from_slice).collect();
+        state.after = Some(after);
+        drop(state);
+        script
+    }
+
+    pub(super) fn that_ends(self) -> Self {
+        self.change(|state| state.ends = true);
+        self
+    }
+
+    /// Takes no more than `room` bytes, until it takes everything.
+    pub(super) fn with_room(self, room: usize) -> Self {
+        self.change(|state| state.room = Some(room));
+        self
+    }
+
+    pub(super) fn say(&self, piece: &[u8]) {
+        self.change(|state| {
+            state.says.push_back(Bytes::copy_from_slice(piece));
+            // It is there at once.
+            state.has_paused = true;
+        });
+    }
+
+    pub(super) fn hang_up(&self) {
+        self.change(|state| state.ends = true);
+    }
+
+    pub(super) fn take_everything(&self) {
+        self.change(|state| state.room = None);
+    }
+
+    pub(super) fn heard(&self) -> Vec<u8> {
+        self.state.lock().unwrap().heard.clone()
+    }
+
+    /// What it has not said yet.
+    pub(super) fn left(&self) -> Vec<u8> {
+        self.state.lock().unwrap().says.iter().flatten().copied().collect()
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.state.lock().unwrap().is_shut
+    }
+
+    fn change(&self, change: impl FnOnce(&mut ScriptState)) {
+        let mut state = self.state.lock().unwrap();
+        change(&mut state);
+        let wakers = [state.reader.take(), state.writer.take()];
+        drop(state);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Read for Script {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.state.lock().unwrap();
+        let state = &mut *state;
+        let has_heard = state.after.is_none_or(|end| state.heard.ends_with(end));
+        // Pending between two pieces, so that each is a turn of its own.
+        if has_heard && !state.says.is_empty() && !std::mem::replace(&mut state.has_paused, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        match state.says.front_mut() {
+            Some(piece) if has_heard => {
+                let length = piece.len().min(buffer.remaining());
+                buffer.put_slice(&piece.split_to(length));
+                if piece.is_empty() {
+                    state.says.pop_front();
+                    (state.has_paused, state.after) = (false, None);
+                }
+                Poll::Ready(Ok(()))
+            }
+            None if has_heard && state.ends => Poll::Ready(Ok(())),
+            _ => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Write for Script {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state.lock().unwrap();
+        let taken = state.room.unwrap_or(usize::MAX).min(bytes.len());
+        if taken == 0 {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        if let Some(room) = &mut state.room {
+            *room -= taken;
+        }
+        state.heard.extend_from_slice(&bytes[..taken]);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state.lock().unwrap().is_shut = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Tasks that wait to be polled by the test.
+#[derive(Clone, Default)]
+pub(super) struct Tasks {
+    tasks: Arc<Mutex<Vec<Task>>>,
+}
+
+impl Tasks {
+    pub(super) fn runtime(&self) -> Runtime {
+        Runtime::new(self.clone(), NoTimer)
+    }
+
+    /// Polls each once.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
+        tasks.retain_mut(|task| Pin::new(task).poll(cx).is_pending());
+        self.tasks.lock().unwrap().extend(tasks);
+    }
+
+    /// How many have not ended.
+    pub(super) fn left(&self) -> usize {
+        self.tasks.lock().unwrap().len()
+    }
+}
+
+impl Executor<Task> for Tasks {
+    fn execute(&self, task: Task) {
+        self.tasks.lock().unwrap().push(task);
+    }
+}
+
+/// A clock that stands still.
+struct NoTimer;
+
+impl Timer for NoTimer {
+    fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Never)
+    }
+
+    fn sleep_until(&self, _deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Never)
+    }
+}
+
+struct Never;
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Sleep for Never {}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Calls `poll` while it is woken. `None` says that it waits for something that never comes.
+pub(super) fn run<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(flag.clone());
+    // A loop that wakes itself for ever is a fault as well.
+    for _ in 0..1_000_000 {
+        if let Poll::Ready(ready) = poll(&mut Context::from_waker(&waker)) {
+            return Some(ready);
+        }
+        if !flag.0.swap(false, Ordering::SeqCst) {
+            return None;
+        }
+    }
+    panic!("it is woken for ever");
+}
+
+/// A connection to this script, and its tasks.
+pub(super) fn scripted(script: &Script) -> (Http1<Body>, Tasks) {
+    let tasks = Tasks::default();
+    let target = Target::new(Origin::try_from(&"https://example.com".parse().unwrap()).unwrap());
+    let info = ConnectInfo::default().with_encryption();
+    let runtime = tasks.runtime();
+    let connection =
+        handshake(script.clone(), info, &target, &Http1Config::default(), &runtime).unwrap();
+    (connection, tasks)
+}

@@ -1,0 +1,139 @@
+//! Who comes when: ends, answers and drops between any two turns of a request.
+
+use std::pin::pin;
+
+use super::{
+    scripted::{Script, Tasks, run, scripted},
+    *,
+};
+
+const END: &[u8] = b"\r\n\r\n";
+
+fn is_ready(connection: &mut Http1<Body>, tasks: &Tasks) -> bool {
+    let ready = run(|cx| {
+        tasks.poll(cx);
+        connection.poll_ready(cx)
+    });
+    matches!(ready, Some(Ok(())))
+}
+
+#[test]
+fn an_end_that_comes_while_a_request_is_not_polled_is_seen_after_it() {
+    let script = Script::default();
+    let (mut connection, tasks) = scripted(&script);
+    let sending = connection.call(get());
+    script.hang_up();
+    run(|cx| -> Poll<()> {
+        tasks.poll(cx);
+        Poll::Pending
+    });
+    drop(sending);
+    assert!(!is_ready(&mut connection, &tasks));
+}
+
+#[test]
+fn a_request_that_is_not_polled_lets_the_next_one_go() {
+    let (mut connection, _tasks) = scripted(&Script::default());
+    let mut sending = Some(connection.call(get()));
+    let ready = run(|cx| {
+        let ready = connection.poll_ready(cx);
+        // Dropped only now that the caller waits.
+        sending = None;
+        ready
+    });
+    assert!(matches!(ready, Some(Ok(()))));
+}
+
+#[test]
+fn the_rest_of_an_upload_ends_with_its_connection() {
+    let early = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let script = Script::new(b"x", [&early[..]]).with_room(1000);
+    let (mut connection, tasks) = scripted(&script);
+    let mut sending = connection.call(request(Method::POST, "x".repeat(1_000_000)));
+    let response = run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap();
+    drop(response);
+    assert!(!is_ready(&mut connection, &tasks));
+    let mut connection = Some(connection);
+    run(|cx| -> Poll<()> {
+        tasks.poll(cx);
+        connection = None;
+        Poll::Pending
+    });
+    assert_eq!(tasks.left(), 0, "the task was not woken");
+}
+
+#[test]
+fn an_answer_before_the_end_of_the_head_costs_the_connection() {
+    let early = b"HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n";
+    let script = Script::new(b"GET /", [&early[..]]).with_room(5);
+    let (mut connection, tasks) = scripted(&script);
+    let mut sending = connection.call(get());
+    let response = run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap();
+    assert_eq!(response.status(), 431);
+    assert!(!is_ready(&mut connection, &tasks));
+}
+
+#[test]
+fn what_comes_before_the_first_byte_of_a_request_is_not_its_answer() {
+    for hangs_up in [true, false] {
+        let script = Script::default().with_room(0);
+        let (mut connection, _tasks) = scripted(&script);
+        let mut sending = connection.call(get());
+        assert!(run(|cx| pin!(&mut sending).poll(cx)).is_none());
+        match hangs_up {
+            true => script.hang_up(),
+            false => script.say(OK.as_bytes()),
+        }
+        script.take_everything();
+        let error = run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap_err();
+        assert_eq!(error.progress, Progress::Unsent);
+        assert_eq!(script.heard(), b"");
+    }
+}
+
+#[test]
+fn switching_protocols_in_the_middle_of_a_request_is_a_protocol_error() {
+    let switch = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    let script = Script::new(b"x", [&switch[..]]).with_room(1000);
+    let (mut connection, _tasks) = scripted(&script);
+    let mut request = request(Method::POST, "x".repeat(100_000));
+    request.headers_mut().insert("upgrade", HeaderValue::from_static("other"));
+    let mut sending = connection.call(request);
+    let error = run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap_err();
+    assert!(error.into_error().is_protocol());
+    assert!(!connection.is_open());
+}
+
+#[test]
+fn an_idle_connection_holds_no_more_than_it_needs() {
+    let mut answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n".to_vec();
+    answer.extend(vec![b'x'; 3_000_000]);
+    let script = Script::new(END, [&answer[..]]);
+    let (mut connection, tasks) = scripted(&script);
+    let mut request = get();
+    let long = HeaderValue::from_str(&"x".repeat(100_000)).unwrap();
+    request.headers_mut().insert("x-long", long);
+    let mut sending = connection.call(request);
+    let response = run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap();
+    let mut body = response.into_body();
+    while run(|cx| http_body::Body::poll_frame(pin!(&mut body), cx)).unwrap().is_some() {}
+    assert!(is_ready(&mut connection, &tasks));
+    let room = connection.shared.lock().wire.room();
+    assert!(room <= 32 * 1024, "{room}");
+}
+
+#[tokio::test]
+async fn a_busy_task_sees_an_end_as_well() {
+    let (mut connection, peer) = connected().await;
+    drop(peer);
+    let mut sending = connection.call(get());
+    let outcome = poll_fn(|cx| {
+        while let Poll::Ready(turn) = tokio::task::coop::poll_proceed(cx) {
+            turn.made_progress();
+        }
+        Poll::Ready(pin!(&mut sending).poll(cx))
+    });
+    assert!(outcome.await.is_pending());
+    let error = sending.await.unwrap_err();
+    assert!(error.request.is_some(), "{error:?}");
+}

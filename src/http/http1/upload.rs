@@ -1,0 +1,243 @@
+//! Sends the body of a request.
+
+use std::{
+    io::{self, IoSlice, Write},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use http::{HeaderMap, HeaderName, header};
+use http_body::{Body, Frame};
+use pin_project_lite::pin_project;
+
+use super::{
+    prepare::{BodyPlan, put_field},
+    shared::{ConnShared, Phase, Uploading},
+    wire::SLICES,
+};
+use crate::{
+    body::Measured,
+    error::{BoxError, Error},
+};
+
+pin_project! {
+    /// A body on its way to the peer.
+    pub(super) struct Upload<B: Body> {
+        #[pin]
+        body: Measured<B>,
+        plan: BodyPlan,
+        // Too much to be copied, so it is written by itself.
+        data: Option<B::Data>,
+        is_starved: bool,
+        has_ended: bool,
+    }
+}
+
+/// Why a body is not sent.
+#[derive(Debug)]
+pub(super) enum UploadError {
+    /// The body failed, or is not as long as the request declares.
+    Body(Error),
+    Io(io::Error),
+}
+
+/// While so many bytes wait to be written, the body is asked for no more.
+const ENOUGH: usize = 8 * 1024;
+/// Data up to this size is copied behind the head or its size line, so that both go in one write.
+const COPIED: usize = 1024;
+/// Writes in one poll: a peer that takes everything at once must not starve other tasks.
+const WRITES: usize = 32;
+
+impl<B> Upload<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    pub(super) fn new(body: Measured<B>, plan: BodyPlan) -> Pin<Box<Self>> {
+        Box::pin(Self { body, plan, data: None, is_starved: false, has_ended: false })
+    }
+
+    /// Whether it waits for the caller, who makes the body.
+    pub(super) fn is_starved(&self) -> bool {
+        self.is_starved
+    }
+
+    /// Whether nothing of it is sent, and it is only read to make sure that it is empty.
+    pub(super) fn must_be_empty(&self) -> bool {
+        self.plan.must_be_empty
+    }
+
+    /// Sends as much as the peer takes. Ready when all of it is written and flushed.
+    pub(super) fn poll(
+        mut self: Pin<&mut Self>,
+        shared: &ConnShared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), UploadError>> {
+        for _ in 0..WRITES {
+            // A frame before a write, so that the head and the first of the body go together.
+            let frame = self.as_mut().poll_data(shared, cx).map_err(UploadError::Body)?;
+            let this = self.as_mut().project();
+            let Some(data) = this.data else {
+                ready!(shared.lock().wire.poll_flush(cx)).map_err(UploadError::Io)?;
+                match frame {
+                    Poll::Ready(()) if *this.has_ended => return Poll::Ready(Ok(())),
+                    Poll::Ready(()) => continue,
+                    Poll::Pending => return Poll::Pending,
+                }
+            };
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = data.chunks_vectored(&mut slices);
+            let written = shared.lock().wire.poll_write(cx, &slices[..count]);
+            data.advance(ready!(written).map_err(UploadError::Io)?);
+            if !data.has_remaining() {
+                *this.data = None;
+                if this.plan.is_chunked {
+                    shared.lock().wire.output().extend_from_slice(b"\r\n");
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes data from the body until there is enough to write. Pending if the body has nothing now.
+    fn poll_data(
+        mut self: Pin<&mut Self>,
+        shared: &ConnShared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        while !self.has_ended && self.data.is_none() {
+            if shared.lock().wire.unsent() >= ENOUGH {
+                break;
+            }
+            let this = self.as_mut().project();
+            // A body that has given all that is declared is not asked again: it may be waiting for the answer.
+            let is_complete =
+                !this.plan.is_chunked && !this.plan.must_be_empty && this.body.is_all_there();
+            let frame = match is_complete {
+                true => Poll::Ready(None),
+                false => this.body.poll_frame(cx),
+            };
+            *this.is_starved = frame.is_pending();
+            match ready!(frame).transpose()?.map(Frame::into_data) {
+                None => self.as_mut().end(shared, &HeaderMap::new()),
+                Some(Ok(data)) => self.as_mut().put_data(shared, data),
+                Some(Err(frame)) => {
+                    self.as_mut().end(shared, &frame.into_trailers().unwrap_or_default());
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn put_data(self: Pin<&mut Self>, shared: &ConnShared, mut data: B::Data) {
+        let this = self.project();
+        let length = data.remaining();
+        if length == 0 {
+            return;
+        }
+        if this.plan.is_chunked {
+            // A Vec takes everything.
+            drop(write!(shared.lock().wire.output(), "{length:x}\r\n"));
+        }
+        if length > COPIED {
+            *this.data = Some(data);
+            return;
+        }
+        while data.has_remaining() {
+            let piece = data.chunk();
+            shared.lock().wire.output().extend_from_slice(piece);
+            let copied = piece.len();
+            data.advance(copied);
+        }
+        if this.plan.is_chunked {
+            shared.lock().wire.output().extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn end(self: Pin<&mut Self>, shared: &ConnShared, trailers: &HeaderMap) {
+        let this = self.project();
+        *this.has_ended = true;
+        if !this.plan.is_chunked {
+            return;
+        }
+        let mut state = shared.lock();
+        let output = state.wire.output();
+        output.extend_from_slice(b"0\r\n");
+        for (name, value) in trailers {
+            if this.plan.trailers.contains(name) && !is_forbidden_trailer(name) {
+                put_field(output, name.as_str(), value.as_bytes());
+            }
+        }
+        output.extend_from_slice(b"\r\n");
+    }
+
+    /// Sends what is left of a request whose response has begun, whether or not anyone reads that.
+    pub(super) fn finish_in_task(mut self: Pin<Box<Self>>, shared: &Arc<ConnShared>) {
+        shared.lock().phase = Phase::Uploading(Uploading::new());
+        let connection = shared.clone();
+        shared.runtime().spawn(async move {
+            let sent = std::future::poll_fn(|cx| self.as_mut().poll_rest(&connection, cx)).await;
+            // Before anyone learns of it: it may hold what they wait for.
+            drop(self);
+            match sent {
+                Ok(()) => connection.end_upload(),
+                Err(UploadError::Body(_)) => connection.abort(),
+                Err(UploadError::Io(_)) => {
+                    connection.status.finish();
+                    connection.end_upload();
+                }
+            }
+        });
+    }
+
+    fn poll_rest(
+        mut self: Pin<&mut Self>,
+        shared: &ConnShared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), UploadError>> {
+        let mut state = shared.lock();
+        let is_over = !state.wire.is_open() || state.wire.write_failed();
+        let old = state.register_upload(cx);
+        drop(state);
+        drop(old);
+        let broken = || Poll::Ready(Err(UploadError::Io(io::ErrorKind::BrokenPipe.into())));
+        if is_over {
+            return broken();
+        }
+        let sent = self.as_mut().poll(shared, cx);
+        let mut state = shared.lock();
+        if let Phase::Uploading(uploading) = &mut state.phase {
+            uploading.is_starved = self.is_starved && sent.is_pending();
+        }
+        // A write that failed is pending for good, and the reading side has ended already.
+        match sent.is_pending() && state.wire.write_failed() {
+            true => broken(),
+            false => sent,
+        }
+    }
+}
+
+/// Fields that frame, route or authenticate a message, or say how its body is to be read, must come before it
+/// (RFC 9110 §6.5.1).
+fn is_forbidden_trailer(name: &HeaderName) -> bool {
+    const FORBIDDEN: [HeaderName; 15] = [
+        header::AUTHORIZATION,
+        header::CACHE_CONTROL,
+        header::CONNECTION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::CONTENT_TYPE,
+        header::EXPECT,
+        header::HOST,
+        header::MAX_FORWARDS,
+        header::PROXY_AUTHORIZATION,
+        header::SET_COOKIE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+    ];
+    FORBIDDEN.contains(name)
+}

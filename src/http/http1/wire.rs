@@ -1,0 +1,324 @@
+//! The stream of a connection and its two buffers: fills, writes and flushes without an await.
+
+use std::{
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::{
+    error::Error,
+    io::{
+        Io,
+        greeting::{Greeting, Spoken},
+        write_count::{WriteCount, WriteJudge, length_of},
+    },
+};
+
+/// The bytes of one connection, in both directions.
+///
+/// When writing fails because the peer has stopped reading, reading goes on: an answer sent before is still the answer,
+/// and the reading side then finds the end.
+pub(super) struct Wire {
+    /// `None` once the connection is closed or upgraded.
+    io: Option<TokioIo<Box<dyn Io>>>,
+    input: BytesMut,
+    /// Bytes at the start of `input` that are used up.
+    used: usize,
+    output: Vec<u8>,
+    /// Bytes at the start of `output` that are written.
+    sent: usize,
+    judge: WriteJudge,
+    pub(super) counts: Counts,
+    /// The last write or flush found no room.
+    pub(super) is_full: bool,
+    is_flushed: bool,
+    write_failed: bool,
+    greeting: Greeting,
+    pub(super) spoken: Spoken,
+    pub(super) end: Option<ReadEnd>,
+    /// How much a read asks for.
+    stride: usize,
+    /// The input buffer has grown beyond what an idle connection may hold.
+    is_large: bool,
+}
+
+/// Bytes read and written so far, as the stream above TCP or TLS counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) read: u64,
+    /// Includes all bytes of a write that failed, unless it certainly took none.
+    pub(super) written: u64,
+}
+
+/// How reading came to its end.
+#[derive(Debug)]
+pub(super) enum ReadEnd {
+    /// The peer closed the connection, politely or not.
+    Closed(io::ErrorKind),
+    /// The layer below says itself what happened: TLS, or a tunnel.
+    Below(Error),
+}
+
+/// What a read asks for while nothing is known of what comes.
+const READ: usize = 8 * 1024;
+/// What a read asks for at most.
+const MAX_READ: usize = 256 * 1024;
+/// Room of a buffer that an idle connection keeps.
+const KEPT: usize = 16 * 1024;
+/// Slices of a body that go into one write, behind the head.
+pub(super) const SLICES: usize = 16;
+/// A piece of a body up to this size is copied, so that the buffer can be used again at once.
+const COPIED: usize = 2 * 1024;
+
+impl Wire {
+    /// Takes a stream, and the count of what it has taken if it has one.
+    pub(super) fn new(io: impl Io, count: Option<&WriteCount>) -> Self {
+        Self {
+            io: Some(TokioIo::new(Box::new(io))),
+            input: BytesMut::new(),
+            used: 0,
+            output: Vec::new(),
+            sent: 0,
+            judge: WriteJudge::new(count),
+            counts: Counts::default(),
+            is_full: false,
+            is_flushed: true,
+            write_failed: false,
+            greeting: Greeting::default(),
+            spoken: Spoken::Unknown,
+            end: None,
+            stride: READ,
+            is_large: false,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.io.is_some()
+    }
+
+    /// Whether a write failed because the peer has stopped reading.
+    pub(super) fn write_failed(&self) -> bool {
+        self.write_failed
+    }
+
+    /// The stream, for a caller that drops it outside of the lock.
+    pub(super) fn take_io(&mut self) -> Option<Box<dyn Io>> {
+        self.io.take().map(TokioIo::into_inner)
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Some(io) => Pin::new(io).poll_shutdown(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Bytes that came and are not used up.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.input[self.used..]
+    }
+
+    /// Uses up so many bytes.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        self.used += bytes;
+        if self.used == self.input.len() {
+            self.input.clear();
+            self.used = 0;
+        }
+    }
+
+    /// Uses up so many bytes and returns them: copied if they are few, else as a part of the buffer.
+    pub(super) fn take(&mut self, bytes: usize) -> Bytes {
+        if bytes <= COPIED {
+            let copy = Bytes::copy_from_slice(&self.unread()[..bytes]);
+            self.consume(bytes);
+            return copy;
+        }
+        self.input.advance(std::mem::take(&mut self.used));
+        self.input.split_to(bytes).freeze()
+    }
+
+    /// All bytes that are not used up.
+    pub(super) fn take_unread(&mut self) -> BytesMut {
+        let mut input = std::mem::take(&mut self.input);
+        input.advance(std::mem::take(&mut self.used));
+        input
+    }
+
+    /// Reads more, up to about `room` bytes; 0 is the end of the stream.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>, room: u64) -> Poll<io::Result<usize>> {
+        let Some(io) = &mut self.io else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        self.input.advance(std::mem::take(&mut self.used));
+        let wanted = usize::try_from(room).unwrap_or(MAX_READ).clamp(READ, self.stride);
+        if self.input.capacity() - self.input.len() < wanted / 2 {
+            self.is_large |= self.input.len() + wanted > KEPT;
+            self.input.reserve(wanted);
+        }
+        let (before, free) = (self.input.len(), self.input.capacity() - self.input.len());
+        let read = pin!(io.read_buf(&mut self.input));
+        match ready!(read.poll(cx)) {
+            Ok(read) => {
+                self.note_read(before, read, free);
+                Poll::Ready(Ok(read))
+            }
+            Err(error) => {
+                self.set_end(&error);
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+
+    /// Ready if anything has come that is not used up, an end included. It wakes when something does.
+    pub(super) fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.unread().is_empty() || self.end.is_some() {
+            return Poll::Ready(());
+        }
+        self.poll_fill(cx, READ as u64).map(drop)
+    }
+
+    fn note_read(&mut self, before: usize, read: usize, free: usize) {
+        if read == 0 {
+            self.set_end(&io::ErrorKind::UnexpectedEof.into());
+        }
+        self.counts.read += read as u64;
+        if self.greeting.is_open() {
+            self.spoken = self.greeting.take(&self.input[before..]);
+        }
+        // A fast peer is read in large pieces, and a slow one holds no more room than it fills: a fixed size costs a
+        // large download more than twice the CPU.
+        if read == free {
+            self.stride = (self.stride * 2).min(MAX_READ);
+        } else if read < self.stride / 4 {
+            self.stride = (self.stride / 2).max(READ);
+        }
+    }
+
+    /// The first end is the cause of the others.
+    fn set_end(&mut self, error: &io::Error) {
+        let below = Error::inside(error).cloned();
+        let end = || below.map_or(ReadEnd::Closed(error.kind()), ReadEnd::Below);
+        self.end.get_or_insert_with(end);
+    }
+
+    /// The buffer in which heads and framing are written.
+    pub(super) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Bytes in the output buffer that are not written yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
+    /// Writes nothing of what is in the output buffer.
+    pub(super) fn discard_output(&mut self) {
+        self.output.clear();
+        self.sent = 0;
+    }
+
+    /// Gives up the room that a large message took: idle connections are many.
+    pub(super) fn shrink(&mut self) {
+        if self.is_large && self.unread().is_empty() {
+            (self.input, self.used, self.is_large) = (BytesMut::new(), 0, false);
+        }
+        if self.output.capacity() > KEPT && self.unsent() == 0 {
+            self.output = Vec::new();
+        }
+    }
+
+    /// Bytes of memory that its buffers take.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
+    /// Writes the output buffer and `body` behind it. Ready with how many bytes of `body` were written; pending for good
+    /// once the peer has stopped reading, as then the reading side ends the exchange.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Some(io) = &mut self.io else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        if self.write_failed {
+            return Poll::Pending;
+        }
+        let head = &self.output[self.sent..];
+        let length = head.len() + length_of(body);
+        self.judge.begin();
+        let outcome = match body {
+            [] => Pin::new(io).poll_write(cx, head),
+            [one] if head.is_empty() => Pin::new(io).poll_write(cx, one),
+            _ => {
+                let mut slices = [IoSlice::new(&[]); SLICES + 1];
+                slices[0] = IoSlice::new(head);
+                let count = body.len().min(SLICES);
+                slices[1..=count].copy_from_slice(&body[..count]);
+                let first = usize::from(head.is_empty());
+                Pin::new(io).poll_write_vectored(cx, &slices[first..=count])
+            }
+        };
+        self.counts.written += self.judge.taken(&outcome, length) as u64;
+        self.is_full = outcome.is_pending();
+        match ready!(outcome) {
+            Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(written) => Poll::Ready(Ok(self.note_written(written))),
+            Err(error) => self.fail_write(error),
+        }
+    }
+
+    fn note_written(&mut self, written: usize) -> usize {
+        self.is_flushed = false;
+        let of_output = written.min(self.unsent());
+        self.sent += of_output;
+        if self.sent == self.output.len() {
+            self.discard_output();
+        }
+        written - of_output
+    }
+
+    /// The layer below may know why a write failed; a peer that only stopped reading may still have answered.
+    fn fail_write<T>(&mut self, error: io::Error) -> Poll<io::Result<T>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        if Error::inside(&error).is_some() {
+            self.set_end(&error);
+            return Poll::Ready(Err(error));
+        }
+        if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) {
+            self.write_failed = true;
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(error))
+    }
+
+    /// Writes the output buffer out and flushes what was written, as TLS needs it.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.unsent() > 0 {
+            ready!(self.poll_write(cx, &[]))?;
+        }
+        if self.is_flushed || self.write_failed {
+            return Poll::Ready(Ok(()));
+        }
+        let Some(io) = &mut self.io else { return Poll::Ready(Ok(())) };
+        match Pin::new(io).poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                self.is_flushed = true;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => self.fail_write(error),
+            Poll::Pending => {
+                self.is_full = true;
+                Poll::Pending
+            }
+        }
+    }
+}
