@@ -41,19 +41,20 @@ use tower_service::Service;
 
 use crate::{
     body::Body,
-    connect::HasConnectInfo,
     error::{BoxError, Error, ForeignError},
     events::shown,
     fields,
     options::Timeouts,
-    transport::response_body,
 };
 
 mod names;
+mod sending;
 mod url;
 
 pub use names::{IntoHeaderName, IntoMethod};
 pub use url::IntoUrl;
+
+use sending::{Buffering, SendRequest};
 
 /// A request that is being put together, and is sent when it is awaited.
 ///
@@ -190,27 +191,6 @@ impl<S, A> RequestBuilder<S, A> {
     }
 }
 
-/// Sends a request over a service that it first waits for.
-async fn send<S, RB>(
-    mut service: S,
-    request: Result<Request<Body>, Error>,
-) -> Result<Response<Body>, Error>
-where
-    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>>,
-    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    let request = request?;
-    let uri = request.uri().clone();
-    let failed = |error: S::Error, foreign| described(error.into(), foreign, &uri);
-    // A layer that is not ready has not seen the request.
-    let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
-    let ready = std::future::poll_fn(|cx| service.poll_ready(cx)).await;
-    ready.map_err(|error| failed(error, unsent))?;
-    let response =
-        service.call(request).await.map_err(|error| failed(error, ForeignError::LAYER))?;
-    Ok(response.map(response_body))
-}
-
 /// The error of a service: ours as it is, that of a foreign layer with its own text, because nothing else tells what failed.
 fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Error {
     let doing = match error.is::<Error>() {
@@ -238,13 +218,7 @@ where
     type IntoFuture = Requesting<Bytes>;
 
     fn into_future(self) -> Requesting<Bytes> {
-        Requesting::new(async move {
-            let (mut head, mut body) = send(self.service, self.request).await?.into_parts();
-            if let Some(info) = body.connect_info() {
-                head.extensions.insert(info.clone());
-            }
-            Ok(Response::from_parts(head, body.read().await?))
-        })
+        Requesting::new(Buffering::new(self.service, self.request))
     }
 }
 
@@ -259,7 +233,7 @@ where
     type IntoFuture = Requesting<Body>;
 
     fn into_future(self) -> Requesting<Body> {
-        Requesting::new(send(self.service, self.request))
+        Requesting::new(SendRequest::new(self.service, self.request))
     }
 }
 

@@ -1,0 +1,174 @@
+//! The futures behind a request that is awaited: written out, because each is moved into a box as large as it is.
+
+use std::{
+    any::TypeId,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, Uri, response::Parts};
+use http_body::{Body as _, Frame};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::described;
+use crate::{
+    body::Body,
+    connect::HasConnectInfo,
+    error::{BoxError, Error, ForeignError, Kind},
+    transport::{Transport, response_body},
+};
+
+pin_project! {
+    /// Sends a request over a service that it first waits for.
+    pub(super) struct SendRequest<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        service: S,
+        request: Option<Result<Request<Body>, Error>>,
+        // Of a request that was sent, where a foreign error may have to be described.
+        uri: Option<Uri>,
+        #[pin]
+        response: Option<S::Future>,
+    }
+}
+
+impl<S: Service<Request<Body>>> SendRequest<S> {
+    pub(super) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
+        Self { service, request: Some(request), uri: None, response: None }
+    }
+}
+
+impl<S, RB> Future for SendRequest<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>> + 'static,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<Body>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(Ok(request)) = &*this.request {
+            // A layer that is not ready has not seen the request.
+            let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
+            let ready = ready!(this.service.poll_ready(cx));
+            ready.map_err(|error| described(error.into(), unsent, request.uri()))?;
+        }
+        if let Some(request) = this.request.take() {
+            let request = request?;
+            // The errors of a transport are described already.
+            let is_foreign = TypeId::of::<S>() != TypeId::of::<Transport>();
+            *this.uri = is_foreign.then(|| request.uri().clone());
+            this.response.set(Some(this.service.call(request)));
+        }
+        let Some(response) = this.response.as_mut().as_pin_mut() else {
+            return Poll::Ready(Err(polled_again()));
+        };
+        let outcome = ready!(response.poll(cx));
+        this.response.set(None);
+        Poll::Ready(match outcome {
+            Ok(response) => Ok(response.map(response_body)),
+            Err(error) => {
+                let uri = this.uri.take().unwrap_or_default();
+                Err(described(error.into(), ForeignError::LAYER, &uri))
+            }
+        })
+    }
+}
+
+pin_project! {
+    /// The same, and reads the body to its end.
+    pub(super) struct Buffering<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        #[pin]
+        sending: SendRequest<S>,
+        head: Option<Parts>,
+        body: Body,
+        read: Chunks,
+    }
+}
+
+/// What was read of a body: one chunk is not copied.
+#[derive(Default)]
+enum Chunks {
+    #[default]
+    None,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl<S: Service<Request<Body>>> Buffering<S> {
+    pub(super) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
+        let sending = SendRequest::new(service, request);
+        Self { sending, head: None, body: Body::empty(), read: Chunks::None }
+    }
+}
+
+impl<S, RB> Future for Buffering<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>> + 'static,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<Bytes>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.head.is_none() {
+            let (mut head, body) = ready!(this.sending.poll(cx))?.into_parts();
+            if let Some(info) = body.connect_info() {
+                head.extensions.insert(info.clone());
+            }
+            (*this.head, *this.body) = (Some(head), body);
+        }
+        while let Some(frame) = ready!(Pin::new(&mut *this.body).poll_frame(cx)) {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(chunk)) => this.read.push(chunk),
+                Ok(Err(_trailers)) => {}
+                Err(error) => {
+                    // What was read is no whole body, whoever polls again.
+                    *this.head = None;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        let read = std::mem::take(this.read).into_bytes();
+        *this.body = Body::empty();
+        let head = this.head.take().ok_or_else(polled_again)?;
+        Poll::Ready(Ok(Response::from_parts(head, read)))
+    }
+}
+
+impl Chunks {
+    fn push(&mut self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        match self {
+            Self::None => *self = Self::One(chunk),
+            Self::One(first) => {
+                let mut all = BytesMut::with_capacity(first.len() + chunk.len());
+                all.extend_from_slice(first);
+                all.extend_from_slice(&chunk);
+                *self = Self::Many(all);
+            }
+            Self::Many(all) => all.extend_from_slice(&chunk),
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::None => Bytes::new(),
+            Self::One(chunk) => chunk,
+            Self::Many(all) => all.freeze(),
+        }
+    }
+}
+
+fn polled_again() -> Error {
+    Error::new(Kind::Canceled, "the request was over already")
+}
