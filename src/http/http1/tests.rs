@@ -14,6 +14,7 @@ use crate::Body;
 mod answers;
 mod endings;
 mod faults;
+mod oracle;
 mod requests;
 mod scripted;
 mod turns;

@@ -35,7 +35,6 @@ struct ScriptState {
     reader: Option<Waker>,
     writer: Option<Waker>,
     has_paused: bool,
-    is_shut: bool,
 }
 
 impl Script {
@@ -86,10 +85,6 @@ impl Script {
     /// What it has not said yet.
     pub(super) fn left(&self) -> Vec<u8> {
         self.state.lock().unwrap().says.iter().flatten().copied().collect()
-    }
-
-    pub(super) fn is_shut(&self) -> bool {
-        self.state.lock().unwrap().is_shut
     }
 
     fn change(&self, change: impl FnOnce(&mut ScriptState)) {
@@ -163,7 +158,6 @@ impl Write for Script {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.state.lock().unwrap().is_shut = true;
         Poll::Ready(Ok(()))
     }
 }
