@@ -121,7 +121,7 @@ pub(crate) fn own_host(headers: &HeaderMap) -> Result<Option<Authority>, Error> 
     Ok(Some(authority))
 }
 
-/// Whether a URL is written as it is to be sent to a proxy, as most are.
+/// Whether a URL is written as it is to be sent, as most are.
 fn is_as_sent(uri: &Uri, origin: &Origin) -> bool {
     let authority = origin.authority();
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
@@ -163,6 +163,10 @@ pub(crate) fn without_user(authority: &str) -> &str {
 
 /// A zone says through which of our interfaces; nobody else has any use for it (RFC 6874 §4).
 fn without_zone(authority: &str) -> Cow<'_, str> {
+    // To look for one byte is much cheaper than for a text.
+    if !authority.as_bytes().contains(&b'%') {
+        return authority.into();
+    }
     match (authority.find("%25"), authority.find(']')) {
         (Some(zone), Some(end)) if zone < end => {
             format!("{}{}", &authority[..zone], &authority[end..]).into()

@@ -43,7 +43,12 @@ pub struct Task {
 
 /// A timer that is running.
 pub struct Sleep {
-    timer: Pin<Box<dyn hyper::rt::Sleep>>,
+    clock: Clock,
+}
+
+enum Clock {
+    Own(Pin<Box<dyn hyper::rt::Sleep>>),
+    Shared(Alarm),
 }
 
 /// The cause of an error: a connection's task ended with its runtime, or was dropped by its executor.
@@ -111,6 +116,12 @@ impl Runtime {
         self.ground.sleep(duration)
     }
 
+    /// The same runtime, but its timers share one: for waits that begin often and seldom last.
+    #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "the waits of HTTP/2 are such"))]
+    pub(crate) fn with_shared_timer(&self) -> Self {
+        Self { ground: Arc::new(SharedTimer::new(self.ground.clone())), fault: self.fault }
+    }
+
     /// What time it is.
     pub(crate) fn now(&self) -> Instant {
         self.ground.now()
@@ -170,7 +181,20 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.timer.as_mut().poll(cx)
+        match &mut self.clock {
+            Clock::Own(timer) => timer.as_mut().poll(cx),
+            Clock::Shared(alarm) => alarm.poll(cx),
+        }
+    }
+}
+
+impl Sleep {
+    fn own(timer: Pin<Box<dyn hyper::rt::Sleep>>) -> Self {
+        Self { clock: Clock::Own(timer) }
+    }
+
+    fn shared(alarm: Alarm) -> Self {
+        Self { clock: Clock::Shared(alarm) }
     }
 }
 
@@ -203,7 +227,7 @@ where
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep { timer: self.timer.sleep(duration) }
+        Sleep::own(self.timer.sleep(duration))
     }
 
     fn now(&self) -> Instant {
@@ -212,6 +236,10 @@ where
 }
 
 mod abort;
+mod alarms;
+
+use alarms::{Alarm, SharedTimer};
+
 /// Why nothing can be run or timed, as an error says it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {

@@ -205,7 +205,7 @@ impl Hash for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin.authority_form())?;
+        self.origin.write_authority_form(f)?;
         match &self.route {
             Route::Any | Route::Direct => Ok(()),
             route => write!(f, " {route}"),

@@ -101,6 +101,11 @@ where
 }
 
 impl Failures {
+    /// The only address was tried.
+    pub(crate) fn of_one(error: io::Error) -> Self {
+        Self { tried: 1, telling: Some(error) }
+    }
+
     fn note(&mut self, error: io::Error) {
         let telling = self.telling.as_ref();
         if telling.is_none_or(|known| reached_network(&error) || !reached_network(known)) {

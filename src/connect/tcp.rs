@@ -236,6 +236,15 @@ impl Settings {
         target: &Target,
     ) -> Result<TcpStream, Error> {
         let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
+        // A host with one address needs no race.
+        if let [address] = addresses[..] {
+            let attempt = told(address, self.socket.clone().connect(self.local_address, address));
+            return match self.runtime.within(rest, attempt).await {
+                Some(Ok(stream)) => Ok(stream),
+                Some(Err(error)) => Err(refused(Failures::of_one(error), target)),
+                None => Err(self.too_slow(format!("connecting to {target}"))),
+            };
+        }
         // Resolving may outlast a plan that ends nothing: half of it is left in any case.
         let planned = rest.unwrap_or(self.planned_time - spent.min(self.planned_time / 2));
         let schedule = Schedule::new(addresses, planned, self.runtime.now());

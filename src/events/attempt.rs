@@ -29,11 +29,13 @@ struct NotedStage {
     stage: ConnectStage,
 }
 
-/// One stage: what is being done, and whether a proxy is waited for.
+/// One stage, kept as it is until a timeout asks for its text.
 #[derive(Clone, Debug)]
-pub(crate) struct ConnectStage {
-    pub(crate) doing: String,
-    pub(crate) is_proxy: bool,
+pub(crate) enum ConnectStage {
+    /// A step of which listeners are told.
+    Step(Step),
+    /// Anything else: what is being done, and whether a proxy is waited for.
+    Other { doing: String, is_proxy: bool },
 }
 
 /// A stage that is going on, until this is dropped.
@@ -93,18 +95,31 @@ pub(crate) fn stage(stage: impl FnOnce() -> ConnectStage) -> Option<StageGuard> 
 
 /// Notes a step of which listeners are told.
 pub(super) fn step_begins(step: impl FnOnce() -> Step) -> Option<StageGuard> {
-    stage(|| {
-        let (doing, is_proxy) = match step() {
-            Step::Dns { host, .. } => (format!("resolving {host}"), false),
-            Step::Tcp { address } => (format!("reaching {address}"), false),
-            Step::ProxyConnect { proxy, .. } => (format!("waiting for the proxy {proxy}"), true),
-            Step::TlsHandshake { server_name, .. } => {
-                (format!("in the TLS handshake with {server_name}"), false)
+    stage(|| ConnectStage::Step(step()))
+}
+
+impl ConnectStage {
+    fn is_proxy(&self) -> bool {
+        match self {
+            Self::Step(step) => matches!(step, Step::ProxyConnect { .. }),
+            Self::Other { is_proxy, .. } => *is_proxy,
+        }
+    }
+
+    fn doing(&self) -> String {
+        match self {
+            Self::Step(Step::Dns { host, .. }) => format!("resolving {host}"),
+            Self::Step(Step::Tcp { address }) => format!("reaching {address}"),
+            Self::Step(Step::ProxyConnect { proxy, .. }) => {
+                format!("waiting for the proxy {proxy}")
             }
-            other => (format!("in {}", other.name()), false),
-        };
-        ConnectStage { doing, is_proxy }
-    })
+            Self::Step(Step::TlsHandshake { server_name, .. }) => {
+                format!("in the TLS handshake with {server_name}")
+            }
+            Self::Step(other) => format!("in {}", other.name()),
+            Self::Other { doing, .. } => doing.clone(),
+        }
+    }
 }
 
 impl Stages {
@@ -115,8 +130,8 @@ impl Stages {
     fn out_of_time(&self) -> OutOfTime {
         let noted = self.lock();
         OutOfTime {
-            doing: noted.last().map(|last| last.stage.doing.clone()),
-            is_proxy: noted.iter().any(|noted| noted.stage.is_proxy),
+            doing: noted.last().map(|last| last.stage.doing()),
+            is_proxy: noted.iter().any(|noted| noted.stage.is_proxy()),
         }
     }
 }

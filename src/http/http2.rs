@@ -51,8 +51,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use h2::client::SendRequest;
 use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
@@ -73,15 +71,15 @@ mod driver;
 mod exchange;
 mod failure;
 mod head;
-mod link;
-mod open;
-mod pulse;
-mod round_trip;
-mod sending;
+mod keep_alive;
+mod shared;
+mod signals;
+mod state;
+mod stream;
 mod tunnel;
 mod unanswered;
 mod upload;
-mod vitals;
+mod waiting;
 mod window;
 mod wire;
 
@@ -90,11 +88,11 @@ mod tests;
 
 pub use body::Http2Body;
 pub use config::Http2Config;
-pub use sending::Sending;
+pub use exchange::Exchange;
 
 use driver::Driver;
-use link::Link;
-use vitals::Vitals;
+use shared::ConnShared;
+use state::ConnState;
 use wire::Wire;
 
 /// A handle to a connection that speaks HTTP/2 (RFC 9113) and serves many requests at once.
@@ -105,8 +103,7 @@ use wire::Wire;
 ///
 /// Dropping the future of a request, or a body before its end, resets that stream (`CANCEL`) and no other.
 pub struct Http2<B> {
-    link: Arc<Link>,
-    streams: SendRequest<Bytes>,
+    conn: Arc<ConnShared>,
     request: PhantomData<fn(B)>,
 }
 
@@ -123,8 +120,8 @@ where
 {
     config.check()?;
     let (io, meter) = Metered::new(io, info.write_count());
-    let vitals = Arc::new(Vitals::new(meter, config.window()));
-    let io = Wire::new(io.discarding(), vitals.clone());
+    let state = Arc::new(ConnState::new(meter, config.window(), runtime.now()));
+    let io = Wire::new(io.discarding(), state.clone());
     let builder = h2::client::Builder::from(config);
     let (streams, connection) = builder.handshake(io).await.map_err(|error| {
         let failed = Error::new(Kind::Connect, format!("opening HTTP/2 with {target}"));
@@ -134,11 +131,12 @@ where
         }
     })?;
     let info = info.with_version(Version::HTTP_2);
-    let (mut link, signals) = Link::new(vitals.clone(), target, info, runtime.clone());
-    let pulse = config.pulse(runtime.clone());
-    let driver = Driver::new(connection, streams.clone(), signals, vitals, pulse, runtime.clone());
-    link.driven_by(runtime.spawn_on(&runtime.current(), driver));
-    Ok(Http2 { link: Arc::new(link), streams, request: PhantomData })
+    let (mut conn, unsettled) =
+        ConnShared::new(state.clone(), streams.clone(), target, info, runtime);
+    let keep_alive = config.keep_alive(runtime.clone());
+    let driver = Driver::new(connection, streams, unsettled, state, keep_alive, runtime.clone());
+    conn.driven_by(runtime.spawn_on(&runtime.current(), driver));
+    Ok(Http2 { conn: Arc::new(conn), request: PhantomData })
 }
 
 impl<B> Service<Request<B>> for Http2<B>
@@ -147,22 +145,22 @@ where
 {
     type Response = Response<Http2Body>;
     type Error = SendError<Request<B>>;
-    type Future = Sending<B>;
+    type Future = Exchange<B>;
 
     /// How many requests there may be at once is the pool's to keep: those too many wait for a stream.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if self.link.vitals().takes_requests() {
+        if self.conn.state().takes_requests() {
             return Poll::Ready(Ok(()));
         }
-        let error = match self.streams.poll_ready(cx) {
-            Poll::Ready(Err(why)) => self.link.failed_unsent(why),
-            _ => self.link.takes_no_requests(),
+        let error = match self.conn.streams().poll_ready(cx) {
+            Poll::Ready(Err(why)) => self.conn.failed_unsent(why),
+            _ => self.conn.takes_no_requests(),
         };
         Poll::Ready(Err(SendError::after(Progress::Unsent, error)))
     }
 
-    fn call(&mut self, request: Request<B>) -> Sending<B> {
-        Sending::new(request, self.link.clone(), self.streams.clone())
+    fn call(&mut self, request: Request<B>) -> Exchange<B> {
+        Exchange::new(request, self.conn.clone())
     }
 }
 
@@ -171,43 +169,43 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     fn is_open(&self) -> bool {
-        self.link.vitals().is_open()
+        self.conn.state().is_open()
     }
 
     fn share(&self) -> Option<Self> {
-        Some(Self { link: self.link.clone(), streams: self.streams.clone(), request: PhantomData })
+        Some(Self { conn: self.conn.clone(), request: PhantomData })
     }
 
     fn timeouts(&mut self, timeouts: Timeouts) {
-        // Before the first request, nobody else has the link.
-        if let Some(link) = Arc::get_mut(&mut self.link) {
-            link.set_timeouts(timeouts);
+        // Before the first request, nobody else has the conn.
+        if let Some(conn) = Arc::get_mut(&mut self.conn) {
+            conn.set_timeouts(timeouts);
         }
     }
 
     fn hold(&self, place: Place) -> Option<Place> {
-        self.link.vitals().hold(place)
+        self.conn.state().hold(place)
     }
 
     fn cut(&self) -> Option<Cut> {
-        Some(self.link.cut())
+        Some(self.conn.cut())
     }
 
     fn reused(&mut self) {
-        self.link.mark_used();
+        self.conn.mark_used();
     }
 
     fn info(&self) -> Option<&ConnectInfo> {
-        Some(self.link.info())
+        Some(self.conn.info())
     }
 
     fn may_refuse(&self) -> bool {
-        self.link.info().forwarder().is_some_and(|proxy| proxy.authenticator().can_answer())
+        self.conn.info().forwarder().is_some_and(|proxy| proxy.authenticator().can_answer())
     }
 }
 
 impl<B> fmt::Debug for Http2<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http2").field("link", &self.link).finish()
+        f.debug_struct("Http2").field("conn", &self.conn).finish()
     }
 }

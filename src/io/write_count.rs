@@ -32,20 +32,33 @@ impl WriteCount {
 /// Judges writes to a stream: how many bytes each may have taken, by the stream's own count if it has one.
 #[derive(Debug)]
 pub(crate) struct WriteJudge {
-    below: Option<WriteCount>,
+    below: Below,
     /// The count below before the current write, which may need several calls.
     before: u64,
     is_pending: bool,
 }
 
+/// What is known of the stream below.
+#[derive(Debug)]
+enum Below {
+    Unknown,
+    Counted(WriteCount),
+    /// A write that fails has taken nothing.
+    Exact,
+}
+
 impl WriteJudge {
     pub(crate) fn new(below: Option<&WriteCount>) -> Self {
-        Self { below: below.cloned(), before: 0, is_pending: false }
+        Self::over(below.cloned().map_or(Below::Unknown, Below::Counted))
+    }
+
+    fn over(below: Below) -> Self {
+        Self { below, before: 0, is_pending: false }
     }
 
     /// Call before each write.
     pub(crate) fn begin(&mut self) {
-        if let Some(below) = &self.below
+        if let Below::Counted(below) = &self.below
             && !self.is_pending
         {
             self.before = below.bytes();
@@ -58,8 +71,9 @@ impl WriteJudge {
         match (outcome, &self.below) {
             (Poll::Pending, _) => 0,
             (Poll::Ready(Ok(taken)), _) => *taken,
-            (Poll::Ready(Err(_)), Some(below)) if below.bytes() == self.before => 0,
-            (Poll::Ready(Err(_)), _) => length,
+            (Poll::Ready(Err(_)), Below::Exact) => 0,
+            (Poll::Ready(Err(_)), Below::Counted(below)) if below.bytes() == self.before => 0,
+            (Poll::Ready(Err(_)), Below::Counted(_) | Below::Unknown) => length,
         }
     }
 }
@@ -75,13 +89,15 @@ pub(crate) struct CountedWrites {
 impl CountedWrites {
     /// For a stream whose failed writes take nothing, such as a socket.
     pub(crate) fn exact() -> Self {
-        // A count that never moves says that no failed write took anything.
-        Self::over(Some(&WriteCount::default()))
+        Self::judged_by(WriteJudge::over(Below::Exact))
     }
 
     /// For a stream over another, of which no more is known than its count, if it has one.
     pub(crate) fn over(below: Option<&WriteCount>) -> Self {
-        let judge = WriteJudge::new(below);
+        Self::judged_by(WriteJudge::new(below))
+    }
+
+    fn judged_by(judge: WriteJudge) -> Self {
         Self { judge, count: WriteCount::default(), has_failed: false }
     }
 

@@ -120,8 +120,10 @@ impl<C: Connect<Target>> Service<Target> for Forward<C> {
         };
         let connecting = self.inner.call(hop.target.clone());
         Connecting::new(async move {
-            let stage =
-                || ConnectStage { doing: format!("reaching the proxy {hop}"), is_proxy: true };
+            let stage = || ConnectStage::Other {
+                doing: format!("reaching the proxy {hop}"),
+                is_proxy: true,
+            };
             let reaching = events::stage(stage);
             let connected = connecting.await.map_err(|error| hop.unreachable(error))?;
             drop(reaching);

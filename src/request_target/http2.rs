@@ -1,7 +1,7 @@
 //! The pseudo-fields of HTTP/2.
 
 use http::{
-    Request, Uri,
+    Method, Request, Uri,
     uri::{self, Authority, PathAndQuery},
 };
 
@@ -28,7 +28,17 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     Uri::from_parts(parts).map_err(|error| Error::builder("the URL cannot be sent").because(error))
 }
 
-/// The same for a proxy that forwards to this origin. What the request line would say goes before what `Host` does, because
+/// Whether [`target`] is what the URL of a request to this origin says already, as of most requests without a `Host`.
+pub(crate) fn is_named_as_sent<B>(request: &Request<B>, origin: &Origin) -> bool {
+    // `OPTIONS` of a URL without a path is asked of the server as a whole.
+    let is_usual = !matches!(*request.method(), Method::CONNECT | Method::OPTIONS);
+    is_usual
+        && raw(request).is_none()
+        && request.uri().scheme() == Some(&origin.scheme().into())
+        && is_as_sent(request.uri(), origin)
+}
+
+/// The same as [`target`] for a proxy that forwards to this origin. What the request line would say goes before what `Host` does, because
 /// that is what the proxy goes by (RFC 9112 §3.2.2).
 pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     if asks_for_tunnel(request) {

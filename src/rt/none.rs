@@ -31,6 +31,11 @@ impl RuntimeHandle {
         Err(task)
     }
 
+    /// Whether its tasks go on while something is waited for here.
+    pub(super) fn is_driven_here(&self) -> bool {
+        true
+    }
+
     /// Whether its tasks may wait for somebody to drive it.
     pub(crate) fn is_foreign(&self) -> bool {
         false

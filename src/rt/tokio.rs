@@ -118,7 +118,7 @@ impl Ground for Tokio {
         let timer = Timer { ground, deadline, runtime: runtime.clone(), sleep: None };
         let mut timer = Box::pin(timer);
         timer.as_mut().set_on(&runtime, |_| ());
-        Sleep { timer }
+        Sleep::own(timer)
     }
 
     fn now(&self) -> Instant {

@@ -83,6 +83,11 @@ impl Origin {
         format!("{}:{}", self.bracketed_host(), self.port)
     }
 
+    /// Writes the [authority-form](Self::authority_form).
+    pub(super) fn write_authority_form(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.bracketed_host(), self.port)
+    }
+
     /// The same host and port under another scheme.
     pub(super) fn with_scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;

@@ -39,10 +39,6 @@ pub struct Sending<B: Body> {
     state: State<B>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are this variant, and a box costs an allocation"
-)]
 enum State<B: Body> {
     /// Boxed: rarely used, keeps the future small.
     Refused(Box<SendError<Request<B>>>),
@@ -57,8 +53,6 @@ pub(super) struct Exchange<B: Body> {
     pub(super) kind: RequestKind,
     pub(super) patience: Patience,
     pub(super) rare: Option<Box<Rare>>,
-    /// An empty map with the room of the request's fields, for those of the response.
-    recycled: HeaderMap,
     /// What the connection had read and written before.
     before: Counts,
     /// Bytes of 1xx heads so far.
@@ -71,9 +65,11 @@ enum Stage<B: Body> {
     /// Nothing is written.
     Unsent(Request<B>, BodyPlan),
     /// The head is written or about to be, and the body if there is one.
-    Uploading(Pin<Box<Upload<B>>>),
-    /// The head is written or about to be.
-    Sent,
+    Sending {
+        upload: Option<Pin<Box<Upload<B>>>>,
+        /// An empty map with the room of the request's fields, for those of the response.
+        recycled: HeaderMap,
+    },
     Over,
 }
 
@@ -145,7 +141,6 @@ where
             kind,
             patience,
             rare,
-            recycled: HeaderMap::new(),
             before,
             informational: 0,
             incomplete: 0,
@@ -183,28 +178,43 @@ where
 
     /// Makes sure that nothing has come that nobody asked for, and takes the request apart.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
-        let seen = self.poll_quiet(cx);
-        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Sent) else {
+        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Ok(());
         };
+        let is_empty = request.body().is_end_stream();
+        let mut state = self.shared.lock();
+        let seen = state.wire.poll_quiet(cx);
+        // A request without a body is written before anything else can happen to the connection.
+        let flushed = match seen.is_pending() && is_empty {
+            true => state.wire.poll_flush(cx),
+            false => Poll::Pending,
+        };
+        let old = state.register_reader(cx);
+        drop(state);
+        drop(old);
         if seen.is_ready() {
-            self.stage = Stage::Over;
             let error = self.shared.closed_error();
             self.shared.abort();
             self.trace(|trace| trace.failed(&error));
             return Err(SendError::unsent(error, request));
         }
-        let (parts, body) = request.into_parts();
-        self.recycled = parts.headers;
-        self.recycled.clear();
-        if !body.is_end_stream() {
-            let mut body = Measured::new(body, plan.length);
-            if let Some(trace) = self.rare.as_mut().and_then(|rare| rare.upload_trace.take()) {
-                body.tell(*trace);
-            }
-            self.stage = Stage::Uploading(Upload::new(body, plan));
+        if let Poll::Ready(Err(error)) = flushed {
+            return Err(self.fail(Failure::Io(error)));
         }
+        let (parts, body) = request.into_parts();
+        let mut recycled = parts.headers;
+        recycled.clear();
+        let upload = (!is_empty).then(|| self.upload(body, plan));
+        self.stage = Stage::Sending { upload, recycled };
         Ok(())
+    }
+
+    fn upload(&mut self, body: B, plan: BodyPlan) -> Pin<Box<Upload<B>>> {
+        let mut body = Measured::new(body, plan.length);
+        if let Some(trace) = self.rare.as_mut().and_then(|rare| rare.upload_trace.take()) {
+            body.tell(*trace);
+        }
+        Upload::new(body, plan)
     }
 
     /// Ready if anything has come, an end included.
@@ -228,20 +238,21 @@ where
         let interim = self.rare.as_mut().and_then(|rare| rare.interim.as_mut());
         let may_send =
             interim.is_none_or(|interim| interim.poll_go_ahead(shared.runtime(), cx).is_ready());
-        let outcome = match &mut self.stage {
-            Stage::Uploading(upload) if may_send => upload.as_mut().poll(shared, cx),
-            _ => self.shared.lock().wire.poll_flush(cx).map_err(UploadError::Io),
+        let Stage::Sending { upload, .. } = &mut self.stage else { return Ok(()) };
+        let outcome = match upload {
+            Some(upload) if may_send => upload.as_mut().poll(shared, cx),
+            _ => shared.lock().wire.poll_flush(cx).map_err(UploadError::Io),
         };
         match outcome {
             Poll::Pending => {
                 // What is left goes nowhere, and holds what the caller may wait for.
-                if matches!(self.stage, Stage::Uploading(_)) && shared.lock().wire.write_failed() {
-                    self.stage = Stage::Sent;
+                if upload.is_some() && shared.lock().wire.write_failed() {
+                    *upload = None;
                 }
             }
             Poll::Ready(Ok(())) => {
-                if may_send && matches!(self.stage, Stage::Uploading(_)) {
-                    self.stage = Stage::Sent;
+                if may_send {
+                    *upload = None;
                 }
                 if let Some(rare) = &mut self.rare {
                     rare.upload_trace = None;
@@ -291,10 +302,11 @@ where
         if available == 0 {
             return Ok(None);
         }
-        let head = match may_be_complete(bytes, self.incomplete) {
-            true => head::parse(bytes, self.kind, limits, &mut self.recycled)
-                .map_err(Failure::Malformed)?,
-            false => None,
+        let head = match &mut self.stage {
+            Stage::Sending { recycled, .. } if may_be_complete(bytes, self.incomplete) => {
+                head::parse(bytes, self.kind, limits, recycled).map_err(Failure::Malformed)?
+            }
+            _ => None,
         };
         let Some(head) = head else {
             self.incomplete = available;
@@ -329,8 +341,8 @@ where
 
     fn respond(&mut self, head: Head) -> Outcome<B> {
         let upload = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Uploading(upload) if !upload.must_be_empty() => Some(upload),
-            _ => None,
+            Stage::Sending { upload, .. } => upload.filter(|upload| !upload.must_be_empty()),
+            Stage::Unsent(..) | Stage::Over => None,
         };
         super::response::respond(self, head, upload)
     }
@@ -341,7 +353,9 @@ where
         drop(state);
         let awaited = match &self.stage {
             _ if is_full => Awaited::Taking,
-            Stage::Uploading(upload) if !upload.must_be_empty() && !self.withholds_body() => {
+            Stage::Sending { upload: Some(upload), .. }
+                if !upload.must_be_empty() && !self.withholds_body() =>
+            {
                 if upload.is_starved() {
                     Awaited::Caller
                 } else {
@@ -378,6 +392,10 @@ impl<B: Body> Exchange<B> {
 
     pub(super) fn fail(&mut self, failure: Failure) -> SendError<Request<B>> {
         let progress = self.progress();
+        let failure = match failure {
+            Failure::Io(_) if !self.shared.lock().wire.is_open() => Failure::Aborted,
+            failure => failure,
+        };
         let error = failure.into_error(&self.shared, progress);
         self.end(progress, error)
     }

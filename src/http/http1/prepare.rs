@@ -86,6 +86,9 @@ struct Present {
 /// Fields that are added to a request at the most: `Host`, and one for the framing.
 const ADDED: usize = 2;
 
+/// Room for a usual head: its connection keeps the buffer.
+const HEAD: usize = 512;
+
 impl Prepared {
     pub(super) fn of<B: Body>(
         request: &Request<B>,
@@ -133,6 +136,7 @@ impl Prepared {
         title_case: bool,
     ) {
         let put = if title_case { put_title_case } else { put_field };
+        out.reserve(HEAD);
         out.extend_from_slice(request.method().as_str().as_bytes());
         out.push(b' ');
         match &self.target {

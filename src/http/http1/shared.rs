@@ -34,7 +34,7 @@ use crate::{
 
 /// What a handle, an exchange and a body know of their connection in common.
 pub(super) struct ConnShared {
-    peer: String,
+    target: Target,
     runtime: Runtime,
     /// Where the connection was made: only there its stream wakes anyone.
     home: RuntimeHandle,
@@ -84,7 +84,7 @@ impl ConnShared {
         runtime: Runtime,
     ) -> Self {
         Self {
-            peer: target.to_string(),
+            target: target.clone(),
             home: runtime.current(),
             runtime,
             limits,
@@ -235,7 +235,7 @@ impl ConnShared {
 
     /// What is being done, and for which peer.
     pub(super) fn doing(&self, what: &str) -> String {
-        format!("{what} {}", self.peer)
+        format!("{what} {}", self.target)
     }
 
     /// Why it takes no request.
@@ -331,7 +331,7 @@ impl fmt::Debug for ConnShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status: ConnStatus = self.status.get();
         f.debug_struct("ConnShared")
-            .field("peer", &self.peer)
+            .field("peer", &format_args!("{}", self.target))
             .field("status", &status)
             .finish_non_exhaustive()
     }

@@ -11,10 +11,10 @@ use h2::RecvStream;
 use http::{StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use super::{open::Open, upload::RestGuard};
+use super::{stream::OpenStream, upload::RestGuard};
 use crate::{
     error::Error,
-    patience::{Awaited, Impatience, Patience},
+    patience::{Awaited, Impatience},
 };
 
 /// The body of an answer over HTTP/2.
@@ -26,18 +26,9 @@ use crate::{
 ///
 /// Dropping it before its end resets the stream (`CANCEL`), and what is left of the request with it.
 pub struct Http2Body {
-    reading: Option<Reading>,
+    stream: Option<Box<OpenStream>>,
     /// Bytes to come, if that is known.
     left: Option<u64>,
-}
-
-struct Reading {
-    open: Open,
-    rest: Option<RestGuard>,
-    stream: RecvStream,
-    patience: Patience,
-    /// Bytes that came.
-    come: u64,
 }
 
 /// How long the body of an answer is, as far as its head says (RFC 9110 §6.4.1).
@@ -50,42 +41,35 @@ pub(super) fn expected_length(head: &Parts, asked_for_head: bool) -> Option<u64>
 
 impl Http2Body {
     pub(super) fn empty() -> Self {
-        Self { reading: None, left: Some(0) }
+        Self { stream: None, left: Some(0) }
     }
 
-    pub(super) fn new(
-        stream: RecvStream,
-        open: Open,
-        rest: Option<RestGuard>,
-        length: Option<u64>,
-        patience: Patience,
-    ) -> Self {
-        Self { reading: Some(Reading { open, rest, stream, patience, come: 0 }), left: length }
+    pub(super) fn new(stream: Box<OpenStream>, length: Option<u64>) -> Self {
+        Self { stream: Some(stream), left: length }
     }
 
     /// Nothing more comes, and nothing more needs to be sent.
     fn finish(&mut self) {
-        if let Some(Reading { open, rest, .. }) = self.reading.take() {
-            drop(open);
-            if let Some(rest) = rest {
-                rest.stop();
-            }
+        let Some(mut stream) = self.stream.take() else { return };
+        let uploading = stream.uploading.take();
+        drop(stream);
+        if let Some(uploading) = uploading {
+            uploading.stop();
         }
     }
 
     fn fail(&mut self, failed: Failed) -> Option<Error> {
-        let Reading { open, rest, stream, .. } = self.reading.take()?;
-        let own = rest.and_then(RestGuard::failure);
-        let error = own.unwrap_or_else(|| match failed {
-            Failed::Stream(error) => open.link().failed_reading(error),
+        let mut stream = self.stream.take()?;
+        let own = stream.uploading.take().and_then(RestGuard::failure);
+        let conn = stream.guard.conn();
+        Some(own.unwrap_or_else(|| match failed {
+            Failed::Stream(error) => conn.failed_reading(error),
             Failed::TooLate(impatience) => {
-                let doing = open.link().doing("reading the response body from");
+                let doing = conn.doing("reading the response body from");
                 impatience.into_error(doing).sent(true)
             }
-            Failed::TooLong => open.link().malformed_body("content where there can be none"),
-        });
-        drop((open, stream));
-        Some(error)
+            Failed::TooLong => conn.malformed_body("content where there can be none"),
+        }))
     }
 }
 
@@ -95,54 +79,55 @@ enum Failed {
     TooLong,
 }
 
-impl Reading {
+impl OpenStream {
     fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let frame = self.poll_data(cx);
         match frame {
-            Poll::Pending => self.open.waits(),
+            Poll::Pending => self.guard.waits(),
             Poll::Ready(_) => self.heard(),
         }
         if let Some(data) = ready!(frame) {
             return Poll::Ready(Some(data.map(Frame::data)));
         }
         // h2 knows of trailers as soon as it knows that there is no more data.
-        let trailers = ready!(self.stream.poll_trailers(cx));
+        let Some(receiving) = &mut self.receiving else { return Poll::Ready(None) };
+        let trailers = ready!(receiving.poll_trailers(cx));
         Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
     }
 
+    fn is_at_end(&self) -> bool {
+        self.receiving.as_ref().is_none_or(RecvStream::is_end_stream)
+    }
+
     fn heard(&mut self) {
-        self.open.heard();
-        self.patience.rests(self.open.link().runtime());
+        self.guard.heard();
+        self.patience.rests(self.guard.conn().runtime());
     }
 
     /// What was still sent when the answer began may go on meanwhile.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
-        let (is_lacking, sent) = self.rest.as_ref().map_or((false, 0), RestGuard::progress);
-        let is_withheld = self.open.link().vitals().window().is_withheld();
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+        let (is_lacking, sent) = self.uploading.as_ref().map_or((false, 0), RestGuard::progress);
+        let is_withheld = self.guard.conn().state().window().is_withheld();
         if is_withheld {
             // The peer may send nothing, because others of its answers are not read: it is not silent.
-            self.open.heard();
+            self.guard.heard();
         }
         let awaited = if is_lacking || is_withheld { Awaited::Caller } else { Awaited::Rest };
-        let runtime = self.open.link().runtime();
-        let outcome = self.patience.poll(awaited, self.come + sent, runtime, cx);
-        if self.patience.has_just_moved() {
-            self.open.waits_anew();
-        }
-        outcome
+        self.poll_patience(awaited, self.received + sent, cx)
     }
 
     /// The next data; the peer may send as much again.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        let Some(receiving) = &mut self.receiving else { return Poll::Ready(None) };
         loop {
-            match ready!(self.stream.poll_data(cx)) {
+            match ready!(receiving.poll_data(cx)) {
                 Some(Ok(data)) if data.is_empty() => {}
                 Some(Ok(data)) => {
-                    self.come += data.len() as u64;
-                    let released = self.stream.flow_control().release_capacity(data.len());
+                    self.received += data.len() as u64;
+                    let released = receiving.flow_control().release_capacity(data.len());
                     return Poll::Ready(Some(released.map(|()| data)));
                 }
                 end => return Poll::Ready(end),
@@ -160,9 +145,9 @@ impl Body for Http2Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
-        let Poll::Ready(frame) = reading.poll_frame(cx) else {
-            let impatience = ready!(reading.poll_patience(cx));
+        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = stream.poll_frame(cx) else {
+            let impatience = ready!(stream.poll_rest(cx));
             return Poll::Ready(this.fail(Failed::TooLate(impatience)).map(Err));
         };
         let frame = match frame {
@@ -173,7 +158,7 @@ impl Body for Http2Body {
                 return Poll::Ready(None);
             }
         };
-        let is_end = frame.is_trailers() || reading.stream.is_end_stream();
+        let is_end = frame.is_trailers() || stream.is_at_end();
         if let (Some(left), Some(data)) = (&mut this.left, frame.data_ref()) {
             let Some(rest) = left.checked_sub(data.len() as u64) else {
                 return Poll::Ready(this.fail(Failed::TooLong).map(Err));
@@ -187,11 +172,11 @@ impl Body for Http2Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.reading.as_ref().is_none_or(|reading| reading.stream.is_end_stream())
+        self.stream.as_ref().is_none_or(|stream| stream.is_at_end())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.reading, self.left) {
+        match (&self.stream, self.left) {
             (None, _) => SizeHint::with_exact(0),
             (Some(_), Some(left)) => SizeHint::with_exact(left),
             (Some(_), None) => SizeHint::default(),
@@ -202,6 +187,6 @@ impl Body for Http2Body {
 impl fmt::Debug for Http2Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Http2Body");
-        out.field("is_open", &self.reading.is_some()).field("left", &self.left).finish()
+        out.field("is_open", &self.stream.is_some()).field("left", &self.left).finish()
     }
 }

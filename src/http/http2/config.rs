@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use h2::client::Builder;
 
-use super::{pulse::Pulse, vitals::UNTOLD_STREAMS, window::Window};
+use super::{keep_alive::KeepAlive, state::UNTOLD_STREAMS, window::Window};
 use crate::{error::Error, rt::Runtime, setting};
 
 /// The most that a window can be (RFC 9113 §6.9.1).
@@ -167,9 +167,9 @@ impl Http2Config {
         Window::new(self.connection_window)
     }
 
-    pub(super) fn pulse(&self, runtime: Runtime) -> Pulse {
+    pub(super) fn keep_alive(&self, runtime: Runtime) -> KeepAlive {
         let interval = self.keep_alive_interval;
-        Pulse::new(runtime, interval, self.keep_alive_timeout, self.keep_alive_while_idle)
+        KeepAlive::new(runtime, interval, self.keep_alive_timeout, self.keep_alive_while_idle)
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Http2<B> {
 pub struct Http2Body(Infallible);
 
 /// The future of a request on such a connection.
-pub type Sending<B> = Ready<Result<Response<Http2Body>, SendError<Request<B>>>>;
+pub type Exchange<B> = Ready<Result<Response<Http2Body>, SendError<Request<B>>>>;
 
 pub(crate) async fn handshake<I: Io, B>(
     _io: I,
@@ -73,13 +73,13 @@ where
 {
     type Response = Response<Http2Body>;
     type Error = SendError<Request<B>>;
-    type Future = Sending<B>;
+    type Future = Exchange<B>;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self.never {}
     }
 
-    fn call(&mut self, _request: Request<B>) -> Sending<B> {
+    fn call(&mut self, _request: Request<B>) -> Exchange<B> {
         match self.never {}
     }
 }

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -13,12 +13,13 @@ use h2::{
     PingPong,
     client::{Connection, SendRequest},
 };
-use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
-    link::{Signal, Unsettled},
-    pulse::Pulse,
-    vitals::{ASSUMED_STREAMS, Condition, Death, UNTOLD_STREAMS, Vitals},
+    keep_alive::KeepAlive,
+    shared::Unsettled,
+    signals::Signal,
+    state::{ASSUMED_STREAMS, CloseCause, ConnState, ConnStatus, UNTOLD_STREAMS},
     wire::Wire,
 };
 use crate::{
@@ -35,14 +36,16 @@ pub(super) struct Driver<I> {
     pings: Option<PingPong>,
     /// Knows of GOAWAY and of stream ids. h2 keeps the connection open for it, so it goes when nobody else is left.
     probe: Option<SendRequest<Bytes>>,
-    /// Ends when nobody is left.
-    signals: Option<UnboundedReceiver<Signal>>,
+    /// The task that signals wake.
+    waker: Option<Waker>,
+    /// What had been read when SETTINGS and GOAWAY were last looked for.
+    learned_at: Option<u64>,
     /// Until the peer's SETTINGS are known: who waits for them waits for the end of this.
     unsettled: Option<Unsettled>,
     /// Requests that wait until the connection has read once more.
     readers: Vec<oneshot::Sender<()>>,
-    vitals: Arc<Vitals>,
-    pulse: Pulse,
+    state: Arc<ConnState>,
+    keep_alive: KeepAlive,
     runtime: Runtime,
     linger: Option<Sleep>,
     has_yielded: bool,
@@ -54,20 +57,21 @@ impl<I: Io> Driver<I> {
     pub(super) fn new(
         mut connection: Connection<Wire<Metered<I>>, Bytes>,
         probe: SendRequest<Bytes>,
-        (signals, unsettled): (UnboundedReceiver<Signal>, Unsettled),
-        vitals: Arc<Vitals>,
-        pulse: Pulse,
+        unsettled: Unsettled,
+        state: Arc<ConnState>,
+        keep_alive: KeepAlive,
         runtime: Runtime,
     ) -> Self {
         Self {
             pings: connection.ping_pong(),
             connection,
             probe: Some(probe),
-            signals: Some(signals),
+            waker: None,
+            learned_at: None,
             unsettled: Some(unsettled),
             readers: Vec::new(),
-            vitals,
-            pulse,
+            state,
+            keep_alive,
             runtime,
             linger: None,
             has_yielded: false,
@@ -78,7 +82,7 @@ impl<I: Io> Driver<I> {
     /// Once, when there is a new request: others that are ready to run may have one, too, and all of them leave in one
     /// write. A request that is alone does not wait.
     fn lets_others_queue(&mut self, cx: &mut Context<'_>) -> bool {
-        let has_queued = self.vitals.take_queued() && self.vitals.active() > 1;
+        let has_queued = self.state.take_queued() && self.state.active() > 1;
         let yields = has_queued && !self.has_yielded;
         self.has_yielded = yields;
         if yields {
@@ -91,19 +95,23 @@ impl<I: Io> Driver<I> {
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if Pin::new(&mut self.connection).poll(cx).is_ready() {
             // Its streams have been told why.
-            self.vitals.retire(Condition::Closed);
+            self.state.retire(ConnStatus::Closed);
             return Poll::Ready(());
         }
-        self.learn(cx);
+        let read = self.state.meter().read();
+        if self.learned_at.replace(read) != Some(read) {
+            self.state.note_read(self.runtime.now());
+            self.learn(cx);
+        }
         Poll::Pending
     }
 
-    /// What SETTINGS and GOAWAY said.
+    /// What SETTINGS and GOAWAY said, and whether h2 found an error in what came.
     fn learn(&mut self, cx: &mut Context<'_>) {
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.is_broken = error.is_library() || error.is_io();
-            self.vitals.retire(Condition::Draining);
+            self.state.retire(ConnStatus::Draining);
             // Whatever the SETTINGS said, no request may be sent any more.
             self.unsettled = None;
             return;
@@ -114,7 +122,7 @@ impl<I: Io> Driver<I> {
             usize::MAX | UNTOLD_STREAMS => ASSUMED_STREAMS,
             allowed => allowed,
         };
-        self.vitals.allow(allowed);
+        self.state.allow(allowed);
         // Those who are woken by this go by what was allowed above.
         if is_settled {
             self.unsettled = None;
@@ -122,34 +130,38 @@ impl<I: Io> Driver<I> {
     }
 
     /// Ready when a user wants the connection to end.
-    fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
-        let Some(signals) = &mut self.signals else { return Poll::Pending };
-        while let Some(signal) = ready!(signals.poll_recv(cx)) {
+    fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            self.state.signals().wake_by(cx.waker());
+            self.waker = Some(cx.waker().clone());
+        }
+        for signal in self.state.signals().take() {
             match (signal, &mut self.pings) {
-                (Signal::Cut, _) => return Poll::Ready(Death::Cut),
+                (Signal::Cut, _) => return Poll::Ready(CloseCause::Cut),
                 (Signal::Silence(read), Some(pings)) => {
-                    self.pulse.doubt(read, &self.vitals, pings);
+                    self.keep_alive.doubt(read, &self.state, pings);
                 }
                 (Signal::Silence(_), None) => {}
                 (Signal::Read(reader), _) => self.readers.push(reader),
+                (Signal::Unused, _) => self.probe = None,
             }
         }
-        (self.signals, self.probe) = (None, None);
         Poll::Pending
     }
 
-    fn poll_pulse(&mut self, cx: &mut Context<'_>) -> Poll<Death> {
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
         match &mut self.pings {
-            Some(pings) => self.pulse.poll(&self.vitals, pings, cx),
-            None => Poll::Pending,
+            Some(pings) if !self.keep_alive.is_at_rest() => {
+                self.keep_alive.poll(&self.state, pings, cx)
+            }
+            _ => Poll::Pending,
         }
     }
 
     /// h2 closes a connection that nobody uses, but it waits for a peer that does not read.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_drained =
-            self.vitals.condition() == Condition::Draining && self.vitals.active() == 0;
-        if self.signals.is_some() && !is_drained && !self.is_broken {
+        let is_drained = self.state.status() == ConnStatus::Draining && self.state.active() == 0;
+        if self.probe.is_some() && !is_drained && !self.is_broken {
             return Poll::Pending;
         }
         let runtime = &self.runtime;
@@ -176,20 +188,23 @@ impl<I: Io> Future for Driver<I> {
             }
             this.readers.clear();
         }
-        if let Poll::Ready(death) = if asked.is_ready() { asked } else { this.poll_pulse(cx) } {
-            this.vitals.die(death);
+        if let Poll::Ready(close_cause) =
+            if asked.is_ready() { asked } else { this.poll_keep_alive(cx) }
+        {
+            this.state.close(close_cause);
             return Poll::Ready(());
         }
         ready!(this.poll_linger(cx));
-        this.vitals.retire(Condition::Closed);
+        this.state.retire(ConnStatus::Closed);
         Poll::Ready(())
     }
 }
 
 impl<I> Drop for Driver<I> {
     fn drop(&mut self) {
-        if self.vitals.condition() != Condition::Closed {
-            self.vitals.die(Death::Abandoned);
+        if self.state.status() != ConnStatus::Closed {
+            self.state.close(CloseCause::Abandoned);
         }
+        self.state.signals().close();
     }
 }

@@ -1,326 +1,261 @@
-//! A request that h2 has, until the head of its answer or an error.
+//! The future of one request: queues it when it is first polled, and waits for the head of its answer.
 
 use std::{
+    fmt,
     future::Future,
+    mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream, client::ResponseFuture};
-use http::{Method, Request, Response, StatusCode, request::Parts};
+use h2::{client::SendRequest, ext::Protocol};
+use http::{Extensions, Request, Response, Version};
 use http_body::Body;
 
 use super::{
     Http2Body,
-    body::expected_length,
-    open::Open,
-    tunnel,
-    unanswered::{MAX_INFORMATIONAL, SendHandle, TOO_MANY},
-    upload::{Rest, RestGuard, Upload},
+    head::Plan,
+    shared::ConnShared,
+    stream::OpenStream,
+    upload::Upload,
+    waiting::{AwaitingHead, Original, RequestKind},
 };
 use crate::{
+    body::replay,
     connection::{Progress, SendError},
-    error::{BoxError, Error, Phase},
+    error::BoxError,
     events::Sent,
-    http::hop_headers::Authorization,
     http::informational::Interim,
-    patience::{Awaited, Impatience, Patience},
+    patience::Patience,
+    request_target::connect_protocol,
 };
 
-/// One stream, up to the head of its answer.
-pub(super) struct Exchange<B> {
-    open: Open,
-    response: ResponseFuture,
-    stream: SendHandle,
-    upload: Upload<B>,
-    before: Before,
-    asked: Asked,
-    patience: Patience,
-    informational: u8,
-    told: Option<Sent>,
+/// The future of a request.
+///
+/// Nothing is sent before it is first polled.
+///
+/// # Cancellation
+///
+/// Dropping it resets the stream (`CANCEL`), if there is one by then.
+pub struct Exchange<B> {
+    state: State<B>,
 }
 
-/// What is known of a request besides what h2 has. Seldom anything, so the room that it takes is not everyone's.
-pub(super) struct Before(Option<Box<Known>>);
-
-struct Known {
-    /// The head as it was, if it is to go back should nothing of it be written.
-    head: Option<Parts>,
-    /// What a proxy was told about us with it, if it may be told something else.
-    authorization: Option<Box<Authorization>>,
-    interim: Option<Box<Interim>>,
+enum State<B> {
+    Queued(Queued<B>),
+    /// Boxed: few requests need it.
+    Settling(Box<Settling<B>>),
+    Waiting(AwaitingHead<B>),
+    Done,
 }
 
-/// What a request asks for, and so what its answer means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    Tunnel,
-    Head,
-    Content,
+struct Queued<B> {
+    request: Request<B>,
+    conn: Arc<ConnShared>,
 }
 
-pub(super) enum Failed {
-    Stream(h2::Error),
-    /// The body of the request, not of the answer.
-    Body(Error),
-    Malformed(&'static str),
-    TooLate(Impatience),
+/// A request that needs to know first what the peer allows, or has said meanwhile.
+struct Settling<B> {
+    queued: Option<Queued<B>>,
+    settled: Pin<Box<dyn Future<Output = Option<()>> + Send>>,
 }
 
-impl Asked {
-    pub(super) fn by(method: &Method) -> Self {
-        match *method {
-            Method::CONNECT => Self::Tunnel,
-            Method::HEAD => Self::Head,
-            _ => Self::Content,
-        }
+/// So long it waits: SETTINGS are the first that a peer sends, and more than 10 s are not waited for a connection either.
+const SETTINGS_TIME: Duration = Duration::from_secs(10);
+
+/// So long a request waits whose body cannot be sent twice, because a peer may refuse streams that it has not allowed. It
+/// is longer than a round trip, and not much longer, because some peers say nothing before the first request. The same
+/// bounds the wait for one turn of a driver that does not get it.
+const UPLOAD_TIME: Duration = Duration::from_secs(1);
+
+impl<B> Exchange<B> {
+    pub(super) fn new(request: Request<B>, conn: Arc<ConnShared>) -> Self {
+        Self { state: State::Queued(Queued { request, conn }) }
     }
 }
 
-impl Before {
-    pub(super) fn new(
-        head: Option<Parts>,
-        authorization: Option<Box<Authorization>>,
-        interim: Option<Box<Interim>>,
-    ) -> Self {
-        let is_nothing = head.is_none() && authorization.is_none() && interim.is_none();
-        Self((!is_nothing).then(|| Box::new(Known { head, authorization, interim })))
-    }
+impl<B> Unpin for Exchange<B> {}
 
-    fn interim(&mut self) -> Option<&mut Interim> {
-        self.0.as_mut()?.interim.as_deref_mut()
-    }
-
-    fn check<B>(&self, response: &Response<B>) -> Result<(), Error> {
-        let known = self.0.as_ref();
-        let authorization = known.and_then(|known| known.authorization.as_ref());
-        authorization.map_or(Ok(()), |said| said.check(response))
-    }
-
-    /// The request once more, if nobody has looked into its body.
-    pub(super) fn restore<B>(self, body: Option<B>) -> Option<Request<B>> {
-        self.0?.head.zip(body).map(|(head, body)| Request::from_parts(head, body))
-    }
-}
-
-impl<B> Exchange<B>
+impl<B> Future for Exchange<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    pub(super) fn new(
-        open: Open,
-        response: ResponseFuture,
-        stream: SendStream<Bytes>,
-        upload: Upload<B>,
-        before: Before,
-        (asked, patience): (Asked, Patience),
-    ) -> Self {
-        let (informational, told) = (0, None);
-        let stream = SendHandle::new(open.link().clone(), stream);
-        Self { open, response, stream, upload, before, asked, patience, informational, told }
-    }
+    type Output = Result<Response<Http2Body>, SendError<Request<B>>>;
 
-    /// Tells how it goes on.
-    pub(super) fn told(self, told: Option<Sent>) -> Self {
-        Self { told, ..self }
-    }
-
-    pub(super) fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<RecvStream>, Failed>> {
-        self.poll_upload(cx)?;
-        let answer = self.poll_answer(cx);
-        if self.is_released(answer.is_ready(), cx) {
-            self.poll_upload(cx)?;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let state = &mut self.get_mut().state;
+        if matches!(state, State::Queued(_))
+            && let State::Queued(queued) = mem::replace(state, State::Done)
+        {
+            *state = queued.begin(cx)?;
         }
-        if answer.is_pending() {
-            let impatience = ready!(self.poll_patience(cx));
-            return Poll::Ready(Err(Failed::TooLate(impatience)));
+        if let State::Settling(settling) = state {
+            let settled = ready!(settling.poll(cx));
+            *state = State::Done;
+            *state = settled?;
         }
-        answer
-    }
-
-    /// A connection that is full holds back what the peer has asked for, and then every byte of it counts.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
-        let link = self.open.link();
-        let (meter, sent) = (link.vitals().meter(), self.upload.sent());
-        let (awaited, moved) = match meter.is_full() {
-            true => (Awaited::Taking, sent.wrapping_add(meter.written())),
-            false => (self.upload.awaited(), sent + u64::from(self.informational)),
+        // It was ready before.
+        let State::Waiting(waiting) = state else { return Poll::Pending };
+        let outcome = ready!(waiting.poll_head(cx));
+        let State::Waiting(waiting) = mem::replace(state, State::Done) else {
+            return Poll::Pending;
         };
-        let outcome = self.patience.poll(awaited, moved, link.runtime(), cx);
-        if self.patience.has_just_moved() {
-            self.open.waits_anew();
-        }
-        outcome
+        Poll::Ready(match outcome {
+            Ok(response) => waiting.answered(response),
+            Err(failed) => Err(waiting.fail(failed)),
+        })
     }
+}
 
-    /// Goes on with the upload, as far as it goes.
-    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failed> {
-        if !self.upload.is_running() {
-            return Ok(());
-        }
-        let upload = &mut self.upload;
-        match self.stream.with(|stream| upload.poll(stream, cx)) {
-            Some(Poll::Ready(Err(error))) => Err(Failed::Body(error)),
-            _ => Ok(()),
-        }
-    }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Failed>> {
-        ready!(self.poll_informational(cx))?;
-        Pin::new(&mut self.response).poll(cx).map_err(Failed::Stream)
-    }
-
-    /// Whether a body that was held back until now is to be sent. Once there is an answer, only `100` makes it so.
-    fn is_released(&mut self, is_answered: bool, cx: &mut Context<'_>) -> bool {
-        if !self.upload.is_held() {
-            return false;
-        }
-        let Some(interim) = self.before.interim() else { return false };
-        let is_released = match is_answered {
-            true => !interim.holds_body(),
-            false => interim.poll_go_ahead(self.open.link().runtime(), cx).is_ready(),
-        };
-        if is_released {
-            self.upload.release();
-        }
-        is_released
-    }
-
-    /// Passes over 1xx until something else comes; whoever wants to know is told.
-    fn poll_informational(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
-        while let Some(answer) = ready!(self.response.poll_informational(cx)) {
-            let answer = answer.map_err(Failed::Stream)?;
-            self.informational += 1;
-            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Poll::Ready(Err(Failed::Malformed("HTTP/2 has no 101")));
-            }
-            if self.informational > MAX_INFORMATIONAL {
-                return Poll::Ready(Err(Failed::Malformed(TOO_MANY)));
-            }
-            if let Some(interim) = self.before.interim() {
-                interim.hear(&answer);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// The answer, unless a proxy wants to know better who we are.
-    pub(super) fn answered(
-        mut self,
-        response: Response<RecvStream>,
-    ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
-        self.open.heard();
-        let Some(stream) = self.stream.release() else {
-            return Err(self.fail(Failed::Malformed(TOO_MANY)));
-        };
-        if let Some(told) = self.told.take() {
-            told.answered(response.status());
-        }
-        match self.before.check(&response) {
-            Ok(()) => Ok(self.deliver(response, stream)),
-            Err(error) => Err(self.refused(error)),
-        }
-    }
-
-    fn refused(self, error: Error) -> SendError<Request<B>> {
-        let request = self.before.restore(self.upload.into_untouched());
-        SendError { error: error.sent(true).into(), progress: Progress::Refused, request }
-    }
-
-    fn deliver(
-        self,
-        response: Response<RecvStream>,
-        mut stream: SendStream<Bytes>,
-    ) -> Response<Http2Body> {
-        let (head, answer) = response.into_parts();
-        if self.asked == Asked::Tunnel {
-            if head.status.is_success() {
-                return tunnel::open(head, self.open, stream, answer);
-            }
-            let _ = stream.send_data(Bytes::new(), true);
-        }
-        let length = expected_length(&head, self.asked == Asked::Head);
-        let body = if answer.is_end_stream() {
-            // Nothing of the request changes a complete answer any more.
-            if self.upload.is_running() {
-                stream.send_reset(Reason::NO_ERROR);
-            }
-            Http2Body::empty()
+impl<B> Queued<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn begin(self, cx: &mut Context<'_>) -> Result<State<B>, SendError<Request<B>>> {
+        let is_settled = self.conn.is_settled();
+        if connect_protocol(&self.request).is_some() {
+            let settled = self.conn.settled();
+            Ok(State::Settling(Box::new(Settling::new(self, settled, SETTINGS_TIME))))
+        } else if (is_settled && !self.conn.has_rested()) || self.can_be_repeated() {
+            self.send(cx)
+        } else if is_settled {
+            // A GOAWAY may lie unread that allows every stream and is followed by one that does not (RFC 9113 §6.8): the body
+            // would be begun in between, and could not be had again.
+            let read = self.conn.has_read();
+            Ok(State::Settling(Box::new(Settling::new(self, read, UPLOAD_TIME))))
         } else {
-            let (open, patience, rest) = self.send_rest(stream);
-            Http2Body::new(answer, open, rest, length, patience)
-        };
-        Response::from_parts(head, body)
+            let settled = self.conn.settled();
+            Ok(State::Settling(Box::new(Settling::new(self, settled, UPLOAD_TIME))))
+        }
     }
 
-    /// Goes on sending while the answer is being read.
-    fn send_rest(self, stream: SendStream<Bytes>) -> (Open, Patience, Option<RestGuard>) {
-        if !self.upload.is_running() {
-            return (self.open, self.patience, None);
-        }
-        let (rest, guard) = Rest::new(stream, self.upload);
-        self.open.link().runtime().spawn(rest);
-        (self.open, self.patience, Some(guard))
+    /// Whether there is another body should this one be lost.
+    fn can_be_repeated(&self) -> bool {
+        let body = self.request.body();
+        body.is_end_stream() || replay(body).is_some()
     }
 
-    pub(super) fn fail(mut self, failed: Failed) -> SendError<Request<B>> {
-        let is_flooded = self.stream.is_flooded();
-        let is_answered = self.informational > 0 || is_flooded;
-        let failed = match failed {
-            Failed::Stream(_) if is_flooded => Failed::Malformed(TOO_MANY),
-            failed => failed,
-        };
-        let (progress, error) = match failed {
-            Failed::Malformed(what) => {
-                self.stream.reset(Reason::PROTOCOL_ERROR);
-                (Progress::Answered, self.open.link().malformed(what))
-            }
-            Failed::Body(error) => {
-                self.stream.reset(Reason::CANCEL);
-                (Progress::Sent, self.open.link().failed_body(error))
-            }
-            Failed::Stream(error) => self.open.fail(error),
-            Failed::TooLate(impatience) => return self.timed_out(impatience),
-        };
-        self.open.heard();
-        if let Some(told) = self.told.take() {
-            told.failed(&error);
+    /// Sends it after what the peer allows is known, or was waited for long enough. If the peer allows fewer streams
+    /// than there are, the request goes back to be sent when one is free.
+    fn send_settled(self, cx: &mut Context<'_>) -> Result<State<B>, SendError<Request<B>>> {
+        let state = self.conn.state();
+        if self.conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
+            let error = self.conn.has_no_free_stream();
+            return Err(SendError::unsent(error, self.request));
         }
-        if is_answered {
-            return SendError::after(Progress::Answered, error.sent(true));
-        }
-        let error = error.sent(progress > Progress::Unsent).into();
-        let request = match progress {
-            Progress::Unsent | Progress::Refused => {
-                self.before.restore(self.upload.into_untouched())
-            }
-            _ => None,
-        };
-        SendError { error, progress, request }
+        self.send(cx)
     }
 
-    /// Nobody was heard: if the whole connection was silent meanwhile, it is in doubt.
-    fn timed_out(mut self, impatience: Impatience) -> SendError<Request<B>> {
-        self.stream.reset(Reason::CANCEL);
-        let doing = match impatience.phase() {
-            Phase::Write => "sending a request to",
-            _ => "waiting for the answer of",
-        };
-        // What waits for room goes out as soon as there is some, though its stream has been reset by then.
-        let may_go_out = self.open.was_written() || self.open.link().vitals().takes_requests();
-        let progress = match (self.informational, may_go_out) {
-            (0, false) => Progress::Unsent,
-            (0, true) => Progress::Sent,
-            _ => Progress::Answered,
-        };
-        let error = impatience.into_error(self.open.link().doing(doing));
-        if let Some(told) = self.told.take() {
-            told.failed(&error);
+    /// Gives the request to h2, or back.
+    fn send(self, cx: &mut Context<'_>) -> Result<State<B>, SendError<Request<B>>> {
+        let Self { request, conn } = self;
+        let mut streams = conn.streams();
+        if let Poll::Ready(Err(error)) = streams.poll_ready(cx) {
+            return Err(SendError::unsent(conn.failed_unsent(error), request));
         }
-        SendError::after(progress, error)
+        if let Some(protocol) = connect_protocol(&request)
+            && !streams.is_extended_connect_protocol_enabled()
+        {
+            return Err(SendError::unsent(conn.unsupported(protocol.as_str()), request));
+        }
+        match Plan::new(&request, &conn.target().origin, conn.info()) {
+            Ok(plan) => open(request, plan, conn, streams),
+            Err(error) => Err(SendError::unsent(error, request)),
+        }
+    }
+}
+
+/// Opens the stream of a request that can be sent. The head that h2 gets is made of the request's own parts.
+fn open<B>(
+    request: Request<B>,
+    mut plan: Plan,
+    conn: Arc<ConnShared>,
+    mut streams: SendRequest<Bytes>,
+) -> Result<State<B>, SendError<Request<B>>>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let kind = RequestKind::of(request.method());
+    let protocol = connect_protocol(&request).map(|it| Protocol::from(it.as_str()));
+    let interim = Interim::of(&request);
+    let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
+    let patience = Patience::new(request.extensions().get().unwrap_or(conn.timeouts()));
+    let (mut head, body) = request.into_parts();
+    let sent = Sent::begin(&head.extensions);
+    // Goes back with a body that its maker could not make again.
+    let kept = replay(&body).is_none().then(|| head.clone());
+    let length = plan.length;
+    plan.apply(&mut head);
+    head.version = Version::HTTP_2;
+    head.extensions = Extensions::new();
+    if let Some(protocol) = protocol {
+        head.extensions.insert(protocol);
+    }
+    let original = Original::new(kept, plan.authorization(), interim);
+    let is_whole = length.is_none_or(|length| length == 0) && body.is_end_stream();
+    let mut stream = OpenStream::new(conn, patience);
+    let is_end = is_whole && kind != RequestKind::Tunnel;
+    match streams.send_request(Request::from_parts(head, ()), is_end) {
+        Ok((response, sending)) => {
+            if let Some(sent) = &sent {
+                sent.head_sent();
+            }
+            let upload = match is_whole {
+                true => Upload::None(body),
+                false => Upload::new(body, length, is_held, sent.as_ref()),
+            };
+            let waiting = AwaitingHead::new((stream, response, sending), upload, original, kind);
+            Ok(State::Waiting(waiting.told(sent)))
+        }
+        Err(error) => {
+            let error = stream.guard.refuse(error);
+            if let Some(sent) = sent {
+                sent.failed(&error);
+            }
+            Err(SendError {
+                error: error.into(),
+                progress: Progress::Unsent,
+                request: original.restore(Some(body)),
+            })
+        }
+    }
+}
+
+impl<B> Settling<B> {
+    fn new(
+        queued: Queued<B>,
+        settled: impl Future<Output = ()> + Send + 'static,
+        limit: Duration,
+    ) -> Self {
+        let runtime = queued.conn.runtime().clone();
+        let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
+        Self { queued: Some(queued), settled }
+    }
+}
+
+impl<B> Settling<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<State<B>, SendError<Request<B>>>> {
+        // Whether they came or not, h2 knows what is allowed by now.
+        ready!(self.settled.as_mut().poll(cx));
+        let sent = self.queued.take().map(|queued| queued.send_settled(cx));
+        Poll::Ready(sent.unwrap_or(Ok(State::Done)))
+    }
+}
+
+impl<B> fmt::Debug for Exchange<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Queued(_) => "queued",
+            State::Settling(_) => "settling",
+            State::Waiting(_) => "waiting",
+            State::Done => "done",
+        };
+        f.debug_tuple("Exchange").field(&state).finish()
     }
 }

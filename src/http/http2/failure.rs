@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use h2::Reason;
 
-use super::{link::Link, open::Open};
+use super::{shared::ConnShared, stream::StreamGuard};
 use crate::{
     connection::{NoFreeStream, Progress},
     error::{Error, Kind},
@@ -15,11 +15,11 @@ use crate::{
 #[derive(Debug)]
 struct Cause(&'static str);
 
-impl Link {
+impl ConnShared {
     /// The connection failed before anything of the request was written.
     pub(super) fn failed_unsent(&self, error: h2::Error) -> Error {
         let doing = "sending a request to";
-        match is_closed(&error) && self.vitals().death().is_none() {
+        match is_closed(&error) && self.state().close_cause().is_none() {
             true => self.closed_by_peer(
                 Kind::Canceled,
                 doing,
@@ -32,7 +32,7 @@ impl Link {
 
     /// The stream or its connection failed before the head of its answer.
     pub(super) fn failed_sending(&self, error: h2::Error) -> Error {
-        match is_closed(&error) && self.vitals().death().is_none() {
+        match is_closed(&error) && self.state().close_cause().is_none() {
             true => {
                 let how = "the server closed the connection without an answer";
                 self.closed_by_peer(Kind::Io, "reading the answer of", how, error)
@@ -52,7 +52,7 @@ impl Link {
             return strange.because(error);
         }
         let ended = Error::new(kind, format!("{doing}: {how}"));
-        match (self.vitals().meter().ending(), error.into_io()) {
+        match (self.state().meter().ending(), error.into_io()) {
             (Some(Ending::Below(below)), _) if below.kind() != Kind::Io => below.clone(),
             (Some(Ending::Below(below)), _) => ended.because(below.clone()),
             (Some(Ending::Closed(kind)), _) => ended.because(io::Error::from(*kind)),
@@ -63,7 +63,7 @@ impl Link {
 
     /// The peer speaks another protocol.
     fn strange(&self, doing: &str) -> Option<Error> {
-        let spoken = self.vitals().meter().spoken();
+        let spoken = self.state().meter().spoken();
         let name = spoken.name().filter(|_| spoken != Spoken::Http2)?;
         let text = format!("{doing}: the server speaks {name}, and HTTP/2 was expected");
         Some(Error::new(Kind::Protocol, text))
@@ -99,8 +99,10 @@ impl Link {
     /// The connection is closing, or closed.
     pub(super) fn takes_no_requests(&self) -> Error {
         let doing = self.doing("sending a request to");
-        match self.vitals().death() {
-            Some(death) => Error::new(death.kind(), doing).because(death.into_cause()),
+        match self.state().close_cause() {
+            Some(close_cause) => {
+                Error::new(close_cause.kind(), doing).because(close_cause.into_cause())
+            }
             None => self.strange(&doing).unwrap_or_else(|| self.is_closing(doing)),
         }
     }
@@ -109,7 +111,7 @@ impl Link {
     fn is_closing(&self, doing: String) -> Error {
         let closed =
             || Error::new(Kind::Canceled, format!("{doing}: the server closed the connection"));
-        match self.vitals().meter().ending() {
+        match self.state().meter().ending() {
             Some(Ending::Below(below)) if below.kind() != Kind::Io => below.clone(),
             Some(Ending::Below(below)) => closed().because(below.clone()),
             Some(Ending::Closed(kind)) => closed().because(io::Error::from(*kind)),
@@ -122,9 +124,9 @@ impl Link {
     pub(super) fn failed(&self, what: &str, error: h2::Error) -> Error {
         let doing = self.doing(what);
         if error.is_io()
-            && let Some(death) = self.vitals().death()
+            && let Some(close_cause) = self.state().close_cause()
         {
-            return Error::new(death.kind(), doing).because(death.into_cause());
+            return Error::new(close_cause.kind(), doing).because(close_cause.into_cause());
         }
         if let Some(strange) = self.strange(&doing) {
             return strange.because(error);
@@ -133,7 +135,7 @@ impl Link {
             return Error::new(Kind::Protocol, doing).because(error);
         }
         // h2 keeps no more than the kind and the text of an I/O error.
-        if let Some(Ending::Below(below)) = self.vitals().meter().ending() {
+        if let Some(Ending::Below(below)) = self.state().meter().ending() {
             return below.clone();
         }
         match error.into_io() {
@@ -160,7 +162,7 @@ fn kind(error: &io::Error) -> Kind {
     }
 }
 
-impl Open {
+impl StreamGuard {
     /// How far a request came that failed before the head of its answer.
     pub(super) fn progress(&self, error: &h2::Error) -> Progress {
         let is_reset = error.is_reset();

@@ -11,7 +11,7 @@ use h2::{RecvStream, SendStream};
 use http::{Response, response::Parts};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::{Http2Body, open::Open};
+use super::{Http2Body, stream::StreamGuard};
 use crate::{
     io::{Io, write_count::WriteCount},
     upgrade::Pending,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Bytes in both directions inside a stream. Dropping it before both ends are shut down resets the stream (`CANCEL`).
 struct Tunnel {
-    open: Open,
+    guard: StreamGuard,
     outward: SendStream<Bytes>,
     inward: RecvStream,
     /// What came in one piece and was not taken in one.
@@ -31,13 +31,13 @@ struct Tunnel {
 /// The answer that opened a tunnel: its bytes are in an extension, its body is empty.
 pub(super) fn open(
     mut head: Parts,
-    open: Open,
+    guard: StreamGuard,
     outward: SendStream<Bytes>,
     inward: RecvStream,
 ) -> Response<Http2Body> {
     let count = WriteCount::default();
     head.extensions.insert(count.clone());
-    let tunnel = Tunnel { open, outward, inward, unread: Bytes::new(), count };
+    let tunnel = Tunnel { guard, outward, inward, unread: Bytes::new(), count };
     head.extensions.insert(Pending::new(async { Ok(Box::new(tunnel) as Box<dyn Io>) }));
     Response::from_parts(head, Http2Body::empty())
 }
@@ -45,7 +45,7 @@ pub(super) fn open(
 impl Tunnel {
     /// A stream that was reset is a connection that was: what came may not be all there is.
     fn is_reset(&self, error: h2::Error) -> io::Error {
-        let error = self.open.link().failed("using a tunnel through", error).sent(true);
+        let error = self.guard.conn().failed("using a tunnel through", error).sent(true);
         io::Error::new(io::ErrorKind::ConnectionReset, error)
     }
 
@@ -122,6 +122,6 @@ impl Write for Tunnel {
 
 impl fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tunnel").field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("Tunnel").field("stream", &self.guard).finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use h2::{Reason, SendStream};
 
-use super::link::Link;
+use super::shared::ConnShared;
 
 /// So many 1xx are passed over before one answer: nobody honest sends more.
 pub(super) const MAX_INFORMATIONAL: u8 = 64;
@@ -41,7 +41,7 @@ struct Entry {
 ///
 /// Dropping it drops the sending half.
 pub(super) struct SendHandle {
-    link: Arc<Link>,
+    conn: Arc<ConnShared>,
     id: u32,
     is_released: bool,
 }
@@ -90,10 +90,10 @@ impl Unanswered {
 }
 
 impl SendHandle {
-    pub(super) fn new(link: Arc<Link>, stream: SendStream<Bytes>) -> Self {
+    pub(super) fn new(conn: Arc<ConnShared>, stream: SendStream<Bytes>) -> Self {
         let id = stream.stream_id().as_u32();
-        link.vitals().unanswered().insert(id, stream);
-        Self { link, id, is_released: false }
+        conn.state().unanswered().insert(id, stream);
+        Self { conn, id, is_released: false }
     }
 
     /// Uses the stream, outside of any lock; `None` if it was reset.
@@ -120,7 +120,7 @@ impl SendHandle {
     }
 
     fn streams(&self) -> &Unanswered {
-        self.link.vitals().unanswered()
+        self.conn.state().unanswered()
     }
 }
 

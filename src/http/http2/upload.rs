@@ -21,13 +21,14 @@ use super::head;
 use crate::{
     body::Measured,
     error::{BoxError, Error},
+    events::Sent,
     patience::Awaited,
 };
 
 /// The body of a request, as far as it was sent.
 pub(super) enum Upload<B> {
     /// There was nothing to send.
-    None(Measured<B>),
+    None(B),
     /// It is not sent before it is released; if there is an answer first, never.
     Held(Measured<B>),
     Untouched(Measured<B>),
@@ -77,12 +78,13 @@ pub(super) struct RestGuard {
 }
 
 impl<B> Upload<B> {
-    pub(super) fn of(body: Measured<B>, is_empty: bool, is_held: bool) -> Self {
-        match (is_empty, is_held) {
-            (true, _) => Self::None(body),
-            (false, true) => Self::Held(body),
-            (false, false) => Self::Untouched(body),
+    /// A body of this length, if it is known. It may have to wait for the peer to ask for it.
+    pub(super) fn new(body: B, length: Option<u64>, is_held: bool, told: Option<&Sent>) -> Self {
+        let mut body = Measured::new(body, length);
+        if let Some(told) = told {
+            body.tell(told.upload());
         }
+        if is_held { Self::Held(body) } else { Self::Untouched(body) }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -103,7 +105,8 @@ impl<B> Upload<B> {
     /// The body, if nobody has looked into it.
     pub(super) fn into_untouched(self) -> Option<B> {
         match self {
-            Self::None(body) | Self::Held(body) | Self::Untouched(body) => Some(body.into_inner()),
+            Self::None(body) => Some(body),
+            Self::Held(body) | Self::Untouched(body) => Some(body.into_inner()),
             Self::Begun(_) | Self::Over => None,
         }
     }

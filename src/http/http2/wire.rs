@@ -12,7 +12,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::vitals::Vitals;
+use super::state::ConnState;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -30,7 +30,7 @@ pub(super) struct Wire<I> {
     io: I,
     inward: Frames,
     outward: Frames,
-    vitals: Arc<Vitals>,
+    state: Arc<ConnState>,
 }
 
 /// Finds the headers of frames in one direction, however the bytes are cut.
@@ -54,31 +54,29 @@ struct Header {
 }
 
 impl<I> Wire<I> {
-    pub(super) fn new(io: I, vitals: Arc<Vitals>) -> Self {
-        Self { io, inward: Frames::after(0), outward: Frames::after(PREFACE), vitals }
+    pub(super) fn new(io: I, state: Arc<ConnState>) -> Self {
+        Self { io, inward: Frames::after(0), outward: Frames::after(PREFACE), state }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
-        let vitals = &self.vitals;
+        let state = &self.state;
         let mut data = 0;
         self.inward.pass(bytes, |frame| match frame.kind {
             DATA => data += u64::from(frame.length),
-            HEADERS if frame.flags & END_STREAM == 0 => {
-                vitals.unanswered().count_head(frame.stream)
-            }
-            SETTINGS if frame.flags & ACK != 0 => vitals.settings_acknowledged(),
+            HEADERS if frame.flags & END_STREAM == 0 => state.unanswered().count_head(frame.stream),
+            SETTINGS if frame.flags & ACK != 0 => state.settings_acknowledged(),
             _ => {}
         });
         if data > 0 {
-            vitals.window().shrink(data);
+            state.window().shrink(data);
         }
     }
 
     fn has_written(&mut self, bytes: &[u8]) {
-        let vitals = &self.vitals;
+        let state = &self.state;
         self.outward.pass(bytes, |frame| {
             if frame.kind == WINDOW_UPDATE && frame.stream == 0 {
-                vitals.window().grow(frame.increment);
+                state.window().grow(frame.increment);
             }
         });
     }

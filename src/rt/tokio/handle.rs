@@ -84,6 +84,13 @@ impl RuntimeHandle {
             && Self::here().as_ref() != Some(self)
     }
 
+    /// Whether its tasks go on while something is waited for here: it drives itself, or is the current one.
+    pub(in crate::rt) fn is_driven_here(&self) -> bool {
+        let Some(entry) = &self.entry else { return true };
+        let is_here = || Handle::try_current().is_ok_and(|here| here.id() == entry.id);
+        !entry.has_ended.load(Ordering::Acquire) && (entry.drives_itself || is_here())
+    }
+
     pub(super) fn drives_itself(&self) -> bool {
         self.entry.as_ref().is_some_and(|entry| entry.drives_itself)
     }

@@ -24,7 +24,7 @@ async fn a_request_dropped_at_any_point_leaves_no_stream_open() {
         drop(sending);
         turns().await;
         assert!(is_closed(1, &peer.settled().await), "after {polls} polls");
-        assert!(feed.is_closed() && connection.link.vitals().active() == 0);
+        assert!(feed.is_closed() && connection.conn.state().active() == 0);
     }
 }
 

@@ -92,7 +92,7 @@ async fn a_request_dropped_while_it_waits_for_settings_sends_nothing() {
     drop(send(&mut connection, chat()).await);
     peer.settings(&[(ENABLE_CONNECT_PROTOCOL, 1)]).await;
     assert!(peer.settled().await.iter().all(|frame| frame.stream == 0));
-    assert_eq!(connection.link.vitals().active(), 0);
+    assert_eq!(connection.conn.state().active(), 0);
 }
 
 #[tokio::test]

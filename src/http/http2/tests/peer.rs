@@ -20,7 +20,7 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::super::{Http2, Http2Body, Http2Config, Sending, handshake};
+use super::super::{Exchange, Http2, Http2Body, Http2Config, handshake};
 use crate::{
     Body, Error,
     connect::ConnectInfo,
@@ -235,7 +235,7 @@ pub(super) fn post(body: impl Into<Body>) -> Request<Body> {
 pub(super) async fn send(
     connection: &mut Http2<Body>,
     request: Request<Body>,
-) -> Pin<Box<Sending<Body>>> {
+) -> Pin<Box<Exchange<Body>>> {
     let mut sending = Box::pin(connection.call(request));
     assert!(poll(&mut sending).await.is_pending());
     sending

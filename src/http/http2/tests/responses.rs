@@ -45,7 +45,7 @@ async fn the_body_is_at_its_end_with_the_last_chunk() {
     assert!(!body.is_end_stream());
     frame(&mut body).await.unwrap().unwrap();
     assert!(body.is_end_stream());
-    assert_eq!(connection.link.vitals().active(), 0);
+    assert_eq!(connection.conn.state().active(), 0);
 }
 
 #[tokio::test]

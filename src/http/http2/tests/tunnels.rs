@@ -47,7 +47,7 @@ async fn a_tunnel_is_shut_down_one_way_at_a_time() {
     assert_eq!(read, "late");
     drop(tunnel);
     assert!(peer.settled().await.iter().all(|frame| frame.kind != RST_STREAM));
-    assert_eq!(connection.link.vitals().active(), 0);
+    assert_eq!(connection.conn.state().active(), 0);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn an_early_answer_is_delivered_whole() {
     assert_eq!(response.status(), 413);
     assert_eq!(text(response).await.unwrap(), "too large");
     turns().await;
-    assert_eq!(connection.link.vitals().active(), 0);
+    assert_eq!(connection.conn.state().active(), 0);
 }
 
 #[tokio::test]

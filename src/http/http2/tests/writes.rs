@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -104,8 +105,8 @@ async fn requests_that_are_ready_at_once_leave_in_few_writes() {
     assert!(writes.load(Ordering::Acquire) < 20, "{writes:?}");
 }
 
-#[tokio::test]
-async fn the_socket_is_looked_at_again_before_the_connection_is_reused() {
+#[tokio::test(start_paused = true)]
+async fn the_socket_is_looked_at_again_before_a_connection_that_rested_is_reused() {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let recheck = Recheck::new();
     let info = ConnectInfo::default().with_encryption().with_recheck(recheck.clone());
@@ -114,9 +115,11 @@ async fn the_socket_is_looked_at_again_before_the_connection_is_reused() {
     let mut connection =
         handshake::<_, Body>(io, info, &target, &config, &runtime()).await.unwrap();
     let mut peer = Peer::silent(theirs).await;
-    for is_reused in [false, true] {
+    // Within a millisecond after the driver has read, there is nothing new.
+    for (rest, is_looked_at) in [(0, false), (1, true), (0, false), (1000, true)] {
+        tokio::time::advance(Duration::from_millis(rest)).await;
         let sending = send(&mut connection, get()).await;
-        assert_eq!(recheck.take(), is_reused);
+        assert_eq!(recheck.take(), is_looked_at, "after {rest} ms");
         let stream = peer.request().await;
         peer.answer(stream, "200").await;
         sending.await.unwrap();

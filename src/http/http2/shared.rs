@@ -7,15 +7,17 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{
-    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    oneshot, watch,
-};
+use bytes::Bytes;
+use h2::client::SendRequest;
+use tokio::sync::{oneshot, watch};
 
-use super::vitals::{Death, Vitals};
+use super::{
+    signals::Signal,
+    state::{CloseCause, ConnState},
+};
 use crate::{
     connect::ConnectInfo,
     connection::Cut,
@@ -24,9 +26,11 @@ use crate::{
     target::Target,
 };
 
-/// Everyone who uses a connection has it; the connection is closed after the last.
-pub(super) struct Link {
-    vitals: Arc<Vitals>,
+/// Shared by the handles, requests and bodies of a connection, which is closed after the last of them.
+pub(super) struct ConnShared {
+    state: Arc<ConnState>,
+    /// The handle of h2 of which each request makes its own.
+    streams: SendRequest<Bytes>,
     /// The driver, once it runs.
     task: Option<AbortHandle>,
     target: Target,
@@ -35,8 +39,8 @@ pub(super) struct Link {
     info: ConnectInfo,
     /// Of requests that say nothing themselves.
     timeouts: Timeouts,
+    /// The waits of all requests share one timer.
     runtime: Runtime,
-    signals: UnboundedSender<Signal>,
     settled: watch::Receiver<()>,
     is_used: AtomicBool,
 }
@@ -44,39 +48,47 @@ pub(super) struct Link {
 /// Dropped when the peer's SETTINGS have come, or never will.
 pub(super) type Unsettled = watch::Sender<()>;
 
-/// What those who use a connection tell its driver.
-#[derive(Debug)]
-pub(super) enum Signal {
-    /// A stream was given up for which nothing came: so many bytes had been read, then and now.
-    Silence(u64),
-    /// It is to read once; a request waits until this is dropped.
-    Read(oneshot::Sender<()>),
-    /// It is to end at once.
-    Cut,
-}
+/// The driver has looked at the socket so short a time ago that there is nothing new to find. A look costs a system call.
+const RECENTLY_READ: Duration = Duration::from_millis(1);
 
-impl Link {
+impl ConnShared {
     pub(super) fn new(
-        vitals: Arc<Vitals>,
+        state: Arc<ConnState>,
+        streams: SendRequest<Bytes>,
         target: &Target,
         info: ConnectInfo,
-        runtime: Runtime,
-    ) -> (Self, (UnboundedReceiver<Signal>, Unsettled)) {
-        let (signals, receiver) = unbounded_channel();
+        runtime: &Runtime,
+    ) -> (Self, Unsettled) {
         let (unsettled, settled) = watch::channel(());
-        let (target, peer) = (target.clone(), target.to_string().into());
-        let (timeouts, is_used, task) = (Timeouts::default(), AtomicBool::new(false), None);
-        let link =
-            Self { vitals, task, target, peer, info, timeouts, runtime, signals, settled, is_used };
-        (link, (receiver, unsettled))
+        let conn = Self {
+            state,
+            streams,
+            task: None,
+            target: target.clone(),
+            peer: target.to_string().into(),
+            info,
+            timeouts: Timeouts::default(),
+            runtime: runtime.with_shared_timer(),
+            settled,
+            is_used: AtomicBool::new(false),
+        };
+        (conn, unsettled)
     }
 
     pub(super) fn driven_by(&mut self, task: AbortHandle) {
         self.task = Some(task);
     }
 
-    pub(super) fn vitals(&self) -> &Vitals {
-        &self.vitals
+    pub(super) fn state(&self) -> &ConnState {
+        &self.state
+    }
+
+    /// A handle for one request.
+    ///
+    /// It is not shared: after a request that found the connection full, h2 puts the waker of whoever asks the handle next
+    /// in the place of that of the request, whose upload would never go on.
+    pub(super) fn streams(&self) -> SendRequest<Bytes> {
+        self.streams.clone()
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -104,12 +116,19 @@ impl Link {
         format!("{what} {}", self.peer)
     }
 
-    /// Whoever used the connection before may have left the runtime believing that there is nothing to read. h2 reads
-    /// before it writes.
-    pub(super) fn look_at_the_socket(&self) {
-        if self.is_used.swap(true, Ordering::AcqRel)
-            && let Some(recheck) = self.info.recheck()
-        {
+    /// A request is about to be sent. If the connection has rested, the runtime may believe that there is nothing to read
+    /// though there is; h2 reads before it writes. While a stream is active, the driver reads by itself.
+    pub(super) fn begin_use(&self, now: Instant) {
+        let was_used = self.is_used.load(Ordering::Acquire);
+        if !was_used {
+            self.mark_used();
+        } else if self.state.active() == 0 && self.state.time_since_read(now) >= RECENTLY_READ {
+            self.recheck_socket();
+        }
+    }
+
+    fn recheck_socket(&self) {
+        if let Some(recheck) = self.info.recheck() {
             recheck.request();
         }
     }
@@ -121,15 +140,15 @@ impl Link {
 
     /// Whether the driver may have left something unread: the connection was used or has rested, and no stream is active.
     pub(super) fn has_rested(&self) -> bool {
-        self.is_used.load(Ordering::Acquire) && self.vitals.active() == 0
+        self.is_used.load(Ordering::Acquire) && self.state.active() == 0
     }
 
     /// Waits until the driver has read what lies in the socket, or the connection has ended.
     pub(super) fn has_read(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.look_at_the_socket();
+        self.recheck_socket();
         let (reading, read) = oneshot::channel();
         // If the driver has ended, `reading` is dropped here.
-        let _ = self.signals.send(Signal::Read(reading));
+        self.state.signals().send(Signal::Read(reading));
         async move {
             // Nothing is ever sent: the drop is the word.
             let _ = read.await;
@@ -153,34 +172,37 @@ impl Link {
     /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were `read`. A short
     /// silence is no reason to doubt the peer before it was asked.
     pub(super) fn tell_silence(&self, read: u64, silence: Duration) {
-        if self.vitals.is_long(silence) {
-            self.vitals.doubt();
+        if self.state.is_long(silence) {
+            self.state.doubt();
         }
-        let _ = self.signals.send(Signal::Silence(read));
+        self.state.signals().send(Signal::Silence(read));
     }
 
     /// The switch does not count among those who use the connection.
     pub(super) fn cut(&self) -> Cut {
-        let (signals, vitals, task) =
-            (self.signals.downgrade(), self.vitals.clone(), self.task.clone());
+        let (state, task) = (self.state.clone(), self.task.clone());
         Cut::new(move || {
-            if let Some(signals) = signals.upgrade() {
-                let _ = signals.send(Signal::Cut);
-            }
+            state.signals().send(Signal::Cut);
             // The driver may not run now.
             if let Some(task) = task.as_ref().filter(|task| task.is_foreign()) {
-                vitals.die(Death::Cut);
+                state.close(CloseCause::Cut);
                 task.abort_if_foreign();
             }
         })
     }
 }
 
-impl fmt::Debug for Link {
+impl Drop for ConnShared {
+    fn drop(&mut self) {
+        self.state.signals().send(Signal::Unused);
+    }
+}
+
+impl fmt::Debug for ConnShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
+        f.debug_struct("ConnShared")
             .field("peer", &self.peer)
-            .field("vitals", &self.vitals)
+            .field("state", &self.state)
             .field("info", &self.info)
             .finish()
     }

@@ -6,10 +6,10 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{unanswered::Unanswered, window::Window};
+use super::{signals::Signals, unanswered::Unanswered, window::Window};
 use crate::{
     connection::Place,
     error::{BoxError, Kind},
@@ -27,30 +27,34 @@ pub(super) const UNTOLD_STREAMS: usize = ASSUMED_STREAMS + 1;
 const SHORTEST_LONG_SILENCE: u64 = 1_000_000;
 
 /// The state of a connection: written by its driver, read by handles, requests and bodies.
-pub(super) struct Vitals {
+pub(super) struct ConnState {
     meter: Arc<Meter>,
-    condition: AtomicU8,
-    /// As many streams as the peer allows, whatever the condition.
+    status: AtomicU8,
+    /// As many streams as the peer allows, whatever the status.
     allowed: AtomicUsize,
     /// Streams that someone is waiting on.
     active: AtomicUsize,
     /// A request was queued that the driver has not written.
     has_queued: AtomicBool,
+    signals: Signals,
     unanswered: Unanswered,
     window: Window,
+    made_at: Instant,
+    /// When the driver last read something, in microseconds since the connection was made.
+    read_at: AtomicU64,
     /// The peer has acknowledged our SETTINGS.
     is_acknowledged: AtomicBool,
     /// Microseconds without a byte, after which one who gives up has waited for longer than is usual.
     long_silence: AtomicU64,
     /// The meter holds the place; it goes when the bytes go.
     place: OnceLock<Weak<Place>>,
-    death: OnceLock<Death>,
+    close_cause: OnceLock<CloseCause>,
 }
 
 /// Whether a connection can be used. It gets better only from `Suspect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Condition {
+pub(super) enum ConnStatus {
     Open,
     /// The peer left a stream without a word until it was given up, and has said nothing since.
     Suspect,
@@ -61,7 +65,7 @@ pub(super) enum Condition {
 
 /// Why a connection was closed from this side.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Death {
+pub(super) enum CloseCause {
     /// The peer answered no PING for so long.
     Silent(Duration),
     /// The runtime dropped the driver.
@@ -70,25 +74,44 @@ pub(super) enum Death {
     Cut,
 }
 
-impl Vitals {
-    pub(super) fn new(meter: Arc<Meter>, window: Window) -> Self {
+impl ConnState {
+    pub(super) fn new(meter: Arc<Meter>, window: Window, now: Instant) -> Self {
         Self {
             meter,
-            condition: AtomicU8::new(Condition::Open as u8),
+            status: AtomicU8::new(ConnStatus::Open as u8),
             allowed: AtomicUsize::new(ASSUMED_STREAMS),
             active: AtomicUsize::new(0),
             has_queued: AtomicBool::new(false),
+            signals: Signals::default(),
             unanswered: Unanswered::default(),
             window,
+            made_at: now,
+            read_at: AtomicU64::new(0),
             is_acknowledged: AtomicBool::new(false),
             long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
             place: OnceLock::new(),
-            death: OnceLock::new(),
+            close_cause: OnceLock::new(),
         }
     }
 
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// What its users tell the driver.
+    pub(super) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// The driver has read something, and then found no more.
+    pub(super) fn note_read(&self, now: Instant) {
+        let time = now.saturating_duration_since(self.made_at).as_micros();
+        self.read_at.store(u64::try_from(time).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    pub(super) fn time_since_read(&self, now: Instant) -> Duration {
+        let read_at = Duration::from_micros(self.read_at.load(Ordering::Acquire));
+        now.saturating_duration_since(self.made_at).saturating_sub(read_at)
     }
 
     /// The streams whose answer has not begun.
@@ -120,22 +143,22 @@ impl Vitals {
         silence.as_micros() >= u128::from(self.long_silence.load(Ordering::Acquire))
     }
 
-    pub(super) fn condition(&self) -> Condition {
-        match self.condition.load(Ordering::Acquire) {
-            0 => Condition::Open,
-            1 => Condition::Suspect,
-            2 => Condition::Draining,
-            _ => Condition::Closed,
+    pub(super) fn status(&self) -> ConnStatus {
+        match self.status.load(Ordering::Acquire) {
+            0 => ConnStatus::Open,
+            1 => ConnStatus::Suspect,
+            2 => ConnStatus::Draining,
+            _ => ConnStatus::Closed,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.condition() == Condition::Open
+        self.status() == ConnStatus::Open
     }
 
     /// Whether a request that comes now is sent. A suspect connection is one to avoid, not one that failed.
     pub(super) fn takes_requests(&self) -> bool {
-        self.condition() < Condition::Draining
+        self.status() < ConnStatus::Draining
     }
 
     /// How many streams there may be at once; `None` while there are to be no new ones.
@@ -155,29 +178,29 @@ impl Vitals {
     }
 
     pub(super) fn doubt(&self) -> bool {
-        self.change(Condition::Open, Condition::Suspect)
+        self.change(ConnStatus::Open, ConnStatus::Suspect)
     }
 
     pub(super) fn trust(&self) {
-        if self.change(Condition::Suspect, Condition::Open) {
+        if self.change(ConnStatus::Suspect, ConnStatus::Open) {
             self.report();
         }
     }
 
     /// Lets what is under way finish, or ends everything.
-    pub(super) fn retire(&self, to: Condition) {
-        if self.condition.fetch_max(to as u8, Ordering::AcqRel) < to as u8 {
+    pub(super) fn retire(&self, to: ConnStatus) {
+        if self.status.fetch_max(to as u8, Ordering::AcqRel) < to as u8 {
             self.report();
         }
     }
 
-    pub(super) fn die(&self, death: Death) {
-        let _ = self.death.set(death);
-        self.retire(Condition::Closed);
+    pub(super) fn close(&self, close_cause: CloseCause) {
+        let _ = self.close_cause.set(close_cause);
+        self.retire(ConnStatus::Closed);
     }
 
-    pub(super) fn death(&self) -> Option<Death> {
-        self.death.get().copied()
+    pub(super) fn close_cause(&self) -> Option<CloseCause> {
+        self.close_cause.get().copied()
     }
 
     /// Keeps the place until the bytes are closed, and says how many streams there are now.
@@ -225,13 +248,13 @@ impl Vitals {
         self.has_queued.load(Ordering::Acquire) && self.has_queued.swap(false, Ordering::AcqRel)
     }
 
-    fn change(&self, from: Condition, to: Condition) -> bool {
+    fn change(&self, from: ConnStatus, to: ConnStatus) -> bool {
         let (from, to) = (from as u8, to as u8);
-        self.condition.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
-impl Death {
+impl CloseCause {
     /// As the source of an error.
     pub(super) fn into_cause(self) -> BoxError {
         match self {
@@ -249,7 +272,7 @@ impl Death {
     }
 }
 
-impl fmt::Display for Death {
+impl fmt::Display for CloseCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent(time) => write!(f, "the peer is silent: no answer to a PING in {time:?}"),
@@ -259,12 +282,12 @@ impl fmt::Display for Death {
     }
 }
 
-impl std::error::Error for Death {}
+impl std::error::Error for CloseCause {}
 
-impl fmt::Debug for Vitals {
+impl fmt::Debug for ConnState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vitals")
-            .field("condition", &self.condition())
+        f.debug_struct("ConnState")
+            .field("status", &self.status())
             .field("allowed", &self.allowed)
             .field("active", &self.active)
             .field("meter", &self.meter)

@@ -9,20 +9,21 @@ use std::{
 
 use h2::{Ping, PingPong};
 
-use super::{
-    round_trip::RoundTrip,
-    vitals::{Death, Vitals},
-};
+use super::state::{CloseCause, ConnState};
 use crate::rt::{Runtime, Sleep};
 
+mod round_trip;
+
+use round_trip::RoundTrip;
+
 /// The PINGs of a connection, and how long their answer may take.
-pub(super) struct Pulse {
+pub(super) struct KeepAlive {
     runtime: Runtime,
     interval: Option<Duration>,
     timeout: Duration,
     while_idle: bool,
     /// Runs from one look at the peer to the next.
-    beat: Option<Wait>,
+    next_check: Option<Wait>,
     /// Runs while the peer is asked. Any byte is an answer.
     asked: Option<Wait>,
     /// Runs while the peer is asked because of a stream that was given up: after it, the peer is in doubt.
@@ -46,7 +47,7 @@ struct Wait {
     sleep: Sleep,
 }
 
-impl Pulse {
+impl KeepAlive {
     pub(super) fn new(
         runtime: Runtime,
         interval: Option<Duration>,
@@ -58,7 +59,7 @@ impl Pulse {
             interval,
             timeout,
             while_idle,
-            beat: None,
+            next_check: None,
             asked: None,
             usual: None,
             ping_out: None,
@@ -67,56 +68,64 @@ impl Pulse {
         }
     }
 
+    /// Whether there is nothing to measure and nothing to wait for.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.interval.is_none()
+            && self.asked.is_none()
+            && self.ping_out.is_none()
+            && matches!(self.settings, Settings::Acknowledged)
+    }
+
     /// Asks the peer, unless it has said something since.
-    pub(super) fn doubt(&mut self, read: u64, vitals: &Vitals, pings: &mut PingPong) {
-        if read == vitals.meter().read() {
+    pub(super) fn doubt(&mut self, read: u64, state: &ConnState, pings: &mut PingPong) {
+        if read == state.meter().read() {
             self.ask(read, pings);
             let usual = self.round_trip.unusual_silence();
             self.usual.get_or_insert_with(|| self.runtime.sleep(usual));
             // It is in doubt already if the silence was long.
-            if !vitals.is_open() {
-                vitals.report();
+            if !state.is_open() {
+                state.report();
             }
         } else if self.asked.is_none() {
-            vitals.trust();
+            state.trust();
         }
     }
 
     /// Ready when the peer is to be taken for dead.
     pub(super) fn poll(
         &mut self,
-        vitals: &Vitals,
+        state: &ConnState,
         pings: &mut PingPong,
         cx: &mut Context<'_>,
-    ) -> Poll<Death> {
-        self.measure(vitals, pings, cx);
-        let read = vitals.meter().read();
-        self.poll_beat(read, vitals.active() > 0, pings, cx);
+    ) -> Poll<CloseCause> {
+        self.measure(state, pings, cx);
+        let read = state.meter().read();
+        self.poll_interval(read, state.active() > 0, pings, cx);
         let Some(asked) = &mut self.asked else { return Poll::Pending };
         if asked.read != read {
             (self.asked, self.usual) = (None, None);
-            vitals.trust();
+            state.trust();
             return Poll::Pending;
         }
         if let Some(usual) = &mut self.usual
             && Pin::new(usual).poll(cx).is_ready()
         {
             self.usual = None;
-            if vitals.doubt() {
-                vitals.report();
+            if state.doubt() {
+                state.report();
             }
         }
-        Pin::new(&mut asked.sleep).poll(cx).map(|()| Death::Silent(self.timeout))
+        Pin::new(&mut asked.sleep).poll(cx).map(|()| CloseCause::Silent(self.timeout))
     }
 
     /// Learns from the answers to SETTINGS and PING how long a round trip takes.
-    fn measure(&mut self, vitals: &Vitals, pings: &mut PingPong, cx: &mut Context<'_>) {
+    fn measure(&mut self, state: &ConnState, pings: &mut PingPong, cx: &mut Context<'_>) {
         match self.settings {
             Settings::Unsent => self.settings = Settings::Sent(self.runtime.now()),
-            Settings::Sent(sent) if vitals.is_acknowledged() => {
+            Settings::Sent(sent) if state.is_acknowledged() => {
                 self.settings = Settings::Acknowledged;
                 self.round_trip.measure_first(self.time_since(sent));
-                vitals.note_unusual_silence(self.round_trip.unusual_silence());
+                state.note_unusual_silence(self.round_trip.unusual_silence());
             }
             Settings::Sent(_) | Settings::Acknowledged => {}
         }
@@ -125,7 +134,7 @@ impl Pulse {
         {
             self.ping_out = None;
             self.round_trip.measure(self.time_since(sent));
-            vitals.note_unusual_silence(self.round_trip.unusual_silence());
+            state.note_unusual_silence(self.round_trip.unusual_silence());
         }
     }
 
@@ -133,19 +142,25 @@ impl Pulse {
         self.runtime.now().saturating_duration_since(moment)
     }
 
-    fn poll_beat(&mut self, read: u64, is_used: bool, pings: &mut PingPong, cx: &mut Context<'_>) {
+    fn poll_interval(
+        &mut self,
+        read: u64,
+        is_used: bool,
+        pings: &mut PingPong,
+        cx: &mut Context<'_>,
+    ) {
         let Some(interval) = self.interval.filter(|_| is_used || self.while_idle) else {
-            self.beat = None;
+            self.next_check = None;
             return;
         };
         loop {
             let sleep = || self.runtime.sleep(interval);
-            let beat = self.beat.get_or_insert_with(|| Wait { read, sleep: sleep() });
-            if Pin::new(&mut beat.sleep).poll(cx).is_pending() {
+            let next_check = self.next_check.get_or_insert_with(|| Wait { read, sleep: sleep() });
+            if Pin::new(&mut next_check.sleep).poll(cx).is_pending() {
                 return;
             }
-            let was_silent = beat.read == read;
-            self.beat = None;
+            let was_silent = next_check.read == read;
+            self.next_check = None;
             if was_silent {
                 self.ask(read, pings);
             }

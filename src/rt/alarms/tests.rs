@@ -1,0 +1,106 @@
+use std::{
+    future::Future,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{advance, sleep as tokio_sleep};
+
+use crate::rt::{Runtime, Sleep};
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A timer that counts how often the runtime is asked for one.
+#[derive(Clone, Default)]
+struct Counting(std::sync::Arc<AtomicUsize>);
+
+impl hyper::rt::Timer for Counting {
+    fn sleep(&self, time: Duration) -> std::pin::Pin<Box<dyn hyper::rt::Sleep>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        TokioTimer::new().sleep(time)
+    }
+
+    fn sleep_until(&self, at: std::time::Instant) -> std::pin::Pin<Box<dyn hyper::rt::Sleep>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        TokioTimer::new().sleep_until(at)
+    }
+
+    fn now(&self) -> std::time::Instant {
+        TokioTimer::new().now()
+    }
+}
+
+/// How many milliseconds these sleeps take, all at once.
+async fn times(runtime: &Runtime, sleeps: &[u64]) -> Vec<u64> {
+    let start = runtime.now();
+    let each = sleeps.iter().map(|time| {
+        let (sleep, runtime) = (runtime.sleep(ms(*time)), runtime.clone());
+        tokio::spawn(async move {
+            sleep.await;
+            (runtime.now() - start).as_millis() as u64
+        })
+    });
+    let mut rung = Vec::new();
+    for task in each.collect::<Vec<_>>() {
+        rung.push(task.await.unwrap());
+    }
+    rung
+}
+
+#[tokio::test(start_paused = true)]
+async fn shared_timers_ring_when_timers_of_their_own_would() {
+    let own = Runtime::tokio();
+    let shared = own.with_shared_timer();
+    for sleeps in [&[0, 1, 5, 5, 30, 7][..], &[100; 20], &[40, 30, 20, 10], &[3, 1000, 2]] {
+        let (own, shared) = (times(&own, sleeps).await, times(&shared, sleeps).await);
+        // A keeper that was begun for another may ring a millisecond later, as tokio rounds up.
+        let is_like =
+            own.iter().zip(&shared).all(|(own, shared)| (0..=1).contains(&(shared - own)));
+        assert!(is_like, "{sleeps:?}: {own:?} {shared:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_number_of_waits_that_end_early_take_one_timer_of_the_runtime() {
+    let counting = Counting::default();
+    let runtime = Runtime::new(TokioExecutor::new(), counting.clone()).with_shared_timer();
+    for _ in 0..100 {
+        let mut waits: Vec<Sleep> = (0..10).map(|_| runtime.sleep(ms(1000))).collect();
+        for wait in &mut waits {
+            assert!(futures_pending(wait).await);
+        }
+    }
+    assert_eq!(counting.0.load(Ordering::SeqCst), 1);
+    // The next of them rings in time, though the timer was begun for another.
+    advance(ms(500)).await;
+    assert_eq!(times(&runtime, &[1000]).await, [1000]);
+}
+
+async fn futures_pending(sleep: &mut Sleep) -> bool {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(std::pin::Pin::new(&mut *sleep).poll(cx).is_pending())
+    })
+    .await
+}
+
+#[test]
+fn a_wait_that_goes_on_in_another_runtime_rings_there() {
+    let build = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (build(), build());
+    let runtime = Runtime::tokio();
+    let mut sleep = first.block_on(async {
+        let mut sleep = runtime.with_shared_timer().sleep(ms(30));
+        assert!(futures_pending(&mut sleep).await);
+        sleep
+    });
+    // Nobody drives the first, and then it ends.
+    second.block_on(async {
+        assert!(futures_pending(&mut sleep).await);
+        first.shutdown_background();
+        (&mut sleep).await;
+        tokio_sleep(ms(1)).await;
+    });
+}
