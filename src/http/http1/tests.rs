@@ -12,6 +12,7 @@ use super::*;
 use crate::Body;
 
 mod answers;
+mod drops;
 mod endings;
 mod faults;
 mod oracle;
