@@ -76,6 +76,9 @@ mod chunked;
 mod config;
 mod exchange;
 mod failure;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod prepare;
 mod response;

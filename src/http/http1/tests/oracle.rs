@@ -14,6 +14,9 @@ use super::{
 mod answers;
 mod requests;
 
+/// Names and values, in order.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// What a client makes of what a server says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -30,9 +33,9 @@ pub(super) struct Answer {
     status: u16,
     version: Version,
     reason: Option<Bytes>,
-    fields: Vec<(String, Vec<u8>)>,
+    fields: Fields,
     body: Vec<u8>,
-    trailers: Option<Vec<(String, Vec<u8>)>>,
+    trailers: Option<Fields>,
     end: End,
     is_reusable: bool,
 }
@@ -102,6 +105,20 @@ impl Said {
     }
 }
 
+/// Inputs of the fuzz target `exchange`: who asks, whether there is an end, where it is cut, and the bytes.
+impl Said {
+    fn of_input(input: &[u8]) -> Option<Self> {
+        let ([asking, flags], rest) = input.split_first_chunk()?;
+        let (cuts, bytes) = rest.split_at_checked(usize::from(flags >> 1) % 4)?;
+        Some(Self {
+            asking: Asking::ALL[usize::from(*asking) % Asking::ALL.len()],
+            bytes: bytes.to_vec(),
+            cuts: cuts.iter().map(|cut| usize::from(*cut)).collect(),
+            ends: flags & 1 == 1,
+        })
+    }
+}
+
 impl fmt::Debug for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { asking, bytes, cuts, ends } = self;
@@ -110,7 +127,7 @@ impl fmt::Debug for Said {
     }
 }
 
-fn listed(fields: &http::HeaderMap) -> Vec<(String, Vec<u8>)> {
+fn listed(fields: &http::HeaderMap) -> Fields {
     fields.iter().map(|(name, value)| (name.to_string(), unfolded(value.as_bytes()))).collect()
 }
 
@@ -124,7 +141,7 @@ fn unfolded(value: &[u8]) -> Vec<u8> {
 fn read_body<B>(
     mut body: B,
     mut drive: impl FnMut(&mut Context<'_>),
-) -> (Vec<u8>, Option<Vec<(String, Vec<u8>)>>, End)
+) -> (Vec<u8>, Option<Fields>, End)
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: fmt::Debug,
