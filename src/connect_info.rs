@@ -24,6 +24,7 @@ use crate::{
 pub struct ConnectInfo {
     way: Arc<Way>,
     served: u64,
+    stream_id: Option<u32>,
 }
 
 /// What does not change while a connection lives.
@@ -110,9 +111,22 @@ impl ConnectInfo {
         self.served
     }
 
+    /// The id of the stream that the response came on (RFC 9113 §5.1.1); `None` over HTTP/1.1, which has no streams.
+    ///
+    /// On a new HTTP/2 connection it is 1, and two more for each request: by it a response is found in the logs of a server or
+    /// in what was captured of the traffic. A request that was sent again, as after a GOAWAY, has the id of its last stream.
+    pub fn stream_id(&self) -> Option<u32> {
+        self.stream_id
+    }
+
     /// Says how many requests the connection has been given.
     pub(crate) fn after(&self, served: u64) -> Self {
-        Self { way: self.way.clone(), served }
+        Self { way: self.way.clone(), served, stream_id: None }
+    }
+
+    /// Says which stream of the connection a response came on.
+    pub(crate) fn on_stream(self, stream_id: Option<u32>) -> Self {
+        Self { stream_id, ..self }
     }
 
     /// The switch by which a connection asks its socket to look again.

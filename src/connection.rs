@@ -80,6 +80,12 @@ pub trait Connection<Req>:
     fn info(&self) -> Option<&ConnectInfo> {
         None
     }
+
+    /// The id of the stream that a response of such a connection came on, where its protocol has streams: a pool tells it by
+    /// [`ConnectInfo::stream_id`]. By default there is none.
+    fn stream_id(_response: &Self::Response) -> Option<u32> {
+        None
+    }
 }
 
 /// Ends a connection at once.

@@ -101,9 +101,9 @@ pub(crate) use {delegate_read, delegate_write};
 /// A runtime reports a socket readable only after its reactor has turned. Between the end of one response and the
 /// next request on the same connection a busy task may not let it, and then an answer nobody asked for, or the end of
 /// the stream, is not seen. A connector that can read past the runtime's memory shares a `Recheck` between its stream
-/// and its [`ConnectInfo`](crate::connect::ConnectInfo): an HTTP/1.1 or HTTP/2 connection that is about to be used
-/// again calls [`request`](Self::request), and the stream's next `poll_read`, if [`take`](Self::take) says so, asks
-/// the kernel first.
+/// and its [`ConnectInfo`](crate::connect::ConnectInfo): an HTTP/1.1 connection that is about to be used again, or one of
+/// HTTP/2 that has rested for a millisecond, calls [`request`](Self::request), and the stream's next `poll_read`, if
+/// [`take`](Self::take) says so, asks the kernel first.
 #[derive(Clone, Debug, Default)]
 pub struct Recheck {
     wanted: Arc<Wanted>,

@@ -22,6 +22,7 @@ pub(crate) mod http1;
 pub(crate) mod http2;
 
 pub(crate) use encode::encoded;
+use encode::is_plain;
 
 /// A request target that is sent as it is, instead of the one the URI gives.
 ///
@@ -128,7 +129,7 @@ fn is_as_sent(uri: &Uri, origin: &Origin) -> bool {
     uri.authority().is_some_and(|it| it.as_str() == authority)
         && matches!(without_zone(&authority), Cow::Borrowed(_))
         && path.starts_with('/')
-        && matches!(encoded(path), Cow::Borrowed(_))
+        && is_plain(path)
 }
 
 fn authority_form(origin: &Origin) -> Result<Uri, Error> {

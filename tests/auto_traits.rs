@@ -20,7 +20,7 @@ use tower_transport::{
     },
     connection::{NoFreeStream, Place, SendError},
     events::{Event, Listener, Note, Timings},
-    http1::{Http1, Http1Body, Http1Config},
+    http1::Http1Config,
     http2::Http2Config,
     io::Recheck,
     negotiate::{HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating},
@@ -71,13 +71,13 @@ fn values_are_send_and_sync_and_clone() {
 #[test]
 fn bodies_are_send_and_sync_and_unpin() {
     fn is<T: Send + Sync + Unpin + 'static>() {}
-    all!(is: BodyByPath, Http1Body, HttpBody, PoolBody<HttpBody>);
+    all!(is: BodyByPath, HttpBody, PoolBody<HttpBody>);
 }
 
 #[test]
 fn connections_are_send_and_sync() {
     fn is<T: Send + Sync + 'static>() {}
-    all!(is: Connection, Http1<Body>, Place, SendError<http::Request<Body>>);
+    all!(is: Connection, HttpConnection<Body>, Place, SendError<http::Request<Body>>);
 }
 
 #[test]

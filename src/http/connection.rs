@@ -1,4 +1,13 @@
-//! A connection of either version, and what comes out of it.
+//! A connection of either version, and what comes out of it: the one place that knows which versions are built in.
+
+#![cfg_attr(
+    not(any(feature = "http1", feature = "http2")),
+    expect(
+        unused_variables,
+        unreachable_code,
+        reason = "without a version there is no connection"
+    )
+)]
 
 use std::{
     fmt,
@@ -11,54 +20,142 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tower_service::Service;
 
+#[cfg(feature = "http1")]
+use crate::http::http1::{self, Http1, Http1Body};
+#[cfg(feature = "http2")]
+use crate::http::http2::{self, Http2, Http2Body};
 use crate::{
-    connect::ConnectInfo,
+    connect::{ConnectInfo, Connected},
     connection::{Connection, Cut, Place, SendError},
     error::{BoxError, Error},
-    http::{
-        http1::{Http1, Http1Body},
-        http2::{Http2, Http2Body},
-    },
+    http::{http1::Http1Config, http2::Http2Config},
+    io::Io,
     options::Timeouts,
+    rt::Runtime,
+    target::Target,
 };
 
 /// A connection that speaks HTTP/1.1, one request at a time, or HTTP/2, many at once.
 pub struct HttpConnection<B> {
-    /// Moved with each request that has it to itself, so what is large is boxed.
-    version: Version<Box<Http1<B>>, Http2<B>>,
+    version: Version<B>,
 }
 
 /// The body of a response of either version.
 pub struct HttpBody {
-    version: Version<Http1Body, Http2Body>,
+    version: VersionBody,
 }
 
-enum Version<A, B> {
-    Http1(A),
-    Http2(B),
+/// The future of a response on an [`HttpConnection`].
+///
+/// # Cancellation
+///
+/// Dropping it closes an HTTP/1.1 connection on which something of the request was written, and resets a stream of an
+/// HTTP/2 connection.
+pub struct ResponseFuture<B: Body> {
+    version: VersionFuture<B>,
+}
+
+enum Version<B> {
+    /// Boxed: it moves with each request, and an HTTP/2 handle is small.
+    #[cfg(feature = "http1")]
+    Http1(Box<Http1<B>>),
+    #[cfg(feature = "http2")]
+    Http2(Http2<B>),
+    #[cfg(not(any(feature = "http1", feature = "http2")))]
+    NotBuilt(std::convert::Infallible, std::marker::PhantomData<fn(B)>),
+}
+
+enum VersionBody {
+    #[cfg(feature = "http1")]
+    Http1(Http1Body),
+    #[cfg(feature = "http2")]
+    Http2(Http2Body),
+    #[cfg(not(any(feature = "http1", feature = "http2")))]
+    NotBuilt(std::convert::Infallible),
+}
+
+enum VersionFuture<B: Body> {
+    #[cfg(feature = "http1")]
+    Http1(http1::Sending<B>),
+    #[cfg(feature = "http2")]
+    Http2(http2::Exchange<B>),
+    #[cfg(not(any(feature = "http1", feature = "http2")))]
+    NotBuilt(std::convert::Infallible, std::marker::PhantomData<fn(B)>),
 }
 
 /// Does the same with either.
 macro_rules! either {
-    ($version:expr, $it:ident => $do:expr) => {
+    ($enum:ident, $version:expr, $it:ident => $do:expr) => {
         match $version {
-            Version::Http1($it) => $do,
-            Version::Http2($it) => $do,
+            #[cfg(feature = "http1")]
+            $enum::Http1($it) => $do,
+            #[cfg(feature = "http2")]
+            $enum::Http2($it) => $do,
+            #[cfg(not(any(feature = "http1", feature = "http2")))]
+            $enum::NotBuilt(never, ..) => match *never {},
         }
     };
 }
 
-impl<B> HttpConnection<B> {
-    pub(super) fn http1(connection: Http1<B>) -> Self {
-        Self { version: Version::Http1(Box::new(connection)) }
+impl<B> HttpConnection<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Bytes to an HTTP/1.1 connection.
+    #[cfg(feature = "http1")]
+    pub(super) fn http1<I: Io>(
+        Connected { io, info }: Connected<I>,
+        target: &Target,
+        config: &Http1Config,
+        runtime: &Runtime,
+    ) -> Result<Self, Error> {
+        let connection = http1::handshake(io, info, target, config, runtime)?;
+        Ok(Self { version: Version::Http1(Box::new(connection)) })
     }
 
-    pub(super) fn http2(connection: Http2<B>) -> Self {
-        Self { version: Version::Http2(connection) }
+    /// An error: HTTP/1.1 is not built in.
+    #[cfg(not(feature = "http1"))]
+    pub(super) fn http1<I: Io>(
+        _: Connected<I>,
+        target: &Target,
+        _: &Http1Config,
+        _: &Runtime,
+    ) -> Result<Self, Error> {
+        Err(not_built("HTTP/1.1", target, "http1"))
     }
+
+    /// Bytes to an HTTP/2 connection.
+    #[cfg(feature = "http2")]
+    pub(super) async fn http2<I: Io>(
+        Connected { io, info }: Connected<I>,
+        target: &Target,
+        config: &Http2Config,
+        runtime: &Runtime,
+    ) -> Result<Self, Error> {
+        let connection = http2::handshake(io, info, target, config, runtime).await?;
+        Ok(Self { version: Version::Http2(connection) })
+    }
+
+    /// An error: HTTP/2 is not built in.
+    #[cfg(not(feature = "http2"))]
+    pub(super) async fn http2<I: Io>(
+        _: Connected<I>,
+        target: &Target,
+        _: &Http2Config,
+        _: &Runtime,
+    ) -> Result<Self, Error> {
+        Err(not_built("HTTP/2", target, "http2"))
+    }
+}
+
+#[cfg(not(all(feature = "http1", feature = "http2")))]
+fn not_built(version: &str, target: &Target, feature: &str) -> Error {
+    let message = format!(
+        "speaking {version} with {target}: built without it, enable the feature `{feature}`"
+    );
+    Error::builder(message)
 }
 
 impl<B> Service<Request<B>> for HttpConnection<B>
@@ -67,18 +164,22 @@ where
 {
     type Response = Response<HttpBody>;
     type Error = SendError<Request<B>>;
-    type Future = HttpSending<B>;
+    type Future = ResponseFuture<B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        either!(&mut self.version, it => it.poll_ready(cx))
+        either!(Version, &mut self.version, it => it.poll_ready(cx))
     }
 
-    fn call(&mut self, request: Request<B>) -> HttpSending<B> {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture<B> {
         let version = match &mut self.version {
-            Version::Http1(it) => Sending::Http1 { sending: it.call(request) },
-            Version::Http2(it) => Sending::Http2 { sending: it.call(request) },
+            #[cfg(feature = "http1")]
+            Version::Http1(it) => VersionFuture::Http1(it.call(request)),
+            #[cfg(feature = "http2")]
+            Version::Http2(it) => VersionFuture::Http2(it.call(request)),
+            #[cfg(not(any(feature = "http1", feature = "http2")))]
+            Version::NotBuilt(never, _) => match *never {},
         };
-        HttpSending { version }
+        ResponseFuture { version }
     }
 }
 
@@ -87,94 +188,93 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     fn is_open(&self) -> bool {
-        either!(&self.version, it => it.is_open())
+        either!(Version, &self.version, it => it.is_open())
     }
 
     fn share(&self) -> Option<Self> {
         match &self.version {
-            Version::Http1(it) => it.share().map(Self::http1),
-            Version::Http2(it) => it.share().map(Self::http2),
+            #[cfg(feature = "http1")]
+            Version::Http1(_) => None,
+            #[cfg(feature = "http2")]
+            Version::Http2(it) => it.share().map(|it| Self { version: Version::Http2(it) }),
+            #[cfg(not(any(feature = "http1", feature = "http2")))]
+            Version::NotBuilt(never, _) => match *never {},
         }
     }
 
     fn timeouts(&mut self, timeouts: Timeouts) {
-        either!(&mut self.version, it => it.timeouts(timeouts));
+        either!(Version, &mut self.version, it => it.timeouts(timeouts));
     }
 
     fn hold(&self, place: Place) -> Option<Place> {
-        either!(&self.version, it => it.hold(place))
+        either!(Version, &self.version, it => it.hold(place))
     }
 
     fn keep_alive(&self) -> Option<Duration> {
-        either!(&self.version, it => it.keep_alive())
+        either!(Version, &self.version, it => it.keep_alive())
     }
 
     fn cut(&self) -> Option<Cut> {
-        either!(&self.version, it => it.cut())
+        either!(Version, &self.version, it => it.cut())
     }
 
     fn may_refuse(&self) -> bool {
-        either!(&self.version, it => it.may_refuse())
+        either!(Version, &self.version, it => it.may_refuse())
     }
 
     fn reused(&mut self) {
-        either!(&mut self.version, it => it.reused());
+        either!(Version, &mut self.version, it => it.reused());
     }
 
     fn info(&self) -> Option<&ConnectInfo> {
-        either!(&self.version, it => it.info())
+        either!(Version, &self.version, it => it.info())
+    }
+
+    fn stream_id(response: &Response<HttpBody>) -> Option<u32> {
+        response.body().stream_id()
     }
 }
 
-pin_project! {
-    /// The future of an [`HttpConnection`].
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping it closes an HTTP/1.1 connection, and resets a stream of an HTTP/2 connection.
-    pub struct HttpSending<B>
-    where
-        B: Body<Data: Send, Error: Into<BoxError>>,
-        B: Send,
-        B: 'static,
-    {
-        #[pin]
-        version: Sending<B>,
+impl HttpBody {
+    /// The id of the HTTP/2 stream that it came on; `None` over HTTP/1.1.
+    pub fn stream_id(&self) -> Option<u32> {
+        match &self.version {
+            #[cfg(feature = "http1")]
+            VersionBody::Http1(_) => None,
+            #[cfg(feature = "http2")]
+            VersionBody::Http2(body) => Some(body.stream_id()),
+            #[cfg(not(any(feature = "http1", feature = "http2")))]
+            VersionBody::NotBuilt(never) => match *never {},
+        }
     }
 }
 
-pin_project! {
-    #[project = SendingProj]
-    enum Sending<B>
-    where
-        B: Body<Data: Send, Error: Into<BoxError>>,
-        B: Send,
-        B: 'static,
-    {
-        Http1 { #[pin] sending: <Http1<B> as Service<Request<B>>>::Future },
-        Http2 { #[pin] sending: <Http2<B> as Service<Request<B>>>::Future },
-    }
-}
-
-impl<B> Future for HttpSending<B>
+impl<B> Future for ResponseFuture<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<Response<HttpBody>, SendError<Request<B>>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().version.project() {
-            SendingProj::Http1 { sending } => {
-                let body = |body| HttpBody { version: Version::Http1(body) };
-                sending.poll(cx).map_ok(|response| response.map(body))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.version {
+            #[cfg(feature = "http1")]
+            VersionFuture::Http1(future) => {
+                let body = |body| HttpBody { version: VersionBody::Http1(body) };
+                Pin::new(future).poll(cx).map_ok(|response| response.map(body))
             }
-            SendingProj::Http2 { sending } => {
-                let body = |body| HttpBody { version: Version::Http2(body) };
-                sending.poll(cx).map_ok(|response| response.map(body))
+            #[cfg(feature = "http2")]
+            VersionFuture::Http2(future) => {
+                let body = |body| HttpBody { version: VersionBody::Http2(body) };
+                Pin::new(future).poll(cx).map_ok(|response| response.map(body))
             }
+            #[cfg(not(any(feature = "http1", feature = "http2")))]
+            VersionFuture::NotBuilt(never, _) => match *never {},
         }
     }
 }
+
+/// Both futures are.
+impl<B: Body> Unpin for ResponseFuture<B> {}
 
 impl Body for HttpBody {
     type Data = Bytes;
@@ -184,35 +284,32 @@ impl Body for HttpBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        either!(&mut self.version, it => Pin::new(it).poll_frame(cx))
+        either!(VersionBody, &mut self.version, it => Pin::new(it).poll_frame(cx))
     }
 
     fn is_end_stream(&self) -> bool {
-        either!(&self.version, it => it.is_end_stream())
+        either!(VersionBody, &self.version, it => it.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        either!(&self.version, it => it.size_hint())
+        either!(VersionBody, &self.version, it => it.size_hint())
     }
 }
 
 impl<B> fmt::Debug for HttpConnection<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        either!(&self.version, it => it.fmt(f))
+        either!(Version, &self.version, it => it.fmt(f))
     }
 }
 
-impl<B> fmt::Debug for HttpSending<B>
-where
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
+impl<B: Body> fmt::Debug for ResponseFuture<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpSending").finish_non_exhaustive()
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for HttpBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        either!(&self.version, it => it.fmt(f))
+        either!(VersionBody, &self.version, it => it.fmt(f))
     }
 }

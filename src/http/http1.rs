@@ -90,9 +90,10 @@ mod wire;
 #[cfg(all(test, feature = "tokio"))]
 mod tests;
 
-pub use body::Http1Body;
 pub use config::Http1Config;
-pub use exchange::Sending;
+
+pub(crate) use body::Http1Body;
+pub(crate) use exchange::Sending;
 
 use exchange::Exchange;
 use prepare::{Prepared, Recipient};
@@ -105,7 +106,7 @@ use status::ConnStatus;
 ///
 /// HTTP/1.1 cannot take a request back: dropping the future of one that is under way costs the connection. Nothing is
 /// under way before the future is polled.
-pub struct Http1<B> {
+pub(crate) struct Http1<B> {
     shared: Arc<ConnShared>,
     /// Behind a proxy that forwards, that of the last request.
     origin: Origin,

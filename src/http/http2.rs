@@ -86,9 +86,10 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use body::Http2Body;
 pub use config::Http2Config;
-pub use exchange::Exchange;
+
+pub(crate) use body::Http2Body;
+pub(crate) use exchange::Exchange;
 
 use driver::Driver;
 use shared::ConnShared;
@@ -102,7 +103,7 @@ use wire::Wire;
 /// # Cancellation
 ///
 /// Dropping the future of a request, or a body before its end, resets that stream (`CANCEL`) and no other.
-pub struct Http2<B> {
+pub(crate) struct Http2<B> {
     conn: Arc<ConnShared>,
     request: PhantomData<fn(B)>,
 }

@@ -57,15 +57,12 @@ use crate::{
     connect::{Connect, ConnectInfo, Connected, poll_connector},
     error::{BoxError, Error, Kind, ProxyFault},
     events::{self, Step},
-    http::{
-        http1::{self, Http1Config},
-        http2::{self, Http2Config},
-    },
+    http::{http1::Http1Config, http2::Http2Config},
     rt::Runtime,
     target::{Protocols, Target},
 };
 
-pub use super::connection::{HttpBody, HttpConnection, HttpSending};
+pub use super::connection::{HttpBody, HttpConnection, ResponseFuture};
 
 /// Makes a [`Negotiate`] of whatever connects. `B` is the body of the requests, which the compiler finds out.
 pub struct NegotiateLayer<B> {
@@ -211,19 +208,14 @@ where
     I: crate::io::Io,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let Connected { io, info } = connected;
     let Config { http1, http2, runtime, encrypting } = config;
     let encrypting = encrypting.unwrap_or("a `TlsLayer` right below the `NegotiateLayer`");
-    info.check_encryption(&target.origin, encrypting)?;
-    let protocol = protocol(target, &info)?;
+    connected.info.check_encryption(&target.origin, encrypting)?;
+    let protocol = protocol(target, &connected.info)?;
     let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
     let outcome = match protocol {
-        Protocol::Http1 => {
-            http1::handshake(io, info, target, http1, runtime).map(HttpConnection::http1)
-        }
-        Protocol::Http2 => {
-            http2::handshake(io, info, target, http2, runtime).await.map(HttpConnection::http2)
-        }
+        Protocol::Http1 => HttpConnection::http1(connected, target, http1, runtime),
+        Protocol::Http2 => HttpConnection::http2(connected, target, http2, runtime).await,
     };
     span.ended(&outcome, |_, _| ());
     outcome

@@ -93,6 +93,7 @@ impl CountedWrites {
     }
 
     /// For a stream over another, of which no more is known than its count, if it has one.
+    #[cfg(any(test, feature = "_rustls"))]
     pub(crate) fn over(below: Option<&WriteCount>) -> Self {
         Self::judged_by(WriteJudge::new(below))
     }

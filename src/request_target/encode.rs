@@ -21,6 +21,11 @@ pub(crate) fn encoded(path_and_query: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether nothing of it is encoded, as of most. It may say no of a query that holds what only a path must not.
+pub(super) fn is_plain(path_and_query: &str) -> bool {
+    path_and_query.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>^`{}".contains(&byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +40,7 @@ mod tests {
         ];
         for (written, sent) in table {
             assert_eq!(encoded(written), sent);
+            assert!(!is_plain(written));
         }
     }
 
@@ -45,5 +51,15 @@ mod tests {
         {
             assert!(matches!(encoded(written), Cow::Borrowed(same) if same == written));
         }
+    }
+
+    #[test]
+    fn what_is_plain_is_left_as_it_is() {
+        for byte in 0..128 {
+            for text in [format!("/{}", char::from(byte)), format!("/?{}", char::from(byte))] {
+                assert!(!is_plain(&text) || matches!(encoded(&text), Cow::Borrowed(_)), "{text:?}");
+            }
+        }
+        assert!(is_plain("/a/b?c=d&e=%20") && !is_plain("/\u{e4}"));
     }
 }

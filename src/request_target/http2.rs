@@ -6,8 +6,8 @@ use http::{
 };
 
 use super::{
-    RawTarget, asks_for_tunnel, authority_form, is_as_sent, own_host, path, raw, without_user,
-    without_zone,
+    RawTarget, asks_for_tunnel, authority_form, encode::is_plain, is_as_sent, own_host, path, raw,
+    without_user, without_zone,
 };
 use crate::{
     error::Error,
@@ -28,14 +28,30 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     Uri::from_parts(parts).map_err(|error| Error::builder("the URL cannot be sent").because(error))
 }
 
-/// Whether [`target`] is what the URL of a request to this origin says already, as of most requests without a `Host`.
-pub(crate) fn is_named_as_sent<B>(request: &Request<B>, origin: &Origin) -> bool {
-    // `OPTIONS` of a URL without a path is asked of the server as a whole.
-    let is_usual = !matches!(*request.method(), Method::CONNECT | Method::OPTIONS);
-    is_usual
-        && raw(request).is_none()
-        && request.uri().scheme() == Some(&origin.scheme().into())
-        && is_as_sent(request.uri(), origin)
+/// An origin as the pseudo-fields of HTTP/2 name it, worked out once for a connection.
+pub(crate) struct NamedOrigin {
+    scheme: uri::Scheme,
+    authority: Box<str>,
+}
+
+impl NamedOrigin {
+    pub(crate) fn new(origin: &Origin) -> Self {
+        let authority = without_zone(&origin.authority()).into();
+        Self { scheme: origin.scheme().into(), authority }
+    }
+
+    /// Whether [`target`] is what the URL of a request says already, as of most requests without a `Host`.
+    pub(crate) fn is_named_by<B>(&self, request: &Request<B>) -> bool {
+        // `OPTIONS` of a URL without a path is asked of the server as a whole.
+        let is_usual = !matches!(*request.method(), Method::CONNECT | Method::OPTIONS);
+        let (uri, path) = (request.uri(), request.uri().path());
+        is_usual
+            && uri.scheme() == Some(&self.scheme)
+            && uri.authority().is_some_and(|it| it.as_str() == &*self.authority)
+            && path.starts_with('/')
+            && uri.path_and_query().is_some_and(|path| is_plain(path.as_str()))
+            && raw(request).is_none()
+    }
 }
 
 /// The same as [`target`] for a proxy that forwards to this origin. What the request line would say goes before what `Host` does, because

@@ -17,7 +17,8 @@ use super::{RuntimeHandle, Task};
 /// Drops the future of a task, from any thread.
 #[derive(Clone)]
 pub(crate) struct AbortHandle {
-    slot: Arc<Slot>,
+    /// `None` of a task that needs none, because its runtime drives itself.
+    slot: Option<Arc<Slot>>,
     runtime: RuntimeHandle,
 }
 
@@ -43,9 +44,12 @@ pub(super) fn abortable(
     runtime: RuntimeHandle,
 ) -> (Task, AbortHandle) {
     let task = Task { future: Box::pin(future) };
+    if runtime.drives_itself() {
+        return (task, AbortHandle { slot: None, runtime });
+    }
     let slot = Arc::new(Slot { state: Mutex::new(State::Waiting(task, None)) });
     let shell = Abortable { slot: slot.clone() };
-    (Task { future: Box::pin(shell) }, AbortHandle { slot, runtime })
+    (Task { future: Box::pin(shell) }, AbortHandle { slot: Some(slot), runtime })
 }
 
 impl AbortHandle {
@@ -58,8 +62,10 @@ impl AbortHandle {
     /// Drops the future now, if its runtime is neither the current one nor one that drives itself; the caller has asked
     /// it to end already. A future that is being polled is dropped after that poll.
     pub(crate) fn abort_if_foreign(&self) {
-        if self.runtime.is_foreign() {
-            self.slot.end();
+        if let Some(slot) = &self.slot
+            && self.runtime.is_foreign()
+        {
+            slot.end();
         }
     }
 }

@@ -31,6 +31,10 @@ impl RuntimeHandle {
         Err(task)
     }
 
+    pub(super) fn drives_itself(&self) -> bool {
+        false
+    }
+
     /// Whether its tasks go on while something is waited for here.
     pub(super) fn is_driven_here(&self) -> bool {
         true

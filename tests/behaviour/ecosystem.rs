@@ -69,6 +69,8 @@ async fn a_pool_over_hyper_rustls_speaks(alpn: &str, version: Version) {
         let response = pool.request("GET", format!("https://localhost:{port}/")).await.unwrap();
         let info: &ConnectInfo = response.extensions().get().unwrap();
         assert_eq!((info.version(), info.is_reused()), (Some(version), is_reused));
+        let stream_id = if is_reused { 3 } else { 1 };
+        assert_eq!(info.stream_id(), (version == Version::HTTP_2).then_some(stream_id));
         assert_eq!(response.into_body(), format!("{version:?}"));
     }
 }

@@ -31,7 +31,7 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it before its end costs the connection, unless what is left has already come.
-pub struct Http1Body {
+pub(crate) struct Http1Body {
     /// All of it, if it came with the head.
     whole: Bytes,
     /// Boxed, because a body is moved with its response.

@@ -35,7 +35,7 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it closes the connection, unless nothing of the request was written.
-pub struct Sending<B: Body> {
+pub(crate) struct Sending<B: Body> {
     state: State<B>,
 }
 

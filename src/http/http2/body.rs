@@ -25,10 +25,11 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it before its end resets the stream (`CANCEL`), and what is left of the request with it.
-pub struct Http2Body {
+pub(crate) struct Http2Body {
     stream: Option<Box<OpenStream>>,
     /// Bytes to come, if that is known.
     left: Option<u64>,
+    stream_id: u32,
 }
 
 /// How long the body of an answer is, as far as its head says (RFC 9110 §6.4.1).
@@ -40,12 +41,17 @@ pub(super) fn expected_length(head: &Parts, asked_for_head: bool) -> Option<u64>
 }
 
 impl Http2Body {
-    pub(super) fn empty() -> Self {
-        Self { stream: None, left: Some(0) }
+    pub(super) fn empty(stream_id: u32) -> Self {
+        Self { stream: None, left: Some(0), stream_id }
     }
 
-    pub(super) fn new(stream: Box<OpenStream>, length: Option<u64>) -> Self {
-        Self { stream: Some(stream), left: length }
+    pub(super) fn new(stream: Box<OpenStream>, stream_id: u32, length: Option<u64>) -> Self {
+        Self { stream: Some(stream), left: length, stream_id }
+    }
+
+    /// The id of the stream (RFC 9113 §5.1.1).
+    pub(crate) fn stream_id(&self) -> u32 {
+        self.stream_id
     }
 
     /// Nothing more comes, and nothing more needs to be sent.

@@ -33,6 +33,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Runs until the connection is closed.
 pub(super) struct Driver<I> {
     connection: Connection<Wire<Metered<I>>, Bytes>,
+    /// Taken from the connection when the first PING may be sent: h2 looks after them in each of its turns.
     pings: Option<PingPong>,
     /// Knows of GOAWAY and of stream ids. h2 keeps the connection open for it, so it goes when nobody else is left.
     probe: Option<SendRequest<Bytes>>,
@@ -63,7 +64,7 @@ impl<I: Io> Driver<I> {
         runtime: Runtime,
     ) -> Self {
         Self {
-            pings: connection.ping_pong(),
+            pings: keep_alive.has_interval().then(|| connection.ping_pong()).flatten(),
             connection,
             probe: Some(probe),
             waker: None,
@@ -135,26 +136,31 @@ impl<I: Io> Driver<I> {
             self.state.signals().wake_by(cx.waker());
             self.waker = Some(cx.waker().clone());
         }
+        if !self.state.signals().are_announced() {
+            return Poll::Pending;
+        }
         for signal in self.state.signals().take() {
-            match (signal, &mut self.pings) {
-                (Signal::Cut, _) => return Poll::Ready(CloseCause::Cut),
-                (Signal::Silence(read), Some(pings)) => {
-                    self.keep_alive.doubt(read, &self.state, pings);
+            match signal {
+                Signal::Cut => return Poll::Ready(CloseCause::Cut),
+                Signal::Silence(read) => {
+                    if self.pings.is_none() {
+                        self.pings = self.connection.ping_pong();
+                        // The connection finds the PING in its next turn; after that h2 wakes it for one.
+                        cx.waker().wake_by_ref();
+                    }
+                    self.keep_alive.doubt(read, &self.state, self.pings.as_mut());
                 }
-                (Signal::Silence(_), None) => {}
-                (Signal::Read(reader), _) => self.readers.push(reader),
-                (Signal::Unused, _) => self.probe = None,
+                Signal::Read(reader) => self.readers.push(reader),
+                Signal::Unused => self.probe = None,
             }
         }
         Poll::Pending
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
-        match &mut self.pings {
-            Some(pings) if !self.keep_alive.is_at_rest() => {
-                self.keep_alive.poll(&self.state, pings, cx)
-            }
-            _ => Poll::Pending,
+        match self.keep_alive.is_at_rest() {
+            true => Poll::Pending,
+            false => self.keep_alive.poll(&self.state, self.pings.as_mut(), cx),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use h2::{client::SendRequest, ext::Protocol};
-use http::{Extensions, Request, Response, Version};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     body::replay,
     connection::{Progress, SendError},
-    error::BoxError,
+    error::{BoxError, Error},
     events::Sent,
     http::informational::Interim,
     patience::Patience,
@@ -40,7 +40,7 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it resets the stream (`CANCEL`), if there is one by then.
-pub struct Exchange<B> {
+pub(crate) struct Exchange<B> {
     state: State<B>,
 }
 
@@ -86,21 +86,19 @@ where
     type Output = Result<Response<Http2Body>, SendError<Request<B>>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let state = &mut self.get_mut().state;
-        if matches!(state, State::Queued(_))
-            && let State::Queued(queued) = mem::replace(state, State::Done)
-        {
-            *state = queued.begin(cx)?;
+        let this = self.get_mut();
+        if matches!(this.state, State::Queued(_)) {
+            this.begin(cx)?;
         }
-        if let State::Settling(settling) = state {
-            let settled = ready!(settling.poll(cx));
-            *state = State::Done;
-            *state = settled?;
+        if let State::Settling(settling) = &mut this.state {
+            let queued = ready!(settling.poll(cx));
+            this.state = queued.map_or(State::Done, State::Queued);
+            this.send_settled(cx)?;
         }
         // It was ready before.
-        let State::Waiting(waiting) = state else { return Poll::Pending };
+        let State::Waiting(waiting) = &mut this.state else { return Poll::Pending };
         let outcome = ready!(waiting.poll_head(cx));
-        let State::Waiting(waiting) = mem::replace(state, State::Done) else {
+        let State::Waiting(waiting) = mem::replace(&mut this.state, State::Done) else {
             return Poll::Pending;
         };
         Poll::Ready(match outcome {
@@ -110,142 +108,146 @@ where
     }
 }
 
-impl<B> Queued<B>
+impl<B> Exchange<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    fn begin(self, cx: &mut Context<'_>) -> Result<State<B>, SendError<Request<B>>> {
-        let is_settled = self.conn.is_settled();
-        if connect_protocol(&self.request).is_some() {
-            let settled = self.conn.settled();
-            Ok(State::Settling(Box::new(Settling::new(self, settled, SETTINGS_TIME))))
-        } else if (is_settled && !self.conn.has_rested()) || self.can_be_repeated() {
-            self.send(cx)
-        } else if is_settled {
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
+        let State::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
+        let is_settled = conn.is_settled();
+        let is_extended = connect_protocol(request).is_some();
+        if !is_extended && ((is_settled && !conn.has_rested()) || can_be_repeated(request.body())) {
+            return self.send(cx);
+        }
+        let settled: Pin<Box<dyn Future<Output = ()> + Send>> = match is_extended || !is_settled {
+            true => Box::pin(conn.settled()),
             // A GOAWAY may lie unread that allows every stream and is followed by one that does not (RFC 9113 §6.8): the body
             // would be begun in between, and could not be had again.
-            let read = self.conn.has_read();
-            Ok(State::Settling(Box::new(Settling::new(self, read, UPLOAD_TIME))))
-        } else {
-            let settled = self.conn.settled();
-            Ok(State::Settling(Box::new(Settling::new(self, settled, UPLOAD_TIME))))
+            false => Box::pin(conn.has_read()),
+        };
+        let runtime = conn.runtime().clone();
+        let limit = if is_extended { SETTINGS_TIME } else { UPLOAD_TIME };
+        let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
+        if let State::Queued(queued) = mem::replace(&mut self.state, State::Done) {
+            self.state = State::Settling(Box::new(Settling { queued: Some(queued), settled }));
         }
-    }
-
-    /// Whether there is another body should this one be lost.
-    fn can_be_repeated(&self) -> bool {
-        let body = self.request.body();
-        body.is_end_stream() || replay(body).is_some()
+        Ok(())
     }
 
     /// Sends it after what the peer allows is known, or was waited for long enough. If the peer allows fewer streams
     /// than there are, the request goes back to be sent when one is free.
-    fn send_settled(self, cx: &mut Context<'_>) -> Result<State<B>, SendError<Request<B>>> {
-        let state = self.conn.state();
-        if self.conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
-            let error = self.conn.has_no_free_stream();
-            return Err(SendError::unsent(error, self.request));
+    fn send_settled(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
+        let State::Queued(Queued { conn, .. }) = &self.state else { return Ok(()) };
+        let state = conn.state();
+        if conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
+            let error = conn.has_no_free_stream();
+            return self.give_back(error);
         }
         self.send(cx)
     }
 
     /// Gives the request to h2, or back.
-    fn send(self, cx: &mut Context<'_>) -> Result<State<B>, SendError<Request<B>>> {
-        let Self { request, conn } = self;
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
+        let State::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
         let mut streams = conn.streams();
         if let Poll::Ready(Err(error)) = streams.poll_ready(cx) {
-            return Err(SendError::unsent(conn.failed_unsent(error), request));
+            let error = conn.failed_unsent(error);
+            return self.give_back(error);
         }
-        if let Some(protocol) = connect_protocol(&request)
+        if let Some(protocol) = connect_protocol(request)
             && !streams.is_extended_connect_protocol_enabled()
         {
-            return Err(SendError::unsent(conn.unsupported(protocol.as_str()), request));
+            let error = conn.unsupported(protocol.as_str());
+            return self.give_back(error);
         }
-        match Plan::new(&request, &conn.target().origin, conn.info()) {
-            Ok(plan) => open(request, plan, conn, streams),
-            Err(error) => Err(SendError::unsent(error, request)),
+        match Plan::new(request, conn.origin(), conn.info()) {
+            Ok(plan) => self.open(plan, streams),
+            Err(error) => self.give_back(error),
         }
     }
-}
 
-/// Opens the stream of a request that can be sent. The head that h2 gets is made of the request's own parts.
-fn open<B>(
-    request: Request<B>,
-    mut plan: Plan,
-    conn: Arc<ConnShared>,
-    mut streams: SendRequest<Bytes>,
-) -> Result<State<B>, SendError<Request<B>>>
-where
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    let kind = RequestKind::of(request.method());
-    let protocol = connect_protocol(&request).map(|it| Protocol::from(it.as_str()));
-    let interim = Interim::of(&request);
-    let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
-    let patience = Patience::new(request.extensions().get().unwrap_or(conn.timeouts()));
-    let (mut head, body) = request.into_parts();
-    let sent = Sent::begin(&head.extensions);
-    // Goes back with a body that its maker could not make again.
-    let kept = replay(&body).is_none().then(|| head.clone());
-    let length = plan.length;
-    plan.apply(&mut head);
-    head.version = Version::HTTP_2;
-    head.extensions = Extensions::new();
-    if let Some(protocol) = protocol {
-        head.extensions.insert(protocol);
-    }
-    let original = Original::new(kept, plan.authorization(), interim);
-    let is_whole = length.is_none_or(|length| length == 0) && body.is_end_stream();
-    let mut stream = OpenStream::new(conn, patience);
-    let is_end = is_whole && kind != RequestKind::Tunnel;
-    match streams.send_request(Request::from_parts(head, ()), is_end) {
-        Ok((response, sending)) => {
-            if let Some(sent) = &sent {
-                sent.head_sent();
-            }
-            let upload = match is_whole {
-                true => Upload::None(body),
-                false => Upload::new(body, length, is_held, sent.as_ref()),
-            };
-            let waiting = AwaitingHead::new((stream, response, sending), upload, original, kind);
-            Ok(State::Waiting(waiting.told(sent)))
+    fn give_back(&mut self, error: Error) -> Result<(), SendError<Request<B>>> {
+        match mem::replace(&mut self.state, State::Done) {
+            State::Queued(queued) => Err(SendError::unsent(error, queued.request)),
+            _ => Err(SendError::after(Progress::Unsent, error)),
         }
-        Err(error) => {
-            let error = stream.guard.refuse(error);
-            if let Some(sent) = sent {
-                sent.failed(&error);
+    }
+
+    /// Opens the stream of a request that can be sent. The head that h2 gets is made of the request's own parts.
+    fn open(
+        &mut self,
+        mut plan: Plan,
+        mut streams: SendRequest<Bytes>,
+    ) -> Result<(), SendError<Request<B>>> {
+        let State::Queued(Queued { request, conn }) = mem::replace(&mut self.state, State::Done)
+        else {
+            return Ok(());
+        };
+        let kind = RequestKind::of(request.method());
+        let protocol = connect_protocol(&request).map(|it| Protocol::from(it.as_str()));
+        let interim = Interim::of(&request);
+        let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
+        let patience = Patience::new(request.extensions().get().unwrap_or(conn.timeouts()));
+        let (mut head, body) = request.into_parts();
+        let sent = Sent::begin(&head.extensions);
+        // The head goes back with a body that its maker could not make again.
+        let keeps = replay(&body).is_none();
+        let mut original = Original::new(keeps.then_some(&head), interim);
+        let length = plan.length;
+        plan.apply(&mut head);
+        original.set_authorization(plan.authorization());
+        head.extensions = extensions(protocol);
+        let is_whole = length.is_none_or(|length| length == 0) && body.is_end_stream();
+        let mut stream = OpenStream::new(conn, patience);
+        let is_end = is_whole && kind != RequestKind::Tunnel;
+        match streams.send_request(Request::from_parts(head, ()), is_end) {
+            Ok((response, sending)) => {
+                if let Some(sent) = &sent {
+                    sent.head_sent();
+                }
+                let upload = match is_whole {
+                    true => Upload::None(body),
+                    false => Upload::new(body, length, is_held, sent.as_ref()),
+                };
+                let waiting =
+                    AwaitingHead::new((stream, response, sending), upload, original, kind);
+                self.state = State::Waiting(waiting.told(sent));
+                Ok(())
             }
-            Err(SendError {
-                error: error.into(),
-                progress: Progress::Unsent,
-                request: original.restore(Some(body)),
-            })
+            Err(error) => {
+                let error = stream.guard.refuse(error);
+                if let Some(sent) = sent {
+                    sent.failed(&error);
+                }
+                Err(SendError {
+                    error: error.into(),
+                    progress: Progress::Unsent,
+                    request: original.restore(Some(body)),
+                })
+            }
         }
     }
 }
 
 impl<B> Settling<B> {
-    fn new(
-        queued: Queued<B>,
-        settled: impl Future<Output = ()> + Send + 'static,
-        limit: Duration,
-    ) -> Self {
-        let runtime = queued.conn.runtime().clone();
-        let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
-        Self { queued: Some(queued), settled }
+    /// Whether SETTINGS came or not, h2 knows what is allowed after this.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Queued<B>>> {
+        self.settled.as_mut().poll(cx).map(|_| self.queued.take())
     }
 }
 
-impl<B> Settling<B>
-where
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<State<B>, SendError<Request<B>>>> {
-        // Whether they came or not, h2 knows what is allowed by now.
-        ready!(self.settled.as_mut().poll(cx));
-        let sent = self.queued.take().map(|queued| queued.send_settled(cx));
-        Poll::Ready(sent.unwrap_or(Ok(State::Done)))
+/// Those that h2 reads. None of the caller's is among them.
+fn extensions(protocol: Option<Protocol>) -> Extensions {
+    let mut extensions = Extensions::new();
+    if let Some(protocol) = protocol {
+        extensions.insert(protocol);
     }
+    extensions
+}
+
+/// Whether there is another body should this one be lost.
+fn can_be_repeated<B: Body + 'static>(body: &B) -> bool {
+    body.is_end_stream() || replay(body).is_some()
 }
 
 impl<B> fmt::Debug for Exchange<B> {

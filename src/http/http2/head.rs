@@ -1,7 +1,9 @@
 //! Makes of a request's head what h2 is to write.
 
+use std::mem;
+
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{
         CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
     },
@@ -15,7 +17,11 @@ use crate::{
     error::{Error, Kind},
     fields::{MAX_NAMES, check_room},
     http::hop_headers::{Authorization, HopHeaders},
-    request_target::{forwarded_to, http2, own_host},
+    request_target::{
+        forwarded_to,
+        http2::{self, NamedOrigin},
+        own_host,
+    },
     target::{Origin, Proxy, asks_for_upgrade, no_upgrade_over_http2},
 };
 
@@ -31,41 +37,49 @@ static CONNECTION_SPECIFIC: [HeaderName; 6] = [
 
 /// All that can go wrong with a request goes wrong before it is changed.
 pub(super) struct Plan {
-    /// `None` if the URL says what is sent.
-    target: Option<Uri>,
-    /// There may be fields that do not go over HTTP/2.
-    strips: bool,
-    hop: Option<Box<HopHeaders>>,
+    /// `None` if the URL says what is sent, and every field goes over HTTP/2.
+    changes: Option<Box<Changes>>,
     /// The length that the body is held to.
     pub(super) length: Option<u64>,
     adds_length: Option<u64>,
+}
+
+/// What becomes of the head of a request; boxed, because few have it.
+struct Changes {
+    target: Uri,
+    hop: Option<Box<HopHeaders>>,
 }
 
 impl Plan {
     /// For the origin that the connection was made for, or the proxy in its place.
     pub(super) fn new<B: Body>(
         request: &Request<B>,
-        origin: &Origin,
+        origin: (&Origin, &NamedOrigin),
         info: &ConnectInfo,
     ) -> Result<Self, Error> {
-        Self::quick(request, origin, info).map_or_else(|| Self::general(request, origin, info), Ok)
+        let (origin, named) = origin;
+        Self::quick(request, named, info).map_or_else(|| Self::general(request, origin, info), Ok)
     }
 
     /// For a request of which the URL says what is sent and no field has a meaning on the way, as of most. It is the
     /// [general](Self::general) plan, at a fifth of the cost.
-    fn quick<B: Body>(request: &Request<B>, origin: &Origin, info: &ConnectInfo) -> Option<Self> {
+    fn quick<B: Body>(
+        request: &Request<B>,
+        origin: &NamedOrigin,
+        info: &ConnectInfo,
+    ) -> Option<Self> {
         let (headers, body) = (request.headers(), request.body());
         let is_plain = info.forwarder().is_none()
             && headers.keys().all(|name| !is_special(name))
             && headers.keys_len() < MAX_NAMES
-            && http2::is_named_as_sent(request, origin)
+            && origin.is_named_by(request)
             && info.check_request(request.uri()).is_ok();
         if !is_plain {
             return None;
         }
         let known = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
         let adds_length = known.filter(|length| *length > 0 || has_content(request.method()));
-        Some(Self { target: None, strips: false, hop: None, length: known, adds_length })
+        Some(Self { changes: None, length: known, adds_length })
     }
 
     fn general<B: Body>(
@@ -97,26 +111,25 @@ impl Plan {
                 let message = "a CONNECT request has no body: the tunnel comes with the answer";
                 return Err(Error::builder(message));
             }
-            let (target, length, adds_length) = (Some(target), None, None);
-            return Ok(Self { target, strips: true, hop, length, adds_length });
+            let changes = Some(Box::new(Changes { target, hop }));
+            return Ok(Self { changes, length: None, adds_length: None });
         }
         let known = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
         let is_worth_saying = |length: &u64| *length > 0 || has_content(request.method());
         let adds_length = if declared.is_none() { known.filter(is_worth_saying) } else { None };
-        let (target, length) = (Some(target), declared.or(known));
-        Ok(Self { target, strips: true, hop, length, adds_length })
+        let changes = Some(Box::new(Changes { target, hop }));
+        Ok(Self { changes, length: declared.or(known), adds_length })
     }
 
     /// Makes the head one that is sent.
     pub(super) fn apply(&mut self, head: &mut Parts) {
-        if let Some(target) = self.target.take() {
-            head.uri = target;
-        }
+        head.version = Version::HTTP_2;
         let headers = &mut head.headers;
-        if let Some(hop) = &mut self.hop {
-            hop.put_into(headers);
-        }
-        if self.strips {
+        if let Some(changes) = &mut self.changes {
+            head.uri = mem::take(&mut changes.target);
+            if let Some(hop) = &mut changes.hop {
+                hop.put_into(headers);
+            }
             strip(headers);
             headers.remove(HOST);
         }
@@ -126,8 +139,8 @@ impl Plan {
     }
 
     /// What a proxy is told about us, if it may be told something else.
-    pub(super) fn authorization(self) -> Option<Box<Authorization>> {
-        self.hop?.authorization()
+    pub(super) fn authorization(&mut self) -> Option<Box<Authorization>> {
+        self.changes.take()?.hop?.authorization()
     }
 }
 
@@ -249,7 +262,8 @@ mod tests {
     }
 
     fn compare<B: Body + Clone>(request: &Request<B>, origin: &Origin, info: &ConnectInfo) -> bool {
-        let Some(quick) = Plan::quick(request, origin, info) else { return false };
+        let named = NamedOrigin::new(origin);
+        let Some(quick) = Plan::quick(request, &named, info) else { return false };
         let general = Plan::general(request, origin, info).unwrap();
         assert_eq!(applied(quick, request.clone()), applied(general, request.clone()));
         true

@@ -68,6 +68,11 @@ impl KeepAlive {
         }
     }
 
+    /// Whether it sends PINGs by itself.
+    pub(super) fn has_interval(&self) -> bool {
+        self.interval.is_some()
+    }
+
     /// Whether there is nothing to measure and nothing to wait for.
     pub(super) fn is_at_rest(&self) -> bool {
         self.interval.is_none()
@@ -77,7 +82,7 @@ impl KeepAlive {
     }
 
     /// Asks the peer, unless it has said something since.
-    pub(super) fn doubt(&mut self, read: u64, state: &ConnState, pings: &mut PingPong) {
+    pub(super) fn doubt(&mut self, read: u64, state: &ConnState, pings: Option<&mut PingPong>) {
         if read == state.meter().read() {
             self.ask(read, pings);
             let usual = self.round_trip.unusual_silence();
@@ -95,10 +100,10 @@ impl KeepAlive {
     pub(super) fn poll(
         &mut self,
         state: &ConnState,
-        pings: &mut PingPong,
+        mut pings: Option<&mut PingPong>,
         cx: &mut Context<'_>,
     ) -> Poll<CloseCause> {
-        self.measure(state, pings, cx);
+        self.measure(state, pings.as_deref_mut(), cx);
         let read = state.meter().read();
         self.poll_interval(read, state.active() > 0, pings, cx);
         let Some(asked) = &mut self.asked else { return Poll::Pending };
@@ -119,7 +124,7 @@ impl KeepAlive {
     }
 
     /// Learns from the answers to SETTINGS and PING how long a round trip takes.
-    fn measure(&mut self, state: &ConnState, pings: &mut PingPong, cx: &mut Context<'_>) {
+    fn measure(&mut self, state: &ConnState, pings: Option<&mut PingPong>, cx: &mut Context<'_>) {
         match self.settings {
             Settings::Unsent => self.settings = Settings::Sent(self.runtime.now()),
             Settings::Sent(sent) if state.is_acknowledged() => {
@@ -130,6 +135,7 @@ impl KeepAlive {
             Settings::Sent(_) | Settings::Acknowledged => {}
         }
         if let Some(sent) = self.ping_out
+            && let Some(pings) = pings
             && pings.poll_pong(cx).is_ready()
         {
             self.ping_out = None;
@@ -146,7 +152,7 @@ impl KeepAlive {
         &mut self,
         read: u64,
         is_used: bool,
-        pings: &mut PingPong,
+        mut pings: Option<&mut PingPong>,
         cx: &mut Context<'_>,
     ) {
         let Some(interval) = self.interval.filter(|_| is_used || self.while_idle) else {
@@ -162,13 +168,16 @@ impl KeepAlive {
             let was_silent = next_check.read == read;
             self.next_check = None;
             if was_silent {
-                self.ask(read, pings);
+                self.ask(read, pings.as_deref_mut());
             }
         }
     }
 
-    fn ask(&mut self, read: u64, pings: &mut PingPong) {
-        if self.ping_out.is_none() && pings.send_ping(Ping::opaque()).is_ok() {
+    fn ask(&mut self, read: u64, pings: Option<&mut PingPong>) {
+        if let Some(pings) = pings
+            && self.ping_out.is_none()
+            && pings.send_ping(Ping::opaque()).is_ok()
+        {
             self.ping_out = Some(self.runtime.now());
         }
         if self.asked.as_ref().is_none_or(|asked| asked.read != read) {

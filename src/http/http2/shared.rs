@@ -22,8 +22,9 @@ use crate::{
     connect::ConnectInfo,
     connection::Cut,
     options::Timeouts,
+    request_target::http2::NamedOrigin,
     rt::{AbortHandle, Runtime},
-    target::Target,
+    target::{Origin, Target},
 };
 
 /// Shared by the handles, requests and bodies of a connection, which is closed after the last of them.
@@ -34,6 +35,7 @@ pub(super) struct ConnShared {
     /// The driver, once it runs.
     task: Option<AbortHandle>,
     target: Target,
+    origin: NamedOrigin,
     /// The target, as error texts name it.
     peer: Box<str>,
     info: ConnectInfo,
@@ -49,7 +51,7 @@ pub(super) struct ConnShared {
 pub(super) type Unsettled = watch::Sender<()>;
 
 /// The driver has looked at the socket so short a time ago that there is nothing new to find. A look costs a system call.
-const RECENTLY_READ: Duration = Duration::from_millis(1);
+const RECENT_NANOSECONDS: u64 = 1_000_000;
 
 impl ConnShared {
     pub(super) fn new(
@@ -65,6 +67,7 @@ impl ConnShared {
             streams,
             task: None,
             target: target.clone(),
+            origin: NamedOrigin::new(&target.origin),
             peer: target.to_string().into(),
             info,
             timeouts: Timeouts::default(),
@@ -91,8 +94,9 @@ impl ConnShared {
         self.streams.clone()
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
+    /// The origin that the connection was made for, and how requests name it.
+    pub(super) fn origin(&self) -> (&Origin, &NamedOrigin) {
+        (&self.target.origin, &self.origin)
     }
 
     pub(super) fn info(&self) -> &ConnectInfo {
@@ -122,7 +126,7 @@ impl ConnShared {
         let was_used = self.is_used.load(Ordering::Acquire);
         if !was_used {
             self.mark_used();
-        } else if self.state.active() == 0 && self.state.time_since_read(now) >= RECENTLY_READ {
+        } else if self.state.active() == 0 && !self.state.has_read_within(RECENT_NANOSECONDS, now) {
             self.recheck_socket();
         }
     }

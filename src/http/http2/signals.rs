@@ -66,11 +66,13 @@ impl Signals {
         drop(replaced);
     }
 
-    /// All that have come since the last time; seldom any.
+    /// Whether any has come since the last time.
+    pub(super) fn are_announced(&self) -> bool {
+        self.is_announced.load(Ordering::Acquire)
+    }
+
+    /// All that have come since the last time.
     pub(super) fn take(&self) -> Vec<Signal> {
-        if !self.is_announced.load(Ordering::Acquire) {
-            return Vec::new();
-        }
         let mut inbox = self.lock();
         self.is_announced.store(false, Ordering::Release);
         mem::take(&mut inbox.signals)

@@ -40,7 +40,7 @@ pub(super) struct ConnState {
     unanswered: Unanswered,
     window: Window,
     made_at: Instant,
-    /// When the driver last read something, in microseconds since the connection was made.
+    /// When the driver last read something, in nanoseconds since the connection was made.
     read_at: AtomicU64,
     /// The peer has acknowledged our SETTINGS.
     is_acknowledged: AtomicBool,
@@ -105,13 +105,18 @@ impl ConnState {
 
     /// The driver has read something, and then found no more.
     pub(super) fn note_read(&self, now: Instant) {
-        let time = now.saturating_duration_since(self.made_at).as_micros();
-        self.read_at.store(u64::try_from(time).unwrap_or(u64::MAX), Ordering::Release);
+        self.read_at.store(self.age(now), Ordering::Release);
     }
 
-    pub(super) fn time_since_read(&self, now: Instant) -> Duration {
-        let read_at = Duration::from_micros(self.read_at.load(Ordering::Acquire));
-        now.saturating_duration_since(self.made_at).saturating_sub(read_at)
+    /// Whether it has read something within this time.
+    pub(super) fn has_read_within(&self, nanoseconds: u64, now: Instant) -> bool {
+        self.age(now).saturating_sub(self.read_at.load(Ordering::Acquire)) < nanoseconds
+    }
+
+    /// In nanoseconds, of which 64 bits are 584 years.
+    fn age(&self, now: Instant) -> u64 {
+        let age = now.saturating_duration_since(self.made_at);
+        age.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(age.subsec_nanos()))
     }
 
     /// The streams whose answer has not begun.

@@ -1,6 +1,7 @@
 //! One stream, from its request to the end of its answer.
 
 use std::{
+    mem,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -26,6 +27,8 @@ pub(super) struct OpenStream {
     pub(super) receiving: Option<RecvStream>,
     /// Bytes of the answer's content that came.
     pub(super) received: u64,
+    /// The peer was not waited for yet.
+    is_new: bool,
 }
 
 /// A stream that someone waits on: counted, and when it is given up without a word of the peer, told.
@@ -34,6 +37,8 @@ pub(super) struct StreamGuard {
     conn: Arc<ConnShared>,
     /// What had been written when it was opened.
     written: u64,
+    /// Heads that may be 1xx, which had come by then on the connection.
+    heads: u64,
     /// If somebody waits.
     wait: Option<Wait>,
 }
@@ -50,7 +55,8 @@ impl OpenStream {
     /// For a request that is about to be queued.
     pub(super) fn new(conn: Arc<ConnShared>, patience: Patience) -> Box<Self> {
         let guard = StreamGuard::new(conn);
-        Box::new(Self { guard, patience, uploading: None, receiving: None, received: 0 })
+        let (uploading, receiving) = (None, None);
+        Box::new(Self { guard, patience, uploading, receiving, received: 0, is_new: true })
     }
 
     /// Ready when the peer has been waited for too long.
@@ -61,7 +67,9 @@ impl OpenStream {
         cx: &mut Context<'_>,
     ) -> Poll<Impatience> {
         let outcome = self.patience.poll(awaited, moved, self.guard.conn().runtime(), cx);
-        if self.patience.has_just_moved() {
+        // The guard of a stream begins to wait when it is made.
+        let is_new = mem::replace(&mut self.is_new, false);
+        if self.patience.has_just_moved() && !is_new {
             self.guard.waits_anew();
         }
         outcome
@@ -76,11 +84,17 @@ impl StreamGuard {
         conn.state().stream_opens();
         let meter = conn.state().meter();
         let (written, wait) = (meter.written(), Wait { read: meter.read(), since: now });
-        Self { conn, written, wait: Some(wait) }
+        let heads = conn.state().unanswered().heads();
+        Self { conn, written, heads, wait: Some(wait) }
     }
 
     pub(super) fn conn(&self) -> &Arc<ConnShared> {
         &self.conn
+    }
+
+    /// Whether a head of 1xx may have come for it.
+    pub(super) fn may_have_informational(&self) -> bool {
+        self.conn.state().unanswered().heads() != self.heads
     }
 
     /// Whether anything was written since the stream was opened; if not, nothing of its request was.

@@ -30,7 +30,7 @@ struct Tunnel {
 
 /// The answer that opened a tunnel: its bytes are in an extension, its body is empty.
 pub(super) fn open(
-    mut head: Parts,
+    (mut head, stream_id): (Parts, u32),
     guard: StreamGuard,
     outward: SendStream<Bytes>,
     inward: RecvStream,
@@ -39,7 +39,7 @@ pub(super) fn open(
     head.extensions.insert(count.clone());
     let tunnel = Tunnel { guard, outward, inward, unread: Bytes::new(), count };
     head.extensions.insert(Pending::new(async { Ok(Box::new(tunnel) as Box<dyn Io>) }));
-    Response::from_parts(head, Http2Body::empty())
+    Response::from_parts(head, Http2Body::empty(stream_id))
 }
 
 impl Tunnel {

@@ -5,13 +5,14 @@
 //! too many. For that it has the sending half of each stream until the answer begins.
 
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
-use foldhash::fast::RandomState;
 use h2::{Reason, SendStream};
 
 use super::shared::ConnShared;
@@ -22,15 +23,25 @@ pub(super) const MAX_INFORMATIONAL: u8 = 64;
 /// Why a stream with more of them fails.
 pub(super) const TOO_MANY: &str = "more than 64 answers of 1xx";
 
-/// The streams of a connection whose answer has not begun, by their ids.
+/// The streams of a connection whose answer has not begun.
 #[derive(Default)]
 pub(super) struct Unanswered {
-    streams: Mutex<HashMap<u32, Entry, RandomState>>,
+    streams: Mutex<Entries>,
+    /// Heads that may be 1xx, of all streams together.
+    heads: AtomicU64,
 }
 
+/// Each request knows the place of its own. An id is searched for: only heads of unusual status are looked up by it.
 #[derive(Default)]
+struct Entries {
+    entries: Vec<Entry>,
+    free: Vec<usize>,
+}
+
 struct Entry {
-    /// HEADERS that did not end the stream.
+    /// Zero where it is free: no request has the stream of the connection itself.
+    id: u32,
+    /// Heads that may be 1xx.
     heads: u8,
     /// `None` while an upload is being polled, and once the stream was reset.
     stream: Option<SendStream<Bytes>>,
@@ -43,15 +54,17 @@ struct Entry {
 pub(super) struct SendHandle {
     conn: Arc<ConnShared>,
     id: u32,
-    is_released: bool,
+    /// Of its entry, until the answer begins.
+    place: Option<usize>,
 }
 
 impl Unanswered {
-    /// A head came that does not end its stream: an answer, or one before it. What follows an answer is its trailers,
-    /// and those end the stream.
+    /// A head came that may be one of 1xx: it does not end its stream, and its status is not known. What follows an answer
+    /// is its trailers, and those end the stream.
     pub(super) fn count_head(&self, id: u32) {
+        self.heads.fetch_add(1, Ordering::AcqRel);
         let mut streams = self.lock();
-        let Some(entry) = streams.get_mut(&id) else { return };
+        let Some(entry) = streams.entries.iter_mut().find(|entry| entry.id == id) else { return };
         entry.heads = entry.heads.saturating_add(1);
         if entry.heads <= MAX_INFORMATIONAL + 1 {
             return;
@@ -62,29 +75,47 @@ impl Unanswered {
         reset(stream, Reason::PROTOCOL_ERROR);
     }
 
-    fn insert(&self, id: u32, stream: SendStream<Bytes>) {
-        let entry = Entry { stream: Some(stream), ..Entry::default() };
-        self.lock().insert(id, entry);
+    /// How many such heads have come on the connection: while there are no more, no stream has one of 1xx.
+    pub(super) fn heads(&self) -> u64 {
+        self.heads.load(Ordering::Acquire)
     }
 
-    fn take(&self, id: u32) -> Option<SendStream<Bytes>> {
-        self.lock().get_mut(&id)?.stream.take()
+    fn insert(&self, id: u32, stream: SendStream<Bytes>) -> usize {
+        let entry = Entry { id, heads: 0, stream: Some(stream), is_flooded: false };
+        let Entries { entries, free } = &mut *self.lock();
+        match free.pop() {
+            Some(place) => {
+                entries[place] = entry;
+                place
+            }
+            None => {
+                entries.push(entry);
+                entries.len() - 1
+            }
+        }
+    }
+
+    fn take(&self, place: usize) -> Option<SendStream<Bytes>> {
+        self.lock().entries[place].stream.take()
     }
 
     /// Gives it back, if it was flooded meanwhile.
-    fn put_back(&self, id: u32, stream: SendStream<Bytes>) -> Option<SendStream<Bytes>> {
-        let mut streams = self.lock();
-        match streams.get_mut(&id) {
-            Some(entry) if !entry.is_flooded => entry.stream.replace(stream),
+    fn put_back(&self, place: usize, stream: SendStream<Bytes>) -> Option<SendStream<Bytes>> {
+        match &mut self.lock().entries[place] {
+            entry if !entry.is_flooded => entry.stream.replace(stream),
             _ => Some(stream),
         }
     }
 
-    fn remove(&self, id: u32) -> Option<SendStream<Bytes>> {
-        self.lock().remove(&id)?.stream
+    fn remove(&self, place: usize) -> Option<SendStream<Bytes>> {
+        let Entries { entries, free } = &mut *self.lock();
+        let entry = &mut entries[place];
+        entry.id = 0;
+        free.push(place);
+        entry.stream.take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u32, Entry, RandomState>> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,31 +123,36 @@ impl Unanswered {
 impl SendHandle {
     pub(super) fn new(conn: Arc<ConnShared>, stream: SendStream<Bytes>) -> Self {
         let id = stream.stream_id().as_u32();
-        conn.state().unanswered().insert(id, stream);
-        Self { conn, id, is_released: false }
+        let place = Some(conn.state().unanswered().insert(id, stream));
+        Self { conn, id, place }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
     }
 
     /// Uses the stream, outside of any lock; `None` if it was reset.
     pub(super) fn with<T>(&self, using: impl FnOnce(&mut SendStream<Bytes>) -> T) -> Option<T> {
-        let mut stream = self.streams().take(self.id)?;
+        let mut stream = self.streams().take(self.place?)?;
         let used = using(&mut stream);
-        reset(self.streams().put_back(self.id, stream), Reason::PROTOCOL_ERROR);
+        reset(self.streams().put_back(self.place?, stream), Reason::PROTOCOL_ERROR);
         Some(used)
     }
 
     pub(super) fn reset(&self, reason: Reason) {
-        reset(self.streams().take(self.id), reason);
+        let stream = self.place.and_then(|place| self.streams().take(place));
+        reset(stream, reason);
     }
 
     /// Whether the stream was reset because of too many 1xx.
     pub(super) fn is_flooded(&self) -> bool {
-        self.streams().lock().get(&self.id).is_some_and(|entry| entry.is_flooded)
+        self.place.is_some_and(|place| self.streams().lock().entries[place].is_flooded)
     }
 
     /// The answer begins: the stream is the caller's alone. `None` if it was reset.
     pub(super) fn release(&mut self) -> Option<SendStream<Bytes>> {
-        self.is_released = true;
-        self.streams().remove(self.id)
+        let place = self.place.take()?;
+        self.streams().remove(place)
     }
 
     fn streams(&self) -> &Unanswered {
@@ -132,14 +168,12 @@ fn reset(stream: Option<SendStream<Bytes>>, reason: Reason) {
 
 impl Drop for SendHandle {
     fn drop(&mut self) {
-        if !self.is_released {
-            drop(self.streams().remove(self.id));
-        }
+        drop(self.release());
     }
 }
 
 impl fmt::Debug for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unanswered").field("streams", &self.lock().len()).finish()
+        f.debug_struct("Unanswered").field("streams", &self.lock().entries.len()).finish()
     }
 }

@@ -43,6 +43,7 @@ pub(super) struct AwaitingHead<B> {
 /// What is kept of a request besides what h2 has; boxed, because it is seldom anything.
 pub(super) struct Original(Option<Box<Known>>);
 
+#[derive(Default)]
 struct Known {
     /// The head as it was, if it is to go back should nothing of it be written.
     head: Option<Parts>,
@@ -78,13 +79,17 @@ impl RequestKind {
 }
 
 impl Original {
-    pub(super) fn new(
-        head: Option<Parts>,
-        authorization: Option<Box<Authorization>>,
-        interim: Option<Box<Interim>>,
-    ) -> Self {
-        let is_nothing = head.is_none() && authorization.is_none() && interim.is_none();
-        Self((!is_nothing).then(|| Box::new(Known { head, authorization, interim })))
+    /// The head is kept if it has to go back with a body.
+    pub(super) fn new(head: Option<&Parts>, interim: Option<Box<Interim>>) -> Self {
+        let is_nothing = head.is_none() && interim.is_none();
+        let known = || Box::new(Known { head: head.cloned(), authorization: None, interim });
+        Self((!is_nothing).then(known))
+    }
+
+    pub(super) fn set_authorization(&mut self, authorization: Option<Box<Authorization>>) {
+        if authorization.is_some() {
+            self.0.get_or_insert_default().authorization = authorization;
+        }
     }
 
     fn interim(&mut self) -> Option<&mut Interim> {
@@ -162,7 +167,10 @@ where
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Failed>> {
-        ready!(self.poll_informational(cx))?;
+        // Where nobody is told of 1xx, h2 is asked for them only when there may be one.
+        if self.original.interim().is_some() || self.stream.guard.may_have_informational() {
+            ready!(self.poll_informational(cx))?;
+        }
         Pin::new(&mut self.response).poll(cx).map_err(Failed::Stream)
     }
 
@@ -228,11 +236,12 @@ where
         response: Response<RecvStream>,
         mut sending: SendStream<Bytes>,
     ) -> Response<Http2Body> {
+        let id = self.sending.id();
         let Self { mut stream, upload, kind, .. } = self;
         let (head, answer) = response.into_parts();
         if kind == RequestKind::Tunnel {
             if head.status.is_success() {
-                return tunnel::open(head, stream.guard, sending, answer);
+                return tunnel::open((head, id), stream.guard, sending, answer);
             }
             let _ = sending.send_data(Bytes::new(), true);
         }
@@ -242,7 +251,7 @@ where
             if upload.is_running() {
                 sending.send_reset(Reason::NO_ERROR);
             }
-            Http2Body::empty()
+            Http2Body::empty(id)
         } else {
             // What is left of the request is sent while the answer is being read.
             if upload.is_running() {
@@ -251,7 +260,7 @@ where
                 stream.uploading = Some(guard);
             }
             stream.receiving = Some(answer);
-            Http2Body::new(stream, length)
+            Http2Body::new(stream, id, length)
         };
         Response::from_parts(head, body)
     }

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    ops::RangeInclusive,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -21,6 +22,12 @@ const WINDOW_UPDATE: u8 = 8;
 
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
+const PRIORITY: u8 = 32;
+
+/// A `:status` of 200, 204, 206, 304, 400, 404 or 500 as the first field of a head (RFC 7541 §6.1 and appendix A). None of
+/// 1xx has an entry in the table.
+const FINAL_STATUS: RangeInclusive<u8> = 0x88..=0x8e;
 
 /// `PRI * HTTP/2.0` and what follows it (RFC 9113 §3.4): a client writes so much before its first frame.
 const PREFACE: usize = 24;
@@ -51,6 +58,8 @@ struct Header {
     stream: u32,
     /// Of a WINDOW_UPDATE.
     increment: u32,
+    /// The first byte of the payload of HEADERS.
+    first: Option<u8>,
 }
 
 impl<I> Wire<I> {
@@ -63,7 +72,9 @@ impl<I> Wire<I> {
         let mut data = 0;
         self.inward.pass(bytes, |frame| match frame.kind {
             DATA => data += u64::from(frame.length),
-            HEADERS if frame.flags & END_STREAM == 0 => state.unanswered().count_head(frame.stream),
+            HEADERS if frame.flags & END_STREAM == 0 && !frame.is_final_head() => {
+                state.unanswered().count_head(frame.stream)
+            }
             SETTINGS if frame.flags & ACK != 0 => state.settings_acknowledged(),
             _ => {}
         });
@@ -85,6 +96,8 @@ impl<I> Wire<I> {
 impl Frames {
     /// Of a header.
     const SHORT: usize = 9;
+    /// Of a header with the first byte of what it is about.
+    const WITH_STATUS: usize = 10;
     /// Of a header with the payload of a WINDOW_UPDATE.
     const LONGEST: usize = 13;
 
@@ -101,13 +114,20 @@ impl Frames {
             if bytes.is_empty() {
                 return;
             }
+            // Most headers come in one piece, and need not be put together.
+            if let (0, Some(known)) = (self.len, bytes.first_chunk()) {
+                let header = Header::read(known);
+                self.skip = Self::SHORT + header.length as usize;
+                show(header);
+                continue;
+            }
             let needed = self.needed();
             let taken = (needed - self.len).min(bytes.len());
             self.known[self.len..][..taken].copy_from_slice(&bytes[..taken]);
             self.len += taken;
             bytes = &bytes[taken..];
             if self.len == self.needed() {
-                let header = self.header();
+                let header = Header::read(&self.known);
                 self.skip = header.length as usize + Self::SHORT - self.len;
                 self.len = 0;
                 show(header);
@@ -117,22 +137,41 @@ impl Frames {
 
     /// How much of the frame must be known. It is more once its type is.
     fn needed(&self) -> usize {
-        let is_update = self.known[3] == WINDOW_UPDATE && self.known[..3] == [0, 0, 4];
-        if self.len >= Self::SHORT && is_update { Self::LONGEST } else { Self::SHORT }
+        if self.len < Self::SHORT {
+            return Self::SHORT;
+        }
+        match (self.known[3], &self.known[..3]) {
+            (WINDOW_UPDATE, [0, 0, 4]) => Self::LONGEST,
+            (HEADERS, length) if *length != [0, 0, 0] => Self::WITH_STATUS,
+            _ => Self::SHORT,
+        }
     }
+}
 
-    fn header(&self) -> Header {
-        let [a, b, c, kind, flags, s0, s1, s2, s3, i0, i1, i2, i3] = self.known;
-        let increment = if self.len == Self::LONGEST { [i0, i1, i2, i3] } else { [0; 4] };
+impl Header {
+    /// Reads a header, and as much of what follows as [`Frames::needed`] says.
+    fn read(
+        &[a, b, c, kind, flags, s0, s1, s2, s3, i0, i1, i2, i3]: &[u8; Frames::LONGEST],
+    ) -> Self {
+        let length = u32::from_be_bytes([0, a, b, c]);
+        let is_update = kind == WINDOW_UPDATE && length == 4;
+        let increment = if is_update { [i0, i1, i2, i3] } else { [0; 4] };
         // The highest bit of both is reserved.
         let reserved = !(1 << 31);
-        Header {
-            length: u32::from_be_bytes([0, a, b, c]),
+        Self {
+            length,
             kind,
             flags,
             stream: u32::from_be_bytes([s0, s1, s2, s3]) & reserved,
             increment: u32::from_be_bytes(increment) & reserved,
+            first: (kind == HEADERS && length > 0).then_some(i0),
         }
+    }
+
+    /// Whether HEADERS are certainly no 1xx, without unpacking them.
+    fn is_final_head(&self) -> bool {
+        let is_bare = self.flags & (PADDED | PRIORITY) == 0;
+        is_bare && self.first.is_some_and(|first| FINAL_STATUS.contains(&first))
     }
 }
 
@@ -198,6 +237,22 @@ mod tests {
     fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let length = u32::to_be_bytes(payload.len() as u32);
         [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    #[test]
+    fn a_head_is_final_where_its_first_field_is_a_final_status_of_the_table() {
+        let is_final = |flags, payload: &[u8]| {
+            let (mut frames, mut found) = (Frames::after(0), Vec::new());
+            frames.pass(&frame(HEADERS, flags, 3, payload), |it| found.push(it.is_final_head()));
+            found
+        };
+        for (first, status) in [(0x88, 200), (0x8e, 500), (0x87, 0), (0x8f, 0), (0x48, 0)] {
+            assert_eq!(is_final(4, &[first, 0]), [status > 0], "{first}");
+        }
+        // Padding or a priority comes before the field.
+        assert_eq!(is_final(4 | PADDED, &[0x88, 0]), [false]);
+        assert_eq!(is_final(4 | PRIORITY, &[0x88, 0, 0, 0, 0]), [false]);
+        assert_eq!(is_final(0, &[]), [false], "its fields come in CONTINUATION");
     }
 
     #[test]

@@ -322,13 +322,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Trip<C, B, K> {
     /// From here on the body of the response holds the connection.
     fn answered<RB>(&mut self, mut response: Response<RB>) -> Result<Response<PoolBody<RB>>, Error>
     where
+        C: Connection<Request<B>, Response = Response<RB>>,
         RB: Body + Unpin + Send + 'static,
     {
         let Step::Sending(lease) = std::mem::replace(&mut self.step, Step::Done) else {
             return Err(polled_again());
         };
         if let Some(info) = lease.info() {
-            let info = info.after(lease.served());
+            let info = info.after(lease.served()).on_stream(C::stream_id(&response));
             response.extensions_mut().insert(info);
         }
         let told = self.told.take().map(|told| told.answered(&mut response));

@@ -91,7 +91,7 @@ impl RuntimeHandle {
         !entry.has_ended.load(Ordering::Acquire) && (entry.drives_itself || is_here())
     }
 
-    pub(super) fn drives_itself(&self) -> bool {
+    pub(in crate::rt) fn drives_itself(&self) -> bool {
         self.entry.as_ref().is_some_and(|entry| entry.drives_itself)
     }
 

@@ -2,7 +2,10 @@
 
 use http::Version;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tower_transport::{RequestExt, Transport, connect::MemoryConnector};
+use tower_transport::{
+    RequestExt, Transport,
+    connect::{ConnectInfo, MemoryConnector},
+};
 
 use super::script::rows;
 use crate::support::{given_runtime, origin::settle};
@@ -17,6 +20,7 @@ const RST_STREAM_1: &[u8] = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08";
 
 /// The last stream is 1, or none at all.
 const GOAWAY_1: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+const GOAWAY_5: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x05\0\0\0\0";
 const GOAWAY_0: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
@@ -84,6 +88,31 @@ async fn after_goaway_the_next_request_has_a_connection_of_its_own() {
     }
     settle().await;
     assert_eq!(rows(&transport), ["example.com:80 HTTP/2.0 Idle 1"]);
+}
+
+/// The stream of the response to a GET, and which request of its connection it was.
+async fn stream_and_turn(transport: &Transport) -> (Option<u32>, u64) {
+    let response = transport.request("GET", "http://example.com/").await.unwrap();
+    let info: &ConnectInfo = response.extensions().get().unwrap();
+    (info.stream_id(), info.served())
+}
+
+#[tokio::test]
+async fn each_response_says_its_stream() {
+    let goodbye = [whole(5), GOAWAY_5.to_vec()].concat();
+    let transport = http2(vec![vec![whole(1), whole(3), goodbye], vec![whole(1), whole(3)]]);
+    for (stream, turn) in [(1, 1), (3, 2), (5, 3), (1, 1), (3, 2)] {
+        assert_eq!(stream_and_turn(&transport).await, (Some(stream), turn));
+        settle().await;
+    }
+    // The stream that GOAWAY leaves out is not the one of the answer.
+    let transport = http2(vec![vec![whole(1), GOAWAY_1.to_vec()], vec![whole(1)]]);
+    for turn in [(Some(1), 1), (Some(1), 1)] {
+        assert_eq!(stream_and_turn(&transport).await, turn);
+    }
+    assert_eq!(transport.stats().opened, 2);
+    let without_content = frame(1, 5, 1, HEAD);
+    assert_eq!(stream_and_turn(&http2(vec![vec![without_content]])).await, (Some(1), 1));
 }
 
 #[tokio::test]
