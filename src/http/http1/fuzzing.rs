@@ -1,6 +1,7 @@
 //! What the fuzz targets in `fuzz/` check of private parts. It exists only for them and for tests.
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
 
 use super::{
     Http1, Http1Config,
@@ -10,7 +11,10 @@ use super::{
     head::{self, Framing, RequestKind},
 };
 use crate::{
+    Body,
     connect::ConnectInfo,
+    connection::Connection,
+    error::Error,
     io::Io,
     rt::Runtime,
     target::{Origin, Target},
@@ -19,11 +23,21 @@ use crate::{
 const LIMITS: HeadLimits = HeadLimits { size: 4096, fields: 20 };
 
 /// A connection over these bytes to `https://example.com`, which is a URL.
-pub fn connect<B>(io: impl Io, runtime: &Runtime) -> Option<Http1<B>> {
+pub fn connect(
+    io: impl Io,
+    runtime: &Runtime,
+) -> Option<impl Connection<Request<Body>, Response = Response<impl Answer>>> {
     let origin = Origin::try_from(&"https://example.com".parse().ok()?).ok()?;
     let info = ConnectInfo::default().with_encryption();
-    handshake(io, info, &Target::new(origin), &Http1Config::default(), runtime).ok()
+    let target = Target::new(origin);
+    let connection = handshake(io, info, &target, &Http1Config::default(), runtime);
+    connection.ok().map(|connection: Http1<Body>| connection)
 }
+
+/// The body of a response.
+pub trait Answer: http_body::Body<Data = Bytes, Error = Error> + Unpin {}
+
+impl<T: http_body::Body<Data = Bytes, Error = Error> + Unpin> Answer for T {}
 
 /// Reads a head behind a byte that says what was asked. A head that is complete is the same whatever follows it, and
 /// has room for what it declares.

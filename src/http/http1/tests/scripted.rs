@@ -35,6 +35,7 @@ struct ScriptState {
     reader: Option<Waker>,
     writer: Option<Waker>,
     has_paused: bool,
+    holds_flushes: bool,
 }
 
 impl Script {
@@ -75,7 +76,13 @@ impl Script {
     }
 
     pub(super) fn take_everything(&self) {
-        self.change(|state| state.room = None);
+        self.change(|state| (state.room, state.holds_flushes) = (None, false));
+    }
+
+    /// Takes bytes, but does not pass them on until it takes everything.
+    pub(super) fn that_holds_flushes(self) -> Self {
+        self.change(|state| state.holds_flushes = true);
+        self
     }
 
     pub(super) fn heard(&self) -> Vec<u8> {
@@ -153,7 +160,12 @@ impl Write for Script {
         Poll::Ready(Ok(taken))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state.lock().unwrap();
+        if state.holds_flushes {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(()))
     }
 
