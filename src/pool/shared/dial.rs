@@ -8,26 +8,26 @@ use std::{
 
 use http::Request;
 
-use super::{
-    book::{Dial, PlaceId, Told, Wish},
-    local_key::LocalKey,
-    shared::{Key, Shared, name_of},
-};
+use super::{Key, Shared, name_of};
 use crate::{
     connect::ConnectInfo,
     connection::Connection,
     error::{Error, Kind, Phase, ProxyFault},
     events::{self, OutOfTime, Span, Step},
+    pool::{
+        local_key::LocalKey,
+        state::{Dial, DialOptions, FailureScope, SlotId},
+    },
     rt,
 };
 
 /// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
 /// next, and would do so inside itself.
 pub(super) struct Dials<K> {
-    line: Mutex<Line<K>>,
+    queue: Mutex<DialQueue<K>>,
 }
 
-struct Line<K> {
+struct DialQueue<K> {
     permits: VecDeque<Dial<K>>,
     /// Somebody goes through the line.
     is_served: bool,
@@ -35,7 +35,7 @@ struct Line<K> {
 
 impl<K> Dials<K> {
     pub(super) fn new() -> Self {
-        Self { line: Mutex::new(Line { permits: VecDeque::new(), is_served: false }) }
+        Self { queue: Mutex::new(DialQueue { permits: VecDeque::new(), is_served: false }) }
     }
 
     /// Dials for all of these, unless somebody is about to.
@@ -54,8 +54,8 @@ impl<K> Dials<K> {
         serving.for_each(dial);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line<K>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, DialQueue<K>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,7 +88,7 @@ impl<K> Drop for Serving<'_, K> {
 /// Leave to dial: a dial that ends without a word has failed.
 pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
-    place: PlaceId,
+    slot: SlotId,
     key: Arc<LocalKey<K>>,
     told: Span,
     is_over: bool,
@@ -97,27 +97,28 @@ pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     /// Begins to dial, in the runtime of those who wait for it.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<LocalKey<K>>) {
-        let Dial { place, key, wish: Wish { limit, scope, .. }, wanted } = permit;
-        let scope = scope.map(|scope| scope.apart().on(pool.connection_id(place)));
+        let Dial { slot, key, options: DialOptions { limit, scope, .. }, canceled } = permit;
+        let scope = scope.map(|scope| scope.apart().on(pool.connection_id(slot)));
         let target = || Step::Connect { target: name_of(&*key), version: None };
         let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
-        let (here, task) = (key.runtime.clone(), wanted.task());
-        let dialing = Self { pool: Arc::downgrade(pool), place, key, told, is_over: false };
-        let (runtime, make) = (pool.runtime.clone(), pool.make.clone());
-        let spawned = pool.runtime.spawn_on(&here, async move {
+        let (here, task) = (key.runtime.clone(), canceled.task());
+        let dialing = Self { pool: Arc::downgrade(pool), slot, key, told, is_over: false };
+        let (runtime, make) = (pool.settings.runtime.clone(), pool.make.clone());
+        let spawned = pool.settings.runtime.spawn_on(&here, async move {
             let making = async { make(dialing.key.key.clone()).await };
             let making = events::within(dialing.told.scope(), making);
-            match events::attempt(&runtime, limit, wanted.make(making)).await {
+            match events::attempt(&runtime, limit, canceled.make(making)).await {
                 Ok(Some(Ok(connection))) => dialing.succeed(connection),
                 Ok(Some(Err(error))) => {
                     let error = Error::from_connector(error, dialing.doing());
-                    dialing.fail(error, Told::WhoCounted);
+                    dialing.fail(error, FailureScope::Dependents);
                 }
-                // The book has decided so, and tells nobody.
+                // The state has decided so, and tells nobody.
                 Ok(None) => drop(dialing),
                 Err(out_of_time) => {
                     let error = dialing.timed_out(limit.unwrap_or_default(), out_of_time);
-                    dialing.fail(error, limit.map_or(Told::All, Told::WaitingNoLonger));
+                    dialing
+                        .fail(error, limit.map_or(FailureScope::All, FailureScope::NotOutwaiting));
                 }
             }
         });
@@ -148,18 +149,18 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         });
         // Before others use it, and tell of that.
         told.complete();
-        let outcome = pool.dialed(self.place, connection, self.key.runtime.clone());
+        let outcome = pool.dialed(self.slot, connection, self.key.runtime.clone());
         self.is_over = true;
         if let Err(error) = outcome {
-            pool.dial_failed(self.place, error, Told::WhoCounted);
+            pool.dial_failed(self.slot, error, FailureScope::Dependents);
         }
     }
 
-    fn fail(mut self, error: Error, told: Told) {
+    fn fail(mut self, error: Error, scope: FailureScope) {
         self.is_over = true;
         std::mem::take(&mut self.told).fail(|| error.clone());
         if let Some(pool) = self.pool.upgrade() {
-            pool.dial_failed(self.place, error, told);
+            pool.dial_failed(self.slot, error, scope);
         }
     }
 }
@@ -170,10 +171,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
             return;
         }
         if let Some(pool) = self.pool.upgrade() {
-            let fault = pool.runtime.fault().map(|fault| fault.to_string());
+            let fault = pool.settings.runtime.fault().map(|fault| fault.to_string());
             let why = fault.unwrap_or_else(|| rt::why_dropped().to_owned());
             let error = Error::new(Kind::Canceled, format!("{}: {why}", self.doing()));
-            pool.dial_failed(self.place, error, Told::All);
+            pool.dial_failed(self.slot, error, FailureScope::All);
         }
     }
 }

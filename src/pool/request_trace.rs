@@ -13,8 +13,9 @@ use crate::{
 };
 
 /// A request that has no answer yet. What was begun last is given up first.
-pub(super) struct Told {
-    acquire: Span,
+pub(super) struct RequestTrace {
+    /// `None` while there is nothing to look for a connection with.
+    acquire: Option<Span>,
     request: Span,
     scope: Scope,
     timings: Option<Timings>,
@@ -28,11 +29,16 @@ pub(super) struct Reading {
     bytes: u64,
 }
 
-impl Told {
+impl RequestTrace {
     pub(super) fn new(told: events::Told) -> Box<Self> {
         let events::Told { scope, request, timings } = told;
-        let acquire = scope.start(Step::PoolAcquire { reused: None });
-        Box::new(Self { acquire, request, scope, timings })
+        Box::new(Self { acquire: None, request, scope, timings })
+    }
+
+    /// It looks for a connection, unless it does already.
+    pub(super) fn begin(&mut self) {
+        let Self { acquire, scope, .. } = self;
+        acquire.get_or_insert_with(|| scope.start(Step::PoolAcquire { reused: None }));
     }
 
     pub(super) fn scope(&self) -> Scope {
@@ -41,7 +47,7 @@ impl Told {
 
     /// It has this connection: on whose account it goes on there.
     pub(super) fn acquired(&mut self, connection: ConnectionId, reused: bool) -> Scope {
-        let mut acquire = mem::take(&mut self.acquire);
+        let mut acquire = mem::take(&mut self.acquire).unwrap_or_default();
         acquire.on(connection);
         acquire.learn(|step| *step = Step::PoolAcquire { reused: Some(reused) });
         acquire.complete();
@@ -58,11 +64,11 @@ impl Told {
             Progress::Sent | Progress::Answered => Retrying::Broken,
         };
         self.scope.note(Noted::Retry { why });
-        self.acquire = self.scope.start(Step::PoolAcquire { reused: None });
+        self.acquire = Some(self.scope.start(Step::PoolAcquire { reused: None }));
     }
 
     pub(super) fn failed(self, error: &Error) {
-        self.acquire.fail(|| error.clone());
+        self.acquire.unwrap_or_default().fail(|| error.clone());
         self.request.fail(|| error.clone());
     }
 

@@ -1,4 +1,4 @@
-//! Whether something that runs in the background is still wanted: the book holds the want, the task watches it.
+//! Whether something that runs in the background is still canceled: the state holds the guard, the task watches it.
 
 use std::{
     convert::Infallible,
@@ -12,28 +12,28 @@ use tokio::sync::oneshot;
 
 use crate::rt::AbortHandle;
 
-/// The book wants this dial, or this rest of a response, until this is dropped.
-pub(super) struct Want {
+/// The state wants this dial, or this rest of a response, until this is dropped.
+pub(super) struct CancelGuard {
     held: Option<oneshot::Sender<Infallible>>,
     task: Arc<OnceLock<AbortHandle>>,
 }
 
-/// What the task knows of its being wanted.
-pub(super) struct Wanted {
-    want: oneshot::Receiver<Infallible>,
+/// What the task knows of its being canceled.
+pub(super) struct Canceled {
+    guard: oneshot::Receiver<Infallible>,
     task: Arc<OnceLock<AbortHandle>>,
 }
 
-impl Want {
-    pub(super) fn new() -> (Self, Wanted) {
-        let (held, want) = oneshot::channel();
+impl CancelGuard {
+    pub(super) fn new() -> (Self, Canceled) {
+        let (held, guard) = oneshot::channel();
         let (held, task) = (Some(held), Arc::<OnceLock<_>>::default());
-        (Self { held, task: task.clone() }, Wanted { want, task })
+        (Self { held, task: task.clone() }, Canceled { guard, task })
     }
 }
 
 /// The task is told to end; one that may not run now is ended.
-impl Drop for Want {
+impl Drop for CancelGuard {
     fn drop(&mut self) {
         self.held = None;
         if let Some(task) = self.task.get() {
@@ -42,16 +42,16 @@ impl Drop for Want {
     }
 }
 
-impl Wanted {
+impl Canceled {
     /// Where the task is named once it is known.
     pub(super) fn task(&self) -> Arc<OnceLock<AbortHandle>> {
         self.task.clone()
     }
 
-    /// What is made, unless it is not wanted any more: then it is dropped, and not even begun if it was not.
+    /// What is made, unless it is not canceled any more: then it is dropped, and not even begun if it was not.
     pub(super) async fn make<C>(mut self, making: impl Future<Output = C>) -> Option<C> {
         let mut making = pin!(making);
-        poll_fn(|cx| match Pin::new(&mut self.want).poll(cx) {
+        poll_fn(|cx| match Pin::new(&mut self.guard).poll(cx) {
             Poll::Ready(_dropped) => Poll::Ready(None),
             Poll::Pending => making.as_mut().poll(cx).map(Some),
         })
@@ -63,14 +63,14 @@ impl Wanted {
         let mut making = pin!(making);
         poll_fn(|cx| match making.as_mut().poll(cx) {
             Poll::Ready(made) => Poll::Ready(Some(made)),
-            Poll::Pending => Pin::new(&mut self.want).poll(cx).map(|_dropped| None),
+            Poll::Pending => Pin::new(&mut self.guard).poll(cx).map(|_dropped| None),
         })
         .await
     }
 
-    /// Whether it is not wanted any more.
+    /// Whether it is not canceled any more.
     #[cfg(test)]
     pub(super) fn is_over(&mut self) -> bool {
-        self.want.try_recv() == Err(oneshot::error::TryRecvError::Closed)
+        self.guard.try_recv() == Err(oneshot::error::TryRecvError::Closed)
     }
 }

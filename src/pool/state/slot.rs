@@ -1,28 +1,30 @@
-//! One connection's line in the book, from the leave to dial to the close of its transport.
+//! One connection's queue in the state, from the leave to dial to the close of its transport.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{DeskId, Known, Turn, Use, Want, drain::Drain, tally::Role};
+use super::{CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, idle_list::Links, tally::Role};
 use crate::events::{Closing, Noted};
 
 /// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
 const STREAMS_UNSAID: usize = 100;
 
-pub(super) struct Place<C> {
-    pub(super) desk: DeskId,
-    pub(super) state: State<C>,
+pub(super) struct Slot<C> {
+    pub(super) key_id: KeyId,
+    pub(super) state: SlotState<C>,
     pub(super) served: u64,
+    /// Its neighbours among the idle.
+    pub(super) links: Links,
     /// It has been idle since it was made, so what is known about it may be out of date.
     pub(super) rested: bool,
     pub(super) opened_at: Instant,
-    pub(super) known: Known,
+    pub(super) known: ConnFacts,
     /// How many requests may be on it at once; `None` while it takes no new ones.
     pub(super) streams: Option<usize>,
-    /// How a shared connection is listed at its desk.
-    pub(super) listed: Option<Standing>,
+    /// How a shared connection is listed at its key.
+    pub(super) listed: Option<Availability>,
     /// A shared connection that takes no more requests, but has some to finish.
     pub(super) drain: Option<Drain>,
     /// How often it was drained to make room, and did not come to an end in time.
@@ -37,19 +39,19 @@ pub(super) struct Place<C> {
     pub(super) why: Option<Closing>,
 }
 
-pub(super) enum State<C> {
+pub(super) enum SlotState<C> {
     Dialing {
         /// The waiter for which nothing else was on its way.
-        caused_by: Option<Turn>,
-        want: Want,
+        caused_by: Option<Seq>,
+        guard: CancelGuard,
     },
     /// A dial that nobody waits for any more, until it has let go of what it had begun.
     Abandoned,
     /// With a request.
     Out,
-    /// The rest of a response that its caller dropped is read, until the want is dropped.
+    /// The rest of a response that its caller dropped is read, until the guard is dropped.
     Finishing {
-        want: Want,
+        guard: CancelGuard,
         /// When it is given up for a waiter of its own key, too.
         until: Instant,
     },
@@ -58,7 +60,7 @@ pub(super) enum State<C> {
     /// Its request is over, its protocol not yet ready again.
     Returning,
     Idle {
-        connection: C,
+        connection: Box<C>,
         idle: Idle,
     },
     Shared {
@@ -71,14 +73,13 @@ pub(super) enum State<C> {
 }
 
 pub(super) struct Idle {
-    pub(super) turn: Turn,
     pub(super) since: Instant,
     pub(super) until: Option<Instant>,
 }
 
 /// What can be had of a shared connection that is not draining.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Availability {
     /// A stream is free.
     Free,
     Full,
@@ -88,15 +89,21 @@ pub(super) enum Standing {
     Useless,
 }
 
-impl<C> Place<C> {
-    pub(super) fn dialing(desk: DeskId, caused_by: Option<Turn>, want: Want, now: Instant) -> Self {
+impl<C> Slot<C> {
+    pub(super) fn dialing(
+        key_id: KeyId,
+        caused_by: Option<Seq>,
+        guard: CancelGuard,
+        now: Instant,
+    ) -> Self {
         Self {
-            desk,
-            state: State::Dialing { caused_by, want },
+            key_id,
+            state: SlotState::Dialing { caused_by, guard },
             served: 0,
+            links: Links::NONE,
             rested: false,
             opened_at: now,
-            known: Known::default(),
+            known: ConnFacts::default(),
             streams: Some(STREAMS_UNSAID),
             listed: None,
             drain: None,
@@ -110,34 +117,34 @@ impl<C> Place<C> {
 
     pub(super) fn role(&self) -> Role {
         match &self.state {
-            State::Dialing { .. } => Role::Dialing,
-            State::Out | State::Finishing { .. } | State::Idle { .. } => Role::Serving,
-            State::Returning => Role::Returning,
-            State::Shared { .. } | State::Closing => match (&self.drain, &self.state) {
+            SlotState::Dialing { .. } => Role::Dialing,
+            SlotState::Out | SlotState::Finishing { .. } | SlotState::Idle { .. } => Role::Serving,
+            SlotState::Returning => Role::Returning,
+            SlotState::Shared { .. } | SlotState::Closing => match (&self.drain, &self.state) {
                 (Some(drain), _) if drain.is_passed_on => Role::PassedOn,
-                (Some(drain), State::Closing) if !drain.makes_room => Role::Drained,
-                (_, State::Closing) => Role::Closing,
+                (Some(drain), SlotState::Closing) if !drain.makes_room => Role::Drained,
+                (_, SlotState::Closing) => Role::Closing,
                 (Some(drain), _) if drain.makes_room => Role::Yielding,
                 (Some(_), _) => Role::Draining,
                 (None, _) => Role::Serving,
             },
-            State::Upgraded => Role::Upgraded,
-            State::Abandoned | State::Unfinished => Role::Closing,
+            SlotState::Upgraded => Role::Upgraded,
+            SlotState::Abandoned | SlotState::Unfinished => Role::Closing,
         }
     }
 
     pub(super) fn is_dialing(&self) -> bool {
-        matches!(self.state, State::Dialing { .. })
+        matches!(self.state, SlotState::Dialing { .. })
     }
 
     /// Whether there is a dial, wanted or not, that has yet to report.
     pub(super) fn is_in_the_making(&self) -> bool {
-        matches!(self.state, State::Dialing { .. } | State::Abandoned)
+        matches!(self.state, SlotState::Dialing { .. } | SlotState::Abandoned)
     }
 
-    pub(super) fn caused_by(&self) -> Option<Turn> {
+    pub(super) fn caused_by(&self) -> Option<Seq> {
         match self.state {
-            State::Dialing { caused_by, .. } => caused_by,
+            SlotState::Dialing { caused_by, .. } => caused_by,
             _ => None,
         }
     }
@@ -149,8 +156,8 @@ impl<C> Place<C> {
 
     pub(super) fn idle(&self) -> Option<&Idle> {
         match &self.state {
-            State::Idle { idle, .. } => Some(idle),
-            State::Shared { idle, .. } => idle.as_ref(),
+            SlotState::Idle { idle, .. } => Some(idle),
+            SlotState::Shared { idle, .. } => idle.as_ref(),
             _ => None,
         }
     }
@@ -172,29 +179,31 @@ impl<C> Place<C> {
     }
 
     /// How a shared connection stands; `None` for others and for one that is draining.
-    pub(super) fn standing(&self) -> Option<Standing> {
-        let (State::Shared { used, .. }, None) = (&self.state, &self.drain) else { return None };
+    pub(super) fn availability(&self) -> Option<Availability> {
+        let (SlotState::Shared { used, .. }, None) = (&self.state, &self.drain) else {
+            return None;
+        };
         Some(match (self.streams, *used) {
-            (Some(0), 0) => Standing::Forbidden,
-            (None, 0) => Standing::Useless,
-            (Some(streams), used) if used < streams => Standing::Free,
-            _ => Standing::Full,
+            (Some(0), 0) => Availability::Forbidden,
+            (None, 0) => Availability::Useless,
+            (Some(streams), used) if used < streams => Availability::Free,
+            _ => Availability::Full,
         })
     }
 
-    /// Whether it may be asked to finish so that another key has its place.
+    /// Whether it may be asked to finish so that another key has its slot.
     pub(super) fn may_be_drained(&self, now: Instant) -> bool {
         self.drain_after.is_none_or(|after| after <= now)
     }
 
     /// How long it may rest: as we like and as the peer said, whichever is shorter, and not beyond its age.
-    pub(super) fn rest(&self, turn: Turn, limit: Option<Duration>, now: Instant) -> Idle {
+    pub(super) fn rest(&self, limit: Option<Duration>, now: Instant) -> Idle {
         let until = limit.and_then(|limit| now.checked_add(limit));
         let until = match (until, self.known.retire_at) {
             (Some(until), Some(retire)) => Some(until.min(retire)),
             (until, retire) => until.or(retire),
         };
-        Idle { turn, since: now, until }
+        Idle { since: now, until }
     }
 
     /// Counts one more request. Says how many there were, and whether it is to be treated as used before.
@@ -206,31 +215,32 @@ impl<C> Place<C> {
     /// Whether it is there for no request: none is on it, nor is it dialed for one.
     pub(super) fn is_unused(&self) -> bool {
         match &self.state {
-            State::Dialing { .. } | State::Out | State::Upgraded => false,
-            State::Shared { idle, .. } => idle.is_some(),
-            State::Abandoned
-            | State::Finishing { .. }
-            | State::Unfinished
-            | State::Returning
-            | State::Idle { .. }
-            | State::Closing => true,
+            SlotState::Dialing { .. } | SlotState::Out | SlotState::Upgraded => false,
+            SlotState::Shared { idle, .. } => idle.is_some(),
+            SlotState::Abandoned
+            | SlotState::Finishing { .. }
+            | SlotState::Unfinished
+            | SlotState::Returning
+            | SlotState::Idle { .. }
+            | SlotState::Closing => true,
         }
     }
 
     pub(super) fn in_use(&self) -> Use {
         match &self.state {
-            State::Dialing { .. } => Use::Dialing,
-            State::Out | State::Finishing { .. } | State::Upgraded => Use::Active,
-            State::Idle { .. } | State::Shared { used: 0, .. } => Use::Idle,
-            State::Shared { .. } => Use::Active,
-            State::Abandoned | State::Unfinished | State::Returning | State::Closing => {
-                Use::Closing
-            }
+            SlotState::Dialing { .. } => Use::Dialing,
+            SlotState::Out | SlotState::Finishing { .. } | SlotState::Upgraded => Use::Active,
+            SlotState::Idle { .. } | SlotState::Shared { used: 0, .. } => Use::Idle,
+            SlotState::Shared { .. } => Use::Active,
+            SlotState::Abandoned
+            | SlotState::Unfinished
+            | SlotState::Returning
+            | SlotState::Closing => Use::Closing,
         }
     }
 
     /// What is said of it when its transport is gone.
-    pub(super) fn obituary(&self, now: Instant) -> Option<Noted> {
+    pub(super) fn close_event(&self, now: Instant) -> Option<Noted> {
         let open_for = now.saturating_duration_since(self.opened_at);
         let why = self.why.unwrap_or(Closing::ByPeer);
         self.was_open.then_some(Noted::Close { why, open_for })
@@ -239,8 +249,8 @@ impl<C> Place<C> {
     /// Requests on it now.
     pub(super) fn requests(&self) -> usize {
         match &self.state {
-            State::Out | State::Finishing { .. } | State::Upgraded => 1,
-            State::Shared { used, .. } => *used,
+            SlotState::Out | SlotState::Finishing { .. } | SlotState::Upgraded => 1,
+            SlotState::Shared { used, .. } => *used,
             _ => 0,
         }
     }

@@ -1,6 +1,6 @@
-//! How many places there are of each kind, counted in one place for a key and for the whole book.
+//! How many slots there are of each kind, counted in one slot for a key and for the whole state.
 
-/// What a place counts as.
+/// What a slot counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A dial on which waiters count.
@@ -9,13 +9,13 @@ pub(super) enum Role {
     Serving,
     /// On its way back, so it counts as supply.
     Returning,
-    /// Its place is free soon: it closes, or its dial was told to end.
+    /// Its slot is free soon: it closes, or its dial was told to end.
     Closing,
     /// The same, at the end of a drain that could not be taken back: its key may have a successor already.
     Drained,
     /// It finishes its streams to make room for another key, unless that takes too long.
     Yielding,
-    /// It finishes its streams and takes no more. That may take for ever, so its place is not counted on.
+    /// It finishes its streams and takes no more. That may take for ever, so its slot is not counted on.
     Draining,
     /// The same, and its successor may be dialed over the limit.
     PassedOn,
@@ -65,7 +65,7 @@ impl Tally {
         self.alive() + self.leaving() + self.draining + self.passed_on + self.upgraded
     }
 
-    /// Those whose place is free soon.
+    /// Those whose slot is free soon.
     pub(super) fn leaving(&self) -> usize {
         self.closing + self.drained
     }
