@@ -37,7 +37,7 @@ pub(super) fn expected_length(head: &Parts, asked_for_head: bool) -> Option<u64>
     if asked_for_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Some(0);
     }
-    str::from_utf8(head.headers.get(CONTENT_LENGTH)?.as_bytes()).ok()?.parse().ok()
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl Http2Body {
