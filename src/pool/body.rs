@@ -151,7 +151,9 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<RB::Data>, Error>>> {
-        if let Poll::Ready(error) = self.poll_total(cx) {
+        if self.total.is_some()
+            && let Poll::Ready(error) = self.poll_total(cx)
+        {
             return Poll::Ready(Some(Err(error)));
         }
         let this = &mut *self;

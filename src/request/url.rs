@@ -59,8 +59,54 @@ mod sealed {
     impl Sealed for &http::Uri {}
 }
 
-/// The text is never part of an error: it may hold a password. A character of it that is no part of a user may be.
+/// As most URLs are written: nothing of them is to be encoded, refused or left out.
 fn parse(url: &str) -> Result<Uri, Error> {
+    match is_plain(url).then(|| url.parse()) {
+        Some(Ok(uri)) => Ok(uri),
+        Some(Err(_)) | None => parse_any(url),
+    }
+}
+
+/// Whether [`parse_any`] would hand the text on as it is. It may say no of one that it would.
+fn is_plain(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
+        return false;
+    };
+    let is_of_host = |byte: &u8| PLAIN[usize::from(*byte)] == Plain::Host;
+    let end = rest.bytes().position(|byte| !is_of_host(&byte)).unwrap_or(rest.len());
+    let rest = &rest.as_bytes()[end..];
+    end > 0
+        && matches!(rest.first(), None | Some(b'/' | b'?'))
+        && rest.iter().all(|byte| PLAIN[usize::from(*byte)] != Plain::No)
+}
+
+/// Where a byte needs no second look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    No,
+    /// In a path or a query.
+    Path,
+    /// In a host and its port, too.
+    Host,
+}
+
+const PLAIN: [Plain; 256] = {
+    let mut table = [Plain::No; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b':' => Plain::Host,
+            b'"' | b'#' | b'<' | b'>' | b'^' | b'`' | b'{' | b'}' => Plain::No,
+            b'!'..=b'~' => Plain::Path,
+            _ => Plain::No,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// The text is never part of an error: it may hold a password. A character of it that is no part of a user may be.
+fn parse_any(url: &str) -> Result<Uri, Error> {
     check_characters(url)?;
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| !scheme.is_empty())
     else {
@@ -136,7 +182,47 @@ fn is_of_authority(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Of pieces that URLs are made of, so that many are plain.
+        #[test]
+        fn a_plain_url_is_parsed_as_any_other(
+            url in "(http|https|HTTP|ws)?(://|:)[a-c.:@\\[\\]%-]{0,6}([/?#][a-c/?#%&=:~^`{}<> \"é]{0,6})?"
+        ) {
+            let (quick, general) = (parse(&url), parse_any(&url));
+            prop_assert_eq!(quick.is_ok(), general.is_ok());
+            if let (Ok(quick), Ok(general)) = (&quick, &general) {
+                prop_assert_eq!(quick, general);
+                prop_assert_eq!(quick.to_string(), general.to_string());
+            }
+            if is_plain(&url) {
+                prop_assert!(url.is_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn most_urls_are_plain() {
+        for url in
+            ["http://a", "https://www.example.com:8443/a/b.html?c=d&e=%20", "http://127.0.0.1:80?q"]
+        {
+            assert!(is_plain(url), "{url}");
+        }
+        for url in [
+            "http://",
+            "http:///a",
+            "http://[::1]/",
+            "http://u@a/",
+            "http://a/#b",
+            "http://a/ b",
+            "HTTP://a",
+        ] {
+            assert!(!is_plain(url), "{url}");
+        }
+    }
 
     #[test]
     fn what_is_no_url_is_said_to_be_none() {

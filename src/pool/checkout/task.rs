@@ -66,6 +66,8 @@ enum TaskState<C: Connection<Request<B>>, B: 'static, K: Key> {
     Done,
 }
 
+type Begun<C, B, K> = (TaskState<C, B, K>, Option<Box<LocalKey<K>>>, Option<Box<Total>>);
+
 /// A wait that is going on, for a connection or for one to be ready.
 struct Wait {
     deadline: Option<Sleep>,
@@ -97,7 +99,7 @@ where
                 TaskState::Waiting(_) => ready!(self.poll_served(cx))?,
                 TaskState::Leased(lease) => match sending.as_mut().as_pin_mut() {
                     None => match lease.poll_readiness(cx) {
-                        Poll::Ready(readiness) => sending.set(self.send(readiness)?),
+                        Poll::Ready(readiness) => self.send(readiness, sending.as_mut())?,
                         Poll::Pending => ready!(self.poll_deadline(cx))?,
                     },
                     Some(sent) => {
@@ -140,14 +142,18 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.settings.timeouts);
         let (settings, limit) = (&pool.settings, timeouts.total);
         let trace = settings.audience.told_of(&request, &settings.runtime).map(RequestTrace::new);
-        let mut task = Self {
-            state: TaskState::Choosing,
+        let (state, key, total) = match limit {
+            None => (TaskState::Choosing, None, None),
+            Some(limit) => Self::limit_total(&pool, &request, limit),
+        };
+        Self {
+            state,
             is_idempotent: is_idempotent(&request),
             is_connect: request.method() == Method::CONNECT,
             request: Some(request),
             pool,
-            key: None,
-            total: None,
+            key,
+            total,
             wait: None,
             trace,
             waited: Duration::ZERO,
@@ -155,22 +161,23 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             tries: 0,
             rejected: 0,
             was_sent: false,
-        };
-        if let Some(limit) = limit {
-            task.limit_total(limit);
         }
-        task
     }
 
-    /// From now on, in which its key is made already: the error of the timeout names it.
-    fn limit_total(&mut self, limit: Duration) {
-        match self.key() {
+    /// From now on, with its key made already: the error of the timeout names it.
+    fn limit_total(
+        pool: &Shared<C, B, K>,
+        request: &Request<B>,
+        limit: Duration,
+    ) -> Begun<C, B, K> {
+        match (pool.keys.of)(request) {
             Ok(key) => {
-                let peer = name_of(key);
-                let total = Total::new(limit, peer, &self.pool.settings.runtime);
-                self.total = Some(Box::new(total));
+                let runtime = &pool.settings.runtime;
+                let total = Box::new(Total::new(limit, name_of(&key), runtime));
+                let key = Box::new(LocalKey { key, runtime: runtime.current() });
+                (TaskState::Choosing, Some(key), Some(total))
             }
-            Err(error) => self.state = TaskState::Refused(error),
+            Err(error) => (TaskState::Refused(error), None, None),
         }
     }
 
@@ -327,11 +334,16 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     }
 
     /// Sends the request on a connection that is fit for it. One that was closed meanwhile is not the last.
-    fn send(&mut self, readiness: Readiness) -> Result<Option<C::Future>, Error> {
+    fn send(
+        &mut self,
+        readiness: Readiness,
+        sending: Pin<&mut Option<C::Future>>,
+    ) -> Result<(), Error> {
         if let Readiness::Ready = readiness {
-            return Ok(self.begin());
+            self.begin(sending);
+            return Ok(());
         }
-        let TaskState::Leased(lease) = &mut self.state else { return Ok(None) };
+        let TaskState::Leased(lease) = &mut self.state else { return Ok(()) };
         self.seq = self.seq.or(lease.seq());
         let may_try_another = match &readiness {
             // A fresh one that failed is not tried again, but one that was only closed may be at a server that leaves.
@@ -346,28 +358,30 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         if let Readiness::Suspect = readiness
             && !may_try_another
         {
-            return Ok(self.begin());
+            self.begin(sending);
+            return Ok(());
         }
         let rejected = std::mem::replace(&mut self.state, TaskState::Choosing);
-        let TaskState::Leased(lease) = rejected else { return Ok(None) };
+        let TaskState::Leased(lease) = rejected else { return Ok(()) };
         match readiness {
             Readiness::Closed(error) => {
                 lease.retire();
-                if may_try_another { Ok(None) } else { Err(error) }
+                if may_try_another { Ok(()) } else { Err(error) }
             }
             Readiness::Suspect | Readiness::Ready => {
                 lease.doubt();
-                Ok(None)
+                Ok(())
             }
         }
     }
 
-    fn begin(&mut self) -> Option<C::Future> {
+    /// Makes the future of the request in its place: it is large, and so is the request.
+    fn begin(&mut self, mut sending: Pin<&mut Option<C::Future>>) {
         self.stop_waiting();
-        let TaskState::Leased(lease) = &mut self.state else { return None };
+        let TaskState::Leased(lease) = &mut self.state else { return };
         let Some(mut request) = self.request.take() else {
             self.state = TaskState::Done;
-            return None;
+            return;
         };
         self.tries += 1;
         if lease.needs_a_copy() {
@@ -376,7 +390,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         if let (Some(trace), Some(id)) = (&mut self.trace, lease.id()) {
             request.extensions_mut().insert(trace.acquired(id, lease.was_used()));
         }
-        Some(lease.begin()?.call(request))
+        match lease.begin() {
+            Some(connection) => sending.set(Some(connection.call(request))),
+            None => self.state = TaskState::Done,
+        }
     }
 
     /// Once more, if that does no harm and can be done.
