@@ -27,7 +27,7 @@
 //! | several equal `Content-Length` (§6.3) | one |
 //! | several different, signed, hexadecimal or overflowing ones | protocol error |
 //! | framing fields in an answer that has no body: `HEAD`, 204, 304, tunnels (§6.3) | ignored |
-//! | folded lines (§5.2) | joined by a space; a framing field that is folded is a protocol error |
+//! | folded lines (§5.2) | joined by a space; a `Transfer-Encoding` with a fold, or a `Content-Length` with one between digits, is a protocol error |
 //! | a space before the colon, a bare CR, NUL, a line without a colon | protocol error |
 //! | a bare LF at the end of a line of a head (§2.2), no reason phrase (§4) | accepted |
 //! | a bare LF in chunk framing or trailers | protocol error |
@@ -35,10 +35,25 @@
 //! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational); counted as head |
 //! | an answer instead of `100 Continue` (RFC 9110 §10.1.1) | the body is not sent, the connection is closed after the answer |
 //! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
+//! | 101, or 2xx to `CONNECT`, before all of the request is written (RFC 9110 §7.8) | protocol error |
+//! | anything before the first byte of a request is written | the request is given back unsent, the connection is closed |
+//! | an answer before the whole head of a request without a body is written | the connection is closed after the answer |
 //! | a refusal of `CONNECT`, other than 407 | the connection is closed: nobody asks again |
 //! | any 2xx to `CONNECT`, 204 too (RFC 9110 §9.3.6) | a tunnel |
 //! | anything after the end of an answer | the connection is closed, the answer stands |
 //! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |
+//!
+//! The tests hold all of this against hyper's client: over the same bytes, however they come, the verdict is the same but for these.
+//!
+//! | what comes | hyper 1.12 | which is right |
+//! |---|---|---|
+//! | `Content-Length` together with `Transfer-Encoding` | takes the coding | both may; an attack is likelier than a mistake (RFC 9112 §6.3, §11.2) |
+//! | `gzip, chunked`, `chunked` twice, an unknown coding | hands out what is still coded, or reads to the end | we are: it is not the content (RFC 9112 §6.1, §7) |
+//! | 101 unasked | switches | we are (RFC 9110 §7.8) |
+//! | a bare LF at the end of a trailer, or of trailers | accepts it | both may (RFC 9112 §2.2) |
+//! | a refusal of `CONNECT`, other than 407 | keeps the connection | both may |
+//! | a folded line | a space for each byte of the fold | both may (RFC 9112 §5.2) |
+//! | 204 to `CONNECT` | no tunnel | we are (RFC 9110 §9.3.6) |
 //!
 //! What is sent: `Host` first, as the URL or the caller says; `Content-Length` for a body of known length, also 0 for the
 //! methods that have one; `Transfer-Encoding: chunked` for any other, also with `GET`. A `Transfer-Encoding` of the caller's gets
@@ -76,6 +91,9 @@ mod chunked;
 mod config;
 mod exchange;
 mod failure;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod prepare;
 mod response;

@@ -199,7 +199,10 @@ where
             return Err(SendError::unsent(error, request));
         }
         if let Poll::Ready(Err(error)) = flushed {
-            return Err(self.fail(Failure::Io(error)));
+            let mut error = self.fail(Failure::Io(error));
+            // It is still whole, for another connection.
+            error.request = (error.progress == Progress::Unsent).then_some(request);
+            return Err(error);
         }
         let (parts, body) = request.into_parts();
         let mut recycled = parts.headers;

@@ -12,8 +12,10 @@ use super::*;
 use crate::Body;
 
 mod answers;
+mod drops;
 mod endings;
 mod faults;
+mod oracle;
 mod requests;
 mod scripted;
 mod turns;

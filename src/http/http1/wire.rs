@@ -311,7 +311,8 @@ impl Wire {
         let Some(io) = &mut self.io else { return Poll::Ready(Ok(())) };
         match Pin::new(io).poll_flush(cx) {
             Poll::Ready(Ok(())) => {
-                self.is_flushed = true;
+                // Not full any more: from here on the peer is waited for to answer, not to take.
+                (self.is_flushed, self.is_full) = (true, false);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => self.fail_write(error),

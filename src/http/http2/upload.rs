@@ -30,8 +30,8 @@ pub(super) enum Upload<B> {
     /// There was nothing to send.
     None(B),
     /// It is not sent before it is released; if there is an answer first, never.
-    Held(Measured<B>),
-    Untouched(Measured<B>),
+    Held(Box<Begun<B>>),
+    Untouched(Box<Begun<B>>),
     Begun(Pin<Box<Begun<B>>>),
     Over,
 }
@@ -84,7 +84,8 @@ impl<B> Upload<B> {
         if let Some(told) = told {
             body.tell(told.upload());
         }
-        if is_held { Self::Held(body) } else { Self::Untouched(body) }
+        let begun = Box::new(Begun::new(body));
+        if is_held { Self::Held(begun) } else { Self::Untouched(begun) }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -97,8 +98,8 @@ impl<B> Upload<B> {
 
     /// It may be sent.
     pub(super) fn release(&mut self) {
-        if let Self::Held(body) = std::mem::replace(self, Self::Over) {
-            *self = Self::Untouched(body);
+        if let Self::Held(begun) = std::mem::replace(self, Self::Over) {
+            *self = Self::Untouched(begun);
         }
     }
 
@@ -106,7 +107,7 @@ impl<B> Upload<B> {
     pub(super) fn into_untouched(self) -> Option<B> {
         match self {
             Self::None(body) => Some(body),
-            Self::Held(body) | Self::Untouched(body) => Some(body.into_inner()),
+            Self::Held(begun) | Self::Untouched(begun) => Some(begun.body.into_inner()),
             Self::Begun(_) | Self::Over => None,
         }
     }
@@ -139,9 +140,9 @@ impl<B> Upload<B> {
 
     fn begin(&mut self) -> Option<Pin<&mut Begun<B>>> {
         if matches!(self, Self::Untouched(_))
-            && let Self::Untouched(body) = std::mem::replace(self, Self::Over)
+            && let Self::Untouched(begun) = std::mem::replace(self, Self::Over)
         {
-            *self = Self::Begun(Box::pin(Begun::new(body)));
+            *self = Self::Begun(Box::into_pin(begun));
         }
         match self {
             Self::Begun(body) => Some(body.as_mut()),

@@ -35,7 +35,7 @@ struct ScriptState {
     reader: Option<Waker>,
     writer: Option<Waker>,
     has_paused: bool,
-    is_shut: bool,
+    holds_flushes: bool,
 }
 
 impl Script {
@@ -76,7 +76,13 @@ impl Script {
     }
 
     pub(super) fn take_everything(&self) {
-        self.change(|state| state.room = None);
+        self.change(|state| (state.room, state.holds_flushes) = (None, false));
+    }
+
+    /// Takes bytes, but does not pass them on until it takes everything.
+    pub(super) fn that_holds_flushes(self) -> Self {
+        self.change(|state| state.holds_flushes = true);
+        self
     }
 
     pub(super) fn heard(&self) -> Vec<u8> {
@@ -86,10 +92,6 @@ impl Script {
     /// What it has not said yet.
     pub(super) fn left(&self) -> Vec<u8> {
         self.state.lock().unwrap().says.iter().flatten().copied().collect()
-    }
-
-    pub(super) fn is_shut(&self) -> bool {
-        self.state.lock().unwrap().is_shut
     }
 
     fn change(&self, change: impl FnOnce(&mut ScriptState)) {
@@ -158,12 +160,16 @@ impl Write for Script {
         Poll::Ready(Ok(taken))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state.lock().unwrap();
+        if state.holds_flushes {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.state.lock().unwrap().is_shut = true;
         Poll::Ready(Ok(()))
     }
 }

@@ -92,6 +92,18 @@ fn what_comes_before_the_first_byte_of_a_request_is_not_its_answer() {
 }
 
 #[test]
+fn a_peer_that_took_everything_in_the_end_is_waited_for_to_answer() {
+    let script = Script::default().that_holds_flushes();
+    let (mut connection, _tasks) = scripted(&script);
+    let mut sending = connection.call(get());
+    assert!(run(|cx| pin!(&mut sending).poll(cx)).is_none());
+    assert!(connection.shared.lock().wire.is_full);
+    script.take_everything();
+    assert!(run(|cx| pin!(&mut sending).poll(cx)).is_none());
+    assert!(!connection.shared.lock().wire.is_full, "the wrong limit holds");
+}
+
+#[test]
 fn switching_protocols_in_the_middle_of_a_request_is_a_protocol_error() {
     let switch = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
     let script = Script::new(b"x", [&switch[..]]).with_room(1000);

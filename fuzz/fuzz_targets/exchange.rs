@@ -1,0 +1,232 @@
+//! A whole exchange: what a server says, and where it is cut, make no client panic, hang or see two different answers.
+#![no_main]
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body::Body as _;
+use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
+use tower_service::Service;
+use tower_transport::{
+    Body,
+    http1::fuzzing,
+    rt::{Runtime, Task},
+};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    check(input);
+});
+
+/// Who asks, whether there is an end, where it is cut, and the bytes.
+fn check(input: &[u8]) -> Option<()> {
+    let ([asking, flags], rest) = input.split_first_chunk()?;
+    let (cuts, bytes) = rest.split_at_checked(usize::from(flags >> 1) % 4)?;
+    let ends = flags & 1 == 1;
+    let cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) % (bytes.len() + 1)).collect();
+    let (whole, cut) = (exchange(*asking, bytes, &[], ends), exchange(*asking, bytes, &cuts, ends));
+    // A head that comes in pieces is parsed only when it may be complete.
+    let waits = |outcome: &Outcome| outcome.as_ref().is_err_and(|waits| *waits);
+    if ends || !(waits(&whole) || waits(&cut)) {
+        assert_eq!(whole, cut);
+    }
+    Some(())
+}
+
+/// Status, fields, body, trailers, how it ended, and whether the connection can be used again; or no answer, and whether it
+/// is waited for.
+type Outcome = Result<(u16, Vec<(String, Vec<u8>)>, Vec<u8>, bool, &'static str, bool), bool>;
+
+fn exchange(asking: u8, bytes: &[u8], cuts: &[usize], ends: bool) -> Outcome {
+    let mut cuts = [cuts, &[0, bytes.len()]].concat();
+    cuts.sort_unstable();
+    let pieces = cuts.windows(2).map(|cut| Bytes::copy_from_slice(&bytes[cut[0]..cut[1]]));
+    let says = pieces.filter(|piece| !piece.is_empty()).collect();
+    let (tasks, script) = (Tasks::default(), Script { says, ends, ..Script::default() });
+    let runtime = Runtime::new(tasks.clone(), NoTimer);
+    let mut connection = fuzzing::connect(script, &runtime).expect("a connection");
+    let mut sending = Box::pin(connection.call(request(asking)));
+    let sent = run(|cx| {
+        tasks.poll(cx);
+        sending.as_mut().poll(cx)
+    });
+    let response = sent.ok_or(true)?.map_err(|_| false)?;
+    let (head, mut body) = response.into_parts();
+    let (mut data, mut has_trailers) = (Vec::new(), false);
+    let end = loop {
+        let frame = run(|cx| {
+            tasks.poll(cx);
+            pin!(&mut body).poll_frame(cx)
+        });
+        match frame {
+            None => break "waits",
+            Some(None) => break "whole",
+            Some(Some(Err(_))) => break "cut",
+            Some(Some(Ok(frame))) => match frame.data_ref() {
+                Some(piece) => data.extend_from_slice(piece),
+                None => has_trailers = true,
+            },
+        }
+    };
+    let ready = run(|cx| {
+        tasks.poll(cx);
+        connection.poll_ready(cx)
+    });
+    let fields =
+        head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    let is_ready = matches!(ready, Some(Ok(())));
+    Ok((head.status.as_u16(), fields.collect(), data, has_trailers, end, is_ready))
+}
+
+fn request(asking: u8) -> Request<Body> {
+    let (method, uri, body) = match asking % 5 {
+        1 => (Method::HEAD, "https://example.com/", ""),
+        2 => (Method::POST, "https://example.com/", "body\r\n\r\n"),
+        3 => (Method::CONNECT, "example.com:443", ""),
+        _ => (Method::GET, "https://example.com/", ""),
+    };
+    let request = Request::builder().method(method).uri(uri);
+    let request = if asking % 5 == 4 { request.header("upgrade", "other") } else { request };
+    request.body(body.into()).expect("a request")
+}
+
+/// What the server says, once it has heard a request.
+#[derive(Default)]
+struct Script {
+    says: VecDeque<Bytes>,
+    ends: bool,
+    has_heard: bool,
+    has_paused: bool,
+    reader: Option<Waker>,
+}
+
+impl Read for Script {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        match this.says.front_mut() {
+            Some(_) if this.has_heard && !this.has_paused => {
+                this.has_paused = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(piece) if this.has_heard => {
+                let length = piece.len().min(buffer.remaining());
+                buffer.put_slice(&piece.split_to(length));
+                if piece.is_empty() {
+                    this.says.pop_front();
+                    this.has_paused = false;
+                }
+                Poll::Ready(Ok(()))
+            }
+            None if this.has_heard && this.ends => Poll::Ready(Ok(())),
+            _ => {
+                this.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Write for Script {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.has_heard |= bytes.ends_with(b"\r\n\r\n");
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Tasks, polled whenever the client is.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<Vec<Task>>>);
+
+impl Tasks {
+    fn poll(&self, cx: &mut Context<'_>) {
+        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap());
+        tasks.retain_mut(|task| pin!(task).poll(cx).is_pending());
+        self.0.lock().unwrap().extend(tasks);
+    }
+}
+
+impl Executor<Task> for Tasks {
+    fn execute(&self, task: Task) {
+        self.0.lock().unwrap().push(task);
+    }
+}
+
+/// No limit ever ends.
+struct NoTimer;
+
+struct Never;
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Sleep for Never {}
+
+impl Timer for NoTimer {
+    fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Never)
+    }
+
+    fn sleep_until(&self, _deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Never)
+    }
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Polls while it is woken. `None` says that it waits for something that never comes.
+fn run<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(flag.clone());
+    for _ in 0..100_000 {
+        if let Poll::Ready(ready) = poll(&mut Context::from_waker(&waker)) {
+            return Some(ready);
+        }
+        if !flag.0.swap(false, Ordering::SeqCst) {
+            return None;
+        }
+    }
+    panic!("it is woken for ever");
+}

@@ -1,0 +1,215 @@
+//! What hyper's server reads of what we write.
+
+use std::convert::Infallible;
+
+use http_body::Frame;
+use hyper::{body::Incoming, service::Service as HyperService};
+use proptest::sample::select;
+
+use super::*;
+
+/// A request, in parts that a property can make and show.
+#[derive(Clone, Debug)]
+struct Asked {
+    method: &'static str,
+    path: &'static str,
+    fields: Vec<(&'static str, Vec<u8>)>,
+    body: Content,
+    title_case: bool,
+    /// The server takes no more than so many bytes at a time.
+    step: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Empty,
+    /// Its length is known.
+    Known(usize),
+    /// Of this length, which the request declares.
+    Declared(Vec<usize>),
+    /// Frames of these lengths, and trailers which are announced or not.
+    Unknown(Vec<usize>, Option<bool>),
+}
+
+/// What a server has read.
+#[derive(Debug, PartialEq, Eq)]
+struct ReadBack {
+    method: String,
+    path: String,
+    host: Option<HeaderValue>,
+    fields: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+    trailers: Option<Vec<(String, Vec<u8>)>>,
+    end: End,
+}
+
+impl Content {
+    fn bytes(&self) -> Vec<u8> {
+        let pattern = |length: &usize| (0..*length).map(|at| b'a' + (at % 26) as u8);
+        match self {
+            Self::Empty => Vec::new(),
+            Self::Known(length) => pattern(length).collect(),
+            Self::Declared(frames) | Self::Unknown(frames, _) => {
+                frames.iter().flat_map(pattern).collect()
+            }
+        }
+    }
+
+    fn body(&self) -> Body {
+        let frames = match self {
+            Self::Empty => return Body::empty(),
+            Self::Known(_) => return Body::from(self.bytes()),
+            Self::Declared(frames) | Self::Unknown(frames, _) => frames.clone(),
+        };
+        let data =
+            frames.into_iter().map(|length| Frame::data(Bytes::from(Self::Known(length).bytes())));
+        let trailers = matches!(self, Self::Unknown(_, Some(_))).then(|| {
+            Frame::trailers(
+                [("x-sum", "1"), ("host", "evil")]
+                    .into_iter()
+                    .map(|(name, value)| {
+                        (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+                    })
+                    .collect(),
+            )
+        });
+        let frames = data.chain(trailers).map(Ok::<_, Infallible>);
+        Body::new(http_body_util::StreamBody::new(stream::iter(frames.collect::<Vec<_>>())))
+    }
+}
+
+impl Asked {
+    fn request(&self) -> Request<Body> {
+        let uri = format!("https://example.com{}", self.path);
+        let mut request = Request::builder().method(self.method).uri(uri);
+        for (name, value) in &self.fields {
+            request = request.header(*name, value.as_slice());
+        }
+        match &self.body {
+            Content::Declared(_) => {
+                request = request.header("content-length", self.body.bytes().len());
+            }
+            Content::Unknown(_, Some(true)) => request = request.header("trailer", "x-sum, host"),
+            _ => {}
+        }
+        request.body(self.body.body()).unwrap()
+    }
+
+    fn expected(&self) -> ReadBack {
+        let request = self.request();
+        let is_sent = matches!(self.body, Content::Unknown(_, Some(true)));
+        ReadBack {
+            method: self.method.to_owned(),
+            path: self.path.to_owned(),
+            host: Some(HeaderValue::from_static("example.com")),
+            fields: listed(request.headers())
+                .into_iter()
+                .filter(|(name, _)| !is_framing(name))
+                .collect(),
+            body: self.body.bytes(),
+            trailers: is_sent.then(|| vec![("x-sum".to_owned(), b"1".to_vec())]),
+            end: End::Whole,
+        }
+    }
+}
+
+fn is_framing(name: &str) -> bool {
+    ["host", "content-length", "transfer-encoding"].contains(&name)
+}
+
+/// Where the head and the bytes of a request are put.
+#[derive(Clone, Default)]
+struct Server {
+    heard: Arc<Mutex<Option<Request<Incoming>>>>,
+}
+
+impl HyperService<Request<Incoming>> for Server {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Pending<Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        *self.heard.lock().unwrap() = Some(request);
+        std::future::pending()
+    }
+}
+
+/// The bytes that are written for a request.
+fn written(asked: &Asked) -> Vec<u8> {
+    let script = Script::default().with_room(0);
+    let (mut connection, _tasks) = scripted(&script);
+    connection.title_case = asked.title_case;
+    let mut sending = connection.call(asked.request());
+    let mut before = None;
+    while before != Some(script.heard().len()) {
+        before = Some(script.heard().len());
+        let script = script.clone().with_room(asked.step);
+        let _ = run(|cx| Pin::new(&mut sending).poll(cx));
+        drop(script);
+    }
+    script.heard()
+}
+
+fn read_back(bytes: &[u8]) -> Option<ReadBack> {
+    let script = Script::new(b"", [bytes]).that_ends();
+    let server = Server::default();
+    let heard = server.heard.clone();
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    let mut connection = Box::pin(builder.half_close(true).serve_connection(script, server));
+    run(|cx| connection.as_mut().poll(cx).map(drop));
+    let (head, body) = heard.lock().unwrap().take()?.into_parts();
+    let (body, trailers, end) = read_body(body, |cx| drop(connection.as_mut().poll(cx)));
+    Some(ReadBack {
+        method: head.method.to_string(),
+        path: head.uri.to_string(),
+        host: head.headers.get("host").cloned(),
+        fields: listed(&head.headers).into_iter().filter(|(name, _)| !is_framing(name)).collect(),
+        body,
+        trailers,
+        end,
+    })
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let length =
+        || prop_oneof![Just(0usize), 1..20usize, Just(1024), Just(1025), 1000..20_000usize];
+    let frames = || proptest::collection::vec(length(), 0..5);
+    prop_oneof![
+        3 => Just(Content::Empty),
+        2 => length().prop_map(Content::Known),
+        2 => frames().prop_map(Content::Declared),
+        3 => (frames(), any::<Option<bool>>()).prop_map(|(frames, trailers)| Content::Unknown(frames, trailers)),
+    ]
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    const NAMES: &[&str] =
+        &["x", "accept", "cookie", "te", "connection", "x-long-name", "expect-ct"];
+    let value =
+        proptest::collection::vec(prop_oneof![9 => 0x21..0x7fu8, 1 => 0x80..=0xffu8], 0..20);
+    let fields = proptest::collection::vec((select(NAMES), value), 0..6);
+    const METHODS: &[&str] =
+        &["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "TRACE"];
+    const PATHS: &[&str] = &["/", "/a/b?c=d", "/?", "/%20", "/a?b?c"];
+    (select(METHODS), select(PATHS), fields, content(), any::<bool>(), 1..3000usize).prop_map(
+        |(method, path, fields, body, title_case, step)| Asked {
+            method,
+            path,
+            fields,
+            body,
+            title_case,
+            step,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn hyper_reads_the_request_that_we_wrote(asked in asked()) {
+        let written = written(&asked);
+        let read = read_back(&written);
+        prop_assert_eq!(read.as_ref(), Some(&asked.expected()), "{}", written.escape_ascii());
+    }
+}
