@@ -17,7 +17,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_service::Service;
 use tower_transport::{
     Error,
-    connection::{Connection, Place, SendError},
+    connection::{Connection, Place, Progress, SendError},
     error::Phase,
     pool::{Pool, PoolLayer},
 };
@@ -38,6 +38,9 @@ enum Oddity {
     LetsGoOfItsPlace,
     NotOpen,
     GivesEverythingBack,
+    /// Its second request breaks, and comes back.
+    GivesBackWhatBroke,
+    ReadsAhead,
 }
 
 /// A connection with an oddity, which panics if it is called without being ready.
@@ -62,10 +65,9 @@ impl Service<Request<String>> for Odd {
         match self.oddity {
             Oddity::NeverReady => Poll::Pending,
             Oddity::PanicsWhenPolled => panic!("polled"),
-            Oddity::ClosedWhenReady => Poll::Ready(Err(SendError::after(
-                tower_transport::connection::Progress::Unsent,
-                "closed",
-            ))),
+            Oddity::ClosedWhenReady => {
+                Poll::Ready(Err(SendError::after(Progress::Unsent, "closed")))
+            }
             _ => {
                 self.is_ready = true;
                 Poll::Ready(Ok(()))
@@ -78,6 +80,10 @@ impl Service<Request<String>> for Odd {
         assert_ne!(self.oddity, Oddity::PanicsWhenCalled);
         ready(match self.oddity {
             Oddity::GivesEverythingBack => Err(SendError::unsent("not today", request)),
+            Oddity::GivesBackWhatBroke if self.shares.fetch_add(1, Ordering::SeqCst) == 1 => {
+                let (error, progress) = ("broken".into(), Progress::Sent);
+                Err(SendError { error, progress, request: Some(request) })
+            }
             _ => Ok(Response::new(Full::new("hello".into()))),
         })
     }
@@ -86,6 +92,14 @@ impl Service<Request<String>> for Odd {
 impl Connection<Request<String>> for Odd {
     fn is_open(&self) -> bool {
         self.oddity != Oddity::NotOpen
+    }
+
+    fn gives_back(&self) -> bool {
+        self.oddity == Oddity::GivesBackWhatBroke
+    }
+
+    fn is_answer_read(&self) -> bool {
+        self.oddity == Oddity::ReadsAhead
     }
 
     fn share(&self) -> Option<Self> {
@@ -272,4 +286,23 @@ fn idle_connections_are_closed_in_time_in_a_second_runtime_too() {
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert!(pool.stats().connections.is_empty());
     });
+}
+
+#[tokio::test]
+async fn a_connection_that_has_read_its_answer_takes_the_next_request_before_the_body_is_read() {
+    let pool = pool_of(&layer(), Oddity::ReadsAhead);
+    let unread = pool.clone().oneshot(Request::new(String::new())).await.unwrap();
+    assert_eq!(format!("{pool:?}"), "Pool(0 active, 1 idle, 0 waiting)");
+    ask(&pool).await.unwrap();
+    let read = http_body_util::BodyExt::collect(unread.into_body()).await.unwrap();
+    assert_eq!((read.to_bytes(), pool.stats().opened), (Bytes::from("hello"), 1));
+}
+
+#[tokio::test]
+async fn of_a_request_that_comes_back_when_it_breaks_no_copy_is_made() {
+    let layer = layer().replay(|_| panic!("a copy was made"));
+    let pool = pool_of(&layer, Oddity::GivesBackWhatBroke);
+    ask(&pool).await.unwrap();
+    ask(&pool).await.unwrap();
+    assert_eq!(pool.stats().opened, 2, "it was sent again");
 }
