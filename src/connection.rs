@@ -77,12 +77,6 @@ pub trait Connection<Req>:
         false
     }
 
-    /// Whether it has read the last answer to its end, so that it takes the next request although the caller has yet to read
-    /// the body: a pool then does not wait for that. By default not; a shared connection is not asked.
-    fn is_answer_read(&self) -> bool {
-        false
-    }
-
     /// The next request finds a connection that was used before, or that was idle since it was made: what is known
     /// about it may be out of date, so it is looked at once more before anything is written. A pool says so before such
     /// a request. By default nothing is done.

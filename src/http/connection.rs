@@ -218,6 +218,10 @@ where
         either!(Version, &self.version, it => it.cut())
     }
 
+    fn gives_back(&self) -> bool {
+        either!(Version, &self.version, it => it.gives_back())
+    }
+
     fn may_refuse(&self) -> bool {
         either!(Version, &self.version, it => it.may_refuse())
     }

@@ -107,10 +107,6 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
             return Self::free(body);
         }
         let told = told.map(Reading::begin);
-        if told.is_none() && lease.is_answer_read() {
-            lease.finish();
-            return Self::free(body);
-        }
         let lease = lease.into_pooled().map(|pooled| pooled as Box<dyn Hold<RB>>);
         Self { body: Some(body), told, lease, total, info: None }
     }

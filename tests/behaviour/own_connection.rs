@@ -40,7 +40,6 @@ enum Oddity {
     GivesEverythingBack,
     /// Its second request breaks, and comes back.
     GivesBackWhatBroke,
-    ReadsAhead,
 }
 
 /// A connection with an oddity, which panics if it is called without being ready.
@@ -96,10 +95,6 @@ impl Connection<Request<String>> for Odd {
 
     fn gives_back(&self) -> bool {
         self.oddity == Oddity::GivesBackWhatBroke
-    }
-
-    fn is_answer_read(&self) -> bool {
-        self.oddity == Oddity::ReadsAhead
     }
 
     fn share(&self) -> Option<Self> {
@@ -286,16 +281,6 @@ fn idle_connections_are_closed_in_time_in_a_second_runtime_too() {
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert!(pool.stats().connections.is_empty());
     });
-}
-
-#[tokio::test]
-async fn a_connection_that_has_read_its_answer_takes_the_next_request_before_the_body_is_read() {
-    let pool = pool_of(&layer(), Oddity::ReadsAhead);
-    let unread = pool.clone().oneshot(Request::new(String::new())).await.unwrap();
-    assert_eq!(format!("{pool:?}"), "Pool(0 active, 1 idle, 0 waiting)");
-    ask(&pool).await.unwrap();
-    let read = http_body_util::BodyExt::collect(unread.into_body()).await.unwrap();
-    assert_eq!((read.to_bytes(), pool.stats().opened), (Bytes::from("hello"), 1));
 }
 
 #[tokio::test]

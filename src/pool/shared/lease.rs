@@ -193,11 +193,6 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.asked().is_some_and(|it| !it.gives_back() && (self.is_reused() || it.may_refuse()))
     }
 
-    /// Whether the answer was read to its end already, whoever has yet to read the body.
-    pub(in crate::pool) fn is_answer_read(&self) -> bool {
-        !self.is_shared() && self.asked().is_some_and(C::is_answer_read)
-    }
-
     pub(in crate::pool) fn id(&self) -> Option<ConnectionId> {
         self.lent().map(|lent| lent.pool.connection_id(lent.slot))
     }
@@ -379,5 +374,42 @@ where
 {
     if let Some(Lent { pool, slot, .. }) = pooled.lent.take() {
         pool.give_back(slot, pooled);
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_pointer_width = "64")]
+mod tests {
+    use std::future::Ready;
+
+    use super::*;
+    use crate::connection::SendError;
+
+    struct Never;
+
+    impl tower_service::Service<Request<()>> for Never {
+        type Response = http::Response<()>;
+        type Error = SendError<Request<()>>;
+        type Future = Ready<Result<Self::Response, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Pending
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            std::future::ready(Ok(http::Response::default()))
+        }
+    }
+
+    impl Connection<Request<()>> for Never {
+        fn is_open(&self) -> bool {
+            false
+        }
+    }
+
+    /// Whatever a connection is made of, a request moves one pointer to it; and an idle one holds nothing of its pool.
+    #[test]
+    fn a_lease_is_as_large_as_a_pointer() {
+        assert_eq!(size_of::<Lease<Never, (), String>>(), 8);
     }
 }
