@@ -1,59 +1,27 @@
-//! Counts what a warm request asks of the allocator: `cargo bench --bench allocations`.
+//! Counts what a request asks of the allocator: `cargo bench --bench allocations`.
 
-use std::{alloc::System, process::ExitCode};
+use std::process::ExitCode;
 
 use http::Version;
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
+#[allow(dead_code, reason = "not the memory that is in use")]
+#[path = "support/allocated.rs"]
+mod allocated;
+#[allow(dead_code, unused_imports, reason = "of what is measured, neither ratios nor system calls")]
 #[path = "support/clients.rs"]
 mod clients;
+#[allow(dead_code, reason = "of counting, only the numbers of requests")]
+#[path = "support/count.rs"]
+mod count;
 #[path = "support/peer.rs"]
 mod peer;
 
-use clients::{ALL, Client, Measure, Outcome, ROUTES, measure};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// So many requests go before, until buffers and tables have their size.
-const WARM_UP: usize = 200;
-const COUNTED: usize = 1000;
-
-struct PerRequest;
-
-/// Allocations and bytes of one request, on average.
-struct Allocated {
-    allocations: f64,
-    bytes: f64,
-}
-
-impl Measure for PerRequest {
-    type Measured = Allocated;
-
-    async fn of(self, mut client: impl Client) -> Outcome<Allocated> {
-        for _ in 0..WARM_UP {
-            client.get().await?;
-        }
-        let region = Region::new(ALLOCATOR);
-        for _ in 0..COUNTED {
-            client.get().await?;
-        }
-        let change = region.change();
-        let per_request = |count: usize| count as f64 / COUNTED as f64;
-        Ok(Allocated {
-            allocations: per_request(change.allocations + change.reallocations),
-            bytes: per_request(change.bytes_allocated),
-        })
-    }
-}
+use allocated::{Allocated, PerRequest};
+use clients::{ALL, Outcome, ROUTES, measure};
 
 fn main() -> ExitCode {
-    let outcome = if std::env::args().any(|argument| argument == peer::ARGUMENT) {
-        peer::serve().map_err(Into::into)
-    } else {
-        table()
-    };
-    match outcome {
+    let is_peer = std::env::args().any(|argument| argument == peer::ARGUMENT);
+    match if is_peer { peer::serve() } else { table() } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("allocations: {error}");
@@ -62,20 +30,19 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn table() -> Outcome {
+fn table() -> Outcome {
     let peer = peer::Peer::start()?;
-    println!("per warm request, one at a time    allocations    bytes");
-    for &(name, version) in ALL {
-        let Allocated { allocations, bytes } =
-            measure(PerRequest, (name, version), &peer.address).await?;
-        println!("{version:?}  {name:<22} {allocations:>14.2} {bytes:>8.0}");
+    println!("per warm request                           allocations    bytes");
+    for row in ALL {
+        let of = measure(PerRequest, (row.name, row.version), &peer.place)?;
+        let Allocated { allocations, bytes } = of;
+        println!("{:?}  {:<30} {allocations:>14.2} {bytes:>8.0}", row.version, row.name);
     }
-    println!("\nper choice of a route              allocations    bytes");
+    println!("\nper choice of a route                      allocations    bytes");
     for &name in ROUTES {
-        let Allocated { allocations, bytes } =
-            measure(PerRequest, (name, Version::HTTP_11), &peer.address).await?;
-        println!("{name:<32} {allocations:>14.2} {bytes:>8.0}");
+        let of = measure(PerRequest, (name, Version::HTTP_11), &peer.place)?;
+        let Allocated { allocations, bytes } = of;
+        println!("{name:<40} {allocations:>14.2} {bytes:>8.0}");
     }
     Ok(())
 }

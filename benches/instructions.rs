@@ -1,45 +1,31 @@
-//! Counts the instructions of a warm request, by callgrind: `cargo bench --bench instructions`.
+//! Counts the instructions of a request, by callgrind: `cargo bench --bench instructions`.
 //!
-//! It runs itself under valgrind, once for few requests and once for many: the difference, by request, is what one
-//! costs. With a name and a number, as `instructions "our pool" 2 1000`, it is what valgrind is to look at: that client,
-//! over that version of HTTP, so many requests.
+//! With a name and a number, as `instructions "our pool" 2 1000`, it is what valgrind is to look at: that client, over that
+//! version of HTTP, so many requests.
 
-use std::{
-    path::Path,
-    process::{Command, ExitCode},
-};
+use std::{collections::HashMap, process::ExitCode};
 
 use http::Version;
 
+#[allow(dead_code, unused_imports, reason = "of what is measured, neither memory nor system calls")]
 #[path = "support/clients.rs"]
 mod clients;
+#[allow(dead_code, reason = "of counting, all but the system calls")]
+#[path = "support/count.rs"]
+mod count;
 #[path = "support/peer.rs"]
 mod peer;
 
-use clients::{ALL, Client, Measure, Outcome, ROUTES, measure};
-
-const FEW: usize = 1000;
-const MANY: usize = 3000;
-
-/// Sends so many requests.
-struct Send(usize);
-
-impl Measure for Send {
-    type Measured = ();
-
-    async fn of(self, mut client: impl Client) -> Outcome {
-        for _ in 0..self.0 {
-            client.get().await?;
-        }
-        Ok(())
-    }
-}
+use clients::{ALL, Outcome, ROUTES};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
-        [peer::ARGUMENT] => peer::serve().map_err(Into::into),
+        [peer::ARGUMENT] => peer::serve(),
+        [count::SEND, name, version, requests, place] => {
+            count::send(name, version, requests, place)
+        }
         [name, version, requests] => send(name, version, requests),
         _ => table(),
     };
@@ -52,60 +38,29 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn send(name: &str, version: &str, requests: &str) -> Outcome {
-    let peer = peer::Peer::start()?;
-    let version = if version == "2" { Version::HTTP_2 } else { Version::HTTP_11 };
-    measure(Send(requests.parse()?), (name, version), &peer.address).await
+fn send(name: &str, version: &str, requests: &str) -> Outcome {
+    count::send(name, version, requests, &peer::Peer::start()?.place)
 }
 
 fn table() -> Outcome {
-    if Command::new("valgrind").arg("--version").output().is_err() {
+    if !count::has("valgrind") {
         println!("There is no valgrind here (apt-get install valgrind): nothing was counted.");
         return Ok(());
     }
-    println!("per warm request, one at a time    instructions    of bare hyper's");
-    let mut bare = 0;
-    for &(name, version) in ALL {
-        let counted = each(name, version)?;
-        if name == "bare hyper" {
-            bare = counted;
-        }
-        let ratio = counted as f64 / bare as f64;
-        println!("{version:?}  {name:<22} {counted:>15} {ratio:>18.2}");
+    let peer = peer::Peer::start()?;
+    let mut counted = HashMap::new();
+    println!("per warm request                        instructions    of what it is compared with");
+    for row in ALL {
+        let of = count::instructions((row.name, row.version), &peer.place)?;
+        counted.insert((row.name, row.version), of);
+        let ratio = counted.get(&(row.compared_with, row.version)).map(|base| of / base);
+        let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
+        println!("{:?}  {:<30} {of:>12.0} {ratio:>8}", row.version, row.name);
     }
-    println!("\nper choice of a route              instructions");
+    println!("\nper choice of a route                   instructions");
     for &name in ROUTES {
-        println!("{name:<32} {:>15}", each(name, Version::HTTP_11)?);
+        let of = count::instructions((name, Version::HTTP_11), &peer.place)?;
+        println!("{name:<40} {of:>12.0}");
     }
     Ok(())
-}
-
-/// How many instructions one request takes.
-fn each(name: &str, version: Version) -> Outcome<u64> {
-    let counted = count(name, version, MANY)? - count(name, version, FEW)?;
-    Ok(counted / (MANY - FEW) as u64)
-}
-
-/// How many instructions a run of so many requests takes.
-fn count(name: &str, version: Version, requests: usize) -> Outcome<u64> {
-    let out = std::env::temp_dir().join(format!("callgrind-{}.out", std::process::id()));
-    let version = if version == Version::HTTP_2 { "2" } else { "1.1" };
-    let run = Command::new("valgrind")
-        .args(["--tool=callgrind", &format!("--callgrind-out-file={}", out.display())])
-        .arg(std::env::current_exe()?)
-        .args([name, version, &requests.to_string()])
-        .output()?;
-    if !run.status.success() {
-        return Err(String::from_utf8_lossy(&run.stderr).into());
-    }
-    let total = total(&out);
-    let _ = std::fs::remove_file(out);
-    total
-}
-
-fn total(out: &Path) -> Outcome<u64> {
-    let out = std::fs::read_to_string(out)?;
-    let total = out.lines().find_map(|line| line.strip_prefix("totals: "));
-    Ok(total.ok_or("callgrind gave no total")?.trim().parse()?)
 }

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     for url in [&plain.url, &tls.url] {
         let response = transport.request("GET", format!("{url}/")).await?;
-        let info: &ConnectInfo = response.extensions().get().ok_or("every response has it")?;
+        let info = ConnectInfo::of(&response).ok_or("every response has it")?;
         let how = if info.forwarder().is_some() { "forwarded" } else { "through a tunnel" };
         println!("{url}: {} {:?}, {how}", response.status(), response.version());
         assert_eq!(response.body(), "Hello, world");

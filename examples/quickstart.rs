@@ -80,7 +80,7 @@ async fn a_connection_that_is_kept(transport: &Transport, site: &str) -> Outcome
         called(format_args!(r#"transport.request("GET", "{site}/").await?"#));
         let response = transport.request("GET", format!("{site}/")).await?;
         came_back(&response, response.body());
-        let info: &ConnectInfo = response.extensions().get().ok_or("no ConnectInfo")?;
+        let info = ConnectInfo::of(&response).ok_or("no ConnectInfo")?;
         let tls = info.tls_version().unwrap_or("no TLS");
         println!("    ({tls}, {})", if info.is_reused() { "reused" } else { "new" });
         ensure(info.is_reused() == is_reused, "the second request reuses the connection")?;

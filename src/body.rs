@@ -58,6 +58,15 @@ enum Source {
         /// Its request was sent.
         is_response: bool,
     },
+    Response(Box<dyn ResponseFrames>),
+}
+
+/// The body of a response as a pool hands it out, in one box.
+pub(crate) trait ResponseFrames:
+    HttpBody<Data = Bytes, Error = Error> + Unpin + Send + Sync
+{
+    /// What is known of its connection.
+    fn known(&self) -> Option<&dyn Any>;
 }
 
 /// The mutex is never contended: it makes a body `Sync` that need only be `Send`.
@@ -84,6 +93,19 @@ impl Body {
         match body {
             Some(body) if !body.is_end_stream() => Self::frames(Foreign { body }),
             _ => Self::empty(),
+        }
+    }
+
+    /// The body of a response that came over a connection.
+    pub(crate) fn pooled(body: impl ResponseFrames + 'static) -> Self {
+        Self { source: Source::Response(Box::new(body)) }
+    }
+
+    /// What is known of the connection, if it is a response's.
+    pub(crate) fn known(&self) -> Option<&dyn Any> {
+        match &self.source {
+            Source::Response(body) => body.known(),
+            _ => None,
         }
     }
 
@@ -181,7 +203,8 @@ impl Body {
         match &self.source {
             Source::Empty => Some(Self::empty()),
             Source::Full(bytes) => Some(bytes.clone().into()),
-            Source::Frames { .. } => None,
+            Source::Response(body) if body.is_end_stream() => Some(Self::empty()),
+            Source::Frames { .. } | Source::Response(_) => None,
         }
     }
 }
@@ -208,6 +231,7 @@ impl HttpBody for Body {
                     frame.map(|frame| frame.map_err(|error| read_error(error, *is_response))),
                 )
             }
+            Source::Response(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -218,6 +242,7 @@ impl HttpBody for Body {
             Source::Frames { body, .. } => {
                 body.lock().unwrap_or_else(|e| e.into_inner()).is_end_stream()
             }
+            Source::Response(body) => body.is_end_stream(),
         }
     }
 
@@ -228,6 +253,7 @@ impl HttpBody for Body {
             Source::Frames { body, .. } => {
                 body.lock().unwrap_or_else(|e| e.into_inner()).size_hint()
             }
+            Source::Response(body) => body.size_hint(),
         }
     }
 }
@@ -237,7 +263,8 @@ impl fmt::Debug for Body {
         match &self.source {
             Source::Empty => f.write_str("Body(empty)"),
             Source::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
-            Source::Frames { .. } => f.write_str("Body(frames)"),
+            Source::Response(body) if body.is_end_stream() => f.write_str("Body(empty)"),
+            Source::Frames { .. } | Source::Response(_) => f.write_str("Body(frames)"),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     io::Io,
 };
 
-pub use crate::connect_info::ConnectInfo;
+pub use crate::connect_info::{ConnectInfo, HasConnectInfo};
 
 mod connecting;
 mod dns;

@@ -6,18 +6,22 @@ use bytes::Bytes;
 use http::Version;
 
 use crate::{
+    body::Body,
     error::Error,
     io::{Recheck, write_count::WriteCount},
     target::{Origin, Proxy},
 };
 
-/// How a response came: an extension of every response.
+/// How a response came: what is known of its connection, by [`ConnectInfo::of`].
 ///
 /// ```
-/// # use tower_transport::connect::ConnectInfo;
-/// # fn example(response: http::Response<()>) {
-/// let info: &ConnectInfo = response.extensions().get().unwrap();
-/// println!("{:?} from {:?}, reused: {}", info.version(), info.peer_addr(), info.is_reused());
+/// # use tower_transport::{Error, RequestExt, Transport, connect::ConnectInfo};
+/// # async fn example(transport: Transport) -> Result<(), Error> {
+/// let response = transport.request("GET", "https://www.example.com/").await?;
+/// if let Some(info) = ConnectInfo::of(&response) {
+///     println!("{:?} from {:?}, reused: {}", info.version(), info.peer_addr(), info.is_reused());
+/// }
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Default)]
@@ -46,7 +50,49 @@ struct Way {
     stands_for_tls: bool,
 }
 
+/// A body, or what was read of one, of a response that [`ConnectInfo::of`] is asked about.
+///
+/// A layer that puts a body of its own around that of a transport hides what that knows: ask below the layer, or implement
+/// this for its body.
+#[diagnostic::on_unimplemented(
+    message = "a response with a `{Self}` does not say how it came",
+    note = "the body of a transport or a pool does: ask before a layer puts it into a body of its own"
+)]
+pub trait HasConnectInfo {
+    /// What this knows of the connection; `None` if it knows nothing.
+    fn connect_info(&self) -> Option<&ConnectInfo>;
+}
+
+impl HasConnectInfo for Body {
+    fn connect_info(&self) -> Option<&ConnectInfo> {
+        self.known()?.downcast_ref()
+    }
+}
+
+/// Says nothing by itself: [`request`](crate::RequestExt::request) leaves what is known in the extensions of its response.
+macro_rules! says_nothing {
+    ($($body:ty),*) => {
+        $(impl HasConnectInfo for $body {
+            fn connect_info(&self) -> Option<&ConnectInfo> {
+                None
+            }
+        })*
+    };
+}
+
+says_nothing!((), Bytes, Vec<u8>, String);
+
 impl ConnectInfo {
+    /// How this response came, of a [`Transport`](crate::Transport), a [`Pool`](crate::pool::Pool) or
+    /// [`request`](crate::RequestExt::request). `None` of one that did not come over a connection, or whose connection
+    /// [says nothing](crate::connection::Connection::info) of itself.
+    ///
+    /// It is kept by the body, because an extension costs several allocations; where the body was read to its end for the
+    /// caller it is an extension.
+    pub fn of<B: HasConnectInfo>(response: &http::Response<B>) -> Option<&Self> {
+        response.body().connect_info().or_else(|| response.extensions().get())
+    }
+
     /// The address on this side.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.way.local_addr

@@ -71,6 +71,18 @@ pub trait Connection<Req>:
         false
     }
 
+    /// Whether a request that failed comes back with its [`SendError`] also after some of it was sent, if it can be had once
+    /// more: then a pool keeps no copy of it. By default not.
+    fn gives_back(&self) -> bool {
+        false
+    }
+
+    /// Whether it has read the last answer to its end, so that it takes the next request although the caller has yet to read
+    /// the body: a pool then does not wait for that. By default not; a shared connection is not asked.
+    fn is_answer_read(&self) -> bool {
+        false
+    }
+
     /// The next request finds a connection that was used before, or that was idle since it was made: what is known
     /// about it may be out of date, so it is looked at once more before anything is written. A pool says so before such
     /// a request. By default nothing is done.
@@ -98,7 +110,7 @@ pub struct SendError<Req> {
     pub error: BoxError,
     /// How far it came: what may be done about it depends on nothing else.
     pub progress: Progress,
-    /// The request itself, if it was never begun.
+    /// The request itself, if it was never begun, or if the connection [gives it back](Connection::gives_back).
     pub request: Option<Req>,
 }
 
@@ -123,19 +135,31 @@ pub enum Progress {
 /// The place that a connection takes up in a pool. Dropping it says that the connection is closed.
 pub struct Place {
     pool: Weak<dyn PlaceKeeper>,
-    place: u64,
+    place: SlotId,
+}
+
+/// Which of the slots of a pool, by a number that no other had, and where the pool has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SlotId {
+    pub(crate) seq: u64,
+    pub(crate) index: u32,
+}
+
+impl SlotId {
+    /// Later than any other.
+    pub(crate) const MAX: Self = Self { seq: u64::MAX, index: u32::MAX };
 }
 
 /// The pool, as a place knows it.
 pub(crate) trait PlaceKeeper: Send + Sync {
     /// So many requests may be on the connection at once from now on; `None` while it takes no new ones.
-    fn streams(&self, place: u64, streams: Option<usize>);
+    fn streams(&self, place: SlotId, streams: Option<usize>);
 
     /// The connection takes no new requests ever again.
-    fn retired(&self, place: u64);
+    fn retired(&self, place: SlotId);
 
     /// The connection is closed.
-    fn closed(&self, place: u64);
+    fn closed(&self, place: SlotId);
 }
 
 impl Cut {
@@ -226,7 +250,7 @@ impl<Req> std::error::Error for SendError<Req> {
 }
 
 impl Place {
-    pub(crate) fn new(pool: Weak<dyn PlaceKeeper>, place: u64) -> Self {
+    pub(crate) fn new(pool: Weak<dyn PlaceKeeper>, place: SlotId) -> Self {
         Self { pool, place }
     }
 
@@ -267,6 +291,6 @@ impl Drop for Place {
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Place").field(&self.place).finish()
+        f.debug_tuple("Place").field(&self.place.seq).finish()
     }
 }

@@ -40,26 +40,23 @@
 //! # }
 //! ```
 
-use std::time::Duration;
-
-use crate::{error::Error, setting};
-
 mod body;
-mod book;
 mod budget;
+mod cancel;
 mod checkout;
-mod dial;
 mod layer;
-mod lease;
 mod local_key;
 mod member;
+mod request_trace;
 mod retry;
+mod settings;
 mod shared;
+mod state;
 mod stats;
-mod told;
-mod want;
+mod uri_keys;
 
 pub(crate) use budget::Budget;
+use settings::Limits;
 
 pub use body::PoolBody;
 pub use checkout::Checkout;
@@ -71,43 +68,3 @@ pub use stats::{ConnectionState, ConnectionStats, Stats};
 /// there is another way for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FailsFast;
-
-/// What the pool keeps to. The setters of [`PoolLayer`] say what each means.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    pub(crate) connections: usize,
-    pub(crate) connections_per_key: usize,
-    pub(crate) idle: usize,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) max_age: Option<Duration>,
-    pub(crate) requests: Option<u64>,
-    pub(crate) waiters: usize,
-    pub(crate) abandon_dials: bool,
-    /// A connection with requests is counted where what they carry is counted.
-    pub(crate) is_counted_by_users: bool,
-}
-
-impl Limits {
-    /// Requires each setting to be in its range.
-    fn check(&self) -> Result<(), Error> {
-        setting::at_least_one("max_connections", self.connections as u64)?;
-        let per_key = self.connections_per_key as u64;
-        setting::at_least_one("max_connections_per_key or _per_host", per_key)
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 100,
-            connections_per_key: usize::MAX,
-            idle: usize::MAX,
-            idle_timeout: Some(Duration::from_secs(90)),
-            max_age: None,
-            requests: None,
-            waiters: usize::MAX,
-            abandon_dials: false,
-            is_counted_by_users: false,
-        }
-    }
-}

@@ -41,10 +41,12 @@ use tower_service::Service;
 
 use crate::{
     body::Body,
+    connect::HasConnectInfo,
     error::{BoxError, Error, ForeignError},
     events::shown,
     fields,
     options::Timeouts,
+    transport::response_body,
 };
 
 mod names;
@@ -206,7 +208,7 @@ where
     ready.map_err(|error| failed(error, unsent))?;
     let response =
         service.call(request).await.map_err(|error| failed(error, ForeignError::LAYER))?;
-    Ok(response.map(Body::response))
+    Ok(response.map(response_body))
 }
 
 /// The error of a service: ours as it is, that of a foreign layer with its own text, because nothing else tells what failed.
@@ -237,7 +239,10 @@ where
 
     fn into_future(self) -> Requesting<Bytes> {
         Requesting::new(async move {
-            let (head, mut body) = send(self.service, self.request).await?.into_parts();
+            let (mut head, mut body) = send(self.service, self.request).await?.into_parts();
+            if let Some(info) = body.connect_info() {
+                head.extensions.insert(info.clone());
+            }
             Ok(Response::from_parts(head, body.read().await?))
         })
     }

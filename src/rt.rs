@@ -61,6 +61,11 @@ trait Ground: Send + Sync {
         RuntimeHandle::default()
     }
 
+    /// Its id; `None` where [`current`](Self::current) would have to look for one elsewhere.
+    fn current_id(&self) -> Option<RuntimeId> {
+        Some(RuntimeId::default())
+    }
+
     fn spawn(&self, task: Task);
     fn sleep(&self, duration: Duration) -> Sleep;
     fn now(&self) -> Instant;
@@ -91,6 +96,11 @@ impl Runtime {
     /// The runtime in which this is called, or outside of any, one that was seen before and still runs.
     pub(crate) fn current(&self) -> RuntimeHandle {
         self.ground.current()
+    }
+
+    /// The id of the runtime in which this is called, if it is called in one.
+    pub(crate) fn current_id(&self) -> Option<RuntimeId> {
+        self.ground.current_id()
     }
 
     /// Runs a future to its end, whoever else goes away.
@@ -270,7 +280,7 @@ pub(crate) fn why_dropped() -> &'static str {
 }
 
 pub(crate) use abort::AbortHandle;
-pub(crate) use tokio::RuntimeHandle;
+pub(crate) use tokio::{RuntimeHandle, RuntimeId};
 
 /// The default runtime, where there is one.
 #[cfg(feature = "tokio")]

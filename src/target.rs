@@ -108,6 +108,20 @@ impl Target {
         Ok(target)
     }
 
+    /// Whether [`of`](Self::of) makes equal targets of all requests that pass this and have this one's scheme and authority:
+    /// no extension and no `Upgrade` says otherwise.
+    pub(crate) fn is_by_uri<B>(request: &http::Request<B>) -> bool {
+        let extensions = request.extensions();
+        let is_plain = extensions.is_empty()
+            || extensions.get::<ServerName>().is_none()
+                && extensions.get::<Protocols>().is_none()
+                && extensions.get::<ProxyOverride>().is_none()
+                && extensions.get::<LocalAddress>().is_none()
+                && extensions.get::<TlsIdentity>().is_none();
+        // Few fields are looked through faster than a name is hashed.
+        is_plain && !request.headers().keys().any(|name| name == UPGRADE)
+    }
+
     /// Whether a connection to it serves one request at a time, whatever the peer says: only HTTP/1.1 can be spoken.
     pub(crate) fn is_exclusive(&self) -> bool {
         let (scheme, protocols) = (self.origin.scheme(), self.protocols);

@@ -1,6 +1,7 @@
 //! The default stack, wired in one place: the only one where the layers meet.
 
 use std::{
+    any::Any,
     fmt,
     future::Future,
     pin::Pin,
@@ -17,8 +18,8 @@ use crate::{
     body::Body,
     connect::{Connect, ConnectRetryLayer},
     error::{BoxError, Error},
-    http::negotiate::{HttpConnection, NegotiateLayer},
-    pool::{Checkout, Pool, PoolLayer, Stats},
+    http::negotiate::{HttpBody, HttpConnection, NegotiateLayer},
+    pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
     proxy::ProxyLayer,
     target::Target,
     tls::TlsLayer,
@@ -173,7 +174,20 @@ impl Future for Sending {
     type Output = Result<Response<Body>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().checkout.poll(cx).map_ok(|response| response.map(Body::new))
+        self.project().checkout.poll(cx).map_ok(|response| response.map(Body::pooled))
+    }
+}
+
+/// The body of a response of any service. That of a pool over [`NegotiateLayer`] keeps what is known of its connection.
+pub(crate) fn response_body<RB>(body: RB) -> Body
+where
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let mut body = Some(body);
+    let pooled = (&mut body as &mut dyn Any).downcast_mut::<Option<PoolBody<HttpBody>>>();
+    match pooled.and_then(Option::take) {
+        Some(pooled) => Body::pooled(pooled),
+        None => body.map(Body::response).unwrap_or_default(),
     }
 }
 

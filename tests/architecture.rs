@@ -63,8 +63,8 @@ const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "s
 
 /// Files that decide and do nothing else.
 const PURE: [&str; 9] = [
-    "pool/book",
-    "pool/book.rs",
+    "pool/state",
+    "pool/state.rs",
     "pool/retry.rs",
     "connect/eyeballs.rs",
     "proxy/select.rs",
@@ -164,7 +164,7 @@ fn the_first_line_of_a_file_says_what_it_is_for() {
 
 /// A file of `src`, without its tests.
 struct Source {
-    /// As in `pool/book.rs`.
+    /// As in `pool/state.rs`.
     name: String,
     /// As in `pool`.
     module: String,

@@ -57,7 +57,7 @@ fn rules(name: &str) -> Outcome<ProxyRules> {
 }
 
 impl Client for Choosing {
-    async fn get(&mut self) -> Outcome {
+    async fn send(&mut self) -> Outcome {
         let Self { rules, target } = self;
         std::hint::black_box(rules.route(std::hint::black_box(target))?);
         Ok(())

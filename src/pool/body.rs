@@ -1,17 +1,24 @@
 //! The body of a pooled response, which holds the lease: at its end it is finished, before that it is abandoned.
 
 use std::{
+    any::Any,
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{lease::Lease, shared::Key, told::Reading};
+use super::{
+    request_trace::Reading,
+    shared::{Key, Lease, Pooled},
+};
 use crate::{
+    body::ResponseFrames,
+    connect::{ConnectInfo, HasConnectInfo},
     connection::Connection,
     error::{BoxError, Error, ForeignError},
     patience::Total,
@@ -34,15 +41,16 @@ pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     told: Option<Box<Reading>>,
     lease: Option<Box<dyn Hold<RB>>>,
     total: Option<Box<Total>>,
+    info: Option<ConnectInfo>,
 }
 
-/// A lease without its types.
+/// The box of a connection, without its types: dropped, it discards the connection.
 trait Hold<RB>: Send + Sync {
     fn finish(self: Box<Self>);
     fn abandon(self: Box<Self>, rest: RB);
 }
 
-impl<C, B, K, RB> Hold<RB> for Lease<C, B, K>
+impl<C, B, K, RB> Hold<RB> for Pooled<C, B, K>
 where
     C: Connection<Request<B>>,
     B: 'static,
@@ -50,22 +58,27 @@ where
     RB: Body + Unpin + Send + 'static,
 {
     fn finish(self: Box<Self>) {
-        Self::finish(*self);
+        Lease::from(self).finish();
     }
 
     fn abandon(self: Box<Self>, rest: RB) {
+        let lease = Lease::from(self);
         let upper = rest.size_hint().upper();
         let is_too_long = upper.is_some_and(|upper| upper > DRAIN_BYTES);
         // Who gives up a refusal by a proxy has waited for the rest of it already.
-        if self.is_shared() || is_too_long || self.pool().is_beneath_another() {
+        let Some(pool) = lease.pool().cloned() else { return };
+        if lease.is_shared() || is_too_long || pool.is_beneath_another() {
+            // The stream is given up before the lease says that it is free.
+            drop(rest);
             return;
         }
-        let (pool, wanted) = (self.pool().clone(), self.finishing(upper.is_none()));
-        let (here, task) = (pool.runtime.current(), wanted.task());
-        let spawned = pool.clone().runtime.spawn_on(&here, async move {
-            let drained = wanted.make_if_ready(drain(rest));
-            if pool.runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
-                Self::finish(*self);
+        let Some(canceled) = lease.finishing(upper.is_none()) else { return };
+        let runtime = pool.settings.runtime.clone();
+        let (here, task) = (runtime.current(), canceled.task());
+        let spawned = pool.settings.runtime.spawn_on(&here, async move {
+            let drained = canceled.make_if_ready(drain(rest));
+            if runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
+                lease.finish();
             }
         });
         // Nobody else names it.
@@ -94,15 +107,26 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
             return Self::free(body);
         }
         let told = told.map(Reading::begin);
-        Self { body: Some(body), told, lease: Some(Box::new(lease)), total }
+        if told.is_none() && lease.is_answer_read() {
+            lease.finish();
+            return Self::free(body);
+        }
+        let lease = lease.into_pooled().map(|pooled| pooled as Box<dyn Hold<RB>>);
+        Self { body: Some(body), told, lease, total, info: None }
     }
 
     /// A body that holds nothing.
     pub(super) fn free(body: RB) -> Self {
-        Self { body: Some(body), told: None, lease: None, total: None }
+        Self { body: Some(body), told: None, lease: None, total: None, info: None }
     }
 
-    /// An error when all has taken too long. The stream is given up before its place is.
+    /// Says what is known of its connection.
+    pub(super) fn with_info(mut self, info: Option<ConnectInfo>) -> Self {
+        self.info = info;
+        self
+    }
+
+    /// An error when all has taken too long. The stream is given up before its slot is.
     fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(total) = &mut self.total else { return Poll::Pending };
         let error = ready!(total.poll("reading the response body from", cx)).sent(true);
@@ -160,6 +184,21 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl<RB: Body + Unpin + Send + 'static> HasConnectInfo for PoolBody<RB> {
+    fn connect_info(&self) -> Option<&ConnectInfo> {
+        self.info.as_ref()
+    }
+}
+
+impl<RB> ResponseFrames for PoolBody<RB>
+where
+    RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + Sync + 'static,
+{
+    fn known(&self) -> Option<&dyn Any> {
+        self.info.as_ref().map(|info| info as &dyn Any)
     }
 }
 

@@ -1,16 +1,17 @@
 //! One limit for several pools: that of requests, and those that keep the connections which carry its own.
 //!
-//! A connection through an HTTP proxy has a place in the pool of requests, and runs inside a connection to the proxy, which
+//! A connection through an HTTP proxy has a slot in the pool of requests, and runs inside a connection to the proxy, which
 //! another pool keeps. While that one carries something, it is counted by what it carries; while it carries nothing, it
 //! counts by itself. One that becomes idle is counted before what it has carried is not any more, and the other way round
 //! at the start. So the pools never count less than is open.
 //!
 //! No pool asks the others before it dials, because it cannot know whether a dial opens anything: a tunnel may run inside
-//! a connection that is idle now, and must not be evicted for it. Whoever connects, and has a place for it already, waits
+//! a connection that is idle now, and must not be evicted for it. Whoever connects, and has a slot for it already, waits
 //! for [`room`](Budget::room): what is idle is closed for it, whichever pool keeps it. That is waited for before anything
 //! is opened; a tunnel inside what is open already waits for it afterwards, so what it runs in is not idle any more.
 
 use std::{
+    cmp::Ordering,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -20,7 +21,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Limits, book::Counts, member::Member};
+use super::{Limits, member::Member, state::Counts};
 
 /// What pools may have open together.
 pub(crate) struct Budget {
@@ -63,7 +64,7 @@ impl Budget {
         pools
     }
 
-    /// Waits until there is room for one more connection, whose place is counted already.
+    /// Waits until there is room for one more connection, whose slot is counted already.
     ///
     /// # Cancellation
     ///
@@ -88,6 +89,15 @@ impl Budget {
                 false => sum.fetch_sub(before - after, SeqCst),
             };
         }
+    }
+
+    /// The same of a pool of which nothing but the number of its idle connections has changed, all of which count.
+    pub(super) fn record_idle(&self, before: usize, after: usize) {
+        match after.cmp(&before) {
+            Ordering::Equal => 0,
+            Ordering::Greater => self.idle.fetch_add(after - before, SeqCst),
+            Ordering::Less => self.idle.fetch_sub(before - after, SeqCst),
+        };
     }
 
     /// Wakes those who wait for a change, after it was recorded.

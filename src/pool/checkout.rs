@@ -14,14 +14,14 @@ use pin_project_lite::pin_project;
 
 use super::{
     body::PoolBody,
-    local_key::LocalKey,
-    shared::{Key, Shared, name_of},
+    shared::{Key, Shared},
 };
 use crate::{connection::Connection, error::Error};
 
-mod trip;
+mod failure;
+mod task;
 
-use trip::{Trip, polled_again};
+use task::RequestTask;
 
 pin_project! {
     /// The future of a [`Pool`](super::Pool): the response, whose body holds the connection.
@@ -44,7 +44,7 @@ pin_project! {
         // because a stream must be given up before the lease says that it is free.
         #[pin]
         sending: Option<C::Future>,
-        trip: Result<Trip<C, B, K>, Option<Error>>,
+        task: RequestTask<C, B, K>,
     }
 }
 
@@ -55,19 +55,7 @@ where
     K: Key,
 {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
-        let trip = match (pool.key)(&request) {
-            Ok(key) => {
-                let runtime = pool.runtime.current();
-                Ok(Trip::new(pool, LocalKey { key, runtime }, request))
-            }
-            Err(error) => {
-                if let Some(told) = pool.audience.told_of(&request, &pool.runtime) {
-                    told.request.fail(|| error.clone());
-                }
-                Err(Some(error))
-            }
-        };
-        Self { sending: None, trip }
+        Self { sending: None, task: RequestTask::new(pool, request) }
     }
 }
 
@@ -82,21 +70,21 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let trip = match this.trip {
-            Ok(trip) => trip,
-            Err(error) => return Poll::Ready(Err(error.take().unwrap_or_else(polled_again))),
-        };
-        let in_time = match trip.has_no_time() {
+        let task = this.task;
+        let in_time = match task.has_no_time() {
             true => Poll::Pending,
-            false => trip.poll(this.sending.as_mut(), cx),
+            false => task.poll(this.sending.as_mut(), cx),
         };
         let outcome = match in_time {
             Poll::Ready(outcome) => outcome,
-            Poll::Pending => Err(ready!(trip.poll_total(cx))),
+            Poll::Pending => {
+                let is_sent = this.sending.is_some();
+                Err(ready!(task.poll_total(is_sent, cx)))
+            }
         };
         Poll::Ready(outcome.map_err(|error| {
             this.sending.set(None);
-            trip.ended(error)
+            task.ended(error)
         }))
     }
 }
@@ -108,7 +96,6 @@ where
     K: Key,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.trip.as_ref().ok().map(|trip| name_of(&trip.key));
-        f.debug_struct("Checkout").field("key", &key).finish_non_exhaustive()
+        f.debug_struct("Checkout").field("key", &self.task.key_name()).finish_non_exhaustive()
     }
 }

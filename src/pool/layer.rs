@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
@@ -14,11 +13,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Limits,
     body::PoolBody,
     budget::Budget,
     checkout::Checkout,
-    shared::{Key, KeyOf, Make, Settings, Shared},
+    settings::{Keys, Limits, Settings},
+    shared::{Key, Make, Shared},
     stats::Stats,
 };
 use crate::{
@@ -26,7 +25,7 @@ use crate::{
     connect::MakeConnection,
     connection::Connection,
     error::{BoxError, Error},
-    events::{Audience, Listener},
+    events::Listener,
     options::Timeouts,
     rt::Runtime,
     target::Target,
@@ -41,22 +40,15 @@ use crate::{
 /// A value outside of its range, as each setter says it, makes every request of the pool fail, before anything is
 /// connected to, with an error for which [`Error::is_builder`] holds.
 pub struct PoolLayer<B, K = Target> {
-    limits: Limits,
-    /// That of several pools together.
-    budget: Option<Arc<Budget>>,
-    timeouts: Timeouts,
-    audience: Audience,
-    runtime: Option<Runtime>,
-    key: KeyOf<B, K>,
-    is_exclusive: fn(&K) -> bool,
+    settings: Settings,
+    keys: Keys<B, K>,
     replay: fn(&B) -> Option<B>,
-    request: PhantomData<fn(B)>,
 }
 
 impl<B: 'static> PoolLayer<B> {
     /// Keeps connections by the [`Target`] of a request: its URI and the extensions that are part of it.
     pub fn new() -> Self {
-        Self::keyed(Target::of).exclusive(Target::is_exclusive)
+        Self::keyed(Target::of).by_uri(Target::is_by_uri).exclusive(Target::is_exclusive)
     }
 }
 
@@ -71,17 +63,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// Whatever changes who is at the other end, or who we are to them, must be
     /// part of it; the connector is given the key and nothing else.
     pub fn keyed(key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static) -> Self {
-        Self {
-            limits: Limits::default(),
-            budget: None,
-            timeouts: Timeouts::default(),
-            audience: Audience::default(),
-            runtime: None,
-            key: Arc::new(key),
-            is_exclusive: |_| false,
-            replay: body::replay,
-            request: PhantomData,
-        }
+        Self { settings: Settings::default(), keys: Keys::new(key), replay: body::replay }
     }
 
     /// How many connections may be open at once, dials and closing ones included: 100 by default, as many as most
@@ -105,28 +87,28 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     ///
     /// At least 1: with 0 every request fails, because nothing could be sent.
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.limits.connections = connections;
+        self.settings.limits.connections = connections;
         self
     }
 
     /// The same for each key, in each [runtime](crate::Transport#several-runtimes). By default there is no limit below the
     /// total. A shared connection that takes no more requests and only finishes its streams does not count. At least 1.
     pub fn max_connections_per_key(mut self, connections: usize) -> Self {
-        self.limits.connections_per_key = connections;
+        self.settings.limits.connections_per_key = connections;
         self
     }
 
     /// How many connections may be idle: by default as many as may be open. Zero keeps none. In a
     /// [`Transport`](crate::Transport), those to proxies that carry no tunnel are among them.
     pub fn max_idle(mut self, connections: usize) -> Self {
-        self.limits.idle = connections;
+        self.settings.limits.idle = connections;
         self
     }
 
     /// How long a connection may be idle: 90 s by default, less where the server says so (`Keep-Alive: timeout`). It
     /// is closed then even if no request comes by. `None` is for ever, zero keeps none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.limits.idle_timeout = timeout.into();
+        self.settings.limits.idle_timeout = timeout.into();
         self
     }
 
@@ -134,14 +116,14 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// finishes. By default there is no limit; a few minutes let changes of DNS be seen. With zero each serves
     /// the request that it was made for.
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
-        self.limits.max_age = age.into();
+        self.settings.limits.max_age = age.into();
         self
     }
 
     /// How many requests a connection may serve; by default there is no limit. Zero is as 1: each serves the
     /// request that it was made for.
     pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
-        self.limits.requests = requests.into();
+        self.settings.limits.requests = requests.into();
         self
     }
 
@@ -153,7 +135,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// whether a host speaks HTTP/2, its first dial is for all requests that wait for it; if it brings HTTP/1.1, those that
     /// it does not serve go on waiting.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
-        self.limits.waiters = waiters;
+        self.settings.limits.waiters = waiters;
         self
     }
 
@@ -174,7 +156,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     ///
     /// To drop a request that waits cancels its dial in the task in which that runs, shortly afterwards.
     pub fn abandon_dials(mut self, abandon: bool) -> Self {
-        self.limits.abandon_dials = abandon;
+        self.settings.limits.abandon_dials = abandon;
         self
     }
 
@@ -185,41 +167,40 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// By default that is nowhere certain for keys of your own. For [`Target`]s it is certain where only HTTP/1.1 can be
     /// spoken: `http` without prior knowledge of HTTP/2, and [`Protocols::Http1Only`](crate::target::Protocols::Http1Only).
     pub fn exclusive(mut self, is_exclusive: fn(&K) -> bool) -> Self {
-        self.is_exclusive = is_exclusive;
+        self.keys.is_exclusive = is_exclusive;
         self
     }
 
     /// How long a request waits for a connection, how long a dial may take, and everything together; reading and writing
     /// are for the [connections](Connection::timeouts), which are told. A request's own [`Timeouts`] go before them.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.settings.timeouts = timeouts;
         self
     }
 
     /// Tells this [`EventListener`](crate::events::EventListener), or these, of every request and every connection; those
     /// that are there already are told, too. By default nobody is told.
     pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
-        self.audience.add(listener.into());
+        self.settings.audience.add(listener.into());
         self
     }
 
     /// Whether every response has [`Timings`](crate::events::Timings): by default only where the request asks for them,
     /// because they cost a clock read and an entry for each step.
     pub fn timings(mut self, timings: bool) -> Self {
-        self.audience.timed = timings;
+        self.settings.audience.timed = timings;
         self
     }
 
     /// Where dials and timers run: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
-        self.runtime = Some(runtime);
+        self.settings.runtime = runtime;
         self
     }
 
     /// Requires each setting to be in its range.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.limits.check()?;
-        self.timeouts.check()
+        self.settings.check()
     }
 
     /// Keeps connections by another key of the same kind.
@@ -227,19 +208,25 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         mut self,
         key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static,
     ) -> Self {
-        self.key = Arc::new(key);
+        self.keys.of = Arc::new(key);
+        self
+    }
+
+    /// Says for which requests the scheme and the authority of the URI alone decide on the key.
+    pub(crate) fn by_uri(mut self, is_by_uri: fn(&Request<B>) -> bool) -> Self {
+        self.keys.is_by_uri = is_by_uri;
         self
     }
 
     /// Keeps to its limits together with the pools that are made [beneath](Self::beneath) it.
     pub(crate) fn with_budget(mut self) -> Self {
-        self.budget = Some(Budget::new(&self.limits));
+        self.settings.budget = Some(Budget::new(&self.settings.limits));
         self
     }
 
     /// What is waited for before anything is opened beneath this pool, if others keep to its limits, too.
     pub(crate) fn budget(&self) -> Option<Arc<Budget>> {
-        self.budget.clone()
+        self.settings.budget.clone()
     }
 
     /// The same for what carries the connections of this pool: by another key, and as many as are asked for. Those that
@@ -254,19 +241,10 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
             connections_per_key: all,
             waiters: all,
             is_counted_by_users: true,
-            ..self.limits.clone()
+            ..self.settings.limits.clone()
         };
-        PoolLayer {
-            limits,
-            budget: self.budget.clone(),
-            timeouts: self.timeouts,
-            audience: self.audience.clone(),
-            runtime: self.runtime.clone(),
-            key: Arc::new(key),
-            is_exclusive: |_| false,
-            replay: self.replay,
-            request: PhantomData,
-        }
+        let settings = Settings { limits, ..self.settings.clone() };
+        PoolLayer { settings, keys: Keys::new(key), replay: self.replay }
     }
 
     /// How a body is had a second time, for a request that may be sent again. By default [`Body`](crate::Body)s and
@@ -279,24 +257,16 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
 
 impl<B, K> Clone for PoolLayer<B, K> {
     fn clone(&self) -> Self {
-        Self {
-            limits: self.limits.clone(),
-            budget: self.budget.clone(),
-            timeouts: self.timeouts,
-            audience: self.audience.clone(),
-            runtime: self.runtime.clone(),
-            key: self.key.clone(),
-            is_exclusive: self.is_exclusive,
-            replay: self.replay,
-            request: PhantomData,
-        }
+        let Self { settings, keys, replay } = self;
+        Self { settings: settings.clone(), keys: keys.clone(), replay: *replay }
     }
 }
 
 impl<B, K> fmt::Debug for PoolLayer<B, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { limits, timeouts, .. } = &self.settings;
         let mut out = f.debug_struct("PoolLayer");
-        out.field("limits", &self.limits).field("timeouts", &self.timeouts).finish_non_exhaustive()
+        out.field("limits", limits).field("timeouts", timeouts).finish_non_exhaustive()
     }
 }
 
@@ -310,21 +280,12 @@ where
 
     fn layer(&self, make: M) -> Self::Service {
         // Nothing is looked for under a key that is an error.
-        let key: KeyOf<B, K> = match self.check() {
-            Ok(()) => self.key.clone(),
-            Err(error) => Arc::new(move |_| Err(error.clone())),
+        let keys = match self.check() {
+            Ok(()) => self.keys.clone(),
+            Err(error) => Keys::new(move |_| Err(error.clone())),
         };
-        let settings = Settings {
-            limits: self.limits.clone(),
-            budget: self.budget.clone().unwrap_or_else(|| Budget::new(&self.limits)),
-            timeouts: self.timeouts,
-            audience: self.audience.clone(),
-            runtime: self.runtime.clone().unwrap_or_default(),
-            key,
-            is_exclusive: self.is_exclusive,
-            replay: self.replay,
-        };
-        Pool { shared: Shared::new(settings, erase(make)) }
+        let shared = Shared::new(self.settings.clone(), keys, self.replay, erase(make));
+        Pool { shared }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a pool's book keeps connections under: the key, and the runtime that drives them.
+//! What a pool's state keeps connections under: the key, and the runtime that drives them.
 //!
 //! A connection is driven by a task and a socket of the runtime in which it was made. If that ends, so do they; if it is a
 //! current-thread runtime that nobody blocks on, they rest. So a request is given only connections of its own runtime.

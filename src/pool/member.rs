@@ -5,8 +5,8 @@ use std::time::Instant;
 use http::Request;
 
 use super::{
-    book::Book,
     shared::{Key, Shared},
+    state::PoolState,
     stats::ConnectionStats,
 };
 use crate::connection::Connection;
@@ -46,12 +46,12 @@ where
     }
 
     fn idle_since(&self) -> Option<Instant> {
-        self.read(Book::idle_since)
+        self.read(PoolState::idle_since)
     }
 
     fn evict_longest_idle(&self) {
         if let Some(pool) = self.me.upgrade() {
-            pool.event(|book, now, todo| book.evict_longest_idle(now, todo));
+            pool.event(|state, cx| state.evict_longest_idle(cx));
         }
     }
 
@@ -61,16 +61,16 @@ where
 
     fn begin_to_close(&self) {
         if let Some(pool) = self.me.upgrade() {
-            pool.event(|book, _, todo| book.close(todo));
+            pool.event(|state, cx| state.close(cx));
         }
     }
 
     fn is_closed(&self) -> bool {
-        self.read(|book| book.is_closed() && book.is_empty())
+        self.read(|state| state.is_closed() && state.is_empty())
     }
 
     fn abort(&self) {
-        for cut in self.read(Book::cuts) {
+        for cut in self.read(PoolState::cuts) {
             cut.throw();
         }
     }

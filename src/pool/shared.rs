@@ -1,10 +1,13 @@
-//! What all clones of a pool share: the book under its lock, and the hands that do what the book decides.
+//! What all clones of a pool share: the state under its lock, and what carries out what it decides.
+//!
+//! Every change is one event: the state is told of it under the lock, and what has to be done because of it is done once the
+//! lock is released. The two events of a usual request, which takes an idle connection and brings it back, have a way of
+//! their own where nothing is to be done.
 
 use std::{
     fmt,
     future::Future,
     hash::Hash,
-    io,
     marker::PhantomData,
     panic::AssertUnwindSafe,
     pin::Pin,
@@ -15,27 +18,35 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foldhash::fast::RandomState;
 use http::Request;
 use tokio::sync::oneshot;
 
 use super::{
-    Limits,
-    book::{Ask, Book, Checkout, Counts, Handle, Known, PlaceId, Ticket, Todo, Told, Turn, Wish},
     budget::Budget,
-    dial::{Dialing, Dials},
-    lease::{Lease, Use},
+    cancel::Canceled,
     local_key::LocalKey,
     member::Member,
-    want::Wanted,
+    settings::{Keys, Settings},
+    state::{AtOnce, Counts, KeyId, PoolState, SlotId, Transition},
+    uri_keys::UriKey,
 };
 use crate::{
-    connect::ConnectInfo,
-    connection::{Connection, Cut, Place, PlaceKeeper},
+    connection::Connection,
     error::{BoxError, Error, Kind},
-    events::{Audience, Closing, ConnectionId, Noted},
-    options::Timeouts,
-    rt::{Runtime, RuntimeHandle},
+    events::{Closing, ConnectionId, Noted},
 };
+
+mod dial;
+mod execute;
+mod lease;
+mod reap;
+mod waiting;
+
+use dial::Dials;
+
+pub(super) use lease::{Lease, Pooled, Readiness};
+pub(super) use waiting::Waiting;
 
 /// What a pool keeps connections under: an alias, never implemented by hand. Errors name it by its `Display`.
 pub trait Key: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static {}
@@ -43,67 +54,26 @@ pub trait Key: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static {}
 impl<K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static> Key for K {}
 
 pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
-    book: Mutex<PoolBook<C, B, K>>,
-    limits: Limits,
-    pub(super) timeouts: Timeouts,
-    pub(super) audience: Audience,
-    pub(super) runtime: Runtime,
-    pub(super) key: KeyOf<B, K>,
-    is_exclusive: fn(&K) -> bool,
+    state: Mutex<StateOf<C, B, K>>,
+    pub(super) settings: Settings,
+    pub(super) keys: Keys<B, K>,
     pub(super) replay: fn(&B) -> Option<B>,
-    pub(super) make: Make<C, K>,
+    make: Make<C, K>,
     /// Its own, once in a process.
     pub(super) number: u32,
+    /// Of the URIs by which keys are found.
+    hasher: RandomState,
     dials: Dials<LocalKey<K>>,
     pub(super) budget: Arc<Budget>,
     pub(super) me: Weak<Self>,
     request: PhantomData<fn(B)>,
 }
 
-type PoolBook<C, B, K> = Book<LocalKey<K>, Kept<C>, Waiter<C, B, K>>;
-type PoolTodo<C, B, K> = Todo<LocalKey<K>, Kept<C>, Waiter<C, B, K>>;
-pub(super) type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
-pub(super) type KeyOf<B, K> = Arc<dyn Fn(&Request<B>) -> Result<K, Error> + Send + Sync>;
+type StateOf<C, B, K> = PoolState<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
+type TransitionOf<C, B, K> = Transition<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
+type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
 pub(super) type Make<C, K> = Arc<dyn Fn(K) -> Making<C> + Send + Sync>;
 pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
-
-/// A connection, and what goes with it.
-pub(super) struct Kept<C> {
-    pub(super) connection: C,
-    /// Apart, because a connection is moved with each request that has it to itself.
-    belongings: Box<Belongings>,
-}
-
-struct Belongings {
-    /// `None` when its bytes are somebody else's.
-    cut: Option<Cut>,
-    /// The one that drives it.
-    runtime: RuntimeHandle,
-    /// If the connection did not take it itself; it ends after the connection.
-    _place: Option<Place>,
-}
-
-/// A connection whose runtime nobody may be driving does not end by itself.
-impl<C> Drop for Kept<C> {
-    fn drop(&mut self) {
-        let Belongings { cut, runtime, .. } = &mut *self.belongings;
-        if let Some(cut) = cut.take().filter(|_| runtime.is_foreign()) {
-            cut.throw();
-        }
-    }
-}
-
-/// What a pool is made of, but for the connections.
-pub(super) struct Settings<B, K> {
-    pub(super) limits: Limits,
-    pub(super) budget: Arc<Budget>,
-    pub(super) timeouts: Timeouts,
-    pub(super) audience: Audience,
-    pub(super) runtime: Runtime,
-    pub(super) key: KeyOf<B, K>,
-    pub(super) is_exclusive: fn(&K) -> bool,
-    pub(super) replay: fn(&B) -> Option<B>,
-}
 
 impl<C, B, K> Shared<C, B, K>
 where
@@ -111,20 +81,22 @@ where
     B: 'static,
     K: Key,
 {
-    pub(super) fn new(settings: Settings<B, K>, make: Make<C, K>) -> Arc<Self> {
-        let Settings { limits, budget, timeouts, audience, runtime, key, is_exclusive, replay } =
-            settings;
+    pub(super) fn new(
+        settings: Settings,
+        keys: Keys<B, K>,
+        replay: fn(&B) -> Option<B>,
+        make: Make<C, K>,
+    ) -> Arc<Self> {
+        let budget = settings.budget.clone();
+        let budget = budget.unwrap_or_else(|| Budget::new(&settings.limits));
         let pool = Arc::new_cyclic(|me| Self {
-            book: Mutex::new(Book::new(limits.clone())),
-            limits,
-            timeouts,
-            audience,
-            runtime,
-            key,
-            is_exclusive,
+            state: Mutex::new(PoolState::new(settings.limits.clone())),
+            settings,
+            keys,
             replay,
             make,
             number: next_number(),
+            hasher: RandomState::default(),
             dials: Dials::new(),
             budget,
             me: me.clone(),
@@ -135,92 +107,99 @@ where
         pool
     }
 
-    /// A connection that can be had at once.
-    pub(super) fn checkout(self: &Arc<Self>, key: &LocalKey<K>) -> Option<Lease<C, B, K>> {
-        loop {
-            let checkout = self.event(|book, now, todo| book.checkout(key, now, todo))?;
-            // `None` is a shared connection that was closed between the book and here.
-            if let Some(lease) = self.hold(checkout).join() {
-                return Some(lease);
-            }
+    /// What of a request names its key, if its URI alone does.
+    fn uri_key<'a>(&self, request: &'a Request<B>) -> Option<UriKey<'a>> {
+        if !(self.keys.is_by_uri)(request) {
+            return None;
         }
+        UriKey::new(request.uri(), self.settings.runtime.current_id()?, &self.hasher)
     }
 
-    /// A place in the line.
-    pub(super) fn wait(
+    /// A connection for a request whose key another had that was spelled alike, if there is one and nothing else is to be
+    /// decided.
+    pub(super) fn checkout_by_uri(
+        self: &Arc<Self>,
+        request: &Request<B>,
+    ) -> Option<Lease<C, B, K>> {
+        let uri = self.uri_key(request)?;
+        let checkout = self.at_once(|state, now| state.checkout_by_uri(&uri, now))?;
+        Lease::new(self.clone(), checkout).join()
+    }
+
+    /// A connection that can be had at once.
+    pub(super) fn checkout(
         self: &Arc<Self>,
         key: &LocalKey<K>,
-        again: Option<Turn>,
-        wish: Wish,
-    ) -> Result<Waiting<C, B, K>, Error> {
-        use super::book::NoWait;
-        let (waiter, served) = oneshot::channel();
-        // A key is a user's type: it is cloned and asked before the lock is taken.
-        let ask = Ask { again, wish, is_exclusive: (self.is_exclusive)(&key.key) };
-        let kept = Arc::new(key.clone());
-        let place = self.event(|book, now, todo| book.wait(kept, waiter, ask, now, todo));
-        match place {
-            Ok(ticket) => Ok(Waiting { served, _place: InLine { pool: self.clone(), ticket } }),
-            Err((NoWait::Closed, _)) => Err(closed()),
-            Err((NoWait::QueueFull, _)) => {
-                let (waiters, key) = (self.limits.waiters, name_of(key));
-                let text = format!(
-                    "waiting for a connection to {key}: every connection is in use, and \
-                     max_waiters lets {waiters} requests wait"
-                );
-                Err(Error::new(Kind::QueueFull, text))
+        request: &Request<B>,
+    ) -> Option<Lease<C, B, K>> {
+        let uri = self.uri_key(request).filter(|uri| uri.is_of(key.runtime.id()));
+        loop {
+            let checkout = self.event(|state, cx| {
+                let checkout = state.checkout(key, cx)?;
+                if let Some(uri) = &uri {
+                    state.remember_uri(uri, checkout.key);
+                }
+                Some(checkout)
+            })?;
+            // `None` is a shared connection that was closed between the state and here.
+            if let Some(lease) = Lease::new(self.clone(), checkout).join() {
+                return Some(lease);
             }
         }
     }
 
     /// Whether its connections are for those of another pool.
     pub(super) fn is_beneath_another(&self) -> bool {
-        self.limits.is_counted_by_users
+        self.settings.limits.is_counted_by_users
     }
 
     /// The name of a connection, for those who are told of it.
-    pub(super) fn connection_id(&self, place: PlaceId) -> ConnectionId {
-        ConnectionId::new(self.number, place)
+    pub(super) fn connection_id(&self, slot: SlotId) -> ConnectionId {
+        ConnectionId::new(self.number, slot.seq)
     }
 
-    pub(super) fn returning(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.returning(place, now, todo));
+    fn returning(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.returning(slot, cx));
     }
 
-    /// The rest of a dropped response is read, until the pool says that the connection's place is wanted.
-    pub(super) fn finishing(self: &Arc<Self>, place: PlaceId, is_endless: bool) -> Wanted {
-        self.event(|book, now, todo| book.finishing(place, is_endless, now, todo))
+    /// The rest of a dropped response is read, until the pool cancels that because the slot is needed.
+    fn finishing(self: &Arc<Self>, slot: SlotId, is_endless: bool) -> Canceled {
+        self.event(|state, cx| state.finishing(slot, is_endless, cx))
     }
 
-    pub(super) fn give_back(self: &Arc<Self>, place: PlaceId, kept: Kept<C>) {
-        let keep_alive = kept.connection.keep_alive().map(less_a_margin);
-        self.event(|book, now, todo| book.give_back(place, kept, keep_alive, now, todo));
-    }
-
-    pub(super) fn discard(self: &Arc<Self>, place: PlaceId, mut kept: Kept<C>, why: Closing) {
-        self.event(|book, now, todo| book.discard(place, why, now, todo));
-        if why == Closing::Upgraded {
-            kept.belongings.cut = None;
+    fn give_back(self: &Arc<Self>, slot: SlotId, pooled: Box<Pooled<C, B, K>>) {
+        let keep_alive = pooled.keep_alive().map(less_a_margin);
+        match self.at_once(|state, now| state.give_back_at_once(slot, pooled, keep_alive, now)) {
+            Ok(()) => self.note_idle(slot),
+            Err(pooled) => self.event(|state, cx| state.give_back(slot, pooled, keep_alive, cx)),
         }
-        drop(kept);
+    }
+
+    fn discard(self: &Arc<Self>, slot: SlotId, why: Closing) {
+        self.event(|state, cx| state.discard(slot, why, cx));
     }
 
     /// A shared connection is to take no requests until it says otherwise.
-    pub(super) fn suspend(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.streams(place, None, now, todo));
+    fn suspend(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.streams(slot, None, cx));
     }
 
     /// A shared connection is to take no requests ever again.
-    pub(super) fn retire(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.retire(place, now, todo));
+    fn retire(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.retire(slot, cx));
     }
 
-    pub(super) fn release(self: &Arc<Self>, place: PlaceId) {
-        self.event(|book, now, todo| book.release(place, now, todo));
+    fn release(self: &Arc<Self>, slot: SlotId) {
+        match self.at_once(|state, now| state.release_at_once(slot, now)) {
+            AtOnce::Done => {}
+            AtOnce::Idle => self.note_idle(slot),
+            AtOnce::Undecided => self.event(|state, cx| state.release(slot, cx)),
+        }
     }
 
-    pub(super) fn distrust(self: &Arc<Self>, key: &LocalKey<K>) {
-        self.event(|book, now, todo| book.distrust(key, now, todo));
+    /// The idle connections of a key are in doubt, because one of them had ended unseen.
+    pub(super) fn distrust(self: &Arc<Self>, key: KeyId) {
+        self.event(|state, cx| state.distrust(key, cx));
     }
 
     /// Takes no more requests and waits until the last connection is closed, of the pools too that share its budget, but
@@ -229,37 +208,38 @@ where
         let mut pools: Vec<Arc<dyn Member>> = vec![self.clone()];
         pools.extend(self.budget.others(self.number));
         pools.iter().for_each(|pool| pool.begin_to_close());
-        let in_time = self.runtime.within(Some(grace), self.budget.closed(&pools)).await.is_some();
+        let closed = self.budget.closed(&pools);
+        let in_time = self.settings.runtime.within(Some(grace), closed).await.is_some();
         pools.iter().for_each(|pool| pool.abort());
         in_time
     }
 
-    pub(super) fn read<T>(&self, read: impl FnOnce(&PoolBook<C, B, K>) -> T) -> T {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&StateOf<C, B, K>) -> T) -> T {
         read(&self.lock())
     }
 
-    /// Tells the book what happened, and does what it decides once its lock is released.
+    /// Tells the state what happened, and does what it decides once its lock is released.
     pub(super) fn event<T>(
         self: &Arc<Self>,
-        tell: impl FnOnce(&mut PoolBook<C, B, K>, Instant, &mut PoolTodo<C, B, K>) -> T,
+        tell: impl FnOnce(&mut StateOf<C, B, K>, &mut TransitionOf<C, B, K>) -> T,
     ) -> T {
-        let now = self.runtime.now();
-        let mut todo = Todo::noting(self.audience.listener.is_some());
-        let mut book = self.lock();
-        let before = book.counts();
-        let answer = tell(&mut book, now, &mut todo);
+        let now = self.settings.runtime.now();
+        let mut cx = Transition::new(now, self.settings.audience.listener.is_some());
+        let mut state = self.lock();
+        let before = state.counts();
+        let answer = tell(&mut state, &mut cx);
         // The runtime that would have come is not driven.
-        if let Some(at) = book.overdue(now) {
-            book.reap(at, now, &mut todo);
+        if let Some(at) = state.overdue(now) {
+            state.reap(at, &mut cx);
         }
-        let after = book.counts();
+        let after = state.counts();
         self.budget.record(&before, &after);
-        drop(book);
+        drop(state);
         if before != after {
             self.budget.wake();
         }
-        if !todo.is_empty() {
-            self.carry_out(todo);
+        if !cx.actions.is_empty() {
+            self.execute(cx.actions);
         }
         if before.idle < after.idle {
             self.budget.trim();
@@ -267,129 +247,34 @@ where
         answer
     }
 
-    fn lock(&self) -> MutexGuard<'_, PoolBook<C, B, K>> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Tells the state of an event of which nothing follows but that a connection is idle, or is so no longer.
+    fn at_once<T>(&self, attempt: impl FnOnce(&mut StateOf<C, B, K>, Instant) -> T) -> T {
+        let now = self.settings.runtime.now();
+        let mut state = self.lock();
+        let before = state.idle_len();
+        let outcome = attempt(&mut state, now);
+        let after = state.idle_len();
+        self.budget.record_idle(before, after);
+        drop(state);
+        if before != after {
+            self.budget.wake();
+        }
+        if before < after {
+            self.budget.trim();
+        }
+        outcome
     }
 
-    /// What is somebody else's, and so may panic, comes last: what is left then undoes itself.
-    fn carry_out(self: &Arc<Self>, todo: PoolTodo<C, B, K>) {
-        let Todo { dial, serve, turn_away, close, forget, unwanted, reap_at, notes, keys, wishes } =
-            todo;
-        self.tell(notes.unwrap_or_default());
-        let gone = (close, forget, unwanted, keys, wishes);
-        let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, self.hold(checkout)));
-        let serve: Vec<_> = serve.collect();
-        for waiter in turn_away {
-            drop(waiter.send(Err(closed())));
-        }
-        if let Some(at) = reap_at {
-            self.reap_at(at);
-        }
-        self.dials.begin(dial, |permit| Dialing::begin(self, permit));
-        for (waiter, lease) in serve {
-            let lease = lease.join().ok_or_else(closed_by_peer);
-            // Who has left meanwhile gives it back by dropping it.
-            drop(waiter.send(lease));
-        }
-        drop(gone);
-    }
-
-    /// Of connections, which are nobody's but the pool's.
-    fn tell(&self, notes: Vec<(PlaceId, Noted)>) {
-        for (place, what) in notes {
-            self.audience.note(self.connection_id(place), what, &self.runtime);
+    /// As the state notes it of a connection that becomes idle by an event of the general kind.
+    fn note_idle(&self, slot: SlotId) {
+        let Settings { audience, runtime, .. } = &self.settings;
+        if audience.listener.is_some() {
+            audience.note(self.connection_id(slot), Noted::Idle, runtime);
         }
     }
 
-    fn hold(self: &Arc<Self>, checkout: Checkout<Kept<C>>) -> Lease<C, B, K> {
-        let Checkout { place, handle, served, reused, turn } = checkout;
-        Lease::new(self.clone(), place, handle.into(), Use { served, reused, turn })
-    }
-
-    pub(super) fn dialed(
-        self: &Arc<Self>,
-        place: PlaceId,
-        mut connection: C,
-        runtime: RuntimeHandle,
-    ) -> Result<(), Error> {
-        connection.timeouts(self.timeouts);
-        let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
-        let kept_place = connection.hold(Place::new(keeper, place));
-        let is_shared = connection.share().is_some();
-        let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
-        let belongings = Belongings { cut: cut.clone(), runtime, _place: kept_place };
-        let kept = Kept { connection, belongings: Box::new(belongings) };
-        let handle = match is_shared {
-            true => Handle::Shared(Arc::new(kept)),
-            false => Handle::Exclusive(kept),
-        };
-        let known = Known { retire_at: self.retire_at(), protocol, cut };
-        let refused = self.event(|book, now, todo| book.dialed(place, handle, known, now, todo));
-        refused.map_err(|_closed| closed_by_peer())
-    }
-
-    pub(super) fn dial_failed(self: &Arc<Self>, place: PlaceId, error: Error, told: Told) {
-        let told = self.event(|book, now, todo| book.dial_failed(place, told, now, todo));
-        for waiter in told {
-            drop(waiter.send(Err(error.clone())));
-        }
-    }
-
-    /// A tenth more or less, so that a fleet does not reconnect all at once.
-    fn retire_at(&self) -> Option<Instant> {
-        use std::hash::{BuildHasher, RandomState};
-        let max_age = self.limits.max_age?;
-        let random = RandomState::new().hash_one(()) % 1000;
-        let jitter = max_age / 10;
-        let more = (jitter * 2 / 1000) * u32::try_from(random).unwrap_or(0);
-        self.runtime.now().checked_add((max_age - jitter).saturating_add(more))
-    }
-
-    fn reap_at(self: &Arc<Self>, at: Instant) {
-        self.reap_on(self.runtime.current(), at, false);
-    }
-
-    fn reap_on(self: &Arc<Self>, on: RuntimeHandle, at: Instant, has_moved: bool) {
-        let (runtime, pool) = (self.runtime.clone(), self.me.clone());
-        let appointment = Appointment { pool, at, on: on.clone(), has_moved, is_kept: false };
-        self.runtime.spawn_on(&on, async move {
-            runtime.sleep(at.saturating_duration_since(runtime.now())).await;
-            appointment.keep();
-        });
-    }
-
-    /// Another runtime than this one, that still runs, of an idle connection.
-    fn other_runtime(&self, than: &RuntimeHandle) -> Option<RuntimeHandle> {
-        self.read(|book| {
-            let idle = book.rows().filter(|row| row.idle_since.is_some());
-            let mut runtimes = idle.map(|row| row.key.runtime.clone());
-            runtimes.find(|runtime| runtime != than && !runtime.has_ended())
-        })
-    }
-}
-
-impl<C, B, K> PlaceKeeper for Shared<C, B, K>
-where
-    C: Connection<Request<B>>,
-    B: 'static,
-    K: Key,
-{
-    fn streams(&self, place: PlaceId, streams: Option<usize>) {
-        if let Some(pool) = self.me.upgrade() {
-            pool.event(|book, now, todo| book.streams(place, streams, now, todo));
-        }
-    }
-
-    fn retired(&self, place: PlaceId) {
-        if let Some(pool) = self.me.upgrade() {
-            pool.retire(place);
-        }
-    }
-
-    fn closed(&self, place: PlaceId) {
-        if let Some(pool) = self.me.upgrade() {
-            pool.event(|book, now, todo| book.closed(place, now, todo));
-        }
+    fn lock(&self) -> MutexGuard<'_, StateOf<C, B, K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -399,59 +284,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Shared<C, B, K> {
         let counts = self.lock().counts();
         self.budget.record(&counts, &Counts::default());
         self.budget.wake();
-        if self.audience.listener.is_some() {
-            let now = self.runtime.now();
-            let notes = self.lock().obituaries(now);
-            for (place, what) in notes {
-                let connection = ConnectionId::new(self.number, place);
-                self.audience.note(connection, what, &self.runtime);
+        let Settings { audience, runtime, .. } = &self.settings;
+        if audience.listener.is_some() {
+            let notes = self.lock().close_events(runtime.now());
+            for (slot, what) in notes {
+                audience.note(self.connection_id(slot), what, runtime);
             }
-        }
-    }
-}
-
-/// Someone in the line: the place in it is left when this is dropped, and what was served meanwhile is given back.
-pub(super) struct Waiting<C: Connection<Request<B>>, B: 'static, K: Key> {
-    pub(super) served: oneshot::Receiver<Result<Lease<C, B, K>, Error>>,
-    _place: InLine<C, B, K>,
-}
-
-struct InLine<C: Connection<Request<B>>, B: 'static, K: Key> {
-    pool: Arc<Shared<C, B, K>>,
-    ticket: Ticket,
-}
-
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for InLine<C, B, K> {
-    fn drop(&mut self) {
-        let left = self.pool.event(|book, now, todo| book.leave(self.ticket, now, todo));
-        drop(left);
-    }
-}
-
-/// The time at which idle connections are looked at next. A runtime that ends before hands it on to another, once.
-struct Appointment<C: Connection<Request<B>>, B: 'static, K: Key> {
-    pool: Weak<Shared<C, B, K>>,
-    at: Instant,
-    on: RuntimeHandle,
-    has_moved: bool,
-    is_kept: bool,
-}
-
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Appointment<C, B, K> {
-    fn keep(mut self) {
-        self.is_kept = true;
-    }
-}
-
-impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Appointment<C, B, K> {
-    fn drop(&mut self) {
-        let Some(pool) = self.pool.upgrade() else { return };
-        if self.is_kept {
-            return pool.event(|book, now, todo| book.reap(self.at, now, todo));
-        }
-        match pool.other_runtime(&self.on).filter(|_| !self.has_moved) {
-            Some(other) => pool.reap_on(other, self.at, true),
-            None => pool.event(|book, _, _| book.miss(self.at)),
         }
     }
 }
@@ -472,13 +310,6 @@ pub(super) fn name_of<K: fmt::Display + ?Sized>(key: &K) -> String {
     name.unwrap_or_else(|_| "a key that cannot be displayed".to_owned())
 }
 
-pub(super) fn closed() -> Error {
+fn closed() -> Error {
     Error::new(Kind::Closed, "the pool is closed")
-}
-
-/// As the protocols say it of a connection that is closed before it gets a request.
-fn closed_by_peer() -> Error {
-    let cause = io::Error::from(io::ErrorKind::UnexpectedEof);
-    Error::new(Kind::Canceled, "the server closed the connection as soon as it was open")
-        .because(cause)
 }

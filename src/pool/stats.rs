@@ -9,8 +9,8 @@ use std::{
 use http::{Request, Version};
 
 use super::{
-    book::{Row, Use},
     shared::{Key, Shared, name_of},
+    state::{Row, Use},
 };
 use crate::connection::Connection;
 
@@ -74,7 +74,7 @@ impl Stats {
         B: 'static,
         K: Key,
     {
-        let (opened, queued) = pool.read(|book| (book.opened(), book.waiting()));
+        let (opened, queued) = pool.read(|state| (state.opened(), state.waiting()));
         let mut connections = ConnectionStats::of_all(pool);
         let active = connections.iter().map(|row| row.active).sum();
         let others = pool.budget.others(pool.number);
@@ -101,9 +101,9 @@ impl ConnectionStats {
         B: 'static,
         K: Key,
     {
-        let now = pool.runtime.now();
-        let mut rows: Vec<_> = pool.read(|book| book.rows().collect());
-        rows.sort_by_key(|row| row.place);
+        let now = pool.settings.runtime.now();
+        let mut rows: Vec<_> = pool.read(|state| state.rows().collect());
+        rows.sort_by_key(|row| row.slot);
         rows.iter().map(|row| Self::of(row, now)).collect()
     }
 

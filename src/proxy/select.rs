@@ -198,6 +198,12 @@ impl ProxyRules {
         chosen.chain(hosts.iter().map(|(_, route)| route)).try_for_each(Route::check)
     }
 
+    /// Whether the route to a target is always the same.
+    pub(crate) fn is_static(&self) -> bool {
+        let Rules { no_proxy: _, hosts: _, http, https } = &*self.rules;
+        ![http, https].into_iter().any(|choice| matches!(choice, Choice::Function(_)))
+    }
+
     fn asking(choose: impl Fn(&Target) -> Result<Route, Error> + Send + Sync + 'static) -> Self {
         Self::made_of(Choice::Function(Arc::new(choose)))
     }

@@ -44,12 +44,13 @@ impl NamedOrigin {
     pub(crate) fn is_named_by<B>(&self, request: &Request<B>) -> bool {
         // `OPTIONS` of a URL without a path is asked of the server as a whole.
         let is_usual = !matches!(*request.method(), Method::CONNECT | Method::OPTIONS);
-        let (uri, path) = (request.uri(), request.uri().path());
+        // A URL that has a query only has a path that is `/` in name only.
+        let is_as_sent = |path: &str| path.starts_with('/') && is_plain(path);
+        let uri = request.uri();
         is_usual
             && uri.scheme() == Some(&self.scheme)
             && uri.authority().is_some_and(|it| it.as_str() == &*self.authority)
-            && path.starts_with('/')
-            && uri.path_and_query().is_some_and(|path| is_plain(path.as_str()))
+            && uri.path_and_query().is_some_and(|path| is_as_sent(path.as_str()))
             && raw(request).is_none()
     }
 }

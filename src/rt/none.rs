@@ -25,7 +25,17 @@ pub(crate) struct RuntimeHandle {
     _only: (),
 }
 
+/// Which runtime is meant: there is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RuntimeId {
+    _only: (),
+}
+
 impl RuntimeHandle {
+    pub(crate) fn id(&self) -> RuntimeId {
+        RuntimeId::default()
+    }
+
     /// Gives the task back to be run elsewhere.
     pub(super) fn spawn(&self, task: Task) -> Result<(), Task> {
         Err(task)

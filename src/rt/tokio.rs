@@ -19,7 +19,7 @@ use super::{Fault, Ground, Runtime, Sleep, Task};
 
 mod handle;
 
-pub(crate) use handle::RuntimeHandle;
+pub(crate) use handle::{RuntimeHandle, RuntimeId};
 
 /// Later than anybody waits for. tokio's timers know no moment that is much later.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
@@ -105,6 +105,10 @@ impl Ground for Tokio {
         let Some(here) = RuntimeHandle::here() else { return self.elsewhere() };
         self.remember(&here);
         here
+    }
+
+    fn current_id(&self) -> Option<RuntimeId> {
+        RuntimeId::here()
     }
 
     fn spawn(&self, task: Task) {

@@ -302,7 +302,9 @@ impl TransportBuilder {
         } = self;
         let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
         let key = move |request: &Request<Body>| base.target(request);
-        let (pool, negotiate) = (pool.by(key).with_budget(), negotiate.runtime(runtime.clone()));
+        let is_by_uri = if rules.is_static() { Target::is_by_uri } else { |_: &_| false };
+        let pool = pool.by(key).by_uri(is_by_uri).with_budget();
+        let negotiate = negotiate.runtime(runtime.clone());
         let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
         let proxy = proxy.planned_time(timeouts.connect);
         let stack = Stack {

@@ -67,7 +67,7 @@ async fn a_pool_over_hyper_rustls_speaks(alpn: &str, version: Version) {
     );
     for is_reused in [false, true] {
         let response = pool.request("GET", format!("https://localhost:{port}/")).await.unwrap();
-        let info: &ConnectInfo = response.extensions().get().unwrap();
+        let info = ConnectInfo::of(&response).unwrap();
         assert_eq!((info.version(), info.is_reused()), (Some(version), is_reused));
         let stream_id = if is_reused { 3 } else { 1 };
         assert_eq!(info.stream_id(), (version == Version::HTTP_2).then_some(stream_id));

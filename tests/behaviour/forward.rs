@@ -88,7 +88,7 @@ async fn the_response_says_through_whom_it_came() {
     let named = proxy(PROXY);
     let (client, _) = scripted(&named, serving());
     let response = client.request("GET", "http://example.com/").await.unwrap();
-    let info: &ConnectInfo = response.extensions().get().unwrap();
+    let info = ConnectInfo::of(&response).unwrap();
     assert_eq!((info.forwarder(), info.proxies()), (Some(&named), std::slice::from_ref(&named)));
 }
 

@@ -21,7 +21,7 @@ async fn the_response_says_that_it_came_over_http2() {
     let transport = Origin::new().http2().build().unwrap();
     let response = transport.request("GET", "http://a.example/").await.unwrap();
     assert_eq!(response.version(), http::Version::HTTP_2);
-    let info: &ConnectInfo = response.extensions().get().unwrap();
+    let info = ConnectInfo::of(&response).unwrap();
     assert_eq!(info.version(), Some(http::Version::HTTP_2));
 }
 

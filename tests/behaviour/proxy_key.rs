@@ -59,7 +59,7 @@ async fn get(transport: &Transport, world: &World, url: &str, route: Route) -> S
     let before = world.asked();
     let request = transport.request("GET", url).extension(ProxyOverride::to(route));
     let response = request.await.unwrap();
-    let info: &ConnectInfo = response.extensions().get().unwrap();
+    let info = ConnectInfo::of(&response).unwrap();
     (info.is_reused(), since(&before, world.asked()))
 }
 
@@ -278,7 +278,7 @@ async fn visit<const N: usize>(world: &World, targets: [Target; N]) -> [Seen; N]
         let url = format!("{}/", target.origin);
         let request = Request::get(url).extension(target).body(Body::empty()).unwrap();
         let response = stack.clone().oneshot(request).await.unwrap();
-        let is_reused = response.extensions().get::<ConnectInfo>().unwrap().is_reused();
+        let is_reused = ConnectInfo::of(&response).unwrap().is_reused();
         Body::new(response.into_body()).read().await.unwrap();
         seen.push((is_reused, since(&before, world.asked())));
     }

@@ -72,7 +72,7 @@ async fn the_local_address_is_the_one_towards_the_proxy() {
     let address = IpAddr::from([127, 0, 0, 2]);
     let scene = Scene::tcp_with(each_tunnel(vec![]), |builder| builder.local_address(address));
     let response = scene.get_through_its_own_port().await.unwrap();
-    let info: &ConnectInfo = response.extensions().get().unwrap();
+    let info = ConnectInfo::of(&response).unwrap();
     assert_eq!((info.local_addr().unwrap().ip(), info.proxies().len()), (address, 1));
 }
 

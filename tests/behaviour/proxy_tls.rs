@@ -63,7 +63,7 @@ fn with(tls: TlsConfig, leaf: &Leaf) -> TlsConfig {
 async fn get(transport: &Transport) -> Result<ConnectInfo, Error> {
     let response = transport.request("GET", "https://origin.example/").await?;
     assert_eq!(response.body(), "hello");
-    Ok(response.extensions().get::<ConnectInfo>().unwrap().clone())
+    Ok(ConnectInfo::of(&response).unwrap().clone())
 }
 
 #[tokio::test]

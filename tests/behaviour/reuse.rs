@@ -11,7 +11,7 @@ async fn a_second_request_uses_the_first_ones_connection() {
     for served in 1..=3 {
         let response = transport.request("GET", "http://a.example/").await.unwrap();
         assert_eq!(response.body(), "hello");
-        let info: &ConnectInfo = response.extensions().get().unwrap();
+        let info = ConnectInfo::of(&response).unwrap();
         assert_eq!((info.served(), info.is_reused()), (served, served > 1));
     }
     assert_eq!(origin.opened(), 1);

@@ -249,7 +249,7 @@ async fn exchange(builder: TransportBuilder, secret: &Secret, said: &Said) {
     match request.await {
         Err(error) => said.error(&error),
         Ok(response) => {
-            said.shown(response.extensions().get::<ConnectInfo>().unwrap());
+            said.shown(ConnectInfo::of(&response).unwrap());
             let timings = response.extensions().get::<Timings>().unwrap();
             said.shown(timings);
             said.shown(&timings.steps());

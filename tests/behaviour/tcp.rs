@@ -226,7 +226,7 @@ async fn a_request_may_have_a_local_address_of_its_own_and_a_connection_for_it()
         let request = scene.transport.request("GET", url);
         let request = request.extension(LocalAddress::new([127, 0, 0, last]));
         let response = request.await.unwrap();
-        let info: &ConnectInfo = response.extensions().get().unwrap();
+        let info = ConnectInfo::of(&response).unwrap();
         (info.local_addr().unwrap().ip(), info.is_reused())
     };
     let [two, three] = ips(["127.0.0.2", "127.0.0.3"]);

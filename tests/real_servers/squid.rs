@@ -199,7 +199,7 @@ async fn a_request_may_go_by_a_proxy_of_its_own_or_by_none() {
     ] {
         let request = transport.request("GET", origin.url("hello.txt")).extension(route);
         let response = request.await.unwrap();
-        let info: &ConnectInfo = response.extensions().get().unwrap();
+        let info = ConnectInfo::of(&response).unwrap();
         assert_eq!(info.proxies().len(), proxies);
     }
     assert_eq!(transport.stats().opened, 2);

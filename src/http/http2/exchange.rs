@@ -150,7 +150,10 @@ where
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
         let State::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
         let mut streams = conn.streams();
-        if let Poll::Ready(Err(error)) = streams.poll_ready(cx) {
+        // As long as the driver finds nothing amiss, h2 takes the request, or refuses it without a byte written.
+        if !conn.state().takes_requests()
+            && let Poll::Ready(Err(error)) = streams.poll_ready(cx)
+        {
             let error = conn.failed_unsent(error);
             return self.give_back(error);
         }

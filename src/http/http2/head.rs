@@ -296,6 +296,14 @@ mod tests {
     }
 
     #[test]
+    fn a_url_with_a_query_and_no_path_is_not_sent_as_it_is() {
+        let origin = Origin::try_from(&Uri::from_static("http://example.org")).unwrap();
+        let request = Request::get("http://example.org?only=query");
+        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+        assert!(!compare(&request, &origin, &ConnectInfo::default()));
+    }
+
+    #[test]
     fn most_requests_have_the_quick_plan() {
         let origin = Origin::try_from(&Uri::from_static("http://example.org")).unwrap();
         for url in ["http://example.org/", "http://example.org/a/b?c=d"] {

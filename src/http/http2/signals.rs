@@ -3,7 +3,7 @@
 use std::{
     fmt, mem,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -35,8 +35,9 @@ pub(super) struct Signals {
 #[derive(Default)]
 struct Inbox {
     signals: Vec<Signal>,
-    /// Of the driver's task. It stays, so that no signal is sent between two registrations.
-    driver: Option<Waker>,
+    /// Of the driver's task. It stays, so that no signal is sent between two registrations. Shared, because wakers are
+    /// others' code, which is not called under the lock.
+    driver: Option<Arc<Waker>>,
     /// The driver has ended.
     is_closed: bool,
 }
@@ -56,13 +57,14 @@ impl Signals {
         let driver = inbox.driver.clone();
         drop(inbox);
         if let Some(driver) = driver {
-            driver.wake();
+            driver.wake_by_ref();
         }
     }
 
     /// Wakes this task from now on. Signals from before have to be taken after it.
     pub(super) fn wake_by(&self, driver: &Waker) {
-        let replaced = self.lock().driver.replace(driver.clone());
+        let driver = Arc::new(driver.clone());
+        let replaced = self.lock().driver.replace(driver);
         drop(replaced);
     }
 
@@ -100,7 +102,7 @@ impl fmt::Debug for Signals {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, atomic::AtomicUsize};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 

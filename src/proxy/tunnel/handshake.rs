@@ -13,7 +13,7 @@ use super::{Hop, Tunnels};
 use crate::{
     auth::Authorizing,
     body::Body,
-    connect::{ConnectInfo, Connected},
+    connect::{ConnectInfo, Connected, HasConnectInfo},
     error::{Error, Phase, ProxyFault, Refusal},
     events::Beneath,
     fields::check_room,
@@ -101,8 +101,12 @@ impl Asking<'_> {
     async fn ask(
         &mut self,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Response<impl http_body::Body<Data = Bytes, Error = Error> + Unpin + use<>>, Error>
-    {
+    ) -> Result<
+        Response<
+            impl http_body::Body<Data = Bytes, Error = Error> + HasConnectInfo + Unpin + use<>,
+        >,
+        Error,
+    > {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = Method::CONNECT;
         *request.headers_mut() = self.headers.clone();
@@ -144,12 +148,13 @@ impl Asking<'_> {
 
     async fn outcome<B>(self, response: Response<B>) -> Result<Connected<Upgraded>, Error>
     where
-        B: http_body::Body<Data = Bytes, Error = Error> + Unpin,
+        B: http_body::Body<Data = Bytes, Error = Error> + HasConnectInfo + Unpin,
     {
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
-        let info = self.info(response.extensions());
+        let info = ConnectInfo::of(&response).cloned().unwrap_or_default();
+        let info = self.info(info, response.extensions());
         match upgrade(response).await {
             Ok(io) => Ok(Connected { io, info }),
             Err(error) => Err(self.failed(error)),
@@ -157,8 +162,7 @@ impl Asking<'_> {
     }
 
     /// What is known of the way to the proxy is known of the tunnel, but not what was said there.
-    fn info(&self, extensions: &Extensions) -> ConnectInfo {
-        let info = extensions.get::<ConnectInfo>().cloned().unwrap_or_default();
+    fn info(&self, info: ConnectInfo, extensions: &Extensions) -> ConnectInfo {
         let is_shared = info.version() == Some(Version::HTTP_2);
         let info = info.with_proxy(self.hop.proxy.clone());
         if is_shared { info.on_a_stream(extensions.get().cloned()) } else { info }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::{advance, sleep as tokio_sleep};
+use tokio::{task::JoinSet, time::advance};
 
 use crate::rt::{Runtime, Sleep};
 
@@ -33,21 +33,19 @@ impl hyper::rt::Timer for Counting {
     }
 }
 
-/// How many milliseconds these sleeps take, all at once.
+/// How many milliseconds these sleeps take, all at once, each in a task of its own.
 async fn times(runtime: &Runtime, sleeps: &[u64]) -> Vec<u64> {
-    let start = runtime.now();
-    let each = sleeps.iter().map(|time| {
+    let (start, mut tasks) = (runtime.now(), JoinSet::new());
+    for (index, time) in sleeps.iter().enumerate() {
         let (sleep, runtime) = (runtime.sleep(ms(*time)), runtime.clone());
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             sleep.await;
-            (runtime.now() - start).as_millis() as u64
-        })
-    });
-    let mut rung = Vec::new();
-    for task in each.collect::<Vec<_>>() {
-        rung.push(task.await.unwrap());
+            (index, (runtime.now() - start).as_millis() as u64)
+        });
     }
-    rung
+    let mut rung = tasks.join_all().await;
+    rung.sort_unstable();
+    rung.into_iter().map(|(_, time)| time).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,7 +68,7 @@ async fn any_number_of_waits_that_end_early_take_one_timer_of_the_runtime() {
     for _ in 0..100 {
         let mut waits: Vec<Sleep> = (0..10).map(|_| runtime.sleep(ms(1000))).collect();
         for wait in &mut waits {
-            assert!(futures_pending(wait).await);
+            assert!(is_pending(wait).await);
         }
     }
     assert_eq!(counting.0.load(Ordering::SeqCst), 1);
@@ -79,7 +77,7 @@ async fn any_number_of_waits_that_end_early_take_one_timer_of_the_runtime() {
     assert_eq!(times(&runtime, &[1000]).await, [1000]);
 }
 
-async fn futures_pending(sleep: &mut Sleep) -> bool {
+async fn is_pending(sleep: &mut Sleep) -> bool {
     std::future::poll_fn(|cx| {
         std::task::Poll::Ready(std::pin::Pin::new(&mut *sleep).poll(cx).is_pending())
     })
@@ -91,16 +89,15 @@ fn a_wait_that_goes_on_in_another_runtime_rings_there() {
     let build = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (first, second) = (build(), build());
     let runtime = Runtime::tokio();
-    let mut sleep = first.block_on(async {
-        let mut sleep = runtime.with_shared_timer().sleep(ms(30));
-        assert!(futures_pending(&mut sleep).await);
-        sleep
-    });
+    let mut sleep = {
+        let _inside = first.enter();
+        runtime.with_shared_timer().sleep(ms(30))
+    };
+    assert!(first.block_on(is_pending(&mut sleep)));
     // Nobody drives the first, and then it ends.
     second.block_on(async {
-        assert!(futures_pending(&mut sleep).await);
+        assert!(is_pending(&mut sleep).await);
         first.shutdown_background();
         (&mut sleep).await;
-        tokio_sleep(ms(1)).await;
     });
 }

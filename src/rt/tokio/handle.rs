@@ -22,6 +22,12 @@ pub(crate) struct RuntimeHandle {
     entry: Option<Arc<Entry>>,
 }
 
+/// Says which runtime is meant, and keeps nothing of it. The default is that of the default handle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RuntimeId {
+    id: Option<Id>,
+}
+
 struct Entry {
     id: Id,
     /// Its own threads drive it, not somebody who blocks on it.
@@ -59,6 +65,10 @@ impl RuntimeHandle {
         // An error says that the thread ends.
         let _ = LAST.try_with(|last| last.set(Some(entry.clone())));
         Some(Self { entry: Some(entry) })
+    }
+
+    pub(crate) fn id(&self) -> RuntimeId {
+        RuntimeId { id: self.entry.as_ref().map(|entry| entry.id) }
     }
 
     /// Runs a task on it, or gives the task back if this is the default.
@@ -101,6 +111,13 @@ impl RuntimeHandle {
 
     pub(super) fn is_none(&self) -> bool {
         self.entry.is_none()
+    }
+}
+
+impl RuntimeId {
+    /// The runtime in which this is called.
+    pub(super) fn here() -> Option<Self> {
+        Handle::try_current().ok().map(|handle| Self { id: Some(handle.id()) })
     }
 }
 

@@ -93,7 +93,7 @@ async fn after_goaway_the_next_request_has_a_connection_of_its_own() {
 /// The stream of the response to a GET, and which request of its connection it was.
 async fn stream_and_turn(transport: &Transport) -> (Option<u32>, u64) {
     let response = transport.request("GET", "http://example.com/").await.unwrap();
-    let info: &ConnectInfo = response.extensions().get().unwrap();
+    let info = ConnectInfo::of(&response).unwrap();
     (info.stream_id(), info.served())
 }
 

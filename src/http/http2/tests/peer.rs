@@ -24,7 +24,7 @@ use super::super::{Exchange, Http2, Http2Body, Http2Config, handshake};
 use crate::{
     Body, Error,
     connect::ConnectInfo,
-    connection::{Connection, Place, PlaceKeeper},
+    connection::{Connection, Place, PlaceKeeper, SlotId},
     io::{Io, write_count::WriteCount},
     rt::Runtime,
     target::{Origin, Target},
@@ -295,7 +295,7 @@ impl Told {
 
     pub(super) fn place(self: &Arc<Self>) -> Place {
         let keeper: Weak<dyn PlaceKeeper> = Arc::<Self>::downgrade(self);
-        Place::new(keeper, 7)
+        Place::new(keeper, SlotId { seq: 7, index: 0 })
     }
 
     pub(super) fn streams(&self) -> Vec<Option<usize>> {
@@ -308,17 +308,17 @@ impl Told {
 }
 
 impl PlaceKeeper for Told {
-    fn streams(&self, place: u64, streams: Option<usize>) {
-        assert_eq!(place, 7);
+    fn streams(&self, place: SlotId, streams: Option<usize>) {
+        assert_eq!(place.seq, 7);
         self.streams.lock().unwrap().push(streams);
     }
 
-    fn retired(&self, place: u64) {
+    fn retired(&self, place: SlotId) {
         PlaceKeeper::streams(self, place, None);
     }
 
-    fn closed(&self, place: u64) {
-        assert_eq!(place, 7);
+    fn closed(&self, place: SlotId) {
+        assert_eq!(place.seq, 7);
         self.closed.store(true, Ordering::Release);
     }
 }

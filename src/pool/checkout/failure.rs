@@ -1,0 +1,35 @@
+//! What is kept of a request for a second try, and what its errors say.
+
+use std::fmt;
+
+use http::Request;
+
+use crate::{
+    error::{Error, Kind},
+    pool::shared::name_of,
+    rt::TaskDropped,
+};
+
+/// The same request once more, if its body can be had twice.
+pub(super) fn copy<B>(request: &Request<B>, replay: fn(&B) -> Option<B>) -> Option<Request<B>> {
+    let mut again = Request::new(replay(request.body())?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.version_mut() = request.version();
+    *again.headers_mut() = request.headers().clone();
+    *again.extensions_mut() = request.extensions().clone();
+    Some(again)
+}
+
+/// Whether a connection failed because its runtime ended.
+pub(super) fn is_task_dropped(error: &Error) -> bool {
+    error.cause::<TaskDropped>().is_some()
+}
+
+pub(super) fn waiting_for(key: impl fmt::Display) -> String {
+    format!("waiting for a connection to {}", name_of(&key))
+}
+
+pub(super) fn polled_again() -> Error {
+    Error::new(Kind::Canceled, "the request was over already")
+}

@@ -1,0 +1,458 @@
+//! The steps of one request, wherever it is: choose, wait, send, and look at what came of it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+
+use super::failure::{copy, is_task_dropped, polled_again, waiting_for};
+use crate::{
+    connection::{Connection, Progress, SendError},
+    error::{Error, Kind, Phase},
+    options::Timeouts,
+    patience::Total,
+    pool::{
+        FailsFast,
+        body::PoolBody,
+        local_key::LocalKey,
+        request_trace::RequestTrace,
+        retry::{Failure, TRIES, is_idempotent, pause},
+        shared::{Key, Lease, Readiness, Shared, Waiting, name_of},
+        state::{DialOptions, Seq},
+    },
+    rt::{Fault, Sleep},
+    upgrade::Pending,
+};
+
+/// One request, wherever it is. What is seldom is boxed, because all of it is moved with the future.
+pub(super) struct RequestTask<C: Connection<Request<B>>, B: 'static, K: Key> {
+    state: TaskState<C, B, K>,
+    /// The request until it is sent, and then the same once more, if it may have to be sent again and can be.
+    request: Option<Request<B>>,
+    pool: Arc<Shared<C, B, K>>,
+    /// `None` while the URI is enough to find a connection.
+    key: Option<Box<LocalKey<K>>>,
+    total: Option<Box<Total>>,
+    wait: Option<Box<Wait>>,
+    /// `None` without listeners.
+    trace: Option<Box<RequestTrace>>,
+    /// All waits together are bounded by one timeout.
+    waited: Duration,
+    /// Queue position, kept across retries.
+    seq: Option<Seq>,
+    tries: u32,
+    /// Shared connections that were not fit for it.
+    rejected: u32,
+    /// An earlier try may have reached the peer.
+    was_sent: bool,
+    is_idempotent: bool,
+    is_connect: bool,
+}
+
+enum TaskState<C: Connection<Request<B>>, B: 'static, K: Key> {
+    Choosing,
+    Waiting(Waiting<C, B, K>),
+    Pausing(Sleep),
+    /// With a connection. The request was sent if its future is there.
+    Leased(Lease<C, B, K>),
+    /// There is no key for it.
+    Refused(Error),
+    Done,
+}
+
+/// A wait that is going on, for a connection or for one to be ready.
+struct Wait {
+    deadline: Option<Sleep>,
+    since: Instant,
+}
+
+impl<C, B, K, RB> RequestTask<C, B, K>
+where
+    C: Connection<Request<B>, Response = Response<RB>>,
+    B: 'static,
+    K: Key,
+    RB: Body + Unpin + Send + 'static,
+{
+    pub(super) fn poll(
+        &mut self,
+        mut sending: Pin<&mut Option<C::Future>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<PoolBody<RB>>, Error>> {
+        if sending.is_none() {
+            self.follow();
+        }
+        loop {
+            match &mut self.state {
+                TaskState::Choosing => self.choose()?,
+                TaskState::Pausing(sleep) => {
+                    ready!(Pin::new(sleep).poll(cx));
+                    self.state = TaskState::Choosing;
+                }
+                TaskState::Waiting(_) => ready!(self.poll_served(cx))?,
+                TaskState::Leased(lease) => match sending.as_mut().as_pin_mut() {
+                    None => match lease.poll_readiness(cx) {
+                        Poll::Ready(readiness) => sending.set(self.send(readiness)?),
+                        Poll::Pending => ready!(self.poll_deadline(cx))?,
+                    },
+                    Some(sent) => {
+                        let outcome = ready!(sent.poll(cx));
+                        sending.set(None);
+                        match outcome {
+                            Ok(response) => return Poll::Ready(self.answered(response)),
+                            Err(error) => self.failed(error)?,
+                        }
+                    }
+                },
+                TaskState::Refused(_) => return Poll::Ready(Err(self.refused())),
+                TaskState::Done => return Poll::Ready(Err(polled_again())),
+            }
+        }
+    }
+
+    /// From here on the body of the response holds the connection.
+    fn answered(&mut self, mut response: Response<RB>) -> Result<Response<PoolBody<RB>>, Error> {
+        let TaskState::Leased(lease) = std::mem::replace(&mut self.state, TaskState::Done) else {
+            return Err(polled_again());
+        };
+        let stream_id = C::stream_id(&response);
+        let info = lease.info().map(|info| info.on_stream(stream_id));
+        let trace = self.trace.take().map(|trace| trace.answered(&mut response));
+        let is_tunnel = self.is_connect && response.status().is_success();
+        if is_tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if let Some(trace) = trace {
+                trace.ended();
+            }
+            return Ok(switched(response, lease).map(|body| body.with_info(info)));
+        }
+        let total = self.total.take();
+        Ok(response.map(|body| PoolBody::new(body, lease, total, trace).with_info(info)))
+    }
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
+    pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
+        let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.settings.timeouts);
+        let (settings, limit) = (&pool.settings, timeouts.total);
+        let trace = settings.audience.told_of(&request, &settings.runtime).map(RequestTrace::new);
+        let mut task = Self {
+            state: TaskState::Choosing,
+            is_idempotent: is_idempotent(&request),
+            is_connect: request.method() == Method::CONNECT,
+            request: Some(request),
+            pool,
+            key: None,
+            total: None,
+            wait: None,
+            trace,
+            waited: Duration::ZERO,
+            seq: None,
+            tries: 0,
+            rejected: 0,
+            was_sent: false,
+        };
+        if let Some(limit) = limit {
+            task.limit_total(limit);
+        }
+        task
+    }
+
+    /// From now on, in which its key is made already: the error of the timeout names it.
+    fn limit_total(&mut self, limit: Duration) {
+        match self.key() {
+            Ok(key) => {
+                let peer = name_of(key);
+                let total = Total::new(limit, peer, &self.pool.settings.runtime);
+                self.total = Some(Box::new(total));
+            }
+            Err(error) => self.state = TaskState::Refused(error),
+        }
+    }
+
+    fn key(&mut self) -> Result<&mut LocalKey<K>, Error> {
+        match &mut self.key {
+            Some(key) => Ok(key),
+            none => {
+                let request = self.request.as_ref().ok_or_else(polled_again)?;
+                let key = (self.pool.keys.of)(request)?;
+                let runtime = self.pool.settings.runtime.current();
+                Ok(none.insert(Box::new(LocalKey { key, runtime })))
+            }
+        }
+    }
+
+    pub(super) fn key_name(&self) -> Option<String> {
+        if let Some(key) = &self.key {
+            return Some(name_of(&**key));
+        }
+        let key = (self.pool.keys.of)(self.request.as_ref()?).ok()?;
+        Some(name_of(&key))
+    }
+
+    /// A request that is polled in another runtime than before looks for a connection there: what it waits for may need
+    /// somebody to drive the runtime where it was, or have ended with it.
+    fn follow(&mut self) {
+        let runtime = match &self.state {
+            TaskState::Waiting(_) => self.key.as_ref().map(|key| &key.runtime),
+            TaskState::Leased(lease) => lease.runtime(),
+            _ => return,
+        };
+        if runtime != Some(&self.pool.settings.runtime.current()) {
+            self.state = TaskState::Choosing;
+        }
+    }
+
+    /// Reuse or join, else stand in line.
+    fn choose(&mut self) -> Result<(), Error> {
+        let Some(request) = &self.request else { return Err(polled_again()) };
+        if let Some(lease) = self.pool.checkout_by_uri(request) {
+            self.state = TaskState::Leased(lease);
+            self.begin_trace();
+            return Ok(());
+        }
+        let runtime = self.pool.settings.runtime.current();
+        match self.key() {
+            Ok(key) => key.runtime = runtime,
+            Err(error) => {
+                self.state = TaskState::Refused(error);
+                return Ok(());
+            }
+        }
+        self.begin_trace();
+        let (Some(key), Some(request)) = (&self.key, &self.request) else {
+            return Err(polled_again());
+        };
+        if let Some(lease) = self.pool.checkout(key, request) {
+            self.state = TaskState::Leased(lease);
+            return Ok(());
+        }
+        // Where nothing can be timed, the limits on waiting would be silently dropped.
+        if let Some(fault @ Fault::Timerless) = self.pool.settings.runtime.fault() {
+            let text = format!("{}: {fault}", waiting_for(&**key));
+            return Err(Error::new(Kind::Canceled, text));
+        }
+        let waiting = self.pool.wait(key, self.seq, self.dial_options());
+        self.state = TaskState::Waiting(waiting.map_err(|error| self.turned_away(error))?);
+        Ok(())
+    }
+
+    fn begin_trace(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.begin();
+        }
+    }
+
+    /// Its key is an error: nothing was looked for.
+    fn refused(&mut self) -> Error {
+        let TaskState::Refused(error) = std::mem::replace(&mut self.state, TaskState::Done) else {
+            return polled_again();
+        };
+        error
+    }
+
+    /// A pool that is closed, or one whose new connection is, does not say for whom.
+    fn turned_away(&self, error: Error) -> Error {
+        let is_nameless = error.is_closed() || error.is_canceled() && error.is_io();
+        if is_nameless { error.during(self.waiting()) } else { error }
+    }
+
+    fn waiting(&self) -> String {
+        waiting_for(self.key_name().unwrap_or_default())
+    }
+
+    /// What it wishes of a dial that it may cause.
+    fn dial_options(&self) -> DialOptions {
+        let extensions = self.request.as_ref().map(Request::extensions);
+        let fails_fast = extensions.is_some_and(|it| it.get::<FailsFast>().is_some());
+        let scope = self.trace.as_ref().map(|trace| trace.scope());
+        DialOptions { limit: self.timeouts().connect, fails_fast, scope }
+    }
+
+    /// Its own, or those of the pool.
+    fn timeouts(&self) -> &Timeouts {
+        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
+        own.unwrap_or(&self.pool.settings.timeouts)
+    }
+
+    fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let TaskState::Waiting(waiting) = &mut self.state else { return Poll::Ready(Ok(())) };
+        let Poll::Ready(served) = Pin::new(&mut waiting.served).poll(cx) else {
+            return self.poll_deadline(cx);
+        };
+        let lease = served
+            .unwrap_or_else(|gone| Err(Error::new(Kind::Canceled, self.waiting()).because(gone)));
+        self.state = TaskState::Leased(lease.map_err(|error| self.turned_away(error))?);
+        Poll::Ready(Ok(()))
+    }
+
+    /// An error when it has waited too long. The time runs until a connection is found that takes the request.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let limit = self.timeouts().pool;
+        let (runtime, left) =
+            (&self.pool.settings.runtime, limit.map(|it| it.saturating_sub(self.waited)));
+        let wait = self.wait.get_or_insert_with(|| {
+            let deadline = left.map(|left| runtime.sleep(left));
+            Box::new(Wait { deadline, since: runtime.now() })
+        });
+        let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
+        ready!(Pin::new(deadline).poll(cx));
+        let limit = limit.unwrap_or_default();
+        Poll::Ready(Err(Error::timed_out(Phase::Pool, limit, self.waiting())))
+    }
+
+    /// Whether it is over before anything is done: its total is zero.
+    pub(super) fn has_no_time(&self) -> bool {
+        self.total.as_ref().is_some_and(|total| total.is_over_at_once())
+    }
+
+    /// An error when all of it has taken too long. What a connection has done with the request is not known.
+    pub(super) fn poll_total(&mut self, is_sent: bool, cx: &mut Context<'_>) -> Poll<Error> {
+        let Some(total) = &mut self.total else { return Poll::Pending };
+        match is_sent {
+            true => total.poll("waiting for the answer of", cx).map(|error| error.sent(true)),
+            false => total.poll("waiting for a connection to", cx),
+        }
+    }
+
+    fn stop_waiting(&mut self) {
+        if let Some(wait) = self.wait.take() {
+            let now = self.pool.settings.runtime.now();
+            self.waited += now.saturating_duration_since(wait.since);
+        }
+    }
+
+    /// Sends the request on a connection that is fit for it. One that was closed meanwhile is not the last.
+    fn send(&mut self, readiness: Readiness) -> Result<Option<C::Future>, Error> {
+        if let Readiness::Ready = readiness {
+            return Ok(self.begin());
+        }
+        let TaskState::Leased(lease) = &mut self.state else { return Ok(None) };
+        self.seq = self.seq.or(lease.seq());
+        let may_try_another = match &readiness {
+            // A fresh one that failed is not tried again, but one that was only closed may be at a server that leaves.
+            Readiness::Closed(error) if !lease.was_used() => {
+                let is_worth_it = lease.is_shared() || is_task_dropped(error);
+                is_worth_it && error.is_canceled() && self.rejected < 2
+            }
+            _ => lease.is_reused() && self.rejected < TRIES,
+        };
+        // Each exclusive one that is rejected is one less; a shared one may come back.
+        self.rejected += u32::from(lease.is_shared() || lease.served() <= 1);
+        if let Readiness::Suspect = readiness
+            && !may_try_another
+        {
+            return Ok(self.begin());
+        }
+        let rejected = std::mem::replace(&mut self.state, TaskState::Choosing);
+        let TaskState::Leased(lease) = rejected else { return Ok(None) };
+        match readiness {
+            Readiness::Closed(error) => {
+                lease.retire();
+                if may_try_another { Ok(None) } else { Err(error) }
+            }
+            Readiness::Suspect | Readiness::Ready => {
+                lease.doubt();
+                Ok(None)
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Option<C::Future> {
+        self.stop_waiting();
+        let TaskState::Leased(lease) = &mut self.state else { return None };
+        let Some(mut request) = self.request.take() else {
+            self.state = TaskState::Done;
+            return None;
+        };
+        self.tries += 1;
+        if lease.needs_a_copy() {
+            self.request = copy(&request, self.pool.replay);
+        }
+        if let (Some(trace), Some(id)) = (&mut self.trace, lease.id()) {
+            request.extensions_mut().insert(trace.acquired(id, lease.was_used()));
+        }
+        Some(lease.begin()?.call(request))
+    }
+
+    /// Once more, if that does no harm and can be done.
+    fn failed(&mut self, error: SendError<Request<B>>) -> Result<(), Error> {
+        let TaskState::Leased(lease) = std::mem::replace(&mut self.state, TaskState::Done) else {
+            return Err(error.into_error());
+        };
+        self.seq = self.seq.or(lease.seq());
+        // The end of a runtime says nothing of the peer, whatever the connection has served.
+        let reused = lease.was_used() || error.error.downcast_ref().is_some_and(is_task_dropped);
+        let (progress, shared, key) = (error.progress, lease.is_shared(), lease.key());
+        if error.is_the_requests_fault() {
+            lease.finish();
+            return Err(error.into_error());
+        }
+        let lacks_stream = error.lacks_only_a_stream();
+        match progress {
+            // The state knows by now how many streams there are.
+            Progress::Unsent if lacks_stream => lease.finish(),
+            // Whatever the state believes, it takes no requests: the next try must find another.
+            Progress::Unsent => lease.retire(),
+            // Who refuses is there and says so: the next request may well go the same way, if the connection is ready.
+            Progress::Refused => lease.finish(),
+            _ => drop(lease),
+        }
+        let (idempotent, tries) = (self.is_idempotent, self.tries);
+        if error.is_too_late()
+            || !(Failure { progress, reused, shared, idempotent, tries }).may_retry()
+        {
+            return Err(error.into_error());
+        }
+        let SendError { error, request, .. } = error;
+        self.request = request.or_else(|| self.request.take());
+        if self.request.is_none() {
+            return Err(SendError::<()>::after(progress, error).into_error());
+        }
+        self.was_sent |= progress > Progress::Unsent;
+        if let Some(key) = key.filter(|_| progress != Progress::Refused && !lacks_stream) {
+            self.pool.distrust(key);
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.retries(progress);
+        }
+        self.state = match pause(progress, tries) {
+            Some(pause) => TaskState::Pausing(self.pool.settings.runtime.sleep(pause)),
+            None => TaskState::Choosing,
+        };
+        Ok(())
+    }
+
+    /// It is over; what it has held is let go of.
+    pub(super) fn ended(&mut self, error: Error) -> Error {
+        self.state = TaskState::Done;
+        let error = if self.was_sent { error.sent(true) } else { error };
+        if let Some(trace) = self.trace.take() {
+            trace.failed(&error);
+        }
+        error
+    }
+}
+
+/// The connection speaks something else from now on. Of a shared one, a stream is gone until whoever has its bytes
+/// drops them; an exclusive one holds its place itself.
+fn switched<C, B, K, RB>(response: Response<RB>, lease: Lease<C, B, K>) -> Response<PoolBody<RB>>
+where
+    C: Connection<Request<B>>,
+    B: 'static,
+    K: Key,
+    RB: Body + Unpin + Send + 'static,
+{
+    let Some(lease) = lease.upgraded() else { return response.map(PoolBody::free) };
+    match response.extensions().get::<Pending>() {
+        Some(pending) => {
+            pending.hold(lease);
+            response.map(PoolBody::free)
+        }
+        None => response.map(|body| PoolBody::new(body, lease, None, None)),
+    }
+}

@@ -1,0 +1,130 @@
+//! What is told of one request, from its call to the end of its answer.
+
+use std::mem;
+
+use bytes::Buf;
+use http::Response;
+use http_body::Frame;
+
+use crate::{
+    connection::Progress,
+    error::Error,
+    events::{self, ConnectionId, Noted, Retrying, Scope, Span, Step, Timings},
+};
+
+/// A request that has no answer yet. What was begun last is given up first.
+pub(super) struct RequestTrace {
+    /// `None` while there is nothing to look for a connection with.
+    acquire: Option<Span>,
+    request: Span,
+    scope: Scope,
+    timings: Option<Timings>,
+}
+
+/// An answer that is being read.
+pub(super) struct Reading {
+    body: Span,
+    request: Span,
+    scope: Scope,
+    bytes: u64,
+}
+
+impl RequestTrace {
+    pub(super) fn new(told: events::Told) -> Box<Self> {
+        let events::Told { scope, request, timings } = told;
+        Box::new(Self { acquire: None, request, scope, timings })
+    }
+
+    /// It looks for a connection, unless it does already.
+    pub(super) fn begin(&mut self) {
+        let Self { acquire, scope, .. } = self;
+        acquire.get_or_insert_with(|| scope.start(Step::PoolAcquire { reused: None }));
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        self.scope.clone()
+    }
+
+    /// It has this connection: on whose account it goes on there.
+    pub(super) fn acquired(&mut self, connection: ConnectionId, reused: bool) -> Scope {
+        let mut acquire = mem::take(&mut self.acquire).unwrap_or_default();
+        acquire.on(connection);
+        acquire.learn(|step| *step = Step::PoolAcquire { reused: Some(reused) });
+        acquire.complete();
+        self.request.on(connection);
+        self.scope = self.scope.on(connection);
+        self.scope()
+    }
+
+    /// It has to look for another.
+    pub(super) fn retries(&mut self, progress: Progress) {
+        let why = match progress {
+            Progress::Unsent => Retrying::Unsent,
+            Progress::Refused => Retrying::Refused,
+            Progress::Sent | Progress::Answered => Retrying::Broken,
+        };
+        self.scope.note(Noted::Retry { why });
+        self.acquire = Some(self.scope.start(Step::PoolAcquire { reused: None }));
+    }
+
+    pub(super) fn failed(self, error: &Error) {
+        self.acquire.unwrap_or_default().fail(|| error.clone());
+        self.request.fail(|| error.clone());
+    }
+
+    pub(super) fn answered<RB>(mut self, response: &mut Response<RB>) -> Box<Reading> {
+        let (answer, of) = (response.status(), response.version());
+        self.request.learn(|step| {
+            if let Step::Request { status, version, .. } = step {
+                (*status, *version) = (Some(answer), Some(of));
+            }
+        });
+        if let Some(timings) = self.timings {
+            response.extensions_mut().insert(timings);
+        }
+        let (request, scope) = (self.request, self.scope);
+        Box::new(Reading { body: Span::default(), request, scope, bytes: 0 })
+    }
+}
+
+impl Reading {
+    /// There is a body to read.
+    pub(super) fn begin(mut self: Box<Self>) -> Box<Self> {
+        self.body = self.scope.start(Step::ResponseBody { bytes: 0 });
+        self
+    }
+
+    /// What came of it: that is all if it was the end or an error.
+    pub(super) fn read<D: Buf>(
+        mut self: Box<Self>,
+        frame: &Option<Result<Frame<D>, Error>>,
+        at_end: bool,
+    ) -> Option<Box<Self>> {
+        match frame {
+            Some(Ok(frame)) => {
+                self.bytes += frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                let bytes = self.bytes;
+                self.body.learn(|step| *step = Step::ResponseBody { bytes });
+                if !at_end {
+                    return Some(self);
+                }
+                self.ended();
+            }
+            Some(Err(error)) => self.failed(error),
+            None => self.ended(),
+        }
+        None
+    }
+
+    /// There is nothing more to it.
+    pub(super) fn ended(self) {
+        self.body.complete();
+        self.request.complete();
+    }
+
+    /// It is given up.
+    pub(super) fn failed(self, error: &Error) {
+        self.body.fail(|| error.clone());
+        self.request.fail(|| error.clone());
+    }
+}

@@ -1,0 +1,93 @@
+//! What a pool is told when it is made.
+
+use std::{sync::Arc, time::Duration};
+
+use http::Request;
+
+use super::budget::Budget;
+use crate::{error::Error, events::Audience, options::Timeouts, rt::Runtime, setting};
+
+/// What a pool keeps to. The setters of [`PoolLayer`](super::PoolLayer) say what each means.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+    pub(crate) connections_per_key: usize,
+    pub(crate) idle: usize,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) requests: Option<u64>,
+    pub(crate) waiters: usize,
+    pub(crate) abandon_dials: bool,
+    /// A connection with requests is counted where what they carry is counted.
+    pub(crate) is_counted_by_users: bool,
+}
+
+/// What does not depend on the key.
+#[derive(Clone, Default)]
+pub(super) struct Settings {
+    pub(super) limits: Limits,
+    /// That of several pools together.
+    pub(super) budget: Option<Arc<Budget>>,
+    pub(super) timeouts: Timeouts,
+    pub(super) audience: Audience,
+    pub(super) runtime: Runtime,
+}
+
+/// How keys are made of requests.
+pub(super) struct Keys<B, K> {
+    pub(super) of: KeyOf<B, K>,
+    /// Whether nothing but the scheme and the authority of its URI decides on the key of a request, so that another one with
+    /// the same has an equal key.
+    pub(super) is_by_uri: fn(&Request<B>) -> bool,
+    pub(super) is_exclusive: fn(&K) -> bool,
+}
+
+pub(super) type KeyOf<B, K> = Arc<dyn Fn(&Request<B>) -> Result<K, Error> + Send + Sync>;
+
+impl Limits {
+    /// Requires each setting to be in its range.
+    fn check(&self) -> Result<(), Error> {
+        setting::at_least_one("max_connections", self.connections as u64)?;
+        let per_key = self.connections_per_key as u64;
+        setting::at_least_one("max_connections_per_key or _per_host", per_key)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 100,
+            connections_per_key: usize::MAX,
+            idle: usize::MAX,
+            idle_timeout: Some(Duration::from_secs(90)),
+            max_age: None,
+            requests: None,
+            waiters: usize::MAX,
+            abandon_dials: false,
+            is_counted_by_users: false,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.limits.check()?;
+        self.timeouts.check()
+    }
+}
+
+impl<B, K> Keys<B, K> {
+    /// Asks this function for the key of every request.
+    pub(super) fn new(
+        of: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self { of: Arc::new(of), is_by_uri: |_| false, is_exclusive: |_| false }
+    }
+}
+
+impl<B, K> Clone for Keys<B, K> {
+    fn clone(&self) -> Self {
+        let Self { of, is_by_uri, is_exclusive } = self;
+        Self { of: of.clone(), is_by_uri: *is_by_uri, is_exclusive: *is_exclusive }
+    }
+}

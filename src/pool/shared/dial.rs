@@ -1,0 +1,180 @@
+//! A connection in the making: it belongs to the pool, and ends with it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use http::Request;
+
+use super::{Key, Shared, name_of};
+use crate::{
+    connect::ConnectInfo,
+    connection::Connection,
+    error::{Error, Kind, Phase, ProxyFault},
+    events::{self, OutOfTime, Span, Step},
+    pool::{
+        local_key::LocalKey,
+        state::{Dial, DialOptions, FailureScope, SlotId},
+    },
+    rt,
+};
+
+/// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
+/// next, and would do so inside itself.
+pub(super) struct Dials<K> {
+    queue: Mutex<DialQueue<K>>,
+}
+
+struct DialQueue<K> {
+    permits: VecDeque<Dial<K>>,
+    /// Somebody goes through the line.
+    is_served: bool,
+}
+
+impl<K> Dials<K> {
+    pub(super) fn new() -> Self {
+        Self { queue: Mutex::new(DialQueue { permits: VecDeque::new(), is_served: false }) }
+    }
+
+    /// Dials for all of these, unless somebody is about to.
+    pub(super) fn begin(&self, permits: Vec<Dial<K>>, dial: impl Fn(Dial<K>)) {
+        if permits.is_empty() {
+            return;
+        }
+        {
+            let mut line = self.lock();
+            line.permits.extend(permits);
+            if std::mem::replace(&mut line.is_served, true) {
+                return;
+            }
+        }
+        let serving = Serving { dials: self, is_over: false };
+        serving.for_each(dial);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, DialQueue<K>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Goes through the line to its end, or lets others do it should an executor panic.
+struct Serving<'a, K> {
+    dials: &'a Dials<K>,
+    is_over: bool,
+}
+
+impl<K> Iterator for Serving<'_, K> {
+    type Item = Dial<K>;
+
+    fn next(&mut self) -> Option<Dial<K>> {
+        let mut line = self.dials.lock();
+        let next = line.permits.pop_front();
+        self.is_over = next.is_none();
+        line.is_served = !self.is_over;
+        next
+    }
+}
+
+impl<K> Drop for Serving<'_, K> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.dials.lock().is_served = false;
+        }
+    }
+}
+
+/// Leave to dial: a dial that ends without a word has failed.
+pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
+    pool: Weak<Shared<C, B, K>>,
+    slot: SlotId,
+    key: Arc<LocalKey<K>>,
+    told: Span,
+    is_over: bool,
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
+    /// Begins to dial, in the runtime of those who wait for it.
+    pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<LocalKey<K>>) {
+        let Dial { slot, key, options: DialOptions { limit, scope, .. }, canceled } = permit;
+        let scope = scope.map(|scope| scope.apart().on(pool.connection_id(slot)));
+        let target = || Step::Connect { target: name_of(&*key), version: None };
+        let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
+        let (here, task) = (key.runtime.clone(), canceled.task());
+        let dialing = Self { pool: Arc::downgrade(pool), slot, key, told, is_over: false };
+        let (runtime, make) = (pool.settings.runtime.clone(), pool.make.clone());
+        let spawned = pool.settings.runtime.spawn_on(&here, async move {
+            let making = async { make(dialing.key.key.clone()).await };
+            let making = events::within(dialing.told.scope(), making);
+            match events::attempt(&runtime, limit, canceled.make(making)).await {
+                Ok(Some(Ok(connection))) => dialing.succeed(connection),
+                Ok(Some(Err(error))) => {
+                    let error = Error::from_connector(error, dialing.doing());
+                    dialing.fail(error, FailureScope::Dependents);
+                }
+                // The state has decided so, and tells nobody.
+                Ok(None) => drop(dialing),
+                Err(out_of_time) => {
+                    let error = dialing.timed_out(limit.unwrap_or_default(), out_of_time);
+                    dialing
+                        .fail(error, limit.map_or(FailureScope::All, FailureScope::NotOutwaiting));
+                }
+            }
+        });
+        // Nobody else names it.
+        let _ = task.set(spawned);
+    }
+
+    fn doing(&self) -> String {
+        format!("connecting to {}", name_of(&*self.key))
+    }
+
+    /// Says which timeout it was, and what was waited for meanwhile.
+    fn timed_out(&self, limit: Duration, at: OutOfTime) -> Error {
+        let doing = at.doing.map_or_else(|| self.doing(), |it| format!("{}, {it}", self.doing()));
+        let error = Error::timed_out(Phase::Connect, limit, doing);
+        if at.is_proxy { error.by_proxy(ProxyFault::Failed) } else { error }
+    }
+
+    fn succeed(mut self, connection: C) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        // A connection that is somebody else's may panic when it is asked what it is.
+        let spoken = connection.info().and_then(ConnectInfo::version);
+        let mut told = std::mem::take(&mut self.told);
+        told.learn(|step| {
+            if let Step::Connect { version, .. } = step {
+                *version = spoken;
+            }
+        });
+        // Before others use it, and tell of that.
+        told.complete();
+        let outcome = pool.dialed(self.slot, connection, self.key.runtime.clone());
+        self.is_over = true;
+        if let Err(error) = outcome {
+            pool.dial_failed(self.slot, error, FailureScope::Dependents);
+        }
+    }
+
+    fn fail(mut self, error: Error, scope: FailureScope) {
+        self.is_over = true;
+        std::mem::take(&mut self.told).fail(|| error.clone());
+        if let Some(pool) = self.pool.upgrade() {
+            pool.dial_failed(self.slot, error, scope);
+        }
+    }
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if let Some(pool) = self.pool.upgrade() {
+            let fault = pool.settings.runtime.fault().map(|fault| fault.to_string());
+            let why = fault.unwrap_or_else(|| rt::why_dropped().to_owned());
+            let error = Error::new(Kind::Canceled, format!("{}: {why}", self.doing()));
+            pool.dial_failed(self.slot, error, FailureScope::All);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The timer at whose end the state looks at what is due by time alone.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use http::Request;
+
+use super::{Key, Shared};
+use crate::{connection::Connection, rt::RuntimeHandle};
+
+/// The time of the next reap. A runtime that ends before hands it on to another, once.
+struct ReapTimer<C: Connection<Request<B>>, B: 'static, K: Key> {
+    pool: Weak<Shared<C, B, K>>,
+    at: Instant,
+    on: RuntimeHandle,
+    has_moved: bool,
+    is_over: bool,
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Shared<C, B, K> {
+    pub(super) fn reap_at(self: &Arc<Self>, at: Instant) {
+        self.reap_on(self.settings.runtime.current(), at, false);
+    }
+
+    fn reap_on(self: &Arc<Self>, on: RuntimeHandle, at: Instant, has_moved: bool) {
+        let (runtime, pool) = (self.settings.runtime.clone(), self.me.clone());
+        let timer = ReapTimer { pool, at, on: on.clone(), has_moved, is_over: false };
+        self.settings.runtime.spawn_on(&on, async move {
+            runtime.sleep(at.saturating_duration_since(runtime.now())).await;
+            timer.ring();
+        });
+    }
+
+    /// Another runtime than this one, that still runs, of an idle connection.
+    fn other_runtime(&self, than: &RuntimeHandle) -> Option<RuntimeHandle> {
+        self.read(|state| {
+            let idle = state.rows().filter(|row| row.idle_since.is_some());
+            let mut runtimes = idle.map(|row| row.key.runtime.clone());
+            runtimes.find(|runtime| runtime != than && !runtime.has_ended())
+        })
+    }
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> ReapTimer<C, B, K> {
+    fn ring(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for ReapTimer<C, B, K> {
+    fn drop(&mut self) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        if self.is_over {
+            return pool.event(|state, cx| state.reap(self.at, cx));
+        }
+        match pool.other_runtime(&self.on).filter(|_| !self.has_moved) {
+            Some(other) => pool.reap_on(other, self.at, true),
+            None => pool.event(|state, _| state.cancel_reap(self.at)),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The idle connections of all keys, in the order in which they became idle: a list through their slots.
+//!
+//! To enter and to leave it costs the same for ten idle connections and for ten thousand.
+
+use super::{SlotId, slab::Slab, slot::Slot};
+
+pub(super) struct IdleList {
+    longest: u32,
+    newest: u32,
+    len: usize,
+}
+
+/// The neighbours of a slot that is idle, by their indices.
+#[derive(Clone, Copy)]
+pub(super) struct Links {
+    longer: u32,
+    newer: u32,
+}
+
+/// No slot.
+const NONE: u32 = u32::MAX;
+
+impl Links {
+    pub(super) const NONE: Self = Self { longer: NONE, newer: NONE };
+}
+
+impl IdleList {
+    pub(super) fn new() -> Self {
+        Self { longest: NONE, newest: NONE, len: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends a slot that is in the list no longer, or was not yet.
+    pub(super) fn push<C>(&mut self, id: SlotId, slots: &mut Slab<Slot<C>>) {
+        let Some(slot) = slots.get_mut(id) else { return };
+        slot.links = Links { longer: self.newest, newer: NONE };
+        match slots.at_mut(self.newest) {
+            Some(before) => before.links.newer = id.index,
+            None => self.longest = id.index,
+        }
+        self.newest = id.index;
+        self.len += 1;
+    }
+
+    /// Takes a slot out, which was in it between these.
+    pub(super) fn remove<C>(&mut self, links: Links, slots: &mut Slab<Slot<C>>) {
+        match slots.at_mut(links.longer) {
+            Some(longer) => longer.links.newer = links.newer,
+            None => self.longest = links.newer,
+        }
+        match slots.at_mut(links.newer) {
+            Some(newer) => newer.links.longer = links.longer,
+            None => self.newest = links.longer,
+        }
+        self.len -= 1;
+    }
+
+    /// The longest idle first.
+    pub(super) fn iter<'a, C>(
+        &self,
+        slots: &'a Slab<Slot<C>>,
+    ) -> impl Iterator<Item = (SlotId, &'a Slot<C>)> + use<'a, C> {
+        let first = slots.at(self.longest);
+        std::iter::successors(first, |(_, slot)| slots.at(slot.links.newer))
+    }
+}

@@ -1,0 +1,72 @@
+//! What a state says of itself, and what it gives up for other pools that share its budget.
+
+use std::{hash::Hash, time::Instant};
+
+use super::{Counts, PoolState, Row, Transition};
+use crate::events::Closing;
+
+impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
+    /// How many connections there are, and how many of them count.
+    pub(crate) fn counts(&self) -> Counts {
+        let (idle, leaving) = (self.idle.len(), self.tally.leaving());
+        let counted = match self.limits.is_counted_by_users {
+            true => idle + leaving + self.tally.returning + self.finishing.len(),
+            false => self.counted(),
+        };
+        Counts { counted, idle, leaving, open: self.slots.len() }
+    }
+
+    /// How many connections are idle.
+    pub(crate) fn idle_len(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Since when the connection has been idle that has been so for longest.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let (_, longest) = self.idle.iter(&self.slots).next()?;
+        Some(longest.idle()?.since)
+    }
+
+    /// Closes the connection that has been idle for longest, because another pool needs its slot.
+    pub(crate) fn evict_longest_idle(&mut self, cx: &mut Transition<K, C, W>) {
+        let Some(longest) = self.longest_idle() else { return };
+        let key_id = self.slot_mut(longest).key_id;
+        self.evict(longest, Closing::Evicted, cx);
+        self.rebalance(key_id, cx);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether nothing is open any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// How many connections were opened so far.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// A row for every slot that counts.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<K>> {
+        let all = !self.limits.is_counted_by_users;
+        let counted = self.slots.iter().filter(move |(_, slot)| all || slot.is_unused());
+        counted.map(|(id, slot)| Row {
+            slot: id,
+            key: self.key_states.get(slot.key_id).expect("a slot has a key").key.clone(),
+            state: slot.in_use(),
+            requests: slot.requests(),
+            served: slot.served,
+            opened_at: slot.opened_at,
+            idle_since: slot.idle().map(|idle| idle.since),
+            protocol: slot.known.protocol,
+        })
+    }
+}

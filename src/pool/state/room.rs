@@ -1,0 +1,322 @@
+//! Who may open a connection, and who has to go for it.
+
+use std::{hash::Hash, time::Instant};
+
+use super::{
+    CancelGuard, Dial, Handle, KeyId, PoolState, REMEMBERED, Seq, SlotId, Transition,
+    key_state::Sharing,
+    slot::{Slot, SlotState},
+};
+use crate::events::Closing;
+
+impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
+    /// Whether no more may be dialed. A connection that cannot be ended passes its slot on, but not more of them than the
+    /// limit: so there are never more than twice as many.
+    pub(super) fn is_full(&self) -> bool {
+        self.counted() >= self.limits.connections
+    }
+
+    /// Places that count against the limit.
+    pub(super) fn counted(&self) -> usize {
+        self.slots.len() - self.tally.passed_on.min(self.limits.connections)
+    }
+
+    /// Whether someone waits longer at another key, for whom no slot will be free unless this key gives one up.
+    pub(super) fn is_turn_of_another(&self, key_id: KeyId) -> bool {
+        if self.needs_dial.is_empty() || !self.is_full() {
+            return false;
+        }
+        let key = self.key_states.get(key_id);
+        let mine = key.and_then(|key| key.queue.first()).unwrap_or(Seq::MAX);
+        let mut older =
+            self.needs_dial.range(..(mine, KeyId::MAX)).filter(|(_, other)| *other != key_id);
+        older.nth(self.tally.leaving()).is_some()
+    }
+
+    /// Dials for the keys that need a dial, in their order; where the state is full, makes room.
+    pub(super) fn start_dials(&mut self, cx: &mut Transition<K, C, W>) {
+        self.start_dials_by(Self::make_room, cx);
+    }
+
+    /// The same, but asks no busy connection to make room.
+    pub(super) fn start_dials_without_drains(&mut self, cx: &mut Transition<K, C, W>) {
+        self.start_dials_by(Self::evict_something, cx);
+    }
+
+    fn start_dials_by(
+        &mut self,
+        make_room: impl Fn(&mut Self, &mut Transition<K, C, W>) -> bool,
+        cx: &mut Transition<K, C, W>,
+    ) {
+        while let Some(&(_, key_id)) = self.needs_dial.first() {
+            if !self.is_full() {
+                self.dial(key_id, cx);
+            } else if self.tally.leaving() >= self.needs_dial.len() || !make_room(self, cx) {
+                break;
+            }
+        }
+    }
+
+    fn dial(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
+        let (seq, (guard, canceled)) = (self.next_seq(), CancelGuard::new());
+        let caused_by = self.key_mut(key_id).queue.first_uncovered();
+        let slot = Slot::dialing(key_id, caused_by, guard, cx.now);
+        let role = slot.role();
+        let id = self.slots.insert(seq, slot);
+        self.tally.add(role);
+        let key = self.key_mut(key_id);
+        let cause = caused_by.and_then(|seq| key.queue.get(seq));
+        let options = cause.map(|waiter| waiter.options.clone()).unwrap_or_default();
+        cx.actions.dial.push(Dial { slot: id, key: key.key.clone(), options, canceled });
+        key.dials.begin(caused_by, id);
+        key.tally.add(role);
+        self.refile(key_id);
+    }
+
+    /// Abandons dials beyond the number of those who wait, if that is wanted: each waiter may need one, no matter who
+    /// caused it.
+    pub(super) fn abandon_needless(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
+        while self.limits.abandon_dials && self.abandon_surplus(key_id, cx) {}
+    }
+
+    fn abandon_surplus(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) -> bool {
+        let surplus = self.key_states.get(key_id).filter(|key| key.surplus() > 0);
+        let Some(dial) = surplus.and_then(|key| key.dials.least_needed()) else { return false };
+        self.abandon(dial, cx);
+        self.refile(key_id);
+        true
+    }
+
+    /// Ends a dial. Its slot is free when it says that it has ended.
+    pub(super) fn abandon(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
+        let slot = self.slot_mut(id);
+        if !slot.is_dialing() {
+            return;
+        }
+        let (key_id, cause) = (slot.key_id, slot.caused_by());
+        let dial = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Abandoned));
+        if let SlotState::Dialing { guard, .. } = dial {
+            cx.actions.cancel.push(guard);
+        }
+        self.key_mut(key_id).dials.end(cause, id);
+    }
+
+    /// Gives up what is missed least: the connection that was idle longest; one of which only the rest of a dropped
+    /// response is wanted; a dial that nobody waits for. After these a busy shared connection is asked to finish, but
+    /// only for a key that starves, because it would never become idle by itself.
+    fn make_room(&mut self, cx: &mut Transition<K, C, W>) -> bool {
+        self.evict_something(cx) || self.drain_for_room(cx)
+    }
+
+    fn evict_something(&mut self, cx: &mut Transition<K, C, W>) -> bool {
+        if let Some(slot) = self.longest_idle() {
+            self.evict(slot, Closing::Evicted, cx);
+            return true;
+        }
+        if let Some(slot) = self.least_worth_finishing(cx.now) {
+            self.finishing.remove(&slot);
+            self.stop_finishing(slot, cx);
+            return true;
+        }
+        if let Some(&key_id) = self.surplus.first() {
+            return self.abandon_surplus(key_id, cx);
+        }
+        false
+    }
+
+    /// A rest that is about to end serves a waiter of its own key sooner than a dial would.
+    pub(super) fn least_worth_finishing(&self, now: Instant) -> Option<SlotId> {
+        let first = self.needs_dial.first().map(|(_, key_id)| *key_id);
+        let gives_way = |slot: &Slot<C>| match slot.state {
+            SlotState::Finishing { until, .. } => until <= now || first != Some(slot.key_id),
+            _ => false,
+        };
+        self.finishing.iter().copied().find(|id| self.slots.get(*id).is_some_and(gives_way))
+    }
+
+    /// When the rest of a dropped response is given up for a waiter of its own key, if one waits.
+    pub(super) fn next_to_stop_finishing(&self, now: Instant) -> Option<Instant> {
+        if self.queued == 0 {
+            return None;
+        }
+        let of_waiters = self.finishing.iter().filter_map(|id| {
+            let slot = self.slots.get(*id)?;
+            let SlotState::Finishing { until, .. } = slot.state else { return None };
+            let lacks = self.key_states.get(slot.key_id).is_some_and(|it| it.queue.uncovered() > 0);
+            lacks.then_some(until)
+        });
+        of_waiters.filter(|until| *until > now).min()
+    }
+
+    /// Gives up the rests for which waiters of their own keys have waited for long enough.
+    pub(super) fn end_finishing(&mut self, cx: &mut Transition<K, C, W>) {
+        let is_late = |slot: &&Slot<C>| match slot.state {
+            SlotState::Finishing { until, .. } => until <= cx.now,
+            _ => false,
+        };
+        let late = self.finishing.iter().filter_map(|id| self.slots.get(*id).filter(is_late));
+        let key_states: Vec<KeyId> = late.map(|slot| slot.key_id).collect();
+        key_states.into_iter().for_each(|key_id| self.rebalance(key_id, cx));
+    }
+
+    /// Reads no more of the rest of a dropped response: its connection is discarded by who reads it.
+    pub(super) fn stop_finishing(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
+        let stopped = self.change(id, |slot| match slot.state {
+            SlotState::Finishing { .. } => {
+                std::mem::replace(&mut slot.state, SlotState::Unfinished)
+            }
+            _ => SlotState::Closing,
+        });
+        if let SlotState::Finishing { guard, .. } = stopped {
+            self.set_close_reason(id, Closing::Unfinished);
+            cx.actions.cancel.push(guard);
+        }
+    }
+
+    /// A key at its own limit gives up a connection for its own waiters: a shared one that nobody uses and nobody may
+    /// use, or one on which the rest of a dropped response is read that may have no end.
+    pub(super) fn give_way_to_own_key(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
+        let limit = self.limits.connections_per_key;
+        let Some(key) = self.key_states.get(key_id) else { return };
+        if key.queue.is_empty() || key.counted() < limit {
+            return;
+        }
+        if let Some(&useless) = key.shared.useless.first() {
+            return self.evict(useless, Closing::Evicted, cx);
+        }
+        let enough = key.tally.leaving() + key.tally.returning;
+        if key.queue.len() > enough {
+            let gives_way = |slot: &Slot<C>| match slot.state {
+                SlotState::Finishing { until, .. } => until <= cx.now && slot.key_id == key_id,
+                _ => false,
+            };
+            let own = |id: &&SlotId| self.slots.get(**id).is_some_and(gives_way);
+            if let Some(&own) = self.finishing.iter().find(own) {
+                self.finishing.remove(&own);
+                self.stop_finishing(own, cx);
+            }
+        }
+    }
+
+    /// Closes a connection that rests.
+    pub(super) fn evict(&mut self, id: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
+        if self.slot_mut(id).idle().is_none() {
+            return;
+        }
+        self.leave_idle(id);
+        let rested = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Closing));
+        cx.actions.close.push(match rested {
+            SlotState::Idle { connection, .. } => Handle::Exclusive(connection),
+            SlotState::Shared { connection, .. } => Handle::Shared(connection),
+            // Only these two rest.
+            _ => return,
+        });
+        self.set_close_reason(id, why);
+        self.draining.remove(&id);
+        self.refile_shared(id);
+    }
+
+    pub(super) fn mark_closing(&mut self, id: SlotId, why: Closing) {
+        self.change(id, |slot| slot.state = SlotState::Closing);
+        self.set_close_reason(id, why);
+    }
+
+    /// The first reason is the one to tell.
+    pub(super) fn set_close_reason(&mut self, id: SlotId, why: Closing) {
+        self.slot_mut(id).why.get_or_insert(why);
+    }
+
+    /// Strikes a slot out.
+    pub(super) fn remove(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
+        if self.slots.get(id).is_some_and(|slot| slot.idle().is_some()) {
+            self.leave_idle(id);
+        }
+        let Some(slot) = self.slots.remove(id) else { return };
+        if let Some(close_event) = slot.close_event(cx.now) {
+            cx.actions.note(id, || close_event);
+        }
+        let (role, cause) = (slot.role(), slot.caused_by());
+        self.tally.remove(role);
+        self.finishing.remove(&id);
+        self.joinable.remove(&id);
+        self.draining.remove(&id);
+        cx.actions.forget.extend(slot.known.cut);
+        let key = self.key_mut(slot.key_id);
+        key.tally.remove(role);
+        key.shared.remove(slot.listed, id);
+        key.dials.end(cause, id);
+        match slot.state {
+            SlotState::Dialing { guard, .. } | SlotState::Finishing { guard, .. } => {
+                cx.actions.cancel.push(guard)
+            }
+            SlotState::Idle { connection, .. } => {
+                cx.actions.close.push(Handle::Exclusive(connection))
+            }
+            SlotState::Shared { connection, .. } => {
+                cx.actions.close.push(Handle::Shared(connection))
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts the waiters of a key anew, and puts it where it belongs among the keys that need a dial and among those with more dials
+    /// than waiters.
+    pub(super) fn refile(&mut self, key_id: KeyId) {
+        let limit = self.limits.connections_per_key;
+        let Some(key) = self.key_states.get_mut(key_id) else { return };
+        key.cover();
+        let is_forbidden = key.sharing == Sharing::Shared && !key.shared.forbidden.is_empty();
+        let may_dial = key.counted() < limit && !is_forbidden;
+        let first = may_dial.then(|| key.queue.first_uncovered()).flatten();
+        let needs_dial = first.map(|seq| (seq, key.tally.alive() == 0));
+        let queued = key.queue.uncovered();
+        self.queued = self.queued + queued - std::mem::replace(&mut key.queued, queued);
+        let surplus = key.surplus() > 0;
+        if std::mem::replace(&mut key.has_surplus, surplus) != surplus {
+            match surplus {
+                true => self.surplus.insert(key_id),
+                false => self.surplus.remove(&key_id),
+            };
+        }
+        let before = std::mem::replace(&mut key.needs_dial_at, needs_dial);
+        if before == needs_dial {
+            return;
+        }
+        if let Some((seq, _)) = before {
+            self.needs_dial.remove(&(seq, key_id));
+            self.without_supply.remove(&(seq, key_id));
+            self.with_supply.remove(&(seq, key_id));
+        }
+        if let Some((seq, is_barren)) = needs_dial {
+            self.needs_dial.insert((seq, key_id));
+            match is_barren {
+                true => self.without_supply.insert((seq, key_id)),
+                false => self.with_supply.insert((seq, key_id)),
+            };
+        }
+    }
+
+    /// Remembers what an empty key spoke, but not of every host that there ever was.
+    pub(super) fn refile_empty(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
+        let Some(key) = self.key_states.get(key_id) else { return };
+        match (key.is_empty(), key.empty_at) {
+            (true, None) => {
+                let seq = self.next_seq();
+                self.key_mut(key_id).empty_at = Some(seq);
+                self.empty.insert(seq, key_id);
+            }
+            (false, Some(seq)) => {
+                self.key_mut(key_id).empty_at = None;
+                self.empty.remove(&seq);
+            }
+            _ => {}
+        }
+        while self.empty.len() > REMEMBERED {
+            let Some((_, forgotten)) = self.empty.pop_first() else { return };
+            if let Some(key) = self.key_states.remove(forgotten) {
+                let entry = self.keys.remove_entry(&key.key).map(|(key, _)| key);
+                cx.actions.keys.extend(entry.into_iter().chain([key.key]));
+            }
+        }
+    }
+}

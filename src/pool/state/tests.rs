@@ -1,0 +1,290 @@
+//! The state as tables of events and answers, and as a property over any order of events.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{tally::Role, *};
+
+mod at_once;
+mod dials;
+mod drains;
+mod ends;
+mod limits;
+mod property;
+mod serving;
+
+type TestState = PoolState<&'static str, Conn, u32>;
+type TestTransition = Transition<&'static str, Conn, u32>;
+
+/// A connection that is nothing but its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Conn(SlotId);
+
+/// A state and the world around it, which does at once what the state wants done.
+struct World {
+    state: TestState,
+    now: Instant,
+    dialing: BTreeMap<SlotId, &'static str>,
+    canceled: BTreeMap<SlotId, Canceled>,
+    abandoned: Vec<SlotId>,
+    out: Vec<(SlotId, bool)>,
+    closing: Vec<SlotId>,
+    served: Vec<u32>,
+    turned_away: Vec<u32>,
+    tickets: BTreeMap<u32, Ticket>,
+    next_waiter: u32,
+    keys: BTreeMap<u32, &'static str>,
+    notes: Vec<(SlotId, bool)>,
+    /// Tries the quick events first.
+    is_quick: bool,
+    /// How many of them were all that happened.
+    at_once: usize,
+}
+
+impl World {
+    fn new(limits: Limits) -> Self {
+        let now = crate::rt::Runtime::default().now();
+        Self {
+            state: PoolState::new(limits),
+            now,
+            dialing: BTreeMap::new(),
+            canceled: BTreeMap::new(),
+            abandoned: Vec::new(),
+            out: Vec::new(),
+            closing: Vec::new(),
+            served: Vec::new(),
+            turned_away: Vec::new(),
+            tickets: BTreeMap::new(),
+            next_waiter: 0,
+            keys: BTreeMap::new(),
+            notes: Vec::new(),
+            is_quick: false,
+            at_once: 0,
+        }
+    }
+
+    fn event<T>(&mut self, tell: impl FnOnce(&mut TestState, &mut TestTransition) -> T) -> T {
+        let mut cx = TestTransition::new(self.now, true);
+        let answer = tell(&mut self.state, &mut cx);
+        let actions = cx.actions;
+        let notes = actions.notes.into_iter().flatten();
+        self.notes.extend(notes.map(|(slot, note)| (slot, matches!(note, Noted::Idle))));
+        for (waiter, checkout) in actions.serve {
+            let key = self.keys[&waiter];
+            let younger = |other: &&u32| self.keys[*other] == key && **other > waiter;
+            assert_eq!(self.served.iter().find(younger), None, "{waiter} came before");
+            self.served.push(waiter);
+            self.tickets.remove(&waiter);
+            self.take_out(&checkout);
+        }
+        for waiter in actions.turn_away {
+            self.tickets.remove(&waiter);
+            self.turned_away.push(waiter);
+        }
+        for dial in actions.dial {
+            self.dialing.insert(dial.slot, *dial.key);
+            self.canceled.insert(dial.slot, dial.canceled);
+        }
+        drop(actions.cancel);
+        self.let_go();
+        for handle in actions.close {
+            self.closing.push(match handle {
+                Handle::Exclusive(conn) => conn.0,
+                Handle::Shared(conn) => conn.0,
+            });
+        }
+        answer
+    }
+
+    /// Dials that are not wanted any more are abandoned.
+    fn let_go(&mut self) {
+        let dialing = &self.dialing;
+        self.canceled.retain(|slot, _| dialing.contains_key(slot));
+        let over = self.canceled.iter_mut().filter_map(|(&slot, it)| it.is_over().then_some(slot));
+        for slot in over.collect::<Vec<_>>() {
+            self.dialing.remove(&slot);
+            self.canceled.remove(&slot);
+            self.abandoned.push(slot);
+        }
+    }
+
+    /// A dial that was abandoned ends: it had connected at that very moment, or it had not.
+    fn abandoned_ends(&mut self, late: bool) {
+        let Some(slot) = self.abandoned.pop() else { return };
+        if late {
+            let (handle, known) = (Handle::Exclusive(Box::new(Conn(slot))), ConnFacts::default());
+            let late = self.event(|state, cx| state.dialed(slot, handle, known, cx));
+            assert!(late.is_err(), "nobody wants it");
+            self.closing.push(slot);
+        }
+        let told = self.event(|state, cx| state.dial_failed(slot, FailureScope::All, cx));
+        assert_eq!(told, [], "nobody is told");
+    }
+
+    fn leaves(&mut self, waiter: u32) {
+        let ticket = self.tickets.remove(&waiter).unwrap();
+        self.event(|state, cx| state.leave(ticket, cx));
+    }
+
+    fn take_out(&mut self, checkout: &Checkout<Conn>) {
+        self.out.push((checkout.slot, matches!(checkout.handle, Handle::Shared(_))));
+    }
+
+    /// A request: its number if it waits, `None` if it has a connection.
+    fn request(&mut self, key: &'static str) -> Option<u32> {
+        if let Some(checkout) = self.checkout(key) {
+            self.take_out(&checkout);
+            return None;
+        }
+        let waiter = self.next_waiter;
+        self.next_waiter += 1;
+        self.keys.insert(waiter, key);
+        let slot = self.wait(key, waiter, WaitOptions::default());
+        if !self.served.contains(&waiter) {
+            self.tickets.insert(waiter, slot.ok()?);
+        }
+        Some(waiter)
+    }
+
+    fn checkout(&mut self, key: &'static str) -> Option<Checkout<Conn>> {
+        if let Some(&id) = self.state.keys.get(&key).filter(|_| self.is_quick)
+            && let Some(checkout) = self.state.checkout_at_once(id, self.now)
+        {
+            self.at_once += 1;
+            return Some(checkout);
+        }
+        self.event(|state, cx| state.checkout(&key, cx))
+    }
+
+    fn wait(&mut self, key: &'static str, waiter: u32, ask: WaitOptions) -> Result<Ticket, NoWait> {
+        let key = Arc::new(key);
+        let slot = self.event(|state, cx| state.wait(key, waiter, ask, cx));
+        slot.map_err(|(why, _)| why)
+    }
+
+    fn requests(&mut self, count: usize, key: &'static str) {
+        for _ in 0..count {
+            self.request(key);
+        }
+    }
+
+    fn dialed(&mut self, shared: bool) {
+        let Some((slot, _)) = self.dialing.pop_first() else { return };
+        let handle = match shared {
+            true => Handle::Shared(Arc::new(Conn(slot))),
+            false => Handle::Exclusive(Box::new(Conn(slot))),
+        };
+        let known = ConnFacts::default();
+        let refused = self.event(|state, cx| state.dialed(slot, handle, known, cx));
+        assert!(refused.is_ok());
+    }
+
+    fn dial_failed(&mut self) -> Vec<u32> {
+        let Some((slot, _)) = self.dialing.pop_first() else { return Vec::new() };
+        let told = self.event(|state, cx| state.dial_failed(slot, FailureScope::Dependents, cx));
+        self.tickets.retain(|waiter, _| !told.contains(waiter));
+        told
+    }
+
+    fn give_back(&mut self, at: usize) {
+        if self.out.is_empty() {
+            return;
+        }
+        let (slot, shared) = self.out.remove(at % self.out.len());
+        if self.is_quick && self.is_back_at_once(slot, shared) {
+            self.at_once += 1;
+            return;
+        }
+        self.event(|state, cx| match shared {
+            true => state.release(slot, cx),
+            false => state.give_back(slot, Box::new(Conn(slot)), None, cx),
+        });
+    }
+
+    fn is_back_at_once(&mut self, slot: SlotId, shared: bool) -> bool {
+        let outcome = match shared {
+            true => self.state.release_at_once(slot, self.now),
+            false => match self.state.give_back_at_once(slot, Box::new(Conn(slot)), None, self.now)
+            {
+                Ok(()) => AtOnce::Idle,
+                Err(_) => AtOnce::Undecided,
+            },
+        };
+        if outcome == AtOnce::Idle {
+            self.notes.push((slot, true));
+        }
+        outcome != AtOnce::Undecided
+    }
+
+    fn discard(&mut self, at: usize) {
+        if self.out.is_empty() {
+            return;
+        }
+        let (slot, shared) = self.out.remove(at % self.out.len());
+        match shared {
+            true => self.event(|state, cx| state.release(slot, cx)),
+            false => {
+                self.event(|state, cx| state.discard(slot, Closing::Unfinished, cx));
+                self.closing.push(slot);
+            }
+        }
+    }
+
+    fn transports_close(&mut self) {
+        while let Some(slot) = self.closing.pop() {
+            self.event(|state, cx| state.closed(slot, cx));
+        }
+    }
+
+    fn slots(&self) -> (usize, usize, usize) {
+        let of = |state| self.state.rows().filter(|row| row.state == state).count();
+        (of(Use::Dialing), of(Use::Active), of(Use::Idle))
+    }
+}
+
+fn limits(connections: usize) -> Limits {
+    Limits { connections, ..Limits::default() }
+}
+
+fn abandoning(connections: usize) -> Limits {
+    Limits { abandon_dials: true, ..limits(connections) }
+}
+
+/// A key with one connection that is shared and busy, in a state that is full with it.
+fn busy_shared(connections: usize) -> World {
+    let mut world = World::new(limits(connections));
+    world.request("a");
+    world.dialed(true);
+    world
+}
+
+impl World {
+    fn exclusive_request(&mut self, key: &'static str) -> u32 {
+        let waiter = self.next_waiter;
+        self.next_waiter += 1;
+        self.keys.insert(waiter, key);
+        let ticket = self
+            .wait(key, waiter, WaitOptions { is_exclusive: true, ..WaitOptions::default() })
+            .unwrap();
+        self.tickets.insert(waiter, ticket);
+        waiter
+    }
+
+    fn rest_of_the_response(&mut self, is_endless: bool) -> Canceled {
+        let (slot, _) = self.out[0];
+        self.event(|state, cx| state.finishing(slot, is_endless, cx))
+    }
+
+    /// Time goes on, and what is due is done.
+    fn later(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.state.reap_at.filter(|at| *at <= end) {
+            self.now = at;
+            self.event(|state, cx| state.reap(at, cx));
+        }
+        self.now = end;
+    }
+
+    fn dialing(&self) -> Vec<&'static str> {
+        self.dialing.values().copied().collect()
+    }
+}
