@@ -326,9 +326,14 @@ where
     fn read_head(&mut self) -> Result<Option<Head>, Failure> {
         let limits = self.shared.limits;
         let mut state = self.shared.lock();
+        let blank = blank_lines(state.wire.unread());
+        if blank > 0 {
+            state.wire.consume(blank);
+            (self.informational, self.incomplete) = (self.informational + blank, 0);
+        }
         let bytes = state.wire.unread();
         let available = bytes.len();
-        if available == 0 {
+        if available == 0 && self.informational <= limits.size {
             return Ok(None);
         }
         let head = match &mut self.stage {
@@ -453,6 +458,16 @@ impl<B: Body> Exchange<B> {
         rare.upload_trace = None;
         rare.trace.take().map(record);
     }
+}
+
+/// Bytes of the empty lines before a head, which are passed over (RFC 9112 §2.2). The parser would pass them over anew with each
+/// that comes.
+fn blank_lines(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {
+        rest = after;
+    }
+    bytes.len() - rest.len()
 }
 
 /// Whether `bytes` may hold a complete head, of which the first `seen` are known to hold none: a head that comes byte by
