@@ -95,6 +95,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
+mod head_reader;
 mod prepare;
 mod response;
 mod shared;

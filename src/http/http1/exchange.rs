@@ -15,7 +15,8 @@ use http_body::Body;
 use super::{
     Http1Body,
     failure::Failure,
-    head::{self, Head, RequestKind},
+    head::{Head, RequestKind},
+    head_reader::HeadReader,
     prepare::{BodyPlan, Prepared},
     shared::ConnShared,
     upload::{Upload, UploadError},
@@ -46,10 +47,7 @@ pub(crate) struct Exchange<B: Body> {
     pub(super) rare: Option<Box<Rare>>,
     /// What the connection had read and written before.
     before: Counts,
-    /// Bytes of 1xx heads so far.
-    informational: usize,
-    /// Bytes of a head that are known to be no complete one.
-    incomplete: usize,
+    reader: HeadReader,
 }
 
 enum Stage<B: Body> {
@@ -122,8 +120,7 @@ where
             patience,
             rare,
             before,
-            informational: 0,
-            incomplete: 0,
+            reader: HeadReader::default(),
         }
     }
 
@@ -136,8 +133,7 @@ where
             patience: Patience::new(&Timeouts::none()),
             rare: None,
             before: Counts::default(),
-            informational: 0,
-            incomplete: 0,
+            reader: HeadReader::default(),
         }
     }
 
@@ -294,7 +290,8 @@ where
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         loop {
-            if let Some(head) = self.read_head()? {
+            let Stage::Sending { recycled, .. } = &mut self.stage else { return Poll::Pending };
+            if let Some(head) = self.reader.read(&self.shared, self.kind, recycled)? {
                 let is_last = !head.status.is_informational()
                     || head.status == StatusCode::SWITCHING_PROTOCOLS;
                 if is_last {
@@ -320,45 +317,6 @@ where
                 Err(error) => return Poll::Ready(Err(Failure::Io(error))),
             }
         }
-    }
-
-    /// Reads a head of what has come, if it is complete.
-    fn read_head(&mut self) -> Result<Option<Head>, Failure> {
-        let limits = self.shared.limits;
-        let mut state = self.shared.lock();
-        let blank = blank_lines(state.wire.unread());
-        if blank > 0 {
-            state.wire.consume(blank);
-            (self.informational, self.incomplete) = (self.informational + blank, 0);
-        }
-        let bytes = state.wire.unread();
-        let available = bytes.len();
-        if available == 0 && self.informational <= limits.size {
-            return Ok(None);
-        }
-        let head = match &mut self.stage {
-            Stage::Sending { recycled, .. } if may_be_complete(bytes, self.incomplete) => {
-                head::parse(bytes, self.kind, limits, recycled).map_err(Failure::Malformed)?
-            }
-            _ => None,
-        };
-        let Some(head) = head else {
-            self.incomplete = available;
-            let is_alone = self.informational == 0;
-            return match self.informational + available > limits.size {
-                true => Err(Failure::HeadTooLong { is_alone }),
-                false => Ok(None),
-            };
-        };
-        let length = head.length - head.body.as_ref().map_or(0, bytes::Bytes::len);
-        self.incomplete = 0;
-        let is_alone = self.informational == 0;
-        self.informational += length;
-        if self.informational > limits.size {
-            return Err(Failure::HeadTooLong { is_alone });
-        }
-        state.wire.consume(head.length);
-        Ok(Some(head))
     }
 
     /// Reports a 1xx. It may be what the body waits for.
@@ -458,26 +416,6 @@ impl<B: Body> Exchange<B> {
         rare.upload_trace = None;
         rare.trace.take().map(record);
     }
-}
-
-/// Bytes of the empty lines before a head, which are passed over (RFC 9112 §2.2). The parser would pass them over anew with each
-/// that comes.
-fn blank_lines(bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {
-        rest = after;
-    }
-    bytes.len() - rest.len()
-}
-
-/// Whether `bytes` may hold a complete head, of which the first `seen` are known to hold none: a head that comes byte by
-/// byte is not parsed once for each.
-fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
-    if seen == 0 {
-        return true;
-    }
-    let new = &bytes[seen.saturating_sub(2)..];
-    new.windows(2).any(|two| two == b"\n\n" || two == b"\n\r")
 }
 
 impl<B: Body> Drop for Exchange<B> {
