@@ -58,8 +58,8 @@ pub(crate) struct Patience {
     moved: u64,
     awaited: Awaited,
     has_just_moved: bool,
-    /// From one look to the next.
-    between: Option<Duration>,
+    /// The shortest limit.
+    shortest: Option<Duration>,
     /// When the wait began, if the timer is one of an exchange before that was running already.
     since: Since,
 }
@@ -91,7 +91,8 @@ enum Why {
 
 impl Patience {
     pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        let mut patience = Self {
+        let window = timeouts.throughput.map(|least| least.window);
+        Self {
             read: timeouts.read,
             write: timeouts.write,
             pace: timeouts.throughput.map(|least| Box::new(Pace::new(least))),
@@ -101,11 +102,9 @@ impl Patience {
             moved: 0,
             awaited: Awaited::Caller,
             has_just_moved: false,
-            between: None,
+            shortest: [timeouts.read, timeouts.write, window].into_iter().flatten().min(),
             since: Since::Unneeded,
-        };
-        patience.between = patience.between_looks();
-        patience
+        }
     }
 
     /// The same, with the timer of the exchange before on a connection, if that rings as often. It may be running, so the
@@ -113,8 +112,8 @@ impl Patience {
     #[cfg(feature = "http1")]
     pub(crate) fn with_timer(timeouts: &Timeouts, timer: Option<(Duration, Sleep)>) -> Self {
         let mut patience = Self::new(timeouts);
-        if let Some((between, timer)) = timer
-            && patience.between == Some(between)
+        if let Some((shortest, timer)) = timer
+            && patience.shortest == Some(shortest)
         {
             (patience.timer, patience.since) = (Some(timer), Since::NotBegun);
         }
@@ -124,13 +123,13 @@ impl Patience {
     /// The timer, for the next exchange.
     #[cfg(feature = "http1")]
     pub(crate) fn take_timer(&mut self) -> Option<(Duration, Sleep)> {
-        self.between.zip(self.timer.take())
+        self.shortest.zip(self.timer.take())
     }
 
     /// All of it, for the part of an exchange that comes next.
     #[cfg(feature = "http1")]
     pub(crate) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(&Timeouts::default()))
+        std::mem::replace(self, Self::new(&Timeouts::none()))
     }
 
     /// Nobody waits: who does from now on begins anew.
@@ -155,7 +154,7 @@ impl Patience {
         runtime: &Runtime,
         cx: &mut Context<'_>,
     ) -> Poll<Impatience> {
-        let Some(between) = self.between else { return Poll::Pending };
+        let Some(shortest) = self.shortest else { return Poll::Pending };
         let is_waited_for = awaited != Awaited::Caller;
         self.has_just_moved = is_waited_for && (awaited, moved) != (self.awaited, self.moved);
         if self.has_just_moved || !is_waited_for {
@@ -169,9 +168,9 @@ impl Patience {
             return Poll::Ready(slow);
         }
         loop {
-            ready!(self.poll_timer(between, runtime, cx));
+            ready!(self.poll_timer(shortest, runtime, cx));
             if let Some((phase, limit)) = self.limit()
-                && between.saturating_mul(self.quiet) >= limit
+                && between_looks(shortest).saturating_mul(self.quiet) >= limit
             {
                 return Poll::Ready(Impatience { phase, why: Why::Nothing(limit) });
             }
@@ -188,7 +187,7 @@ impl Patience {
     /// Rings once for each look.
     fn poll_timer(
         &mut self,
-        between: Duration,
+        shortest: Duration,
         runtime: &Runtime,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
@@ -196,13 +195,13 @@ impl Patience {
             Some(timer) => timer,
             None => {
                 self.is_timer_older = false;
-                self.timer.insert(runtime.sleep(between))
+                self.timer.insert(runtime.sleep(between_looks(shortest)))
             }
         };
         ready!(Pin::new(timer).poll(cx));
         self.timer = None;
         if let Since::Begun(since) = std::mem::replace(&mut self.since, Since::Unneeded) {
-            self.catch_up(since, between, runtime);
+            self.catch_up(since, between_looks(shortest), runtime);
             return Poll::Ready(());
         }
         self.quiet = self.quiet.saturating_add(u32::from(!self.is_timer_older));
@@ -217,14 +216,6 @@ impl Patience {
         let left = between.saturating_mul(self.quiet.saturating_add(1)).saturating_sub(waited);
         self.is_timer_older = false;
         self.timer = Some(runtime.sleep(left));
-    }
-
-    fn between_looks(&self) -> Option<Duration> {
-        let window = self.pace.as_ref().map(|pace| pace.window());
-        let shortest = [self.read, self.write, window].into_iter().flatten().min()?;
-        // Rounded up, so that so many of them are not less than the limit.
-        let rounded = shortest.saturating_add(Duration::from_nanos(u64::from(LOOKS) - 1));
-        Some((rounded / LOOKS).max(SHORTEST))
     }
 
     /// What bounds the wait that is going on.
@@ -245,6 +236,12 @@ impl Patience {
         let why = pace.too_slow(self.moved, runtime)?;
         Some(Impatience { phase: self.awaited.phase()?, why })
     }
+}
+
+/// From one look to the next, rounded up, so that so many of them are not less than the limit.
+fn between_looks(shortest: Duration) -> Duration {
+    let rounded = shortest.saturating_add(Duration::from_nanos(u64::from(LOOKS) - 1));
+    (rounded / LOOKS).max(SHORTEST)
 }
 
 impl Awaited {

@@ -78,7 +78,7 @@ enum VersionBody {
 
 enum VersionFuture<B: Body> {
     #[cfg(feature = "http1")]
-    Http1(http1::Sending<B>),
+    Http1(http1::Exchange<B>),
     #[cfg(feature = "http2")]
     Http2(http2::Exchange<B>),
     #[cfg(not(any(feature = "http1", feature = "http2")))]

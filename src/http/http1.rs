@@ -95,6 +95,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
+mod head_reader;
 mod prepare;
 mod response;
 mod shared;
@@ -108,9 +109,8 @@ mod tests;
 pub use config::Http1Config;
 
 pub(crate) use body::Http1Body;
-pub(crate) use exchange::Sending;
+pub(crate) use exchange::Exchange;
 
-use exchange::Exchange;
 use prepare::{Prepared, Recipient};
 use shared::{ConnShared, Phase};
 use status::ConnStatus;
@@ -164,7 +164,7 @@ where
 {
     type Response = Response<Http1Body>;
     type Error = SendError<Request<B>>;
-    type Future = Sending<B>;
+    type Future = Exchange<B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if self.shared.status.takes_requests() {
@@ -181,15 +181,15 @@ where
         Poll::Ready(Err(SendError::after(Progress::Unsent, error)))
     }
 
-    fn call(&mut self, request: Request<B>) -> Sending<B> {
+    fn call(&mut self, request: Request<B>) -> Exchange<B> {
         let prepared = match self.prepare(&request) {
             Ok(prepared) => prepared,
-            Err(error) => return Sending::refused(SendError::unsent(error, request)),
+            Err(error) => return self.refuse(error, request),
         };
         let mut state = self.shared.lock();
         if !state.is_idle() || !self.shared.status.takes_requests() {
             drop(state);
-            return Sending::refused(SendError::unsent(self.shared.closed_error(), request));
+            return self.refuse(self.shared.closed_error(), request);
         }
         state.phase = Phase::Busy;
         prepared.write(&request, &self.host, state.wire.output(), self.title_case);
@@ -200,7 +200,7 @@ where
         let interim = self.interim(&request);
         self.recheck();
         let shared = self.shared.clone();
-        Sending::new(Exchange::new(shared, request, prepared, interim, (counts, patience)))
+        Exchange::new(shared, request, prepared, interim, (counts, patience))
     }
 }
 
@@ -224,6 +224,13 @@ impl<B> Http1<B> {
         }
         let is_http10 = self.shared.status.get() == ConnStatus::Http10;
         Prepared::of(request, &Recipient { origin: &self.origin, forwarder, is_http10 })
+    }
+
+    fn refuse(&self, error: Error, request: Request<B>) -> Exchange<B>
+    where
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        Exchange::refused(self.shared.clone(), SendError::unsent(error, request))
     }
 
     /// What the request wants of 1xx, which HTTP/1.0 has none of.

@@ -20,10 +20,6 @@ impl Pace {
         Self { least, waited: Duration::ZERO, since: None, from: None }
     }
 
-    pub(super) fn window(&self) -> Duration {
-        self.least.window
-    }
-
     /// Nobody waits for the peer.
     pub(super) fn rests(&mut self, runtime: &Runtime) {
         if let Some(since) = self.since.take() {

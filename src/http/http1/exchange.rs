@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -14,7 +15,8 @@ use http_body::Body;
 use super::{
     Http1Body,
     failure::Failure,
-    head::{self, Head, RequestKind},
+    head::{Head, RequestKind},
+    head_reader::HeadReader,
     prepare::{BodyPlan, Prepared},
     shared::ConnShared,
     upload::{Upload, UploadError},
@@ -26,28 +28,18 @@ use crate::{
     error::{BoxError, Error, Phase as Waited},
     events::{Sent, Upload as UploadTrace},
     http::{hop_headers::HopHeaders, informational::Interim},
+    options::Timeouts,
     patience::{Awaited, Impatience, Patience},
     rt,
 };
 
-/// The future of a request on an HTTP/1.1 connection. Nothing is written before it is polled.
+/// The future of a request on an HTTP/1.1 connection, and what its response is judged by. Nothing is written before it is
+/// polled.
 ///
 /// # Cancellation
 ///
 /// Dropping it closes the connection, unless nothing of the request was written.
-pub(crate) struct Sending<B: Body> {
-    state: State<B>,
-}
-
-enum State<B: Body> {
-    /// Boxed: rarely used, keeps the future small.
-    Refused(Box<SendError<Request<B>>>),
-    Sending(Exchange<B>),
-    Done,
-}
-
-/// A request on its way, and what its response is judged by.
-pub(super) struct Exchange<B: Body> {
+pub(crate) struct Exchange<B: Body> {
     pub(super) shared: Arc<ConnShared>,
     stage: Stage<B>,
     pub(super) kind: RequestKind,
@@ -55,13 +47,12 @@ pub(super) struct Exchange<B: Body> {
     pub(super) rare: Option<Box<Rare>>,
     /// What the connection had read and written before.
     before: Counts,
-    /// Bytes of 1xx heads so far.
-    informational: usize,
-    /// Bytes of a head that are known to be no complete one.
-    incomplete: usize,
+    reader: HeadReader,
 }
 
 enum Stage<B: Body> {
+    /// The request cannot be sent here. Boxed: few are.
+    Refused(Box<SendError<Request<B>>>),
     /// Nothing is written.
     Unsent(Request<B>, BodyPlan),
     /// The head is written or about to be, and the body if there is one.
@@ -84,37 +75,24 @@ pub(super) struct Rare {
 
 type Outcome<B> = Result<Response<Http1Body>, SendError<Request<B>>>;
 
-impl<B: Body> Sending<B> {
-    pub(super) fn refused(error: SendError<Request<B>>) -> Self {
-        Self { state: State::Refused(Box::new(error)) }
-    }
-
-    pub(super) fn new(exchange: Exchange<B>) -> Self {
-        Self { state: State::Sending(exchange) }
-    }
-}
-
-impl<B> Future for Sending<B>
+impl<B> Future for Exchange<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Outcome<B>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Sending(exchange) = &mut self.state {
-            let outcome = ready!(exchange.poll(cx));
-            self.state = State::Done;
-            return Poll::Ready(outcome);
-        }
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Refused(error) => Poll::Ready(Err(*error)),
-            State::Sending(_) | State::Done => Poll::Pending,
+        match &self.stage {
+            Stage::Unsent(..) => self.poll_first(cx),
+            Stage::Sending { .. } => self.poll_sent(cx),
+            Stage::Refused(_) => self.poll_refused(),
+            Stage::Over => Poll::Pending,
         }
     }
 }
 
 /// Nothing in it is pinned: the body is in a box.
-impl<B: Body> Unpin for Sending<B> {}
+impl<B: Body> Unpin for Exchange<B> {}
 
 impl<B> Exchange<B>
 where
@@ -142,30 +120,55 @@ where
             patience,
             rare,
             before,
-            informational: 0,
-            incomplete: 0,
+            reader: HeadReader::default(),
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
-        let is_first = matches!(self.stage, Stage::Unsent(..));
-        if is_first {
-            if self.shared.status.takes_requests() {
-                ready!(rt::poll_budget(cx));
-            }
-            if let Err(error) = self.begin(cx) {
-                return Poll::Ready(Err(error));
-            }
+    /// A request that comes back as it was.
+    pub(super) fn refused(shared: Arc<ConnShared>, error: SendError<Request<B>>) -> Self {
+        Self {
+            shared,
+            stage: Stage::Refused(Box::new(error)),
+            kind: RequestKind::default(),
+            patience: Patience::new(&Timeouts::none()),
+            rare: None,
+            before: Counts::default(),
+            reader: HeadReader::default(),
         }
-        let is_unwritten = !is_first && self.is_unwritten();
+    }
+
+    fn poll_refused(&mut self) -> Poll<Outcome<B>> {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Refused(error) => Poll::Ready(Err(*error)),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
+        if self.shared.status.takes_requests() {
+            ready!(rt::poll_budget(cx));
+        }
+        if let Err(error) = self.begin(cx) {
+            return Poll::Ready(Err(error));
+        }
+        // What has come was asked for just now, and the waker was left there.
+        if let Err(failure) = self.poll_upload(cx) {
+            return Poll::Ready(Err(self.fail(failure)));
+        }
+        let impatience = ready!(self.poll_patience(cx));
+        Poll::Ready(Err(self.time_out(impatience)))
+    }
+
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
+        // Before its first byte, a request has no answer.
+        let is_unwritten = self.is_unwritten();
         if is_unwritten && self.poll_quiet(cx).is_ready() {
             return Poll::Ready(Err(self.fail(Failure::Ended)));
         }
         if let Err(failure) = self.poll_upload(cx) {
             return Poll::Ready(Err(self.fail(failure)));
         }
-        // Before its first byte, a request has no answer: whatever came was looked for just now, and left the waker there.
-        if !is_first && !is_unwritten {
+        if !is_unwritten {
             match self.poll_head(cx) {
                 Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head)),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),
@@ -178,9 +181,7 @@ where
 
     /// Makes sure that nothing has come that nobody asked for, and takes the request apart.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
-        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Over) else {
-            return Ok(());
-        };
+        let Stage::Unsent(request, _) = &mut self.stage else { return Ok(()) };
         let is_empty = request.body().is_end_stream();
         let mut state = self.shared.lock();
         let seen = state.wire.poll_quiet(cx);
@@ -192,24 +193,45 @@ where
         let old = state.register_reader(cx);
         drop(state);
         drop(old);
-        if seen.is_ready() {
-            let error = self.shared.closed_error();
-            self.shared.abort();
-            self.trace(|trace| trace.failed(&error));
-            return Err(SendError::unsent(error, request));
+        match (seen, flushed) {
+            (Poll::Pending, Poll::Pending | Poll::Ready(Ok(()))) if is_empty => {
+                let mut recycled = std::mem::take(request.headers_mut());
+                recycled.clear();
+                self.stage = Stage::Sending { upload: None, recycled };
+                Ok(())
+            }
+            (Poll::Pending, Poll::Ready(Err(error))) => Err(self.fail_unsent(Some(error))),
+            (Poll::Ready(()), _) => Err(self.fail_unsent(None)),
+            (Poll::Pending, _) => {
+                self.begin_upload();
+                Ok(())
+            }
         }
-        if let Poll::Ready(Err(error)) = flushed {
-            let mut error = self.fail(Failure::Io(error));
-            // It is still whole, for another connection.
+    }
+
+    /// Something came before the request, or its first write failed. If nothing of it was written, it is still whole, for
+    /// another connection.
+    fn fail_unsent(&mut self, error: Option<io::Error>) -> SendError<Request<B>> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let mut error = match error {
+            Some(error) => self.fail(Failure::Io(error)),
+            None => self.end(Progress::Unsent, self.shared.closed_error()),
+        };
+        if let Stage::Unsent(request, _) = stage {
             error.request = (error.progress == Progress::Unsent).then_some(request);
-            return Err(error);
         }
+        error
+    }
+
+    fn begin_upload(&mut self) {
+        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return;
+        };
         let (parts, body) = request.into_parts();
         let mut recycled = parts.headers;
         recycled.clear();
-        let upload = (!is_empty).then(|| self.upload(body, plan));
+        let upload = Some(self.upload(body, plan));
         self.stage = Stage::Sending { upload, recycled };
-        Ok(())
     }
 
     fn upload(&mut self, body: B, plan: BodyPlan) -> Pin<Box<Upload<B>>> {
@@ -268,7 +290,8 @@ where
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         loop {
-            if let Some(head) = self.read_head()? {
+            let Stage::Sending { recycled, .. } = &mut self.stage else { return Poll::Pending };
+            if let Some(head) = self.reader.read(&self.shared, self.kind, recycled)? {
                 let is_last = !head.status.is_informational()
                     || head.status == StatusCode::SWITCHING_PROTOCOLS;
                 if is_last {
@@ -296,40 +319,6 @@ where
         }
     }
 
-    /// Reads a head of what has come, if it is complete.
-    fn read_head(&mut self) -> Result<Option<Head>, Failure> {
-        let limits = self.shared.limits;
-        let mut state = self.shared.lock();
-        let bytes = state.wire.unread();
-        let available = bytes.len();
-        if available == 0 {
-            return Ok(None);
-        }
-        let head = match &mut self.stage {
-            Stage::Sending { recycled, .. } if may_be_complete(bytes, self.incomplete) => {
-                head::parse(bytes, self.kind, limits, recycled).map_err(Failure::Malformed)?
-            }
-            _ => None,
-        };
-        let Some(head) = head else {
-            self.incomplete = available;
-            let is_alone = self.informational == 0;
-            return match self.informational + available > limits.size {
-                true => Err(Failure::HeadTooLong { is_alone }),
-                false => Ok(None),
-            };
-        };
-        let length = head.length - head.body.as_ref().map_or(0, bytes::Bytes::len);
-        self.incomplete = 0;
-        let is_alone = self.informational == 0;
-        self.informational += length;
-        if self.informational > limits.size {
-            return Err(Failure::HeadTooLong { is_alone });
-        }
-        state.wire.consume(head.length);
-        Ok(Some(head))
-    }
-
     /// Reports a 1xx. It may be what the body waits for.
     fn hear(&mut self, head: Head, cx: &mut Context<'_>) {
         let Some(interim) = self.rare.as_mut().and_then(|rare| rare.interim.as_mut()) else {
@@ -343,11 +332,12 @@ where
     }
 
     fn respond(&mut self, head: Head) -> Outcome<B> {
-        let upload = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Sending { upload, .. } => upload.filter(|upload| !upload.must_be_empty()),
-            Stage::Unsent(..) | Stage::Over => None,
+        let upload = match &mut self.stage {
+            Stage::Sending { upload, .. } => upload.take(),
+            Stage::Refused(_) | Stage::Unsent(..) | Stage::Over => None,
         };
-        super::response::respond(self, head, upload)
+        self.stage = Stage::Over;
+        super::response::respond(self, head, upload.filter(|upload| !upload.must_be_empty()))
     }
 
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
@@ -428,20 +418,10 @@ impl<B: Body> Exchange<B> {
     }
 }
 
-/// Whether `bytes` may hold a complete head, of which the first `seen` are known to hold none: a head that comes byte by
-/// byte is not parsed once for each.
-fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
-    if seen == 0 {
-        return true;
-    }
-    let new = &bytes[seen.saturating_sub(2)..];
-    new.windows(2).any(|two| two == b"\n\n" || two == b"\n\r")
-}
-
 impl<B: Body> Drop for Exchange<B> {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Over => {}
+        match &self.stage {
+            Stage::Refused(_) | Stage::Over => {}
             Stage::Unsent(..) => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
@@ -449,10 +429,7 @@ impl<B: Body> Drop for Exchange<B> {
                 // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
                 self.shared.end_response(state);
             }
-            stage => {
-                self.shared.abort();
-                drop(stage);
-            }
+            Stage::Sending { .. } => self.shared.abort(),
         }
     }
 }
@@ -466,13 +443,14 @@ impl From<UploadError> for Failure {
     }
 }
 
-impl<B: Body> fmt::Debug for Sending<B> {
+impl<B: Body> fmt::Debug for Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Refused(_) => "refused",
-            State::Sending(_) => "sent",
-            State::Done => "done",
+        let stage = match &self.stage {
+            Stage::Refused(_) => "refused",
+            Stage::Unsent(..) => "unsent",
+            Stage::Sending { .. } => "sent",
+            Stage::Over => "over",
         };
-        f.debug_struct("Sending").field("state", &state).finish()
+        f.debug_struct("Exchange").field("stage", &stage).finish()
     }
 }

@@ -176,11 +176,13 @@ where
     /// Sends what is left of a request whose response has begun, whether or not anyone reads that.
     pub(super) fn finish_in_task(mut self: Pin<Box<Self>>, shared: &Arc<ConnShared>) {
         shared.lock().phase = Phase::Uploading(Uploading::new());
-        let connection = shared.clone();
+        let mut unfinished = Unfinished(Some(shared.clone()));
         shared.runtime().spawn(async move {
-            let sent = std::future::poll_fn(|cx| self.as_mut().poll_rest(&connection, cx)).await;
+            let Some(connection) = &unfinished.0 else { return };
+            let sent = std::future::poll_fn(|cx| self.as_mut().poll_rest(connection, cx)).await;
             // Before anyone learns of it: it may hold what they wait for.
             drop(self);
+            let Some(connection) = unfinished.0.take() else { return };
             match sent {
                 Ok(()) => connection.end_upload(),
                 Err(UploadError::Body(_)) => connection.abort(),
@@ -215,6 +217,18 @@ where
         match sent.is_pending() && state.wire.write_failed() {
             true => broken(),
             false => sent,
+        }
+    }
+}
+
+/// Closes the connection if the task of the rest of a request is dropped, as with the runtime of the caller: nobody else
+/// would send the rest.
+struct Unfinished(Option<Arc<ConnShared>>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            connection.abort();
         }
     }
 }

@@ -134,7 +134,7 @@ impl Drop for Slot {
 
 /// An exchange, one poll after the other.
 struct Driving {
-    sending: Option<Sending<Body>>,
+    sending: Option<Exchange<Body>>,
     body: Option<Http1Body>,
     upgraded: Option<crate::upgrade::Pending>,
     read: Vec<u8>,
@@ -142,7 +142,7 @@ struct Driving {
 }
 
 impl Driving {
-    fn new(sending: Sending<Body>) -> Self {
+    fn new(sending: Exchange<Body>) -> Self {
         Self { sending: Some(sending), body: None, upgraded: None, read: Vec::new(), failure: None }
     }
 

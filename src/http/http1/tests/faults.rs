@@ -426,3 +426,19 @@ async fn a_body_may_have_as_much_framing_in_all_as_it_likes() {
     // It was cut off between two chunks.
     assert!(outcome.unwrap_err().is_protocol());
 }
+
+#[tokio::test]
+async fn empty_lines_before_a_head_are_stopped() {
+    let (mut connection, mut peer) = connected().await;
+    let saying = async {
+        peer.hear_head().await;
+        let mut said = 0;
+        while said < 5 << 20 && peer.io.write_all(b"\r\n\n\r\n").await.is_ok() {
+            said += 5;
+        }
+        said
+    };
+    let (outcome, said) = tokio::join!(send(&mut connection, get()), saying);
+    assert!(outcome.unwrap_err().into_error().is_protocol());
+    assert!(said < 5 << 20, "{said} bytes were taken");
+}

@@ -192,6 +192,12 @@ impl Tasks {
         self.tasks.lock().unwrap().extend(tasks);
     }
 
+    /// Ends them all, as a runtime that ends does.
+    pub(super) fn end(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
+        drop(tasks);
+    }
+
     /// How many have not ended.
     pub(super) fn left(&self) -> usize {
         self.tasks.lock().unwrap().len()

@@ -63,6 +63,21 @@ fn the_rest_of_an_upload_ends_with_its_connection() {
 }
 
 #[test]
+fn a_connection_ends_with_the_task_of_the_rest_of_its_upload() {
+    let early = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+    let script = Script::new(b"x", [&early[..]]).with_room(1000);
+    let (mut connection, tasks) = scripted(&script);
+    let mut sending = connection.call(request(Method::POST, "x".repeat(1_000_000)));
+    drop(run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap());
+    let ready = run(|cx| {
+        let ready = connection.poll_ready(cx);
+        tasks.end();
+        ready
+    });
+    assert!(ready.expect("it waits for ever").is_err());
+}
+
+#[test]
 fn an_answer_before_the_end_of_the_head_costs_the_connection() {
     let early = b"HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n";
     let script = Script::new(b"GET /", [&early[..]]).with_room(5);

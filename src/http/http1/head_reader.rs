@@ -1,0 +1,78 @@
+//! Reads heads of what has come, one after the other: those of 1xx, and the last.
+
+use http::HeaderMap;
+
+use super::{
+    failure::Failure,
+    head::{self, Head, RequestKind},
+    shared::ConnShared,
+};
+
+/// How far the heads of one exchange have come.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    /// Bytes of 1xx heads, and of empty lines before a head.
+    passed: usize,
+    /// Bytes of a head that are known to be no complete one.
+    incomplete: usize,
+}
+
+impl HeadReader {
+    /// The next head, if it is complete. `recycled` is an empty map, whose room it takes.
+    pub(super) fn read(
+        &mut self,
+        shared: &ConnShared,
+        kind: RequestKind,
+        recycled: &mut HeaderMap,
+    ) -> Result<Option<Head>, Failure> {
+        let limits = shared.limits;
+        let mut state = shared.lock();
+        let blank = blank_lines(state.wire.unread());
+        if blank > 0 {
+            state.wire.consume(blank);
+            (self.passed, self.incomplete) = (self.passed + blank, 0);
+        }
+        let bytes = state.wire.unread();
+        let available = bytes.len();
+        if available == 0 && self.passed <= limits.size {
+            return Ok(None);
+        }
+        let is_alone = self.passed == 0;
+        let too_long = || Failure::HeadTooLong { is_alone };
+        let head = match may_be_complete(bytes, self.incomplete) {
+            true => head::parse(bytes, kind, limits, recycled).map_err(Failure::Malformed)?,
+            false => None,
+        };
+        let Some(head) = head else {
+            self.incomplete = available;
+            return if self.passed + available > limits.size { Err(too_long()) } else { Ok(None) };
+        };
+        self.incomplete = 0;
+        self.passed += head.length - head.body.as_ref().map_or(0, bytes::Bytes::len);
+        if self.passed > limits.size {
+            return Err(too_long());
+        }
+        state.wire.consume(head.length);
+        Ok(Some(head))
+    }
+}
+
+/// Whether `bytes` may hold a complete head, of which the first `seen` are known to hold none: a head that comes byte by
+/// byte is not parsed once for each.
+fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
+    if seen == 0 {
+        return true;
+    }
+    let new = &bytes[seen.saturating_sub(2)..];
+    new.windows(2).any(|two| two == b"\n\n" || two == b"\n\r")
+}
+
+/// Bytes of the empty lines before a head, which are passed over (RFC 9112 §2.2). The parser would pass them over anew with each
+/// that comes.
+fn blank_lines(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {
+        rest = after;
+    }
+    bytes.len() - rest.len()
+}
