@@ -107,29 +107,17 @@ impl Patience {
         }
     }
 
-    /// The same, with the timer of the exchange before on a connection, if that rings as often. It may be running, so the
-    /// wait is measured once by the clock: that costs less than a timer.
+    /// Begins anew in the box of the exchange before on a connection, with its timer if that rings as often. It may be
+    /// running, so the wait is measured once by the clock: that costs less than a timer.
     #[cfg(feature = "http1")]
-    pub(crate) fn with_timer(timeouts: &Timeouts, timer: Option<(Duration, Sleep)>) -> Self {
-        let mut patience = Self::new(timeouts);
-        if let Some((shortest, timer)) = timer
-            && patience.shortest == Some(shortest)
-        {
-            (patience.timer, patience.since) = (Some(timer), Since::NotBegun);
+    pub(crate) fn renewed(previous: Option<Box<Self>>, timeouts: &Timeouts) -> Box<Self> {
+        let Some(mut patience) = previous else { return Box::new(Self::new(timeouts)) };
+        let (timer, shortest) = (patience.timer.take(), patience.shortest);
+        *patience = Self::new(timeouts);
+        if timer.is_some() && patience.shortest == shortest {
+            (patience.timer, patience.since) = (timer, Since::NotBegun);
         }
         patience
-    }
-
-    /// The timer, for the next exchange.
-    #[cfg(feature = "http1")]
-    pub(crate) fn take_timer(&mut self) -> Option<(Duration, Sleep)> {
-        self.shortest.zip(self.timer.take())
-    }
-
-    /// All of it, for the part of an exchange that comes next.
-    #[cfg(feature = "http1")]
-    pub(crate) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(&Timeouts::none()))
     }
 
     /// Nobody waits: who does from now on begins anew.

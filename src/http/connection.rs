@@ -170,6 +170,7 @@ where
         either!(Version, &mut self.version, it => it.poll_ready(cx))
     }
 
+    #[inline(always)]
     fn call(&mut self, request: Request<B>) -> ResponseFuture<B> {
         let version = match &mut self.version {
             #[cfg(feature = "http1")]

@@ -181,6 +181,7 @@ where
         Poll::Ready(Err(SendError::after(Progress::Unsent, error)))
     }
 
+    #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Exchange<B> {
         let prepared = match self.prepare(&request) {
             Ok(prepared) => prepared,
@@ -193,10 +194,10 @@ where
         }
         state.phase = Phase::Busy;
         prepared.write(&request, &self.host, state.wire.output(), self.title_case);
-        let (counts, timer) = (state.wire.counts, state.timer.take());
+        let (counts, previous) = (state.wire.counts, state.patience.take());
         drop(state);
         let timeouts = request.extensions().get().unwrap_or(&self.timeouts);
-        let patience = Patience::with_timer(timeouts, timer);
+        let patience = Patience::renewed(previous, timeouts);
         let interim = self.interim(&request);
         self.recheck();
         let shared = self.shared.clone();

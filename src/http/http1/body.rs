@@ -42,7 +42,8 @@ pub(crate) struct Http1Body {
 struct Incoming {
     shared: Arc<ConnShared>,
     framing: BodyFraming,
-    patience: Patience,
+    /// `None` once the body has ended.
+    patience: Option<Box<Patience>>,
 }
 
 /// What is left of a body.
@@ -72,7 +73,7 @@ impl Http1Body {
     pub(super) fn incoming(
         shared: Arc<ConnShared>,
         framing: BodyFraming,
-        patience: Patience,
+        patience: Option<Box<Patience>>,
     ) -> Self {
         let incoming = Some(Box::new(Incoming { shared, framing, patience }));
         Self { whole: Bytes::new(), incoming }
@@ -101,7 +102,9 @@ impl Incoming {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
         match self.poll_piece(cx) {
             Poll::Ready(piece) => {
-                self.patience.rests(self.shared.runtime());
+                if let Some(patience) = &mut self.patience {
+                    patience.rests(self.shared.runtime());
+                }
                 Poll::Ready(piece)
             }
             Poll::Pending => self.poll_patience(cx).map(Err),
@@ -163,7 +166,7 @@ impl Incoming {
     }
 
     fn end(&mut self, mut state: std::sync::MutexGuard<'_, ConnState>) {
-        state.timer = self.patience.take_timer();
+        state.patience = self.patience.take();
         self.shared.end_response(state);
     }
 
@@ -175,7 +178,8 @@ impl Incoming {
         drop(state);
         let awaited = if is_starved { Awaited::Caller } else { Awaited::Rest };
         let moved = counts.read.wrapping_add(counts.written);
-        let impatience = ready!(self.patience.poll(awaited, moved, self.shared.runtime(), cx));
+        let Some(patience) = &mut self.patience else { return Poll::Pending };
+        let impatience = ready!(patience.poll(awaited, moved, self.shared.runtime(), cx));
         self.shared.abort();
         Poll::Ready(impatience.into_error(self.shared.doing(DOING)).sent(true))
     }

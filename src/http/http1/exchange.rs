@@ -27,7 +27,6 @@ use crate::{
     error::{BoxError, Error, Phase as Waited},
     events::{Sent, Upload as UploadTrace},
     http::{hop_headers::HopHeaders, informational::Interim},
-    options::Timeouts,
     patience::{Awaited, Impatience, Patience},
     rt,
 };
@@ -42,7 +41,8 @@ pub(crate) struct Exchange<B: Body> {
     pub(super) shared: Arc<ConnShared>,
     stage: Stage<B>,
     pub(super) kind: RequestKind,
-    pub(super) patience: Patience,
+    /// In the box that its connection keeps for it.
+    pub(super) patience: Option<Box<Patience>>,
     pub(super) rare: Option<Box<Rare>>,
     /// What the connection had read and written before.
     before: Counts,
@@ -102,12 +102,13 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// A request whose head is in the output buffer of a connection that is [busy](Phase::Busy) with it.
+    #[inline(always)]
     pub(super) fn new(
         shared: Arc<ConnShared>,
         request: Request<B>,
         prepared: Prepared,
         interim: Option<Box<Interim>>,
-        (before, patience): (Counts, Patience),
+        (before, patience): (Counts, Box<Patience>),
     ) -> Self {
         let Prepared { kind, body, hop, .. } = prepared;
         let trace = Sent::begin(request.extensions());
@@ -120,7 +121,7 @@ where
             shared,
             stage: Stage::Whole { request, plan: body, is_begun: false },
             kind,
-            patience,
+            patience: Some(patience),
             rare,
             before,
             reader: HeadReader::default(),
@@ -133,7 +134,7 @@ where
             shared,
             stage: Stage::Refused(Box::new(error)),
             kind: RequestKind::default(),
-            patience: Patience::new(&Timeouts::none()),
+            patience: None,
             rare: None,
             before: Counts::default(),
             reader: HeadReader::default(),
@@ -358,7 +359,8 @@ where
             Awaited::Taking => counts.read.wrapping_add(counts.written),
             _ => counts.read,
         };
-        self.patience.poll(awaited, moved, self.shared.runtime(), cx)
+        let Some(patience) = &mut self.patience else { return Poll::Pending };
+        patience.poll(awaited, moved, self.shared.runtime(), cx)
     }
 
     fn time_out(&mut self, impatience: Impatience) -> SendError<Request<B>> {
@@ -424,7 +426,7 @@ impl<B: Body> Drop for Exchange<B> {
             Stage::Whole { is_begun: false, .. } => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
-                state.timer = self.patience.take_timer();
+                state.patience = self.patience.take();
                 // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
                 self.shared.end_response(state);
             }

@@ -51,7 +51,7 @@ pub(super) struct BodyPlan {
     /// It is declared to be empty and does not say itself that it is, so it is read to make sure.
     pub(super) must_be_empty: bool,
     /// The trailers that the request announces (RFC 9110 §6.6.2).
-    pub(super) trailers: Vec<HeaderName>,
+    pub(super) trailers: Box<[HeaderName]>,
 }
 
 #[derive(Debug)]
@@ -120,7 +120,11 @@ impl Prepared {
             length,
             is_chunked,
             must_be_empty: length == Some(0) && !is_empty && !has_codings,
-            trailers: if is_chunked && present.trailer { announced(headers) } else { Vec::new() },
+            trailers: if is_chunked && present.trailer {
+                announced(headers)
+            } else {
+                Box::default()
+            },
         };
         let adds_chunked = is_chunked && has_codings && !ends_in_chunked(headers);
         let kind = request_kind(request, &present);
@@ -302,7 +306,7 @@ fn ends_in_chunked(headers: &HeaderMap) -> bool {
         .is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
-fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
+fn announced(headers: &HeaderMap) -> Box<[HeaderName]> {
     let values = headers.get_all(TRAILER).iter();
     let names = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     names.filter_map(|name| name.trim().parse().ok()).collect()

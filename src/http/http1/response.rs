@@ -54,7 +54,7 @@ where
         Some(framing) => Http1Body::incoming(shared, framing, exchange.patience.take()),
         None => {
             let mut state = shared.lock();
-            state.timer = exchange.patience.take_timer();
+            state.patience = exchange.patience.take();
             shared.end_response(state);
             Http1Body::whole(head.body.unwrap_or_default())
         }

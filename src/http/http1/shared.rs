@@ -17,7 +17,6 @@ use std::{
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
-    time::Duration,
 };
 
 use super::{
@@ -28,7 +27,8 @@ use super::{
 use crate::{
     error::{Error, Kind},
     io::{Io, greeting::Spoken, write_count::WriteCount},
-    rt::{Runtime, RuntimeHandle, Sleep},
+    patience::Patience,
+    rt::{Runtime, RuntimeHandle},
     target::Target,
 };
 
@@ -53,8 +53,8 @@ pub(super) struct ConnState {
     next: Option<Waker>,
     /// Kept until the stream is gone, wherever that goes.
     slot: Option<Box<dyn Send>>,
-    /// The timer of an exchange that is over, for the next one.
-    pub(super) timer: Option<(Duration, Sleep)>,
+    /// That of an exchange that is over, with its timer, for the next one.
+    pub(super) patience: Option<Box<Patience>>,
 }
 
 /// What a connection is doing.
@@ -95,7 +95,7 @@ impl ConnShared {
                 reader: None,
                 next: None,
                 slot: None,
-                timer: None,
+                patience: None,
             }),
         }
     }
@@ -121,10 +121,10 @@ impl ConnShared {
             Phase::Idle | Phase::Busy => None,
         };
         let wakers = [state.reader.take(), state.next.take(), uploading];
-        let timer = state.timer.take();
+        let patience = state.patience.take();
         drop(state);
         // The slot goes last: the pool takes the connection for closed then.
-        drop((io, timer));
+        drop((io, patience));
         drop(slot);
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
