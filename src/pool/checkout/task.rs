@@ -214,7 +214,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
     }
 
-    /// Reuse or join, else stand in line.
+    /// Reuses or joins a connection, else enters the queue.
     fn choose(&mut self) -> Result<(), Error> {
         let Some(request) = &self.request else { return Err(polled_again()) };
         if let Some(lease) = self.pool.checkout_by_uri(request) {
@@ -262,7 +262,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         error
     }
 
-    /// A pool that is closed, or one whose new connection is, does not say for whom.
+    /// Adds the target to the error of a closed pool, or of a connection that closed at once.
     fn turned_away(&self, error: Error) -> Error {
         let is_nameless = error.is_closed() || error.is_canceled() && error.is_io();
         if is_nameless { error.during(self.waiting()) } else { error }
