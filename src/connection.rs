@@ -71,9 +71,9 @@ pub trait Connection<Req>:
         false
     }
 
-    /// Whether a request that failed comes back with its [`SendError`] also after some of it was sent, if it can be had once
-    /// more: then a pool keeps no copy of it. By default not.
-    fn gives_back(&self) -> bool {
+    /// Whether this request, if it fails after some of it was sent and before an answer has begun, comes back with its
+    /// [`SendError`]: then a pool keeps no copy of it. By default not.
+    fn gives_back(&self, _request: &Req) -> bool {
         false
     }
 

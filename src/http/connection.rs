@@ -218,8 +218,8 @@ where
         either!(Version, &self.version, it => it.cut())
     }
 
-    fn gives_back(&self) -> bool {
-        either!(Version, &self.version, it => it.gives_back())
+    fn gives_back(&self, request: &Request<B>) -> bool {
+        either!(Version, &self.version, it => it.gives_back(request))
     }
 
     fn may_refuse(&self) -> bool {

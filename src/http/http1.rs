@@ -290,6 +290,10 @@ where
         Some(&self.info)
     }
 
+    fn gives_back(&self, request: &Request<B>) -> bool {
+        request.body().is_end_stream() && !self.may_refuse()
+    }
+
     fn may_refuse(&self) -> bool {
         self.info.forwarder().is_some_and(|proxy| proxy.authenticator().can_answer())
     }

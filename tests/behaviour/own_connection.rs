@@ -93,7 +93,7 @@ impl Connection<Request<String>> for Odd {
         self.oddity != Oddity::NotOpen
     }
 
-    fn gives_back(&self) -> bool {
+    fn gives_back(&self, _: &Request<String>) -> bool {
         self.oddity == Oddity::GivesBackWhatBroke
     }
 

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -53,12 +52,16 @@ pub(crate) struct Exchange<B: Body> {
 enum Stage<B: Body> {
     /// The request cannot be sent here. Boxed: few are.
     Refused(Box<SendError<Request<B>>>),
-    /// Nothing is written.
-    Unsent(Request<B>, BodyPlan),
-    /// The head is written or about to be, and the body if there is one.
-    Sending {
+    /// The request is whole: nothing of it is written, or it has no body and may have to be sent once more.
+    Whole {
+        request: Request<B>,
+        plan: BodyPlan,
+        is_begun: bool,
+    },
+    /// The body is on its way, or sent.
+    Uploading {
         upload: Option<Pin<Box<Upload<B>>>>,
-        /// An empty map with the room of the request's fields, for those of the response.
+        /// A map with the room of the request's fields, for those of the response.
         recycled: HeaderMap,
     },
     Over,
@@ -83,8 +86,8 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &self.stage {
-            Stage::Unsent(..) => self.poll_first(cx),
-            Stage::Sending { .. } => self.poll_sent(cx),
+            Stage::Whole { is_begun: false, .. } => self.poll_first(cx),
+            Stage::Whole { .. } | Stage::Uploading { .. } => self.poll_sent(cx),
             Stage::Refused(_) => self.poll_refused(),
             Stage::Over => Poll::Pending,
         }
@@ -115,7 +118,7 @@ where
         });
         Self {
             shared,
-            stage: Stage::Unsent(request, body),
+            stage: Stage::Whole { request, plan: body, is_begun: false },
             kind,
             patience,
             rare,
@@ -179,9 +182,9 @@ where
         Poll::Ready(Err(self.time_out(impatience)))
     }
 
-    /// Makes sure that nothing has come that nobody asked for, and takes the request apart.
+    /// Makes sure that nothing has come that nobody asked for, and begins to write.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
-        let Stage::Unsent(request, _) = &mut self.stage else { return Ok(()) };
+        let Stage::Whole { request, is_begun, .. } = &mut self.stage else { return Ok(()) };
         let is_empty = request.body().is_end_stream();
         let mut state = self.shared.lock();
         let seen = state.wire.poll_quiet(cx);
@@ -193,45 +196,29 @@ where
         let old = state.register_reader(cx);
         drop(state);
         drop(old);
-        match (seen, flushed) {
-            (Poll::Pending, Poll::Pending | Poll::Ready(Ok(()))) if is_empty => {
-                let mut recycled = std::mem::take(request.headers_mut());
-                recycled.clear();
-                self.stage = Stage::Sending { upload: None, recycled };
-                Ok(())
-            }
-            (Poll::Pending, Poll::Ready(Err(error))) => Err(self.fail_unsent(Some(error))),
-            (Poll::Ready(()), _) => Err(self.fail_unsent(None)),
-            (Poll::Pending, _) => {
-                self.begin_upload();
-                Ok(())
-            }
+        if seen.is_ready() {
+            let error = self.shared.closed_error();
+            return Err(self.end(Progress::Unsent, error));
         }
-    }
-
-    /// Something came before the request, or its first write failed. If nothing of it was written, it is still whole, for
-    /// another connection.
-    fn fail_unsent(&mut self, error: Option<io::Error>) -> SendError<Request<B>> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        let mut error = match error {
-            Some(error) => self.fail(Failure::Io(error)),
-            None => self.end(Progress::Unsent, self.shared.closed_error()),
-        };
-        if let Stage::Unsent(request, _) = stage {
-            error.request = (error.progress == Progress::Unsent).then_some(request);
+        if let Poll::Ready(Err(error)) = flushed {
+            return Err(self.fail(Failure::Io(error)));
         }
-        error
+        *is_begun = true;
+        if !is_empty {
+            self.begin_upload();
+        }
+        Ok(())
     }
 
     fn begin_upload(&mut self) {
-        let Stage::Unsent(request, plan) = std::mem::replace(&mut self.stage, Stage::Over) else {
-            return;
-        };
-        let (parts, body) = request.into_parts();
-        let mut recycled = parts.headers;
-        recycled.clear();
-        let upload = Some(self.upload(body, plan));
-        self.stage = Stage::Sending { upload, recycled };
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Whole { request, plan, .. } => {
+                let (parts, body) = request.into_parts();
+                let upload = Some(self.upload(body, plan));
+                self.stage = Stage::Uploading { upload, recycled: parts.headers };
+            }
+            stage => self.stage = stage,
+        }
     }
 
     fn upload(&mut self, body: B, plan: BodyPlan) -> Pin<Box<Upload<B>>> {
@@ -263,7 +250,11 @@ where
         let interim = self.rare.as_mut().and_then(|rare| rare.interim.as_mut());
         let may_send =
             interim.is_none_or(|interim| interim.poll_go_ahead(shared.runtime(), cx).is_ready());
-        let Stage::Sending { upload, .. } = &mut self.stage else { return Ok(()) };
+        let mut no_upload = None;
+        let upload = match &mut self.stage {
+            Stage::Uploading { upload, .. } => upload,
+            _ => &mut no_upload,
+        };
         let outcome = match upload {
             Some(upload) if may_send => upload.as_mut().poll(shared, cx),
             _ => shared.lock().wire.poll_flush(cx).map_err(UploadError::Io),
@@ -290,7 +281,11 @@ where
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         loop {
-            let Stage::Sending { recycled, .. } = &mut self.stage else { return Poll::Pending };
+            let recycled = match &mut self.stage {
+                Stage::Whole { request, .. } => request.headers_mut(),
+                Stage::Uploading { recycled, .. } => recycled,
+                Stage::Refused(_) | Stage::Over => return Poll::Pending,
+            };
             if let Some(head) = self.reader.read(&self.shared, self.kind, recycled)? {
                 let is_last = !head.status.is_informational()
                     || head.status == StatusCode::SWITCHING_PROTOCOLS;
@@ -333,8 +328,8 @@ where
 
     fn respond(&mut self, head: Head) -> Outcome<B> {
         let upload = match &mut self.stage {
-            Stage::Sending { upload, .. } => upload.take(),
-            Stage::Refused(_) | Stage::Unsent(..) | Stage::Over => None,
+            Stage::Uploading { upload, .. } => upload.take(),
+            Stage::Whole { .. } | Stage::Refused(_) | Stage::Over => None,
         };
         self.stage = Stage::Over;
         super::response::respond(self, head, upload.filter(|upload| !upload.must_be_empty()))
@@ -346,7 +341,7 @@ where
         drop(state);
         let awaited = match &self.stage {
             _ if is_full => Awaited::Taking,
-            Stage::Sending { upload: Some(upload), .. }
+            Stage::Uploading { upload: Some(upload), .. }
                 if !upload.must_be_empty() && !self.withholds_body() =>
             {
                 if upload.is_starved() {
@@ -393,12 +388,16 @@ impl<B: Body> Exchange<B> {
         self.end(progress, error)
     }
 
+    /// Closes the connection. A request that is whole goes with the error, unless an answer has begun.
     fn end(&mut self, progress: Progress, error: Error) -> SendError<Request<B>> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         self.shared.abort();
-        drop(stage);
         self.trace(|trace| trace.failed(&error));
-        SendError::after(progress, error)
+        let request = match stage {
+            Stage::Whole { request, .. } if progress < Progress::Answered => Some(request),
+            _ => None,
+        };
+        SendError { error: error.into(), progress, request }
     }
 
     fn progress(&self) -> Progress {
@@ -422,14 +421,14 @@ impl<B: Body> Drop for Exchange<B> {
     fn drop(&mut self) {
         match &self.stage {
             Stage::Refused(_) | Stage::Over => {}
-            Stage::Unsent(..) => {
+            Stage::Whole { is_begun: false, .. } => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
                 state.timer = self.patience.take_timer();
                 // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
                 self.shared.end_response(state);
             }
-            Stage::Sending { .. } => self.shared.abort(),
+            Stage::Whole { .. } | Stage::Uploading { .. } => self.shared.abort(),
         }
     }
 }
@@ -447,8 +446,8 @@ impl<B: Body> fmt::Debug for Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
             Stage::Refused(_) => "refused",
-            Stage::Unsent(..) => "unsent",
-            Stage::Sending { .. } => "sent",
+            Stage::Whole { is_begun: false, .. } => "unsent",
+            Stage::Whole { .. } | Stage::Uploading { .. } => "sent",
             Stage::Over => "over",
         };
         f.debug_struct("Exchange").field("stage", &stage).finish()

@@ -18,7 +18,7 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
-    /// The next head, if it is complete. `recycled` is an empty map, whose room it takes.
+    /// The next head, if it is complete. It takes the room of `recycled`, which is cleared once anything has come.
     pub(super) fn read(
         &mut self,
         shared: &ConnShared,
@@ -40,7 +40,10 @@ impl HeadReader {
         let is_alone = self.passed == 0;
         let too_long = || Failure::HeadTooLong { is_alone };
         let head = match may_be_complete(bytes, self.incomplete) {
-            true => head::parse(bytes, kind, limits, recycled).map_err(Failure::Malformed)?,
+            true => {
+                recycled.clear();
+                head::parse(bytes, kind, limits, recycled).map_err(Failure::Malformed)?
+            }
             false => None,
         };
         let Some(head) = head else {

@@ -247,7 +247,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             return;
         };
         self.tries += 1;
-        if lease.needs_a_copy() {
+        if lease.needs_a_copy(&request) {
             self.request = copy(&request, self.pool.replay);
         }
         if let (Some(trace), Some(id)) = (&mut self.trace, lease.id()) {

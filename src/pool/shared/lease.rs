@@ -189,8 +189,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     }
 
     /// Whether a request on it may have to be sent once more, and does not come back by itself then.
-    pub(in crate::pool) fn needs_a_copy(&self) -> bool {
-        self.asked().is_some_and(|it| !it.gives_back() && (self.is_reused() || it.may_refuse()))
+    pub(in crate::pool) fn needs_a_copy(&self, request: &Request<B>) -> bool {
+        let may_fail = |it: &C| self.is_reused() || it.may_refuse();
+        self.asked().is_some_and(|it| may_fail(it) && !it.gives_back(request))
     }
 
     pub(in crate::pool) fn id(&self) -> Option<ConnectionId> {

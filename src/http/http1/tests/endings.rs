@@ -138,10 +138,30 @@ async fn a_request_that_is_sent_as_the_connection_ends_has_an_outcome() {
         meeting.come(4);
         let outcome = first.or_else(|| sending.now_or_never()).expect("nobody else will end it");
         let error = outcome.unwrap_err();
-        assert_eq!(error.request.is_some(), error.progress == Progress::Unsent, "{error:?}");
+        assert!(error.request.is_some(), "{error:?}");
         assert!(error.progress <= Progress::Sent, "{error:?}");
         assert!(error.into_error().is_canceled());
     }
     drop(end);
     ending.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_comes_back_unless_an_answer_has_begun() {
+    for (said, progress) in [("", Progress::Sent), ("HTTP/1.1 2", Progress::Answered)] {
+        let (mut connection, mut peer) = connected().await;
+        assert!(
+            connection.gives_back(&get()) && !connection.gives_back(&request(Method::PUT, "x"))
+        );
+        let mut request = get();
+        request.headers_mut().insert("x-tag", "1".parse().unwrap());
+        let (sent, ()) = tokio::join!(send(&mut connection, request), async {
+            peer.answer(&[said]).await;
+            drop(peer);
+        });
+        let error = sent.unwrap_err();
+        assert_eq!(error.progress, progress);
+        let given_back = error.request.map(|request| request.headers()["x-tag"].clone());
+        assert_eq!(given_back.is_some(), progress == Progress::Sent);
+    }
 }
