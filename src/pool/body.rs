@@ -1,4 +1,4 @@
-//! The body of a pooled response, which holds the lease: at its end it is finished, before that it is abandoned.
+//! The body of a pooled response, which holds the box of its connection: read to its end it gives that back.
 
 use std::{
     any::Any,
@@ -81,7 +81,7 @@ where
                 lease.finish();
             }
         });
-        // Nobody else names it.
+        // Set once: nothing else names the task.
         let _ = task.set(spawned);
     }
 }

@@ -1,4 +1,4 @@
-//! Whether something that runs in the background is still canceled: the state holds the guard, the task watches it.
+//! Cancels what runs in the background: the state machine holds the guard, the task watches for its drop.
 
 use std::{
     convert::Infallible,
@@ -12,13 +12,13 @@ use tokio::sync::oneshot;
 
 use crate::rt::AbortHandle;
 
-/// The state wants this dial, or this rest of a response, until this is dropped.
+/// Cancels a dial, or the drain of a dropped response, when it is dropped.
 pub(super) struct CancelGuard {
     held: Option<oneshot::Sender<Infallible>>,
     task: Arc<OnceLock<AbortHandle>>,
 }
 
-/// What the task knows of its being canceled.
+/// What the task watches.
 pub(super) struct Canceled {
     guard: oneshot::Receiver<Infallible>,
     task: Arc<OnceLock<AbortHandle>>,
@@ -48,7 +48,7 @@ impl Canceled {
         self.task.clone()
     }
 
-    /// What is made, unless it is not canceled any more: then it is dropped, and not even begun if it was not.
+    /// Runs a future unless it is canceled: then the future is dropped, and not even begun if it was not.
     pub(super) async fn make<C>(mut self, making: impl Future<Output = C>) -> Option<C> {
         let mut making = pin!(making);
         poll_fn(|cx| match Pin::new(&mut self.guard).poll(cx) {
@@ -58,7 +58,7 @@ impl Canceled {
         .await
     }
 
-    /// The same, but what is ready when it is asked is taken even if nobody wants it.
+    /// The same, but an output that is ready is taken even if it is canceled.
     pub(super) async fn make_if_ready<C>(mut self, making: impl Future<Output = C>) -> Option<C> {
         let mut making = pin!(making);
         poll_fn(|cx| match making.as_mut().poll(cx) {
@@ -68,7 +68,7 @@ impl Canceled {
         .await
     }
 
-    /// Whether it is not canceled any more.
+    /// Whether it is canceled.
     #[cfg(test)]
     pub(super) fn is_over(&mut self) -> bool {
         self.guard.try_recv() == Err(oneshot::error::TryRecvError::Closed)

@@ -1,4 +1,4 @@
-//! The state of a pool, pure: who is idle, who is out, who waits and who may connect.
+//! The state machine of a pool, pure: idle and leased connections, waiting requests, permission to dial.
 //!
 //! It knows no I/O, no clock and no task. Every event is a call, and what has to be done because of it is written into
 //! a [`Actions`], which the caller carries out after the lock is released. A connection `C` is only ever moved, never
@@ -173,7 +173,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// A dial has failed: the waiters that are to be told are returned, the others wait for another dial. The failure of
-    /// an abandoned dial concerns nobody.
+    /// an abandoned dial is reported to no waiter.
     pub(crate) fn dial_failed(
         &mut self,
         slot: SlotId,
@@ -278,7 +278,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.rebalance(key_id, cx);
     }
 
-    /// So many requests may be on a shared connection at once from now on; `None` while it takes no new ones at all.
+    /// Sets how many requests may be on a shared connection at once; `None` while it takes no new ones.
     pub(crate) fn streams(
         &mut self,
         slot: SlotId,
@@ -316,7 +316,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.rebalance(key_id, cx);
     }
 
-    /// A connection pooled under this key died unseen, so the others that rested as long are not trusted either.
+    /// A connection of this key ended unseen: the others that rested as long are not trusted either.
     pub(crate) fn distrust(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         if self.key_states.get(key_id).is_none() {
             return;
@@ -364,17 +364,17 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// The appointment that was not pooled, long after its time.
+    /// The time of a reap that did not happen, long after it.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Instant> {
         self.reap_at.filter(|at| now > *at && now.saturating_duration_since(*at) > LATE)
     }
 
-    /// Nobody will come at this time.
+    /// Clears the reap timer for `at`.
     pub(crate) fn cancel_reap(&mut self, at: Instant) {
         self.reap_at = self.reap_at.filter(|appointment| *appointment != at);
     }
 
-    /// Takes no more requests; turns away who waits, closes who is idle, abandons dials, lets the rest finish.
+    /// Takes no more requests: turns waiters away, closes idle connections, abandons dials, lets the rest finish.
     pub(crate) fn close(&mut self, cx: &mut Transition<K, C, W>) {
         self.closed = true;
         for key in self.key_states.values_mut() {

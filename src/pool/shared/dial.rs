@@ -29,7 +29,7 @@ pub(super) struct Dials<K> {
 
 struct DialQueue<K> {
     permits: VecDeque<Dial<K>>,
-    /// Somebody goes through the line.
+    /// A thread is going through the queue.
     is_served: bool,
 }
 
@@ -38,7 +38,7 @@ impl<K> Dials<K> {
         Self { queue: Mutex::new(DialQueue { permits: VecDeque::new(), is_served: false }) }
     }
 
-    /// Dials for all of these, unless somebody is about to.
+    /// Dials for all of these, unless another thread is about to.
     pub(super) fn begin(&self, permits: Vec<Dial<K>>, dial: impl Fn(Dial<K>)) {
         if permits.is_empty() {
             return;
@@ -59,7 +59,7 @@ impl<K> Dials<K> {
     }
 }
 
-/// Goes through the line to its end, or lets others do it should an executor panic.
+/// Goes through the queue to its end, or lets others do it should an executor panic.
 struct Serving<'a, K> {
     dials: &'a Dials<K>,
     is_over: bool,
@@ -113,7 +113,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
                     let error = Error::from_connector(error, dialing.doing());
                     dialing.fail(error, FailureScope::Dependents);
                 }
-                // The state has decided so, and tells nobody.
+                // The state machine has canceled it, and reports it to no waiter.
                 Ok(None) => drop(dialing),
                 Err(out_of_time) => {
                     let error = dialing.timed_out(limit.unwrap_or_default(), out_of_time);
@@ -122,7 +122,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
                 }
             }
         });
-        // Nobody else names it.
+        // Set once: nothing else names the task.
         let _ = task.set(spawned);
     }
 

@@ -57,13 +57,13 @@ where
         self.dials.begin(dial, |permit| Dialing::begin(self, permit));
         for (waiter, lease) in serve {
             let lease = lease.join().ok_or_else(closed_by_peer);
-            // Who has left meanwhile gives it back by dropping it.
+            // A waiter that has left meanwhile gives it back by dropping it.
             drop(waiter.send(lease));
         }
         drop(gone);
     }
 
-    /// Of connections, which are nobody's but the pool's.
+    /// Notes of connections are for the listeners of the pool alone.
     fn tell(&self, notes: Vec<(SlotId, Noted)>) {
         for (slot, what) in notes {
             let connection = self.connection_id(slot);

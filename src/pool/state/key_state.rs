@@ -1,4 +1,4 @@
-//! One key's page: who waits for it, what it has, what it is about to have.
+//! What belongs to one key: its queue, its connections, its dials.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,7 +15,7 @@ use super::{
 pub(super) struct KeyState<K, W> {
     pub(super) key: Arc<K>,
     pub(super) queue: WaitQueue<W>,
-    /// By the seq in which they became idle: the newest last.
+    /// Exclusive connections in the order in which they became idle, the newest last.
     pub(super) idle: VecDeque<SlotId>,
     pub(super) shared: SharedSlots,
     pub(super) dials: Dials,
@@ -30,7 +30,7 @@ pub(super) struct KeyState<K, W> {
     pub(super) failed_at: Option<Seq>,
     /// It is listed as having more dials than waiters.
     pub(super) has_surplus: bool,
-    /// Under which seq it stands among the empty.
+    /// Its sequence number among the empty keys.
     pub(super) empty_at: Option<Seq>,
 }
 

@@ -1,4 +1,4 @@
-//! Who may open a connection, and who has to go for it.
+//! Starts dials within the limits, and makes room for them at the limit.
 
 use std::{hash::Hash, time::Instant};
 

@@ -1,4 +1,4 @@
-//! Who is served with what, and what rests when nobody waits.
+//! Serves waiters with connections; without waiters, connections become idle.
 
 use std::{
     hash::Hash,
@@ -46,7 +46,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// Serves who waits at a key from what it has.
+    /// Serves the waiters of a key from its connections.
     pub(super) fn serve(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         while self.key_states.get(key_id).is_some_and(|key| !key.queue.is_empty()) {
             let Some(checkout) = self.take(key_id, cx) else { break };
@@ -148,7 +148,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         Some(key_id)
     }
 
-    /// An exclusive connection goes to who waits for it, or rests.
+    /// Gives an exclusive connection to the first waiter, or makes it idle.
     pub(super) fn pass_on(
         &mut self,
         id: SlotId,
@@ -199,7 +199,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.mark_idle(id, until, cx);
     }
 
-    /// A shared connection rests, if nobody uses it.
+    /// Makes a shared connection idle if no request is on it.
     pub(super) fn idle_shared(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         let (limit, max_requests) = (self.limits.idle_timeout, self.limits.requests);
         let closed = self.closed;

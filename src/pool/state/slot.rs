@@ -49,7 +49,7 @@ pub(super) enum SlotState<C> {
     Abandoned,
     /// With a request.
     Out,
-    /// The rest of a response that its caller dropped is read, until the guard is dropped.
+    /// The rest of a response that its caller dropped is read, until it is canceled.
     Finishing {
         guard: CancelGuard,
         /// When it is given up for a waiter of its own key, too.

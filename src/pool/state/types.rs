@@ -23,7 +23,7 @@ pub(crate) struct Actions<K, C, W> {
     pub(crate) close: Vec<Handle<C>>,
     /// Drop these, too.
     pub(crate) forget: Vec<Cut>,
-    /// And these: so a dial learns that nobody wants it any more.
+    /// Drop these, too: that cancels dials and drains.
     pub(crate) cancel: Vec<CancelGuard>,
     /// Call [`PoolState::reap`](super::PoolState::reap) then.
     pub(crate) reap_at: Option<Instant>,
@@ -105,7 +105,7 @@ pub(crate) struct Dial<K> {
 /// How a request waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WaitOptions {
-    /// The seq under which it waited before, or had a connection in vain.
+    /// Queue position, kept across retries.
     pub(crate) again: Option<Seq>,
     pub(crate) options: DialOptions,
     /// A connection for its key can serve only one request at a time.
@@ -119,7 +119,7 @@ pub(crate) struct DialOptions {
     pub(crate) limit: Option<Duration>,
     /// It is told of the first dial that fails, also of one that it did not cause.
     pub(crate) fails_fast: bool,
-    /// Who is told of it.
+    /// Its listeners.
     pub(crate) scope: Option<Scope>,
 }
 
@@ -164,7 +164,7 @@ pub(crate) enum NoWait {
     QueueFull,
 }
 
-/// Who is told that a dial has failed.
+/// Which waiters a failed dial is reported to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureScope {
     /// The request that caused it. Others that counted on it wait for one more dial, and are told if that fails too.

@@ -21,7 +21,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Stands in queue. Whoever comes first serves: a returned connection, a freed stream, a finished dial.
     ///
-    /// Who was served in vain comes `again` under the seq of that time. At the end of the queue it might be refused for
+    /// Who was served in vain comes `again` with the sequence number of that time. At the end of the queue it might be refused for
     /// ever by a server that answers only so many on each connection.
     pub(crate) fn wait(
         &mut self,

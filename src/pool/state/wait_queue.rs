@@ -17,7 +17,7 @@ pub(super) struct Waiter<W> {
 /// front each time would make a crowd of requests for one key cost the square of its number.
 pub(super) struct WaitQueue<W> {
     waiters: BTreeMap<Seq, Waiter<W>>,
-    /// Waiters before this seq are covered.
+    /// Waiters before this number are covered.
     border: Seq,
     covered: usize,
 }

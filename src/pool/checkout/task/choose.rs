@@ -1,0 +1,164 @@
+//! How a request comes to a connection: it reuses or joins one, or waits for one in the queue of its key.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Request;
+
+use super::{RequestTask, TaskState, Wait};
+use crate::{
+    connection::Connection,
+    error::{Error, Kind, Phase},
+    options::Timeouts,
+    pool::{
+        FailsFast,
+        checkout::failure::{polled_again, waiting_for},
+        local_key::LocalKey,
+        shared::{Key, name_of},
+        state::DialOptions,
+    },
+    rt::Fault,
+};
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
+    fn key(&mut self) -> Result<&mut LocalKey<K>, Error> {
+        match &mut self.key {
+            Some(key) => Ok(key),
+            none => {
+                let request = self.request.as_ref().ok_or_else(polled_again)?;
+                let key = (self.pool.keys.of)(request)?;
+                let runtime = self.pool.settings.runtime.current();
+                Ok(none.insert(Box::new(LocalKey { key, runtime })))
+            }
+        }
+    }
+
+    pub(in crate::pool::checkout) fn key_name(&self) -> Option<String> {
+        if let Some(key) = &self.key {
+            return Some(name_of(&**key));
+        }
+        let key = (self.pool.keys.of)(self.request.as_ref()?).ok()?;
+        Some(name_of(&key))
+    }
+
+    /// A request that is polled in another runtime than before looks for a connection there: what it waits for may need
+    /// somebody to drive the runtime where it was, or have ended with it.
+    pub(super) fn follow(&mut self) {
+        let runtime = match &self.state {
+            TaskState::Waiting(_) => self.key.as_ref().map(|key| &key.runtime),
+            TaskState::Leased(lease) => lease.runtime(),
+            _ => return,
+        };
+        if runtime != Some(&self.pool.settings.runtime.current()) {
+            self.state = TaskState::Choosing;
+        }
+    }
+
+    /// Reuses or joins a connection, else enters the queue.
+    pub(super) fn choose(&mut self) -> Result<(), Error> {
+        let Some(request) = &self.request else { return Err(polled_again()) };
+        if let Some(lease) = self.pool.checkout_by_uri(request) {
+            self.state = TaskState::Leased(lease);
+            self.begin_trace();
+            return Ok(());
+        }
+        let runtime = self.pool.settings.runtime.current();
+        match self.key() {
+            Ok(key) => key.runtime = runtime,
+            Err(error) => {
+                self.state = TaskState::Refused(error);
+                return Ok(());
+            }
+        }
+        self.begin_trace();
+        let (Some(key), Some(request)) = (&self.key, &self.request) else {
+            return Err(polled_again());
+        };
+        if let Some(lease) = self.pool.checkout(key, request) {
+            self.state = TaskState::Leased(lease);
+            return Ok(());
+        }
+        // Where nothing can be timed, the limits on waiting would be silently dropped.
+        if let Some(fault @ Fault::Timerless) = self.pool.settings.runtime.fault() {
+            let text = format!("{}: {fault}", waiting_for(&**key));
+            return Err(Error::new(Kind::Canceled, text));
+        }
+        let waiting = self.pool.wait(key, self.seq, self.dial_options());
+        self.state = TaskState::Waiting(waiting.map_err(|error| self.turned_away(error))?);
+        Ok(())
+    }
+
+    fn begin_trace(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.begin();
+        }
+    }
+
+    /// Its key is an error: nothing was looked for.
+    pub(super) fn refused(&mut self) -> Error {
+        let TaskState::Refused(error) = std::mem::replace(&mut self.state, TaskState::Done) else {
+            return polled_again();
+        };
+        error
+    }
+
+    /// Adds the target to the error of a closed pool, or of a connection that closed at once.
+    fn turned_away(&self, error: Error) -> Error {
+        let is_nameless = error.is_closed() || error.is_canceled() && error.is_io();
+        if is_nameless { error.during(self.waiting()) } else { error }
+    }
+
+    fn waiting(&self) -> String {
+        waiting_for(self.key_name().unwrap_or_default())
+    }
+
+    /// What it wishes of a dial that it may cause.
+    fn dial_options(&self) -> DialOptions {
+        let extensions = self.request.as_ref().map(Request::extensions);
+        let fails_fast = extensions.is_some_and(|it| it.get::<FailsFast>().is_some());
+        let scope = self.trace.as_ref().map(|trace| trace.scope());
+        DialOptions { limit: self.timeouts().connect, fails_fast, scope }
+    }
+
+    /// Its own, or those of the pool.
+    fn timeouts(&self) -> &Timeouts {
+        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
+        own.unwrap_or(&self.pool.settings.timeouts)
+    }
+
+    pub(super) fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let TaskState::Waiting(waiting) = &mut self.state else { return Poll::Ready(Ok(())) };
+        let Poll::Ready(served) = Pin::new(&mut waiting.served).poll(cx) else {
+            return self.poll_deadline(cx);
+        };
+        let lease = served
+            .unwrap_or_else(|gone| Err(Error::new(Kind::Canceled, self.waiting()).because(gone)));
+        self.state = TaskState::Leased(lease.map_err(|error| self.turned_away(error))?);
+        Poll::Ready(Ok(()))
+    }
+
+    /// An error when it has waited too long. The time runs until a connection is found that takes the request.
+    pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let limit = self.timeouts().pool;
+        let (runtime, left) =
+            (&self.pool.settings.runtime, limit.map(|it| it.saturating_sub(self.waited)));
+        let wait = self.wait.get_or_insert_with(|| {
+            let deadline = left.map(|left| runtime.sleep(left));
+            Box::new(Wait { deadline, since: runtime.now() })
+        });
+        let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
+        ready!(Pin::new(deadline).poll(cx));
+        let limit = limit.unwrap_or_default();
+        Poll::Ready(Err(Error::timed_out(Phase::Pool, limit, self.waiting())))
+    }
+
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(wait) = self.wait.take() {
+            let now = self.pool.settings.runtime.now();
+            self.waited += now.saturating_duration_since(wait.since);
+        }
+    }
+}
