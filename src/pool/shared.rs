@@ -126,6 +126,19 @@ where
         Lease::new(self.clone(), checkout).join()
     }
 
+    /// Lets the next request with this URI find the key of this one without making it.
+    pub(super) fn remember_uri(
+        &self,
+        request: &Request<B>,
+        key: &LocalKey<K>,
+        lease: &Lease<C, B, K>,
+    ) {
+        let uri = self.uri_key(request).filter(|uri| uri.is_of(key.runtime.id()));
+        if let (Some(uri), Some(key)) = (uri, lease.key_id()) {
+            self.lock().remember_uri(&uri, key);
+        }
+    }
+
     /// A connection that can be had at once.
     pub(super) fn checkout(
         self: &Arc<Self>,

@@ -194,6 +194,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.asked().is_some_and(|it| may_fail(it) && !it.gives_back(request))
     }
 
+    pub(in crate::pool) fn key_id(&self) -> Option<KeyId> {
+        self.lent().map(|lent| lent.key)
+    }
+
     pub(in crate::pool) fn id(&self) -> Option<ConnectionId> {
         self.lent().map(|lent| lent.pool.connection_id(lent.slot))
     }

@@ -136,7 +136,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         };
         let lease = served
             .unwrap_or_else(|gone| Err(Error::new(Kind::Canceled, self.waiting()).because(gone)));
-        self.state = TaskState::Leased(lease.map_err(|error| self.turned_away(error))?);
+        let lease = lease.map_err(|error| self.turned_away(error))?;
+        if let (Some(request), Some(key)) = (&self.request, &self.key) {
+            self.pool.remember_uri(request, key, &lease);
+        }
+        self.state = TaskState::Leased(lease);
         Poll::Ready(Ok(()))
     }
 
