@@ -49,6 +49,14 @@ pub(crate) struct Exchange<B: Body> {
     reader: HeadReader,
 }
 
+/// How much of the head is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeadSent {
+    Nothing,
+    Some,
+    All,
+}
+
 enum Stage<B: Body> {
     /// The request cannot be sent here. Boxed: few are.
     Refused(Box<SendError<Request<B>>>),
@@ -56,7 +64,7 @@ enum Stage<B: Body> {
     Whole {
         request: Request<B>,
         plan: BodyPlan,
-        is_begun: bool,
+        sent: HeadSent,
     },
     /// The body is on its way, or sent.
     Uploading {
@@ -86,7 +94,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &self.stage {
-            Stage::Whole { is_begun: false, .. } => self.poll_first(cx),
+            Stage::Whole { sent: HeadSent::Nothing, .. } => self.poll_first(cx),
             Stage::Whole { .. } | Stage::Uploading { .. } => self.poll_sent(cx),
             Stage::Refused(_) => self.poll_refused(),
             Stage::Over => Poll::Pending,
@@ -119,7 +127,7 @@ where
         });
         Self {
             shared,
-            stage: Stage::Whole { request, plan: body, is_begun: false },
+            stage: Stage::Whole { request, plan: body, sent: HeadSent::Nothing },
             kind,
             patience: Some(patience),
             rare,
@@ -156,7 +164,9 @@ where
             return Poll::Ready(Err(error));
         }
         // What has come was asked for just now, and the waker was left there.
-        if let Err(failure) = self.poll_upload(cx) {
+        if !self.is_written()
+            && let Err(failure) = self.poll_upload(cx)
+        {
             return Poll::Ready(Err(self.fail(failure)));
         }
         let impatience = ready!(self.poll_patience(cx));
@@ -164,20 +174,24 @@ where
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
-        // Before its first byte, a request has no answer.
-        let is_unwritten = self.is_unwritten();
-        if is_unwritten && self.poll_quiet(cx).is_ready() {
-            return Poll::Ready(Err(self.fail(Failure::Ended)));
-        }
-        if let Err(failure) = self.poll_upload(cx) {
-            return Poll::Ready(Err(self.fail(failure)));
-        }
-        if !is_unwritten {
-            match self.poll_head(cx) {
-                Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head)),
-                Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),
-                Poll::Pending => {}
+        if !self.is_written() {
+            // Before its first byte, a request has no answer.
+            let is_unwritten = self.is_unwritten();
+            if is_unwritten && self.poll_quiet(cx).is_ready() {
+                return Poll::Ready(Err(self.fail(Failure::Ended)));
             }
+            if let Err(failure) = self.poll_upload(cx) {
+                return Poll::Ready(Err(self.fail(failure)));
+            }
+            if is_unwritten {
+                let impatience = ready!(self.poll_patience(cx));
+                return Poll::Ready(Err(self.time_out(impatience)));
+            }
+        }
+        match self.poll_head(cx) {
+            Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head)),
+            Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),
+            Poll::Pending => {}
         }
         let impatience = ready!(self.poll_patience(cx));
         Poll::Ready(Err(self.time_out(impatience)))
@@ -185,7 +199,7 @@ where
 
     /// Makes sure that nothing has come that nobody asked for, and begins to write.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
-        let Stage::Whole { request, is_begun, .. } = &mut self.stage else { return Ok(()) };
+        let Stage::Whole { request, sent, .. } = &mut self.stage else { return Ok(()) };
         let is_empty = request.body().is_end_stream();
         let mut state = self.shared.lock();
         let seen = state.wire.poll_quiet(cx);
@@ -204,9 +218,11 @@ where
         if let Poll::Ready(Err(error)) = flushed {
             return Err(self.fail(Failure::Io(error)));
         }
-        *is_begun = true;
-        if !is_empty {
-            self.begin_upload();
+        *sent = if flushed.is_ready() { HeadSent::All } else { HeadSent::Some };
+        match is_empty {
+            true if flushed.is_ready() => self.end_upload_trace(),
+            true => {}
+            false => self.begin_upload(),
         }
         Ok(())
     }
@@ -271,43 +287,60 @@ where
                 if may_send {
                     *upload = None;
                 }
-                if let Some(rare) = &mut self.rare {
-                    rare.upload_trace = None;
+                if let Stage::Whole { sent, .. } = &mut self.stage {
+                    *sent = HeadSent::All;
                 }
+                self.end_upload_trace();
             }
             Poll::Ready(Err(error)) => return Err(error.into()),
         }
         Ok(())
     }
 
+    /// Whether all of the request is written and flushed, and it has no body.
+    fn is_written(&self) -> bool {
+        matches!(self.stage, Stage::Whole { sent: HeadSent::All, .. })
+    }
+
+    fn end_upload_trace(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.upload_trace = None;
+        }
+    }
+
+    /// Ready with the head of the response. Those of 1xx are reported as they come.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         loop {
-            let recycled = match &mut self.stage {
-                Stage::Whole { request, .. } => request.headers_mut(),
-                Stage::Uploading { recycled, .. } => recycled,
-                Stage::Refused(_) | Stage::Over => return Poll::Pending,
-            };
-            if let Some(head) = self.reader.read(&self.shared, self.kind, recycled)? {
-                let is_last = !head.status.is_informational()
-                    || head.status == StatusCode::SWITCHING_PROTOCOLS;
-                if is_last {
-                    return Poll::Ready(Ok(head));
-                }
-                self.hear(head, cx);
-                continue;
+            let head = ready!(self.poll_next_head(cx))?;
+            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Poll::Ready(Ok(head));
             }
-            let mut state = self.shared.lock();
+            self.hear(head, cx);
+        }
+    }
+
+    fn poll_next_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
+        let recycled = match &mut self.stage {
+            Stage::Whole { request, .. } => request.headers_mut(),
+            Stage::Uploading { recycled, .. } => recycled,
+            Stage::Refused(_) | Stage::Over => return Poll::Pending,
+        };
+        let limits = self.shared.limits;
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(head) = self.reader.read(&mut state.wire, limits, self.kind, recycled)? {
+                return Poll::Ready(Ok(head));
+            }
             if !state.wire.is_open() {
                 return Poll::Ready(Err(Failure::Aborted));
             }
-            let filled = state.wire.poll_fill(cx, 0);
-            if filled.is_pending() {
+            let Poll::Ready(filled) = state.wire.poll_fill(cx, 0) else {
                 let old = state.register_reader(cx);
                 drop(state);
                 drop(old);
                 return Poll::Pending;
-            }
-            match ready!(filled) {
+            };
+            match filled {
                 Ok(0) => return Poll::Ready(Err(Failure::Ended)),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(Failure::Io(error))),
@@ -423,7 +456,7 @@ impl<B: Body> Drop for Exchange<B> {
     fn drop(&mut self) {
         match &self.stage {
             Stage::Refused(_) | Stage::Over => {}
-            Stage::Whole { is_begun: false, .. } => {
+            Stage::Whole { sent: HeadSent::Nothing, .. } => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
                 state.patience = self.patience.take();
@@ -448,7 +481,7 @@ impl<B: Body> fmt::Debug for Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
             Stage::Refused(_) => "refused",
-            Stage::Whole { is_begun: false, .. } => "unsent",
+            Stage::Whole { sent: HeadSent::Nothing, .. } => "unsent",
             Stage::Whole { .. } | Stage::Uploading { .. } => "sent",
             Stage::Over => "over",
         };

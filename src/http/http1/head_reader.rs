@@ -3,9 +3,10 @@
 use http::HeaderMap;
 
 use super::{
+    config::HeadLimits,
     failure::Failure,
     head::{self, Head, RequestKind},
-    shared::ConnShared,
+    wire::Wire,
 };
 
 /// How far the heads of one exchange have come.
@@ -21,18 +22,17 @@ impl HeadReader {
     /// The next head, if it is complete. It takes the room of `recycled`, which is cleared once anything has come.
     pub(super) fn read(
         &mut self,
-        shared: &ConnShared,
+        wire: &mut Wire,
+        limits: HeadLimits,
         kind: RequestKind,
         recycled: &mut HeaderMap,
     ) -> Result<Option<Head>, Failure> {
-        let limits = shared.limits;
-        let mut state = shared.lock();
-        let blank = blank_lines(state.wire.unread());
+        let blank = blank_lines(wire.unread());
         if blank > 0 {
-            state.wire.consume(blank);
+            wire.consume(blank);
             (self.passed, self.incomplete) = (self.passed + blank, 0);
         }
-        let bytes = state.wire.unread();
+        let bytes = wire.unread();
         let available = bytes.len();
         if available == 0 && self.passed <= limits.size {
             return Ok(None);
@@ -55,7 +55,7 @@ impl HeadReader {
         if self.passed > limits.size {
             return Err(too_long());
         }
-        state.wire.consume(head.length);
+        wire.consume(head.length);
         Ok(Some(head))
     }
 }
