@@ -18,11 +18,11 @@ use crate::error::{BoxError, Error, ForeignError, Kind};
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod codings;
 #[cfg(any(feature = "http1", feature = "http2"))]
-mod measured;
+mod length_checked;
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) use codings::{Codings, codings};
 #[cfg(any(feature = "http1", feature = "http2"))]
-pub(crate) use measured::{Measured, declared_length};
+pub(crate) use length_checked::{LengthChecked, declared_length};
 
 /// The body of a request or of a response.
 ///

@@ -46,12 +46,12 @@ pub trait Connection<Req>:
         None
     }
 
-    /// Takes its place in the pool, to hold it for as long as the transport below is open.
+    /// Takes its slot in the pool, to hold it for as long as the transport below is open.
     ///
-    /// An upgraded connection, for one, leaves the pool and yet is a connection: it holds its place until it is closed. By
-    /// default the place is given back, and ends when the pool lets go of the connection.
-    fn hold(&self, place: Place) -> Option<Place> {
-        Some(place)
+    /// An upgraded connection, for one, leaves the pool and yet is a connection: it holds its slot until it is closed. By
+    /// default the slot is given back, and ends when the pool lets go of the connection.
+    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        Some(slot)
     }
 
     /// How long the peer said it keeps the connection without a request.
@@ -59,9 +59,9 @@ pub trait Connection<Req>:
         None
     }
 
-    /// The switch that ends the connection at once, whatever it is doing. Without one, the default, a pool that is
-    /// closed can only wait for it.
-    fn cut(&self) -> Option<Cut> {
+    /// Ends the connection at once, whatever it is doing. Without a handle, the default, a pool that is closed can only
+    /// wait for it.
+    fn abort_handle(&self) -> Option<AbortHandle> {
         None
     }
 
@@ -96,7 +96,7 @@ pub trait Connection<Req>:
 
 /// Ends a connection at once.
 #[derive(Clone)]
-pub struct Cut(Arc<dyn Fn() + Send + Sync>);
+pub struct AbortHandle(Arc<dyn Fn() + Send + Sync>);
 
 /// Why a request has no answer, and how far it came.
 pub struct SendError<Req> {
@@ -126,10 +126,10 @@ pub enum Progress {
     Answered,
 }
 
-/// The place that a connection takes up in a pool. Dropping it says that the connection is closed.
-pub struct Place {
-    pool: Weak<dyn PlaceKeeper>,
-    place: SlotId,
+/// The slot that a connection takes up in a pool. Dropping it says that the connection is closed.
+pub struct PoolSlot {
+    pool: Weak<dyn SlotOwner>,
+    slot: SlotId,
 }
 
 /// Which of the slots of a pool, by a number that no other had, and where the pool has it.
@@ -144,32 +144,32 @@ impl SlotId {
     pub(crate) const MAX: Self = Self { seq: u64::MAX, index: u32::MAX };
 }
 
-/// The pool, as a place knows it.
-pub(crate) trait PlaceKeeper: Send + Sync {
+/// The pool, as a slot knows it.
+pub(crate) trait SlotOwner: Send + Sync {
     /// So many requests may be on the connection at once from now on; `None` while it takes no new ones.
-    fn streams(&self, place: SlotId, streams: Option<usize>);
+    fn streams(&self, slot: SlotId, streams: Option<usize>);
 
     /// The connection takes no new requests ever again.
-    fn retired(&self, place: SlotId);
+    fn retired(&self, slot: SlotId);
 
     /// The connection is closed.
-    fn closed(&self, place: SlotId);
+    fn closed(&self, slot: SlotId);
 }
 
-impl Cut {
-    /// A switch that does this. It may be thrown when the connection has ended already.
+impl AbortHandle {
+    /// Calls `end` to end the connection, which may have ended already.
     pub fn new(end: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(end))
     }
 
-    pub(crate) fn throw(&self) {
+    pub(crate) fn abort(&self) {
         (self.0)();
     }
 }
 
-impl fmt::Debug for Cut {
+impl fmt::Debug for AbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cut").finish_non_exhaustive()
+        f.debug_struct("AbortHandle").finish_non_exhaustive()
     }
 }
 
@@ -243,9 +243,9 @@ impl<Req> std::error::Error for SendError<Req> {
     }
 }
 
-impl Place {
-    pub(crate) fn new(pool: Weak<dyn PlaceKeeper>, place: SlotId) -> Self {
-        Self { pool, place }
+impl PoolSlot {
+    pub(crate) fn new(pool: Weak<dyn SlotOwner>, slot: SlotId) -> Self {
+        Self { pool, slot }
     }
 
     /// Says how many requests the peer allows on a shared connection at once from now on: 100 until this is called.
@@ -264,27 +264,27 @@ impl Place {
     /// need not wait for that before it dials another, as it has to while one is only [suspended](Self::suspend).
     pub fn retire(&self) {
         if let Some(pool) = self.pool.upgrade() {
-            pool.retired(self.place);
+            pool.retired(self.slot);
         }
     }
 
     fn say(&self, streams: Option<usize>) {
         if let Some(pool) = self.pool.upgrade() {
-            pool.streams(self.place, streams);
+            pool.streams(self.slot, streams);
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for PoolSlot {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
-            pool.closed(self.place);
+            pool.closed(self.slot);
         }
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for PoolSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Place").field(&self.place.seq).finish()
+        f.debug_tuple("PoolSlot").field(&self.slot.seq).finish()
     }
 }

@@ -110,11 +110,11 @@ pub mod events;
 mod fields;
 pub mod io;
 pub mod options;
-mod patience;
 pub mod request_target;
 pub mod rt;
 mod setting;
 pub mod target;
+mod timeout;
 pub mod upgrade;
 
 pub use self::http::{http1, http2, negotiate};

@@ -113,7 +113,7 @@ impl Runtime {
         &self,
         runtime: &RuntimeHandle,
         future: impl Future<Output = ()> + Send + 'static,
-    ) -> AbortHandle {
+    ) -> TaskAbortHandle {
         let (task, handle) = abort::abortable(future, runtime.clone());
         if let Err(task) = runtime.spawn(task) {
             self.ground.spawn(task);
@@ -279,7 +279,7 @@ pub(crate) fn why_dropped() -> &'static str {
     }
 }
 
-pub(crate) use abort::AbortHandle;
+pub(crate) use abort::TaskAbortHandle;
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
 
 /// The default runtime, where there is one.

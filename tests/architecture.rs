@@ -22,7 +22,7 @@ const STREET: [&str; 24] = [
     "upgrade",
     "request_target",
     "body",
-    "patience",
+    "timeout",
     "target",
     "auth",
     "options",

@@ -18,7 +18,7 @@ use tower_transport::{
         ConnectInfo, ConnectRetry, ConnectRetryLayer, MemoryConnector, StaticResolver,
         SystemResolver, TcpConnector, UnixConnector,
     },
-    connection::{NoFreeStream, Place, SendError},
+    connection::{NoFreeStream, PoolSlot, SendError},
     events::{Event, Listener, Note, Timings},
     http1::Http1Config,
     http2::Http2Config,
@@ -77,7 +77,7 @@ fn bodies_are_send_and_sync_and_unpin() {
 #[test]
 fn connections_are_send_and_sync() {
     fn is<T: Send + Sync + 'static>() {}
-    all!(is: Connection, HttpConnection<Body>, Place, SendError<http::Request<Body>>);
+    all!(is: Connection, HttpConnection<Body>, PoolSlot, SendError<http::Request<Body>>);
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::http::http1::{self, Http1, Http1Body};
 use crate::http::http2::{self, Http2, Http2Body};
 use crate::{
     connect::{ConnectInfo, Connected},
-    connection::{Connection, Cut, Place, SendError},
+    connection::{AbortHandle, Connection, PoolSlot, SendError},
     error::{BoxError, Error},
     http::{http1::Http1Config, http2::Http2Config},
     io::Io,
@@ -207,7 +207,7 @@ where
         either!(Version, &mut self.version, it => it.timeouts(timeouts));
     }
 
-    fn hold(&self, place: Place) -> Option<Place> {
+    fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
         either!(Version, &self.version, it => it.hold(place))
     }
 
@@ -215,8 +215,8 @@ where
         either!(Version, &self.version, it => it.keep_alive())
     }
 
-    fn cut(&self) -> Option<Cut> {
-        either!(Version, &self.version, it => it.cut())
+    fn abort_handle(&self) -> Option<AbortHandle> {
+        either!(Version, &self.version, it => it.abort_handle())
     }
 
     fn gives_back(&self, request: &Request<B>) -> bool {

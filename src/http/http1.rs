@@ -75,15 +75,15 @@ use tower_service::Service;
 
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Cut, Place, Progress, SendError},
+    connection::{AbortHandle, Connection, PoolSlot, Progress, SendError},
     error::{BoxError, Error, Kind},
     http::informational::Interim,
     io::Io,
     options::Timeouts,
-    patience::Patience,
     request_target::{forwarded_to, http1::usual_host},
     rt::Runtime,
     target::{Origin, Scheme, Target},
+    timeout::StallTimeout,
 };
 
 mod body;
@@ -194,14 +194,14 @@ where
         }
         state.phase = Phase::Busy;
         prepared.write(&request, &self.host, state.wire.output(), self.title_case);
-        let (counts, previous) = (state.wire.counts, state.patience.take());
+        let (counts, previous) = (state.wire.counts, state.stall.take());
         drop(state);
         let timeouts = request.extensions().get().unwrap_or(&self.timeouts);
-        let patience = Patience::renewed(previous, timeouts);
+        let stall = StallTimeout::renewed(previous, timeouts);
         let interim = self.interim(&request);
         self.recheck();
         let shared = self.shared.clone();
-        Exchange::new(shared, request, prepared, interim, (counts, patience))
+        Exchange::new(shared, request, prepared, interim, (counts, stall))
     }
 }
 
@@ -269,7 +269,7 @@ where
         self.timeouts = timeouts;
     }
 
-    fn hold(&self, place: Place) -> Option<Place> {
+    fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
         self.shared.hold(place);
         None
     }
@@ -278,9 +278,9 @@ where
         self.shared.status.keep_alive()
     }
 
-    fn cut(&self) -> Option<Cut> {
+    fn abort_handle(&self) -> Option<AbortHandle> {
         let shared = self.shared.clone();
-        Some(Cut::new(move || shared.abort()))
+        Some(AbortHandle::new(move || shared.abort()))
     }
 
     fn reused(&mut self) {

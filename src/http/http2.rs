@@ -57,7 +57,7 @@ use tower_service::Service;
 
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Cut, Place, Progress, SendError},
+    connection::{AbortHandle, Connection, PoolSlot, Progress, SendError},
     error::{BoxError, Error, Kind},
     io::{Io, metered::Metered},
     options::Timeouts,
@@ -184,12 +184,12 @@ where
         }
     }
 
-    fn hold(&self, place: Place) -> Option<Place> {
+    fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
         self.conn.state().hold(place)
     }
 
-    fn cut(&self) -> Option<Cut> {
-        Some(self.conn.cut())
+    fn abort_handle(&self) -> Option<AbortHandle> {
+        Some(self.conn.abort_handle())
     }
 
     fn reused(&mut self) {

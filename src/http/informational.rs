@@ -26,7 +26,7 @@ pub(crate) struct Interim {
 /// Whether a body may be sent.
 enum GoAhead {
     /// It is not known yet; without a limit it may never be.
-    Awaited {
+    WaitingFor {
         limit: Option<Duration>,
         timer: Option<Sleep>,
     },
@@ -72,7 +72,7 @@ impl Interim {
 
     /// Ready when the body may be sent: now, or because nothing came for long enough.
     pub(crate) fn poll_go_ahead(&mut self, runtime: &Runtime, cx: &mut Context<'_>) -> Poll<()> {
-        if let GoAhead::Awaited { limit, timer } = &mut self.go_ahead {
+        if let GoAhead::WaitingFor { limit, timer } = &mut self.go_ahead {
             let Some(limit) = *limit else { return Poll::Pending };
             ready!(Pin::new(timer.get_or_insert_with(|| runtime.sleep(limit))).poll(cx));
             self.go_ahead = GoAhead::Given;
@@ -83,11 +83,11 @@ impl Interim {
 
 impl GoAhead {
     fn awaited(expectation: ExpectContinue) -> Self {
-        Self::Awaited { limit: expectation.limit(), timer: None }
+        Self::WaitingFor { limit: expectation.limit(), timer: None }
     }
 
     fn is_awaited(&self) -> bool {
-        matches!(self, Self::Awaited { .. })
+        matches!(self, Self::WaitingFor { .. })
     }
 }
 

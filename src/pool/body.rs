@@ -21,7 +21,7 @@ use crate::{
     connect::{ConnectInfo, HasConnectInfo},
     connection::Connection,
     error::{BoxError, Error, ForeignError},
-    patience::Total,
+    timeout::Total,
 };
 
 /// A rest of a body that is not worth a new connection is read away: so much of it, and for so long.

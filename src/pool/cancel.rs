@@ -10,18 +10,18 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::rt::AbortHandle;
+use crate::rt::TaskAbortHandle;
 
 /// Cancels a dial, or the drain of a dropped response, when it is dropped.
 pub(super) struct CancelGuard {
     held: Option<oneshot::Sender<Infallible>>,
-    task: Arc<OnceLock<AbortHandle>>,
+    task: Arc<OnceLock<TaskAbortHandle>>,
 }
 
 /// What the task watches.
 pub(super) struct Canceled {
     guard: oneshot::Receiver<Infallible>,
-    task: Arc<OnceLock<AbortHandle>>,
+    task: Arc<OnceLock<TaskAbortHandle>>,
 }
 
 impl CancelGuard {
@@ -44,7 +44,7 @@ impl Drop for CancelGuard {
 
 impl Canceled {
     /// Where the task is named once it is known.
-    pub(super) fn task(&self) -> Arc<OnceLock<AbortHandle>> {
+    pub(super) fn task(&self) -> Arc<OnceLock<TaskAbortHandle>> {
         self.task.clone()
     }
 

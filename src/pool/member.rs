@@ -71,7 +71,7 @@ where
 
     fn abort(&self) {
         for cut in self.read(PoolState::cuts) {
-            cut.throw();
+            cut.abort();
         }
     }
 }

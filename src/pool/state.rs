@@ -22,7 +22,7 @@ use super::{
     uri_keys::UriKeys,
 };
 use crate::{
-    connection::Cut,
+    connection::AbortHandle,
     events::{Closing, Noted},
 };
 
@@ -411,7 +411,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// The switches by which what is still open can be ended.
-    pub(crate) fn cuts(&self) -> Vec<Cut> {
+    pub(crate) fn cuts(&self) -> Vec<AbortHandle> {
         self.slots.values().filter_map(|slot| slot.known.cut.clone()).collect()
     }
 }

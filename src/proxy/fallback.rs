@@ -60,14 +60,14 @@ impl Fallback {
         runtime: &Runtime,
         reach: impl Fn(Target, Option<Duration>) -> Connecting<Box<dyn Io>>,
     ) -> Result<Connected<Box<dyn Io>>, Error> {
-        let patience = self.patience(routes.len());
+        let stall = self.stall(routes.len());
         let mut ways = self.in_order(routes, target, runtime.now()).into_iter();
         let mut why = None;
         while let Some(way) = ways.next() {
             let mut target = target.clone();
             target.route = way.route.clone();
-            let patience = (!ways.as_slice().is_empty()).then_some(patience);
-            match reach(target, patience).await {
+            let stall = (!ways.as_slice().is_empty()).then_some(stall);
+            match reach(target, stall).await {
                 Ok(connected) => {
                     self.forget(&way);
                     return Ok(connected);
@@ -85,7 +85,7 @@ impl Fallback {
     }
 
     /// Of so many ways each has its share of the time, so that the last has its turn before all is over.
-    fn patience(&self, ways: usize) -> Duration {
+    fn stall(&self, ways: usize) -> Duration {
         let ways = u32::try_from(ways).unwrap_or(u32::MAX).max(1);
         self.planned_time.map_or(self.attempt_timeout, |time| self.attempt_timeout.min(time / ways))
     }

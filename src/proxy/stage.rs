@@ -99,7 +99,7 @@ impl Stage {
     fn reach_within(
         self: &Arc<Self>,
         mut target: Target,
-        patience: Option<Duration>,
+        stall: Option<Duration>,
     ) -> Connecting<Box<dyn Io>> {
         match std::mem::take(&mut target.route) {
             Route::Proxies(proxies) if proxies.len() > MOST_PROXIES => {
@@ -111,14 +111,14 @@ impl Stage {
             Route::Proxies(proxies) => match proxies.split_last() {
                 Some((last, before)) => {
                     target.route = Route::through(before.iter().cloned());
-                    self.through(last, target, patience)
+                    self.through(last, target, stall)
                 }
-                None => self.directly(target, patience),
+                None => self.directly(target, stall),
             },
             Route::FirstOf(routes) => self.first_of(routes, target),
             route => {
                 target.route = route;
-                self.directly(target, patience)
+                self.directly(target, stall)
             }
         }
     }
@@ -127,18 +127,18 @@ impl Stage {
         let stage = self.clone();
         Connecting::new(async move {
             let runtime = &stage.surroundings.runtime;
-            let reach = |way, patience| stage.reach_within(way, patience);
+            let reach = |way, stall| stage.reach_within(way, stall);
             stage.fallback.first_of(&routes, &target, runtime, reach).await
         })
     }
 
     /// The only way by which anything new is opened outside of what is open already, so room for it is made here.
-    fn directly(&self, target: Target, patience: Option<Duration>) -> Connecting<Box<dyn Io>> {
+    fn directly(&self, target: Target, stall: Option<Duration>) -> Connecting<Box<dyn Io>> {
         let Surroundings { budget, runtime, .. } = self.surroundings.clone();
         let direct = self.direct.clone();
         Connecting::new(async move {
             make_room(budget).await;
-            direct(target.clone()).within(patience, runtime, target).await
+            direct(target.clone()).within(stall, runtime, target).await
         })
     }
 
@@ -147,18 +147,18 @@ impl Stage {
         self: &Arc<Self>,
         proxy: &Proxy,
         target: Target,
-        patience: Option<Duration>,
+        stall: Option<Duration>,
     ) -> Connecting<Box<dyn Io>> {
         let proxy = proxy.clone();
         let runtime = self.surroundings.runtime.clone();
-        let to_proxies = Patient { inner: self.to_proxies(), patience, runtime };
+        let to_proxies = Patient { inner: self.to_proxies(), stall, runtime };
         match proxy.scheme() {
             ProxyScheme::Http | ProxyScheme::Https => {
                 let forwards = proxy.forwards(target.origin.scheme(), target.protocols);
                 if self.leads_to_origins && forwards {
                     return boxed(ForwardLayer::new(proxy).layer(to_proxies).call(target));
                 }
-                let tunnel = self.tunnels().open(&proxy, target, patience);
+                let tunnel = self.tunnels().open(&proxy, target, stall);
                 let budget = self.surroundings.budget.clone();
                 Connecting::new(async move {
                     let tunnel = tunnel.await?.boxed();
@@ -209,7 +209,7 @@ impl Service<Target> for By {
 #[derive(Clone)]
 struct Patient<C> {
     inner: C,
-    patience: Option<Duration>,
+    stall: Option<Duration>,
     runtime: Runtime,
 }
 
@@ -224,7 +224,7 @@ impl<C: Connect<Target, Error = Error>> Service<Target> for Patient<C> {
 
     fn call(&mut self, target: Target) -> Self::Future {
         let connecting = Connecting::new(self.inner.call(target.clone()));
-        connecting.within(self.patience, self.runtime.clone(), target)
+        connecting.within(self.stall, self.runtime.clone(), target)
     }
 }
 

@@ -200,10 +200,10 @@ impl Tunnels {
         &self,
         proxy: &Proxy,
         target: Target,
-        patience: Option<Duration>,
+        stall: Option<Duration>,
     ) -> Connecting<Upgraded> {
         let (tunnels, hop) = (self.clone(), Hop::to(proxy, &target));
-        Connecting::new(async move { handshake::open(tunnels, hop, patience, &target).await })
+        Connecting::new(async move { handshake::open(tunnels, hop, stall, &target).await })
     }
 }
 

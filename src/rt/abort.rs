@@ -16,7 +16,7 @@ use super::{RuntimeHandle, Task};
 
 /// Drops the future of a task, from any thread.
 #[derive(Clone)]
-pub(crate) struct AbortHandle {
+pub(crate) struct TaskAbortHandle {
     /// `None` of a task that needs none, because its runtime drives itself.
     slot: Option<Arc<Slot>>,
     runtime: RuntimeHandle,
@@ -42,17 +42,17 @@ enum State {
 pub(super) fn abortable(
     future: impl Future<Output = ()> + Send + 'static,
     runtime: RuntimeHandle,
-) -> (Task, AbortHandle) {
+) -> (Task, TaskAbortHandle) {
     let task = Task { future: Box::pin(future) };
     if runtime.drives_itself() {
-        return (task, AbortHandle { slot: None, runtime });
+        return (task, TaskAbortHandle { slot: None, runtime });
     }
     let slot = Arc::new(Slot { state: Mutex::new(State::Waiting(task, None)) });
     let shell = Abortable { slot: slot.clone() };
-    (Task { future: Box::pin(shell) }, AbortHandle { slot: Some(slot), runtime })
+    (Task { future: Box::pin(shell) }, TaskAbortHandle { slot: Some(slot), runtime })
 }
 
-impl AbortHandle {
+impl TaskAbortHandle {
     /// Whether [`abort_if_foreign`](Self::abort_if_foreign) would.
     #[cfg(feature = "http2")]
     pub(crate) fn is_foreign(&self) -> bool {
@@ -117,8 +117,8 @@ impl Drop for Abortable {
     }
 }
 
-impl fmt::Debug for AbortHandle {
+impl fmt::Debug for TaskAbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AbortHandle").finish_non_exhaustive()
+        f.debug_struct("TaskAbortHandle").finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_service::Service;
 use tower_transport::{
     Error,
-    connection::{Connection, Place, Progress, SendError},
+    connection::{Connection, PoolSlot, Progress, SendError},
     error::Phase,
     pool::{Pool, PoolLayer},
 };
@@ -106,7 +106,7 @@ impl Connection<Request<String>> for Odd {
         Some(Self { shares: self.shares.clone(), ..Self::new(self.oddity) })
     }
 
-    fn hold(&self, place: Place) -> Option<Place> {
+    fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
         assert_ne!(self.oddity, Oddity::PanicsWhenHeld);
         (self.oddity != Oddity::LetsGoOfItsPlace).then_some(place)
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    patience::{Awaited, Patience},
+    timeout::{StallTimeout, WaitingFor},
 };
 
 /// The body of an answer, as it comes.
@@ -43,7 +43,7 @@ struct Incoming {
     shared: Arc<ConnShared>,
     framing: BodyFraming,
     /// `None` once the body has ended.
-    patience: Option<Box<Patience>>,
+    stall: Option<Box<StallTimeout>>,
 }
 
 /// What is left of a body.
@@ -73,9 +73,9 @@ impl Http1Body {
     pub(super) fn incoming(
         shared: Arc<ConnShared>,
         framing: BodyFraming,
-        patience: Option<Box<Patience>>,
+        stall: Option<Box<StallTimeout>>,
     ) -> Self {
-        let incoming = Some(Box::new(Incoming { shared, framing, patience }));
+        let incoming = Some(Box::new(Incoming { shared, framing, stall }));
         Self { whole: Bytes::new(), incoming }
     }
 
@@ -102,12 +102,12 @@ impl Incoming {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
         match self.poll_piece(cx) {
             Poll::Ready(piece) => {
-                if let Some(patience) = &mut self.patience {
-                    patience.rests(self.shared.runtime());
+                if let Some(stall) = &mut self.stall {
+                    stall.reset(self.shared.runtime());
                 }
                 Poll::Ready(piece)
             }
-            Poll::Pending => self.poll_patience(cx).map(Err),
+            Poll::Pending => self.poll_stall(cx).map(Err),
         }
     }
 
@@ -166,22 +166,22 @@ impl Incoming {
     }
 
     fn end(&mut self, mut state: std::sync::MutexGuard<'_, ConnState>) {
-        state.patience = self.patience.take();
+        state.stall = self.stall.take();
         self.shared.end_response(state);
     }
 
     /// The rest of the request may still be on its way meanwhile.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let state = self.shared.lock();
         let is_starved = matches!(&state.phase, Phase::Uploading(upload) if upload.is_starved);
         let counts = state.wire.counts;
         drop(state);
-        let awaited = if is_starved { Awaited::Caller } else { Awaited::Rest };
+        let awaited = if is_starved { WaitingFor::Caller } else { WaitingFor::ResponseBody };
         let moved = counts.read.wrapping_add(counts.written);
-        let Some(patience) = &mut self.patience else { return Poll::Pending };
-        let impatience = ready!(patience.poll(awaited, moved, self.shared.runtime(), cx));
+        let Some(stall) = &mut self.stall else { return Poll::Pending };
+        let elapsed = ready!(stall.poll(awaited, moved, self.shared.runtime(), cx));
         self.shared.abort();
-        Poll::Ready(impatience.into_error(self.shared.doing(DOING)).sent(true))
+        Poll::Ready(elapsed.into_error(self.shared.doing(DOING)).sent(true))
     }
 
     fn aborted(&self) -> Error {

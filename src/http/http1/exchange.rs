@@ -22,13 +22,13 @@ use super::{
     wire::Counts,
 };
 use crate::{
-    body::Measured,
+    body::LengthChecked,
     connection::{Progress, SendError},
     error::{BoxError, Error, Phase as Waited},
     events::{Sent, Upload as UploadTrace},
     http::{hop_headers::HopHeaders, informational::Interim},
-    patience::{Awaited, Impatience, Patience},
     rt,
+    timeout::{Elapsed, StallTimeout, WaitingFor},
 };
 
 /// The future of a request on an HTTP/1.1 connection, and what its response is judged by. Nothing is written before it is
@@ -42,7 +42,7 @@ pub(crate) struct Exchange<B: Body> {
     stage: Stage<B>,
     pub(super) kind: RequestKind,
     /// In the box that its connection keeps for it.
-    pub(super) patience: Option<Box<Patience>>,
+    pub(super) stall: Option<Box<StallTimeout>>,
     pub(super) rare: Option<Box<Rare>>,
     /// What the connection had read and written before.
     before: Counts,
@@ -116,7 +116,7 @@ where
         request: Request<B>,
         prepared: Prepared,
         interim: Option<Box<Interim>>,
-        (before, patience): (Counts, Box<Patience>),
+        (before, stall): (Counts, Box<StallTimeout>),
     ) -> Self {
         let Prepared { kind, body, hop, .. } = prepared;
         let trace = Sent::begin(request.extensions());
@@ -129,7 +129,7 @@ where
             shared,
             stage: Stage::Whole { request, plan: body, sent: HeadSent::Nothing },
             kind,
-            patience: Some(patience),
+            stall: Some(stall),
             rare,
             before,
             reader: HeadReader::default(),
@@ -142,7 +142,7 @@ where
             shared,
             stage: Stage::Refused(Box::new(error)),
             kind: RequestKind::default(),
-            patience: None,
+            stall: None,
             rare: None,
             before: Counts::default(),
             reader: HeadReader::default(),
@@ -169,8 +169,8 @@ where
         {
             return Poll::Ready(Err(self.fail(failure)));
         }
-        let impatience = ready!(self.poll_patience(cx));
-        Poll::Ready(Err(self.time_out(impatience)))
+        let elapsed = ready!(self.poll_stall(cx));
+        Poll::Ready(Err(self.time_out(elapsed)))
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
@@ -184,8 +184,8 @@ where
                 return Poll::Ready(Err(self.fail(failure)));
             }
             if is_unwritten {
-                let impatience = ready!(self.poll_patience(cx));
-                return Poll::Ready(Err(self.time_out(impatience)));
+                let elapsed = ready!(self.poll_stall(cx));
+                return Poll::Ready(Err(self.time_out(elapsed)));
             }
         }
         match self.poll_head(cx) {
@@ -193,8 +193,8 @@ where
             Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),
             Poll::Pending => {}
         }
-        let impatience = ready!(self.poll_patience(cx));
-        Poll::Ready(Err(self.time_out(impatience)))
+        let elapsed = ready!(self.poll_stall(cx));
+        Poll::Ready(Err(self.time_out(elapsed)))
     }
 
     /// Makes sure that nothing has come that nobody asked for, and begins to write.
@@ -239,7 +239,7 @@ where
     }
 
     fn upload(&mut self, body: B, plan: BodyPlan) -> Pin<Box<Upload<B>>> {
-        let mut body = Measured::new(body, plan.length);
+        let mut body = LengthChecked::new(body, plan.length);
         if let Some(trace) = self.rare.as_mut().and_then(|rare| rare.upload_trace.take()) {
             body.tell(*trace);
         }
@@ -369,39 +369,39 @@ where
         super::response::respond(self, head, upload.filter(|upload| !upload.must_be_empty()))
     }
 
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let state = self.shared.lock();
         let (is_full, counts) = (state.wire.is_full, state.wire.counts);
         drop(state);
         let awaited = match &self.stage {
-            _ if is_full => Awaited::Taking,
+            _ if is_full => WaitingFor::Upload,
             Stage::Uploading { upload: Some(upload), .. }
                 if !upload.must_be_empty() && !self.withholds_body() =>
             {
                 if upload.is_starved() {
-                    Awaited::Caller
+                    WaitingFor::Caller
                 } else {
-                    Awaited::Taking
+                    WaitingFor::Upload
                 }
             }
-            _ if counts.read > self.before.read => Awaited::Rest,
-            _ => Awaited::Answer,
+            _ if counts.read > self.before.read => WaitingFor::ResponseBody,
+            _ => WaitingFor::ResponseHead,
         };
         // What is written of a request that is sent says nothing of the peer.
         let moved = match awaited {
-            Awaited::Taking => counts.read.wrapping_add(counts.written),
+            WaitingFor::Upload => counts.read.wrapping_add(counts.written),
             _ => counts.read,
         };
-        let Some(patience) = &mut self.patience else { return Poll::Pending };
-        patience.poll(awaited, moved, self.shared.runtime(), cx)
+        let Some(stall) = &mut self.stall else { return Poll::Pending };
+        stall.poll(awaited, moved, self.shared.runtime(), cx)
     }
 
-    fn time_out(&mut self, impatience: Impatience) -> SendError<Request<B>> {
-        let doing = match impatience.phase() {
+    fn time_out(&mut self, elapsed: Elapsed) -> SendError<Request<B>> {
+        let doing = match elapsed.phase() {
             Waited::Write => "sending a request to",
             _ => "waiting for the answer of",
         };
-        let error = impatience.into_error(self.shared.doing(doing));
+        let error = elapsed.into_error(self.shared.doing(doing));
         self.end(self.progress(), error)
     }
 }
@@ -459,7 +459,7 @@ impl<B: Body> Drop for Exchange<B> {
             Stage::Whole { sent: HeadSent::Nothing, .. } => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
-                state.patience = self.patience.take();
+                state.stall = self.stall.take();
                 // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
                 self.shared.end_response(state);
             }

@@ -51,10 +51,10 @@ where
         (Framing::Close | Framing::Upgrade, None) => Some(BodyFraming::Close),
     };
     let body = match framing {
-        Some(framing) => Http1Body::incoming(shared, framing, exchange.patience.take()),
+        Some(framing) => Http1Body::incoming(shared, framing, exchange.stall.take()),
         None => {
             let mut state = shared.lock();
-            state.patience = exchange.patience.take();
+            state.stall = exchange.stall.take();
             shared.end_response(state);
             Http1Body::whole(head.body.unwrap_or_default())
         }

@@ -27,9 +27,9 @@ use super::{
 use crate::{
     error::{Error, Kind},
     io::{Io, greeting::Spoken, write_count::WriteCount},
-    patience::Patience,
     rt::{Runtime, RuntimeHandle},
     target::Target,
+    timeout::StallTimeout,
 };
 
 /// What a handle, an exchange and a body know of their connection in common.
@@ -54,7 +54,7 @@ pub(super) struct ConnState {
     /// Kept until the stream is gone, wherever that goes.
     slot: Option<Box<dyn Send>>,
     /// That of an exchange that is over, with its timer, for the next one.
-    pub(super) patience: Option<Box<Patience>>,
+    pub(super) stall: Option<Box<StallTimeout>>,
 }
 
 /// What a connection is doing.
@@ -95,7 +95,7 @@ impl ConnShared {
                 reader: None,
                 next: None,
                 slot: None,
-                patience: None,
+                stall: None,
             }),
         }
     }
@@ -121,10 +121,10 @@ impl ConnShared {
             Phase::Idle | Phase::Busy => None,
         };
         let wakers = [state.reader.take(), state.next.take(), uploading];
-        let patience = state.patience.take();
+        let stall = state.stall.take();
         drop(state);
         // The slot goes last: the pool takes the connection for closed then.
-        drop((io, patience));
+        drop((io, stall));
         drop(slot);
         wakers.into_iter().flatten().for_each(Waker::wake);
     }

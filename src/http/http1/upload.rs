@@ -18,7 +18,7 @@ use super::{
     wire::SLICES,
 };
 use crate::{
-    body::Measured,
+    body::LengthChecked,
     error::{BoxError, Error},
 };
 
@@ -26,7 +26,7 @@ pin_project! {
     /// A body on its way to the peer.
     pub(super) struct Upload<B: Body> {
         #[pin]
-        body: Measured<B>,
+        body: LengthChecked<B>,
         plan: BodyPlan,
         // Too much to be copied, so it is written by itself.
         data: Option<B::Data>,
@@ -54,7 +54,7 @@ impl<B> Upload<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    pub(super) fn new(body: Measured<B>, plan: BodyPlan) -> Pin<Box<Self>> {
+    pub(super) fn new(body: LengthChecked<B>, plan: BodyPlan) -> Pin<Box<Self>> {
         Box::pin(Self { body, plan, data: None, is_starved: false, has_ended: false })
     }
 

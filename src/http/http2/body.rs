@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::{stream::OpenStream, upload::RestGuard};
 use crate::{
     error::Error,
-    patience::{Awaited, Impatience},
+    timeout::{Elapsed, WaitingFor},
 };
 
 /// The body of an answer over HTTP/2.
@@ -70,9 +70,9 @@ impl Http2Body {
         let conn = stream.guard.conn();
         Some(own.unwrap_or_else(|| match failed {
             Failed::Stream(error) => conn.failed_reading(error),
-            Failed::TooLate(impatience) => {
+            Failed::TooLate(elapsed) => {
                 let doing = conn.doing("reading the response body from");
-                impatience.into_error(doing).sent(true)
+                elapsed.into_error(doing).sent(true)
             }
             Failed::TooLong => conn.malformed_body("content where there can be none"),
         }))
@@ -81,7 +81,7 @@ impl Http2Body {
 
 enum Failed {
     Stream(h2::Error),
-    TooLate(Impatience),
+    TooLate(Elapsed),
     TooLong,
 }
 
@@ -110,19 +110,20 @@ impl OpenStream {
 
     fn heard(&mut self) {
         self.guard.heard();
-        self.patience.rests(self.guard.conn().runtime());
+        self.stall.reset(self.guard.conn().runtime());
     }
 
     /// What was still sent when the answer began may go on meanwhile.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let (is_lacking, sent) = self.uploading.as_ref().map_or((false, 0), RestGuard::progress);
         let is_withheld = self.guard.conn().state().window().is_withheld();
         if is_withheld {
             // The peer may send nothing, because others of its answers are not read: it is not silent.
             self.guard.heard();
         }
-        let awaited = if is_lacking || is_withheld { Awaited::Caller } else { Awaited::Rest };
-        self.poll_patience(awaited, self.received + sent, cx)
+        let awaited =
+            if is_lacking || is_withheld { WaitingFor::Caller } else { WaitingFor::ResponseBody };
+        self.poll_stall(awaited, self.received + sent, cx)
     }
 
     /// The next data; the peer may send as much again.
@@ -153,8 +154,8 @@ impl Body for Http2Body {
         let this = &mut *self;
         let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
         let Poll::Ready(frame) = stream.poll_frame(cx) else {
-            let impatience = ready!(stream.poll_rest(cx));
-            return Poll::Ready(this.fail(Failed::TooLate(impatience)).map(Err));
+            let elapsed = ready!(stream.poll_rest(cx));
+            return Poll::Ready(this.fail(Failed::TooLate(elapsed)).map(Err));
         };
         let frame = match frame {
             Some(Ok(frame)) => frame,

@@ -29,8 +29,8 @@ use crate::{
     error::{BoxError, Error},
     events::Sent,
     http::informational::Interim,
-    patience::Patience,
     request_target::connect_protocol,
+    timeout::StallTimeout,
 };
 
 /// The future of a request.
@@ -190,7 +190,7 @@ where
         let protocol = connect_protocol(&request).map(|it| Protocol::from(it.as_str()));
         let interim = Interim::of(&request);
         let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
-        let patience = Patience::new(request.extensions().get().unwrap_or(conn.timeouts()));
+        let stall = StallTimeout::new(request.extensions().get().unwrap_or(conn.timeouts()));
         let (mut head, body) = request.into_parts();
         let sent = Sent::begin(&head.extensions);
         // The head goes back with a body that its maker could not make again.
@@ -201,7 +201,7 @@ where
         original.set_authorization(plan.authorization());
         head.extensions = extensions(protocol);
         let is_whole = length.is_none_or(|length| length == 0) && body.is_end_stream();
-        let mut stream = OpenStream::new(conn, patience);
+        let mut stream = OpenStream::new(conn, stall);
         let is_end = is_whole && kind != RequestKind::Tunnel;
         match streams.send_request(Request::from_parts(head, ()), is_end) {
             Ok((response, sending)) => {

@@ -20,10 +20,10 @@ use super::{
 };
 use crate::{
     connect::ConnectInfo,
-    connection::Cut,
+    connection::AbortHandle,
     options::Timeouts,
     request_target::http2::NamedOrigin,
-    rt::{AbortHandle, Runtime},
+    rt::{Runtime, TaskAbortHandle},
     target::{Origin, Target},
 };
 
@@ -33,7 +33,7 @@ pub(super) struct ConnShared {
     /// The handle of h2 of which each request makes its own.
     streams: SendRequest<Bytes>,
     /// The driver, once it runs.
-    task: Option<AbortHandle>,
+    task: Option<TaskAbortHandle>,
     target: Target,
     origin: NamedOrigin,
     /// The target, as error texts name it.
@@ -78,7 +78,7 @@ impl ConnShared {
         (conn, unsettled)
     }
 
-    pub(super) fn driven_by(&mut self, task: AbortHandle) {
+    pub(super) fn driven_by(&mut self, task: TaskAbortHandle) {
         self.task = Some(task);
     }
 
@@ -183,9 +183,9 @@ impl ConnShared {
     }
 
     /// The switch does not count among those who use the connection.
-    pub(super) fn cut(&self) -> Cut {
+    pub(super) fn abort_handle(&self) -> AbortHandle {
         let (state, task) = (self.state.clone(), self.task.clone());
-        Cut::new(move || {
+        AbortHandle::new(move || {
             state.signals().send(Signal::Cut);
             // The driver may not run now.
             if let Some(task) = task.as_ref().filter(|task| task.is_foreign()) {

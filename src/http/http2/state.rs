@@ -11,7 +11,7 @@ use std::{
 
 use super::{signals::Signals, unanswered::Unanswered, window::Window};
 use crate::{
-    connection::Place,
+    connection::PoolSlot,
     error::{BoxError, Kind},
     io::metered::Meter,
     rt::TaskDropped,
@@ -47,7 +47,7 @@ pub(super) struct ConnState {
     /// Microseconds without a byte, after which one who gives up has waited for longer than is usual.
     long_silence: AtomicU64,
     /// The meter holds the place; it goes when the bytes go.
-    place: OnceLock<Weak<Place>>,
+    place: OnceLock<Weak<PoolSlot>>,
     close_cause: OnceLock<CloseCause>,
 }
 
@@ -209,7 +209,7 @@ impl ConnState {
     }
 
     /// Keeps the place until the bytes are closed, and says how many streams there are now.
-    pub(super) fn hold(&self, place: Place) -> Option<Place> {
+    pub(super) fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
         let place = Arc::new(place);
         if self.place.set(Arc::downgrade(&place)).is_err() {
             return Arc::into_inner(place);

@@ -13,14 +13,14 @@ use super::{shared::ConnShared, upload::RestGuard};
 use crate::{
     connection::Progress,
     error::Error,
-    patience::{Awaited, Impatience, Patience},
+    timeout::{Elapsed, StallTimeout, WaitingFor},
 };
 
 /// What a stream needs from its request to the end of its answer: made once, and handed from the wait for the head to the
 /// body.
 pub(super) struct OpenStream {
     pub(super) guard: StreamGuard,
-    pub(super) patience: Patience,
+    pub(super) stall: StallTimeout,
     /// What is left of the request, once the answer has begun.
     pub(super) uploading: Option<RestGuard>,
     /// The answer, once it has begun.
@@ -53,23 +53,23 @@ struct Wait {
 
 impl OpenStream {
     /// For a request that is about to be queued.
-    pub(super) fn new(conn: Arc<ConnShared>, patience: Patience) -> Box<Self> {
+    pub(super) fn new(conn: Arc<ConnShared>, stall: StallTimeout) -> Box<Self> {
         let guard = StreamGuard::new(conn);
         let (uploading, receiving) = (None, None);
-        Box::new(Self { guard, patience, uploading, receiving, received: 0, is_new: true })
+        Box::new(Self { guard, stall, uploading, receiving, received: 0, is_new: true })
     }
 
     /// Ready when the peer has been waited for too long.
-    pub(super) fn poll_patience(
+    pub(super) fn poll_stall(
         &mut self,
-        awaited: Awaited,
+        awaited: WaitingFor,
         moved: u64,
         cx: &mut Context<'_>,
-    ) -> Poll<Impatience> {
-        let outcome = self.patience.poll(awaited, moved, self.guard.conn().runtime(), cx);
+    ) -> Poll<Elapsed> {
+        let outcome = self.stall.poll(awaited, moved, self.guard.conn().runtime(), cx);
         // The guard of a stream begins to wait when it is made.
         let is_new = mem::replace(&mut self.is_new, false);
-        if self.patience.has_just_moved() && !is_new {
+        if self.stall.has_just_moved() && !is_new {
             self.guard.waits_anew();
         }
         outcome

@@ -19,10 +19,10 @@ use tokio::sync::oneshot;
 
 use super::head;
 use crate::{
-    body::Measured,
+    body::LengthChecked,
     error::{BoxError, Error},
     events::Sent,
-    patience::Awaited,
+    timeout::WaitingFor,
 };
 
 /// The body of a request, as far as it was sent.
@@ -40,7 +40,7 @@ pin_project! {
     /// A body that goes out piece by piece, as the peer makes room.
     pub(super) struct Begun<B> {
         #[pin]
-        body: Measured<B>,
+        body: LengthChecked<B>,
         chunk: Bytes,
         // Nothing comes after the chunk.
         is_last: bool,
@@ -80,7 +80,7 @@ pub(super) struct RestGuard {
 impl<B> Upload<B> {
     /// A body of this length, if it is known. It may have to wait for the peer to ask for it.
     pub(super) fn new(body: B, length: Option<u64>, is_held: bool, told: Option<&Sent>) -> Self {
-        let mut body = Measured::new(body, length);
+        let mut body = LengthChecked::new(body, length);
         if let Some(told) = told {
             body.tell(told.upload());
         }
@@ -113,12 +113,12 @@ impl<B> Upload<B> {
     }
 
     /// Whom the request waits for.
-    pub(super) fn awaited(&self) -> Awaited {
+    pub(super) fn awaited(&self) -> WaitingFor {
         match self {
-            Self::Untouched(_) => Awaited::Taking,
-            Self::Begun(begun) if begun.is_lacking => Awaited::Caller,
-            Self::Begun(_) => Awaited::Taking,
-            Self::None(_) | Self::Held(_) | Self::Over => Awaited::Answer,
+            Self::Untouched(_) => WaitingFor::Upload,
+            Self::Begun(begun) if begun.is_lacking => WaitingFor::Caller,
+            Self::Begun(_) => WaitingFor::Upload,
+            Self::None(_) | Self::Held(_) | Self::Over => WaitingFor::ResponseHead,
         }
     }
 
@@ -191,7 +191,7 @@ where
 }
 
 impl<B> Begun<B> {
-    fn new(body: Measured<B>) -> Self {
+    fn new(body: LengthChecked<B>) -> Self {
         Self { body, chunk: Bytes::new(), is_last: false, is_lacking: false, sent: 0 }
     }
 }
@@ -284,7 +284,7 @@ impl<B> Rest<B> {
 
 impl Progress {
     fn note<B>(&self, upload: &Upload<B>) {
-        self.is_lacking.store(upload.awaited() == Awaited::Caller, Ordering::Release);
+        self.is_lacking.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
         self.sent.store(upload.sent(), Ordering::Release);
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     events::Sent,
     http::hop_headers::Authorization,
     http::informational::Interim,
-    patience::{Awaited, Impatience},
+    timeout::{Elapsed, WaitingFor},
 };
 
 /// One stream, up to the head of its answer.
@@ -65,7 +65,7 @@ pub(super) enum Failed {
     /// The body of the request, not of the answer.
     Body(Error),
     Malformed(&'static str),
-    TooLate(Impatience),
+    TooLate(Elapsed),
 }
 
 impl RequestKind {
@@ -137,21 +137,21 @@ where
             self.poll_upload(cx)?;
         }
         if answer.is_pending() {
-            let impatience = ready!(self.poll_patience(cx));
-            return Poll::Ready(Err(Failed::TooLate(impatience)));
+            let elapsed = ready!(self.poll_stall(cx));
+            return Poll::Ready(Err(Failed::TooLate(elapsed)));
         }
         answer
     }
 
     /// A connection that is full holds back what the peer has asked for, and then every byte of it counts.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let meter = self.stream.guard.conn().state().meter();
         let sent = self.upload.sent();
         let (awaited, moved) = match meter.is_full() {
-            true => (Awaited::Taking, sent.wrapping_add(meter.written())),
+            true => (WaitingFor::Upload, sent.wrapping_add(meter.written())),
             false => (self.upload.awaited(), sent + u64::from(self.informational)),
         };
-        self.stream.poll_patience(awaited, moved, cx)
+        self.stream.poll_stall(awaited, moved, cx)
     }
 
     /// Goes on with the upload, as far as it goes.
@@ -282,7 +282,7 @@ where
                 (Progress::Sent, self.stream.guard.conn().failed_body(error))
             }
             Failed::Stream(error) => self.stream.guard.fail(error),
-            Failed::TooLate(impatience) => return self.timed_out(impatience),
+            Failed::TooLate(elapsed) => return self.timed_out(elapsed),
         };
         self.stream.guard.heard();
         if let Some(told) = self.told.take() {
@@ -302,9 +302,9 @@ where
     }
 
     /// Nobody was heard: if the whole connection was silent meanwhile, it is in doubt.
-    fn timed_out(mut self, impatience: Impatience) -> SendError<Request<B>> {
+    fn timed_out(mut self, elapsed: Elapsed) -> SendError<Request<B>> {
         self.sending.reset(Reason::CANCEL);
-        let doing = match impatience.phase() {
+        let doing = match elapsed.phase() {
             Phase::Write => "sending a request to",
             _ => "waiting for the answer of",
         };
@@ -316,7 +316,7 @@ where
             (0, true) => Progress::Sent,
             _ => Progress::Answered,
         };
-        let error = impatience.into_error(self.stream.guard.conn().doing(doing));
+        let error = elapsed.into_error(self.stream.guard.conn().doing(doing));
         if let Some(told) = self.told.take() {
             told.failed(&error);
         }

@@ -16,7 +16,6 @@ use crate::{
     connection::{Connection, Progress, SendError},
     error::Error,
     options::Timeouts,
-    patience::Total,
     pool::{
         body::PoolBody,
         local_key::LocalKey,
@@ -26,6 +25,7 @@ use crate::{
         state::Seq,
     },
     rt::Sleep,
+    timeout::Total,
     upgrade::Pending,
 };
 

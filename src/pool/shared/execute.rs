@@ -11,7 +11,7 @@ use http::Request;
 use super::{Key, Lease, Pooled, Shared, Waiter, closed, dial::Dialing};
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Place, PlaceKeeper},
+    connection::{Connection, PoolSlot, SlotOwner},
     error::{Error, Kind},
     events::Noted,
     pool::{
@@ -78,10 +78,11 @@ where
         runtime: RuntimeHandle,
     ) -> Result<(), Error> {
         connection.timeouts(self.settings.timeouts);
-        let keeper: Weak<dyn PlaceKeeper> = self.me.clone();
-        let place = connection.hold(Place::new(keeper, slot));
+        let keeper: Weak<dyn SlotOwner> = self.me.clone();
+        let place = connection.hold(PoolSlot::new(keeper, slot));
         let is_shared = connection.share().is_some();
-        let (protocol, cut) = (connection.info().and_then(ConnectInfo::version), connection.cut());
+        let (protocol, cut) =
+            (connection.info().and_then(ConnectInfo::version), connection.abort_handle());
         let pooled = Pooled::new(connection, cut.clone(), runtime, place);
         let handle = match is_shared {
             true => Handle::Shared(Arc::new(pooled)),
@@ -110,7 +111,7 @@ where
     }
 }
 
-impl<C, B, K> PlaceKeeper for Shared<C, B, K>
+impl<C, B, K> SlotOwner for Shared<C, B, K>
 where
     C: Connection<Request<B>>,
     B: 'static,

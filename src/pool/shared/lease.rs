@@ -14,7 +14,7 @@ use http::Request;
 use super::{Key, Shared};
 use crate::{
     connect::ConnectInfo,
-    connection::{Connection, Cut, Place},
+    connection::{AbortHandle, Connection, PoolSlot},
     error::Error,
     events::{Closing, ConnectionId},
     pool::{
@@ -47,11 +47,11 @@ enum Held<C: Connection<Request<B>>, B: 'static, K: Key> {
 /// What does not change while a connection lives. A handle of a shared connection has only the runtime.
 struct Facts {
     /// `None` when its bytes are somebody else's.
-    cut: Option<Cut>,
+    cut: Option<AbortHandle>,
     /// The runtime that drives it.
     runtime: RuntimeHandle,
     /// If the connection did not take it itself.
-    _place: Option<Place>,
+    _place: Option<PoolSlot>,
 }
 
 /// What the pool knows of one request's use of a connection.
@@ -83,9 +83,9 @@ pub(in crate::pool) enum Readiness {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Pooled<C, B, K> {
     pub(in crate::pool) fn new(
         connection: C,
-        cut: Option<Cut>,
+        cut: Option<AbortHandle>,
         runtime: RuntimeHandle,
-        place: Option<Place>,
+        place: Option<PoolSlot>,
     ) -> Self {
         let facts = Facts { cut, runtime, _place: place };
         Self { connection: Held::Own(connection), facts, lent: None }
@@ -125,7 +125,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Pooled<C, B, K> {
             None => {}
         }
         if let Some(cut) = self.facts.cut.take().filter(|_| self.facts.runtime.is_foreign()) {
-            cut.throw();
+            cut.abort();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{CancelGuard, Canceled, KeyId, Seq, SlotId};
 use crate::{
-    connection::Cut,
+    connection::AbortHandle,
     events::{Noted, Scope},
 };
 
@@ -22,7 +22,7 @@ pub(crate) struct Actions<K, C, W> {
     /// Drop these.
     pub(crate) close: Vec<Handle<C>>,
     /// Drop these, too.
-    pub(crate) forget: Vec<Cut>,
+    pub(crate) forget: Vec<AbortHandle>,
     /// Drop these, too: that cancels dials and drains.
     pub(crate) cancel: Vec<CancelGuard>,
     /// Call [`PoolState::reap`](super::PoolState::reap) then.
@@ -135,7 +135,7 @@ pub(crate) struct ConnFacts {
     /// When it is too old for another request.
     pub(crate) retire_at: Option<Instant>,
     pub(crate) protocol: Option<http::Version>,
-    pub(crate) cut: Option<Cut>,
+    pub(crate) cut: Option<AbortHandle>,
 }
 
 /// A connection for one request.

@@ -45,7 +45,7 @@ struct Asking<'a> {
     authority: RawTarget,
     headers: HeaderMap,
     /// How long reaching the proxy may take.
-    patience: Option<Duration>,
+    stall: Option<Duration>,
     /// As a part of what it is asked for, if anybody is told.
     told: Option<Beneath>,
 }
@@ -53,7 +53,7 @@ struct Asking<'a> {
 pub(super) async fn open(
     tunnels: Tunnels,
     hop: Hop,
-    patience: Option<Duration>,
+    stall: Option<Duration>,
     target: &Target,
 ) -> Result<Connected<Upgraded>, Error> {
     if !hop.proxy.scheme().is_http() {
@@ -71,7 +71,7 @@ pub(super) async fn open(
     let authority = tunnel_target(&target.origin)?;
     let span = hop.told(target);
     let told = Beneath::of(&span, || authority.to_string());
-    let asking = Asking { tunnels, hop, target, authority, headers, patience, told };
+    let asking = Asking { tunnels, hop, target, authority, headers, stall, told };
     let outcome = asking.until_open().await;
     span.ended(&outcome, |_, _| ());
     outcome
@@ -119,8 +119,8 @@ impl Asking<'_> {
         extensions.insert(self.hop.clone());
         extensions.insert(self.authority.clone());
         extensions.insert(Repeatable);
-        extensions.insert(Timeouts::none().connect(self.patience));
-        if self.patience.is_some() {
+        extensions.insert(Timeouts::none().connect(self.stall));
+        if self.stall.is_some() {
             extensions.insert(FailsFast);
         }
         if let Some(told) = &self.told {

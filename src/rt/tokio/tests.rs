@@ -137,7 +137,7 @@ fn a_task_that_ends_itself_while_it_runs_is_dropped_after_that() {
     let (on, counted) = (second.block_on(async { ours.current() }), polls.clone());
     let (give, take) = tokio::sync::oneshot::channel();
     let abort = ours.spawn_on(&on, async move {
-        let abort: crate::rt::AbortHandle = take.await.unwrap();
+        let abort: crate::rt::TaskAbortHandle = take.await.unwrap();
         let mut never = pin!(poll_fn(|_| {
             counted.fetch_add(1, Ordering::SeqCst);
             let _elsewhere = first.enter();

@@ -120,17 +120,17 @@ impl Meeting {
 
 #[tokio::test]
 async fn a_request_that_is_sent_as_the_connection_ends_has_an_outcome() {
-    let (end, cuts) = std::sync::mpsc::channel::<(Cut, Meeting)>();
+    let (end, cuts) = std::sync::mpsc::channel::<(AbortHandle, Meeting)>();
     let ending = std::thread::spawn(move || {
         for (cut, meeting) in cuts {
             meeting.come(2);
-            cut.throw();
+            cut.abort();
             meeting.come(4);
         }
     });
     for round in 0..2_000 {
         let ((mut connection, _peer), meeting) = (connected().await, Meeting::default());
-        end.send((connection.cut().unwrap(), meeting.clone())).unwrap();
+        end.send((connection.abort_handle().unwrap(), meeting.clone())).unwrap();
         meeting.come(2);
         (0..round % 100).for_each(|_| std::hint::spin_loop());
         let mut sending = connection.call(get());

@@ -11,11 +11,11 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// The round trip of a connection, smoothed as TCP does it (RFC 6298 §2).
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
-    measured: Option<Measured>,
+    measured: Option<LengthChecked>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Measured {
+struct LengthChecked {
     smoothed: Duration,
     variation: Duration,
 }
@@ -32,8 +32,8 @@ impl RoundTrip {
     /// From a PING to its answer.
     pub(super) fn measure(&mut self, time: Duration) {
         self.measured = Some(match self.measured {
-            None => Measured { smoothed: time, variation: time / 2 },
-            Some(Measured { smoothed, variation }) => Measured {
+            None => LengthChecked { smoothed: time, variation: time / 2 },
+            Some(LengthChecked { smoothed, variation }) => LengthChecked {
                 smoothed: (smoothed * 7 + time) / 8,
                 variation: (variation * 3 + smoothed.abs_diff(time)) / 4,
             },
@@ -42,7 +42,7 @@ impl RoundTrip {
 
     /// A silence that is longer than usual: twice the round trip, and four times what it varies.
     pub(super) fn unusual_silence(&self) -> Duration {
-        let Some(Measured { smoothed, variation }) = self.measured else { return UNKNOWN };
+        let Some(LengthChecked { smoothed, variation }) = self.measured else { return UNKNOWN };
         (smoothed * 2 + variation * 4).max(SHORTEST)
     }
 }

@@ -59,7 +59,7 @@ async fn a_connection_that_is_cut_ends_all_it_is_doing() {
     let told = super::peer::Told::by(&connection);
     let sending = super::peer::send(&mut connection, post("Hello")).await;
     peer.request().await;
-    connection.cut().unwrap().throw();
+    connection.abort_handle().unwrap().abort();
     assert!(sending.await.unwrap_err().into_error().is_closed());
     turns().await;
     assert!(told.is_closed() && !connection.is_open());

@@ -24,7 +24,7 @@ use super::super::{Exchange, Http2, Http2Body, Http2Config, handshake};
 use crate::{
     Body, Error,
     connect::ConnectInfo,
-    connection::{Connection, Place, PlaceKeeper, SlotId},
+    connection::{Connection, PoolSlot, SlotId, SlotOwner},
     io::{Io, write_count::WriteCount},
     rt::Runtime,
     target::{Origin, Target},
@@ -293,9 +293,9 @@ impl Told {
         told
     }
 
-    pub(super) fn place(self: &Arc<Self>) -> Place {
-        let keeper: Weak<dyn PlaceKeeper> = Arc::<Self>::downgrade(self);
-        Place::new(keeper, SlotId { seq: 7, index: 0 })
+    pub(super) fn place(self: &Arc<Self>) -> PoolSlot {
+        let keeper: Weak<dyn SlotOwner> = Arc::<Self>::downgrade(self);
+        PoolSlot::new(keeper, SlotId { seq: 7, index: 0 })
     }
 
     pub(super) fn streams(&self) -> Vec<Option<usize>> {
@@ -307,14 +307,14 @@ impl Told {
     }
 }
 
-impl PlaceKeeper for Told {
+impl SlotOwner for Told {
     fn streams(&self, place: SlotId, streams: Option<usize>) {
         assert_eq!(place.seq, 7);
         self.streams.lock().unwrap().push(streams);
     }
 
     fn retired(&self, place: SlotId) {
-        PlaceKeeper::streams(self, place, None);
+        SlotOwner::streams(self, place, None);
     }
 
     fn closed(&self, place: SlotId) {

@@ -6,7 +6,7 @@ use super::Why;
 use crate::{options::Throughput, rt::Runtime};
 
 /// How much moves while the peer is waited for.
-pub(super) struct Pace {
+pub(super) struct ThroughputMonitor {
     least: Throughput,
     /// Of this window, in the waits before the present one.
     waited: Duration,
@@ -15,13 +15,13 @@ pub(super) struct Pace {
     from: Option<u64>,
 }
 
-impl Pace {
+impl ThroughputMonitor {
     pub(super) fn new(least: Throughput) -> Self {
         Self { least, waited: Duration::ZERO, since: None, from: None }
     }
 
     /// Nobody waits for the peer.
-    pub(super) fn rests(&mut self, runtime: &Runtime) {
+    pub(super) fn reset(&mut self, runtime: &Runtime) {
         if let Some(since) = self.since.take() {
             self.waited += runtime.now().saturating_duration_since(since);
         }

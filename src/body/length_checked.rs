@@ -51,7 +51,7 @@ pin_project! {
     ///
     /// hyper stops asking when it has the declared length, so with the last of it one more frame is asked for. A body
     /// that says later only that it had more is not waited for: it may be waiting for the answer.
-    pub(crate) struct Measured<B> {
+    pub(crate) struct LengthChecked<B> {
         #[pin]
         body: B,
         left: Option<u64>,
@@ -67,7 +67,7 @@ enum Ahead {
     Trailers(Option<HeaderMap>),
 }
 
-impl<B> Measured<B> {
+impl<B> LengthChecked<B> {
     pub(crate) fn new(body: B, declared: Option<u64>) -> Self {
         Self { body, left: declared, ahead: Ahead::Unknown, told: None }
     }
@@ -83,7 +83,7 @@ impl<B> Measured<B> {
     }
 }
 
-impl<B> Body for Measured<B>
+impl<B> Body for LengthChecked<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -97,7 +97,7 @@ where
         if let Some(told) = self.as_mut().project().told {
             told.begin();
         }
-        let frame = ready!(self.as_mut().poll_measured(cx));
+        let frame = ready!(self.as_mut().poll_checked(cx));
         if self.told.is_some() {
             self.tell_of(frame.as_ref());
         }
@@ -117,11 +117,11 @@ where
     }
 }
 
-impl<B> Measured<B>
+impl<B> LengthChecked<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    fn poll_measured(
+    fn poll_checked(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {

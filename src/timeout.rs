@@ -1,9 +1,8 @@
-//! How long a request puts up with a peer that does nothing: one timer, which looks now and then at what has moved.
+//! Limits how long a request waits for a peer that does nothing: one timer, which compares counters now and then.
 //!
-//! A protocol asks its [`Patience`] whenever it has to wait, and says whom for and how much has moved so far. What moves
-//! is counted and never timed: the timer rings four times within a limit, and when nothing has moved from one ring to
-//! another so often, the limit is over. So a byte costs no look at the clock, and a request that never waits has no
-//! timer.
+//! A protocol polls its [`StallTimeout`] whenever it has to wait, and says for what and how much has moved so far. What moves
+//! is counted and never timed: the timer rings four times within a limit, and the limit has elapsed when nothing has moved
+//! for that many rings. So a byte costs no look at the clock, and a request that never waits has no timer.
 
 use std::{
     fmt,
@@ -19,10 +18,10 @@ use crate::{
     rt::{Runtime, Sleep},
 };
 
-mod pace;
+mod throughput;
 mod total;
 
-use pace::Pace;
+use throughput::ThroughputMonitor;
 pub(crate) use total::Total;
 
 /// So many looks at what has moved are taken within a limit.
@@ -33,30 +32,30 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Awaited {
+pub(crate) enum WaitingFor {
     /// The caller, who makes the body of the request: nobody is to blame.
     Caller,
     /// The peer, to take more of the request.
-    Taking,
+    Upload,
     /// The peer, to begin its answer.
-    Answer,
+    ResponseHead,
     /// The peer, to go on with its answer.
-    Rest,
+    ResponseBody,
 }
 
-/// What is left of one request's patience.
-pub(crate) struct Patience {
+/// The limits on the waits of one request, and how far the present wait has come.
+pub(crate) struct StallTimeout {
     read: Option<Duration>,
     write: Option<Duration>,
     /// Seldom asked for, so the room that it takes is not everyone's.
-    pace: Option<Box<Pace>>,
+    throughput: Option<Box<ThroughputMonitor>>,
     timer: Option<Sleep>,
     /// Something has moved since the timer began, who knows when: its next ring does not count.
     is_timer_older: bool,
     /// Rings that count since something moved.
     quiet: u32,
     moved: u64,
-    awaited: Awaited,
+    awaited: WaitingFor,
     has_just_moved: bool,
     /// The shortest limit.
     shortest: Option<Duration>,
@@ -77,7 +76,7 @@ enum Since {
 
 /// A limit that is over.
 #[derive(Debug)]
-pub(crate) struct Impatience {
+pub(crate) struct Elapsed {
     phase: Phase,
     why: Why,
 }
@@ -89,18 +88,18 @@ enum Why {
     Late(Duration),
 }
 
-impl Patience {
+impl StallTimeout {
     pub(crate) fn new(timeouts: &Timeouts) -> Self {
         let window = timeouts.throughput.map(|least| least.window);
         Self {
             read: timeouts.read,
             write: timeouts.write,
-            pace: timeouts.throughput.map(|least| Box::new(Pace::new(least))),
+            throughput: timeouts.throughput.map(|least| Box::new(ThroughputMonitor::new(least))),
             timer: None,
             is_timer_older: false,
             quiet: 0,
             moved: 0,
-            awaited: Awaited::Caller,
+            awaited: WaitingFor::Caller,
             has_just_moved: false,
             shortest: [timeouts.read, timeouts.write, window].into_iter().flatten().min(),
             since: Since::Unneeded,
@@ -111,20 +110,20 @@ impl Patience {
     /// running, so the wait is measured once by the clock: that costs less than a timer.
     #[cfg(feature = "http1")]
     pub(crate) fn renewed(previous: Option<Box<Self>>, timeouts: &Timeouts) -> Box<Self> {
-        let Some(mut patience) = previous else { return Box::new(Self::new(timeouts)) };
-        let (timer, shortest) = (patience.timer.take(), patience.shortest);
-        *patience = Self::new(timeouts);
-        if timer.is_some() && patience.shortest == shortest {
-            (patience.timer, patience.since) = (timer, Since::NotBegun);
+        let Some(mut stall) = previous else { return Box::new(Self::new(timeouts)) };
+        let (timer, shortest) = (stall.timer.take(), stall.shortest);
+        *stall = Self::new(timeouts);
+        if timer.is_some() && stall.shortest == shortest {
+            (stall.timer, stall.since) = (timer, Since::NotBegun);
         }
-        patience
+        stall
     }
 
     /// Nobody waits: who does from now on begins anew.
-    pub(crate) fn rests(&mut self, runtime: &Runtime) {
+    pub(crate) fn reset(&mut self, runtime: &Runtime) {
         self.begin_anew();
-        if let Some(pace) = &mut self.pace {
-            pace.rests(runtime);
+        if let Some(throughput) = &mut self.throughput {
+            throughput.reset(runtime);
         }
     }
 
@@ -137,13 +136,13 @@ impl Patience {
     /// Waits for the peer, of whom so many bytes have come and been taken together so far. Ready when it is too much.
     pub(crate) fn poll(
         &mut self,
-        awaited: Awaited,
+        awaited: WaitingFor,
         moved: u64,
         runtime: &Runtime,
         cx: &mut Context<'_>,
-    ) -> Poll<Impatience> {
+    ) -> Poll<Elapsed> {
         let Some(shortest) = self.shortest else { return Poll::Pending };
-        let is_waited_for = awaited != Awaited::Caller;
+        let is_waited_for = awaited != WaitingFor::Caller;
         self.has_just_moved = is_waited_for && (awaited, moved) != (self.awaited, self.moved);
         if self.has_just_moved || !is_waited_for {
             (self.awaited, self.moved) = (awaited, moved);
@@ -152,7 +151,7 @@ impl Patience {
                 self.since = Since::Begun(runtime.now());
             }
         }
-        if let Some(slow) = self.judge_pace(runtime) {
+        if let Some(slow) = self.judge_throughput(runtime) {
             return Poll::Ready(slow);
         }
         loop {
@@ -160,7 +159,7 @@ impl Patience {
             if let Some((phase, limit)) = self.limit()
                 && between_looks(shortest).saturating_mul(self.quiet) >= limit
             {
-                return Poll::Ready(Impatience { phase, why: Why::Nothing(limit) });
+                return Poll::Ready(Elapsed { phase, why: Why::Nothing(limit) });
             }
         }
     }
@@ -215,14 +214,14 @@ impl Patience {
         self.awaited.phase().zip(limit)
     }
 
-    fn judge_pace(&mut self, runtime: &Runtime) -> Option<Impatience> {
-        let pace = self.pace.as_mut()?;
-        if matches!(self.awaited, Awaited::Caller | Awaited::Answer) {
-            pace.rests(runtime);
+    fn judge_throughput(&mut self, runtime: &Runtime) -> Option<Elapsed> {
+        let throughput = self.throughput.as_mut()?;
+        if matches!(self.awaited, WaitingFor::Caller | WaitingFor::ResponseHead) {
+            throughput.reset(runtime);
             return None;
         }
-        let why = pace.too_slow(self.moved, runtime)?;
-        Some(Impatience { phase: self.awaited.phase()?, why })
+        let why = throughput.too_slow(self.moved, runtime)?;
+        Some(Elapsed { phase: self.awaited.phase()?, why })
     }
 }
 
@@ -232,18 +231,18 @@ fn between_looks(shortest: Duration) -> Duration {
     (rounded / LOOKS).max(SHORTEST)
 }
 
-impl Awaited {
+impl WaitingFor {
     /// What an error is told of, if it is the peer's fault.
     fn phase(self) -> Option<Phase> {
         match self {
             Self::Caller => None,
-            Self::Taking => Some(Phase::Write),
-            Self::Answer | Self::Rest => Some(Phase::Read),
+            Self::Upload => Some(Phase::Write),
+            Self::ResponseHead | Self::ResponseBody => Some(Phase::Read),
         }
     }
 }
 
-impl Impatience {
+impl Elapsed {
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
@@ -258,7 +257,7 @@ impl Impatience {
     }
 }
 
-impl fmt::Display for Impatience {
+impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.phase, self.why) {
             (Phase::Write, Why::Nothing(limit)) => write!(f, "nothing was taken for {limit:?}"),
@@ -271,11 +270,11 @@ impl fmt::Display for Impatience {
     }
 }
 
-impl std::error::Error for Impatience {}
+impl std::error::Error for Elapsed {}
 
-impl fmt::Debug for Patience {
+impl fmt::Debug for StallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Patience");
+        let mut out = f.debug_struct("StallTimeout");
         out.field("awaited", &self.awaited).field("quiet", &self.quiet).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Impatience, Why};
+use super::{Elapsed, Why};
 use crate::{
     error::{Error, Phase},
     rt::{Runtime, Sleep},
@@ -44,7 +44,7 @@ impl Total {
             let timer = self.timer.get_or_insert_with(|| runtime.sleep(left()));
             ready!(Pin::new(timer).poll(cx));
         }
-        let late = Impatience { phase: Phase::Total, why: Why::Late(self.limit) };
+        let late = Elapsed { phase: Phase::Total, why: Why::Late(self.limit) };
         Poll::Ready(late.into_error(format!("{doing} {}", self.peer)))
     }
 }
