@@ -1,6 +1,7 @@
 //! Sends the body of a request.
 
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice, Write},
     pin::Pin,
     sync::Arc,
@@ -28,11 +29,22 @@ pin_project! {
         #[pin]
         body: LengthChecked<B>,
         plan: BodyPlan,
-        // Too much to be copied, so it is written by itself.
-        data: Option<B::Data>,
+        // Too much to be copied. It is written together, and with chunks it is one.
+        batch: VecDeque<B::Data>,
         is_starved: bool,
-        has_ended: bool,
+        // What ends the body goes behind the batch.
+        end: End,
     }
+}
+
+/// How far the end of a body has come.
+#[derive(Debug)]
+enum End {
+    ToCome,
+    /// With these trailers.
+    Come(HeaderMap),
+    /// It is in the output buffer.
+    Written,
 }
 
 /// Why a body is not sent.
@@ -47,6 +59,8 @@ pub(super) enum UploadError {
 const ENOUGH: usize = 8 * 1024;
 /// Data up to this size is copied behind the head or its size line, so that both go in one write.
 const COPIED: usize = 1024;
+/// A batch takes no more data once it has so many bytes: a write of less costs a large upload three times the CPU.
+const BATCH: usize = 256 * 1024;
 /// Writes in one poll: a peer that takes everything at once must not starve other tasks.
 const WRITES: usize = 32;
 
@@ -55,7 +69,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     pub(super) fn new(body: LengthChecked<B>, plan: BodyPlan) -> Pin<Box<Self>> {
-        Box::pin(Self { body, plan, data: None, is_starved: false, has_ended: false })
+        Box::pin(Self { body, plan, batch: VecDeque::new(), is_starved: false, end: End::ToCome })
     }
 
     /// Whether it waits for the caller, who makes the body.
@@ -75,42 +89,50 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), UploadError>> {
         for _ in 0..WRITES {
-            // A frame before a write, so that the head and the first of the body go together.
-            let frame = self.as_mut().poll_data(shared, cx).map_err(UploadError::Body)?;
+            // Frames before a write, so that the head and the first of the body go together.
+            let frames = self.as_mut().poll_batch(shared, cx).map_err(UploadError::Body)?;
             let this = self.as_mut().project();
-            let Some(data) = this.data else {
+            if this.batch.is_empty() {
                 ready!(shared.lock().wire.poll_flush(cx)).map_err(UploadError::Io)?;
-                match frame {
-                    Poll::Ready(()) if *this.has_ended => return Poll::Ready(Ok(())),
+                match frames {
+                    Poll::Ready(()) if matches!(this.end, End::Written) => {
+                        return Poll::Ready(Ok(()));
+                    }
                     Poll::Ready(()) => continue,
                     Poll::Pending => return Poll::Pending,
                 }
-            };
+            }
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = data.chunks_vectored(&mut slices);
+            let mut count = 0;
+            for data in this.batch.iter() {
+                count += data.chunks_vectored(&mut slices[count..]);
+            }
             let written = shared.lock().wire.poll_write(cx, &slices[..count]);
-            data.advance(ready!(written).map_err(UploadError::Io)?);
-            if !data.has_remaining() {
-                *this.data = None;
-                if this.plan.is_chunked {
-                    shared.lock().wire.output().extend_from_slice(b"\r\n");
-                }
+            advance(this.batch, ready!(written).map_err(UploadError::Io)?);
+            if this.batch.is_empty() && this.plan.is_chunked {
+                shared.lock().wire.output().extend_from_slice(b"\r\n");
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Takes data from the body until there is enough to write. Pending if the body has nothing now.
-    fn poll_data(
+    /// Takes frames from the body until there is enough to write, unless a batch is being written. Pending if the body has
+    /// nothing now, and there is no batch.
+    fn poll_batch(
         mut self: Pin<&mut Self>,
         shared: &ConnShared,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        while !self.has_ended && self.data.is_none() {
-            if shared.lock().wire.unsent() >= ENOUGH {
-                break;
-            }
+        if !self.batch.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let (mut length, mut is_pending) = (0, false);
+        while matches!(self.end, End::ToCome)
+            && length < BATCH
+            && self.batch.len() < SLICES
+            && shared.lock().wire.unsent() < ENOUGH
+        {
             let this = self.as_mut().project();
             // A body that has given all that is declared is not asked again: it may be waiting for the answer.
             let is_complete =
@@ -119,31 +141,43 @@ where
                 true => Poll::Ready(None),
                 false => this.body.poll_frame(cx),
             };
-            *this.is_starved = frame.is_pending();
-            match ready!(frame).transpose()?.map(Frame::into_data) {
-                None => self.as_mut().end(shared, &HeaderMap::new()),
-                Some(Ok(data)) => self.as_mut().put_data(shared, data),
+            let Poll::Ready(frame) = frame else {
+                is_pending = true;
+                break;
+            };
+            match frame.transpose()?.map(Frame::into_data) {
+                None => *this.end = End::Come(HeaderMap::new()),
+                Some(Ok(data)) => length += self.as_mut().put_data(shared, data),
                 Some(Err(frame)) => {
-                    self.as_mut().end(shared, &frame.into_trailers().unwrap_or_default());
+                    *this.end = End::Come(frame.into_trailers().unwrap_or_default());
                 }
             }
         }
-        Poll::Ready(Ok(()))
-    }
-
-    fn put_data(self: Pin<&mut Self>, shared: &ConnShared, mut data: B::Data) {
-        let this = self.project();
-        let length = data.remaining();
-        if length == 0 {
-            return;
-        }
-        if this.plan.is_chunked {
+        let this = self.as_mut().project();
+        *this.is_starved = is_pending && this.batch.is_empty();
+        if this.plan.is_chunked && length > 0 {
             // A Vec takes everything.
             drop(write!(shared.lock().wire.output(), "{length:x}\r\n"));
         }
-        if length > COPIED {
-            *this.data = Some(data);
-            return;
+        if this.batch.is_empty() {
+            self.as_mut().put_end(shared);
+        }
+        if self.is_starved { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Copies a little data, or puts it into the batch; returns how many bytes the batch has of it.
+    fn put_data(self: Pin<&mut Self>, shared: &ConnShared, mut data: B::Data) -> usize {
+        let this = self.project();
+        let length = data.remaining();
+        if length > COPIED || !this.batch.is_empty() {
+            this.batch.push_back(data);
+            return length;
+        }
+        if length == 0 {
+            return 0;
+        }
+        if this.plan.is_chunked {
+            drop(write!(shared.lock().wire.output(), "{length:x}\r\n"));
         }
         while data.has_remaining() {
             let piece = data.chunk();
@@ -154,18 +188,23 @@ where
         if this.plan.is_chunked {
             shared.lock().wire.output().extend_from_slice(b"\r\n");
         }
+        0
     }
 
-    fn end(self: Pin<&mut Self>, shared: &ConnShared, trailers: &HeaderMap) {
+    /// Writes what ends the body, once it has come.
+    fn put_end(self: Pin<&mut Self>, shared: &ConnShared) {
         let this = self.project();
-        *this.has_ended = true;
+        if !matches!(this.end, End::Come(_)) {
+            return;
+        }
+        let End::Come(trailers) = std::mem::replace(this.end, End::Written) else { return };
         if !this.plan.is_chunked {
             return;
         }
         let mut state = shared.lock();
         let output = state.wire.output();
         output.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers {
+        for (name, value) in &trailers {
             if this.plan.trailers.contains(name) && !is_forbidden_trailer(name) {
                 put_field(output, name.as_str(), value.as_bytes());
             }
@@ -230,6 +269,19 @@ impl Drop for Unfinished {
         if let Some(connection) = self.0.take() {
             connection.abort();
         }
+    }
+}
+
+/// Takes so many bytes off the front.
+fn advance<D: Buf>(batch: &mut VecDeque<D>, mut written: usize) {
+    while let Some(data) = batch.front_mut() {
+        let taken = written.min(data.remaining());
+        data.advance(taken);
+        written -= taken;
+        if data.has_remaining() {
+            return;
+        }
+        batch.pop_front();
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) enum ReadEnd {
 }
 
 /// What a read asks for while nothing is known of what comes.
-const READ: usize = 8 * 1024;
+const READ: usize = 4 * 1024;
 /// What a read asks for at most.
 const MAX_READ: usize = 256 * 1024;
 /// Room of a buffer that an idle connection keeps.
