@@ -344,6 +344,10 @@ where
     K: Key,
 {
     let Held::Own(connection) = &mut pooled.connection else { return };
+    // Asked before why it is not, which is an error with a text.
+    if !connection.is_open() {
+        return pooled.discard(Closing::ByPeer);
+    }
     match connection.poll_ready(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(())) if connection.is_open() => give_back(pooled),
         Poll::Ready(_) => pooled.discard(Closing::ByPeer),
