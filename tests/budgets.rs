@@ -54,7 +54,7 @@ fn budgets(write: bool, strict: bool) -> Outcome {
     // Cells that are empty would be budgets that are not held.
     let measured = measure(strict || write)?;
     if write {
-        fs::write(file(), measured.render())?;
+        fs::write(file(), with_room(measured).render())?;
         println!("{} is written", file().display());
         return Ok(());
     }
@@ -80,6 +80,19 @@ fn three_percent_more_is_too_much() -> Outcome {
     let budgets = Table::parse(&table(1.0).render())?;
     let [too_much, allowed] = [1.03, 1.01].map(|ratio| table(ratio).above(&budgets).len());
     if (too_much, allowed) == (1, 0) { Ok(()) } else { Err("the comparison is wrong".into()) }
+}
+
+/// Many idle connections and origins may cost 3 % more than one. Where they cost less, the budget does not follow: how many
+/// entries of a map lie where they are looked for first differs from run to run.
+fn with_room(mut measured: Table) -> Table {
+    const ALLOWED: f64 = 1.01;
+    let is_flat = |row: &&mut Row| {
+        row.title.ends_with(" origins") || row.title.ends_with(" idle connections")
+    };
+    for row in measured.0.iter_mut().filter(is_flat) {
+        row.costs[RATIO] = row.costs[RATIO].map(|ratio| ratio.max(ALLOWED));
+    }
+    measured
 }
 
 fn compare(measured: &Table) -> Outcome {
