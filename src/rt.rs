@@ -127,7 +127,7 @@ impl Runtime {
     }
 
     /// The same runtime, but its timers share one: for waits that begin often and seldom last.
-    #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "the waits of HTTP/2 are such"))]
+    #[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "the waits of HTTP/2 are such"))]
     pub(crate) fn with_shared_timer(&self) -> Self {
         Self { ground: Arc::new(SharedTimer::new(self.ground.clone())), fault: self.fault }
     }
