@@ -53,6 +53,8 @@ pub(super) struct ConnState {
     next: Option<Waker>,
     /// Kept until the stream is gone, wherever that goes.
     slot: Option<Box<dyn Send>>,
+    /// The stream is being dropped.
+    is_closing: bool,
     /// That of an exchange that is over, with its timer, for the next one.
     pub(super) stall: Option<Box<StallTimeout>>,
 }
@@ -95,6 +97,7 @@ impl ConnShared {
                 reader: None,
                 next: None,
                 slot: None,
+                is_closing: false,
                 stall: None,
             }),
         }
@@ -115,7 +118,7 @@ impl ConnShared {
         }
         let mut state = self.lock();
         let io = state.wire.take_io();
-        let slot = state.slot.take();
+        state.is_closing |= io.is_some();
         let uploading = match std::mem::replace(&mut state.phase, Phase::Idle) {
             Phase::Uploading(uploading) => uploading.task,
             Phase::Idle | Phase::Busy => None,
@@ -123,10 +126,22 @@ impl ConnShared {
         let wakers = [state.reader.take(), state.next.take(), uploading];
         let stall = state.stall.take();
         drop(state);
-        // The slot goes last: the pool takes the connection for closed then.
-        drop((io, stall));
-        drop(slot);
+        if io.is_some() {
+            drop(io);
+            self.release_slot();
+        }
+        drop(stall);
         wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Releases the slot after the stream is gone, also one that came meanwhile: the pool takes the connection for closed
+    /// then.
+    fn release_slot(&self) {
+        let mut state = self.lock();
+        state.is_closing = false;
+        let slot = state.slot.take();
+        drop(state);
+        drop(slot);
     }
 
     /// Closes an idle connection politely, as far as that goes without waiting; aborts a busy one.
@@ -144,7 +159,7 @@ impl ConnShared {
     pub(super) fn hold(&self, slot: impl Send + 'static) {
         let mut slot: Option<Box<dyn Send>> = Some(Box::new(slot));
         let mut state = self.lock();
-        if state.wire.is_open() {
+        if state.wire.is_open() || state.is_closing {
             std::mem::swap(&mut state.slot, &mut slot);
         }
         drop(state);

@@ -165,3 +165,39 @@ async fn a_request_without_a_body_comes_back_unless_an_answer_has_begun() {
         assert_eq!(given_back.is_some(), progress == Progress::Sent);
     }
 }
+
+/// A stream that is asked, while it is being dropped, to have a slot held for it.
+struct HeldAsItCloses {
+    io: TokioIo<DuplexStream>,
+    connection: Arc<std::sync::OnceLock<std::sync::Weak<ConnShared>>>,
+    alive: Arc<()>,
+    was_held: Arc<std::sync::atomic::AtomicBool>,
+}
+
+crate::io::delegate_read!([] HeldAsItCloses, io in Self { io, .. });
+crate::io::delegate_write!([] HeldAsItCloses, io in Self { io, .. });
+
+impl Drop for HeldAsItCloses {
+    fn drop(&mut self) {
+        let connection = self.connection.get().and_then(std::sync::Weak::upgrade).unwrap();
+        connection.hold(self.alive.clone());
+        // One here, one in the test, and one in the connection.
+        self.was_held.store(Arc::strong_count(&self.alive) == 3, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_slot_that_comes_while_the_stream_is_dropped_is_held_until_it_is_gone() {
+    let (alive, was_held, slot) = (Arc::new(()), Arc::default(), Arc::default());
+    let stream = HeldAsItCloses {
+        io: TokioIo::new(tokio::io::duplex(1).0),
+        connection: Arc::clone(&slot),
+        alive: alive.clone(),
+        was_held: Arc::clone(&was_held),
+    };
+    let connection = over(stream, "https://example.com", &Http1Config::new()).await;
+    slot.set(Arc::downgrade(&connection.shared)).unwrap();
+    connection.abort_handle().unwrap().abort();
+    assert!(was_held.load(Ordering::SeqCst));
+    assert!(is_gone(&alive));
+}
