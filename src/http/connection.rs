@@ -207,8 +207,8 @@ where
         either!(Version, &mut self.version, it => it.timeouts(timeouts));
     }
 
-    fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
-        either!(Version, &self.version, it => it.hold(place))
+    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        either!(Version, &self.version, it => it.hold(slot))
     }
 
     fn keep_alive(&self) -> Option<Duration> {

@@ -269,8 +269,8 @@ where
         self.timeouts = timeouts;
     }
 
-    fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
-        self.shared.hold(place);
+    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        self.shared.hold(slot);
         None
     }
 
