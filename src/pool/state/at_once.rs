@@ -76,7 +76,8 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let idle = &mut self.key_states.get_mut(key)?.idle;
         let id = *idle.back()?;
         let slot = self.slots.get_mut(id)?;
-        if slot.is_over(now) {
+        // Looked at before it is taken: what is not idle keeps its state.
+        if slot.is_over(now) || !matches!(slot.state, SlotState::Idle { .. }) {
             return None;
         }
         let SlotState::Idle { connection, .. } = std::mem::replace(&mut slot.state, SlotState::Out)
