@@ -15,15 +15,6 @@ use pin_project_lite::pin_project;
 
 use crate::error::{BoxError, Error, ForeignError, Kind};
 
-#[cfg(any(feature = "http1", feature = "http2"))]
-mod codings;
-#[cfg(any(feature = "http1", feature = "http2"))]
-mod length_checked;
-#[cfg(any(feature = "http1", feature = "http2"))]
-pub(crate) use codings::{Codings, codings};
-#[cfg(any(feature = "http1", feature = "http2"))]
-pub(crate) use length_checked::{LengthChecked, declared_length};
-
 /// The body of a request or of a response.
 ///
 /// A body made of bytes knows its length and can be sent a second time; one made [from a stream](Self::stream) or

@@ -110,7 +110,7 @@ pub use tracing::TracingListener;
 pub(crate) use attempt::{ConnectStage, OutOfTime, StageGuard, attempt, stage};
 pub(crate) use audience::{Audience, Beneath, Told};
 #[cfg(any(feature = "http1", feature = "http2"))]
-pub(crate) use exchange::{Sent, Upload};
+pub(crate) use exchange::{ExchangeTrace, UploadTrace};
 pub(crate) use redact::shown;
 pub(crate) use scope::{start, within};
 pub(crate) use span::{Scope, Span};

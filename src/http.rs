@@ -13,7 +13,15 @@ pub mod http2;
 
 mod connection;
 #[cfg(any(feature = "http1", feature = "http2"))]
+mod exchange;
+#[cfg(any(feature = "http1", feature = "http2"))]
 mod hop_headers;
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod informational;
 pub mod negotiate;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod prepare;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod request_body;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod response_body;

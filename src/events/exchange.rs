@@ -11,41 +11,40 @@ use super::{Scope, Span, Step};
 use crate::error::Error;
 
 /// A request that is on its way: it has been sent, and its answer is waited for. Dropped, it was given up.
-pub(crate) struct Sent(Arc<Sending>);
+pub(crate) struct ExchangeTrace(Arc<TraceState>);
 
 /// The content of a request, as it is taken to be sent.
-pub(crate) struct Upload {
-    sending: Arc<Sending>,
+pub(crate) struct UploadTrace {
+    state: Arc<TraceState>,
     body: Option<Span>,
     bytes: u64,
 }
 
-struct Sending {
+struct TraceState {
     scope: Scope,
-    stage: Mutex<Stage>,
+    stage: Mutex<Awaiting>,
 }
 
-enum Stage {
+enum Awaiting {
     Head(Span),
     Waiting(Span),
     Over,
 }
 
-impl Sent {
+impl ExchangeTrace {
     /// Starts the head of a request, if somebody wants to be told of it.
     pub(crate) fn begin(extensions: &Extensions) -> Option<Self> {
         let scope = extensions.get::<Scope>()?.clone();
         let head = scope.start(Step::RequestHead);
-        Some(Self(Arc::new(Sending { scope, stage: Mutex::new(Stage::Head(head)) })))
+        Some(Self(Arc::new(TraceState { scope, stage: Mutex::new(Awaiting::Head(head)) })))
     }
 
     /// What sends its content tells by this.
-    pub(crate) fn upload(&self) -> Upload {
-        Upload { sending: self.0.clone(), body: None, bytes: 0 }
+    pub(crate) fn upload(&self) -> UploadTrace {
+        UploadTrace { state: self.0.clone(), body: None, bytes: 0 }
     }
 
     /// The head is on its way.
-    #[cfg(feature = "http2")]
     pub(crate) fn head_sent(&self) {
         self.0.head_sent();
     }
@@ -53,7 +52,7 @@ impl Sent {
     /// The head of the answer came.
     pub(crate) fn answered(self, status: StatusCode) {
         self.0.head_sent();
-        if let Stage::Waiting(mut waiting) = self.0.move_on(Stage::Over) {
+        if let Awaiting::Waiting(mut waiting) = self.0.move_on(Awaiting::Over) {
             waiting.learn(|step| *step = Step::ResponseHead { status: Some(status) });
             waiting.complete();
         }
@@ -61,50 +60,50 @@ impl Sent {
 
     /// It will not come.
     pub(crate) fn failed(self, error: &Error) {
-        match self.0.move_on(Stage::Over) {
-            Stage::Head(span) | Stage::Waiting(span) => span.fail(|| error.clone()),
-            Stage::Over => {}
+        match self.0.move_on(Awaiting::Over) {
+            Awaiting::Head(span) | Awaiting::Waiting(span) => span.fail(|| error.clone()),
+            Awaiting::Over => {}
         }
     }
 }
 
-impl Drop for Sent {
+impl Drop for ExchangeTrace {
     fn drop(&mut self) {
-        drop(self.0.move_on(Stage::Over));
+        drop(self.0.move_on(Awaiting::Over));
     }
 }
 
-impl Sending {
+impl TraceState {
     /// Once: the answer is waited for.
     fn head_sent(&self) {
         let Some(head) = self.take_head() else { return };
         head.complete();
         let waiting = self.scope.start(Step::ResponseHead { status: None });
-        drop(self.move_on(Stage::Waiting(waiting)));
+        drop(self.move_on(Awaiting::Waiting(waiting)));
     }
 
     fn take_head(&self) -> Option<Span> {
         match &mut *self.lock() {
-            Stage::Head(head) => Some(mem::take(head)),
-            Stage::Waiting(_) | Stage::Over => None,
+            Awaiting::Head(head) => Some(mem::take(head)),
+            Awaiting::Waiting(_) | Awaiting::Over => None,
         }
     }
 
-    fn move_on(&self, to: Stage) -> Stage {
+    fn move_on(&self, to: Awaiting) -> Awaiting {
         mem::replace(&mut *self.lock(), to)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stage> {
+    fn lock(&self) -> MutexGuard<'_, Awaiting> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Upload {
+impl UploadTrace {
     /// Somebody looks for content, so the head is done with.
     pub(crate) fn begin(&mut self) {
         if self.body.is_none() {
-            self.sending.head_sent();
-            self.body = Some(self.sending.scope.start(Step::RequestBody { bytes: 0 }));
+            self.state.head_sent();
+            self.body = Some(self.state.scope.start(Step::RequestBody { bytes: 0 }));
         }
     }
 
@@ -130,18 +129,18 @@ impl Upload {
     }
 }
 
-impl Drop for Upload {
+impl Drop for UploadTrace {
     /// Content that nobody has looked for is none, and is let go of when the head is written.
     fn drop(&mut self) {
         match self.body {
             Some(_) => drop(self.body()),
-            None => self.sending.head_sent(),
+            None => self.state.head_sent(),
         }
     }
 }
 
-impl fmt::Debug for Sent {
+impl fmt::Debug for ExchangeTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").finish_non_exhaustive()
+        f.debug_struct("ExchangeTrace").finish_non_exhaustive()
     }
 }

@@ -22,10 +22,12 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
+#[cfg(any(feature = "http1", feature = "http2"))]
+use crate::http::exchange::Exchange;
 #[cfg(feature = "http1")]
-use crate::http::http1::{self, Http1, Http1Body};
+use crate::http::http1::{self, Http1};
 #[cfg(feature = "http2")]
-use crate::http::http2::{self, Http2, Http2Body};
+use crate::http::http2::{self, Http2};
 use crate::{
     connect::{ConnectInfo, Connected},
     connection::{AbortHandle, Connection, PoolSlot, SendError},
@@ -69,18 +71,18 @@ enum Version<B> {
 
 enum VersionBody {
     #[cfg(feature = "http1")]
-    Http1(Http1Body),
+    Http1(http1::Http1Body),
     #[cfg(feature = "http2")]
-    Http2(Http2Body),
+    Http2(http2::Http2Body),
     #[cfg(not(any(feature = "http1", feature = "http2")))]
     NotBuilt(std::convert::Infallible),
 }
 
 enum VersionFuture<B: Body> {
     #[cfg(feature = "http1")]
-    Http1(http1::Exchange<B>),
+    Http1(Exchange<http1::Http1Exchange<B>>),
     #[cfg(feature = "http2")]
-    Http2(http2::Exchange<B>),
+    Http2(Exchange<http2::Http2Exchange<B>>),
     #[cfg(not(any(feature = "http1", feature = "http2")))]
     NotBuilt(std::convert::Infallible, std::marker::PhantomData<fn(B)>),
 }
@@ -243,14 +245,7 @@ where
 impl HttpBody {
     /// The id of the HTTP/2 stream that it came on; `None` over HTTP/1.1.
     pub fn stream_id(&self) -> Option<u32> {
-        match &self.version {
-            #[cfg(feature = "http1")]
-            VersionBody::Http1(_) => None,
-            #[cfg(feature = "http2")]
-            VersionBody::Http2(body) => Some(body.stream_id()),
-            #[cfg(not(any(feature = "http1", feature = "http2")))]
-            VersionBody::NotBuilt(never) => match *never {},
-        }
+        either!(VersionBody, &self.version, it => it.stream_id())
     }
 }
 

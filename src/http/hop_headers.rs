@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
     header::{CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING},
 };
 
@@ -134,26 +134,25 @@ impl Authorization {
     }
 
     /// An error if the proxy asks who we are, and there is more to be said: it is said when the request is sent again.
-    pub(crate) fn check<B>(&self, response: &Response<B>) -> Result<(), Error> {
-        if response.status() != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+    pub(crate) fn check(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), Error> {
+        if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Ok(());
         }
         let has_better = self.proxy.authenticator().prepare(&Authorizing {
             method: &self.method,
             target: &self.target.to_string(),
-            challenge: response.headers(),
+            challenge: headers,
             refused: self.said.as_ref(),
         });
-        if has_better { Err(self.refused(response)) } else { Ok(()) }
+        if has_better { Err(self.refused(status, headers)) } else { Ok(()) }
     }
 
-    fn refused<B>(&self, response: &Response<B>) -> Error {
+    fn refused(&self, status: StatusCode, headers: &HeaderMap) -> Error {
         let Self { proxy, origin, .. } = self;
         let text = format!(
             "forwarding a request to {origin} through the proxy {proxy}: it wants to know who we are"
         );
-        let (status, headers) = (response.status(), response.headers().clone());
-        let refusal = Refusal { status, headers, body: Default::default() };
+        let refusal = Refusal { status, headers: headers.clone(), body: Default::default() };
         Error::new(Kind::Protocol, text).by_proxy(ProxyFault::Refused(Arc::new(refusal)))
     }
 }

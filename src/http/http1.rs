@@ -77,7 +77,10 @@ use crate::{
     connect::ConnectInfo,
     connection::{AbortHandle, Connection, PoolSlot, Progress, SendError},
     error::{BoxError, Error, Kind},
-    http::informational::Interim,
+    http::{
+        exchange::{Exchange, Extras, Failed},
+        informational::Interim,
+    },
     io::Io,
     options::Timeouts,
     request_target::{forwarded_to, http1::usual_host},
@@ -96,7 +99,7 @@ mod failure;
 pub mod fuzzing;
 mod head;
 mod head_reader;
-mod prepare;
+mod request_head;
 mod response;
 mod shared;
 mod status;
@@ -108,10 +111,10 @@ mod tests;
 
 pub use config::Http1Config;
 
-pub(crate) use body::Http1Body;
-pub(crate) use exchange::Exchange;
+pub(super) use body::Http1Body;
+pub(super) use exchange::Http1Exchange;
 
-use prepare::{Prepared, Recipient};
+use request_head::{Http1Head, Recipient};
 use shared::{ConnShared, Phase};
 use status::ConnStatus;
 
@@ -121,7 +124,7 @@ use status::ConnStatus;
 ///
 /// HTTP/1.1 cannot take a request back: dropping the future of one that is under way costs the connection. Nothing is
 /// under way before the future is polled.
-pub(crate) struct Http1<B> {
+pub(super) struct Http1<B> {
     shared: Arc<ConnShared>,
     /// Behind a proxy that forwards, that of the last request.
     origin: Origin,
@@ -135,7 +138,7 @@ pub(crate) struct Http1<B> {
 }
 
 /// Bytes to connection. Nothing is sent before the first request.
-pub(crate) fn handshake<I: Io, B>(
+pub(super) fn handshake<I: Io, B>(
     io: I,
     info: ConnectInfo,
     target: &Target,
@@ -164,7 +167,7 @@ where
 {
     type Response = Response<Http1Body>;
     type Error = SendError<Request<B>>;
-    type Future = Exchange<B>;
+    type Future = Exchange<Http1Exchange<B>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if self.shared.status.takes_requests() {
@@ -182,9 +185,9 @@ where
     }
 
     #[inline(always)]
-    fn call(&mut self, request: Request<B>) -> Exchange<B> {
-        let prepared = match self.prepare(&request) {
-            Ok(prepared) => prepared,
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut head = match self.head_of(&request) {
+            Ok(head) => head,
             Err(error) => return self.refuse(error, request),
         };
         let mut state = self.shared.lock();
@@ -193,20 +196,21 @@ where
             return self.refuse(self.shared.closed_error(), request);
         }
         state.phase = Phase::Busy;
-        prepared.write(&request, &self.host, state.wire.output(), self.title_case);
+        head.write(&request, &self.host, state.wire.output(), self.title_case);
         let (counts, previous) = (state.wire.counts, state.stall.take());
         drop(state);
         let timeouts = request.extensions().get().unwrap_or(&self.timeouts);
         let stall = StallTimeout::renewed(previous, timeouts);
-        let interim = self.interim(&request);
+        let authorization = head.hop.take().and_then(|hop| hop.authorization());
+        let extras = Extras::new(request.extensions(), self.interim(&request), authorization);
         self.recheck();
         let shared = self.shared.clone();
-        Exchange::new(shared, request, prepared, interim, (counts, stall))
+        Exchange::new(Http1Exchange::new(shared, request, head, (counts, stall)), extras)
     }
 }
 
 impl<B> Http1<B> {
-    fn prepare(&mut self, request: &Request<B>) -> Result<Prepared, Error>
+    fn head_of(&mut self, request: &Request<B>) -> Result<Http1Head, Error>
     where
         B: Body,
     {
@@ -224,14 +228,15 @@ impl<B> Http1<B> {
             self.host = usual_host(&self.origin)?;
         }
         let is_http10 = self.shared.status.get() == ConnStatus::Http10;
-        Prepared::of(request, &Recipient { origin: &self.origin, forwarder, is_http10 })
+        Http1Head::of(request, &Recipient { origin: &self.origin, forwarder, is_http10 })
     }
 
-    fn refuse(&self, error: Error, request: Request<B>) -> Exchange<B>
+    fn refuse(&self, error: Error, request: Request<B>) -> Exchange<Http1Exchange<B>>
     where
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        Exchange::refused(self.shared.clone(), SendError::unsent(error, request))
+        let refused = Failed::unsent(error, request);
+        Exchange::new(Http1Exchange::refused(self.shared.clone(), refused), Extras::default())
     }
 
     /// What the request wants of 1xx, which HTTP/1.0 has none of.

@@ -59,6 +59,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{AbortHandle, Connection, PoolSlot, Progress, SendError},
     error::{BoxError, Error, Kind},
+    http::exchange::{Exchange, Extras},
     io::{Io, metered::Metered},
     options::Timeouts,
     rt::Runtime,
@@ -70,8 +71,8 @@ mod config;
 mod driver;
 mod exchange;
 mod failure;
-mod head;
 mod keep_alive;
+mod request_head;
 mod shared;
 mod signals;
 mod state;
@@ -88,8 +89,8 @@ mod tests;
 
 pub use config::Http2Config;
 
-pub(crate) use body::Http2Body;
-pub(crate) use exchange::Exchange;
+pub(super) use body::Http2Body;
+pub(super) use exchange::Http2Exchange;
 
 use driver::Driver;
 use shared::ConnShared;
@@ -103,13 +104,13 @@ use wire::Wire;
 /// # Cancellation
 ///
 /// Dropping the future of a request, or a body before its end, resets that stream (`CANCEL`) and no other.
-pub(crate) struct Http2<B> {
+pub(super) struct Http2<B> {
     conn: Arc<ConnShared>,
     request: PhantomData<fn(B)>,
 }
 
 /// Bytes to connection. The preface is written; what the peer answers to it is not waited for.
-pub(crate) async fn handshake<I: Io, B>(
+pub(super) async fn handshake<I: Io, B>(
     io: I,
     info: ConnectInfo,
     target: &Target,
@@ -146,7 +147,7 @@ where
 {
     type Response = Response<Http2Body>;
     type Error = SendError<Request<B>>;
-    type Future = Exchange<B>;
+    type Future = Exchange<Http2Exchange<B>>;
 
     /// How many requests there may be at once is the pool's to keep: those too many wait for a stream.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -160,8 +161,8 @@ where
         Poll::Ready(Err(SendError::after(Progress::Unsent, error)))
     }
 
-    fn call(&mut self, request: Request<B>) -> Exchange<B> {
-        Exchange::new(request, self.conn.clone())
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Exchange::new(Http2Exchange::new(request, self.conn.clone()), Extras::default())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::header::{PROXY_AUTHENTICATE, RETRY_AFTER};
+use http::{
+    Response,
+    header::{PROXY_AUTHENTICATE, RETRY_AFTER},
+};
 
 use super::*;
 use crate::request_target::RawTarget;
@@ -141,7 +144,7 @@ fn outcome(proxy: &Proxy, fields: Fields<'_>, status: u16) -> Result<(), Error> 
     hop.put_into(&mut HeaderMap::new());
     let answer = Response::builder().status(status).header(PROXY_AUTHENTICATE, "Token");
     let answer = answer.header(RETRY_AFTER, "3").body(()).unwrap();
-    hop.authorization().map_or(Ok(()), |said| said.check(&answer))
+    hop.authorization().map_or(Ok(()), |said| said.check(answer.status(), answer.headers()))
 }
 
 #[test]

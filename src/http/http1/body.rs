@@ -1,7 +1,6 @@
 //! The body of an HTTP/1.1 response.
 
 use std::{
-    fmt,
     future::poll_fn,
     io,
     pin::Pin,
@@ -9,8 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 
 use super::{
     chunked::{Decoded, Decoder},
@@ -20,30 +18,27 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
+    http::response_body::{Piece, ResponseBody, WireBody},
     timeout::{StallTimeout, WaitingFor},
 };
 
-/// The body of an answer, as it comes.
+/// The body of an HTTP/1.1 response.
 ///
 /// One that ends before its length or its last chunk is an error for which [`Error::is_protocol`] holds, and where TLS ends
-/// without `close_notify` one for which [`Error::is_io`] holds: a part of a body is never taken for the whole.
+/// without `close_notify` one for which [`Error::is_io`] holds.
+pub(in crate::http) type Http1Body = ResponseBody<Http1BodyReader>;
+
+/// A body that has not all come.
 ///
 /// # Cancellation
 ///
 /// Dropping it before its end costs the connection, unless what is left has already come.
-pub(crate) struct Http1Body {
-    /// All of it, if it came with the head.
-    whole: Bytes,
-    /// Boxed, because a body is moved with its response.
-    incoming: Option<Box<Incoming>>,
-}
-
-/// A body that has not all come.
-struct Incoming {
+pub(in crate::http) struct Http1BodyReader {
     shared: Arc<ConnShared>,
     framing: BodyFraming,
-    /// `None` once the body has ended.
     stall: Option<Box<StallTimeout>>,
+    /// The connection serves another request, or is closed.
+    has_ended: bool,
 }
 
 /// What is left of a body.
@@ -54,64 +49,39 @@ pub(super) enum BodyFraming {
     Close,
 }
 
-/// What came of a body, and whether it is its last.
-enum Piece {
-    Frame(Frame<Bytes>, bool),
-    End,
-}
-
 /// So much of an unwanted body is drained: as much as says why a proxy refuses.
 const WORTH_DRAINING: u64 = 64 * 1024;
 
 const DOING: &str = "reading the response body from";
 
-impl Http1Body {
-    pub(super) fn whole(whole: Bytes) -> Self {
-        Self { whole, incoming: None }
+/// Reads what is left of an unwanted body if it is short, so that the connection can be used again. A connection whose handle
+/// is dropped ends it.
+pub(super) fn drain(mut body: Http1Body) {
+    let Some(reader) = body.wire() else { return };
+    if body.size_hint().lower() > WORTH_DRAINING {
+        return;
     }
+    let runtime = reader.shared.runtime().clone();
+    runtime.spawn(async move {
+        let mut left = WORTH_DRAINING;
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            let Some(rest) = left.checked_sub(length) else { return };
+            left = rest;
+        }
+    });
+}
 
-    pub(super) fn incoming(
+impl Http1BodyReader {
+    pub(super) fn new(
         shared: Arc<ConnShared>,
         framing: BodyFraming,
         stall: Option<Box<StallTimeout>>,
-    ) -> Self {
-        let incoming = Some(Box::new(Incoming { shared, framing, stall }));
-        Self { whole: Bytes::new(), incoming }
+    ) -> Box<Self> {
+        Box::new(Self { shared, framing, stall, has_ended: false })
     }
 
-    /// Reads what is left if it is short, so that the connection can be used again. A connection whose handle is dropped
-    /// ends it.
-    pub(super) fn drain(mut self) {
-        let Some(incoming) = &self.incoming else { return };
-        if self.size_hint().lower() > WORTH_DRAINING {
-            return;
-        }
-        let runtime = incoming.shared.runtime().clone();
-        runtime.spawn(async move {
-            let mut left = WORTH_DRAINING;
-            while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
-                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                let Some(rest) = left.checked_sub(length) else { return };
-                left = rest;
-            }
-        });
-    }
-}
-
-impl Incoming {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
-        match self.poll_piece(cx) {
-            Poll::Ready(piece) => {
-                if let Some(stall) = &mut self.stall {
-                    stall.reset(self.shared.runtime());
-                }
-                Poll::Ready(piece)
-            }
-            Poll::Pending => self.poll_stall(cx).map(Err),
-        }
-    }
-
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
         let shared = self.shared.clone();
         loop {
             let mut state = shared.lock();
@@ -122,7 +92,7 @@ impl Incoming {
             match self.framing.next_piece(&shared, &mut state) {
                 Ok(None) => {}
                 Ok(Some(piece)) => {
-                    if matches!(piece, Piece::End | Piece::Frame(_, true)) {
+                    if piece.is_last() {
                         self.end(state);
                     }
                     return Poll::Ready(Ok(piece));
@@ -166,8 +136,32 @@ impl Incoming {
     }
 
     fn end(&mut self, mut state: std::sync::MutexGuard<'_, ConnState>) {
+        self.has_ended = true;
         state.stall = self.stall.take();
         self.shared.end_response(state);
+    }
+
+    fn aborted(&self) -> Error {
+        Error::new(Kind::Canceled, self.shared.doing(DOING)).sent(true)
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        self.shared.abort();
+        io_error(error, self.shared.doing(DOING)).sent(true)
+    }
+
+    fn malformed(&self, why: Malformed) -> Error {
+        self.failed(io::Error::new(io::ErrorKind::InvalidData, why))
+    }
+}
+
+impl WireBody for Http1BodyReader {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
+        let piece = ready!(self.poll_next(cx));
+        if let Some(stall) = &mut self.stall {
+            stall.reset(self.shared.runtime());
+        }
+        Poll::Ready(piece)
     }
 
     /// The rest of the request may still be on its way meanwhile.
@@ -184,28 +178,34 @@ impl Incoming {
         Poll::Ready(elapsed.into_error(self.shared.doing(DOING)).sent(true))
     }
 
-    fn aborted(&self) -> Error {
-        Error::new(Kind::Canceled, self.shared.doing(DOING)).sent(true)
+    fn length(&self) -> Option<u64> {
+        match self.framing {
+            BodyFraming::Length(left) => Some(left),
+            BodyFraming::Chunked(_) | BodyFraming::Close => None,
+        }
     }
 
-    fn failed(&self, error: io::Error) -> Error {
-        self.shared.abort();
-        io_error(error, self.shared.doing(DOING)).sent(true)
+    fn is_at_end(&self) -> bool {
+        false
     }
 
-    fn malformed(&self, why: Malformed) -> Error {
-        self.failed(io::Error::new(io::ErrorKind::InvalidData, why))
-    }
+    /// The connection is free already: it was freed when the last piece was taken.
+    fn finish(self: Box<Self>) {}
+}
 
-    /// Frees the connection if the rest has come, and closes it if not.
-    fn abandon(mut self) {
+/// Frees the connection if the rest has come, and closes it if not.
+impl Drop for Http1BodyReader {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
         let shared = self.shared.clone();
         let mut state = shared.lock();
         if !state.wire.is_open() {
             return;
         }
         while let Ok(Some(piece)) = self.framing.next_piece(&shared, &mut state) {
-            if matches!(piece, Piece::End | Piece::Frame(_, true)) {
+            if piece.is_last() {
                 return self.end(state);
             }
         }
@@ -227,84 +227,27 @@ impl BodyFraming {
             return Ok(None);
         }
         match self {
-            Self::Close => Ok(Some(Piece::Frame(Frame::data(wire.take(available)), false))),
+            Self::Close => Ok(Some(Piece::data(wire.take(available)))),
             Self::Length(left) => {
                 let length = usize::try_from(*left).map_or(available, |left| left.min(available));
                 *left -= length as u64;
-                Ok(Some(Piece::Frame(Frame::data(wire.take(length)), *left == 0)))
+                Ok(Some(Piece::Frame {
+                    frame: Frame::data(wire.take(length)),
+                    is_last: *left == 0,
+                }))
             }
             Self::Chunked(decoder) => {
                 let (used, decoded) = decoder.decode(wire.unread(), shared.limits)?;
                 wire.consume(used);
                 Ok(match decoded {
                     Decoded::Incomplete => None,
-                    Decoded::Data(length) => {
-                        Some(Piece::Frame(Frame::data(wire.take(length)), false))
-                    }
+                    Decoded::Data(length) => Some(Piece::data(wire.take(length))),
                     Decoded::Trailers(trailers) => {
-                        Some(Piece::Frame(Frame::trailers(trailers), true))
+                        Some(Piece::Frame { frame: Frame::trailers(trailers), is_last: true })
                     }
                     Decoded::End => Some(Piece::End),
                 })
             }
         }
-    }
-}
-
-impl Body for Http1Body {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Some(incoming) = &mut self.incoming else {
-            let whole = std::mem::take(&mut self.whole);
-            return Poll::Ready((!whole.is_empty()).then(|| Ok(Frame::data(whole))));
-        };
-        Poll::Ready(match ready!(incoming.poll(cx)) {
-            Ok(Piece::Frame(frame, false)) => Some(Ok(frame)),
-            Ok(Piece::Frame(frame, true)) => {
-                self.incoming = None;
-                Some(Ok(frame))
-            }
-            Ok(Piece::End) => {
-                self.incoming = None;
-                None
-            }
-            Err(error) => {
-                self.incoming = None;
-                Some(Err(error))
-            }
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_none() && self.whole.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.incoming.as_deref() {
-            None => SizeHint::with_exact(self.whole.len() as u64),
-            Some(Incoming { framing: BodyFraming::Length(left), .. }) => {
-                SizeHint::with_exact(*left)
-            }
-            Some(_) => SizeHint::default(),
-        }
-    }
-}
-
-impl Drop for Http1Body {
-    fn drop(&mut self) {
-        if let Some(incoming) = self.incoming.take() {
-            incoming.abandon();
-        }
-    }
-}
-
-impl fmt::Debug for Http1Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http1Body").finish_non_exhaustive()
     }
 }

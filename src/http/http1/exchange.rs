@@ -1,8 +1,7 @@
-//! One request under way: from its first byte to the head of its response.
+//! One request on an HTTP/1.1 connection: from its first byte to the head of its response.
 
 use std::{
     fmt,
-    future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,37 +12,37 @@ use http_body::Body;
 
 use super::{
     Http1Body,
-    failure::Failure,
-    head::{Head, RequestKind},
+    body::drain,
+    failure::Http1Failure,
+    head::Head,
     head_reader::HeadReader,
-    prepare::{BodyPlan, Prepared},
+    request_head::{BodyPlan, Http1Head},
     shared::ConnShared,
-    upload::{Upload, UploadError},
+    upload::{Http1Upload, UploadError},
     wire::Counts,
 };
 use crate::{
-    body::LengthChecked,
-    connection::{Progress, SendError},
-    error::{BoxError, Phase as Waited},
-    events::{Sent, Upload as UploadTrace},
-    http::{hop_headers::HopHeaders, informational::Interim},
+    connection::Progress,
+    error::{BoxError, Error},
+    http::{
+        exchange::{Extras, Failed, WireExchange},
+        prepare::RequestKind,
+    },
     rt,
     timeout::{Elapsed, StallTimeout, WaitingFor},
 };
 
-/// The future of a request on an HTTP/1.1 connection, and what its response is judged by. Nothing is written before it is
-/// polled.
+/// A request, and what its response is judged by.
 ///
 /// # Cancellation
 ///
 /// Dropping it closes the connection, unless nothing of the request was written.
-pub(crate) struct Exchange<B: Body> {
+pub(in crate::http) struct Http1Exchange<B: Body> {
     pub(super) shared: Arc<ConnShared>,
     stage: Stage<B>,
     pub(super) kind: RequestKind,
     /// In the box that its connection keeps for it.
     pub(super) stall: Option<Box<StallTimeout>>,
-    pub(super) rare: Option<Box<Rare>>,
     /// What the connection had read and written before.
     before: Counts,
     reader: HeadReader,
@@ -59,7 +58,7 @@ enum HeadSent {
 
 enum Stage<B: Body> {
     /// The request cannot be sent here. Boxed: few are.
-    Refused(Box<SendError<Request<B>>>),
+    Refused(Box<Failed<Request<B>>>),
     /// The request is whole: nothing of it is written, or it has no body and may have to be sent once more.
     Whole {
         request: Request<B>,
@@ -68,138 +67,85 @@ enum Stage<B: Body> {
     },
     /// The body is on its way, or sent.
     Uploading {
-        upload: Option<Pin<Box<Upload<B>>>>,
+        upload: Option<Pin<Box<Http1Upload<B>>>>,
         /// A map with the room of the request's fields, for those of the response.
         recycled: HeaderMap,
     },
     Over,
 }
 
-/// What few requests have. Boxed, it keeps the future small.
-pub(super) struct Rare {
-    pub(super) interim: Option<Box<Interim>>,
-    pub(super) hop: Option<Box<HopHeaders>>,
-    pub(super) trace: Option<Sent>,
-    upload_trace: Option<Box<UploadTrace>>,
-}
-
-mod ending;
-
-type Outcome<B> = Result<Response<Http1Body>, SendError<Request<B>>>;
-
-impl<B> Future for Exchange<B>
-where
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    type Output = Outcome<B>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &self.stage {
-            Stage::Whole { sent: HeadSent::Nothing, .. } => self.poll_first(cx),
-            Stage::Whole { .. } | Stage::Uploading { .. } => self.poll_sent(cx),
-            Stage::Refused(_) => self.poll_refused(),
-            Stage::Over => Poll::Pending,
-        }
-    }
-}
-
 /// Nothing in it is pinned: the body is in a box.
-impl<B: Body> Unpin for Exchange<B> {}
+impl<B: Body> Unpin for Http1Exchange<B> {}
 
-impl<B> Exchange<B>
-where
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
+impl<B: Body> Http1Exchange<B> {
     /// A request whose head is in the output buffer of a connection that is [busy](super::shared::Phase::Busy) with it.
     #[inline(always)]
     pub(super) fn new(
         shared: Arc<ConnShared>,
         request: Request<B>,
-        prepared: Prepared,
-        interim: Option<Box<Interim>>,
+        head: Http1Head,
         (before, stall): (Counts, Box<StallTimeout>),
     ) -> Self {
-        let Prepared { kind, body, hop, .. } = prepared;
-        let trace = Sent::begin(request.extensions());
-        let is_rare = interim.is_some() || hop.is_some() || trace.is_some();
-        let rare = is_rare.then(|| {
-            let upload_trace = trace.as_ref().map(|trace| Box::new(trace.upload()));
-            Box::new(Rare { interim, hop, trace, upload_trace })
-        });
-        Self {
-            shared,
-            stage: Stage::Whole { request, plan: body, sent: HeadSent::Nothing },
-            kind,
-            stall: Some(stall),
-            rare,
-            before,
-            reader: HeadReader::default(),
-        }
+        let Http1Head { kind, body, .. } = head;
+        let stage = Stage::Whole { request, plan: body, sent: HeadSent::Nothing };
+        let (stall, reader) = (Some(stall), HeadReader::default());
+        Self { shared, stage, kind, stall, before, reader }
     }
 
     /// A request that comes back as it was.
-    pub(super) fn refused(shared: Arc<ConnShared>, error: SendError<Request<B>>) -> Self {
-        Self {
-            shared,
-            stage: Stage::Refused(Box::new(error)),
-            kind: RequestKind::default(),
-            stall: None,
-            rare: None,
-            before: Counts::default(),
-            reader: HeadReader::default(),
+    pub(super) fn refused(shared: Arc<ConnShared>, failed: Failed<Request<B>>) -> Self {
+        let (stage, kind) = (Stage::Refused(Box::new(failed)), RequestKind::default());
+        let (before, reader) = (Counts::default(), HeadReader::default());
+        Self { shared, stage, kind, stall: None, before, reader }
+    }
+
+    /// Whether nothing of the request is written, though it was begun: the stream had no room.
+    fn is_unwritten(&self) -> bool {
+        self.shared.lock().wire.counts.written == self.before.written
+    }
+
+    /// Whether all of the request is written and flushed, and it has no body.
+    fn is_written(&self) -> bool {
+        matches!(self.stage, Stage::Whole { sent: HeadSent::All, .. })
+    }
+
+    fn progress(&self) -> Progress {
+        let counts = self.shared.lock().wire.counts;
+        match (counts.written > self.before.written, counts.read > self.before.read) {
+            (false, _) => Progress::Unsent,
+            (true, false) => Progress::Sent,
+            (true, true) => Progress::Answered,
         }
     }
 
-    fn poll_refused(&mut self) -> Poll<Outcome<B>> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Refused(error) => Poll::Ready(Err(*error)),
-            _ => Poll::Pending,
-        }
+    /// Closes the connection. A request that is whole goes with the error, unless an answer has begun.
+    fn end(&mut self, progress: Progress, error: Error) -> Failed<Request<B>> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        self.shared.abort();
+        let request = match stage {
+            Stage::Whole { request, .. } if progress < Progress::Answered => Some(request),
+            _ => None,
+        };
+        Failed { error, progress, request }
     }
 
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
-        if self.shared.status.takes_requests() {
-            ready!(rt::poll_budget(cx));
-        }
-        if let Err(error) = self.begin(cx) {
-            return Poll::Ready(Err(error));
-        }
-        // What has come was asked for just now, and the waker was left there.
-        if !self.is_written()
-            && let Err(failure) = self.poll_upload(cx)
-        {
-            return Poll::Ready(Err(self.fail(failure)));
-        }
-        let elapsed = ready!(self.poll_stall(cx));
-        Poll::Ready(Err(self.time_out(elapsed)))
+    /// Ready if anything has come, an end included.
+    fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        let seen = state.wire.poll_quiet(cx);
+        let old = state.register_reader(cx);
+        drop(state);
+        drop(old);
+        seen
     }
+}
 
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<B>> {
-        if !self.is_written() {
-            // Before its first byte, a request has no answer.
-            let is_unwritten = self.is_unwritten();
-            if is_unwritten && self.poll_quiet(cx).is_ready() {
-                return Poll::Ready(Err(self.fail(Failure::Ended)));
-            }
-            if let Err(failure) = self.poll_upload(cx) {
-                return Poll::Ready(Err(self.fail(failure)));
-            }
-            if is_unwritten {
-                let elapsed = ready!(self.poll_stall(cx));
-                return Poll::Ready(Err(self.time_out(elapsed)));
-            }
-        }
-        match self.poll_head(cx) {
-            Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head)),
-            Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),
-            Poll::Pending => {}
-        }
-        let elapsed = ready!(self.poll_stall(cx));
-        Poll::Ready(Err(self.time_out(elapsed)))
-    }
-
-    /// Makes sure that nothing has come that nobody asked for, and begins to write.
-    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
+impl<B> Http1Exchange<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Makes sure that nothing has come unasked, and begins to write.
+    fn begin(&mut self, extras: &Extras, cx: &mut Context<'_>) -> Result<(), Failed<Request<B>>> {
         let Stage::Whole { request, sent, .. } = &mut self.stage else { return Ok(()) };
         let is_empty = request.body().is_end_stream();
         let mut state = self.shared.lock();
@@ -217,57 +163,56 @@ where
             return Err(self.end(Progress::Unsent, error));
         }
         if let Poll::Ready(Err(error)) = flushed {
-            return Err(self.fail(Failure::Io(error)));
+            return Err(self.fail(Http1Failure::Io(error)));
         }
         *sent = if flushed.is_ready() { HeadSent::All } else { HeadSent::Some };
         match is_empty {
-            true if flushed.is_ready() => self.end_upload_trace(),
+            true if flushed.is_ready() => extras.head_sent(),
             true => {}
-            false => self.begin_upload(),
+            false => self.begin_upload(extras),
         }
         Ok(())
     }
 
-    fn begin_upload(&mut self) {
+    fn begin_upload(&mut self, extras: &Extras) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Whole { request, plan, .. } => {
                 let (parts, body) = request.into_parts();
-                let upload = Some(self.upload(body, plan));
+                let body = extras.checked(body, plan.length);
+                let upload = Some(Http1Upload::new(body, plan));
                 self.stage = Stage::Uploading { upload, recycled: parts.headers };
             }
             stage => self.stage = stage,
         }
     }
 
-    fn upload(&mut self, body: B, plan: BodyPlan) -> Pin<Box<Upload<B>>> {
-        let mut body = LengthChecked::new(body, plan.length);
-        if let Some(trace) = self.rare.as_mut().and_then(|rare| rare.upload_trace.take()) {
-            body.tell(*trace);
+    /// Goes on with the request. Whether its response can come now: before its first byte, it has none.
+    fn poll_request(
+        &mut self,
+        extras: &mut Extras,
+        is_first: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Http1Failure> {
+        if self.is_written() {
+            return Ok(!is_first);
         }
-        Upload::new(body, plan)
-    }
-
-    /// Ready if anything has come, an end included.
-    fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.shared.lock();
-        let seen = state.wire.poll_quiet(cx);
-        let old = state.register_reader(cx);
-        drop(state);
-        drop(old);
-        seen
-    }
-
-    /// Whether nothing of the request is written, though it was begun: the stream had no room.
-    fn is_unwritten(&self) -> bool {
-        self.shared.lock().wire.counts.written == self.before.written
+        // In the first poll this was asked a moment before.
+        let is_unwritten = !is_first && self.is_unwritten();
+        if is_unwritten && self.poll_quiet(cx).is_ready() {
+            return Err(Http1Failure::Ended);
+        }
+        self.poll_upload(extras, cx)?;
+        Ok(!is_first && !is_unwritten)
     }
 
     /// Sends the body, or only the head while the body waits for `100 Continue`.
-    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+    fn poll_upload(
+        &mut self,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Http1Failure> {
         let shared = &self.shared;
-        let interim = self.rare.as_mut().and_then(|rare| rare.interim.as_mut());
-        let may_send =
-            interim.is_none_or(|interim| interim.poll_go_ahead(shared.runtime(), cx).is_ready());
+        let may_send = extras.may_send_body(shared.runtime(), cx);
         let mut no_upload = None;
         let upload = match &mut self.stage {
             Stage::Uploading { upload, .. } => upload,
@@ -291,36 +236,14 @@ where
                 if let Stage::Whole { sent, .. } = &mut self.stage {
                     *sent = HeadSent::All;
                 }
-                self.end_upload_trace();
+                extras.head_sent();
             }
             Poll::Ready(Err(error)) => return Err(error.into()),
         }
         Ok(())
     }
 
-    /// Whether all of the request is written and flushed, and it has no body.
-    fn is_written(&self) -> bool {
-        matches!(self.stage, Stage::Whole { sent: HeadSent::All, .. })
-    }
-
-    fn end_upload_trace(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.upload_trace = None;
-        }
-    }
-
-    /// Ready with the head of the response. Those of 1xx are reported as they come.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
-        loop {
-            let head = ready!(self.poll_next_head(cx))?;
-            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
-                return Poll::Ready(Ok(head));
-            }
-            self.hear(head, cx);
-        }
-    }
-
-    fn poll_next_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
+    fn poll_next_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Http1Failure>> {
         let recycled = match &mut self.stage {
             Stage::Whole { request, .. } => request.headers_mut(),
             Stage::Uploading { recycled, .. } => recycled,
@@ -333,7 +256,7 @@ where
                 return Poll::Ready(Ok(head));
             }
             if !state.wire.is_open() {
-                return Poll::Ready(Err(Failure::Aborted));
+                return Poll::Ready(Err(Http1Failure::Aborted));
             }
             let Poll::Ready(filled) = state.wire.poll_fill(cx, 0) else {
                 let old = state.register_reader(cx);
@@ -342,52 +265,90 @@ where
                 return Poll::Pending;
             };
             match filled {
-                Ok(0) => return Poll::Ready(Err(Failure::Ended)),
+                Ok(0) => return Poll::Ready(Err(Http1Failure::Ended)),
                 Ok(_) => {}
-                Err(error) => return Poll::Ready(Err(Failure::Io(error))),
+                Err(error) => return Poll::Ready(Err(Http1Failure::Io(error))),
             }
         }
     }
 
-    /// Reports a 1xx. It may be what the body waits for.
-    fn hear(&mut self, head: Head, cx: &mut Context<'_>) {
-        let Some(interim) = self.rare.as_mut().and_then(|rare| rare.interim.as_mut()) else {
-            return;
-        };
-        let mut response = Response::new(());
-        *response.status_mut() = head.status;
-        *response.headers_mut() = head.headers;
-        interim.hear(&response);
-        cx.waker().wake_by_ref();
-    }
-
-    fn respond(&mut self, head: Head) -> Outcome<B> {
-        let upload = match &mut self.stage {
-            Stage::Uploading { upload, .. } => upload.take(),
+    /// Takes what is left of the request out of the exchange, which is over.
+    fn take_upload(&mut self) -> Option<Pin<Box<Http1Upload<B>>>> {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Uploading { upload, .. } => upload.filter(|upload| !upload.must_be_empty()),
             Stage::Whole { .. } | Stage::Refused(_) | Stage::Over => None,
-        };
-        self.stage = Stage::Over;
-        super::response::respond(self, head, upload.filter(|upload| !upload.must_be_empty()))
+        }
+    }
+}
+
+impl<B> WireExchange for Http1Exchange<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Request = Request<B>;
+    type Head = Head;
+    type Body = Http1Body;
+    type Failure = Http1Failure;
+
+    fn has_begun(&self) -> bool {
+        !matches!(self.stage, Stage::Whole { sent: HeadSent::Nothing, .. } | Stage::Refused(_))
     }
 
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+    fn poll_begin(
+        &mut self,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failed<Request<B>>>> {
+        if let Stage::Refused(_) = self.stage
+            && let Stage::Refused(failed) = std::mem::replace(&mut self.stage, Stage::Over)
+        {
+            return Poll::Ready(Err(*failed));
+        }
+        if self.shared.status.takes_requests() {
+            ready!(rt::poll_budget(cx));
+        }
+        Poll::Ready(self.begin(extras, cx))
+    }
+
+    fn poll_head(
+        &mut self,
+        extras: &mut Extras,
+        is_first: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Head, Http1Failure>> {
+        if !self.poll_request(extras, is_first, cx)? {
+            return Poll::Pending;
+        }
+        loop {
+            let head = ready!(self.poll_next_head(cx))?;
+            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Poll::Ready(Ok(head));
+            }
+            let mut response = Response::new(());
+            *response.status_mut() = head.status;
+            *response.headers_mut() = head.headers;
+            // It may be what the body waits for.
+            if extras.hear(&response) {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    fn poll_stall(&mut self, extras: &Extras, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let state = self.shared.lock();
         let (is_full, counts) = (state.wire.is_full, state.wire.counts);
         drop(state);
-        let awaited = match &self.stage {
-            _ if is_full => WaitingFor::Upload,
-            Stage::Uploading { upload: Some(upload), .. }
-                if !upload.must_be_empty() && !self.withholds_body() =>
-            {
-                if upload.is_starved() {
-                    WaitingFor::Caller
-                } else {
-                    WaitingFor::Upload
+        let awaited =
+            match &self.stage {
+                _ if is_full => WaitingFor::Upload,
+                Stage::Uploading { upload: Some(upload), .. }
+                    if !upload.must_be_empty() && !extras.withholds_body() =>
+                {
+                    if upload.is_starved() { WaitingFor::Caller } else { WaitingFor::Upload }
                 }
-            }
-            _ if counts.read > self.before.read => WaitingFor::ResponseBody,
-            _ => WaitingFor::ResponseHead,
-        };
+                _ if counts.read > self.before.read => WaitingFor::ResponseBody,
+                _ => WaitingFor::ResponseHead,
+            };
         // What is written of a request that is sent says nothing of the peer.
         let moved = match awaited {
             WaitingFor::Upload => counts.read.wrapping_add(counts.written),
@@ -397,17 +358,69 @@ where
         stall.poll(awaited, moved, self.shared.runtime(), cx)
     }
 
-    fn time_out(&mut self, elapsed: Elapsed) -> SendError<Request<B>> {
-        let doing = match elapsed.phase() {
-            Waited::Write => "sending a request to",
-            _ => "waiting for the answer of",
+    fn status_and_headers(head: &Head) -> (StatusCode, &HeaderMap) {
+        (head.status, &head.headers)
+    }
+
+    fn respond(
+        &mut self,
+        head: Head,
+        extras: &Extras,
+    ) -> Result<Response<Http1Body>, Http1Failure> {
+        let upload = self.take_upload();
+        super::response::respond(self, head, upload, extras)
+    }
+
+    fn discard(&mut self, head: Head, extras: &Extras) -> Option<Request<B>> {
+        if let Ok(response) = self.respond(head, extras) {
+            drain(response.into_body());
+        }
+        None
+    }
+
+    fn fail(&mut self, failure: Http1Failure) -> Failed<Request<B>> {
+        let progress = self.progress();
+        let failure = match failure {
+            Http1Failure::Io(_) if !self.shared.lock().wire.is_open() => Http1Failure::Aborted,
+            failure => failure,
         };
-        let error = elapsed.into_error(self.shared.doing(doing));
-        self.end(self.progress(), error)
+        let error = failure.into_error(&self.shared, progress);
+        self.end(progress, error)
     }
 }
 
-impl<B: Body> fmt::Debug for Exchange<B> {
+impl<B: Body> Drop for Http1Exchange<B> {
+    fn drop(&mut self) {
+        match &self.stage {
+            Stage::Refused(_) | Stage::Over => {}
+            Stage::Whole { sent: HeadSent::Nothing, .. } => {
+                let mut state = self.shared.lock();
+                state.wire.discard_output();
+                state.stall = self.stall.take();
+                // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
+                self.shared.end_response(state);
+            }
+            Stage::Whole { .. } | Stage::Uploading { .. } => self.shared.abort(),
+        }
+    }
+}
+
+impl From<UploadError> for Http1Failure {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Io(error) => Self::Io(error),
+            UploadError::Body(error) => Self::Body(error),
+        }
+    }
+}
+
+impl From<Elapsed> for Http1Failure {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::TooLate(elapsed)
+    }
+}
+
+impl<B: Body> fmt::Debug for Http1Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
             Stage::Refused(_) => "refused",
@@ -415,6 +428,6 @@ impl<B: Body> fmt::Debug for Exchange<B> {
             Stage::Whole { .. } | Stage::Uploading { .. } => "sent",
             Stage::Over => "over",
         };
-        f.debug_struct("Exchange").field("stage", &stage).finish()
+        f.debug_struct("Http1Exchange").field("stage", &stage).finish()
     }
 }

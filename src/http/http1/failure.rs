@@ -6,11 +6,13 @@ use super::{head::Malformed, shared::ConnShared};
 use crate::{
     connection::Progress,
     error::{Error, Kind},
+    http::exchange::stalled_at,
+    timeout::Elapsed,
 };
 
 /// Why a request has no response.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::http) enum Http1Failure {
     Io(io::Error),
     /// The body of the request.
     Body(Error),
@@ -24,15 +26,21 @@ pub(super) enum Failure {
     Ended,
     /// This side closed the connection.
     Aborted,
+    /// A limit on the wait elapsed.
+    TooLate(Elapsed),
 }
 
-impl Failure {
+impl Http1Failure {
     /// The error of an exchange that came so far.
     pub(super) fn into_error(self, shared: &ConnShared, progress: Progress) -> Error {
         let sending = || shared.doing("sending a request to");
         let reading = || shared.doing("reading the answer of");
         if let Self::Body(error) = self {
             return Error::new(Kind::Body, sending()).because(error);
+        }
+        if let Self::TooLate(elapsed) = self {
+            let doing = shared.doing(stalled_at(&elapsed));
+            return elapsed.into_error(doing);
         }
         let doing = if progress == Progress::Answered { reading() } else { sending() };
         if let Some(foreign) = shared.foreign_protocol(&shared.lock().wire, &doing) {
@@ -67,6 +75,7 @@ impl Failure {
             Self::Io(error) => io_error(error, doing),
             Self::Aborted => Error::new(Kind::Canceled, doing),
             Self::Body(error) => error,
+            Self::TooLate(elapsed) => elapsed.into_error(doing),
         }
     }
 }

@@ -8,8 +8,9 @@ use super::{
     chunked::{Decoded, Decoder},
     config::HeadLimits,
     handshake,
-    head::{self, Framing, RequestKind},
+    head::{self, Framing},
 };
+use crate::http::prepare::RequestKind;
 use crate::{
     Body,
     connect::ConnectInfo,

@@ -7,21 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 
 use super::config::HeadLimits;
-
-/// What of a request decides how its response is read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RequestKind {
-    pub(super) is_head: bool,
-    pub(super) is_connect: bool,
-    /// It asked for another protocol.
-    pub(super) upgrades: bool,
-    /// It asked for the end of the connection.
-    pub(super) closes: bool,
-}
+use crate::http::prepare::RequestKind;
 
 /// The head of a response, and what it says of what follows.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(in crate::http) struct Head {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
@@ -40,7 +30,7 @@ pub(super) struct Head {
 
 /// What ends a body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::http) enum Framing {
     Empty,
     Length(u64),
     Chunked,
@@ -51,20 +41,12 @@ pub(super) enum Framing {
 }
 
 /// Why a head is none.
-pub(super) type Malformed = &'static str;
+pub(in crate::http) type Malformed = &'static str;
 
 /// A body up to this size is copied together with its head, so that the buffer can be used again.
 const COPIED: usize = 4 * 1024;
 /// Fields that are parsed without an allocation.
 const FIELDS: usize = 100;
-
-impl RequestKind {
-    /// Whether a tunnel was refused for good. A proxy that asks for authentication may be asked again, and mostly has to be over
-    /// the same connection.
-    pub(super) fn is_refused_tunnel(self, status: StatusCode) -> bool {
-        self.is_connect && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
-    }
-}
 
 /// Reads the head at the start of `bytes`; `None` if it is not complete. `recycled` is an empty map whose room the head
 /// takes.

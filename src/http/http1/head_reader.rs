@@ -4,10 +4,11 @@ use http::HeaderMap;
 
 use super::{
     config::HeadLimits,
-    failure::Failure,
-    head::{self, Head, RequestKind},
+    failure::Http1Failure,
+    head::{self, Head},
     wire::Wire,
 };
+use crate::http::prepare::RequestKind;
 
 /// How far the heads of one exchange have come.
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ impl HeadReader {
         limits: HeadLimits,
         kind: RequestKind,
         recycled: &mut HeaderMap,
-    ) -> Result<Option<Head>, Failure> {
+    ) -> Result<Option<Head>, Http1Failure> {
         let blank = blank_lines(wire.unread());
         if blank > 0 {
             wire.consume(blank);
@@ -38,11 +39,11 @@ impl HeadReader {
             return Ok(None);
         }
         let is_alone = self.passed == 0;
-        let too_long = || Failure::HeadTooLong { is_alone };
+        let too_long = || Http1Failure::HeadTooLong { is_alone };
         let head = match may_be_complete(bytes, self.incomplete) {
             true => {
                 recycled.clear();
-                head::parse(bytes, kind, limits, recycled).map_err(Failure::Malformed)?
+                head::parse(bytes, kind, limits, recycled).map_err(Http1Failure::Malformed)?
             }
             false => None,
         };

@@ -7,41 +7,42 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::{
     Http1Body,
-    body::BodyFraming,
-    exchange::Exchange,
-    failure::Failure,
+    body::{BodyFraming, Http1BodyReader},
+    exchange::Http1Exchange,
+    failure::Http1Failure,
     head::{Framing, Head},
     shared::ConnShared,
-    upload::Upload,
+    upload::Http1Upload,
 };
 use crate::{
-    connection::{Progress, SendError},
     error::BoxError,
+    http::{exchange::Extras, prepare::RequestKind},
     io::{Io, delegate_write},
     upgrade::Pending,
 };
 
 /// Hands out the response of an exchange. `upload` is what is left of the request.
 pub(super) fn respond<B>(
-    exchange: &mut Exchange<B>,
+    exchange: &mut Http1Exchange<B>,
     head: Head,
-    upload: Option<Pin<Box<Upload<B>>>>,
-) -> Result<Response<Http1Body>, SendError<Request<B>>>
+    upload: Option<Pin<Box<Http1Upload<B>>>>,
+    extras: &Extras,
+) -> Result<Response<Http1Body>, Http1Failure>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     if head.framing == Framing::Upgrade {
         return hand_over(exchange, head, upload.is_some());
     }
+    let withholds_body = extras.withholds_body();
+    note_connection(exchange, &head, withholds_body);
     let shared = exchange.shared.clone();
-    note_connection(exchange, &head);
-    exchange.trace(|trace| trace.answered(head.status));
-    if let Some(upload) = upload.filter(|_| !exchange.withholds_body()) {
+    if let Some(upload) = upload.filter(|_| !withholds_body) {
         upload.finish_in_task(&shared);
     }
     let framing = match (head.framing, &head.body) {
@@ -51,7 +52,9 @@ where
         (Framing::Close | Framing::Upgrade, None) => Some(BodyFraming::Close),
     };
     let body = match framing {
-        Some(framing) => Http1Body::incoming(shared, framing, exchange.stall.take()),
+        Some(framing) => {
+            Http1Body::incoming(Http1BodyReader::new(shared, framing, exchange.stall.take()))
+        }
         None => {
             let mut state = shared.lock();
             state.stall = exchange.stall.take();
@@ -59,23 +62,11 @@ where
             Http1Body::whole(head.body.unwrap_or_default())
         }
     };
-    let response = response((head.status, head.version, head.headers, head.reason), body);
-    let hop = exchange.rare.as_mut().and_then(|rare| rare.hop.take());
-    let Some(authorization) = hop.and_then(|hop| hop.authorization()) else { return Ok(response) };
-    match authorization.check(&response) {
-        Ok(()) => Ok(response),
-        Err(error) => {
-            response.into_body().drain();
-            Err(SendError::after(Progress::Refused, error))
-        }
-    }
+    Ok(response((head.status, head.version, head.headers, head.reason), body))
 }
 
 /// What the response says about the connection.
-fn note_connection<B>(exchange: &Exchange<B>, head: &Head)
-where
-    B: Body,
-{
+fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, withholds_body: bool) {
     let status = &exchange.shared.status;
     if head.version == Version::HTTP_10 {
         status.mark_http10();
@@ -85,36 +76,36 @@ where
     }
     let is_last = !head.keeps_alive
         || exchange.kind.closes
-        || exchange.withholds_body()
+        || withholds_body
         || head.framing == Framing::Close
-        || exchange.kind.is_refused_tunnel(head.status);
+        || is_refused_tunnel(exchange.kind, head.status);
     if is_last {
         status.finish();
     }
 }
 
+/// Whether a tunnel was refused for good. A proxy that asks for authentication may be asked again, and mostly has to be over
+/// the same connection.
+fn is_refused_tunnel(kind: RequestKind, status: StatusCode) -> bool {
+    kind.is_connect && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
+}
+
 /// Hands the bytes out with the response, and with them what is held for them.
-fn hand_over<B>(
-    exchange: &mut Exchange<B>,
+fn hand_over<B: Body>(
+    exchange: &Http1Exchange<B>,
     head: Head,
     is_uploading: bool,
-) -> Result<Response<Http1Body>, SendError<Request<B>>>
-where
-    B: Body,
-{
+) -> Result<Response<Http1Body>, Http1Failure> {
     // What the stream is given next would be taken for what is left of the request.
     if is_uploading || exchange.shared.lock().wire.unsent() > 0 {
         let why = "the server switched protocols before it had the request";
-        return Err(exchange.fail(Failure::Malformed(why)));
+        return Err(Http1Failure::Malformed(why));
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS && !exchange.kind.upgrades {
         let why = "the server switched protocols without being asked";
-        return Err(exchange.fail(Failure::Malformed(why)));
+        return Err(Http1Failure::Malformed(why));
     }
-    let Some(stream) = exchange.shared.upgrade() else {
-        return Err(exchange.fail(Failure::Aborted));
-    };
-    exchange.trace(|trace| trace.answered(head.status));
+    let stream = exchange.shared.upgrade().ok_or(Http1Failure::Aborted)?;
     let parts = (head.status, head.version, head.headers, head.reason);
     let mut response = response(parts, Http1Body::whole(Bytes::new()));
     let stream: Box<dyn Io> = Box::new(stream);

@@ -14,18 +14,18 @@ use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
 use super::{
-    prepare::{BodyPlan, put_field},
+    request_head::{BodyPlan, put_field},
     shared::{ConnShared, Phase, Uploading},
     wire::SLICES,
 };
 use crate::{
-    body::LengthChecked,
     error::{BoxError, Error},
+    http::request_body::LengthChecked,
 };
 
 pin_project! {
     /// A body on its way to the peer.
-    pub(super) struct Upload<B: Body> {
+    pub(super) struct Http1Upload<B: Body> {
         #[pin]
         body: LengthChecked<B>,
         plan: BodyPlan,
@@ -64,7 +64,7 @@ const BATCH: usize = 256 * 1024;
 /// Writes in one poll: a peer that takes everything at once must not starve other tasks.
 const WRITES: usize = 32;
 
-impl<B> Upload<B>
+impl<B> Http1Upload<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {

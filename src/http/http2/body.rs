@@ -1,23 +1,20 @@
-//! The body of an answer.
+//! The body of an HTTP/2 response.
 
-use std::{
-    fmt,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{StatusCode, header::CONTENT_LENGTH, response::Parts};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Frame;
 
 use super::{stream::OpenStream, upload::RestGuard};
 use crate::{
     error::Error,
-    timeout::{Elapsed, WaitingFor},
+    http::response_body::{Piece, ResponseBody, WireBody},
+    timeout::WaitingFor,
 };
 
-/// The body of an answer over HTTP/2.
+/// The body of an HTTP/2 response.
 ///
 /// The peer may send more as chunks are taken. A body that is shorter or longer than its `content-length`, or whose
 /// stream is reset before its end for whatever reason, is an error.
@@ -25,12 +22,7 @@ use crate::{
 /// # Cancellation
 ///
 /// Dropping it before its end resets the stream (`CANCEL`), and what is left of the request with it.
-pub(crate) struct Http2Body {
-    stream: Option<Box<OpenStream>>,
-    /// Bytes to come, if that is known.
-    left: Option<u64>,
-    stream_id: u32,
-}
+pub(in crate::http) type Http2Body = ResponseBody<OpenStream>;
 
 /// How long the body of an answer is, as far as its head says (RFC 9110 §6.4.1).
 pub(super) fn expected_length(head: &Parts, asked_for_head: bool) -> Option<u64> {
@@ -40,52 +32,75 @@ pub(super) fn expected_length(head: &Parts, asked_for_head: bool) -> Option<u64>
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-impl Http2Body {
-    pub(super) fn empty(stream_id: u32) -> Self {
-        Self { stream: None, left: Some(0), stream_id }
+impl WireBody for OpenStream {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
+        let frame = self.poll_frame(cx);
+        let Some(frame) = ready!(frame) else { return Poll::Ready(Ok(Piece::End)) };
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => return Poll::Ready(Err(self.fail(|stream| stream.read_error(error)))),
+        };
+        if let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) {
+            let Some(rest) = left.checked_sub(data.len() as u64) else {
+                return Poll::Ready(Err(self.fail(Self::surplus_error)));
+            };
+            *left = rest;
+        }
+        let is_last = frame.is_trailers() || self.is_at_end();
+        Poll::Ready(Ok(Piece::Frame { frame, is_last }))
     }
 
-    pub(super) fn new(stream: Box<OpenStream>, stream_id: u32, length: Option<u64>) -> Self {
-        Self { stream: Some(stream), left: length, stream_id }
+    /// What was still sent when the answer began may go on meanwhile.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let (is_lacking, sent) = self.uploading.as_ref().map_or((false, 0), RestGuard::progress);
+        let is_withheld = self.guard.conn().state().window().is_withheld();
+        if is_withheld {
+            // The peer may send nothing, because others of its answers are not read: it is not silent.
+            self.guard.heard();
+        }
+        let awaited =
+            if is_lacking || is_withheld { WaitingFor::Caller } else { WaitingFor::ResponseBody };
+        let elapsed = ready!(self.poll_limits(awaited, self.received + sent, cx));
+        Poll::Ready(self.fail(|stream| {
+            elapsed
+                .into_error(stream.guard.conn().doing("reading the response body from"))
+                .sent(true)
+        }))
     }
 
-    /// The id of the stream (RFC 9113 §5.1.1).
-    pub(crate) fn stream_id(&self) -> u32 {
-        self.stream_id
+    fn length(&self) -> Option<u64> {
+        self.left
     }
 
-    /// Nothing more comes, and nothing more needs to be sent.
-    fn finish(&mut self) {
-        let Some(mut stream) = self.stream.take() else { return };
-        let uploading = stream.uploading.take();
-        drop(stream);
+    fn is_at_end(&self) -> bool {
+        self.receiving.as_ref().is_none_or(RecvStream::is_end_stream)
+    }
+
+    /// Nothing more needs to be sent. The stream ends before the rest of the request is told.
+    fn finish(mut self: Box<Self>) {
+        let uploading = self.uploading.take();
+        drop(self);
         if let Some(uploading) = uploading {
             uploading.stop();
         }
     }
-
-    fn fail(&mut self, failed: Failed) -> Option<Error> {
-        let mut stream = self.stream.take()?;
-        let own = stream.uploading.take().and_then(RestGuard::failure);
-        let conn = stream.guard.conn();
-        Some(own.unwrap_or_else(|| match failed {
-            Failed::Stream(error) => conn.failed_reading(error),
-            Failed::TooLate(elapsed) => {
-                let doing = conn.doing("reading the response body from");
-                elapsed.into_error(doing).sent(true)
-            }
-            Failed::TooLong => conn.malformed_body("content where there can be none"),
-        }))
-    }
-}
-
-enum Failed {
-    Stream(h2::Error),
-    TooLate(Elapsed),
-    TooLong,
 }
 
 impl OpenStream {
+    /// If the body of the request failed meanwhile, that is the error.
+    fn fail(&mut self, error: impl FnOnce(&Self) -> Error) -> Error {
+        let own = self.uploading.take().and_then(RestGuard::failure);
+        own.unwrap_or_else(|| error(self))
+    }
+
+    fn read_error(&self, error: h2::Error) -> Error {
+        self.guard.conn().failed_reading(error)
+    }
+
+    fn surplus_error(&self) -> Error {
+        self.guard.conn().malformed_body("content where there can be none")
+    }
+
     fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -104,26 +119,9 @@ impl OpenStream {
         Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
     }
 
-    fn is_at_end(&self) -> bool {
-        self.receiving.as_ref().is_none_or(RecvStream::is_end_stream)
-    }
-
     fn heard(&mut self) {
         self.guard.heard();
         self.stall.reset(self.guard.conn().runtime());
-    }
-
-    /// What was still sent when the answer began may go on meanwhile.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
-        let (is_lacking, sent) = self.uploading.as_ref().map_or((false, 0), RestGuard::progress);
-        let is_withheld = self.guard.conn().state().window().is_withheld();
-        if is_withheld {
-            // The peer may send nothing, because others of its answers are not read: it is not silent.
-            self.guard.heard();
-        }
-        let awaited =
-            if is_lacking || is_withheld { WaitingFor::Caller } else { WaitingFor::ResponseBody };
-        self.poll_stall(awaited, self.received + sent, cx)
     }
 
     /// The next data; the peer may send as much again.
@@ -140,60 +138,5 @@ impl OpenStream {
                 end => return Poll::Ready(end),
             }
         }
-    }
-}
-
-impl Body for Http2Body {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = &mut *self;
-        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
-        let Poll::Ready(frame) = stream.poll_frame(cx) else {
-            let elapsed = ready!(stream.poll_rest(cx));
-            return Poll::Ready(this.fail(Failed::TooLate(elapsed)).map(Err));
-        };
-        let frame = match frame {
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(this.fail(Failed::Stream(error)).map(Err)),
-            None => {
-                this.finish();
-                return Poll::Ready(None);
-            }
-        };
-        let is_end = frame.is_trailers() || stream.is_at_end();
-        if let (Some(left), Some(data)) = (&mut this.left, frame.data_ref()) {
-            let Some(rest) = left.checked_sub(data.len() as u64) else {
-                return Poll::Ready(this.fail(Failed::TooLong).map(Err));
-            };
-            *left = rest;
-        }
-        if is_end {
-            this.finish();
-        }
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.stream.as_ref().is_none_or(|stream| stream.is_at_end())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match (&self.stream, self.left) {
-            (None, _) => SizeHint::with_exact(0),
-            (Some(_), Some(left)) => SizeHint::with_exact(left),
-            (Some(_), None) => SizeHint::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Http2Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Http2Body");
-        out.field("is_open", &self.stream.is_some()).field("left", &self.left).finish()
     }
 }

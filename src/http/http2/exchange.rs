@@ -1,4 +1,5 @@
-//! The future of one request: queues it when it is first polled, and waits for the head of its answer.
+//! One request on an HTTP/2 connection: what the peer allows is settled, h2 gets the request, and the head of its response is
+//! awaited.
 
 use std::{
     fmt,
@@ -11,36 +12,37 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{client::SendRequest, ext::Protocol};
-use http::{Extensions, Request, Response};
+use h2::{RecvStream, client::SendRequest, ext::Protocol};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 
 use super::{
-    Http2Body,
-    head::Plan,
+    body::Http2Body,
+    request_head::Http2Head,
     shared::ConnShared,
     stream::OpenStream,
-    upload::Upload,
-    waiting::{AwaitingHead, Original, RequestKind},
+    unanswered::TOO_MANY,
+    upload::Http2Upload,
+    waiting::{AwaitingHead, Http2Failure},
 };
 use crate::{
     body::replay,
-    connection::{Progress, SendError},
-    error::{BoxError, Error},
-    events::Sent,
-    http::informational::Interim,
+    connection::Progress,
+    error::{BoxError, Error, Kind},
+    http::{
+        exchange::{Extras, Failed, WireExchange},
+        informational::Interim,
+    },
     request_target::connect_protocol,
-    timeout::StallTimeout,
+    timeout::{Elapsed, StallTimeout},
 };
 
-/// The future of a request.
-///
-/// Nothing is sent before it is first polled.
+/// A request, from its queue to the head of its response.
 ///
 /// # Cancellation
 ///
 /// Dropping it resets the stream (`CANCEL`), if there is one by then.
-pub(crate) struct Exchange<B> {
+pub(in crate::http) struct Http2Exchange<B> {
     state: State<B>,
 }
 
@@ -49,7 +51,7 @@ enum State<B> {
     /// Boxed: few requests need it.
     Settling(Box<Settling<B>>),
     Waiting(AwaitingHead<B>),
-    Done,
+    Over,
 }
 
 struct Queued<B> {
@@ -63,61 +65,125 @@ struct Settling<B> {
     settled: Pin<Box<dyn Future<Output = Option<()>> + Send>>,
 }
 
-/// So long it waits: SETTINGS are the first that a peer sends, and more than 10 s are not waited for a connection either.
+/// The limit on the wait for SETTINGS: they are the first frame of a peer, and a connection is not awaited for longer than
+/// 10 s either.
 const SETTINGS_TIME: Duration = Duration::from_secs(10);
 
-/// So long a request waits whose body cannot be sent twice, because a peer may refuse streams that it has not allowed. It
-/// is longer than a round trip, and not much longer, because some peers say nothing before the first request. The same
-/// bounds the wait for one turn of a driver that does not get it.
+/// The limit on the wait of a request whose body cannot be sent twice, because a peer may refuse streams that it has not
+/// allowed. It is longer than a round trip, and not much longer, because some peers say nothing before the first request.
+/// It also bounds the wait for one turn of a driver that does not get it.
 const UPLOAD_TIME: Duration = Duration::from_secs(1);
 
-impl<B> Exchange<B> {
+/// The error of a request that is polled after its end.
+const OVER: &str = "the request is over";
+
+impl<B> Http2Exchange<B> {
     pub(super) fn new(request: Request<B>, conn: Arc<ConnShared>) -> Self {
         Self { state: State::Queued(Queued { request, conn }) }
     }
 }
 
-impl<B> Unpin for Exchange<B> {}
+impl<B> Unpin for Http2Exchange<B> {}
 
-impl<B> Future for Exchange<B>
+impl<B> WireExchange for Http2Exchange<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    type Output = Result<Response<Http2Body>, SendError<Request<B>>>;
+    type Request = Request<B>;
+    type Head = Response<RecvStream>;
+    type Body = Http2Body;
+    type Failure = Http2Failure;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        if matches!(this.state, State::Queued(_)) {
-            this.begin(cx)?;
+    fn has_begun(&self) -> bool {
+        matches!(self.state, State::Waiting(_) | State::Over)
+    }
+
+    fn poll_begin(
+        &mut self,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failed<Request<B>>>> {
+        if matches!(self.state, State::Queued(_)) && !self.settle() {
+            return Poll::Ready(self.send(extras, cx));
         }
-        if let State::Settling(settling) = &mut this.state {
-            let queued = ready!(settling.poll(cx));
-            this.state = queued.map_or(State::Done, State::Queued);
-            this.send_settled(cx)?;
+        let State::Settling(settling) = &mut self.state else { return Poll::Ready(Ok(())) };
+        let queued = ready!(settling.poll(cx));
+        self.state = queued.map_or(State::Over, State::Queued);
+        Poll::Ready(self.send_settled(extras, cx))
+    }
+
+    fn poll_head(
+        &mut self,
+        extras: &mut Extras,
+        _is_first: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RecvStream>, Http2Failure>> {
+        match &mut self.state {
+            State::Waiting(waiting) => waiting.poll_head(extras, cx),
+            _ => Poll::Pending,
         }
-        // It was ready before.
-        let State::Waiting(waiting) = &mut this.state else { return Poll::Pending };
-        let outcome = ready!(waiting.poll_head(cx));
-        let State::Waiting(waiting) = mem::replace(&mut this.state, State::Done) else {
-            return Poll::Pending;
-        };
-        Poll::Ready(match outcome {
-            Ok(response) => waiting.answered(response),
-            Err(failed) => Err(waiting.fail(failed)),
-        })
+    }
+
+    fn poll_stall(&mut self, _extras: &Extras, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        match &mut self.state {
+            State::Waiting(waiting) => waiting.poll_stall(cx),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn status_and_headers(head: &Response<RecvStream>) -> (StatusCode, &HeaderMap) {
+        (head.status(), head.headers())
+    }
+
+    fn respond(
+        &mut self,
+        head: Response<RecvStream>,
+        _extras: &Extras,
+    ) -> Result<Response<Http2Body>, Http2Failure> {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Waiting(mut waiting) => match waiting.release() {
+                Some(stream) => Ok(waiting.deliver(head, stream)),
+                None => {
+                    self.state = State::Waiting(waiting);
+                    Err(Http2Failure::Malformed(TOO_MANY))
+                }
+            },
+            _ => Err(Http2Failure::Malformed(OVER)),
+        }
+    }
+
+    fn discard(&mut self, _head: Response<RecvStream>, _extras: &Extras) -> Option<Request<B>> {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Waiting(waiting) => waiting.into_request(),
+            _ => None,
+        }
+    }
+
+    fn fail(&mut self, failure: Http2Failure) -> Failed<Request<B>> {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Waiting(waiting) => waiting.fail(failure),
+            // Only a request that waits has a failure.
+            _ => Failed {
+                error: Error::new(Kind::Canceled, OVER),
+                progress: Progress::Sent,
+                request: None,
+            },
+        }
     }
 }
 
-impl<B> Exchange<B>
+impl<B> Http2Exchange<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
-        let State::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
+    /// Whether the request has to wait until the peer says what it allows, or until what it has said is read. If so, the
+    /// wait begins.
+    fn settle(&mut self) -> bool {
+        let State::Queued(Queued { request, conn }) = &self.state else { return false };
         let is_settled = conn.is_settled();
         let is_extended = connect_protocol(request).is_some();
         if !is_extended && ((is_settled && !conn.has_rested()) || can_be_repeated(request.body())) {
-            return self.send(cx);
+            return false;
         }
         let settled: Pin<Box<dyn Future<Output = ()> + Send>> = match is_extended || !is_settled {
             true => Box::pin(conn.settled()),
@@ -128,26 +194,34 @@ where
         let runtime = conn.runtime().clone();
         let limit = if is_extended { SETTINGS_TIME } else { UPLOAD_TIME };
         let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
-        if let State::Queued(queued) = mem::replace(&mut self.state, State::Done) {
+        if let State::Queued(queued) = mem::replace(&mut self.state, State::Over) {
             self.state = State::Settling(Box::new(Settling { queued: Some(queued), settled }));
         }
-        Ok(())
+        true
     }
 
     /// Sends it after what the peer allows is known, or was waited for long enough. If the peer allows fewer streams
     /// than there are, the request goes back to be sent when one is free.
-    fn send_settled(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
+    fn send_settled(
+        &mut self,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Failed<Request<B>>> {
         let State::Queued(Queued { conn, .. }) = &self.state else { return Ok(()) };
         let state = conn.state();
         if conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
             let error = conn.has_no_free_stream();
             return self.give_back(error);
         }
-        self.send(cx)
+        self.send(extras, cx)
     }
 
     /// Gives the request to h2, or back.
-    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), SendError<Request<B>>> {
+    fn send(
+        &mut self,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Failed<Request<B>>> {
         let State::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
         let mut streams = conn.streams();
         // As long as the driver finds nothing amiss, h2 takes the request, or refuses it without a byte written.
@@ -163,70 +237,61 @@ where
             let error = conn.unsupported(protocol.as_str());
             return self.give_back(error);
         }
-        match Plan::new(request, conn.origin(), conn.info()) {
-            Ok(plan) => self.open(plan, streams),
+        match Http2Head::new(request, conn.origin(), conn.info()) {
+            Ok(head) => self.open(head, streams, extras),
             Err(error) => self.give_back(error),
         }
     }
 
-    fn give_back(&mut self, error: Error) -> Result<(), SendError<Request<B>>> {
-        match mem::replace(&mut self.state, State::Done) {
-            State::Queued(queued) => Err(SendError::unsent(error, queued.request)),
-            _ => Err(SendError::after(Progress::Unsent, error)),
-        }
+    fn give_back(&mut self, error: Error) -> Result<(), Failed<Request<B>>> {
+        let request = match mem::replace(&mut self.state, State::Over) {
+            State::Queued(queued) => Some(queued.request),
+            _ => None,
+        };
+        Err(Failed { error, progress: Progress::Unsent, request })
     }
 
     /// Opens the stream of a request that can be sent. The head that h2 gets is made of the request's own parts.
     fn open(
         &mut self,
-        mut plan: Plan,
+        mut plan: Http2Head,
         mut streams: SendRequest<Bytes>,
-    ) -> Result<(), SendError<Request<B>>> {
-        let State::Queued(Queued { request, conn }) = mem::replace(&mut self.state, State::Done)
+        extras: &mut Extras,
+    ) -> Result<(), Failed<Request<B>>> {
+        let State::Queued(Queued { request, conn }) = mem::replace(&mut self.state, State::Over)
         else {
             return Ok(());
         };
-        let kind = RequestKind::of(request.method());
         let protocol = connect_protocol(&request).map(|it| Protocol::from(it.as_str()));
         let interim = Interim::of(&request);
-        let is_held = interim.as_ref().is_some_and(|interim| interim.holds_body());
         let stall = StallTimeout::new(request.extensions().get().unwrap_or(conn.timeouts()));
         let (mut head, body) = request.into_parts();
-        let sent = Sent::begin(&head.extensions);
         // The head goes back with a body that its maker could not make again.
-        let keeps = replay(&body).is_none();
-        let mut original = Original::new(keeps.then_some(&head), interim);
-        let length = plan.length;
+        let original = replay(&body).is_none().then(|| Box::new(head.clone()));
+        let (length, kind) = (plan.length, plan.kind);
         plan.apply(&mut head);
-        original.set_authorization(plan.authorization());
+        *extras = Extras::new(&head.extensions, interim, plan.authorization());
         head.extensions = extensions(protocol);
         let is_whole = length.is_none_or(|length| length == 0) && body.is_end_stream();
         let mut stream = OpenStream::new(conn, stall);
-        let is_end = is_whole && kind != RequestKind::Tunnel;
+        let is_end = is_whole && !kind.is_connect;
         match streams.send_request(Request::from_parts(head, ()), is_end) {
             Ok((response, sending)) => {
-                if let Some(sent) = &sent {
-                    sent.head_sent();
-                }
+                extras.head_sent();
                 let upload = match is_whole {
-                    true => Upload::None(body),
-                    false => Upload::new(body, length, is_held, sent.as_ref()),
+                    true => Http2Upload::None(body),
+                    false => {
+                        Http2Upload::new(extras.checked(body, length), extras.withholds_body())
+                    }
                 };
-                let waiting =
-                    AwaitingHead::new((stream, response, sending), upload, original, kind);
-                self.state = State::Waiting(waiting.told(sent));
+                let parts = (stream, response, sending);
+                self.state = State::Waiting(AwaitingHead::new(parts, upload, original, kind));
                 Ok(())
             }
             Err(error) => {
                 let error = stream.guard.refuse(error);
-                if let Some(sent) = sent {
-                    sent.failed(&error);
-                }
-                Err(SendError {
-                    error: error.into(),
-                    progress: Progress::Unsent,
-                    request: original.restore(Some(body)),
-                })
+                let request = original.map(|head| Request::from_parts(*head, body));
+                Err(Failed { error, progress: Progress::Unsent, request })
             }
         }
     }
@@ -253,14 +318,14 @@ fn can_be_repeated<B: Body + 'static>(body: &B) -> bool {
     body.is_end_stream() || replay(body).is_some()
 }
 
-impl<B> fmt::Debug for Exchange<B> {
+impl<B> fmt::Debug for Http2Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Queued(_) => "queued",
             State::Settling(_) => "settling",
             State::Waiting(_) => "waiting",
-            State::Done => "done",
+            State::Over => "done",
         };
-        f.debug_tuple("Exchange").field(&state).finish()
+        f.debug_tuple("Http2Exchange").field(&state).finish()
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// What a stream needs from its request to the end of its answer: made once, and handed from the wait for the head to the
 /// body.
-pub(super) struct OpenStream {
+pub(in crate::http) struct OpenStream {
     pub(super) guard: StreamGuard,
     pub(super) stall: StallTimeout,
     /// What is left of the request, once the answer has begun.
@@ -27,6 +27,8 @@ pub(super) struct OpenStream {
     pub(super) receiving: Option<RecvStream>,
     /// Bytes of the answer's content that came.
     pub(super) received: u64,
+    /// Bytes of it to come, if that is known.
+    pub(super) left: Option<u64>,
     /// The peer was not waited for yet.
     is_new: bool,
 }
@@ -56,11 +58,11 @@ impl OpenStream {
     pub(super) fn new(conn: Arc<ConnShared>, stall: StallTimeout) -> Box<Self> {
         let guard = StreamGuard::new(conn);
         let (uploading, receiving) = (None, None);
-        Box::new(Self { guard, stall, uploading, receiving, received: 0, is_new: true })
+        Box::new(Self { guard, stall, uploading, receiving, received: 0, left: None, is_new: true })
     }
 
     /// Ready when the peer has been waited for too long.
-    pub(super) fn poll_stall(
+    pub(super) fn poll_limits(
         &mut self,
         awaited: WaitingFor,
         moved: u64,

@@ -11,7 +11,7 @@ use h2::{RecvStream, SendStream};
 use http::{Response, response::Parts};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::{Http2Body, stream::StreamGuard};
+use super::{body::Http2Body, stream::StreamGuard};
 use crate::{
     io::{Io, write_count::WriteCount},
     upgrade::Pending,
@@ -39,7 +39,7 @@ pub(super) fn open(
     head.extensions.insert(count.clone());
     let tunnel = Tunnel { guard, outward, inward, unread: Bytes::new(), count };
     head.extensions.insert(Pending::new(async { Ok(Box::new(tunnel) as Box<dyn Io>) }));
-    Response::from_parts(head, Http2Body::empty(stream_id))
+    Response::from_parts(head, Http2Body::whole(Bytes::new()).on_stream(stream_id))
 }
 
 impl Tunnel {

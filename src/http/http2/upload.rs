@@ -17,16 +17,15 @@ use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
 
-use super::head;
+use super::request_head::strip;
 use crate::{
-    body::LengthChecked,
     error::{BoxError, Error},
-    events::Sent,
+    http::request_body::LengthChecked,
     timeout::WaitingFor,
 };
 
 /// The body of a request, as far as it was sent.
-pub(super) enum Upload<B> {
+pub(super) enum Http2Upload<B> {
     /// There was nothing to send.
     None(B),
     /// It is not sent before it is released; if there is an answer first, never.
@@ -56,7 +55,7 @@ const LARGEST_PIECE: usize = 1 << 20;
 /// What is left of a request after the head of its answer came, as a task of its own.
 pub(super) struct Rest<B> {
     stream: SendStream<Bytes>,
-    upload: Upload<B>,
+    upload: Http2Upload<B>,
     stop: oneshot::Receiver<()>,
     failure: Option<oneshot::Sender<Error>>,
     progress: Arc<Progress>,
@@ -77,13 +76,9 @@ pub(super) struct RestGuard {
     progress: Arc<Progress>,
 }
 
-impl<B> Upload<B> {
-    /// A body of this length, if it is known. It may have to wait for the peer to ask for it.
-    pub(super) fn new(body: B, length: Option<u64>, is_held: bool, told: Option<&Sent>) -> Self {
-        let mut body = LengthChecked::new(body, length);
-        if let Some(told) = told {
-            body.tell(told.upload());
-        }
+impl<B> Http2Upload<B> {
+    /// It may have to wait for the peer to ask for it.
+    pub(super) fn new(body: LengthChecked<B>, is_held: bool) -> Self {
         let begun = Box::new(Begun::new(body));
         if is_held { Self::Held(begun) } else { Self::Untouched(begun) }
     }
@@ -151,7 +146,7 @@ impl<B> Upload<B> {
     }
 }
 
-impl<B> Upload<B>
+impl<B> Http2Upload<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>>,
 {
@@ -265,7 +260,7 @@ fn poll_room(stream: &mut SendStream<Bytes>, wanted: usize, cx: &mut Context<'_>
 fn finish(stream: &mut SendStream<Bytes>, trailers: Option<HeaderMap>) {
     let _ = match trailers {
         Some(mut trailers) => {
-            head::strip(&mut trailers);
+            strip(&mut trailers);
             stream.send_trailers(trailers)
         }
         None => stream.send_data(Bytes::new(), true),
@@ -273,7 +268,7 @@ fn finish(stream: &mut SendStream<Bytes>, trailers: Option<HeaderMap>) {
 }
 
 impl<B> Rest<B> {
-    pub(super) fn new(stream: SendStream<Bytes>, upload: Upload<B>) -> (Self, RestGuard) {
+    pub(super) fn new(stream: SendStream<Bytes>, upload: Http2Upload<B>) -> (Self, RestGuard) {
         let (stopper, stop) = oneshot::channel();
         let (failure, failed) = oneshot::channel();
         let progress = Arc::new(Progress::default());
@@ -283,7 +278,7 @@ impl<B> Rest<B> {
 }
 
 impl Progress {
-    fn note<B>(&self, upload: &Upload<B>) {
+    fn note<B>(&self, upload: &Http2Upload<B>) {
         self.is_lacking.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
         self.sent.store(upload.sent(), Ordering::Release);
     }

@@ -8,23 +8,23 @@ use std::{
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture};
-use http::{Method, Request, Response, StatusCode, request::Parts};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 
 use super::{
-    Http2Body,
-    body::expected_length,
+    body::{Http2Body, expected_length},
     stream::OpenStream,
     tunnel,
     unanswered::{MAX_INFORMATIONAL, SendHandle, TOO_MANY},
-    upload::{Rest, Upload},
+    upload::{Http2Upload, Rest},
 };
 use crate::{
-    connection::{Progress, SendError},
-    error::{BoxError, Error, Phase},
-    events::Sent,
-    http::hop_headers::Authorization,
-    http::informational::Interim,
+    connection::Progress,
+    error::{BoxError, Error},
+    http::{
+        exchange::{Extras, Failed, stalled_at},
+        prepare::RequestKind,
+    },
     timeout::{Elapsed, WaitingFor},
 };
 
@@ -33,34 +33,15 @@ pub(super) struct AwaitingHead<B> {
     stream: Box<OpenStream>,
     response: ResponseFuture,
     sending: SendHandle,
-    upload: Upload<B>,
-    original: Original,
+    upload: Http2Upload<B>,
+    /// The head as it was, if it is to go back should nothing of it be written.
+    original: Option<Box<Parts>>,
     kind: RequestKind,
     informational: u8,
-    told: Option<Sent>,
 }
 
-/// What is kept of a request besides what h2 has; boxed, because it is seldom anything.
-pub(super) struct Original(Option<Box<Known>>);
-
-#[derive(Default)]
-struct Known {
-    /// The head as it was, if it is to go back should nothing of it be written.
-    head: Option<Parts>,
-    /// What a proxy was told about us with it, if it may be told something else.
-    authorization: Option<Box<Authorization>>,
-    interim: Option<Box<Interim>>,
-}
-
-/// What a request asks for, and so what its answer means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum RequestKind {
-    Tunnel,
-    Head,
-    Content,
-}
-
-pub(super) enum Failed {
+/// Why a request has no response.
+pub(in crate::http) enum Http2Failure {
     Stream(h2::Error),
     /// The body of the request, not of the answer.
     Body(Error),
@@ -68,43 +49,9 @@ pub(super) enum Failed {
     TooLate(Elapsed),
 }
 
-impl RequestKind {
-    pub(super) fn of(method: &Method) -> Self {
-        match *method {
-            Method::CONNECT => Self::Tunnel,
-            Method::HEAD => Self::Head,
-            _ => Self::Content,
-        }
-    }
-}
-
-impl Original {
-    /// The head is kept if it has to go back with a body.
-    pub(super) fn new(head: Option<&Parts>, interim: Option<Box<Interim>>) -> Self {
-        let is_nothing = head.is_none() && interim.is_none();
-        let known = || Box::new(Known { head: head.cloned(), authorization: None, interim });
-        Self((!is_nothing).then(known))
-    }
-
-    pub(super) fn set_authorization(&mut self, authorization: Option<Box<Authorization>>) {
-        if authorization.is_some() {
-            self.0.get_or_insert_default().authorization = authorization;
-        }
-    }
-
-    fn interim(&mut self) -> Option<&mut Interim> {
-        self.0.as_mut()?.interim.as_deref_mut()
-    }
-
-    fn check<B>(&self, response: &Response<B>) -> Result<(), Error> {
-        let known = self.0.as_ref();
-        let authorization = known.and_then(|known| known.authorization.as_ref());
-        authorization.map_or(Ok(()), |said| said.check(response))
-    }
-
-    /// The request once more, if nobody has looked into its body.
-    pub(super) fn restore<B>(self, body: Option<B>) -> Option<Request<B>> {
-        self.0?.head.zip(body).map(|(head, body)| Request::from_parts(head, body))
+impl From<Elapsed> for Http2Failure {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::TooLate(elapsed)
     }
 }
 
@@ -114,75 +61,75 @@ where
 {
     pub(super) fn new(
         (stream, response, sending): (Box<OpenStream>, ResponseFuture, SendStream<Bytes>),
-        upload: Upload<B>,
-        original: Original,
+        upload: Http2Upload<B>,
+        original: Option<Box<Parts>>,
         kind: RequestKind,
     ) -> Self {
         let sending = SendHandle::new(stream.guard.conn().clone(), sending);
-        Self { stream, response, sending, upload, original, kind, informational: 0, told: None }
-    }
-
-    /// Tells how it goes on.
-    pub(super) fn told(self, told: Option<Sent>) -> Self {
-        Self { told, ..self }
+        Self { stream, response, sending, upload, original, kind, informational: 0 }
     }
 
     pub(super) fn poll_head(
         &mut self,
+        extras: &mut Extras,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<RecvStream>, Failed>> {
+    ) -> Poll<Result<Response<RecvStream>, Http2Failure>> {
         self.poll_upload(cx)?;
-        let answer = self.poll_answer(cx);
-        if self.is_released(answer.is_ready(), cx) {
+        let answer = self.poll_answer(extras, cx);
+        if self.is_released(answer.is_ready(), extras, cx) {
             self.poll_upload(cx)?;
-        }
-        if answer.is_pending() {
-            let elapsed = ready!(self.poll_stall(cx));
-            return Poll::Ready(Err(Failed::TooLate(elapsed)));
         }
         answer
     }
 
     /// A connection that is full holds back what the peer has asked for, and then every byte of it counts.
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+    pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let meter = self.stream.guard.conn().state().meter();
         let sent = self.upload.sent();
         let (awaited, moved) = match meter.is_full() {
             true => (WaitingFor::Upload, sent.wrapping_add(meter.written())),
             false => (self.upload.awaited(), sent + u64::from(self.informational)),
         };
-        self.stream.poll_stall(awaited, moved, cx)
+        self.stream.poll_limits(awaited, moved, cx)
     }
 
     /// Goes on with the upload, as far as it goes.
-    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failed> {
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Http2Failure> {
         if !self.upload.is_running() {
             return Ok(());
         }
         let upload = &mut self.upload;
         match self.sending.with(|stream| upload.poll(stream, cx)) {
-            Some(Poll::Ready(Err(error))) => Err(Failed::Body(error)),
+            Some(Poll::Ready(Err(error))) => Err(Http2Failure::Body(error)),
             _ => Ok(()),
         }
     }
 
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Failed>> {
-        // Where nobody is told of 1xx, h2 is asked for them only when there may be one.
-        if self.original.interim().is_some() || self.stream.guard.may_have_informational() {
-            ready!(self.poll_informational(cx))?;
+    fn poll_answer(
+        &mut self,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RecvStream>, Http2Failure>> {
+        // A request that does not want 1xx asks h2 for them only when there may be one.
+        if extras.wants_informational() || self.stream.guard.may_have_informational() {
+            ready!(self.poll_informational(extras, cx))?;
         }
-        Pin::new(&mut self.response).poll(cx).map_err(Failed::Stream)
+        Pin::new(&mut self.response).poll(cx).map_err(Http2Failure::Stream)
     }
 
     /// Whether a body that was held back until now is to be sent. Once there is an answer, only `100` makes it so.
-    fn is_released(&mut self, is_answered: bool, cx: &mut Context<'_>) -> bool {
+    fn is_released(
+        &mut self,
+        is_answered: bool,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> bool {
         if !self.upload.is_held() {
             return false;
         }
-        let Some(interim) = self.original.interim() else { return false };
         let is_released = match is_answered {
-            true => !interim.holds_body(),
-            false => interim.poll_go_ahead(self.stream.guard.conn().runtime(), cx).is_ready(),
+            true => !extras.withholds_body(),
+            false => extras.may_send_body(self.stream.guard.conn().runtime(), cx),
         };
         if is_released {
             self.upload.release();
@@ -191,47 +138,38 @@ where
     }
 
     /// Passes over 1xx until something else comes; whoever wants to know is told.
-    fn poll_informational(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+    fn poll_informational(
+        &mut self,
+        extras: &mut Extras,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Http2Failure>> {
         while let Some(answer) = ready!(self.response.poll_informational(cx)) {
-            let answer = answer.map_err(Failed::Stream)?;
+            let answer = answer.map_err(Http2Failure::Stream)?;
             self.informational += 1;
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Poll::Ready(Err(Failed::Malformed("HTTP/2 has no 101")));
+                return Poll::Ready(Err(Http2Failure::Malformed("HTTP/2 has no 101")));
             }
             if self.informational > MAX_INFORMATIONAL {
-                return Poll::Ready(Err(Failed::Malformed(TOO_MANY)));
+                return Poll::Ready(Err(Http2Failure::Malformed(TOO_MANY)));
             }
-            if let Some(interim) = self.original.interim() {
-                interim.hear(&answer);
-            }
+            extras.hear(&answer);
         }
         Poll::Ready(Ok(()))
     }
 
-    /// The answer, unless a proxy wants to know better who we are.
-    pub(super) fn answered(
-        mut self,
-        response: Response<RecvStream>,
-    ) -> Result<Response<Http2Body>, SendError<Request<B>>> {
+    /// The answer begins: nobody else resets its stream from now on. `None` if it was reset because of too many 1xx.
+    pub(super) fn release(&mut self) -> Option<SendStream<Bytes>> {
         self.stream.guard.heard();
-        let Some(stream) = self.sending.release() else {
-            return Err(self.fail(Failed::Malformed(TOO_MANY)));
-        };
-        if let Some(told) = self.told.take() {
-            told.answered(response.status());
-        }
-        match self.original.check(&response) {
-            Ok(()) => Ok(self.deliver(response, stream)),
-            Err(error) => Err(self.refused(error)),
-        }
+        if self.sending.is_flooded() { None } else { self.sending.release() }
     }
 
-    fn refused(self, error: Error) -> SendError<Request<B>> {
-        let request = self.original.restore(self.upload.into_untouched());
-        SendError { error: error.sent(true).into(), progress: Progress::Refused, request }
+    /// The request once more, if its body was not begun.
+    pub(super) fn into_request(self) -> Option<Request<B>> {
+        let body = self.upload.into_untouched();
+        self.original.zip(body).map(|(head, body)| Request::from_parts(*head, body))
     }
 
-    fn deliver(
+    pub(super) fn deliver(
         self,
         response: Response<RecvStream>,
         mut sending: SendStream<Bytes>,
@@ -239,19 +177,19 @@ where
         let id = self.sending.id();
         let Self { mut stream, upload, kind, .. } = self;
         let (head, answer) = response.into_parts();
-        if kind == RequestKind::Tunnel {
+        if kind.is_connect {
             if head.status.is_success() {
                 return tunnel::open((head, id), stream.guard, sending, answer);
             }
             let _ = sending.send_data(Bytes::new(), true);
         }
-        let length = expected_length(&head, kind == RequestKind::Head);
+        let length = expected_length(&head, kind.is_head);
         let body = if answer.is_end_stream() {
             // Nothing of the request changes a complete answer any more.
             if upload.is_running() {
                 sending.send_reset(Reason::NO_ERROR);
             }
-            Http2Body::empty(id)
+            Http2Body::whole(Bytes::new())
         } else {
             // What is left of the request is sent while the answer is being read.
             if upload.is_running() {
@@ -260,66 +198,55 @@ where
                 stream.uploading = Some(guard);
             }
             stream.receiving = Some(answer);
-            Http2Body::new(stream, id, length)
+            stream.left = length;
+            Http2Body::incoming(stream)
         };
-        Response::from_parts(head, body)
+        Response::from_parts(head, body.on_stream(id))
     }
 
-    pub(super) fn fail(mut self, failed: Failed) -> SendError<Request<B>> {
+    pub(super) fn fail(mut self, failure: Http2Failure) -> Failed<Request<B>> {
         let is_flooded = self.sending.is_flooded();
         let is_answered = self.informational > 0 || is_flooded;
-        let failed = match failed {
-            Failed::Stream(_) if is_flooded => Failed::Malformed(TOO_MANY),
-            failed => failed,
+        let failure = match failure {
+            Http2Failure::Stream(_) if is_flooded => Http2Failure::Malformed(TOO_MANY),
+            failure => failure,
         };
-        let (progress, error) = match failed {
-            Failed::Malformed(what) => {
+        let (progress, error) = match failure {
+            Http2Failure::Malformed(what) => {
                 self.sending.reset(Reason::PROTOCOL_ERROR);
                 (Progress::Answered, self.stream.guard.conn().malformed(what))
             }
-            Failed::Body(error) => {
+            Http2Failure::Body(error) => {
                 self.sending.reset(Reason::CANCEL);
                 (Progress::Sent, self.stream.guard.conn().failed_body(error))
             }
-            Failed::Stream(error) => self.stream.guard.fail(error),
-            Failed::TooLate(elapsed) => return self.timed_out(elapsed),
+            Http2Failure::Stream(error) => self.stream.guard.fail(error),
+            Http2Failure::TooLate(elapsed) => return self.time_out(elapsed),
         };
         self.stream.guard.heard();
-        if let Some(told) = self.told.take() {
-            told.failed(&error);
-        }
         if is_answered {
-            return SendError::after(Progress::Answered, error.sent(true));
+            return Failed::after(Progress::Answered, error.sent(true));
         }
-        let error = error.sent(progress > Progress::Unsent).into();
+        let error = error.sent(progress > Progress::Unsent);
         let request = match progress {
-            Progress::Unsent | Progress::Refused => {
-                self.original.restore(self.upload.into_untouched())
-            }
+            Progress::Unsent | Progress::Refused => self.into_request(),
             _ => None,
         };
-        SendError { error, progress, request }
+        Failed { error, progress, request }
     }
 
-    /// Nobody was heard: if the whole connection was silent meanwhile, it is in doubt.
-    fn timed_out(mut self, elapsed: Elapsed) -> SendError<Request<B>> {
+    /// If the whole connection was silent meanwhile, the drop of the guard makes it suspect.
+    fn time_out(self, elapsed: Elapsed) -> Failed<Request<B>> {
         self.sending.reset(Reason::CANCEL);
-        let doing = match elapsed.phase() {
-            Phase::Write => "sending a request to",
-            _ => "waiting for the answer of",
-        };
+        let guard = &self.stream.guard;
         // What waits for room goes out as soon as there is some, though its stream has been reset by then.
-        let may_go_out =
-            self.stream.guard.was_written() || self.stream.guard.conn().state().takes_requests();
+        let may_go_out = guard.was_written() || guard.conn().state().takes_requests();
         let progress = match (self.informational, may_go_out) {
             (0, false) => Progress::Unsent,
             (0, true) => Progress::Sent,
             _ => Progress::Answered,
         };
-        let error = elapsed.into_error(self.stream.guard.conn().doing(doing));
-        if let Some(told) = self.told.take() {
-            told.failed(&error);
-        }
-        SendError::after(progress, error)
+        let doing = guard.conn().doing(stalled_at(&elapsed));
+        Failed::after(progress, elapsed.into_error(doing))
     }
 }

@@ -134,7 +134,7 @@ impl Drop for Slot {
 
 /// An exchange, one poll after the other.
 struct Driving {
-    sending: Option<Exchange<Body>>,
+    sending: Option<Exchange<Http1Exchange<Body>>>,
     body: Option<Http1Body>,
     upgraded: Option<crate::upgrade::Pending>,
     read: Vec<u8>,
@@ -142,7 +142,7 @@ struct Driving {
 }
 
 impl Driving {
-    fn new(sending: Exchange<Body>) -> Self {
+    fn new(sending: Exchange<Http1Exchange<Body>>) -> Self {
         Self { sending: Some(sending), body: None, upgraded: None, read: Vec::new(), failure: None }
     }
 

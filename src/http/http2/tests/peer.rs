@@ -20,7 +20,8 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::super::{Exchange, Http2, Http2Body, Http2Config, handshake};
+use super::super::{Http2, Http2Config, Http2Exchange, body::Http2Body, handshake};
+use crate::http::exchange::Exchange;
 use crate::{
     Body, Error,
     connect::ConnectInfo,
@@ -235,7 +236,7 @@ pub(super) fn post(body: impl Into<Body>) -> Request<Body> {
 pub(super) async fn send(
     connection: &mut Http2<Body>,
     request: Request<Body>,
-) -> Pin<Box<Exchange<Body>>> {
+) -> Pin<Box<Exchange<Http2Exchange<Body>>>> {
     let mut sending = Box::pin(connection.call(request));
     assert!(poll(&mut sending).await.is_pending());
     sending

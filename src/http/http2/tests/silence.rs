@@ -151,7 +151,7 @@ async fn an_idle_connection_is_asked_if_that_was_asked_for() {
 async fn send_and_see(
     connection: &mut Http2<Body>,
     peer: &mut Peer,
-) -> std::pin::Pin<Box<crate::http2::Exchange<Body>>> {
+) -> std::pin::Pin<Box<crate::http::exchange::Exchange<crate::http2::Http2Exchange<Body>>>> {
     let sending = send(connection, get()).await;
     peer.request().await;
     sending

@@ -6,45 +6,15 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{
-    HeaderMap,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::failed;
 use crate::{
+    body::failed,
     error::{BoxError, Error, Kind},
-    events::Upload,
+    events::UploadTrace,
 };
-
-/// The length that a request declares, if it does, checked against what is known of its body (RFC 9112 §6.2). Two that are
-/// equal are one too many: a sender says it once (RFC 9110 §8.6), and servers refuse more.
-pub(crate) fn declared_length(headers: &HeaderMap, body: &SizeHint) -> Result<Option<u64>, Error> {
-    let mut declared = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        let text = value.to_str().unwrap_or_default();
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let Some(length) = text.parse::<u64>().ok().filter(|_| digits) else {
-            return Err(Error::builder(format!("Content-Length {value:?} is not a length")));
-        };
-        if declared.is_some() {
-            return Err(Error::builder("the request has two Content-Length"));
-        }
-        declared = Some(length);
-    }
-    let Some(length) = declared else { return Ok(None) };
-    if headers.contains_key(TRANSFER_ENCODING) {
-        let message = "the request has both Content-Length and Transfer-Encoding";
-        return Err(Error::builder(message));
-    }
-    if length < body.lower() || body.upper().is_some_and(|upper| length > upper) {
-        let message = format!("Content-Length says {length}, the body has another length");
-        return Err(Error::builder(message));
-    }
-    Ok(Some(length))
-}
 
 pin_project! {
     /// A body that fails when it turns out longer or shorter than was declared, before the surplus is sent.
@@ -56,7 +26,7 @@ pin_project! {
         body: B,
         left: Option<u64>,
         ahead: Ahead,
-        told: Option<Box<Upload>>,
+        trace: Option<Box<UploadTrace>>,
     }
 }
 
@@ -68,13 +38,8 @@ enum Ahead {
 }
 
 impl<B> LengthChecked<B> {
-    pub(crate) fn new(body: B, declared: Option<u64>) -> Self {
-        Self { body, left: declared, ahead: Ahead::Unknown, told: None }
-    }
-
-    /// Tells how it is sent.
-    pub(crate) fn tell(&mut self, upload: Upload) {
-        self.told = Some(Box::new(upload));
+    pub(crate) fn new(body: B, declared: Option<u64>, trace: Option<UploadTrace>) -> Self {
+        Self { body, left: declared, ahead: Ahead::Unknown, trace: trace.map(Box::new) }
     }
 
     #[cfg(feature = "http2")]
@@ -94,12 +59,12 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
-        if let Some(told) = self.as_mut().project().told {
-            told.begin();
+        if let Some(trace) = self.as_mut().project().trace {
+            trace.begin();
         }
         let frame = ready!(self.as_mut().poll_checked(cx));
-        if self.told.is_some() {
-            self.tell_of(frame.as_ref());
+        if self.trace.is_some() {
+            self.record(frame.as_ref());
         }
         Poll::Ready(frame)
     }
@@ -143,20 +108,20 @@ where
         Poll::Ready(frame.map(Ok))
     }
 
-    /// Who has the declared length, or trailers, asks for no more.
-    fn tell_of(self: Pin<&mut Self>, frame: Option<&Result<Frame<B::Data>, Error>>) {
+    /// After the declared length, or trailers, the body is not polled again.
+    fn record(self: Pin<&mut Self>, frame: Option<&Result<Frame<B::Data>, Error>>) {
         let is_over = match frame {
             Some(Ok(frame)) => frame.is_trailers() || self.left == Some(0) || self.is_end_stream(),
             Some(Err(_)) | None => true,
         };
-        let Some(told) = self.project().told else { return };
+        let Some(trace) = self.project().trace else { return };
         match frame {
-            Some(Ok(frame)) => told.add(frame.data_ref().map_or(0, Buf::remaining)),
-            Some(Err(error)) => told.fail(error),
+            Some(Ok(frame)) => trace.add(frame.data_ref().map_or(0, Buf::remaining)),
+            Some(Err(error)) => trace.fail(error),
             None => {}
         }
         if is_over {
-            told.complete();
+            trace.complete();
         }
     }
 

@@ -1,19 +1,20 @@
-//! Decides what is written for a request, before anything of it is changed or written.
+//! Decides what is written for a request, before anything of it is changed, and writes its head.
 
 use std::io::Write;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, TRAILER, TRANSFER_ENCODING},
 };
 use http_body::Body;
 
-use super::head::RequestKind;
 use crate::{
-    body::{Codings, codings, declared_length},
     error::{Error, Kind},
     fields::check_room,
-    http::hop_headers::HopHeaders,
+    http::{
+        hop_headers::HopHeaders,
+        prepare::{Codings, Content, RequestKind, SpecialFields, worth_declaring},
+    },
     request_target::{connect_protocol, http1, own_host},
     target::{Origin, Proxy},
 };
@@ -28,7 +29,7 @@ pub(super) struct Recipient<'a> {
 }
 
 /// What is written for a request. All errors that a request can cause come before one of these exists.
-pub(super) struct Prepared {
+pub(super) struct Http1Head {
     /// `None` if it is the path of the URL as it stands.
     target: Option<Uri>,
     host: Host,
@@ -70,34 +71,21 @@ enum RequestFraming {
     Chunked,
 }
 
-/// Which of the fields that matter a request has: one look at each name in place of a look-up for each field.
-#[derive(Default)]
-struct Present {
-    host: bool,
-    length: bool,
-    codings: bool,
-    connection: bool,
-    upgrade: bool,
-    trailer: bool,
-    /// A field that is meant for the next hop alone.
-    hop: bool,
-}
-
 /// Fields that are added to a request at the most: `Host`, and one for the framing.
 const ADDED: usize = 2;
 
 /// Room for a usual head: its connection keeps the buffer.
 const HEAD: usize = 512;
 
-impl Prepared {
+impl Http1Head {
     pub(super) fn of<B: Body>(
         request: &Request<B>,
         recipient: &Recipient<'_>,
     ) -> Result<Self, Error> {
-        let present = Present::of(request.headers());
-        match Self::quick(request, &present, recipient) {
+        let fields = SpecialFields::of(request.headers());
+        match Self::quick(request, fields, recipient) {
             Some(quick) => Ok(quick),
-            None => Self::general(request, &present, recipient),
+            None => Self::general(request, fields, recipient),
         }
     }
 
@@ -105,28 +93,25 @@ impl Prepared {
     /// It is the [general](Self::general) answer, at half the cost.
     fn quick<B: Body>(
         request: &Request<B>,
-        present: &Present,
+        fields: SpecialFields,
         recipient: &Recipient<'_>,
     ) -> Option<Self> {
         let is_plain = recipient.forwarder.is_none()
-            && !present.any()
+            && !fields.any()
             && request.body().is_end_stream()
             && http1::is_path_as_written(request)
             && check_room(request.headers(), ADDED).is_ok();
         if !is_plain {
             return None;
         }
-        let has_meaning = has_meaning(request.method());
+        let missing = worth_declaring(Some(0), request.method());
         Some(Self {
             target: None,
             host: Host::Usual,
-            framing: if has_meaning { RequestFraming::Length(0) } else { RequestFraming::None },
+            framing: missing.map_or(RequestFraming::None, RequestFraming::Length),
             strips_codings: false,
             adds_chunked: false,
-            kind: RequestKind {
-                is_head: *request.method() == Method::HEAD,
-                ..RequestKind::default()
-            },
+            kind: RequestKind::of(request.method()),
             body: BodyPlan::default(),
             hop: None,
         })
@@ -134,7 +119,7 @@ impl Prepared {
 
     fn general<B: Body>(
         request: &Request<B>,
-        present: &Present,
+        fields: SpecialFields,
         recipient: &Recipient<'_>,
     ) -> Result<Self, Error> {
         if let Some(protocol) = connect_protocol(request) {
@@ -144,33 +129,30 @@ impl Prepared {
         }
         let headers = request.headers();
         let target = target(request, recipient)?;
-        let host = host(request, present, recipient)?;
-        let hop = hop_headers(request, present, target.as_ref(), recipient)?;
+        let host = host(request, fields, recipient)?;
+        let hop = hop_headers(request, fields, target.as_ref(), recipient)?;
         check_room(headers, ADDED + hop.as_ref().map_or(0, |hop| hop.added_names()))?;
-        let (size, is_empty) = (request.body().size_hint(), request.body().is_end_stream());
-        let declared = if present.length { declared_length(headers, &size)? } else { None };
-        let codings = if present.codings { codings(headers)? } else { Codings::None };
-        let strips_codings = codings != Codings::None && is_empty;
-        let framing = framing(request, present, strips_codings)?;
-        let length = declared.or(size.exact());
-        let has_codings = codings != Codings::None;
+        let (content, is_empty) = (Content::of(request, fields)?, request.body().is_end_stream());
+        let has_codings = content.codings != Codings::None;
+        let strips_codings = has_codings && is_empty;
+        let length = content.length();
         if recipient.is_http10 && !is_empty && (length.is_none() || has_codings) {
             let message = "the server speaks HTTP/1.0, which has no bodies of unknown length";
             return Err(Error::new(Kind::Protocol, message));
         }
+        let framing = framing(request.method(), fields, strips_codings, &content);
         let is_chunked = framing == RequestFraming::Chunked || has_codings && !strips_codings;
         let body = BodyPlan {
             length,
             is_chunked,
             must_be_empty: length == Some(0) && !is_empty && !has_codings,
-            trailers: if is_chunked && present.trailer {
-                announced(headers)
-            } else {
-                Box::default()
+            trailers: match is_chunked && fields.trailer {
+                true => announced(headers),
+                false => Box::default(),
             },
         };
         let adds_chunked = is_chunked && has_codings && !ends_in_chunked(headers);
-        let kind = request_kind(request, present);
+        let kind = request_kind(request, fields);
         Ok(Self { target, host, framing, strips_codings, adds_chunked, kind, body, hop })
     }
 
@@ -241,30 +223,6 @@ impl Prepared {
     }
 }
 
-impl Present {
-    fn of(headers: &HeaderMap) -> Self {
-        let mut present = Self::default();
-        if headers.is_empty() {
-            return present;
-        }
-        for name in headers.keys() {
-            present.host |= *name == HOST;
-            present.length |= *name == CONTENT_LENGTH;
-            present.codings |= *name == TRANSFER_ENCODING;
-            present.connection |= *name == CONNECTION;
-            present.upgrade |= *name == UPGRADE;
-            present.trailer |= *name == TRAILER;
-            present.hop |= name.as_str().starts_with("proxy-");
-        }
-        present
-    }
-
-    fn any(&self) -> bool {
-        let Self { host, length, codings, connection, upgrade, trailer, hop } = *self;
-        host || length || codings || connection || upgrade || trailer || hop
-    }
-}
-
 /// The request target (RFC 9112 §3.2), if it is not the path of the URL as it stands.
 fn target<B>(request: &Request<B>, recipient: &Recipient<'_>) -> Result<Option<Uri>, Error> {
     if recipient.forwarder.is_some() {
@@ -282,10 +240,10 @@ fn path(uri: &Uri) -> &str {
 
 fn host<B>(
     request: &Request<B>,
-    present: &Present,
+    fields: SpecialFields,
     recipient: &Recipient<'_>,
 ) -> Result<Host, Error> {
-    if present.host && own_host(request.headers())?.is_some() {
+    if fields.host && own_host(request.headers())?.is_some() {
         return Ok(Host::Own);
     }
     Ok(match http1::unusual_host(request, recipient.origin)? {
@@ -296,7 +254,7 @@ fn host<B>(
 
 fn hop_headers<B>(
     request: &Request<B>,
-    present: &Present,
+    fields: SpecialFields,
     target: Option<&Uri>,
     recipient: &Recipient<'_>,
 ) -> Result<Option<Box<HopHeaders>>, Error> {
@@ -304,51 +262,38 @@ fn hop_headers<B>(
         (Some(proxy), Some(target)) => {
             HopHeaders::for_forwarder(request, target, recipient.origin, proxy)
         }
-        _ if present.hop => Ok(HopHeaders::for_origin(request)),
+        _ if fields.hop => Ok(HopHeaders::for_origin(request)),
         _ => Ok(None),
     }
 }
 
-fn request_kind<B>(request: &Request<B>, present: &Present) -> RequestKind {
+fn request_kind<B>(request: &Request<B>, fields: SpecialFields) -> RequestKind {
     let closes = |value: &HeaderValue| {
         let mut tokens = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         tokens.any(|token| token.eq_ignore_ascii_case(b"close"))
     };
     RequestKind {
-        is_head: *request.method() == Method::HEAD,
-        is_connect: *request.method() == Method::CONNECT,
-        upgrades: present.upgrade,
-        closes: present.connection && request.headers().get_all(CONNECTION).iter().any(closes),
+        upgrades: fields.upgrade,
+        closes: fields.connection && request.headers().get_all(CONNECTION).iter().any(closes),
+        ..RequestKind::of(request.method())
     }
 }
 
-fn framing<B: Body>(
-    request: &Request<B>,
-    present: &Present,
+/// The framing field that the caller did not set.
+fn framing(
+    method: &Method,
+    fields: SpecialFields,
     strips_codings: bool,
-) -> Result<RequestFraming, Error> {
-    let (method, body) = (request.method(), request.body());
-    let is_empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
-    if !is_empty && *method == Method::CONNECT {
-        return Err(Error::builder(
-            "a CONNECT request has no body: the tunnel comes with the answer",
-        ));
+    content: &Content,
+) -> RequestFraming {
+    if fields.length || fields.codings && !strips_codings {
+        return RequestFraming::None;
     }
-    if present.length || present.codings && !strips_codings {
-        return Ok(RequestFraming::None);
+    match (content.missing_length(method), content.length()) {
+        (Some(length), _) => RequestFraming::Length(length),
+        (None, Some(_)) => RequestFraming::None,
+        (None, None) => RequestFraming::Chunked,
     }
-    let has_meaning = has_meaning(method);
-    Ok(match body.size_hint().exact() {
-        _ if is_empty && has_meaning => RequestFraming::Length(0),
-        _ if is_empty => RequestFraming::None,
-        Some(length) => RequestFraming::Length(length),
-        None => RequestFraming::Chunked,
-    })
-}
-
-/// Whether a request of this method has a body by what it means, so that an empty one is declared (RFC 9110 §8.6).
-fn has_meaning(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// Whether the last coding is `chunked`; the codings are [valid](codings), so it stands nowhere else.
@@ -411,10 +356,10 @@ mod tests {
         ("x-own", "1"),
     ];
 
-    fn shown(request: &Request<Body>, prepared: &Prepared, host: &HeaderValue) -> String {
+    fn shown(request: &Request<Body>, prepared: &Http1Head, host: &HeaderValue) -> String {
         let mut head = Vec::new();
         prepared.write(request, host, &mut head, false);
-        let Prepared { kind, body: BodyPlan { is_chunked, must_be_empty, .. }, .. } = prepared;
+        let Http1Head { kind, body: BodyPlan { is_chunked, must_be_empty, .. }, .. } = prepared;
         format!("{} {kind:?} {is_chunked} {must_be_empty}", String::from_utf8_lossy(&head))
     }
 
@@ -424,23 +369,23 @@ mod tests {
         let host = http1::usual_host(&origin).unwrap();
         let (mut quick_ones, mut all) = (0, 0);
         for (method, url) in METHODS.iter().flat_map(|it| URLS.map(|url| (it, url))) {
-            for fields in 0..1 << FIELDS.len() {
+            for set in 0..1 << FIELDS.len() {
                 let mut request = Request::builder().method(*method).uri(url);
                 for (at, (name, value)) in FIELDS.iter().enumerate() {
-                    if fields & (1 << at) != 0 {
+                    if set & (1 << at) != 0 {
                         request = request.header(*name, *value);
                     }
                 }
                 let mut request = request.body(Body::empty()).unwrap();
-                if fields % 7 == 3 {
+                if set % 7 == 3 {
                     request.extensions_mut().insert("*".parse::<RawTarget>().unwrap());
                 }
                 let recipient = Recipient { origin: &origin, forwarder: None, is_http10: false };
-                let present = Present::of(request.headers());
+                let fields = SpecialFields::of(request.headers());
                 all += 1;
-                let Some(quick) = Prepared::quick(&request, &present, &recipient) else { continue };
+                let Some(quick) = Http1Head::quick(&request, fields, &recipient) else { continue };
                 quick_ones += 1;
-                let general = Prepared::general(&request, &present, &recipient).unwrap();
+                let general = Http1Head::general(&request, fields, &recipient).unwrap();
                 let shown = [quick, general].map(|it| shown(&request, &it, &host));
                 assert_eq!(shown[0], shown[1]);
             }

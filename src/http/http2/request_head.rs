@@ -1,22 +1,22 @@
-//! Makes of a request's head what h2 is to write.
+//! Decides what h2 writes for a request, before anything of it is changed, and makes the head that h2 gets.
 
 use std::mem;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
-    header::{
-        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
-    },
+    HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
     request::Parts,
 };
 use http_body::Body;
 
 use crate::{
-    body::{Codings, codings, declared_length},
     connect::ConnectInfo,
     error::{Error, Kind},
     fields::{MAX_NAMES, check_room},
-    http::hop_headers::{Authorization, HopHeaders},
+    http::{
+        hop_headers::{Authorization, HopHeaders},
+        prepare::{Codings, Content, RequestKind, SpecialFields, known_length, worth_declaring},
+    },
     request_target::{
         forwarded_to,
         http2::{self, NamedOrigin},
@@ -36,12 +36,13 @@ static CONNECTION_SPECIFIC: [HeaderName; 6] = [
 ];
 
 /// All that can go wrong with a request goes wrong before it is changed.
-pub(super) struct Plan {
+pub(super) struct Http2Head {
     /// `None` if the URL says what is sent, and every field goes over HTTP/2.
     changes: Option<Box<Changes>>,
     /// The length that the body is held to.
     pub(super) length: Option<u64>,
     adds_length: Option<u64>,
+    pub(super) kind: RequestKind,
 }
 
 /// What becomes of the head of a request; boxed, because few have it.
@@ -50,7 +51,7 @@ struct Changes {
     hop: Option<Box<HopHeaders>>,
 }
 
-impl Plan {
+impl Http2Head {
     /// For the origin that the connection was made for, or the proxy in its place.
     pub(super) fn new<B: Body>(
         request: &Request<B>,
@@ -58,32 +59,37 @@ impl Plan {
         info: &ConnectInfo,
     ) -> Result<Self, Error> {
         let (origin, named) = origin;
-        Self::quick(request, named, info).map_or_else(|| Self::general(request, origin, info), Ok)
+        let fields = SpecialFields::of(request.headers());
+        match Self::quick(request, fields, named, info) {
+            Some(quick) => Ok(quick),
+            None => Self::general(request, fields, origin, info),
+        }
     }
 
     /// For a request of which the URL says what is sent and no field has a meaning on the way, as of most. It is the
     /// [general](Self::general) plan, at a fifth of the cost.
     fn quick<B: Body>(
         request: &Request<B>,
+        fields: SpecialFields,
         origin: &NamedOrigin,
         info: &ConnectInfo,
     ) -> Option<Self> {
-        let (headers, body) = (request.headers(), request.body());
         let is_plain = info.forwarder().is_none()
-            && headers.keys().all(|name| !is_special(name))
-            && headers.keys_len() < MAX_NAMES
+            && !fields.any()
+            && request.headers().keys_len() < MAX_NAMES
             && origin.is_named_by(request)
             && info.check_request(request.uri()).is_ok();
         if !is_plain {
             return None;
         }
-        let known = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-        let adds_length = known.filter(|length| *length > 0 || has_content(request.method()));
-        Some(Self { changes: None, length: known, adds_length })
+        let (length, kind) = (known_length(request.body()), RequestKind::of(request.method()));
+        let adds_length = worth_declaring(length, request.method());
+        Some(Self { changes: None, length, adds_length, kind })
     }
 
     fn general<B: Body>(
         request: &Request<B>,
+        fields: SpecialFields,
         origin: &Origin,
         info: &ConnectInfo,
     ) -> Result<Self, Error> {
@@ -98,27 +104,22 @@ impl Plan {
             }
             Some(proxy) => forwarded(request, proxy)?,
         };
-        let (headers, body) = (request.headers(), request.body());
-        check_room(headers, 1 + hop.as_ref().map_or(0, |hop| hop.added_names()))?;
-        let declared = declared_length(headers, &body.size_hint())?;
-        if codings(headers)? == Codings::Others {
+        check_room(request.headers(), 1 + hop.as_ref().map_or(0, |hop| hop.added_names()))?;
+        let content = Content::of(request, fields)?;
+        if content.codings == Codings::Others {
             let text =
                 format!("asking {origin}: HTTP/2 has no transfer codings but its own frames");
             return Err(Error::new(Kind::Unsupported, text));
         }
-        if request.method() == Method::CONNECT {
-            if !body.is_end_stream() {
-                let message = "a CONNECT request has no body: the tunnel comes with the answer";
-                return Err(Error::builder(message));
-            }
-            let changes = Some(Box::new(Changes { target, hop }));
-            return Ok(Self { changes, length: None, adds_length: None });
-        }
-        let known = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-        let is_worth_saying = |length: &u64| *length > 0 || has_content(request.method());
-        let adds_length = if declared.is_none() { known.filter(is_worth_saying) } else { None };
+        let kind = RequestKind::of(request.method());
         let changes = Some(Box::new(Changes { target, hop }));
-        Ok(Self { changes, length: declared.or(known), adds_length })
+        Ok(match kind.is_connect {
+            true => Self { changes, length: None, adds_length: None, kind },
+            false => {
+                let adds_length = content.missing_length(request.method());
+                Self { changes, length: content.length(), adds_length, kind }
+            }
+        })
     }
 
     /// Makes the head one that is sent.
@@ -153,17 +154,6 @@ fn forwarded<B>(
     let target = http2::forwarded_target(request, &origin)?;
     let hop = HopHeaders::for_forwarder(request, &target, &origin, proxy)?;
     Ok((target, hop))
-}
-
-/// Whether a field of a request is changed, checked or left out.
-fn is_special(name: &HeaderName) -> bool {
-    let is_known = [HOST, CONTENT_LENGTH, TE, PROXY_AUTHORIZATION].contains(name);
-    is_known || CONNECTION_SPECIFIC.contains(name)
-}
-
-/// Without content these say so (RFC 9110 §8.6).
-fn has_content(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// Takes out what does not go over HTTP/2, of a head or of trailers.
@@ -208,6 +198,7 @@ fn strip_te(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
     use http_body_util::{Empty, Full};
     use proptest::prelude::*;
 
@@ -251,7 +242,7 @@ mod tests {
         [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS, Method::CONNECT, Method::DELETE];
 
     /// The head that a plan makes of a request, and the length that its body is held to.
-    fn applied<B: Body>(mut plan: Plan, request: Request<B>) -> (String, Option<u64>) {
+    fn applied<B: Body>(mut plan: Http2Head, request: Request<B>) -> (String, Option<u64>) {
         let (mut head, _) = request.into_parts();
         let length = plan.length;
         plan.apply(&mut head);
@@ -263,8 +254,9 @@ mod tests {
 
     fn compare<B: Body + Clone>(request: &Request<B>, origin: &Origin, info: &ConnectInfo) -> bool {
         let named = NamedOrigin::new(origin);
-        let Some(quick) = Plan::quick(request, &named, info) else { return false };
-        let general = Plan::general(request, origin, info).unwrap();
+        let fields = SpecialFields::of(request.headers());
+        let Some(quick) = Http2Head::quick(request, fields, &named, info) else { return false };
+        let general = Http2Head::general(request, fields, origin, info).unwrap();
         assert_eq!(applied(quick, request.clone()), applied(general, request.clone()));
         true
     }
