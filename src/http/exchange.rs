@@ -49,7 +49,7 @@ pub(super) trait WireExchange: Unpin {
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Failed<Self::Request>>>;
+    ) -> Poll<Result<(), Box<Failed<Self::Request>>>>;
 
     /// Goes on with the body of the request, and reports each 1xx; ready with the head of the response. In the poll that
     /// began the request (`is_first`), nothing can have come yet.
@@ -76,10 +76,10 @@ pub(super) trait WireExchange: Unpin {
     fn discard(&mut self, head: Self::Head, extras: &Extras) -> Option<Self::Request>;
 
     /// Ends the request, and decides how far it came.
-    fn fail(&mut self, failure: Self::Failure) -> Failed<Self::Request>;
+    fn fail(&mut self, failure: Self::Failure) -> Box<Failed<Self::Request>>;
 }
 
-/// A request that failed, before its trace and its caller know.
+/// A request that failed, before its trace and its caller know. Boxed, it costs nothing as long as no request fails.
 pub(super) struct Failed<Req> {
     pub(super) error: Error,
     pub(super) progress: Progress,
@@ -111,7 +111,7 @@ impl<W: WireExchange> Exchange<W> {
             self.extras.answered(status);
             let (error, progress) = (error.sent(true), Progress::Refused);
             let request = self.wire.discard(head, &self.extras);
-            return Err(Failed { error, progress, request }.into());
+            return Err(Failed::new(error, progress, request).into());
         }
         match self.wire.respond(head, &self.extras) {
             Ok(response) => {
@@ -244,21 +244,26 @@ impl Extras {
 }
 
 impl<Req> Failed<Req> {
+    pub(super) fn new(error: Error, progress: Progress, request: Option<Req>) -> Box<Self> {
+        Box::new(Self { error, progress, request })
+    }
+
     /// Nothing of the request was written.
     #[cfg(feature = "http1")]
-    pub(super) fn unsent(error: Error, request: Req) -> Self {
-        Self { error, progress: Progress::Unsent, request: Some(request) }
+    pub(super) fn unsent(error: Error, request: Req) -> Box<Self> {
+        Self::new(error, Progress::Unsent, Some(request))
     }
 
     /// It failed after it had come so far.
     #[cfg(feature = "http2")]
-    pub(super) fn after(progress: Progress, error: Error) -> Self {
-        Self { error, progress, request: None }
+    pub(super) fn after(progress: Progress, error: Error) -> Box<Self> {
+        Self::new(error, progress, None)
     }
 }
 
-impl<Req> From<Failed<Req>> for SendError<Req> {
-    fn from(Failed { error, progress, request }: Failed<Req>) -> Self {
+impl<Req> From<Box<Failed<Req>>> for SendError<Req> {
+    fn from(failed: Box<Failed<Req>>) -> Self {
+        let Failed { error, progress, request } = *failed;
         Self { error: error.into(), progress, request }
     }
 }

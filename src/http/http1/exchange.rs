@@ -93,8 +93,8 @@ impl<B: Body> Http1Exchange<B> {
     }
 
     /// A request that comes back as it was.
-    pub(super) fn refused(shared: Arc<ConnShared>, failed: Failed<Request<B>>) -> Self {
-        let (stage, kind) = (Stage::Refused(Box::new(failed)), RequestKind::default());
+    pub(super) fn refused(shared: Arc<ConnShared>, failed: Box<Failed<Request<B>>>) -> Self {
+        let (stage, kind) = (Stage::Refused(failed), RequestKind::default());
         let (before, reader) = (Counts::default(), HeadReader::default());
         Self { shared, stage, kind, stall: None, before, reader }
     }
@@ -119,14 +119,14 @@ impl<B: Body> Http1Exchange<B> {
     }
 
     /// Closes the connection. A request that is whole goes with the error, unless an answer has begun.
-    fn end(&mut self, progress: Progress, error: Error) -> Failed<Request<B>> {
+    fn end(&mut self, progress: Progress, error: Error) -> Box<Failed<Request<B>>> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         self.shared.abort();
         let request = match stage {
             Stage::Whole { request, .. } if progress < Progress::Answered => Some(request),
             _ => None,
         };
-        Failed { error, progress, request }
+        Failed::new(error, progress, request)
     }
 
     /// Ready if anything has come, an end included.
@@ -145,7 +145,12 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Makes sure that nothing has come unasked, and begins to write.
-    fn begin(&mut self, extras: &Extras, cx: &mut Context<'_>) -> Result<(), Failed<Request<B>>> {
+    #[inline(always)]
+    fn begin(
+        &mut self,
+        extras: &Extras,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Box<Failed<Request<B>>>> {
         let Stage::Whole { request, sent, .. } = &mut self.stage else { return Ok(()) };
         let is_empty = request.body().is_end_stream();
         let mut state = self.shared.lock();
@@ -243,6 +248,7 @@ where
         Ok(())
     }
 
+    #[inline(always)]
     fn poll_next_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Http1Failure>> {
         let recycled = match &mut self.stage {
             Stage::Whole { request, .. } => request.headers_mut(),
@@ -274,10 +280,12 @@ where
 
     /// Takes what is left of the request out of the exchange, which is over.
     fn take_upload(&mut self) -> Option<Pin<Box<Http1Upload<B>>>> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Uploading { upload, .. } => upload.filter(|upload| !upload.must_be_empty()),
+        let upload = match &mut self.stage {
+            Stage::Uploading { upload, .. } => upload.take(),
             Stage::Whole { .. } | Stage::Refused(_) | Stage::Over => None,
-        }
+        };
+        self.stage = Stage::Over;
+        upload.filter(|upload| !upload.must_be_empty())
     }
 }
 
@@ -294,15 +302,16 @@ where
         !matches!(self.stage, Stage::Whole { sent: HeadSent::Nothing, .. } | Stage::Refused(_))
     }
 
+    #[inline(always)]
     fn poll_begin(
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Failed<Request<B>>>> {
+    ) -> Poll<Result<(), Box<Failed<Request<B>>>>> {
         if let Stage::Refused(_) = self.stage
             && let Stage::Refused(failed) = std::mem::replace(&mut self.stage, Stage::Over)
         {
-            return Poll::Ready(Err(*failed));
+            return Poll::Ready(Err(failed));
         }
         if self.shared.status.takes_requests() {
             ready!(rt::poll_budget(cx));
@@ -310,6 +319,7 @@ where
         Poll::Ready(self.begin(extras, cx))
     }
 
+    #[inline(always)]
     fn poll_head(
         &mut self,
         extras: &mut Extras,
@@ -362,6 +372,7 @@ where
         (head.status, &head.headers)
     }
 
+    #[inline(always)]
     fn respond(
         &mut self,
         head: Head,
@@ -378,7 +389,7 @@ where
         None
     }
 
-    fn fail(&mut self, failure: Http1Failure) -> Failed<Request<B>> {
+    fn fail(&mut self, failure: Http1Failure) -> Box<Failed<Request<B>>> {
         let progress = self.progress();
         let failure = match failure {
             Http1Failure::Io(_) if !self.shared.lock().wire.is_open() => Http1Failure::Aborted,

@@ -102,7 +102,7 @@ where
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Failed<Request<B>>>> {
+    ) -> Poll<Result<(), Box<Failed<Request<B>>>>> {
         if matches!(self.state, State::Queued(_)) && !self.settle() {
             return Poll::Ready(self.send(extras, cx));
         }
@@ -159,15 +159,11 @@ where
         }
     }
 
-    fn fail(&mut self, failure: Http2Failure) -> Failed<Request<B>> {
+    fn fail(&mut self, failure: Http2Failure) -> Box<Failed<Request<B>>> {
         match mem::replace(&mut self.state, State::Over) {
             State::Waiting(waiting) => waiting.fail(failure),
             // Only a request that waits has a failure.
-            _ => Failed {
-                error: Error::new(Kind::Canceled, OVER),
-                progress: Progress::Sent,
-                request: None,
-            },
+            _ => Failed::after(Progress::Sent, Error::new(Kind::Canceled, OVER)),
         }
     }
 }
@@ -206,7 +202,7 @@ where
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
-    ) -> Result<(), Failed<Request<B>>> {
+    ) -> Result<(), Box<Failed<Request<B>>>> {
         let State::Queued(Queued { conn, .. }) = &self.state else { return Ok(()) };
         let state = conn.state();
         if conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
@@ -221,7 +217,7 @@ where
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
-    ) -> Result<(), Failed<Request<B>>> {
+    ) -> Result<(), Box<Failed<Request<B>>>> {
         let State::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
         let mut streams = conn.streams();
         // As long as the driver finds nothing amiss, h2 takes the request, or refuses it without a byte written.
@@ -243,12 +239,12 @@ where
         }
     }
 
-    fn give_back(&mut self, error: Error) -> Result<(), Failed<Request<B>>> {
+    fn give_back(&mut self, error: Error) -> Result<(), Box<Failed<Request<B>>>> {
         let request = match mem::replace(&mut self.state, State::Over) {
             State::Queued(queued) => Some(queued.request),
             _ => None,
         };
-        Err(Failed { error, progress: Progress::Unsent, request })
+        Err(Failed::new(error, Progress::Unsent, request))
     }
 
     /// Opens the stream of a request that can be sent. The head that h2 gets is made of the request's own parts.
@@ -257,7 +253,7 @@ where
         mut plan: Http2Head,
         mut streams: SendRequest<Bytes>,
         extras: &mut Extras,
-    ) -> Result<(), Failed<Request<B>>> {
+    ) -> Result<(), Box<Failed<Request<B>>>> {
         let State::Queued(Queued { request, conn }) = mem::replace(&mut self.state, State::Over)
         else {
             return Ok(());
@@ -291,7 +287,7 @@ where
             Err(error) => {
                 let error = stream.guard.refuse(error);
                 let request = original.map(|head| Request::from_parts(*head, body));
-                Err(Failed { error, progress: Progress::Unsent, request })
+                Err(Failed::new(error, Progress::Unsent, request))
             }
         }
     }

@@ -204,7 +204,7 @@ where
         Response::from_parts(head, body.on_stream(id))
     }
 
-    pub(super) fn fail(mut self, failure: Http2Failure) -> Failed<Request<B>> {
+    pub(super) fn fail(mut self, failure: Http2Failure) -> Box<Failed<Request<B>>> {
         let is_flooded = self.sending.is_flooded();
         let is_answered = self.informational > 0 || is_flooded;
         let failure = match failure {
@@ -232,11 +232,11 @@ where
             Progress::Unsent | Progress::Refused => self.into_request(),
             _ => None,
         };
-        Failed { error, progress, request }
+        Failed::new(error, progress, request)
     }
 
     /// If the whole connection was silent meanwhile, the drop of the guard makes it suspect.
-    fn time_out(self, elapsed: Elapsed) -> Failed<Request<B>> {
+    fn time_out(self, elapsed: Elapsed) -> Box<Failed<Request<B>>> {
         self.sending.reset(Reason::CANCEL);
         let guard = &self.stream.guard;
         // What waits for room goes out as soon as there is some, though its stream has been reset by then.
