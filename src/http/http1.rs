@@ -92,6 +92,7 @@ use crate::{
 mod body;
 mod chunked;
 mod config;
+mod copies;
 mod exchange;
 mod failure;
 #[cfg(any(test, fuzzing))]

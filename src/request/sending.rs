@@ -28,17 +28,26 @@ pin_project! {
         S: Service<Request<Body>>,
     {
         service: S,
-        request: Option<Result<Request<Body>, Error>>,
         // Of a request that was sent, where a foreign error may have to be described.
-        uri: Option<Uri>,
+        uri: Option<Box<Uri>>,
         #[pin]
-        response: Option<S::Future>,
+        state: SendState<S::Future>,
+    }
+}
+
+pin_project! {
+    /// Request and future share their room: an allocator serves small boxes faster.
+    #[project = SendStateProj]
+    enum SendState<F> {
+        Unsent { request: Option<Result<Request<Body>, Error>> },
+        Sent { #[pin] response: F },
+        Over,
     }
 }
 
 impl<S: Service<Request<Body>>> SendRequest<S> {
     pub(super) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
-        Self { service, request: Some(request), uri: None, response: None }
+        Self { service, uri: None, state: SendState::Unsent { request: Some(request) } }
     }
 }
 
@@ -51,28 +60,29 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(Ok(request)) = &*this.request {
-            // A layer that is not ready has not seen the request.
-            let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
-            let ready = ready!(this.service.poll_ready(cx));
-            ready.map_err(|error| described(error.into(), unsent, request.uri()))?;
-        }
-        if let Some(request) = this.request.take() {
-            let request = request?;
+        if let SendStateProj::Unsent { request } = this.state.as_mut().project() {
+            if let Some(Ok(request)) = request {
+                // A layer that is not ready has not seen the request.
+                let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
+                let ready = ready!(this.service.poll_ready(cx));
+                ready.map_err(|error| described(error.into(), unsent, request.uri()))?;
+            }
+            let request = request.take().unwrap_or_else(|| Err(polled_again()))?;
             // The errors of a transport are described already.
             let is_foreign = TypeId::of::<S>() != TypeId::of::<Transport>();
-            *this.uri = is_foreign.then(|| request.uri().clone());
-            this.response.set(Some(this.service.call(request)));
+            *this.uri = is_foreign.then(|| Box::new(request.uri().clone()));
+            let response = this.service.call(request);
+            this.state.set(SendState::Sent { response });
         }
-        let Some(response) = this.response.as_mut().as_pin_mut() else {
+        let SendStateProj::Sent { response } = this.state.as_mut().project() else {
             return Poll::Ready(Err(polled_again()));
         };
         let outcome = ready!(response.poll(cx));
-        this.response.set(None);
+        this.state.set(SendState::Over);
         Poll::Ready(match outcome {
             Ok(response) => Ok(response.map(response_body)),
             Err(error) => {
-                let uri = this.uri.take().unwrap_or_default();
+                let uri = this.uri.take().map(|uri| *uri).unwrap_or_default();
                 Err(described(error.into(), ForeignError::LAYER, &uri))
             }
         })

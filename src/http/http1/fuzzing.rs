@@ -7,8 +7,9 @@ use super::{
     Http1, Http1Config,
     chunked::{Decoded, Decoder},
     config::HeadLimits,
+    copies::Copies,
     handshake,
-    head::{self, Framing},
+    head::{self, Framing, HeadRoom},
 };
 use crate::http::prepare::RequestKind;
 use crate::{
@@ -54,7 +55,10 @@ pub fn head(input: &[u8]) {
         upgrades: flags & 4 != 0,
         closes: flags & 8 != 0,
     };
-    let parse = |bytes: &[u8]| head::parse(bytes, kind, LIMITS, &mut HeaderMap::new());
+    let parse = |bytes: &[u8]| {
+        let (headers, copies) = (&mut HeaderMap::new(), &mut Copies::default());
+        head::parse(bytes, kind, LIMITS, HeadRoom { headers, copies })
+    };
     let Ok(Some(head)) = parse(bytes) else { return };
     assert!(head.length <= bytes.len() && head.headers.len() <= LIMITS.fields);
     let body = head.body.as_ref().map_or(0, |body| body.len());

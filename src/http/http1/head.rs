@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 
-use super::config::HeadLimits;
+use super::{config::HeadLimits, copies::Copies};
 use crate::http::prepare::RequestKind;
 
 /// The head of a response, and what it says of what follows.
@@ -48,28 +48,34 @@ const COPIED: usize = 4 * 1024;
 /// Fields that are parsed without an allocation.
 const FIELDS: usize = 100;
 
-/// Reads the head at the start of `bytes`; `None` if it is not complete. `recycled` is an empty map whose room the head
-/// takes.
+/// Where a head goes, so that it takes no memory of its own.
+pub(super) struct HeadRoom<'a> {
+    /// An empty map.
+    pub(super) headers: &'a mut HeaderMap,
+    pub(super) copies: &'a mut Copies,
+}
+
+/// Reads the head at the start of `bytes`; `None` if it is not complete.
 pub(super) fn parse(
     bytes: &[u8],
     kind: RequestKind,
     limits: HeadLimits,
-    recycled: &mut HeaderMap,
+    room: HeadRoom<'_>,
 ) -> Result<Option<Head>, Malformed> {
     if limits.fields <= FIELDS {
         let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; FIELDS];
-        return parse_into(bytes, kind, &mut fields[..limits.fields], recycled);
+        return parse_into(bytes, kind, &mut fields[..limits.fields], room);
     }
     let mut fields: Vec<MaybeUninit<Header<'_>>> = Vec::new();
     fields.resize_with(limits.fields, MaybeUninit::uninit);
-    parse_into(bytes, kind, &mut fields, recycled)
+    parse_into(bytes, kind, &mut fields, room)
 }
 
 fn parse_into<'b>(
     bytes: &'b [u8],
     kind: RequestKind,
     fields: &mut [MaybeUninit<Header<'b>>],
-    recycled: &mut HeaderMap,
+    room: HeadRoom<'_>,
 ) -> Result<Option<Head>, Malformed> {
     let mut config = ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(true);
@@ -90,8 +96,8 @@ fn parse_into<'b>(
         _ => 0,
     };
     // One copy of everything, which the values and the body are parts of.
-    let copy = Bytes::copy_from_slice(&bytes[..length + body]);
-    let headers = headers(&copy, bytes, parsed.headers, std::mem::take(recycled))?;
+    let copy = room.copies.copy(&bytes[..length + body]);
+    let headers = headers(&copy, bytes, parsed.headers, std::mem::take(room.headers))?;
     let keep_alive = framing_fields.has_keep_alive.then(|| keep_alive_seconds(&headers)).flatten();
     let reason = parsed.reason.filter(|reason| Some(*reason) != status.canonical_reason());
     Ok(Some(Head {

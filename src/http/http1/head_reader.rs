@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::{
     config::HeadLimits,
     failure::Http1Failure,
-    head::{self, Head},
+    head::{self, Head, HeadRoom},
     wire::Wire,
 };
 use crate::http::prepare::RequestKind;
@@ -33,7 +33,7 @@ impl HeadReader {
             wire.consume(blank);
             (self.passed, self.incomplete) = (self.passed + blank, 0);
         }
-        let bytes = wire.unread();
+        let (bytes, copies) = wire.unread_to_copy();
         let available = bytes.len();
         if available == 0 && self.passed <= limits.size {
             return Ok(None);
@@ -43,7 +43,8 @@ impl HeadReader {
         let head = match may_be_complete(bytes, self.incomplete) {
             true => {
                 recycled.clear();
-                head::parse(bytes, kind, limits, recycled).map_err(Http1Failure::Malformed)?
+                let room = HeadRoom { headers: recycled, copies };
+                head::parse(bytes, kind, limits, room).map_err(Http1Failure::Malformed)?
             }
             false => None,
         };

@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use super::copies::Copies;
 use crate::{
     error::Error,
     io::{
@@ -27,6 +28,7 @@ pub(super) struct Wire {
     /// `None` once the connection is closed or upgraded.
     io: Option<TokioIo<Box<dyn Io>>>,
     input: BytesMut,
+    copies: Copies,
     /// Bytes at the start of `input` that are used up.
     used: usize,
     output: Vec<u8>,
@@ -81,6 +83,7 @@ impl Wire {
         Self {
             io: Some(TokioIo::new(Box::new(io))),
             input: BytesMut::new(),
+            copies: Copies::default(),
             used: 0,
             output: Vec::new(),
             sent: 0,
@@ -121,6 +124,11 @@ impl Wire {
     /// Bytes that came and are not used up.
     pub(super) fn unread(&self) -> &[u8] {
         &self.input[self.used..]
+    }
+
+    /// The [unread](Self::unread) bytes, and where copies of them go.
+    pub(super) fn unread_to_copy(&mut self) -> (&[u8], &mut Copies) {
+        (&self.input[self.used..], &mut self.copies)
     }
 
     /// Uses up so many bytes.
