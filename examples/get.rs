@@ -10,7 +10,10 @@ use std::{
 };
 
 use http::Response;
-use tower_transport::events::{Event, EventListener, Listener, Note};
+use tower_transport::{
+    events::{Event, EventListener, Note},
+    options::Listener,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -9,7 +9,7 @@ use futures_util::stream;
 use http::uri::PathAndQuery;
 use tokio::sync::mpsc;
 use tonic::{Code, Request, client::Grpc};
-use tower_transport::{Transport, http2::Http2Config};
+use tower_transport::{Transport, http::Http2Config};
 
 #[path = "support/grpc.rs"]
 mod grpc;

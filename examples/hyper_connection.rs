@@ -1,7 +1,7 @@
 //! hyper's own HTTP/1.1 connection under the pool, for its hooks `hyper::upgrade::on` and `hyper::ext::on_informational`:
 //! `cargo run --example hyper_connection`.
 //!
-//! Where [`upgrade`](tower_transport::upgrade::upgrade) and `OnInformational` will do, the transport's own connection does
+//! Where [`upgrade`](tower_transport::http::upgrade) and `OnInformational` will do, the transport's own connection does
 //! more. This one loses what hyper cannot say, or what is left out here:
 //!
 //! * an end that the kernel has and the runtime has not heard of yet is not seen before a request is written, so more requests
@@ -25,9 +25,8 @@ use tokio::{
 use tower::{Layer, Service, ServiceExt};
 use tower_transport::{
     Body,
-    connection::{Connection, Progress, SendError},
     error::BoxError,
-    pool::PoolLayer,
+    pool::{Connection, PoolLayer, Progress, SendError},
 };
 
 struct HyperConnection {

@@ -13,7 +13,7 @@ use tower::{Service, ServiceBuilder, layer::layer_fn};
 use tower_transport::{
     RequestExt,
     connect::{Connect, ConnectRetryLayer, Connected, TcpConnector},
-    negotiate::NegotiateLayer,
+    http::NegotiateLayer,
     pool::PoolLayer,
     target::Target,
     tls::{TlsConfig, TlsLayer},

@@ -13,8 +13,7 @@ use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_transport::{
     Body, Error,
-    connection::{Connection, SendError},
-    pool::PoolLayer,
+    pool::{Connection, PoolLayer, SendError},
 };
 
 struct Abacus {

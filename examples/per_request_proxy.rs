@@ -7,7 +7,9 @@ use std::error::Error;
 
 use tower_transport::{
     RequestExt, Transport,
-    proxy::{Proxy, ProxyOverride, ProxyRules, Route},
+    options::ProxyOverride,
+    proxy::{Proxy, ProxyRules},
+    target::Route,
 };
 
 #[path = "support/http_proxy.rs"]

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{io::duplex, runtime::Handle};
 use tower::{ServiceBuilder, service_fn};
 use tower_transport::{
-    RequestExt, connect::Connected, negotiate::NegotiateLayer, pool::PoolLayer, target::Target,
+    RequestExt, connect::Connected, http::NegotiateLayer, pool::PoolLayer, target::Target,
 };
 
 #[path = "support/site.rs"]

@@ -8,7 +8,8 @@ use std::{error::Error, time::Duration};
 use futures_util::future::join_all;
 use tower_transport::{
     RequestExt, Transport,
-    events::{Ended, Step, Timed, TimedStep, Timings},
+    events::{Ended, Step, TimedStep, Timings},
+    options::Timed,
     tls::TlsConfig,
 };
 

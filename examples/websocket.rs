@@ -18,11 +18,10 @@ use tokio_tungstenite::{
 };
 use tower_transport::{
     RequestExt, Transport,
-    options::ConnectProtocol,
+    http::{Upgraded, upgrade},
+    options::{ConnectProtocol, Protocols},
     proxy::Proxy,
-    target::Protocols,
     tls::TlsConfig,
-    upgrade::{Upgraded, upgrade},
 };
 
 #[path = "support/http_proxy.rs"]

@@ -68,7 +68,7 @@ pub struct Authorizing<'a> {
 /// ```
 /// use http::HeaderValue;
 /// use tower_transport::auth::{Authenticate, Authorizing};
-/// use tower_transport::target::Proxy;
+/// use tower_transport::proxy::Proxy;
 ///
 /// struct Negotiate;
 ///
@@ -95,7 +95,7 @@ pub struct Authorizing<'a> {
 ///
 /// ```
 /// use http::HeaderValue;
-/// use tower_transport::{auth::Authorizing, target::Proxy};
+/// use tower_transport::{auth::Authorizing, proxy::Proxy};
 ///
 /// # fn main() -> Result<(), tower_transport::Error> {
 /// let bearer = |request: &Authorizing<'_>| match request.refused {

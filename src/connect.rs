@@ -15,10 +15,12 @@ use tower_service::Service;
 use crate::{
     connection::Connection,
     error::{BoxError, Error, find},
-    io::Io,
 };
 
-pub use crate::connect_info::{ConnectInfo, HasConnectInfo};
+pub use crate::{
+    connect_info::{ConnectInfo, HasConnectInfo},
+    io::{Io, Recheck},
+};
 
 mod connecting;
 mod dns;
@@ -139,12 +141,7 @@ impl<I> Connected<I> {
     ///
     /// ```
     /// use tower::ServiceBuilder;
-    /// use tower_transport::{
-    ///     Body,
-    ///     connect::{Connected, MemoryConnector},
-    ///     negotiate::NegotiateLayer,
-    ///     pool::PoolLayer,
-    /// };
+    /// use tower_transport::{Body, connect::{Connected, MemoryConnector}, http::NegotiateLayer, pool::PoolLayer};
     ///
     /// let (connector, _listener) = MemoryConnector::pair();
     /// let stack = ServiceBuilder::new()

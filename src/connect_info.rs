@@ -85,7 +85,7 @@ says_nothing!((), Bytes, Vec<u8>, String);
 impl ConnectInfo {
     /// How this response came, of a [`Transport`](crate::Transport), a [`Pool`](crate::pool::Pool) or
     /// [`request`](crate::RequestExt::request). `None` of one that did not come over a connection, or whose connection
-    /// [says nothing](crate::connection::Connection::info) of itself.
+    /// [says nothing](crate::pool::Connection::info) of itself.
     ///
     /// It is kept by the body, because an extension costs several allocations; where the body was read to its end for the
     /// caller it is an extension.

@@ -88,22 +88,22 @@ mod audience;
 mod exchange;
 #[cfg(feature = "tracing")]
 mod failure;
-mod listener;
+pub(crate) mod listener;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod redact;
 mod scope;
 mod span;
 mod step;
-mod timings;
+pub(crate) mod timings;
 #[cfg(feature = "tracing")]
 mod tracing;
 
-pub use listener::{EventListener, Listener};
+pub use listener::EventListener;
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsListener;
 pub use step::{Closing, ConnectionId, Event, Note, Noted, RequestId, Retrying, Step};
-pub use timings::{Ended, Timed, TimedStep, Timings};
+pub use timings::{Ended, TimedStep, Timings};
 #[cfg(feature = "tracing")]
 pub use tracing::TracingListener;
 
@@ -111,6 +111,8 @@ pub(crate) use attempt::{ConnectStage, OutOfTime, StageGuard, attempt, stage};
 pub(crate) use audience::{Audience, Beneath, Told};
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) use exchange::{ExchangeTrace, UploadTrace};
+pub(crate) use listener::Listener;
 pub(crate) use redact::shown;
 pub(crate) use scope::{start, within};
 pub(crate) use span::{Scope, Span};
+pub(crate) use timings::Timed;

@@ -21,10 +21,10 @@
 //! | shape | bound | who |
 //! |---|---|---|
 //! | request → response | `Service<http::Request<B>>` | [`Transport`], [`Pool`](pool::Pool), each HTTP connection |
-//! | target → connection | [`MakeConnection`](connect::MakeConnection) | [`Negotiate`](negotiate::Negotiate) |
+//! | target → connection | [`MakeConnection`](connect::MakeConnection) | [`Negotiate`](http::Negotiate) |
 //! | target → bytes | [`Connect`](connect::Connect) | [`Tls`](tls::Tls), [`Tunnel`](proxy::Tunnel), [`TcpConnector`](connect::TcpConnector), yours |
 //!
-//! [`NegotiateLayer`](negotiate::NegotiateLayer) turns bytes into connections,
+//! [`NegotiateLayer`](http::NegotiateLayer) turns bytes into connections,
 //! [`PoolLayer`](pool::PoolLayer) turns connections into a service of requests; every other layer keeps its shape.
 //!
 //! ```text
@@ -46,7 +46,7 @@
 //! # async fn example() -> Result<(), tower_transport::Error> {
 //! use tower::ServiceBuilder;
 //! use tower_transport::{
-//!     RequestExt, connect::TcpConnector, negotiate::NegotiateLayer, pool::PoolLayer,
+//!     RequestExt, connect::TcpConnector, http::NegotiateLayer, pool::PoolLayer,
 //!     tls::{TlsConfig, TlsLayer},
 //! };
 //!
@@ -81,14 +81,14 @@
 // In the order in which a request meets them.
 #[cfg(feature = "tokio")]
 mod one_shot;
-pub mod request;
+mod request;
 pub mod transport;
 
 pub mod proxy;
 
 pub mod pool;
 
-mod http;
+pub mod http;
 
 #[cfg(feature = "_rustls")]
 pub mod tls;
@@ -104,20 +104,19 @@ pub mod connect;
 pub mod auth;
 pub mod body;
 mod connect_info;
-pub mod connection;
+mod connection;
 pub mod error;
 pub mod events;
 mod fields;
-pub mod io;
+mod io;
 pub mod options;
-pub mod request_target;
+mod request_target;
 pub mod rt;
 mod setting;
 pub mod target;
 mod timeout;
-pub mod upgrade;
+mod upgrade;
 
-pub use self::http::{http1, http2, negotiate};
 pub use body::Body;
 pub use error::Error;
 #[cfg(feature = "tokio")]

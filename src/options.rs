@@ -3,18 +3,18 @@
 //! | extension | what it does |
 //! |---|---|
 //! | [`Timeouts`] | how long to wait, and for what |
-//! | [`ServerName`](crate::target::ServerName) | the name that TLS sends and verifies |
-//! | [`Protocols`](crate::target::Protocols) | which versions of HTTP may be spoken |
-//! | [`LocalAddress`](crate::target::LocalAddress) | the local address to connect from |
-//! | [`TlsIdentity`](crate::target::TlsIdentity) | another TLS configuration, like a client certificate |
-//! | [`ProxyOverride`](crate::target::ProxyOverride) | the proxies that the request goes through, or none |
+//! | [`ServerName`] | the name that TLS sends and verifies |
+//! | [`Protocols`] | which versions of HTTP may be spoken |
+//! | [`LocalAddress`] | the local address to connect from |
+//! | [`TlsIdentity`] | another TLS configuration, like a client certificate |
+//! | [`ProxyOverride`] | the proxies that the request goes through, or none |
 //! | [`Repeatable`] | that the request may be sent again, whatever its method |
 //! | [`OnInformational`] | who is told of 1xx |
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
 //! | [`ConnectProtocol`] | the protocol that `CONNECT` is for, as WebSocket over HTTP/2 |
-//! | [`RawTarget`](crate::request_target::RawTarget) | a request target that is sent as it is |
-//! | [`Listener`](crate::events::Listener) | who is told of every step of the request |
-//! | [`Timed`](crate::events::Timed) | that its response has [`Timings`](crate::events::Timings) |
+//! | [`RawTarget`] | a request target that is sent as it is |
+//! | [`Listener`] | who is told of every step of the request |
+//! | [`Timed`] | that its response has [`Timings`](crate::events::Timings) |
 
 use std::time::Duration;
 
@@ -23,10 +23,20 @@ use crate::{error::Error, setting};
 mod connect_protocol;
 mod interim;
 mod layer;
+mod of_target;
+mod raw_target;
 
 pub use connect_protocol::ConnectProtocol;
 pub use interim::{ExpectContinue, OnInformational};
 pub use layer::{TimeoutsLayer, WithTimeouts};
+
+pub use of_target::{LocalAddress, Protocols, ServerName, TlsIdentity};
+pub use raw_target::RawTarget;
+
+pub use crate::{
+    events::{listener::Listener, timings::Timed},
+    target::route::ProxyOverride,
+};
 
 /// How long to wait, and for what.
 ///
@@ -53,7 +63,7 @@ pub use layer::{TimeoutsLayer, WithTimeouts};
 /// A request that runs out of one of the last four costs an HTTP/1.1 connection, and one stream of an HTTP/2 connection
 /// (`CANCEL`). It is not sent again. An upgraded connection or a tunnel is bounded by none of them from its answer on.
 ///
-/// Reading and writing are watched by connections, so a [`Connection`](crate::connection::Connection) of yours has to do
+/// Reading and writing are watched by connections, so a [`Connection`](crate::pool::Connection) of yours has to do
 /// so itself; the others hold for it, too.
 ///
 /// ```

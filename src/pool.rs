@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A pool turns a [`MakeConnection`](crate::connect::MakeConnection) into a service of requests. It knows nothing of
-//! TLS, proxies, sockets or names, only its key and the [`Connection`](crate::connection::Connection) trait; so it
+//! TLS, proxies, sockets or names, only its key and the [`Connection`] trait; so it
 //! works alone, over a connector of yours or over connections of yours with no hyper in them.
 //!
 //! Use it when you stack layers yourself; [`Transport`](crate::Transport) is one that is stacked already. It is always
@@ -31,7 +31,7 @@
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
 //! # fn example() -> impl tower_service::Service<http::Request<tower_transport::Body>> {
 //! use tower::ServiceBuilder;
-//! use tower_transport::{connect::TcpConnector, negotiate::NegotiateLayer, pool::PoolLayer};
+//! use tower_transport::{connect::TcpConnector, http::NegotiateLayer, pool::PoolLayer};
 //!
 //! ServiceBuilder::new()
 //!     .layer(PoolLayer::new())
@@ -63,6 +63,8 @@ pub use checkout::Checkout;
 pub use layer::{Pool, PoolLayer};
 pub use shared::Key;
 pub use stats::{ConnectionState, ConnectionStats, Stats};
+
+pub use crate::connection::{AbortHandle, Connection, NoFreeStream, PoolSlot, Progress, SendError};
 
 /// On a request: it is told of the first dial that fails while it waits, also of one that it did not cause, because
 /// there is another way for it.

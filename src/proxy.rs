@@ -1,8 +1,8 @@
 //! Goes through proxies: forwarding, tunnels and SOCKS as layers of bytes, and a layer that steers by the route.
 //!
 //! A proxy stands between TLS for the origin, above, and whatever reaches the proxy, below. Each protocol is a layer that
-//! goes through one [`Proxy`]; [`ProxyLayer`] has all of them, and goes by the [`Route`] of each target, which is
-//! decided by [`ProxyRules`] or by the request itself ([`ProxyOverride`]).
+//! goes through one [`Proxy`]; [`ProxyLayer`] has all of them, and goes by the [`Route`](crate::target::Route) of each target, which is
+//! decided by [`ProxyRules`] or by the request itself ([`ProxyOverride`](crate::options::ProxyOverride)).
 //!
 //! | for | stack |
 //! |---|---|
@@ -70,7 +70,4 @@ pub use socks4::{Socks4, Socks4Error, Socks4Layer};
 pub use socks5::{Socks5, Socks5Error, Socks5Layer};
 pub use tunnel::{Tunnel, TunnelLayer};
 
-pub use crate::{
-    auth::{Authenticate, Authorizing, Credentials},
-    target::{Proxy, ProxyOverride, ProxyScheme, Route},
-};
+pub use crate::target::proxy::{Proxy, ProxyScheme};

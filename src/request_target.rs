@@ -1,6 +1,6 @@
 //! What the first line of a request names: the forms of RFC 9112 §3.2, and the `Host` rule that goes with them.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use http::{
     HeaderMap, Method, Request, Uri,
@@ -10,8 +10,7 @@ use http::{
 
 use crate::{
     error::Error,
-    events::shown,
-    options::ConnectProtocol,
+    options::{ConnectProtocol, RawTarget},
     target::{Origin, Proxy, Scheme, host::checked},
 };
 
@@ -23,50 +22,6 @@ pub(crate) mod http2;
 
 pub(crate) use encode::encoded;
 use encode::is_plain;
-
-/// A request target that is sent as it is, instead of the one the URI gives.
-///
-/// For `OPTIONS *`, for `CONNECT` to an authority through whoever the URI names, and for paths that must not be
-/// touched. It is set on a request as an extension.
-///
-/// ```
-/// use tower_transport::request_target::RawTarget;
-/// assert!("*".parse::<RawTarget>().is_ok());
-/// assert!("example.com:443".parse::<RawTarget>().is_ok());
-/// assert!("/two words".parse::<RawTarget>().is_err());
-/// assert!("/a\r\nX-Injected: 1".parse::<RawTarget>().is_err());
-/// assert!("/a#fragment".parse::<RawTarget>().is_err(), "a fragment is never sent");
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct RawTarget(Uri);
-
-impl std::str::FromStr for RawTarget {
-    type Err = Error;
-
-    fn from_str(target: &str) -> Result<Self, Error> {
-        if let Some(c) = target.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
-            return Err(Error::builder(format!("a request target cannot hold {c:?}")));
-        }
-        match target.parse() {
-            Ok(uri) => Ok(Self(uri)),
-            // The text is never part of an error: what signs it may be in it.
-            Err(error) => Err(Error::builder("reading a request target").because(error)),
-        }
-    }
-}
-
-impl fmt::Display for RawTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for RawTarget {
-    /// As it may be shown: without credentials, and without what signs it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RawTarget").field(&shown(&self.0)).finish()
-    }
-}
 
 /// What `CONNECT` names for this origin, through whoever the request goes to (RFC 9112 §3.2.3).
 pub(crate) fn tunnel_target(origin: &Origin) -> Result<RawTarget, Error> {

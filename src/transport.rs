@@ -18,7 +18,7 @@ use crate::{
     body::Body,
     connect::{Connect, ConnectRetryLayer},
     error::{BoxError, Error},
-    http::negotiate::{HttpBody, HttpConnection, NegotiateLayer},
+    http::{HttpBody, HttpConnection, NegotiateLayer},
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
     proxy::ProxyLayer,
     target::Target,
@@ -33,6 +33,10 @@ mod direct;
 mod direct;
 
 pub use builder::TransportBuilder;
+
+pub use crate::request::{
+    IntoHeaderName, IntoMethod, IntoUrl, RequestBuilder, Requesting, Streamed, Whole,
+};
 
 /// The whole stack as one service: pool, negotiation, TLS, proxies and TCP.
 ///

@@ -190,9 +190,11 @@ impl Source {
         self.name == place || self.name.starts_with(&format!("{place}/"))
     }
 
-    /// The modules that are named after `crate::`, alone or in braces. What `lib.rs` exports is called as its module is.
+    /// The modules that are named after `crate::`, alone or in braces. What `lib.rs` exports is called as its module is. A
+    /// public re-export is a door for users, not a use.
     fn uses(&self) -> BTreeSet<String> {
-        let paths = self.code.split("crate::").skip(1);
+        let without_doors = self.code.replace("pub use crate::", "");
+        let paths = without_doors.split("crate::").skip(1);
         paths.flat_map(names).map(|name| name.to_lowercase()).collect()
     }
 
@@ -251,4 +253,29 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
         }
     }
     paths.sort();
+}
+
+/// What a user finds in the docs: each a room with a purpose, so that there are few.
+const DOORS: [&str; 14] = [
+    "auth",
+    "body",
+    "connect",
+    "error",
+    "events",
+    "http",
+    "mock",
+    "options",
+    "pool",
+    "proxy",
+    "rt",
+    "target",
+    "tls",
+    "transport",
+];
+
+#[test]
+fn the_public_modules_are_these() {
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let doors = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    assert_eq!(doors.collect::<BTreeSet<_>>(), BTreeSet::from(DOORS));
 }

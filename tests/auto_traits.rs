@@ -12,32 +12,30 @@ use allocation_counter::measure;
 use tower_service::Service;
 use tower_transport::{
     Body, Error, OneShot, RequestExt, Transport,
-    auth::Challenge,
+    auth::{Challenge, Credentials},
     body::Body as BodyByPath,
     connect::{
-        ConnectInfo, ConnectRetry, ConnectRetryLayer, MemoryConnector, StaticResolver,
+        ConnectInfo, ConnectRetry, ConnectRetryLayer, MemoryConnector, Recheck, StaticResolver,
         SystemResolver, TcpConnector, UnixConnector,
     },
-    connection::{NoFreeStream, PoolSlot, SendError},
-    events::{Event, Listener, Note, Timings},
-    http1::Http1Config,
-    http2::Http2Config,
-    io::Recheck,
-    negotiate::{HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating},
-    options::{ConnectProtocol, ExpectContinue, OnInformational, Timeouts},
-    pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
-    proxy::{
-        Credentials, Forward, ForwardLayer, Proxied, Proxy, ProxyLayer, ProxyOverride, ProxyRules,
-        ProxyScheme, Socks4, Socks4Error, Socks4Layer, Socks5, Socks5Error, Socks5Layer, Tunnel,
-        TunnelLayer,
+    events::{Event, Note, Timings},
+    http::{
+        Http1Config, Http2Config, HttpBody, HttpConnection, Negotiate, NegotiateLayer, Negotiating,
+        Upgraded,
     },
-    request::{RequestBuilder, Requesting, Whole},
-    request_target::RawTarget,
+    options::{
+        ConnectProtocol, ExpectContinue, Listener, OnInformational, Protocols, ProxyOverride,
+        RawTarget, ServerName, Timeouts,
+    },
+    pool::{Checkout, NoFreeStream, Pool, PoolBody, PoolLayer, PoolSlot, SendError, Stats},
+    proxy::{
+        Forward, ForwardLayer, Proxied, Proxy, ProxyLayer, ProxyRules, ProxyScheme, Socks4,
+        Socks4Error, Socks4Layer, Socks5, Socks5Error, Socks5Layer, Tunnel, TunnelLayer,
+    },
     rt::{Runtime, Sleep, Task},
-    target::{Origin, Protocols, Route, ServerName, Target},
+    target::{Origin, Route, Target},
     tls::{TlsConfig, TlsLayer},
-    transport::{Sending, TransportBuilder},
-    upgrade::Upgraded,
+    transport::{RequestBuilder, Requesting, Sending, TransportBuilder, Whole},
 };
 
 type Connection = HttpConnection<Body>;

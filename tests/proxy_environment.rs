@@ -8,8 +8,8 @@ use std::{
 
 use http::Uri;
 use tower_transport::{
-    proxy::{ProxyRules, Route},
-    target::{Origin, Target},
+    proxy::ProxyRules,
+    target::{Origin, Route, Target},
 };
 
 const VARIABLES: [&str; 9] = [

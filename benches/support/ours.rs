@@ -9,10 +9,11 @@ use tower_transport::{
     Body, RequestExt, Transport,
     connect::TcpConnector,
     events::EventListener,
-    negotiate::{HttpConnection, NegotiateLayer},
+    http::{HttpConnection, NegotiateLayer},
+    options::Protocols,
     pool::{Pool, PoolLayer},
     proxy::Proxy,
-    target::{Protocols, Target},
+    target::Target,
     tls::TlsConfig,
 };
 

@@ -1,4 +1,4 @@
 //! The chunks of a body.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| tower_transport::http1::fuzzing::chunks(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tower_transport::http::fuzzing::chunks(input));

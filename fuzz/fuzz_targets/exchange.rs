@@ -19,11 +19,7 @@ use http::{Method, Request};
 use http_body::Body as _;
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 use tower_service::Service;
-use tower_transport::{
-    Body,
-    http1::fuzzing,
-    rt::{Runtime, Task},
-};
+use tower_transport::{Body, http::fuzzing, rt::{Runtime, Task}};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     check(input);

@@ -1,4 +1,4 @@
 //! The head of a response.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| tower_transport::http1::fuzzing::head(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tower_transport::http::fuzzing::head(input));

@@ -16,7 +16,8 @@ use super::{Connect, ConnectInfo, Connected, Connecting, poll_connector};
 use crate::{
     error::{BoxError, Error},
     io::{Io, delegate_read, delegate_write},
-    target::{Origin, Protocols, Route, Target},
+    options::Protocols,
+    target::{Origin, Route, Target},
 };
 
 #[cfg(feature = "hyper-util")]

@@ -76,7 +76,7 @@ impl<L: EventListener + ?Sized> EventListener for Arc<L> {
 /// One [`EventListener`] or several: what a setter takes, and as an extension of a request, who is told of that one.
 ///
 /// ```
-/// # use tower_transport::{RequestExt, Transport, events::{EventListener, Listener}};
+/// # use tower_transport::{RequestExt, Transport, events::EventListener, options::Listener};
 /// # async fn example(ours: impl EventListener, theirs: impl EventListener) {
 /// let listener = Listener::new(ours).and(theirs);
 /// let response = Transport::new().request("GET", "https://example.com/").extension(listener).await;

@@ -12,7 +12,7 @@ use crate::error::Error;
 /// Asks, as an extension of a request, for [`Timings`] on its response.
 ///
 /// ```
-/// # use tower_transport::{RequestExt, Transport, events::{Timed, Timings}};
+/// # use tower_transport::{RequestExt, Transport, options::Timed, events::Timings};
 /// # async fn example() -> Result<(), tower_transport::Error> {
 /// let response = Transport::new().request("GET", "https://example.com/").extension(Timed).await?;
 /// let timings: Option<&Timings> = response.extensions().get();

@@ -1,65 +1,6 @@
-//! HTTP/1.1: bytes to an exclusive connection, one request at a time.
+//! HTTP/1.1: bytes to an exclusive connection, one request at a time, by this crate's own engine over httparse.
 //!
-//! The engine is this crate's own, over httparse, which parses heads. It has no task and no channel: the future of a request,
-//! and then the body of its response, poll the connection themselves. So a warm request costs less than with hyper's
-//! client connection, and a connection can say what a pool must know:
-//!
-//! * **How far a failed request came**: nothing is written before the future is polled, a request of which nothing was
-//!   written comes back whole, and for the others the bytes are counted.
-//! * **What the kernel already knows**: before a request the stream is read, past the runtime's memory if the connection
-//!   was used before, so that an answer nobody asked for is not taken for the answer of this request.
-//! * **An answer to a request that the peer stopped reading** is still the answer.
-//! * **Letting go**: dropping a connection that is not idle ends it at once, also if the peer reads nothing any more;
-//!   an idle one is closed politely; one that was upgraded lives on.
-//!
-//! hyper's own client connection can be put under a pool as well: see `examples/hyper_connection.rs`. Two hooks belong to its
-//! types alone and do nothing here: `hyper::upgrade::on` ([`upgrade`](crate::upgrade::upgrade) is ours) and
-//! `hyper::ext::on_informational` ([`OnInformational`](crate::options::OnInformational) is ours).
-//!
-//! What a peer may send, where RFC 9112 leaves a choice:
-//!
-//! | what comes | what is made of it |
-//! |---|---|
-//! | heads and 1xx together longer than [`max_head_size`](Http1Config::max_head_size), trailers likewise | protocol error |
-//! | a chunk size of more than 16 KiB with its zeros and blanks, or chunk extensions of more than 16 KiB in all | protocol error |
-//! | `Content-Length` together with `Transfer-Encoding` (§6.3) | protocol error, the connection is closed |
-//! | a transfer coding other than one `chunked` (§6.1; we ask for none) | protocol error, the connection is closed |
-//! | several equal `Content-Length` (§6.3) | one |
-//! | several different, signed, hexadecimal or overflowing ones | protocol error |
-//! | framing fields in an answer that has no body: `HEAD`, 204, 304, tunnels (§6.3) | ignored |
-//! | folded lines (§5.2) | joined by a space; a `Transfer-Encoding` with a fold, or a `Content-Length` with one between digits, is a protocol error |
-//! | a space before the colon, a bare CR, NUL, a line without a colon | protocol error |
-//! | a bare LF at the end of a line of a head (§2.2), no reason phrase (§4) | accepted |
-//! | a bare LF in chunk framing or trailers | protocol error |
-//! | a version other than 1.0 and 1.1 | protocol error |
-//! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational); counted as head |
-//! | an answer instead of `100 Continue` (RFC 9110 §10.1.1) | the body is not sent, the connection is closed after the answer |
-//! | 101 that the request did not ask for by `Upgrade` (RFC 9110 §7.8) | protocol error |
-//! | 101, or 2xx to `CONNECT`, before all of the request is written (RFC 9110 §7.8) | protocol error |
-//! | anything before the first byte of a request is written | the request is given back unsent, the connection is closed |
-//! | an answer before the whole head of a request without a body is written | the connection is closed after the answer |
-//! | a refusal of `CONNECT`, other than 407 | the connection is closed: nobody asks again |
-//! | any 2xx to `CONNECT`, 204 too (RFC 9110 §9.3.6) | a tunnel |
-//! | anything after the end of an answer | the connection is closed, the answer stands |
-//! | HTTP/1.0 with `keep-alive` | kept, but a body of unknown length goes over another connection |
-//!
-//! The tests hold all of this against hyper's client: over the same bytes, however they come, the verdict is the same but for these.
-//!
-//! | what comes | hyper 1.12 | which is right |
-//! |---|---|---|
-//! | `Content-Length` together with `Transfer-Encoding` | takes the coding | both may; an attack is likelier than a mistake (RFC 9112 §6.3, §11.2) |
-//! | `gzip, chunked`, `chunked` twice, an unknown coding | hands out what is still coded, or reads to the end | we are: it is not the content (RFC 9112 §6.1, §7) |
-//! | 101 unasked | switches | we are (RFC 9110 §7.8) |
-//! | a bare LF at the end of a trailer, or of trailers | accepts it | both may (RFC 9112 §2.2) |
-//! | a refusal of `CONNECT`, other than 407 | keeps the connection | both may |
-//! | a folded line | a space for each byte of the fold | both may (RFC 9112 §5.2) |
-//! | 204 to `CONNECT` | no tunnel | we are (RFC 9110 §9.3.6) |
-//!
-//! What is sent: `Host` first, as the URL or the caller says; `Content-Length` for a body of known length, also 0 for the
-//! methods that have one; `Transfer-Encoding: chunked` for any other, also with `GET`. A `Transfer-Encoding` of the caller's gets
-//! `chunked` as its last coding if it has none, and is left out where the body is known to be empty. Trailers are sent if the request
-//! announces them with `Trailer` (RFC 9110 §6.6.2), and are passed over if not, or if they are fields that a trailer
-//! must not be (§6.5.1).
+//! What it accepts and sends is in the docs of [`http`](crate::http#http11).
 
 use std::{
     fmt,

@@ -1,48 +1,6 @@
 //! HTTP/2: bytes to a connection that many requests share, over the `h2` crate.
 //!
-//! h2 frames, compresses and counts windows. What is done here is what a pool must know, and what h2 leaves to its
-//! user:
-//!
-//! * **How many streams there may be**: what SETTINGS allow is told to the pool whenever it changes, 100 as long as
-//!   the peer has said nothing, none after GOAWAY.
-//! * **How far a failed request came**: never written, refused by the peer (`REFUSED_STREAM`, or above the last stream
-//!   of a GOAWAY), or written and unknown. A request whose body was not begun comes back with the error.
-//! * **A peer that says nothing**: when a stream is given up and nothing came while it waited, one PING is sent. If
-//!   nothing comes for longer than this connection's usual round trip, or had not come for a second before, no new
-//!   streams are given out until anything does; without an answer the connection is closed.
-//! * **What the peer allows**, for a body that cannot be sent twice: such a request waits for the SETTINGS of a new
-//!   connection, but no longer than a second. Others leave at once, and are sent again if they are refused.
-//! * **What came while the connection rested**: before a body that cannot be sent twice goes over a connection with no
-//!   active stream, the connection reads once. After a GOAWAY or the end, the request comes back unsent.
-//! * **Unread answers**: each is bounded by the window of its own stream, and holds up no other. While a smaller
-//!   [`connection_window`](Http2Config::connection_window) is filled by them, the peer is not called silent.
-//! * **Few writes**: the connection lets requests that are ready queue theirs, and writes once.
-//! * **An early answer** is delivered while the rest of the request is still being sent.
-//!
-//! What a peer may send, where RFC 9113 leaves a choice or h2 another than ours:
-//!
-//! | what comes | what is made of it |
-//! |---|---|
-//! | connection-specific fields, pseudo-fields after others, no or two `:status` (§8.2.2, §8.3) | stream error |
-//! | two different `content-length`, or one that the DATA does not have (§8.1.1) | stream error |
-//! | names in upper case, unknown pseudo-fields (§8.2.1, §8.3) | connection error: h2 does not tell them from bad HPACK |
-//! | `:path` and the like in an answer, pseudo-fields in trailers (§8.1, §8.3) | ignored: h2 does not show them |
-//! | a head longer than [`max_header_list_size`](Http2Config::max_header_list_size) | stream error |
-//! | 1xx (RFC 9110 §15.2) | passed over, or told to [`OnInformational`](crate::options::OnInformational); more than 64 are a stream error, whether or not the request is polled |
-//! | an answer instead of `100` (RFC 9110 §10.1.1) | the body is not sent, the stream is reset (`NO_ERROR`) after the answer |
-//! | SETTINGS without `ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3) | an extended `CONNECT` is not sent |
-//! | 101 (§8.6) | stream error |
-//! | `RST_STREAM(NO_ERROR)` before the end of the answer (§8.1) | an error: the answer is truncated |
-//! | `RST_STREAM(NO_ERROR)` after it | the rest of the request is not sent |
-//! | PUSH_PROMISE (§8.4) | connection error: we do not allow it |
-//! | a `content-length` in a 2xx to `CONNECT` | counted like any other: h2 does not let it be ignored |
-//!
-//! A request with `Upgrade` is refused before it is sent: HTTP/2 has no such (§8.6), and without the field it would ask for
-//! something else.
-//!
-//! What is sent: `:authority` instead of `Host`, as the URL or the caller says; `content-length` for a body of known
-//! length, also 0 for the methods that have one; no connection-specific fields, `te` only as `trailers`. A `Transfer-Encoding`
-//! with more than `chunked` is refused: without the field, the body would be taken for what it is not.
+//! What it accepts and sends is in the docs of [`http`](crate::http#http2).
 
 use std::{
     fmt, io,

@@ -1,43 +1,4 @@
-//! Turns bytes into a connection that speaks HTTP: which version is the answer of ALPN, or known beforehand.
-//!
-//! Use it below a pool and above whatever connects. The decision is a value, made of what the
-//! [`Target`] allows and what TLS says was agreed on ([RFC 7301]); nothing is tried and given up. A server that answers
-//! with what it was not offered is an error, and so is HTTP/2 on a target that must have it and does not.
-//!
-//! | allowed | over TLS | without |
-//! |---|---|---|
-//! | [`Negotiated`](Protocols::Negotiated) | as ALPN says, HTTP/1.1 if it is silent | HTTP/1.1 |
-//! | [`Http1Only`](Protocols::Http1Only) | HTTP/1.1 | HTTP/1.1 |
-//! | [`Http2Only`](Protocols::Http2Only) | HTTP/2, if ALPN says so | an error before connecting |
-//! | [`Http2PriorKnowledge`](Protocols::Http2PriorKnowledge) | HTTP/2 | HTTP/2 (RFC 9113 §3.3) |
-//!
-//! [RFC 7301]: https://www.rfc-editor.org/rfc/rfc7301
-//!
-//! A target that is private by its scheme, `https` or `wss`, is spoken with over an [encrypted](ConnectInfo::is_encrypted)
-//! stream only. In a stack without a `TlsLayer`, or with one on the wrong side of a proxy, its requests fail with an error
-//! for which [`is_builder`](Error::is_builder) holds, before a byte is written.
-//!
-//! On a connection to a proxy that forwards requests, what is allowed is what its
-//! [`Proxy::protocols`](crate::target::Proxy::protocols) are, or HTTP/1.1 if the target wants nothing else.
-//!
-//! A request with `Upgrade` allows HTTP/1.1 alone: HTTP/2 has no such (RFC 9113 §8.6).
-//!
-//! What is allowed is part of the target, and so of the key of a pool: set it for one request by an extension, or for
-//! all of them where targets are made, as `PoolLayer::keyed(|request| …)` or
-//! `Transport::builder` do.
-//!
-//! ```
-//! # #[cfg(all(feature = "tokio", feature = "http1"))]
-//! # fn example() -> impl tower_transport::connect::MakeConnection<
-//! #     tower_transport::target::Target,
-//! #     http::Request<tower_transport::Body>,
-//! # > {
-//! use tower_layer::Layer;
-//! use tower_transport::{connect::TcpConnector, http1::Http1Config, negotiate::NegotiateLayer};
-//!
-//! NegotiateLayer::new().http1(Http1Config::new().title_case_headers(true)).layer(TcpConnector::new())
-//! # }
-//! ```
+//! Chooses the version of a new connection: a layer below a pool and above whatever connects.
 
 use std::{
     borrow::Cow,
@@ -58,11 +19,12 @@ use crate::{
     error::{BoxError, Error, Kind, ProxyFault},
     events::{self, Step},
     http::{http1::Http1Config, http2::Http2Config},
+    options::Protocols,
     rt::Runtime,
-    target::{Protocols, Target},
+    target::Target,
 };
 
-pub use super::connection::{HttpBody, HttpConnection, ResponseFuture};
+use super::connection::HttpConnection;
 
 /// Makes a [`Negotiate`] of whatever connects. `B` is the body of the requests, which the compiler finds out.
 pub struct NegotiateLayer<B> {

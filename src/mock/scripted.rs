@@ -21,8 +21,9 @@ use super::{
 use crate::{
     connect::{ConnectInfo, Connected, Connecting},
     error::{Error, Kind},
+    options::Protocols,
     rt::Sleep,
-    target::{Protocols, Target},
+    target::Target,
 };
 
 /// A connector whose connections each play the next [`Script`], whatever the target. Clones play from the same pile.

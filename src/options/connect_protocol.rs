@@ -9,7 +9,7 @@ use crate::error::Error;
 ///
 /// The URL is that of the service, with its path, and fields are sent as with any request. Connections to `wss` and to
 /// `https` are kept apart: with `https` in the URL the stream is one on the connection of the other requests. A 2xx has the bytes, which
-/// [`upgrade`](crate::upgrade::upgrade) takes out. It means nothing with other methods than `CONNECT`.
+/// [`upgrade`](crate::http::upgrade) takes out. It means nothing with other methods than `CONNECT`.
 ///
 /// A server says first whether it knows this, in its SETTINGS, and for those the request waits 10 s at most: they are the
 /// first that a server sends. If it does not know it, or the connection speaks HTTP/1.1, nothing is sent, and the error is

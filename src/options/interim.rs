@@ -12,8 +12,8 @@ use http::Response;
 /// again tells those of each try.
 ///
 /// There can be no flood of them. Over HTTP/1.1 all of them and the head of the answer together have at most
-/// [`max_head_size`](crate::http1::Http1Config) bytes, 256 KiB by default. Over HTTP/2 there are 64 at most, and each has
-/// at most [`max_header_list_size`](crate::http2::Http2Config), 64 KiB by default. More than that is an error for which
+/// [`max_head_size`](crate::http::Http1Config) bytes, 256 KiB by default. Over HTTP/2 there are 64 at most, and each has
+/// at most [`max_header_list_size`](crate::http::Http2Config), 64 KiB by default. More than that is an error for which
 /// [`Error::is_protocol`](crate::Error::is_protocol) holds.
 ///
 /// Over HTTP/1.1 it takes the place of hyper's own `on_informational`, should a request have both.

@@ -18,8 +18,8 @@ use super::Timeouts;
 /// use std::time::Duration;
 /// use tower::ServiceBuilder;
 /// use tower_transport::{
-///     Body, connect::TcpConnector, negotiate::NegotiateLayer,
-///     options::{Timeouts, TimeoutsLayer}, pool::PoolLayer,
+///     Body, connect::TcpConnector, http::NegotiateLayer, options::{Timeouts, TimeoutsLayer},
+///     pool::PoolLayer,
 /// };
 ///
 /// let stack = ServiceBuilder::new()

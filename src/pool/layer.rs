@@ -165,7 +165,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// that can be shared makes the others needless.
     ///
     /// By default that is nowhere certain for keys of your own. For [`Target`]s it is certain where only HTTP/1.1 can be
-    /// spoken: `http` without prior knowledge of HTTP/2, and [`Protocols::Http1Only`](crate::target::Protocols::Http1Only).
+    /// spoken: `http` without prior knowledge of HTTP/2, and [`Protocols::Http1Only`](crate::options::Protocols::Http1Only).
     pub fn exclusive(mut self, is_exclusive: fn(&K) -> bool) -> Self {
         self.keys.is_exclusive = is_exclusive;
         self

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | request line of HTTP/1.1 | `GET /path` | `GET http://host/path` |
 //! | pseudo-fields of HTTP/2 | of the connection's origin | of the request's URL |
-//! | [headers of the proxy](crate::target::Proxy::header) | never sent | sent, where the request has none of the same name |
+//! | [headers of the proxy](crate::proxy::Proxy::header) | never sent | sent, where the request has none of the same name |
 //! | `Proxy-Authorization` | never sent | as the request has it, else as the [`Proxy`] says |
 //! | 407 | an answer like any other | answered, if there is something better to say, and the request is sent again |
 //!
@@ -24,7 +24,8 @@ use crate::{
     connect::{Connect, Connected, Connecting, poll_connector},
     error::Error,
     events::{self, ConnectStage},
-    target::{Protocols, Proxy, Target},
+    options::Protocols,
+    target::{Proxy, Target},
 };
 
 /// Makes a [`Forward`] of what connects to a proxy.
@@ -35,7 +36,7 @@ use crate::{
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tower::ServiceBuilder;
 /// use tower_transport::{
-///     RequestExt, connect::MemoryConnector, negotiate::NegotiateLayer, pool::PoolLayer,
+///     RequestExt, connect::MemoryConnector, http::NegotiateLayer, pool::PoolLayer,
 ///     proxy::{ForwardLayer, Proxy},
 /// };
 ///

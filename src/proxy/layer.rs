@@ -39,8 +39,8 @@ use crate::{
 /// # async fn example() -> Result<(), tower_transport::Error> {
 /// use tower::ServiceBuilder;
 /// use tower_transport::{
-///     RequestExt, connect::TcpConnector, negotiate::NegotiateLayer, pool::PoolLayer,
-///     proxy::ProxyLayer, tls::{TlsConfig, TlsLayer},
+///     RequestExt, connect::TcpConnector, http::NegotiateLayer, pool::PoolLayer, proxy::ProxyLayer,
+///     tls::{TlsConfig, TlsLayer},
 /// };
 ///
 /// let stack = ServiceBuilder::new()

@@ -20,7 +20,7 @@ use pattern::{HostPattern, Place};
 /// By which route each origin is reached: through one proxy, by host and scheme, or as the environment says.
 ///
 /// ```
-/// use tower_transport::proxy::{Proxy, ProxyRules, Route};
+/// use tower_transport::{proxy::{Proxy, ProxyRules}, target::Route};
 /// # fn main() -> Result<(), tower_transport::Error> {
 /// let outer: Proxy = "http://proxy.example:3128".parse()?;
 /// let inner: Proxy = "socks5h://inner.example".parse()?;
@@ -173,7 +173,7 @@ impl ProxyRules {
     /// The route to this target: decided, so never [`Route::Any`].
     ///
     /// It is the answer for a target whose own route is [`Route::Any`]. One that has another has its answer already, by a
-    /// [`ProxyOverride`](crate::proxy::ProxyOverride), say; it is not looked at.
+    /// [`ProxyOverride`](crate::options::ProxyOverride), say; it is not looked at.
     ///
     /// # Errors
     ///

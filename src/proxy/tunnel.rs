@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Kind},
     http::http1::Http1Config,
     http::http2::Http2Config,
-    http::negotiate::{HttpConnection, NegotiateLayer},
+    http::{HttpConnection, NegotiateLayer},
     options::Timeouts,
     pool::{Pool, PoolLayer},
     rt::Runtime,

@@ -11,7 +11,7 @@ use crate::{error::Error, request_target::encoded, target::to_ascii};
 /// A path and a query may hold what browsers percent-encode, and are encoded alike: spaces, `"`, `<`, `>` and all that is not
 /// ASCII; in a path also `^`, a backquote, `{` and `}`. What is encoded already stays as it is, `.` and `..` are not resolved,
 /// and a fragment is not sent. For a target that must not be touched, set a
-/// [`RawTarget`](crate::request_target::RawTarget). A port may be empty, and is the default one then.
+/// [`RawTarget`](crate::options::RawTarget). A port may be empty, and is the default one then.
 ///
 /// A control character is an error, as nobody means to send one, and so is a space before or after the URL. A host that is
 /// not ASCII is converted by IDNA with the feature `idna`, and is an error without.

@@ -28,7 +28,7 @@ use url::Parts;
 /// It is made of a URL, and cheap to clone. Neither `Display` nor `Debug` shows a password.
 ///
 /// ```
-/// use tower_transport::target::Proxy;
+/// use tower_transport::proxy::Proxy;
 /// # fn main() -> Result<(), tower_transport::Error> {
 /// let proxy: Proxy = "http://user:password@proxy.example:3128".parse()?;
 /// assert_eq!(proxy.to_string(), "http://***@proxy.example:3128");
@@ -113,7 +113,7 @@ impl Proxy {
     /// Basic if it offers Digest. With a [scheme of your own](Self::authenticate), credentials are never said unasked.
     ///
     /// ```
-    /// # use tower_transport::target::Proxy;
+    /// # use tower_transport::proxy::Proxy;
     /// # fn main() -> Result<(), tower_transport::Error> {
     /// let proxy = Proxy::new("http://user:password@proxy.example:3128")?.preemptive(false);
     /// # Ok(())

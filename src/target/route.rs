@@ -26,7 +26,7 @@ pub enum Route {
 /// The route of one request, whatever the rules of its transport say: an extension of the request.
 ///
 /// ```
-/// use tower_transport::target::{Proxy, ProxyOverride};
+/// use tower_transport::{proxy::Proxy, options::ProxyOverride};
 /// # fn example() -> Result<(), tower_transport::Error> {
 /// let through = ProxyOverride::to("http://proxy.example:3128".parse::<Proxy>()?);
 /// let direct = ProxyOverride::direct();

@@ -8,7 +8,8 @@ use std::{
 use super::{any_certificate::AnyCertificate, platform, provider::provider};
 use crate::{
     error::{Error, Kind},
-    target::{Protocols, Target, TlsIdentity},
+    options::{Protocols, TlsIdentity},
+    target::Target,
 };
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore, SignatureScheme,
@@ -124,7 +125,7 @@ impl TlsConfig {
     ///
     /// Its ALPN is replaced by the target's. Sessions are resumed as far as the configurations given share their store. It is
     /// asked for the targets of proxies, too; what it gives for them shows no client certificate and resumes no session,
-    /// unless it is given as the [proxy's own](crate::target::Proxy::tls).
+    /// unless it is given as the [proxy's own](crate::proxy::Proxy::tls).
     pub fn per_target<F>(config: F) -> Self
     where
         F: Fn(&Target) -> Arc<ClientConfig> + Send + Sync + 'static,

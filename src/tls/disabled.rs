@@ -14,7 +14,8 @@ use tower_service::Service;
 use crate::{
     connect::{Connect, Connected, poll_connector},
     error::Error,
-    target::{Target, TlsIdentity},
+    options::TlsIdentity,
+    target::Target,
 };
 
 /// Whom TLS would trust: nobody, without the feature `tls`.

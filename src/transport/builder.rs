@@ -16,14 +16,12 @@ use crate::{
     connect::{Connect, ConnectRetryLayer},
     error::Error,
     events::Listener,
-    http::http1::Http1Config,
-    http::http2::Http2Config,
-    http::negotiate::NegotiateLayer,
-    options::Timeouts,
+    http::{http1::Http1Config, http2::Http2Config, negotiate::NegotiateLayer},
+    options::{Protocols, Timeouts},
     pool::PoolLayer,
     proxy::{ProxyLayer, ProxyRules},
     rt::Runtime,
-    target::{Origin, Protocols, Proxy, Route, Target},
+    target::{Origin, Proxy, Route, Target},
     tls::{TlsConfig, TlsLayer},
 };
 
@@ -185,7 +183,7 @@ impl TransportBuilder {
     }
 
     /// Sends requests through this [`Proxy`], by this [`Route`], or by [`ProxyRules`]: by default all go directly, whatever
-    /// the environment says. A request's own [`ProxyOverride`](crate::target::ProxyOverride) goes before it.
+    /// the environment says. A request's own [`ProxyOverride`](crate::options::ProxyOverride) goes before it.
     ///
     /// ```
     /// # use tower_transport::{Transport, proxy::Proxy};
@@ -236,7 +234,7 @@ impl TransportBuilder {
     }
 
     /// Whether every response has [`Timings`](crate::events::Timings): by default only where the request asks for them by
-    /// [`Timed`](crate::events::Timed).
+    /// [`Timed`](crate::options::Timed).
     pub fn timings(mut self, timings: bool) -> Self {
         self.pool = self.pool.timings(timings);
         self

@@ -13,7 +13,7 @@ use tower_transport::{
     Body, Error, RequestExt,
     connect::{MemoryConnector, MemoryListener},
     error::Phase,
-    negotiate::{HttpConnection, NegotiateLayer},
+    http::{HttpConnection, NegotiateLayer},
     options::Timeouts,
     pool::{Pool, PoolLayer},
     target::Target,

@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_transport::{
     connect::{ConnectInfo, Connected, MemoryConnector, UriConnector, UriService},
-    target::{Protocols, Route},
+    options::Protocols,
+    target::Route,
 };
 
 use crate::support::targets::{io_kind, ips, target};

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use tower::ServiceExt;
-use tower_transport::{Body, Error, RequestExt, request_target::RawTarget};
+use tower_transport::{Body, Error, RequestExt, options::RawTarget};
 
 use crate::support::{
     scene::{Scene, told},

@@ -15,9 +15,9 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_transport::{
     RequestExt,
     connect::{ConnectInfo, TcpConnector, UriConnector, UriService},
-    negotiate::NegotiateLayer,
+    http::NegotiateLayer,
+    options::Protocols,
     pool::PoolLayer,
-    target::Protocols,
     tls::{Tls, TlsConfig, TlsLayer},
 };
 

@@ -15,8 +15,9 @@ use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::{Connected, MemoryIo, StaticResolver},
     error::BoxError,
-    options::{ConnectProtocol, Timeouts},
-    target::{Protocols, Proxy, Target},
+    options::{ConnectProtocol, Protocols, Timeouts},
+    proxy::Proxy,
+    target::Target,
     tls::TlsConfig,
     transport::TransportBuilder,
 };

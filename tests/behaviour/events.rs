@@ -8,8 +8,8 @@ use tokio::io::DuplexStream;
 use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::{Connected, StaticResolver},
-    events::{Event, EventListener, Listener, Note, Noted, Step, Timed, Timings},
-    options::Timeouts,
+    events::{Event, EventListener, Note, Noted, Step, Timings},
+    options::{Listener, Timed, Timeouts},
     tls::TlsConfig,
     transport::TransportBuilder,
 };

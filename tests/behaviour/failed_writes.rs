@@ -22,9 +22,10 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_transport::{
     Error, RequestExt, Transport,
-    connect::{Connect, Connected},
-    io::Io,
-    target::{Protocols, Proxy, Target},
+    connect::{Connect, Connected, Io},
+    options::Protocols,
+    proxy::Proxy,
+    target::Target,
     tls::TlsConfig,
     transport::TransportBuilder,
 };

@@ -17,10 +17,11 @@ use tower_service::Service;
 use tower_transport::{
     Body, Error, RequestExt,
     connect::{Connect, Connected, MemoryConnector, MemoryListener, UriConnector, UriService},
-    negotiate::NegotiateLayer,
+    http::NegotiateLayer,
+    options::Protocols,
     pool::PoolLayer,
     proxy::{ForwardLayer, Proxy, ProxyLayer, Socks4Layer, Socks5Layer, TunnelLayer},
-    target::{Protocols, Target},
+    target::Target,
     tls::{TlsConfig, TlsLayer},
 };
 

@@ -248,7 +248,7 @@ async fn what_users_make_says_what_they_say() {
         Err(Error::custom(Kind::Builder, "choosing a tenant").because("no `x-tenant` field"))
     });
     let make = service_fn(|_: String| async {
-        Err::<tower_transport::negotiate::HttpConnection<Body>, _>("never asked")
+        Err::<tower_transport::http::HttpConnection<Body>, _>("never asked")
     });
     let pool = ServiceBuilder::new().layer(keyed).service(make);
     let error = pool.request("GET", URL).await.unwrap_err();

@@ -7,10 +7,10 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_transport::{
     Error, RequestExt,
     connect::{ConnectInfo, Connected, MemoryConnector, MemoryIo},
+    options::{Protocols, RawTarget},
     pool::ConnectionState,
     proxy::{ForwardLayer, Proxy},
-    request_target::RawTarget,
-    target::{Protocols, Route, Target},
+    target::{Route, Target},
 };
 
 use crate::support::{

@@ -17,9 +17,8 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_service::Service;
 use tower_transport::{
     Error,
-    connection::{Connection, PoolSlot, Progress, SendError},
     error::Phase,
-    pool::{Pool, PoolLayer},
+    pool::{Connection, Pool, PoolLayer, PoolSlot, Progress, SendError},
 };
 
 use crate::support::origin::settle;

@@ -16,7 +16,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::Connected,
-    negotiate::{HttpConnection, NegotiateLayer},
+    http::{HttpConnection, NegotiateLayer},
     options::Timeouts,
     pool::{Pool, PoolLayer},
     target::Target,

@@ -6,8 +6,9 @@ use tower::{Layer, ServiceExt};
 use tower_transport::{
     Error, RequestExt, Transport,
     connect::Connect,
-    proxy::{ForwardLayer, Socks5Layer, TunnelLayer},
-    target::{Protocols, Proxy, ProxyOverride, Route, Target},
+    options::{Protocols, ProxyOverride},
+    proxy::{ForwardLayer, Proxy, Socks5Layer, TunnelLayer},
+    target::{Route, Target},
     tls::{TlsConfig, TlsLayer},
 };
 

@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, advance, sleep};
 use tower_transport::{
     Error, RequestExt, Transport,
-    options::Timeouts,
-    target::{Proxy, ProxyOverride, Route},
+    options::{ProxyOverride, Timeouts},
+    proxy::Proxy,
+    target::Route,
     tls::TlsConfig,
     transport::TransportBuilder,
 };

@@ -8,10 +8,11 @@ use tower_transport::{
     Body, Error, RequestExt, Transport,
     auth::{Authorizing, Credentials},
     connect::ConnectInfo,
-    negotiate::NegotiateLayer,
+    http::NegotiateLayer,
+    options::{Protocols, ProxyOverride, ServerName, TlsIdentity},
     pool::PoolLayer,
-    proxy::ProxyLayer,
-    target::{Origin, Protocols, Proxy, ProxyOverride, Route, ServerName, Target, TlsIdentity},
+    proxy::{Proxy, ProxyLayer},
+    target::{Origin, Route, Target},
     tls::{TlsConfig, TlsLayer},
 };
 

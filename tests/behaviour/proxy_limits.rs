@@ -13,9 +13,10 @@ use tower_transport::{
     Error, RequestExt, Transport,
     connect::Connect,
     mock::CountingConnector,
+    options::{Protocols, ProxyOverride},
     pool::ConnectionState,
-    proxy::TunnelLayer,
-    target::{Protocols, Proxy, ProxyOverride, Route, Target},
+    proxy::{Proxy, TunnelLayer},
+    target::{Route, Target},
     transport::TransportBuilder,
 };
 

@@ -13,9 +13,9 @@ use tower_transport::{
     Error, RequestExt, Transport,
     auth::{Authorizing, Credentials},
     connect::{ConnectInfo, Name},
-    options::Timeouts,
-    proxy::ProxyRules,
-    target::{Protocols, Proxy, ProxyOverride, Route, ServerName},
+    options::{Protocols, ProxyOverride, ServerName, Timeouts},
+    proxy::{Proxy, ProxyRules},
+    target::Route,
     tls::TlsConfig,
     transport::TransportBuilder,
 };

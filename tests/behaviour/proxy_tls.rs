@@ -7,7 +7,9 @@ use rustls::ServerConfig;
 use tower_transport::{
     Error, RequestExt, Transport,
     connect::ConnectInfo,
-    target::{Protocols, Proxy, Route, ServerName},
+    options::{Protocols, ServerName},
+    proxy::Proxy,
+    target::Route,
     tls::TlsConfig,
 };
 

@@ -1,6 +1,10 @@
 //! A connection is used again, by whom it was made for.
 
-use tower_transport::{RequestExt, connect::ConnectInfo, options::Timeouts, target::ServerName};
+use tower_transport::{
+    RequestExt,
+    connect::ConnectInfo,
+    options::{ServerName, Timeouts},
+};
 
 use crate::support::origin::{Origin, settle};
 

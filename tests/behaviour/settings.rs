@@ -6,9 +6,7 @@ use tower::{Layer, ServiceBuilder};
 use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::TcpConnector,
-    http1::Http1Config,
-    http2::Http2Config,
-    negotiate::NegotiateLayer,
+    http::{Http1Config, Http2Config, NegotiateLayer},
     options::Timeouts,
     pool::PoolLayer,
     proxy::{Proxy, ProxyLayer, TunnelLayer},

@@ -6,9 +6,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
 use tower_transport::{
     Error,
+    auth::Credentials,
     connect::{Resolve, StaticResolver},
-    proxy::{Credentials, Socks4Error, Socks4Layer},
-    target::Proxy,
+    proxy::{Proxy, Socks4Error, Socks4Layer},
     tls::TlsConfig,
 };
 

@@ -8,10 +8,10 @@ use tokio::{io::AsyncReadExt, sync::Semaphore};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_transport::{
     Error,
-    auth::Authorizing,
+    auth::{Authorizing, Credentials},
     connect::{Name, Resolve, StaticResolver},
-    proxy::{Credentials, Socks5Error, Socks5Layer},
-    target::{Protocols, Proxy, ServerName},
+    options::{Protocols, ServerName},
+    proxy::{Proxy, Socks5Error, Socks5Layer},
 };
 
 use crate::support::{

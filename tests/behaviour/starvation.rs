@@ -16,8 +16,8 @@ use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::{MemoryConnector, MemoryListener},
     error::BoxError,
-    options::Timeouts,
-    target::{Protocols, Target},
+    options::{Protocols, Timeouts},
+    target::Target,
 };
 
 use crate::support::{

@@ -216,7 +216,7 @@ async fn the_targets_local_address_goes_before_the_connectors() {
 #[cfg(all(target_os = "linux", feature = "http1"))]
 #[tokio::test]
 async fn a_request_may_have_a_local_address_of_its_own_and_a_connection_for_it() {
-    use tower_transport::{RequestExt, connect::ConnectInfo, target::LocalAddress};
+    use tower_transport::{RequestExt, connect::ConnectInfo, options::LocalAddress};
 
     let scene = crate::support::scene::Scene::tcp(Box::new(|_| {
         vec![crate::support::scripted::Step::Serve]

@@ -261,7 +261,7 @@ async fn an_upgraded_connection_is_bounded_by_nothing() {
         .stream("GET", scene.url("/"))
         .timeouts(Timeouts::default().total(seconds(100)).min_throughput(1000, seconds(10)));
     let response = request.header("connection", "upgrade").header("upgrade", "x").await.unwrap();
-    let upgraded = tower_transport::upgrade::upgrade(response).await.unwrap();
+    let upgraded = tower_transport::http::upgrade(response).await.unwrap();
     let mut late = [0; 4];
     hyper_util::rt::TokioIo::new(upgraded).read_exact(&mut late).await.unwrap();
     assert_eq!(&late, b"late");

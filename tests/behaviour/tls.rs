@@ -11,7 +11,8 @@ use tower_service::Service;
 use tower_transport::{
     Error,
     connect::{ConnectInfo, Connected},
-    target::{Origin, Protocols, ServerName, Target},
+    options::{Protocols, ServerName},
+    target::{Origin, Target},
     tls::{MaybeTls, TlsConfig, TlsLayer},
 };
 

@@ -5,7 +5,10 @@ use std::{error::Error as _, time::Duration};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::ServerConfig;
 use tower_transport::{
-    RequestExt, options::Timeouts, target::ServerName, tls::TlsConfig, transport::TransportBuilder,
+    RequestExt,
+    options::{ServerName, Timeouts},
+    tls::TlsConfig,
+    transport::TransportBuilder,
 };
 
 use crate::support::{

@@ -7,8 +7,9 @@ use tower::{Layer, ServiceExt};
 use tower_transport::{
     Error, RequestExt, Transport,
     connect::MemoryConnector,
-    proxy::{ForwardLayer, TunnelLayer},
-    target::{Protocols, Proxy, Target},
+    options::Protocols,
+    proxy::{ForwardLayer, Proxy, TunnelLayer},
+    target::Target,
     transport::TransportBuilder,
 };
 

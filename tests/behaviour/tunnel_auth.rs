@@ -6,7 +6,7 @@ use http::HeaderValue;
 use tower_transport::{
     Error,
     auth::{Authorizing, Credentials},
-    target::Proxy,
+    proxy::Proxy,
 };
 
 use crate::support::{

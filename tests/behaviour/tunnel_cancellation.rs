@@ -7,8 +7,9 @@ use tower::{Layer, Service, ServiceExt};
 use tower_transport::{
     RequestExt, Transport,
     connect::Connect,
-    proxy::{Tunnel, TunnelLayer},
-    target::{Protocols, Proxy, Route, Target},
+    options::Protocols,
+    proxy::{Proxy, Tunnel, TunnelLayer},
+    target::{Route, Target},
     tls::TlsConfig,
 };
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_transport::{
     Error, RequestExt,
-    options::Timeouts,
-    target::{Protocols, Proxy},
+    options::{Protocols, Timeouts},
+    proxy::Proxy,
 };
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower_transport::{RequestExt, Transport, upgrade::upgrade};
+use tower_transport::{RequestExt, Transport, http::upgrade};
 
 use crate::support::{
     origin::settle,
@@ -128,8 +128,12 @@ mod where_http2_is_preferred {
     use http::Version;
     use tower::ServiceBuilder;
     use tower_transport::{
-        Body, Error, negotiate::NegotiateLayer, pool::PoolLayer, target::Protocols, tls::TlsConfig,
-        tls::TlsLayer, transport::TransportBuilder,
+        Body, Error,
+        http::NegotiateLayer,
+        options::Protocols,
+        pool::PoolLayer,
+        tls::{TlsConfig, TlsLayer},
+        transport::TransportBuilder,
     };
 
     use super::*;

@@ -14,8 +14,8 @@ use tower_transport::{
     Error, RequestExt,
     connect::MemoryConnector,
     error::Phase,
-    options::Timeouts,
-    target::{Protocols, Target},
+    options::{Protocols, Timeouts},
+    target::Target,
 };
 
 use crate::support::{

@@ -16,9 +16,8 @@ use tokio_tungstenite::{
 use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::MemoryConnector,
-    options::ConnectProtocol,
-    target::Protocols,
-    upgrade::{Upgraded, upgrade},
+    http::{Upgraded, upgrade},
+    options::{ConnectProtocol, Protocols},
 };
 
 use crate::support::scene::{at_rest, told};

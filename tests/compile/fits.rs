@@ -2,13 +2,7 @@
 //
 // The right order, and a request that is spawned.
 use tower_layer::Layer;
-use tower_transport::{
-    Body, RequestExt, Transport,
-    connect::{Connect, TcpConnector},
-    negotiate::NegotiateLayer,
-    pool::PoolLayer,
-    target::Target,
-};
+use tower_transport::{Body, RequestExt, Transport, connect::{Connect, TcpConnector}, http::NegotiateLayer, pool::PoolLayer, target::Target};
 
 fn connects<C: Connect<Target>>(connector: C) -> C {
     connector

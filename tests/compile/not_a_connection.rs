@@ -1,6 +1,6 @@
 // says: is not a connection that takes a
 // says: a `NegotiateLayer` is missing below the `PoolLayer`
-use tower_transport::connection::Connection;
+use tower_transport::pool::Connection;
 
 fn takes<C: Connection<String>>(_: C) {}
 

@@ -1,12 +1,7 @@
 // says: is not a connector
 // says: `PoolLayer`, then `NegotiateLayer`, then `TlsLayer`, then the connector
 use tower_layer::Layer;
-use tower_transport::{
-    Body,
-    connect::{Connect, TcpConnector},
-    negotiate::NegotiateLayer,
-    target::Target,
-};
+use tower_transport::{Body, connect::{Connect, TcpConnector}, http::NegotiateLayer, target::Target};
 
 fn connects<C: Connect<Target>>(_: C) {}
 

@@ -1,6 +1,6 @@
 // says: is not a stream of bytes for a connection
 // says: `hyper_util::rt::TokioIo`
-use tower_transport::io::Io;
+use tower_transport::connect::Io;
 
 fn takes<I: Io>(_: I) {}
 

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{Response, StatusCode, Version};
 use tower_transport::{
     Error, RequestExt, Transport,
-    proxy::{Proxy, ProxyScheme, Route},
+    proxy::{Proxy, ProxyScheme},
+    target::Route,
     transport::TransportBuilder,
 };
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, process::Command};
 
 use futures_util::future::join_all;
 use http::{StatusCode, Version};
-use tower_transport::{RequestExt, proxy::Proxy, target::Protocols};
+use tower_transport::{RequestExt, options::Protocols, proxy::Proxy};
 
 use crate::{
     matrix::Running,

@@ -4,9 +4,7 @@ use std::{fs, process::Command};
 
 use http::{StatusCode, Version};
 use tower_transport::{
-    RequestExt, Transport,
-    connect::ConnectInfo,
-    proxy::{Proxy, ProxyOverride},
+    RequestExt, Transport, connect::ConnectInfo, options::ProxyOverride, proxy::Proxy,
     tls::TlsConfig,
 };
 

@@ -8,7 +8,7 @@ use http::{
 };
 
 use super::*;
-use crate::request_target::RawTarget;
+use crate::options::RawTarget;
 
 type Fields<'a> = &'a [(&'static str, &'static str)];
 

@@ -14,7 +14,7 @@ const HEADERS: RangeInclusive<usize> = 1..=MAX_NAMES;
 ///
 /// A value outside of its range is an error for which [`Error::is_builder`] holds:
 /// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it, and where there is no `build`, as with a
-/// [`NegotiateLayer`](crate::negotiate::NegotiateLayer), every request fails with it before anything is connected to.
+/// [`NegotiateLayer`](crate::http::NegotiateLayer), every request fails with it before anything is connected to.
 #[derive(Clone, Debug)]
 pub struct Http1Config {
     max_head_size: usize,

@@ -332,7 +332,7 @@ fn put_title_case(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, request_target::RawTarget};
+    use crate::{Body, options::RawTarget};
 
     const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "OPTIONS", "CONNECT", "odd"];
     const URLS: [&str; 6] = [

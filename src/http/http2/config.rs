@@ -28,7 +28,7 @@ const SMALL_FRAMES: usize = 64 << 20;
 ///
 /// A value outside of its range is an error for which [`Error::is_builder`] holds:
 /// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it, and where there is no `build`, as with a
-/// [`NegotiateLayer`](crate::negotiate::NegotiateLayer), every request fails with it before anything is connected to.
+/// [`NegotiateLayer`](crate::http::NegotiateLayer), every request fails with it before anything is connected to.
 #[derive(Clone, Debug)]
 pub struct Http2Config {
     stream_window: u32,

@@ -17,9 +17,9 @@ use crate::{
     error::{Error, Phase, ProxyFault, Refusal},
     events::Beneath,
     fields::check_room,
-    options::{Repeatable, Timeouts},
+    options::{RawTarget, Repeatable, Timeouts},
     pool::FailsFast,
-    request_target::{RawTarget, own_host, tunnel_target},
+    request_target::{own_host, tunnel_target},
     target::Target,
     upgrade::{Upgraded, upgrade},
 };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures_util::{future::join_all, stream};
 use http::{HeaderName, HeaderValue, Version};
 use tower_transport::{
-    Body, RequestExt, Transport, proxy::Proxy, request_target::RawTarget, target::Protocols,
+    Body, RequestExt, Transport,
+    options::{Protocols, RawTarget},
+    proxy::Proxy,
 };
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower_transport::{RequestExt, upgrade::upgrade};
+use tower_transport::{RequestExt, http::upgrade};
 
 use super::script::{CLOSE, HELLO, http1, listened_to, read_head, read_to_end, rows};
 use crate::support::origin::settle;

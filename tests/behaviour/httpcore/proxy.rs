@@ -1,7 +1,7 @@
 //! Whole requests through an HTTP proxy.
 
 use tower_transport::{
-    Error, RequestExt, Transport, auth::Credentials, target::Proxy, tls::TlsConfig,
+    Error, RequestExt, Transport, auth::Credentials, proxy::Proxy, tls::TlsConfig,
 };
 
 use super::script::rows;

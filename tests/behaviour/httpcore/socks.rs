@@ -6,7 +6,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Layer, ServiceBuilder};
 use tower_transport::{
     Body, Error, RequestExt, Transport,
-    negotiate::NegotiateLayer,
+    http::NegotiateLayer,
     pool::PoolLayer,
     proxy::{Socks5Error, Socks5Layer},
     rt::Runtime,

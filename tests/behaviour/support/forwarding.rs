@@ -8,7 +8,7 @@ use tower_transport::{
     Body,
     auth::{Authenticate, Authorizing},
     connect::MemoryConnector,
-    negotiate::{HttpConnection, NegotiateLayer},
+    http::{HttpConnection, NegotiateLayer},
     pool::{Pool, PoolLayer},
     proxy::{ForwardLayer, Proxy},
     target::Target,

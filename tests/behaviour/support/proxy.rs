@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use tower_transport::{
-    Error, RequestExt,
-    target::{Proxy, ProxyOverride},
-    transport::TransportBuilder,
+    Error, RequestExt, options::ProxyOverride, proxy::Proxy, transport::TransportBuilder,
 };
 
 use super::{

@@ -13,9 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tower::{Layer, Service, ServiceExt};
 use tower_transport::{
     Error,
-    connect::{Connect, ConnectInfo, Connected, MemoryConnector, MemoryIo, MemoryListener},
-    io::Recheck,
-    target::{Proxy, Target},
+    connect::{
+        Connect, ConnectInfo, Connected, MemoryConnector, MemoryIo, MemoryListener, Recheck,
+    },
+    proxy::Proxy,
+    target::Target,
 };
 
 use super::targets::target;

@@ -5,7 +5,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_transport::{
     Body, Error, RequestExt,
     error::Phase,
-    negotiate::{HttpConnection, Negotiate, NegotiateLayer},
+    http::{HttpConnection, Negotiate, NegotiateLayer},
     options::{Timeouts, TimeoutsLayer, WithTimeouts},
     pool::{Pool, PoolLayer},
 };

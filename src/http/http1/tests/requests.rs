@@ -5,7 +5,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 
 use super::*;
-use crate::request_target::RawTarget;
+use crate::options::RawTarget;
 
 #[tokio::test]
 async fn a_get_has_a_path_and_a_host_and_nothing_else() {

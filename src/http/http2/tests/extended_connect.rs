@@ -9,7 +9,7 @@ use super::peer::{
 use crate::{
     Body,
     connection::{Connection, Progress, SendError},
-    http2::{Http2, Http2Config},
+    http::{http2::Http2, http2::Http2Config},
     options::ConnectProtocol,
     upgrade::upgrade,
 };

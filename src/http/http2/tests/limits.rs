@@ -1,5 +1,5 @@
 use super::peer::{HEADERS, Told, get, pair, send, silent_pair, turns};
-use crate::{connection::Connection, http2::Http2Config};
+use crate::{connection::Connection, http::http2::Http2Config};
 
 #[tokio::test]
 async fn a_hundred_streams_are_assumed_until_the_peer_says_otherwise() {

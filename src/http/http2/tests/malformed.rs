@@ -1,5 +1,5 @@
 use super::peer::{END_STREAM, GOAWAY, PROTOCOL_ERROR, Peer, RST_STREAM, get, pair, send, text};
-use crate::{Body, Error, connection::Progress, http2::Http2};
+use crate::{Body, Error, connection::Progress, http::http2::Http2};
 
 /// The error of a request whose answer begins with this head, and the connection after it.
 async fn refused(flags: u8, fields: &[(&str, &str)]) -> (Error, Http2<Body>, Peer) {
@@ -122,7 +122,7 @@ async fn a_head_that_is_too_long_costs_its_stream() {
     let long = "x".repeat(120);
     let mut fields = vec![(":status", "200")];
     fields.extend(std::iter::repeat_n(("x-long", &*long), 100));
-    let config = crate::http2::Http2Config::new().max_header_list_size(8 << 10);
+    let config = crate::http::http2::Http2Config::new().max_header_list_size(8 << 10);
     let (mut connection, mut peer) = super::peer::silent_pair(&config).await;
     peer.settings(&[]).await;
     let sending = send(&mut connection, get()).await;

@@ -10,7 +10,7 @@ use super::peer::{
 use crate::{
     Body,
     connection::{Connection, Progress},
-    http2::Http2Config,
+    http::http2::Http2Config,
 };
 
 #[tokio::test]
@@ -169,7 +169,9 @@ async fn the_end_of_the_runtime_is_not_blamed_on_the_peer() {
     let config = Http2Config::new();
     let info = crate::connect::ConnectInfo::default().with_encryption();
     let mut connection =
-        crate::http2::handshake::<_, Body>(io, info, &target, &config, &runtime).await.unwrap();
+        crate::http::http2::handshake::<_, Body>(io, info, &target, &config, &runtime)
+            .await
+            .unwrap();
     let mut sending = connection.call(get());
     assert!(poll(&mut sending).await.is_pending());
     drop(tasks.recv().await.unwrap());

@@ -4,7 +4,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use tower_service::Service;
 
 use super::peer::{Received, get, pair, post, served};
-use crate::{Body, connection::Progress, request_target::RawTarget};
+use crate::{Body, connection::Progress, options::RawTarget};
 
 async fn received(request: Request<Body>) -> Received {
     let (mut connection, mut told) = served().await;

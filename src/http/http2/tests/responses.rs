@@ -11,7 +11,7 @@ use super::peer::{
 use crate::{
     Body, Error,
     connection::Connection,
-    http2::{Http2Config, body::Http2Body},
+    http::{http2::Http2Config, http2::body::Http2Body},
 };
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::peer::{
 use crate::{
     Body,
     connection::Connection,
-    http2::{Http2, Http2Config},
+    http::{http2::Http2, http2::Http2Config},
 };
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn an_idle_connection_is_asked_if_that_was_asked_for() {
 async fn send_and_see(
     connection: &mut Http2<Body>,
     peer: &mut Peer,
-) -> std::pin::Pin<Box<crate::http::exchange::Exchange<crate::http2::Http2Exchange<Body>>>> {
+) -> std::pin::Pin<Box<crate::http::exchange::Exchange<crate::http::http2::Http2Exchange<Body>>>> {
     let sending = send(connection, get()).await;
     peer.request().await;
     sending

@@ -6,7 +6,7 @@ use super::peer::{CANCEL, DATA, END_STREAM, Peer, RST_STREAM, pair, send, text, 
 use crate::{
     Body,
     connection::Connection,
-    http2::Http2,
+    http::http2::Http2,
     upgrade::{Upgraded, upgrade},
 };
 

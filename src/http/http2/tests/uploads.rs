@@ -10,7 +10,7 @@ use super::peer::{
 use crate::{
     Body, Error,
     connection::{Connection, Progress},
-    http2::Http2Config,
+    http::http2::Http2Config,
 };
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_stream_that_is_reset_while_it_waits_for_a_window_ends() {
     assert_eq!(sending.await.unwrap_err().progress, Progress::Answered);
 }
 
-async fn answers(connection: &mut crate::http2::Http2<Body>, peer: &mut Peer) {
+async fn answers(connection: &mut crate::http::http2::Http2<Body>, peer: &mut Peer) {
     let answering = async {
         let stream = peer.request().await;
         peer.answer(stream, "200").await;

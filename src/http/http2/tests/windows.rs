@@ -4,7 +4,7 @@ use super::peer::{
 use crate::{
     Body, Error,
     connection::Connection,
-    http2::{Http2, Http2Config},
+    http::{http2::Http2, http2::Http2Config},
     options::Timeouts,
 };
 

@@ -19,7 +19,7 @@ use crate::{
     Body,
     connect::ConnectInfo,
     connection::Connection,
-    http2::{Http2, Http2Config, handshake},
+    http::{http2::Http2, http2::Http2Config, http2::handshake},
     io::Recheck,
 };
 
