@@ -1,4 +1,4 @@
-//! The one door to tasks, timers and the clock.
+//! The one door to tasks, timers, the clock, and threads for work that blocks.
 //!
 //! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and a
 //! runtime other than tokio can be given: anything that has hyper's [`Executor`] and [`Timer`].
@@ -247,6 +247,7 @@ where
 
 mod abort;
 mod alarms;
+mod unblock;
 
 use alarms::{Alarm, SharedTimer};
 
@@ -281,6 +282,7 @@ pub(crate) fn why_dropped() -> &'static str {
 
 pub(crate) use abort::TaskAbortHandle;
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
+pub(crate) use unblock::{Unblock, unblock};
 
 /// The default runtime, where there is one.
 #[cfg(feature = "tokio")]
