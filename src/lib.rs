@@ -79,6 +79,8 @@
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.
+#[cfg(feature = "_client")]
+pub mod client;
 #[cfg(feature = "tokio")]
 mod one_shot;
 pub mod request;

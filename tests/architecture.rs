@@ -7,7 +7,8 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 24] = [
+const STREET: [&str; 25] = [
+    "client",
     "one_shot",
     "request",
     "transport",
@@ -57,6 +58,23 @@ const WIRED: [&str; 7] = [
 /// What the pool does not know of: it keeps connections, whatever they are made of.
 const NOT_IN_THE_POOL: [&str; 9] =
     ["hyper", "h2::", "rustls", "tls::", "socket", "Tcp", "Unix", "dns", "Resolve"];
+
+/// What the layers of a client use of this crate: they stand over services of others as well.
+const OF_CLIENT: [&str; 12] = [
+    "client",
+    "request",
+    "auth",
+    "options",
+    "body",
+    "target",
+    "rt",
+    "error",
+    "timeout",
+    // Of URLs: how they are encoded, and how they may be shown.
+    "request_target",
+    "events",
+    "fields",
+];
 
 /// What only `rt` does.
 const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
@@ -114,6 +132,15 @@ fn the_pool_knows_nothing_of_what_its_connections_are_made_of() {
     for file in sources().filter(|file| file.module == "pool") {
         for word in NOT_IN_THE_POOL {
             assert!(!file.code.contains(word), "{} names `{word}`", file.name);
+        }
+    }
+}
+
+#[test]
+fn the_layers_of_a_client_know_of_no_layer_below() {
+    for file in sources().filter(|file| file.module == "client") {
+        for used in file.uses() {
+            assert!(OF_CLIENT.contains(&&*used), "{} uses `{used}`", file.name);
         }
     }
 }
