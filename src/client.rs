@@ -6,3 +6,6 @@
 //! ```text
 //! Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
 //! ```
+
+#[cfg(feature = "cookies")]
+pub mod cookies;

@@ -76,6 +76,7 @@
 //! | `tracing` | no | a listener that makes spans and events of `tracing` |
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
 //! | `mock` | no | doubles for tests of code that is built on this crate |
+//! | `cookies` | no | a layer that keeps cookies and sends them again |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.

@@ -13,6 +13,7 @@
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
 //! | [`ConnectProtocol`] | the protocol that `CONNECT` is for, as WebSocket over HTTP/2 |
 //! | [`RawTarget`](crate::request_target::RawTarget) | a request target that is sent as it is |
+//! | `CookieOverride`, of `client::cookies` | another jar of cookies, or none |
 //! | [`Listener`](crate::events::Listener) | who is told of every step of the request |
 //! | [`Timed`](crate::events::Timed) | that its response has [`Timings`](crate::events::Timings) |
 

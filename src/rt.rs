@@ -23,7 +23,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use hyper::rt::{Executor, Timer};
@@ -135,6 +135,16 @@ impl Runtime {
     /// What time it is.
     pub(crate) fn now(&self) -> Instant {
         self.ground.now()
+    }
+
+    /// The time of day. It is as far ahead of the system's as [`now`](Self::now) is, so a paused clock pauses both.
+    #[cfg_attr(not(feature = "cookies"), allow(dead_code, reason = "cookies end at a time of day"))]
+    #[allow(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
+    pub(crate) fn time_of_day(&self) -> SystemTime {
+        let (system, real, now) = (SystemTime::now(), Instant::now(), self.now());
+        let ahead = system.checked_add(now.saturating_duration_since(real));
+        let time = ahead.and_then(|time| time.checked_sub(real.saturating_duration_since(now)));
+        time.unwrap_or(system)
     }
 
     /// Waits for `future`, but not longer than `limit`; `None` says that the time ran out.

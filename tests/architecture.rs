@@ -77,10 +77,15 @@ const OF_CLIENT: [&str; 12] = [
 ];
 
 /// What only `rt` does.
-const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
+const ONLY_IN_RT: [&str; 5] =
+    ["tokio::spawn", "tokio::time", "Instant::now", "SystemTime::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 9] = [
+const PURE: [&str; 13] = [
+    "client/cookies/cookie.rs",
+    "client/cookies/date.rs",
+    "client/cookies/set_cookie.rs",
+    "client/cookies/state.rs",
     "pool/state",
     "pool/state.rs",
     "pool/retry.rs",
