@@ -9,3 +9,5 @@
 
 #[cfg(feature = "cookies")]
 pub mod cookies;
+#[cfg(feature = "_decode")]
+pub mod decode;

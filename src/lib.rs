@@ -77,6 +77,7 @@
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
 //! | `mock` | no | doubles for tests of code that is built on this crate |
 //! | `cookies` | no | a layer that keeps cookies and sends them again |
+//! | `gzip`, `deflate`, `brotli`, `zstd` | no | a layer that decodes bodies of responses, of these codings; `zstd` brings C |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.

@@ -14,6 +14,7 @@
 //! | [`ConnectProtocol`] | the protocol that `CONNECT` is for, as WebSocket over HTTP/2 |
 //! | [`RawTarget`](crate::request_target::RawTarget) | a request target that is sent as it is |
 //! | `CookieOverride`, of `client::cookies` | another jar of cookies, or none |
+//! | `Decoding`, of `client::decode` | that the body of the response is not decoded, or another limit of its size |
 //! | [`Listener`](crate::events::Listener) | who is told of every step of the request |
 //! | [`Timed`](crate::events::Timed) | that its response has [`Timings`](crate::events::Timings) |
 

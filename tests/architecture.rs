@@ -81,7 +81,9 @@ const ONLY_IN_RT: [&str; 5] =
     ["tokio::spawn", "tokio::time", "Instant::now", "SystemTime::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 13] = [
+const PURE: [&str; 15] = [
+    "client/decode/coding.rs",
+    "client/decode/pipeline.rs",
     "client/cookies/cookie.rs",
     "client/cookies/date.rs",
     "client/cookies/set_cookie.rs",

@@ -12,7 +12,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 //! let server = service_fn(async |request: Request<Body>| {
 //!     let seen = request.headers().get("cookie").map(|cookie| Bytes::copy_from_slice(cookie.as_bytes()));
-//!     Response::builder().header("set-cookie", "a=1").body(Full::from(seen.unwrap_or_default()))
+//!     Response::builder().header("set-cookie", "a=1").body(Full::<Bytes>::from(seen.unwrap_or_default()))
 //! });
 //! let jar = Jar::new();
 //! let service = CookiesLayer::new(jar.clone()).layer(server);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    chunked::{Decoded, Decoder},
+    chunked::{ChunkEvent, Decoder},
     failure::io_error,
     head::Malformed,
     shared::{ConnShared, ConnState, Phase},
@@ -237,14 +237,14 @@ impl BodyFraming {
                 let (used, decoded) = decoder.decode(wire.unread(), shared.limits)?;
                 wire.consume(used);
                 Ok(match decoded {
-                    Decoded::Incomplete => None,
-                    Decoded::Data(length) => {
+                    ChunkEvent::Incomplete => None,
+                    ChunkEvent::Data(length) => {
                         Some(Piece::Frame(Frame::data(wire.take(length)), false))
                     }
-                    Decoded::Trailers(trailers) => {
+                    ChunkEvent::Trailers(trailers) => {
                         Some(Piece::Frame(Frame::trailers(trailers), true))
                     }
-                    Decoded::End => Some(Piece::End),
+                    ChunkEvent::End => Some(Piece::End),
                 })
             }
         }
