@@ -6,3 +6,23 @@
 //! ```text
 //! Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
 //! ```
+//!
+//! The order matters for secrets: credentials are bound to the origin of the call above redirects, and said below them, to
+//! that origin alone. So no layer adds again what a redirect took off.
+//!
+//! | layer | feature | what it does |
+//! |---|---|---|
+//! | [`RedirectLayer`] | `redirect` | follows redirects |
+
+#[path = "client/no_auth.rs"]
+mod bound;
+mod kept;
+mod resolve;
+
+#[cfg(feature = "redirect")]
+mod redirect;
+
+#[cfg(feature = "redirect")]
+pub use redirect::{
+    FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
+};

@@ -80,7 +80,9 @@ const OF_CLIENT: [&str; 12] = [
 const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 9] = [
+const PURE: [&str; 11] = [
+    "client/redirect/next.rs",
+    "client/resolve.rs",
     "pool/state",
     "pool/state.rs",
     "pool/retry.rs",
