@@ -13,16 +13,37 @@
 //! | layer | feature | what it does |
 //! |---|---|---|
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
+//! | [`AuthLayer`] | `auth` | says who we are to origins, and answers their challenges |
 
+use crate::error::{BoxError, Error, ForeignError, Kind};
+
+#[cfg(feature = "auth")]
+mod auth;
+#[cfg(feature = "auth")]
+mod bound;
+#[cfg(not(feature = "auth"))]
 #[path = "client/no_auth.rs"]
 mod bound;
 mod kept;
-mod resolve;
-
 #[cfg(feature = "redirect")]
 mod redirect;
+mod resolve;
 
+#[cfg(feature = "auth")]
+pub use auth::{Answering, Auth, AuthLayer, AuthRequest, AuthenticateAsync, WithAuth};
 #[cfg(feature = "redirect")]
 pub use redirect::{
     FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
 };
+
+/// A foreign layer or service that has seen no request.
+const UNSENT: ForeignError = ForeignError { sent: Some(false), ..ForeignError::LAYER };
+
+/// The error of a service that is not ready.
+fn not_ready(error: impl Into<BoxError>) -> Error {
+    Error::adopt(error.into(), UNSENT, "waiting for the service to be ready")
+}
+
+fn polled_again() -> Error {
+    Error::new(Kind::Canceled, "the request was over already")
+}

@@ -18,9 +18,10 @@ use http::{HeaderName, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::not_ready;
 use crate::{
     body::Body,
-    error::{BoxError, Error, ForeignError},
+    error::{BoxError, Error},
     options::Redirects,
     request::IntoHeaderName,
     target::Origin,
@@ -209,12 +210,6 @@ where
         let trail = Trail::new(self.settings.clone(), &request);
         Redirecting::new(service, trail, request)
     }
-}
-
-/// The error of a service that is not ready: it has seen no request.
-fn not_ready(error: impl Into<BoxError>) -> Error {
-    let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
-    Error::adopt(error.into(), unsent, "waiting for the service to be ready")
 }
 
 impl fmt::Debug for RedirectLayer {

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     body::Body,
-    error::{BoxError, Error, ForeignError, Kind},
+    client::{UNSENT, polled_again},
+    error::{BoxError, Error, ForeignError},
     request::described,
 };
 
@@ -95,8 +96,7 @@ where
                             State::Sending { response: this.service.call(request) }
                         }
                         (Err(error), _, Some(trail)) => {
-                            let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
-                            State::Failed { error: Some(failed(trail, error, unsent)) }
+                            State::Failed { error: Some(failed(trail, error, UNSENT)) }
                         }
                         _ => State::Failed { error: None },
                     }
@@ -144,10 +144,6 @@ where
 
 fn failed(trail: &Trail, error: impl Into<BoxError>, foreign: ForeignError) -> Error {
     trail.failed(described(error.into(), foreign, trail.uri()))
-}
-
-fn polled_again() -> Error {
-    Error::new(Kind::Canceled, "the request was over already")
 }
 
 impl<S: Service<Request<Body>>> fmt::Debug for Redirecting<S> {
