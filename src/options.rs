@@ -17,6 +17,12 @@
 //! | `Decoding`, of `client::decode` | that the body of the response is not decoded, or another limit of its size |
 //! | [`Listener`](crate::events::Listener) | who is told of every step of the request |
 //! | [`Timed`](crate::events::Timed) | that its response has [`Timings`](crate::events::Timings) |
+//!
+//! With the layers of a [client](crate::client), those whose features are on:
+//!
+//! | extension | what it does |
+//! |---|---|
+//! | `Redirects` | how many redirects are followed |
 
 use std::time::Duration;
 
@@ -25,10 +31,14 @@ use crate::{error::Error, setting};
 mod connect_protocol;
 mod interim;
 mod layer;
+#[cfg(feature = "redirect")]
+mod redirects;
 
 pub use connect_protocol::ConnectProtocol;
 pub use interim::{ExpectContinue, OnInformational};
 pub use layer::{TimeoutsLayer, WithTimeouts};
+#[cfg(feature = "redirect")]
+pub use redirects::Redirects;
 
 /// How long to wait, and for what.
 ///

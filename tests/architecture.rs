@@ -81,13 +81,16 @@ const ONLY_IN_RT: [&str; 5] =
     ["tokio::spawn", "tokio::time", "Instant::now", "SystemTime::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 15] = [
+const PURE: [&str; 18] = [
+    "client/netrc/parse.rs",
     "client/decode/coding.rs",
     "client/decode/pipeline.rs",
     "client/cookies/cookie.rs",
     "client/cookies/date.rs",
     "client/cookies/set_cookie.rs",
     "client/cookies/state.rs",
+    "client/redirect/next.rs",
+    "client/resolve.rs",
     "pool/state",
     "pool/state.rs",
     "pool/retry.rs",

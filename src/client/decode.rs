@@ -211,7 +211,7 @@ where
     type Future = DecodeFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(adopt)
+        self.inner.poll_ready(cx).map_err(super::not_ready)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
