@@ -1,7 +1,7 @@
 //! Answers challenges: who we are, said in the scheme that is asked for (RFC 9110 §11).
 //!
-//! A proxy that wants to know who we are answers 407 with `Proxy-Authenticate`. What is said to that is decided here,
-//! without I/O: [`Credentials`] are said as Digest (RFC 7616) or Basic (RFC 7617), whichever is the stronger of what it
+//! A proxy that wants to know who we are answers 407 with `Proxy-Authenticate`, an origin 401 with `WWW-Authenticate`. What is
+//! said to either is decided here, without I/O: [`Credentials`] are said as Digest (RFC 7616) or Basic (RFC 7617), whichever is the stronger of what it
 //! offers, and other schemes are a matter of [`Authenticate`].
 //!
 //! | offered | what is said |
@@ -9,7 +9,9 @@
 //! | something your own [`Authenticate`] answers | what it answers |
 //! | Digest with SHA-512-256, SHA-256 or MD5 | Digest with the first of these, if the feature `digest` is on |
 //! | Basic | Basic |
-//! | anything else | nothing: the refusal is the error |
+//! | anything else | nothing: a proxy's refusal is the error, an origin's the answer |
+//!
+//! An origin is answered by an `AuthLayer` of the [client](crate::client), a proxy by the connection to it.
 //!
 //! What a proxy asked for is remembered by all that share its settings, so that the next connection says it unasked.
 
@@ -31,8 +33,26 @@ mod digest;
 #[path = "auth/no_digest.rs"]
 mod digest;
 
-/// The field that asks. Whoever asks for an origin would have another.
-static ASKS: HeaderName = header::PROXY_AUTHENTICATE;
+/// Who asks to be told who we are: that decides which fields ask and answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Asker {
+    /// A proxy, by `Proxy-Authenticate`; the answer is `Proxy-Authorization` (RFC 9110 §11.7).
+    #[default]
+    Proxy,
+    /// An origin, by `WWW-Authenticate`; the answer is `Authorization` (RFC 9110 §11.6).
+    Origin,
+}
+
+impl Asker {
+    /// The field that asks.
+    pub fn asks(self) -> HeaderName {
+        match self {
+            Self::Proxy => header::PROXY_AUTHENTICATE,
+            Self::Origin => header::WWW_AUTHENTICATE,
+        }
+    }
+}
 
 /// A user and a password. Never shown: `Debug` prints `***`.
 ///
@@ -53,6 +73,8 @@ pub struct Credentials {
 /// What is to be authorized: the request, and what was said to it before.
 #[non_exhaustive]
 pub struct Authorizing<'a> {
+    /// Who asks.
+    pub asker: Asker,
     /// The method of the request.
     pub method: &'a Method,
     /// Its target, as it stands in the request line.
@@ -107,7 +129,7 @@ pub struct Authorizing<'a> {
 /// # }
 /// ```
 pub trait Authenticate: Send + Sync + 'static {
-    /// The value of the field that authorizes (to a proxy `Proxy-Authorization`), or `None` if nothing is to be said, or
+    /// The value of the field that authorizes (to a proxy `Proxy-Authorization`, to an origin `Authorization`), or `None` if nothing is to be said, or
     /// nothing more: then [`Credentials`] are said to the challenge, if there are any.
     ///
     /// It is called before the first request, with no challenge, and after each that was refused. To say once more what
@@ -144,10 +166,10 @@ impl Credentials {
 }
 
 impl Authorizing<'_> {
-    /// The challenges of `Proxy-Authenticate`, in their order, without those that are malformed. Empty before there is an
+    /// The challenges of `Proxy-Authenticate` or `WWW-Authenticate`, in their order, without those that are malformed. Empty before there is an
     /// answer that asks.
     pub fn challenges(&self) -> Vec<Challenge> {
-        Challenge::read(self.challenge.get_all(&ASKS).iter().map(HeaderValue::as_bytes))
+        Challenge::read(self.challenge.get_all(self.asker.asks()).iter().map(HeaderValue::as_bytes))
     }
 }
 
@@ -162,6 +184,7 @@ impl fmt::Debug for Authorizing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target.parse().map_or_else(|_| "***".to_owned(), |uri| shown(&uri));
         f.debug_struct("Authorizing")
+            .field("asker", &self.asker)
             .field("method", self.method)
             .field("target", &target)
             .field("challenges", &self.challenges())

@@ -13,11 +13,16 @@ use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use self::repeatable::Repeat;
 use crate::error::{BoxError, Error, ForeignError, Kind};
+
+mod file;
+mod repeatable;
 
 /// The body of a request or of a response.
 ///
-/// A body made of bytes knows its length and can be sent a second time; one made [from a stream](Self::stream) or
+/// A body made of bytes knows its length and can be sent a second time, and so can [a file](Self::file) and whatever is made
+/// [by a function](Self::again); one made [from a stream](Self::stream), [an iterator](Self::iter) or
 /// [of another body](Self::new) can do neither unless that body says its length.
 ///
 /// ```
@@ -44,6 +49,7 @@ enum Source {
     #[default]
     Empty,
     Full(Bytes),
+    Again(Repeat),
     Frames {
         body: Frames,
         /// Its request was sent.
@@ -129,6 +135,25 @@ impl Body {
         Self::frames(Chunks { stream })
     }
 
+    /// Chunks of an iterator, like those of a `Vec` of `Bytes`. It is sent once, and HTTP/1.1 sends it with
+    /// `Transfer-Encoding: chunked`.
+    ///
+    /// The iterator is advanced in the task that sends the request, so it must not block. One that can be cloned makes a body
+    /// that can be sent again:
+    ///
+    /// ```
+    /// # use tower_transport::Body;
+    /// let lines = ["one\n", "two\n"];
+    /// let body = Body::again(move || Body::iter(lines));
+    /// assert!(body.try_clone().is_some());
+    /// ```
+    pub fn iter<I>(chunks: I) -> Self
+    where
+        I: IntoIterator<Item: Into<Bytes>, IntoIter: Send + 'static>,
+    {
+        Self::frames(Pieces { chunks: chunks.into_iter() })
+    }
+
     /// How many bytes are left, if that is known: of a response, as its `Content-Length` says.
     pub fn length(&self) -> Option<u64> {
         self.size_hint().exact()
@@ -189,11 +214,13 @@ impl Body {
         Ok(all.freeze())
     }
 
-    /// The same body once more, if it can be had.
+    /// The same body once more, if it can be had: bytes that are not read yet, or one made [by a function](Self::again) from
+    /// its beginning.
     pub fn try_clone(&self) -> Option<Self> {
         match &self.source {
             Source::Empty => Some(Self::empty()),
             Source::Full(bytes) => Some(bytes.clone().into()),
+            Source::Again(repeat) => Some(repeat.again()),
             Source::Response(body) if body.is_end_stream() => Some(Self::empty()),
             Source::Frames { .. } | Source::Response(_) => None,
         }
@@ -215,6 +242,7 @@ impl HttpBody for Body {
                 self.source = Source::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
+            Source::Again(repeat) => repeat.poll_frame(cx),
             Source::Frames { body, is_response } => {
                 let body = body.get_mut().unwrap_or_else(|e| e.into_inner());
                 let frame = ready!(body.as_mut().poll_frame(cx));
@@ -230,6 +258,7 @@ impl HttpBody for Body {
         match &self.source {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
+            Source::Again(repeat) => repeat.body().is_end_stream(),
             Source::Frames { body, .. } => {
                 body.lock().unwrap_or_else(|e| e.into_inner()).is_end_stream()
             }
@@ -241,6 +270,7 @@ impl HttpBody for Body {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Again(repeat) => repeat.body().size_hint(),
             Source::Frames { body, .. } => {
                 body.lock().unwrap_or_else(|e| e.into_inner()).size_hint()
             }
@@ -254,6 +284,7 @@ impl fmt::Debug for Body {
         match &self.source {
             Source::Empty => f.write_str("Body(empty)"),
             Source::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Source::Again(_) => f.write_str("Body(repeatable)"),
             Source::Response(body) if body.is_end_stream() => f.write_str("Body(empty)"),
             Source::Frames { .. } | Source::Response(_) => f.write_str("Body(frames)"),
         }
@@ -370,6 +401,29 @@ where
             Ok(chunk) => Ok(Frame::data(chunk.into())),
             Err(error) => Err(error.into()),
         }))
+    }
+}
+
+/// The chunks of an iterator.
+struct Pieces<I> {
+    chunks: I,
+}
+
+/// Nothing of it is pinned.
+impl<I> Unpin for Pieces<I> {}
+
+impl<I> HttpBody for Pieces<I>
+where
+    I: Iterator<Item: Into<Bytes>>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(self.chunks.next().map(|chunk| Ok(Frame::data(chunk.into()))))
     }
 }
 

@@ -8,10 +8,12 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+mod answer;
 mod custom;
 mod foreign;
 mod kind;
 
+use answer::Reply;
 pub(crate) use foreign::{ForeignError, find};
 pub use kind::{Kind, Phase};
 
@@ -48,6 +50,7 @@ struct Report {
     source: Option<Arc<dyn StdError + Send + Sync>>,
     delivery: Delivery,
     proxy: Option<ProxyFault>,
+    answer: Option<Box<Reply>>,
 }
 
 /// Whether the request may have reached the peer.
@@ -250,6 +253,7 @@ impl Error {
             source: None,
             delivery: Delivery::Unsent,
             proxy: None,
+            answer: None,
         };
         Self { report: Arc::new(report) }
     }
@@ -328,11 +332,14 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { kind, doing, source, delivery, proxy } = &*self.report;
+        let Report { kind, doing, source, delivery, proxy, answer } = &*self.report;
         let mut out = f.debug_struct("Error");
         out.field("kind", kind).field("doing", doing).field("delivery", delivery);
         if let Some(proxy) = proxy {
             out.field("proxy", proxy);
+        }
+        if let Some(answer) = answer {
+            out.field("answer", answer);
         }
         if let Some(source) = source {
             out.field("source", source);

@@ -13,8 +13,16 @@
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
 //! | [`ConnectProtocol`] | the protocol that `CONNECT` is for, as WebSocket over HTTP/2 |
 //! | [`RawTarget`] | a request target that is sent as it is |
+//! | `CookieOverride`, of `client::cookies` | another jar of cookies, or none |
+//! | `Decoding`, of `client::decode` | that the body of the response is not decoded, or another limit of its size |
 //! | [`Listener`] | who is told of every step of the request |
 //! | [`Timed`] | that its response has [`Timings`](crate::events::Timings) |
+//!
+//! With the layers of a [client](crate::client), those whose features are on:
+//!
+//! | extension | what it does |
+//! |---|---|
+//! | `Redirects` | how many redirects are followed |
 
 use std::time::Duration;
 
@@ -25,10 +33,14 @@ mod interim;
 mod layer;
 mod of_target;
 mod raw_target;
+#[cfg(feature = "redirect")]
+mod redirects;
 
 pub use connect_protocol::ConnectProtocol;
 pub use interim::{ExpectContinue, OnInformational};
 pub use layer::{TimeoutsLayer, WithTimeouts};
+#[cfg(feature = "redirect")]
+pub use redirects::Redirects;
 
 pub use of_target::{LocalAddress, Protocols, ServerName, TlsIdentity};
 pub use raw_target::RawTarget;

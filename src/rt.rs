@@ -1,4 +1,4 @@
-//! The one door to tasks, timers and the clock.
+//! The one door to tasks, timers, the clock, and threads for work that blocks.
 //!
 //! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and a
 //! runtime other than tokio can be given: anything that has hyper's [`Executor`] and [`Timer`].
@@ -23,7 +23,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use hyper::rt::{Executor, Timer};
@@ -137,6 +137,16 @@ impl Runtime {
         self.ground.now()
     }
 
+    /// The time of day. It is as far ahead of the system's as [`now`](Self::now) is, so a paused clock pauses both.
+    #[cfg_attr(not(feature = "cookies"), allow(dead_code, reason = "cookies end at a time of day"))]
+    #[allow(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
+    pub(crate) fn time_of_day(&self) -> SystemTime {
+        let (system, real, now) = (SystemTime::now(), Instant::now(), self.now());
+        let ahead = system.checked_add(now.saturating_duration_since(real));
+        let time = ahead.and_then(|time| time.checked_sub(real.saturating_duration_since(now)));
+        time.unwrap_or(system)
+    }
+
     /// Waits for `future`, but not longer than `limit`; `None` says that the time ran out.
     pub(crate) async fn within<F: Future>(
         &self,
@@ -247,6 +257,7 @@ where
 
 mod abort;
 mod alarms;
+mod unblock;
 
 use alarms::{Alarm, SharedTimer};
 
@@ -281,6 +292,7 @@ pub(crate) fn why_dropped() -> &'static str {
 
 pub(crate) use abort::TaskAbortHandle;
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
+pub(crate) use unblock::{Unblock, unblock};
 
 /// The default runtime, where there is one.
 #[cfg(feature = "tokio")]

@@ -7,7 +7,8 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 24] = [
+const STREET: [&str; 25] = [
+    "client",
     "one_shot",
     "request",
     "transport",
@@ -58,11 +59,38 @@ const WIRED: [&str; 7] = [
 const NOT_IN_THE_POOL: [&str; 9] =
     ["hyper", "h2::", "rustls", "tls::", "socket", "Tcp", "Unix", "dns", "Resolve"];
 
+/// What the layers of a client use of this crate: they stand over services of others as well.
+const OF_CLIENT: [&str; 12] = [
+    "client",
+    "request",
+    "auth",
+    "options",
+    "body",
+    "target",
+    "rt",
+    "error",
+    "timeout",
+    // Of URLs: how they are encoded, and how they may be shown.
+    "request_target",
+    "events",
+    "fields",
+];
+
 /// What only `rt` does.
-const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
+const ONLY_IN_RT: [&str; 5] =
+    ["tokio::spawn", "tokio::time", "Instant::now", "SystemTime::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 9] = [
+const PURE: [&str; 18] = [
+    "client/netrc/parse.rs",
+    "client/decode/coding.rs",
+    "client/decode/pipeline.rs",
+    "client/cookies/cookie.rs",
+    "client/cookies/date.rs",
+    "client/cookies/set_cookie.rs",
+    "client/cookies/state.rs",
+    "client/redirect/next.rs",
+    "client/resolve.rs",
     "pool/state",
     "pool/state.rs",
     "pool/retry.rs",
@@ -114,6 +142,15 @@ fn the_pool_knows_nothing_of_what_its_connections_are_made_of() {
     for file in sources().filter(|file| file.module == "pool") {
         for word in NOT_IN_THE_POOL {
             assert!(!file.code.contains(word), "{} names `{word}`", file.name);
+        }
+    }
+}
+
+#[test]
+fn the_layers_of_a_client_know_of_no_layer_below() {
+    for file in sources().filter(|file| file.module == "client") {
+        for used in file.uses() {
+            assert!(OF_CLIENT.contains(&&*used), "{} uses `{used}`", file.name);
         }
     }
 }
@@ -256,9 +293,10 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 /// What a user finds in the docs: each a room with a purpose, so that there are few.
-const DOORS: [&str; 14] = [
+const DOORS: [&str; 15] = [
     "auth",
     "body",
+    "client",
     "connect",
     "error",
     "events",

@@ -19,7 +19,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{
-    Authenticate, Authorizing, Challenge, Credentials, basic,
+    Asker, Authenticate, Authorizing, Challenge, Credentials, basic,
     digest::{self, Nonces, Offer, Turn},
 };
 
@@ -27,6 +27,7 @@ use super::{
 /// same question, whatever they remember.
 #[derive(Clone)]
 pub(crate) struct Authenticator {
+    asker: Asker,
     credentials: Option<Credentials>,
     /// What they are in Basic: the same in every request.
     basic: Option<HeaderValue>,
@@ -60,6 +61,24 @@ struct Answered {
 }
 
 impl Authenticator {
+    /// Who we are to origins: one that is refused answers 401.
+    #[cfg(feature = "auth")]
+    pub(crate) fn for_origins() -> Self {
+        Self { asker: Asker::Origin, ..Self::default() }
+    }
+
+    /// Never says the password in the clear, whatever is asked for.
+    #[cfg(feature = "auth")]
+    pub(crate) fn forbid_basic(&mut self) {
+        (self.basic, self.preemptive) = (None, false);
+    }
+
+    /// The same who has not been asked yet: by another origin, whose nonces are its own.
+    #[cfg(feature = "auth")]
+    pub(crate) fn unasked(&self) -> Self {
+        Self { memory: Arc::default(), ..self.clone() }
+    }
+
     pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
@@ -143,7 +162,7 @@ impl Authenticator {
 
     fn scheme_first(&self, method: &Method, target: &str) -> Option<HeaderValue> {
         let challenge = &HeaderMap::new();
-        let request = Authorizing { method, target, challenge, refused: None };
+        let request = Authorizing { asker: self.asker, method, target, challenge, refused: None };
         self.scheme.as_ref()?.authorize(&request).map(sensitive)
     }
 
@@ -152,7 +171,10 @@ impl Authenticator {
         if request.refused == Some(&value) {
             return None;
         }
-        self.remember(request, value.clone());
+        // An origin is answered by whoever sends again at once; a proxy may have to be reached by another connection first.
+        if self.asker == Asker::Proxy {
+            self.remember(request, value.clone());
+        }
         Some(value)
     }
 
@@ -235,20 +257,22 @@ impl Default for Authenticator {
     /// Nobody. Credentials are said unasked, which saves a round trip.
     fn default() -> Self {
         let (credentials, basic, scheme) = (None, None, None);
-        Self { credentials, basic, scheme, preemptive: true, memory: Arc::default() }
+        let asker = Asker::default();
+        Self { asker, credentials, basic, scheme, preemptive: true, memory: Arc::default() }
     }
 }
 
 impl PartialEq for Authenticator {
     fn eq(&self, other: &Self) -> bool {
         // Taken apart without `..`, so that a new field cannot be forgotten. Basic is made of the credentials.
-        let Self { credentials, basic: _, scheme, preemptive, memory: _ } = self;
+        let Self { asker, credentials, basic: _, scheme, preemptive, memory: _ } = self;
         let same_scheme = match (scheme, &other.scheme) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (None, None) => true,
             _ => false,
         };
-        same_scheme && *credentials == other.credentials && *preemptive == other.preemptive
+        let same_way = *asker == other.asker && *preemptive == other.preemptive;
+        same_scheme && same_way && *credentials == other.credentials
     }
 }
 
@@ -256,8 +280,8 @@ impl Eq for Authenticator {}
 
 impl Hash for Authenticator {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { credentials, basic: _, scheme, preemptive, memory: _ } = self;
-        (credentials, preemptive).hash(state);
+        let Self { asker, credentials, basic: _, scheme, preemptive, memory: _ } = self;
+        (asker, credentials, preemptive).hash(state);
         scheme.as_ref().map(|scheme| Arc::as_ptr(scheme).cast::<()>()).hash(state);
     }
 }

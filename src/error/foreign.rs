@@ -48,14 +48,15 @@ impl Error {
         };
         let doing = doing.into();
         let report = match find::<Self>(&*other).map(|ours| &*ours.report) {
-            Some(&Report { kind, delivery, ref proxy, .. }) => {
-                Report { kind, doing, source: None, delivery, proxy: proxy.clone() }
+            Some(&Report { kind, delivery, ref proxy, ref answer, .. }) => {
+                let (proxy, answer) = (proxy.clone(), answer.clone());
+                Report { kind, doing, source: None, delivery, proxy, answer }
             }
             None => {
                 let phase = foreign.phase.filter(|_| is_timeout(&*other));
                 let kind = phase.map_or(foreign.kind, Kind::Timeout);
                 let delivery = Delivery::from(foreign.sent);
-                Report { kind, doing, source: None, delivery, proxy: None }
+                Report { kind, doing, source: None, delivery, proxy: None, answer: None }
             }
         };
         Self { report: Report { source: Some(other.into()), ..report }.into() }

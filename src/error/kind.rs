@@ -35,6 +35,14 @@ pub enum Kind {
     Closed,
     /// Too many requests wait already.
     QueueFull,
+    /// A redirect could not be followed.
+    Redirect,
+    /// The status of a response is an error.
+    Status,
+    /// The body of a response could not be decoded.
+    Decode,
+    /// The content of a body is not what it was read as.
+    Data,
     /// Any other error, of a layer, service or body that is not of this crate.
     Other,
 }
@@ -85,6 +93,7 @@ impl Kind {
             Self::Timeout(phase) => matches!(phase, Phase::Pool | Phase::Connect),
             Self::Tls | Self::Io | Self::Protocol | Self::Body => false,
             Self::Canceled | Self::Closed | Self::Other => false,
+            Self::Redirect | Self::Status | Self::Decode | Self::Data => false,
         }
     }
 }

@@ -11,7 +11,7 @@ use http::{
 };
 
 use crate::{
-    auth::Authorizing,
+    auth::{Asker, Authorizing},
     error::{Error, Kind, ProxyFault, Refusal},
     request_target::is_by_hand,
     target::{Origin, Proxy},
@@ -139,6 +139,7 @@ impl Authorization {
             return Ok(());
         }
         let has_better = self.proxy.authenticator().prepare(&Authorizing {
+            asker: Asker::Proxy,
             method: &self.method,
             target: &self.target.to_string(),
             challenge: headers,

@@ -15,6 +15,8 @@ mod body_end;
 mod cancellation;
 #[cfg(all(feature = "http1", feature = "tokio"))]
 mod chaos;
+#[cfg(all(feature = "client", feature = "mock"))]
+mod client;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod closed_at_once;
 #[cfg(feature = "http1")]

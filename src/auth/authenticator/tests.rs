@@ -52,7 +52,7 @@ fn next(
 ) -> Option<HeaderValue> {
     let challenge = &challenge(fields);
     let (method, target) = (&Method::CONNECT, "example.com:443");
-    authenticator.next(&Authorizing { method, target, challenge, refused })
+    authenticator.next(&Authorizing { asker: Asker::Proxy, method, target, challenge, refused })
 }
 
 fn challenge(fields: &[&str]) -> HeaderMap {
@@ -208,6 +208,7 @@ fn no_secret_is_shown() {
         HeaderMap::from_iter([(PROXY_AUTHENTICATE, "Negotiate c2VjcmV0".parse().unwrap())]);
     let unmarked = HeaderValue::from_static(BASIC);
     let request = Authorizing {
+        asker: Asker::Proxy,
         method: &Method::GET,
         target: "/",
         challenge: &challenge,

@@ -11,7 +11,7 @@ use std::{
 use http_body::{Body, Frame};
 
 use super::{
-    chunked::{Decoded, Decoder},
+    chunked::{ChunkEvent, Decoder},
     failure::io_error,
     head::Malformed,
     shared::{ConnShared, ConnState, Phase},
@@ -240,12 +240,12 @@ impl BodyFraming {
                 let (used, decoded) = decoder.decode(wire.unread(), shared.limits)?;
                 wire.consume(used);
                 Ok(match decoded {
-                    Decoded::Incomplete => None,
-                    Decoded::Data(length) => Some(Piece::data(wire.take(length))),
-                    Decoded::Trailers(trailers) => {
+                    ChunkEvent::Incomplete => None,
+                    ChunkEvent::Data(length) => Some(Piece::data(wire.take(length))),
+                    ChunkEvent::Trailers(trailers) => {
                         Some(Piece::Frame { frame: Frame::trailers(trailers), is_last: true })
                     }
-                    Decoded::End => Some(Piece::End),
+                    ChunkEvent::End => Some(Piece::End),
                 })
             }
         }

@@ -42,7 +42,7 @@ enum State {
 
 /// What comes next.
 #[derive(Debug)]
-pub(super) enum Decoded {
+pub(super) enum ChunkEvent {
     /// So many bytes of data, which are there.
     Data(usize),
     Trailers(HeaderMap),
@@ -61,14 +61,14 @@ impl Decoder {
         &mut self,
         bytes: &[u8],
         limits: HeadLimits,
-    ) -> Result<(usize, Decoded), Malformed> {
+    ) -> Result<(usize, ChunkEvent), Malformed> {
         let mut used = 0;
         while let Some(&byte) = bytes.get(used) {
             match self.state {
                 State::Data => {
-                    return Ok((used, Decoded::Data(self.take_data(bytes.len() - used))));
+                    return Ok((used, ChunkEvent::Data(self.take_data(bytes.len() - used))));
                 }
-                State::End => return Ok((used, Decoded::End)),
+                State::End => return Ok((used, ChunkEvent::End)),
                 _ => {}
             }
             used += 1;
@@ -77,7 +77,8 @@ impl Decoder {
                 return Ok((used, self.finish(limits)?));
             }
         }
-        let decoded = if self.state == State::End { Decoded::End } else { Decoded::Incomplete };
+        let decoded =
+            if self.state == State::End { ChunkEvent::End } else { ChunkEvent::Incomplete };
         Ok((used, decoded))
     }
 
@@ -152,12 +153,12 @@ impl Decoder {
         Ok(())
     }
 
-    fn finish(&mut self, limits: HeadLimits) -> Result<Decoded, Malformed> {
+    fn finish(&mut self, limits: HeadLimits) -> Result<ChunkEvent, Malformed> {
         if self.trailers.is_empty() {
-            return Ok(Decoded::End);
+            return Ok(ChunkEvent::End);
         }
         let mut trailers = std::mem::take(&mut self.trailers);
         trailers.extend_from_slice(b"\r\n");
-        Ok(Decoded::Trailers(parse_trailers(&trailers, limits)?))
+        Ok(ChunkEvent::Trailers(parse_trailers(&trailers, limits)?))
     }
 }

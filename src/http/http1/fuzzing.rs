@@ -5,7 +5,7 @@ use http::{HeaderMap, Request, Response};
 
 use super::{
     Http1, Http1Config,
-    chunked::{Decoded, Decoder},
+    chunked::{ChunkEvent, Decoder},
     config::HeadLimits,
     copies::Copies,
     handshake,
@@ -95,14 +95,14 @@ fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Option<HeaderMap>, Result<Option<usize>
             };
             (rest, total) = (&rest[used..], total + used);
             match decoded {
-                Decoded::Incomplete => assert!(rest.is_empty()),
-                Decoded::Data(length) => {
+                ChunkEvent::Incomplete => assert!(rest.is_empty()),
+                ChunkEvent::Data(length) => {
                     assert!(length > 0);
                     data.extend_from_slice(&rest[..length]);
                     (rest, total) = (&rest[length..], total + length);
                 }
-                Decoded::Trailers(trailers) => return (data, Some(trailers), Ok(Some(total))),
-                Decoded::End => return (data, None, Ok(Some(total))),
+                ChunkEvent::Trailers(trailers) => return (data, Some(trailers), Ok(Some(total))),
+                ChunkEvent::End => return (data, None, Ok(Some(total))),
             }
         }
     }

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::{Hop, Tunnels};
 use crate::{
-    auth::Authorizing,
+    auth::{Asker, Authorizing},
     body::Body,
     connect::{ConnectInfo, Connected, HasConnectInfo},
     error::{Error, Phase, ProxyFault, Refusal},
@@ -139,6 +139,7 @@ impl Asking<'_> {
             return None;
         }
         self.hop.proxy.authenticator().next(&Authorizing {
+            asker: Asker::Proxy,
             method: &Method::CONNECT,
             target: &self.authority(),
             challenge: response.headers(),

@@ -103,7 +103,13 @@ fn a_nonce_that_a_server_has_forgotten_is_replaced_once() {
 fn what_is_prepared_is_what_is_said_next_and_to_nothing_else() {
     let (user, method, target) = (user(), &Method::CONNECT, "example.com:443");
     let prepare = |field: &str, refused: Option<&HeaderValue>| {
-        user.prepare(&Authorizing { method, target, challenge: &challenge(&[field]), refused })
+        user.prepare(&Authorizing {
+            asker: Asker::Proxy,
+            method,
+            target,
+            challenge: &challenge(&[field]),
+            refused,
+        })
     };
     assert!(prepare(&digest("n1"), first(&user).as_ref()));
     let other = user.first(&Method::CONNECT, "example.com:80");

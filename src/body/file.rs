@@ -1,0 +1,185 @@
+//! Reads a file as a body, in pieces, away from the threads that drive tasks.
+
+use std::{
+    fs::File,
+    future::Future,
+    io::{self, Read},
+    mem,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::Body;
+use crate::{
+    error::{BoxError, Error, Kind},
+    rt::{Unblock, unblock},
+};
+
+/// Large enough that the hop to another thread does not count, small enough for many uploads at once.
+const PIECE: u64 = 64 * 1024;
+
+/// A file, opened when its first piece is asked for.
+struct FileFrames {
+    path: Arc<Path>,
+    /// `None` reads to the end of the file.
+    left: Option<u64>,
+    state: State,
+}
+
+enum State {
+    Closed,
+    Open(File),
+    Reading(Unblock<io::Result<(File, Vec<u8>)>>),
+    Done,
+}
+
+/// What is known of a file before it is read.
+enum Shape {
+    Length(u64),
+    /// Like those of `/proc`, which say that they are empty.
+    Unknown,
+    /// Can be read once, like a pipe.
+    Once,
+}
+
+impl Body {
+    /// A file, read in pieces of 64 KiB as it is sent, and opened again for each time that it is sent.
+    ///
+    /// Its length is the one it has now, and is sent as `Content-Length`: of a file that grows, no more is sent, and one
+    /// that shrinks is an error while it is sent. A pipe, a terminal or a device has no length and can be sent only once.
+    ///
+    /// Reading blocks, so it is done on the blocking threads of the tokio runtime in which the body is polled, or outside of
+    /// one on a thread of its own for each piece.
+    ///
+    /// ```
+    /// # use tower_transport::{Body, Error};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// let body = Body::file("Cargo.toml").await?;
+    /// assert!(body.length().is_some() && body.try_clone().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`is_body`](Error::is_body) for a file that cannot be opened, with the [`io::Error`] as its cause, and for a
+    /// directory. While it is sent, the same holds for one that cannot be read or has become shorter.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the file.
+    pub async fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path: Arc<Path> = path.as_ref().into();
+        let asked = path.clone();
+        let shape = match unblock(move || shape_of(&asked)).await {
+            Ok(shape) => shape.map_err(|error| failed("opening", &path, error))?,
+            Err(error) => return Err(failed("opening", &path, error)),
+        };
+        let frames =
+            move |left| Self::frames(FileFrames { path: path.clone(), left, state: State::Closed });
+        Ok(match shape {
+            Shape::Length(length) => Self::again(move || frames(Some(length))),
+            Shape::Unknown => Self::again(move || frames(None)),
+            Shape::Once => frames(None),
+        })
+    }
+}
+
+fn shape_of(path: &Path) -> io::Result<Shape> {
+    // Not opened before: opening a pipe waits for a writer, and a reader that closes it again ends that one.
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Ok(Shape::Once);
+    }
+    let mut file = File::open(path)?;
+    match file.metadata()?.len() {
+        0 if file.read(&mut [0])? > 0 => Ok(Shape::Unknown),
+        length => Ok(Shape::Length(length)),
+    }
+}
+
+impl FileFrames {
+    /// Reads the next piece on another thread, and opens the file for the first.
+    fn read(&self, file: Option<File>) -> State {
+        let (path, most) = (self.path.clone(), self.left.unwrap_or(PIECE).min(PIECE));
+        State::Reading(unblock(move || {
+            let file = match file {
+                Some(file) => file,
+                None => File::open(path)?,
+            };
+            let mut piece = Vec::with_capacity(most as usize);
+            (&file).take(most).read_to_end(&mut piece)?;
+            Ok((file, piece))
+        }))
+    }
+
+    fn take(&mut self, file: File, piece: Vec<u8>) -> Option<Result<Frame<Bytes>, BoxError>> {
+        if let Some(left) = &mut self.left {
+            if piece.is_empty() {
+                let why = format!("it ended {left} bytes before the length that it had");
+                return Some(Err(failed("reading", &self.path, why).into()));
+            }
+            *left -= piece.len() as u64;
+        }
+        if piece.is_empty() {
+            return None;
+        }
+        if self.left != Some(0) {
+            self.state = State::Open(file);
+        }
+        Some(Ok(Frame::data(piece.into())))
+    }
+}
+
+impl HttpBody for FileFrames {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        loop {
+            match mem::replace(&mut self.state, State::Done) {
+                State::Done => return Poll::Ready(None),
+                State::Closed if self.left == Some(0) => return Poll::Ready(None),
+                State::Closed => self.state = self.read(None),
+                State::Open(file) => self.state = self.read(Some(file)),
+                State::Reading(mut reading) => {
+                    let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
+                        self.state = State::Reading(reading);
+                        return Poll::Pending;
+                    };
+                    let path = &self.path;
+                    let read = read.map_err(|error| failed("reading", path, error))?;
+                    let (file, piece) = read.map_err(|error| failed("reading", path, error))?;
+                    return Poll::Ready(self.take(file, piece));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0) || matches!(self.state, State::Done)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+fn failed(doing: &str, path: &Path, why: impl Into<BoxError>) -> Error {
+    Error::new(Kind::Body, format!("{doing} the file {}", path.display())).because(why)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Authorizes requests to origins, and answers 401 (RFC 9110 §11.6).
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, header::AUTHORIZATION};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{not_ready, resolve::without_user_info};
+use crate::{
+    body::Body,
+    error::{BoxError, Error},
+    target::Origin,
+};
+
+mod answering;
+mod attempt;
+mod credentials;
+mod refresh;
+
+pub use answering::Answering;
+pub use credentials::Auth;
+pub(super) use credentials::take_from_url;
+pub use refresh::{AuthRequest, AuthenticateAsync};
+
+use attempt::Attempted;
+
+/// Says who we are to origins, and answers their challenges.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_transport::Error> {
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, service_fn};
+/// use tower_transport::{Body, RequestExt, client::{Auth, AuthLayer}};
+///
+/// let service = service_fn(|request: Request<Body>| async move {
+///     let status = if request.headers().contains_key("authorization") { 200 } else { 401 };
+///     Response::builder().status(status).body(Full::<Bytes>::default())
+/// });
+/// let client = ServiceBuilder::new().layer(AuthLayer::new()).service(service);
+/// let request = client.request("GET", "http://a.example/").extension(Auth::basic("user", "password"));
+/// assert_eq!(request.await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Who is meant
+///
+/// The first of these that there is:
+///
+/// 1. an `Authorization` of the caller's own, which is sent as it is, and whose 401 is not answered;
+/// 2. an [`Auth`] that is an extension of the request, unless it is [for another origin](Auth::bound_to): with
+///    [`Auth::none`], nothing is said;
+/// 3. a user and a password in the URL, which are taken out of it;
+/// 4. what was given [for the origin](Self::for_origin);
+/// 5. what a [function](Self::lookup) finds for it, as from a file.
+///
+/// Below a [`RedirectLayer`](super::RedirectLayer), which it belongs to, 2 and 3 are those of the origin that the caller has
+/// named, whatever redirects lead to.
+///
+/// # Challenges
+///
+/// A 401 is answered at most 3 times, then it is the response. It is the response at once if there is nothing better to
+/// say, or if the body of the request cannot be [had again](Body::try_clone). A Digest nonce is remembered for each origin,
+/// so that the next request says it unasked.
+#[derive(Clone)]
+pub struct AuthLayer {
+    settings: Arc<Settings>,
+}
+
+/// The service of an [`AuthLayer`].
+///
+/// A clone is as ready as the clone of the service below is.
+#[derive(Clone)]
+pub struct WithAuth<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone, Default)]
+struct Settings {
+    by_origin: Vec<(Origin, Auth)>,
+    lookup: Option<Arc<Lookup>>,
+}
+
+type Lookup = dyn Fn(&Origin) -> Option<Auth> + Send + Sync;
+
+impl AuthLayer {
+    /// Knows nobody: only what requests bring along is said.
+    pub fn new() -> Self {
+        Self { settings: Arc::default() }
+    }
+
+    /// Says this to an origin. What was given for the same origin before is replaced.
+    pub fn for_origin(self, origin: Origin, auth: Auth) -> Self {
+        self.change(|settings| {
+            settings.by_origin.retain(|(known, _)| *known != origin);
+            settings.by_origin.push((origin, auth));
+        })
+    }
+
+    /// Finds what to say to origins of which nothing else is known.
+    ///
+    /// It is called for each request, in its task, and must not block. To use a Digest nonce for more than one request, it has to
+    /// return clones of one [`Auth`].
+    pub fn lookup(self, lookup: impl Fn(&Origin) -> Option<Auth> + Send + Sync + 'static) -> Self {
+        self.change(|settings| settings.lookup = Some(Arc::new(lookup)))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+}
+
+impl Settings {
+    /// What is to be said for a request, and to whom. The URL has no user afterwards.
+    fn auth(&self, request: &mut Request<Body>) -> Result<Option<(Auth, Origin)>, Error> {
+        let in_url = take_from_url(request.uri_mut())?;
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Ok(None);
+        }
+        let asked = request.extensions().get::<Auth>();
+        if asked.is_none() && in_url.is_none() && self.by_origin.is_empty() && self.lookup.is_none()
+        {
+            return Ok(None);
+        }
+        // A URL without an origin is refused below, where it is told why.
+        let Ok(origin) = Origin::try_from(&*without_user_info(request.uri())) else {
+            return Ok(None);
+        };
+        let asked = asked.filter(|auth| auth.is_for(&origin)).cloned();
+        let known = || self.by_origin.iter().find(|(known, _)| *known == origin);
+        let auth = asked
+            .or(in_url)
+            .or_else(|| known().map(|(_, auth)| auth.clone()))
+            .or_else(|| self.lookup.as_ref().and_then(|lookup| lookup(&origin)));
+        Ok(auth.filter(Auth::says_anything).map(|auth| (auth, origin)))
+    }
+}
+
+impl Default for AuthLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = WithAuth<S>;
+
+    fn layer(&self, inner: S) -> WithAuth<S> {
+        WithAuth { inner, settings: self.settings.clone() }
+    }
+}
+
+impl<S, RB> Service<Request<Body>> for WithAuth<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>> + Clone,
+{
+    type Response = Response<RB>;
+    type Error = Error;
+    type Future = Answering<S>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(not_ready)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Answering<S> {
+        let clone = self.inner.clone();
+        let service = std::mem::replace(&mut self.inner, clone);
+        match self.settings.auth(&mut request) {
+            Ok(None) => Answering::passing(service, request),
+            Ok(Some((auth, origin))) => match Attempted::new(&auth, origin, &request) {
+                Ok(attempted) => Answering::new(service, attempted, request),
+                Err(error) => Answering::failed(service, error),
+            },
+            Err(error) => Answering::failed(service, error),
+        }
+    }
+}
+
+impl fmt::Debug for AuthLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origins: Vec<_> = self.settings.by_origin.iter().map(|(origin, _)| origin).collect();
+        f.debug_struct("AuthLayer").field("origins", &origins).finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for WithAuth<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithAuth").finish_non_exhaustive()
+    }
+}

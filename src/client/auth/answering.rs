@@ -1,0 +1,204 @@
+//! The future of a request that answers challenges, written out.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{
+    attempt::{Answer401, Attempted},
+    refresh::Refreshing,
+};
+use crate::{
+    body::Body,
+    client::{UNSENT, polled_again},
+    error::{BoxError, Error, ForeignError},
+    request::described,
+};
+
+pin_project! {
+    /// The future of a [`WithAuth`](super::WithAuth).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it drops the request that is under way, and no other is sent.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Answering<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        service: S,
+        // `None` for a request that says nothing.
+        attempted: Option<Box<Attempted>>,
+        // A 401 that is the result if nothing is said to it.
+        challenge: Option<S::Response>,
+        #[pin]
+        state: State<S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Sending { #[pin] response: F },
+        /// For the service, with a request that says who we are.
+        Waiting { request: Option<Request<Body>> },
+        /// For what is to be said, with the first request.
+        Refreshing { refreshing: Refreshing, request: Option<Request<Body>> },
+        Failed { error: Option<Error> },
+    }
+}
+
+/// What comes after a response, or a wait.
+enum Then<F, R> {
+    State(State<F>),
+    Result(R),
+}
+
+impl<S: Service<Request<Body>>> Answering<S> {
+    /// Sends a request that says nothing.
+    pub(super) fn passing(mut service: S, request: Request<Body>) -> Self {
+        let state = State::Sending { response: service.call(request) };
+        Self { service, attempted: None, challenge: None, state }
+    }
+
+    pub(super) fn failed(service: S, error: Error) -> Self {
+        let state = State::Failed { error: Some(error) };
+        Self { service, attempted: None, challenge: None, state }
+    }
+
+    pub(super) fn new(mut service: S, mut attempted: Attempted, request: Request<Body>) -> Self {
+        let mut request = request;
+        let state = match attempted.first() {
+            Answer401::Wait(refreshing) => State::Refreshing { refreshing, request: Some(request) },
+            Answer401::Nothing => State::Sending { response: service.call(request) },
+            Answer401::Say(value) => {
+                attempted.say(value, &mut request);
+                State::Sending { response: service.call(request) }
+            }
+        };
+        Self { service, attempted: Some(Box::new(attempted)), challenge: None, state }
+    }
+}
+
+impl<S, RB> Future for Answering<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>>,
+{
+    type Output = Result<Response<RB>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let then = match this.state.as_mut().project() {
+                StateProj::Sending { response } => {
+                    let outcome = ready!(response.poll(cx));
+                    match (outcome, this.attempted.as_deref_mut()) {
+                        (Ok(response), None) => Then::Result(response),
+                        (Ok(response), Some(it)) => answered(it, response, this.challenge),
+                        (Err(error), it) => fails(it.as_deref(), error, ForeignError::LAYER),
+                    }
+                }
+                StateProj::Waiting { request } => {
+                    let ready = ready!(this.service.poll_ready(cx));
+                    match (ready, request.take()) {
+                        (Ok(()), Some(request)) => {
+                            Then::State(State::Sending { response: this.service.call(request) })
+                        }
+                        (Ok(()), None) => Then::State(State::Failed { error: None }),
+                        (Err(error), _) => fails(this.attempted.as_deref(), error, UNSENT),
+                    }
+                }
+                StateProj::Refreshing { refreshing, request } => {
+                    let Some(it) = this.attempted.as_deref_mut() else {
+                        return Poll::Ready(Err(polled_again()));
+                    };
+                    let outcome = ready!(it.poll_refreshed(refreshing, cx));
+                    refreshed(it, outcome, request.take(), this.challenge)
+                }
+                StateProj::Failed { error } => {
+                    return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+                }
+            };
+            match then {
+                Then::State(state) => this.state.set(state),
+                Then::Result(response) => {
+                    this.state.set(State::Failed { error: None });
+                    return Poll::Ready(Ok(response));
+                }
+            }
+        }
+    }
+}
+
+/// Says something to a challenge, or returns the response.
+fn answered<F, RB>(
+    attempted: &mut Attempted,
+    response: Response<RB>,
+    challenge: &mut Option<Response<RB>>,
+) -> Then<F, Response<RB>> {
+    match attempted.next(response.status(), response.headers()) {
+        Answer401::Nothing => Then::Result(response),
+        Answer401::Wait(refreshing) => {
+            *challenge = Some(response);
+            Then::State(State::Refreshing { refreshing, request: None })
+        }
+        Answer401::Say(value) => {
+            // Dropped before the request is sent again, so that its connection is free for it.
+            drop(response);
+            let request = attempted.again().map(|request| attempted.said(value, request));
+            Then::State(State::Waiting { request })
+        }
+    }
+}
+
+/// Goes on after a wait.
+fn refreshed<F, RB>(
+    attempted: &mut Attempted,
+    outcome: Result<Option<HeaderValue>, Error>,
+    first: Option<Request<Body>>,
+    challenge: &mut Option<Response<RB>>,
+) -> Then<F, Response<RB>> {
+    let challenge = challenge.take();
+    match (outcome, challenge) {
+        (Err(error), _) => Then::State(State::Failed { error: Some(error) }),
+        (Ok(None), Some(challenge)) => Then::Result(challenge),
+        (Ok(value), challenge) => {
+            drop(challenge);
+            let request = first.or_else(|| attempted.again());
+            let request = request.map(|request| match value {
+                Some(value) => attempted.said(value, request),
+                None => request,
+            });
+            Then::State(State::Waiting { request })
+        }
+    }
+}
+
+/// The error of the service. A request that was refused was sent.
+fn fails<F, R>(
+    attempted: Option<&Attempted>,
+    error: impl Into<BoxError>,
+    foreign: ForeignError,
+) -> Then<F, R> {
+    let error = match attempted {
+        None => Error::adopt(error.into(), foreign, "sending a request"),
+        Some(it) => {
+            let error = described(error.into(), foreign, it.uri());
+            if it.was_refused() { error.sent(true) } else { error }
+        }
+    };
+    Then::State(State::Failed { error: Some(error) })
+}
+
+impl<S: Service<Request<Body>>> fmt::Debug for Answering<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answering").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! One request on its way through challenges: what was said, and what is said next.
+
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header::AUTHORIZATION};
+
+use super::{
+    credentials::{Auth, Way},
+    refresh::{AuthRequest, Refreshing},
+};
+use crate::{
+    auth::{Asker, Authenticator, Authorizing},
+    body::Body,
+    client::kept::Kept,
+    error::{Error, ForeignError},
+    options::RawTarget,
+    request_target::encoded,
+    target::Origin,
+};
+
+/// A server that refuses for ever is not answered for ever.
+const MOST_ANSWERS: usize = 3;
+
+/// What is known of a request that is authorized.
+pub(super) struct Attempted {
+    way: Way,
+    origin: Origin,
+    target: String,
+    kept: Kept,
+    said: Option<HeaderValue>,
+    refusals: usize,
+}
+
+/// What is to be said.
+pub(super) enum Answer401 {
+    /// Nothing: the response is the result.
+    Nothing,
+    Say(HeaderValue),
+    Wait(Refreshing),
+}
+
+impl Attempted {
+    /// An error if what is to be said cannot be.
+    pub(super) fn new(auth: &Auth, origin: Origin, request: &Request<Body>) -> Result<Self, Error> {
+        let raw = request.extensions().get::<RawTarget>().map(RawTarget::to_string);
+        let path = || request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let target = raw.unwrap_or_else(|| encoded(path()).into_owned());
+        let (way, kept) = (auth.way(&origin)?, Kept::of(request));
+        let way = way.unwrap_or_else(|| Way::Known(Authenticator::for_origins()));
+        Ok(Self { way, origin, target, kept, said: None, refusals: 0 })
+    }
+
+    /// What is said unasked.
+    pub(super) fn first(&mut self) -> Answer401 {
+        match &self.way {
+            Way::Known(known) => match known.first(self.kept.head.method(), &self.target) {
+                Some(value) => Answer401::Say(value),
+                None => Answer401::Nothing,
+            },
+            Way::Refreshed(refresh) => {
+                Answer401::Wait(refresh.clone().refresh(self.asked(&HeaderMap::new())))
+            }
+        }
+    }
+
+    /// What is said to a response that may be a challenge.
+    pub(super) fn next(&mut self, status: StatusCode, challenge: &HeaderMap) -> Answer401 {
+        let can_go_on = self.refusals < MOST_ANSWERS && self.kept.body.is_some();
+        if status != StatusCode::UNAUTHORIZED || !can_go_on {
+            return Answer401::Nothing;
+        }
+        self.refusals += 1;
+        match &self.way {
+            Way::Known(known) => {
+                let next = known.next(&Authorizing {
+                    asker: Asker::Origin,
+                    method: self.kept.head.method(),
+                    target: &self.target,
+                    challenge,
+                    refused: self.said.as_ref(),
+                });
+                next.map_or(Answer401::Nothing, Answer401::Say)
+            }
+            Way::Refreshed(refresh) => {
+                Answer401::Wait(refresh.clone().refresh(self.asked(challenge)))
+            }
+        }
+    }
+
+    /// The outcome of a wait: `None` if nothing is said, or what was refused.
+    pub(super) fn poll_refreshed(
+        &self,
+        refreshing: &mut Refreshing,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<HeaderValue>, Error>> {
+        let was_sent = self.refusals > 0;
+        refreshing.as_mut().poll(cx).map(|outcome| match outcome {
+            Ok(value) => Ok(value.filter(|value| Some(value) != self.said.as_ref())),
+            Err(error) => {
+                let doing = format!("authorizing a request to {}", self.origin);
+                let foreign = ForeignError { sent: Some(was_sent), ..ForeignError::LAYER };
+                let error = Error::adopt(error, foreign, doing);
+                Err(if was_sent { error.sent(true) } else { error })
+            }
+        })
+    }
+
+    /// Says it in the request.
+    pub(super) fn say(&mut self, mut value: HeaderValue, request: &mut Request<Body>) {
+        value.set_sensitive(true);
+        self.said = Some(value.clone());
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+
+    pub(super) fn said(&mut self, value: HeaderValue, mut request: Request<Body>) -> Request<Body> {
+        self.say(value, &mut request);
+        request
+    }
+
+    /// The request once more, without an authorization.
+    pub(super) fn again(&self) -> Option<Request<Body>> {
+        self.kept.again()
+    }
+
+    pub(super) fn was_refused(&self) -> bool {
+        self.refusals > 0
+    }
+
+    fn asked(&self, challenge: &HeaderMap) -> AuthRequest {
+        AuthRequest {
+            origin: self.origin.clone(),
+            method: self.kept.head.method().clone(),
+            target: self.target.clone(),
+            challenge: challenge.clone(),
+            refused: self.said.clone(),
+            refusals: self.refusals,
+        }
+    }
+
+    pub(super) fn uri(&self) -> &http::Uri {
+        self.kept.head.uri()
+    }
+}

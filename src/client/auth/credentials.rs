@@ -1,0 +1,193 @@
+//! Who we are to origins: user and password, a token, or a scheme of the caller's.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
+
+use super::refresh::{AuthenticateAsync, Refresh};
+use crate::{
+    auth::{Authenticate, Authenticator, Authorizing, Credentials},
+    client::resolve::without_user_info,
+    error::Error,
+    target::Origin,
+};
+
+/// The nonces of so many origins are remembered; of others they are asked for again.
+const MOST_ORIGINS: usize = 64;
+
+/// Who we are to origins. Never shown: `Debug` prints `***`.
+///
+/// As an extension of a request it is for the origin of that request alone, whatever it is redirected to. An
+/// [`AuthLayer`](super::AuthLayer) says it.
+///
+/// ```
+/// use tower_transport::client::Auth;
+///
+/// let request = http::Request::get("https://api.example/")
+///     .extension(Auth::bearer("mF_9.B5f-4.1JqM"))
+///     .body(());
+/// ```
+#[derive(Clone)]
+pub struct Auth {
+    says: Says,
+    origin: Option<Origin>,
+}
+
+#[derive(Clone)]
+enum Says {
+    Nothing,
+    Known(Arc<Known>),
+    Refreshed(Arc<dyn Refresh>),
+    /// Cannot be sent: each request fails.
+    Mistake(Error),
+}
+
+/// What is said without waiting, and what each origin has asked before.
+struct Known {
+    authenticator: Authenticator,
+    /// The latest last. Nothing of the user's is called or dropped under the lock but an `Arc` that is held elsewhere.
+    by_origin: Mutex<Vec<(Origin, Authenticator)>>,
+}
+
+/// How an origin is answered.
+pub(super) enum Way {
+    Known(Authenticator),
+    Refreshed(Arc<dyn Refresh>),
+}
+
+impl Auth {
+    /// A user and a password: said in Basic (RFC 7617) before they are asked for, which saves a round trip, and in Digest
+    /// (RFC 7616) where that is asked for, with the feature `digest`.
+    ///
+    /// Basic says the password in the clear, so have it travel over TLS. A user with a colon, and control characters, cannot
+    /// be said in it.
+    pub fn basic(user: impl Into<Arc<str>>, password: impl Into<Arc<str>>) -> Self {
+        let mut authenticator = Authenticator::for_origins();
+        authenticator.set_credentials(Credentials::new(user, password));
+        Self::known(authenticator)
+    }
+
+    /// A user and a password that are said in Digest (RFC 7616) alone, once that was asked for: never in the clear, whatever a
+    /// server asks for. Without the feature `digest` nothing is ever said.
+    pub fn digest(user: impl Into<Arc<str>>, password: impl Into<Arc<str>>) -> Self {
+        let mut authenticator = Authenticator::for_origins();
+        authenticator.set_credentials(Credentials::new(user, password));
+        authenticator.forbid_basic();
+        Self::known(authenticator)
+    }
+
+    /// A token that is said unasked (RFC 6750). One that cannot be said in a header field, with a line break for example, fails
+    /// each request with [`is_builder`](Error::is_builder).
+    pub fn bearer(token: impl AsRef<str>) -> Self {
+        let value = HeaderValue::try_from(format!("Bearer {}", token.as_ref()));
+        // The error of the parser repeats nothing of the token.
+        let mistake = |error: http::header::InvalidHeaderValue| {
+            Error::builder("the bearer token cannot be said in a header field").because(error)
+        };
+        let mut value = match value.map_err(mistake) {
+            Ok(value) => value,
+            Err(error) => return Self { says: Says::Mistake(error), origin: None },
+        };
+        value.set_sensitive(true);
+        Self::by(move |request: &Authorizing<'_>| request.refused.is_none().then(|| value.clone()))
+    }
+
+    /// A scheme of your own.
+    pub fn by(scheme: impl Authenticate) -> Self {
+        let mut authenticator = Authenticator::for_origins();
+        authenticator.set_scheme(Arc::new(scheme));
+        Self::known(authenticator)
+    }
+
+    /// What has to be waited for, like a token that is refreshed.
+    pub fn by_async(scheme: impl AuthenticateAsync) -> Self {
+        Self { says: Says::Refreshed(Arc::new(scheme)), origin: None }
+    }
+
+    /// Nobody: for a request that is to be sent without what a layer would say.
+    pub fn none() -> Self {
+        Self { says: Says::Nothing, origin: None }
+    }
+
+    /// Says it to this origin alone. By default it is bound to the first origin that a request with it is for.
+    pub fn bound_to(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    fn known(authenticator: Authenticator) -> Self {
+        let known = Known { authenticator, by_origin: Mutex::default() };
+        Self { says: Says::Known(Arc::new(known)), origin: None }
+    }
+
+    /// Binds it, unless it is bound.
+    pub(in crate::client) fn bind(&mut self, origin: &Origin) {
+        self.origin.get_or_insert_with(|| origin.clone());
+    }
+
+    pub(super) fn is_for(&self, origin: &Origin) -> bool {
+        self.origin.as_ref().is_none_or(|bound| bound == origin)
+    }
+
+    pub(super) fn says_anything(&self) -> bool {
+        !matches!(self.says, Says::Nothing)
+    }
+
+    /// `None` if nothing is said.
+    pub(super) fn way(&self, origin: &Origin) -> Result<Option<Way>, Error> {
+        match &self.says {
+            Says::Nothing => Ok(None),
+            Says::Known(known) => Ok(Some(Way::Known(known.of(origin)))),
+            Says::Refreshed(refresh) => Ok(Some(Way::Refreshed(refresh.clone()))),
+            Says::Mistake(error) => Err(error.clone()),
+        }
+    }
+}
+
+impl Known {
+    /// The authenticator of an origin, which remembers what that has asked.
+    fn of(&self, origin: &Origin) -> Authenticator {
+        let mut by_origin = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = by_origin.iter().find(|(known, _)| known == origin) {
+            return known.clone();
+        }
+        if by_origin.len() == MOST_ORIGINS {
+            by_origin.remove(0);
+        }
+        let new = self.authenticator.unasked();
+        by_origin.push((origin.clone(), new.clone()));
+        new
+    }
+}
+
+/// Takes a user and a password out of a URL.
+pub(in crate::client) fn take_from_url(uri: &mut Uri) -> Result<Option<Auth>, Error> {
+    let Some(authority) = uri.authority() else { return Ok(None) };
+    let Some((user_info, _)) = authority.as_str().rsplit_once('@') else { return Ok(None) };
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let decoded = |text| {
+        // The error of the standard library would say which byte it is.
+        let wrong = |_| Error::builder("the user or the password of the URL is not UTF-8");
+        percent_decode_str(text).decode_utf8().map_err(wrong)
+    };
+    let auth = match user_info {
+        // An empty one is nobody.
+        "" | ":" => None,
+        _ => Some(Auth::basic(&*decoded(user)?, &*decoded(password)?)),
+    };
+    *uri = without_user_info(uri).into_owned();
+    Ok(auth)
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.says {
+            Says::Nothing => f.write_str("Auth(none)"),
+            _ => f.write_str("Auth(***)"),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Binds the credentials of a request to its origin, before it goes on to another.
+
+use http::Request;
+
+use super::auth::{Auth, take_from_url};
+use crate::target::Origin;
+
+/// Binds what the request has as an extension, or in its URL, of which it is taken out.
+pub(super) fn bind(request: &mut Request<()>, origin: &Origin) {
+    let in_url = take_from_url(request.uri_mut()).ok().flatten();
+    let extensions = request.extensions_mut();
+    match (extensions.get_mut::<Auth>(), in_url) {
+        (Some(auth), _) => auth.bind(origin),
+        (None, Some(auth)) => drop(extensions.insert(auth.bound_to(origin.clone()))),
+        (None, None) => {}
+    }
+}

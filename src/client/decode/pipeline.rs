@@ -1,0 +1,98 @@
+//! Pure: undoes the codings of a body, one or two, within a limit.
+
+use super::codec::{Codec, DecodeFault};
+use crate::error::{Error, Kind};
+
+/// So many bytes are decoded at a time.
+pub(super) const CHUNK: usize = 16 * 1024;
+
+/// The decoders of one body. It takes coded bytes as they come and gives decoded ones as they are asked for.
+pub(super) struct Pipeline {
+    /// Of the coding that was applied last.
+    first: Codec,
+    second: Option<Box<Second>>,
+    /// So many bytes may still come out of the last decoder.
+    left: u64,
+    limit: u64,
+}
+
+/// The decoder behind the first, and what that has put out for it.
+struct Second {
+    codec: Codec,
+    bytes: [u8; CHUNK],
+    /// The part of it that is not decoded yet.
+    unread: std::ops::Range<usize>,
+    /// The first may put out so many bytes: no less than the second, or it could work for ever on a body that is empty at last.
+    left: u64,
+}
+
+impl Pipeline {
+    /// Without a limit, `limit` is the greatest number.
+    pub(super) fn new(first: Codec, second: Option<Codec>, limit: u64) -> Self {
+        let second = second
+            .map(|codec| Box::new(Second { codec, bytes: [0; CHUNK], unread: 0..0, left: limit }));
+        Self { first, second, left: limit, limit }
+    }
+
+    /// Takes bytes off the front of `input` and writes what they decode to. No output says that all input is taken.
+    pub(super) fn decode(&mut self, input: &mut &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let written = match &mut self.second {
+            None => self.first.decode(input, out).map_err(|fault| broken(&self.first, fault))?,
+            Some(second) => second.decode(&mut self.first, input, out, self.limit)?,
+        };
+        self.left = spend(self.left, written, self.limit)?;
+        Ok(written)
+    }
+
+    /// Nothing more comes: an error if something is missing. Call it when there is no output left.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.first.finish().map_err(|fault| broken(&self.first, fault))?;
+        match &mut self.second {
+            None => Ok(()),
+            Some(second) => second.codec.finish().map_err(|fault| broken(&second.codec, fault)),
+        }
+    }
+}
+
+impl Second {
+    fn decode(
+        &mut self,
+        first: &mut Codec,
+        input: &mut &[u8],
+        out: &mut [u8],
+        limit: u64,
+    ) -> Result<usize, Error> {
+        loop {
+            let mut unread = &self.bytes[self.unread.clone()];
+            let written = self.codec.decode(&mut unread, out);
+            self.unread.start = self.unread.end - unread.len();
+            let written = written.map_err(|fault| broken(&self.codec, fault))?;
+            if written > 0 {
+                return Ok(written);
+            }
+            let filled =
+                first.decode(input, &mut self.bytes).map_err(|fault| broken(first, fault))?;
+            if filled == 0 {
+                return Ok(0);
+            }
+            self.left = spend(self.left, filled, limit)?;
+            self.unread = 0..filled;
+        }
+    }
+}
+
+fn broken(codec: &Codec, fault: DecodeFault) -> Error {
+    let coding = codec.coding().as_str();
+    Error::new(Kind::Decode, format!("decoding the response body of {coding}"))
+        .because(fault)
+        .sent(true)
+}
+
+fn spend(left: u64, written: usize, limit: u64) -> Result<u64, Error> {
+    left.checked_sub(written as u64).ok_or_else(|| {
+        let message = format!(
+            "decoding the response body: it has more than {limit} bytes, the limit of `DecodeLayer::limit`"
+        );
+        Error::new(Kind::Decode, message).sent(true)
+    })
+}

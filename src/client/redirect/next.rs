@@ -1,0 +1,163 @@
+//! Where a redirect leads, and what of a request goes there (RFC 9110 §10.2.2, §15.4). Pure.
+
+use std::borrow::Cow;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    header::{self, LOCATION},
+};
+
+use crate::{
+    client::resolve::{Reference, Resolved},
+    error::{BoxError, Error},
+    request_target::{encoded, without_user},
+    target::{Origin, Scheme, to_ascii},
+};
+
+/// The URL of the next request.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) uri: Uri,
+    pub(super) origin: Origin,
+    /// Of the `Location`.
+    pub(super) fragment: Option<String>,
+    /// The `Location` names no host.
+    pub(super) is_relative: bool,
+}
+
+/// The fields of a body that are not named `Content-…`: without a body they say nothing true.
+const OF_BODY: [HeaderName; 4] =
+    [header::TRANSFER_ENCODING, header::TRAILER, header::EXPECT, HeaderName::from_static("digest")];
+
+/// The fields that tell another origin nothing of the one before, besides `Accept…` and `Content-…`.
+const HARMLESS: [HeaderName; 4] =
+    [header::USER_AGENT, header::RANGE, header::CACHE_CONTROL, header::TE];
+
+/// Whether a status redirects. 300 offers a choice, 304 answers a condition, 305 and 306 mean nothing any more.
+pub(super) fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// The method of the next request, and whether it has the body of the one before.
+pub(super) fn method(status: StatusCode, method: &Method) -> (Method, bool) {
+    match status.as_u16() {
+        301 | 302 if method == Method::POST => (Method::GET, false),
+        303 if method == Method::HEAD => (Method::HEAD, false),
+        303 => (Method::GET, false),
+        _ => (method.clone(), true),
+    }
+}
+
+/// The one `Location`; `None` without. Several that differ are what a response has whose header was broken into.
+pub(super) fn location(headers: &HeaderMap) -> Result<Option<&HeaderValue>, BoxError> {
+    let mut all = headers.get_all(LOCATION).iter();
+    let first = all.next();
+    match all.all(|other| Some(other) == first) {
+        true => Ok(first),
+        false => Err("the response has several `Location` that differ".into()),
+    }
+}
+
+/// The URL that a `Location` means.
+pub(super) fn resolve(base: &Uri, location: &[u8]) -> Result<Next, BoxError> {
+    let text = readable(location.trim_ascii())?;
+    let reference = Reference::parse(&text);
+    let is_relative = reference.scheme.is_none() && reference.authority.is_none();
+    let base = Reference::of(base);
+    let resolved = base.resolve(&reference);
+    let uri = uri(&resolved)?;
+    let origin = Origin::try_from(&uri)?;
+    let fragment = resolved.fragment.map(str::to_owned);
+    Ok(Next { uri, origin, fragment, is_relative })
+}
+
+/// A `Location` as text: bytes that are no UTF-8 are those of a path in another charset, and are percent-encoded.
+fn readable(location: &[u8]) -> Result<Cow<'_, str>, BoxError> {
+    if location.iter().any(u8::is_ascii_control) {
+        return Err("the `Location` holds a control character".into());
+    }
+    Ok(match str::from_utf8(location) {
+        Ok(text) => text.into(),
+        Err(_) => {
+            let encoded = location.iter().map(|&byte| match byte {
+                0x80.. => format!("%{byte:02X}"),
+                _ => char::from(byte).to_string(),
+            });
+            encoded.collect::<String>().into()
+        }
+    })
+}
+
+fn uri(resolved: &Resolved<'_>) -> Result<Uri, BoxError> {
+    let scheme = match resolved.scheme.map(str::to_ascii_lowercase).as_deref() {
+        Some("http") => Scheme::Http,
+        Some("https") => Scheme::Https,
+        // The name of the scheme is no secret, but what stands after the colon may be.
+        Some(other) => return Err(format!("the scheme `{other}` is not followed").into()),
+        None => return Err("the URL that redirects has no scheme".into()),
+    };
+    let host = without_user(resolved.authority.unwrap_or_default());
+    if host.is_empty() || host.starts_with(':') {
+        return Err("the `Location` has no host".into());
+    }
+    let host = ascii(host)?;
+    let query = resolved.query.map_or(String::new(), |query| format!("?{query}"));
+    let root = if resolved.path.starts_with('/') { "" } else { "/" };
+    let path = format!("{root}{}{query}", resolved.path);
+    let uri = format!("{}://{host}{}", scheme.as_str(), encoded(&path));
+    // The parser's texts name no part of the URL.
+    uri.parse().map_err(|error: http::uri::InvalidUri| error.into())
+}
+
+/// A host in ASCII, and its port.
+fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
+    if authority.is_ascii() {
+        return Ok(authority.into());
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
+        _ => (authority, ""),
+    };
+    let host = to_ascii(host)?;
+    Ok(if port.is_empty() { host } else { format!("{host}:{port}") }.into())
+}
+
+/// Whether whoever was told the fields of a request may be told them again there: it is the same origin, or the same host
+/// by its usual TLS port.
+pub(super) fn is_same(from: &Origin, to: &Origin) -> bool {
+    let plain = (from.scheme(), from.port()) == (Scheme::Http, 80);
+    let private = (to.scheme(), to.port()) == (Scheme::Https, 443);
+    from == to || plain && private && from.host().eq_ignore_ascii_case(to.host())
+}
+
+/// Takes off what is said of a body.
+pub(super) fn strip_body(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers.keys().filter(|name| is_of_body(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+fn is_of_body(name: &HeaderName) -> bool {
+    name.as_str().starts_with("content-") || OF_BODY.contains(name)
+}
+
+/// Takes off what is not for another origin: all but harmless fields, those in `also`, and of these all that are marked as
+/// sensitive.
+pub(super) fn strip_secrets(headers: &mut HeaderMap, also: &[HeaderName]) {
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(_, value)| !value.is_sensitive()) {
+        if is_harmless(name) || also.contains(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    *headers = kept;
+}
+
+fn is_harmless(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    text.starts_with("accept") || text.starts_with("content-") || HARMLESS.contains(name)
+}
+
+#[cfg(test)]
+mod tests;

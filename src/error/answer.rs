@@ -1,0 +1,77 @@
+//! What an error knows of the response that caused it, and of the URL.
+
+use std::{fmt, sync::Arc};
+
+use http::Response;
+
+use super::*;
+
+/// The URL of a request, and a response to it that cannot be the result.
+#[derive(Clone, Default)]
+pub(super) struct Reply {
+    /// As it may be shown.
+    url: Option<Arc<str>>,
+    response: Option<Arc<Response<Bytes>>>,
+}
+
+impl Error {
+    /// A redirect could not be followed: too many of them, a `Location` that is none, a scheme other than `http` and `https`,
+    /// a body that cannot be had again, or a filter that said no. [`response`](Self::response) is the response that redirects.
+    pub fn is_redirect(&self) -> bool {
+        self.report.kind == Kind::Redirect
+    }
+
+    /// The [`status`](Self::status) of the response is one that was asked to be an error.
+    pub fn is_status(&self) -> bool {
+        self.report.kind == Kind::Status
+    }
+
+    /// The body of the response is not in the coding that its `Content-Encoding` names, or is larger than allowed once it is
+    /// decoded.
+    pub fn is_decode(&self) -> bool {
+        self.report.kind == Kind::Decode
+    }
+
+    /// The content of a body is not what it was read as, like JSON of another shape.
+    pub fn is_data(&self) -> bool {
+        self.report.kind == Kind::Data
+    }
+
+    /// The status of the [`response`](Self::response).
+    pub fn status(&self) -> Option<StatusCode> {
+        self.response().map(Response::status)
+    }
+
+    /// The URL of the request that failed, of those errors that know it: without user and password, and without the values of
+    /// parameters that sign it.
+    pub fn url(&self) -> Option<&str> {
+        self.report.answer.as_ref()?.url.as_deref()
+    }
+
+    /// The response that could not be the result, with the first 64 KiB of its body: of a redirect that was not followed, or a
+    /// status that is an error.
+    pub fn response(&self) -> Option<&Response<Bytes>> {
+        self.report.answer.as_ref()?.response.as_deref()
+    }
+
+    /// Sets the URL as it may be shown.
+    #[allow(dead_code, reason = "layers of a client set it")]
+    pub(crate) fn with_url(self, url: impl Into<Arc<str>>) -> Self {
+        self.rewrite(|report| report.answer.get_or_insert_default().url = Some(url.into()))
+    }
+
+    /// Sets the response; its request was sent.
+    #[allow(dead_code, reason = "layers of a client set it")]
+    pub(crate) fn with_response(self, response: Response<Bytes>) -> Self {
+        let response = Some(Arc::new(response));
+        self.rewrite(|report| report.answer.get_or_insert_default().response = response).sent(true)
+    }
+}
+
+impl fmt::Debug for Reply {
+    /// The status alone: the header may hold a cookie, and the URL is in the text where it helps.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.response.as_ref().map(|response| response.status());
+        f.debug_struct("Reply").field("status", &status).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! Runs work that blocks, like reading a file, away from the threads that drive tasks.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{runtime::Handle, sync::oneshot};
+
+/// The result of [`unblock`].
+///
+/// # Cancellation
+///
+/// Work that has begun runs to its end, because a thread cannot be interrupted; its result is dropped.
+pub(crate) struct Unblock<T> {
+    result: oneshot::Receiver<T>,
+}
+
+/// The work never ran, or panicked: its runtime has ended, or the system has no thread left.
+#[derive(Debug)]
+pub(crate) struct NotRun;
+
+/// Runs `work` on the blocking threads of the tokio runtime in which this is called, or outside of any, on a thread of
+/// its own.
+pub(crate) fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Unblock<T> {
+    let (sender, result) = oneshot::channel();
+    let run = move || {
+        // The receiver may be gone; the result is dropped then.
+        let _ = sender.send(work());
+    };
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(run)),
+        // Without a thread, the sender is dropped here, and the receiver reports it.
+        Err(_) => drop(std::thread::Builder::new().name("tower-transport".into()).spawn(run)),
+    }
+    Unblock { result }
+}
+
+impl<T> Future for Unblock<T> {
+    type Output = Result<T, NotRun>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.result).poll(cx).map_err(|_| NotRun)
+    }
+}
+
+impl<T> fmt::Debug for Unblock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unblock").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for NotRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no thread ran the work: the runtime has ended, or the work panicked")
+    }
+}
+
+impl std::error::Error for NotRun {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_runs_with_and_without_a_runtime_on_another_thread() {
+        let here = std::thread::current().id();
+        let elsewhere = move || std::thread::current().id() != here;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(async { unblock(elsewhere).await }).unwrap());
+        assert!(unblock(elsewhere).result.blocking_recv().unwrap());
+    }
+
+    #[test]
+    fn work_that_panics_is_an_error() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let panics = || panic!("an expected panic");
+        let outcome: Result<(), NotRun> = runtime.block_on(async { unblock(panics).await });
+        assert!(outcome.unwrap_err().to_string().contains("panicked"));
+    }
+}
