@@ -1,5 +1,10 @@
 //! The layers of a client, each over a service that records what it is sent, and panics if it is called unready.
 
 mod auth;
+#[cfg(feature = "cookies")]
+mod cookies;
+#[cfg(all(feature = "gzip", feature = "deflate"))]
+mod decoding;
+mod netrc;
 mod redirects;
 mod site;

@@ -1,0 +1,4 @@
+//! A `cookies.txt`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tower_transport::client::cookies::fuzzing::cookies_txt(input));
