@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tower_service::Service;
 
 use super::{
@@ -28,7 +28,7 @@ use crate::{
 
 mod socket;
 
-use socket::SocketOptions;
+use socket::{ConnectedSocket, SocketOptions};
 
 /// A host that has not answered three SYNs by then seldom does.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -197,10 +197,49 @@ impl Settings {
         if !matches!(target.route, Route::Any | Route::Direct) {
             return Err(Error::builder(format!("the way to {target} is not by TCP")));
         }
+        // An address is connected to at once; the rest is boxed, for its room.
+        let (host, port) = (target.origin.host(), target.origin.port());
+        if let (Some(address), None) = (lookup::literal(host, port), self.local_address) {
+            return self.reach(address?, self.connect_timeout, &target).await;
+        }
+        Box::pin(self.resolve_and_reach(resolver, &target)).await
+    }
+
+    async fn resolve_and_reach<R: Resolve>(
+        &self,
+        resolver: R,
+        target: &Target,
+    ) -> Result<Connected<TcpIo>, Error> {
         let began_at = self.runtime.now();
-        let addresses = self.addresses(resolver, &target).await?;
+        let addresses = self.addresses(resolver, target).await?;
         let spent = self.runtime.now().saturating_duration_since(began_at);
-        self.race(addresses, spent, &target).await.map(connected)
+        let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
+        match addresses[..] {
+            // A host with one address needs no race.
+            [address] => self.reach(address, rest, target).await,
+            _ => self.race(addresses, rest, spent, target).await,
+        }
+    }
+
+    /// Connects to the only address.
+    async fn reach(
+        &self,
+        address: SocketAddr,
+        limit: Option<Duration>,
+        target: &Target,
+    ) -> Result<Connected<TcpIo>, Error> {
+        match self.runtime.within(limit, self.attempt(address)).await {
+            Some(Ok(socket)) => Ok(connected(socket)),
+            Some(Err(error)) => Err(refused(Failures::of_one(error), target)),
+            None => Err(self.too_slow(format!("connecting to {target}"))),
+        }
+    }
+
+    fn attempt(
+        &self,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<ConnectedSocket>> + use<'_> {
+        told(address, self.socket.connect(self.local_address, address))
     }
 
     /// Requires each setting to be in its range.
@@ -232,27 +271,16 @@ impl Settings {
     async fn race(
         &self,
         addresses: Vec<SocketAddr>,
+        rest: Option<Duration>,
         spent: Duration,
         target: &Target,
-    ) -> Result<TcpStream, Error> {
-        let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
-        // A host with one address needs no race.
-        if let [address] = addresses[..] {
-            let attempt = told(address, self.socket.clone().connect(self.local_address, address));
-            return match self.runtime.within(rest, attempt).await {
-                Some(Ok(stream)) => Ok(stream),
-                Some(Err(error)) => Err(refused(Failures::of_one(error), target)),
-                None => Err(self.too_slow(format!("connecting to {target}"))),
-            };
-        }
+    ) -> Result<Connected<TcpIo>, Error> {
         // Resolving may outlast a plan that ends nothing: half of it is left in any case.
         let planned = rest.unwrap_or(self.planned_time - spent.min(self.planned_time / 2));
         let schedule = Schedule::new(addresses, planned, self.runtime.now());
-        let attempt =
-            |address| told(address, self.socket.clone().connect(self.local_address, address));
-        let mut race = Race::new(self.runtime.clone(), schedule, attempt);
+        let mut race = Race::new(self.runtime.clone(), schedule, |address| self.attempt(address));
         match self.runtime.within(rest, race.winner()).await {
-            Some(Some(stream)) => Ok(stream),
+            Some(Some(socket)) => Ok(connected(socket)),
             Some(None) => Err(refused(race.into_failures(), target)),
             None => Err(self.too_slow(format!("connecting to {target}"))),
         }
@@ -295,11 +323,9 @@ fn refused(failures: Failures, target: &Target) -> Error {
     }
 }
 
-fn connected(stream: TcpStream) -> Connected<TcpIo> {
+fn connected(ConnectedSocket { stream, local, peer }: ConnectedSocket) -> Connected<TcpIo> {
     let recheck = Recheck::new();
-    let info = ConnectInfo::default()
-        .with_addrs(stream.local_addr().ok(), stream.peer_addr().ok())
-        .with_recheck(recheck.clone());
+    let info = ConnectInfo::default().with_addrs(local, peer).with_recheck(recheck.clone());
     let io = TcpIo::new(stream, recheck);
     let info = info.with_write_count(io.write_count());
     Connected { io, info }

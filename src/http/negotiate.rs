@@ -54,7 +54,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    connect::{Connect, ConnectInfo, Connected, poll_connector},
+    connect::{Connect, ConnectInfo, poll_connector},
     error::{BoxError, Error, Kind, ProxyFault},
     events::{self, Step},
     http::{http1::Http1Config, http2::Http2Config},
@@ -168,7 +168,18 @@ where
             let connected = connecting.await.map_err(|error| {
                 Error::from_connector(error.into(), format!("connecting to {target}"))
             })?;
-            speak(connected, &target, &config).await
+            let protocol = chosen(&connected.info, &target, &config)?;
+            let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
+            let Config { http1, http2, runtime, .. } = &config;
+            let outcome = match protocol {
+                Protocol::Http1 => HttpConnection::http1(connected, &target, http1, runtime),
+                // Boxed: HTTP/1.1 has no use for its kilobyte.
+                Protocol::Http2 => {
+                    Box::pin(HttpConnection::http2(connected, &target, http2, runtime)).await
+                }
+            };
+            span.ended(&outcome, |_, _| ());
+            outcome
         };
         Negotiating { future: Box::pin(future) }
     }
@@ -199,26 +210,11 @@ fn possible(target: &Target) -> Result<(), Error> {
     Ok(())
 }
 
-async fn speak<I, B>(
-    connected: Connected<I>,
-    target: &Target,
-    config: &Config,
-) -> Result<HttpConnection<B>, Error>
-where
-    I: crate::io::Io,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    let Config { http1, http2, runtime, encrypting } = config;
-    let encrypting = encrypting.unwrap_or("a `TlsLayer` right below the `NegotiateLayer`");
-    connected.info.check_encryption(&target.origin, encrypting)?;
-    let protocol = protocol(target, &connected.info)?;
-    let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
-    let outcome = match protocol {
-        Protocol::Http1 => HttpConnection::http1(connected, target, http1, runtime),
-        Protocol::Http2 => HttpConnection::http2(connected, target, http2, runtime).await,
-    };
-    span.ended(&outcome, |_, _| ());
-    outcome
+/// What is spoken over a stream that is fit for it.
+fn chosen(info: &ConnectInfo, target: &Target, config: &Config) -> Result<Protocol, Error> {
+    let layer = config.encrypting.unwrap_or("a `TlsLayer` right below the `NegotiateLayer`");
+    info.check_encryption(&target.origin, layer)?;
+    protocol(target, info)
 }
 
 impl From<Protocol> for Version {

@@ -27,7 +27,7 @@ use crate::{
     error::{BoxError, Error},
     events::Listener,
     options::Timeouts,
-    rt::Runtime,
+    rt::{Runtime, Task},
     target::Target,
 };
 
@@ -290,19 +290,21 @@ where
 }
 
 /// Forgets what makes the connections, so that a pool's type names only what it keeps.
-fn erase<M, B, K>(make: M) -> Make<M::Response, K>
+fn erase<M, B, K>(make: M) -> Make<M::Response, B, K>
 where
     M: MakeConnection<K, Request<B>> + Clone + Send + 'static,
+    B: 'static,
     K: Key,
 {
     // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
-    let make = Mutex::new(make);
-    Arc::new(move |key| {
-        let mut make = make.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Box::pin(async move {
+    let make = Arc::new(Mutex::new(make));
+    Arc::new(move |dial| {
+        let make = make.clone();
+        Task::new(dial.run(move |key| async move {
+            let mut make = make.lock().unwrap_or_else(PoisonError::into_inner).clone();
             std::future::poll_fn(|cx| make.poll_ready(cx)).await.map_err(Into::<BoxError>::into)?;
             make.call(key).await.map_err(Into::into)
-        })
+        }))
     })
 }
 

@@ -20,7 +20,7 @@ use super::{
     tunnel::{self, Tunnels},
 };
 use crate::{
-    connect::{AnyResolver, Connect, Connected, Connecting},
+    connect::{AnyResolver, Connect, Connected, Connecting, too_slow},
     error::Error,
     io::Io,
     pool::Budget,
@@ -56,7 +56,14 @@ pub(super) struct Surroundings {
 }
 
 /// Whatever connects where no proxy is in between.
-type Direct = Arc<dyn Fn(Target) -> Connecting<Box<dyn Io>> + Send + Sync>;
+type Direct = Arc<dyn Fn(Target, Opening) -> Connecting<Box<dyn Io>> + Send + Sync>;
+
+/// What is new when it is opened: counted, and perhaps in time.
+struct Opening {
+    budget: Option<Arc<Budget>>,
+    stall: Option<Duration>,
+    runtime: Runtime,
+}
 
 /// A stage as a connector.
 #[derive(Clone)]
@@ -134,12 +141,9 @@ impl Stage {
 
     /// The only way by which anything new is opened outside of what is open already, so room for it is made here.
     fn directly(&self, target: Target, stall: Option<Duration>) -> Connecting<Box<dyn Io>> {
-        let Surroundings { budget, runtime, .. } = self.surroundings.clone();
-        let direct = self.direct.clone();
-        Connecting::new(async move {
-            make_room(budget).await;
-            direct(target.clone()).within(stall, runtime, target).await
-        })
+        let Surroundings { budget, runtime, .. } = &self.surroundings;
+        let (budget, runtime) = (budget.clone(), runtime.clone());
+        (self.direct)(target, Opening { budget, stall, runtime })
     }
 
     /// Through this proxy, to which the target's route leads.
@@ -235,22 +239,29 @@ where
 {
     // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
     let connector = Mutex::new(connector);
-    Arc::new(move |target: Target| {
+    Arc::new(move |target: Target, Opening { budget, stall, runtime }| {
         let mut connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Connecting::new(async move {
+            make_room(budget).await;
             let failed = |error: C::Error| {
                 Error::from_connector(error.into(), format!("connecting to {target}"))
             };
-            std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(failed)?;
-            connector.call(target.clone()).await.map_err(failed).map(Connected::boxed)
+            let connecting = async {
+                std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(failed)?;
+                connector.call(target.clone()).await.map_err(failed).map(Connected::boxed)
+            };
+            let outcome = runtime.within(stall, connecting).await;
+            outcome.unwrap_or_else(|| Err(too_slow(stall, &target)))
         })
     })
 }
 
-/// Waits until there is room for what is new, if anything counts it.
+/// Waits until there is room for what is new, if anything counts it. Mostly there is.
 async fn make_room(budget: Option<Arc<Budget>>) {
-    if let Some(budget) = budget {
-        budget.room().await;
+    if let Some(budget) = budget
+        && !budget.makes_room()
+    {
+        Box::pin(budget.room()).await;
     }
 }
 

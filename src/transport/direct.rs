@@ -1,6 +1,10 @@
 //! The innermost part of the default stack: straight to the host by TCP, or to a Unix socket.
 
-use std::task::{Context, Poll};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use tower_service::Service;
 
@@ -73,7 +77,7 @@ where
 {
     type Response = Connected<DirectIo<I>>;
     type Error = Error;
-    type Future = Connecting<DirectIo<I>>;
+    type Future = DirectFuture<I>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // The Unix connector is always ready.
@@ -82,12 +86,25 @@ where
 
     fn call(&mut self, target: Target) -> Self::Future {
         match target.route {
-            Route::Unix(_) => mapped(self.unix.call(target), DirectIo::Unix),
-            _ => mapped(self.tcp.call(target), DirectIo::Tcp),
+            Route::Unix(_) => DirectFuture::Unix(self.unix.call(target)),
+            _ => DirectFuture::Tcp(self.tcp.call(target)),
         }
     }
 }
 
-fn mapped<I: Io, J: Io>(connecting: Connecting<I>, io: fn(I) -> J) -> Connecting<J> {
-    Connecting::new(async move { connecting.await.map(|connected| connected.map(io)) })
+/// The future of either.
+enum DirectFuture<I> {
+    Tcp(Connecting<I>),
+    Unix(Connecting<UnixIo>),
+}
+
+impl<I: Io> Future for DirectFuture<I> {
+    type Output = Result<Connected<DirectIo<I>>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll(cx).map_ok(|it| it.map(DirectIo::Tcp)),
+            Self::Unix(unix) => Pin::new(unix).poll(cx).map_ok(|it| it.map(DirectIo::Unix)),
+        }
+    }
 }
