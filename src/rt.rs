@@ -55,6 +55,7 @@ pub struct Sleep {
 
 enum Clock {
     Own(Pin<Box<dyn hyper::rt::Sleep>>),
+    Runtime(tokio::RuntimeTimer),
     Shared(Alarm),
 }
 
@@ -237,6 +238,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.clock {
             Clock::Own(timer) => timer.as_mut().poll(cx),
+            Clock::Runtime(timer) => timer.poll(cx),
             Clock::Shared(alarm) => alarm.poll(cx),
         }
     }
@@ -245,6 +247,11 @@ impl Future for Sleep {
 impl Sleep {
     fn own(timer: Pin<Box<dyn hyper::rt::Sleep>>) -> Self {
         Self { clock: Clock::Own(timer) }
+    }
+
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone is known"))]
+    fn of_runtime(timer: tokio::RuntimeTimer) -> Self {
+        Self { clock: Clock::Runtime(timer) }
     }
 
     fn shared(alarm: Alarm) -> Self {
