@@ -107,6 +107,7 @@ mod connect_info;
 pub mod connection;
 pub mod error;
 pub mod events;
+mod few;
 mod fields;
 pub mod io;
 pub mod options;

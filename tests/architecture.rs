@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 24] = [
+const STREET: [&str; 25] = [
     "one_shot",
     "request",
     "transport",
@@ -31,6 +31,7 @@ const STREET: [&str; 24] = [
     "rt",
     "fields",
     "setting",
+    "few",
     "error",
 ];
 

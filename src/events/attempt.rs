@@ -5,16 +5,19 @@
 
 use std::{
     cell::RefCell,
-    future::{Future, poll_fn},
+    future::Future,
     mem,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use super::Step;
-use crate::rt::Runtime;
+use crate::{
+    few::Few,
+    rt::{Runtime, Sleep},
+};
 
 thread_local! {
     static CURRENT: RefCell<Option<Stages>> = const { RefCell::new(None) };
@@ -22,7 +25,7 @@ thread_local! {
 
 /// The stages that an attempt is in, the outermost first.
 #[derive(Clone, Default)]
-struct Stages(Arc<Mutex<Vec<NotedStage>>>);
+struct Stages(Arc<Mutex<Few<NotedStage>>>);
 
 struct NotedStage {
     number: usize,
@@ -53,31 +56,38 @@ pub(crate) struct OutOfTime {
     pub(crate) is_proxy: bool,
 }
 
-/// Makes an attempt, but not for longer than `limit`.
-pub(crate) async fn attempt<F: Future>(
-    runtime: &Runtime,
+/// An attempt that is made, but not for longer than its limit.
+pub(crate) struct Attempt {
+    stages: Stages,
     limit: Option<Duration>,
-    making: F,
-) -> Result<F::Output, OutOfTime> {
-    let (stages, mut making) = (Stages::default(), pin!(making));
-    // A timer is no finer than a millisecond, in which it could be made.
-    if limit == Some(Duration::ZERO) {
-        return Err(stages.out_of_time());
+    timer: Option<Sleep>,
+}
+
+impl Attempt {
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
+        Self { stages: Stages::default(), limit, timer: None }
     }
-    let mut timer = limit.map(|limit| runtime.sleep(limit));
-    poll_fn(|cx| {
-        let turn = AttemptTurn { before: replace(Some(stages.clone())) };
-        let made = making.as_mut().poll(cx);
+
+    pub(crate) fn poll<F: Future>(
+        &mut self,
+        making: Pin<&mut F>,
+        runtime: &Runtime,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, OutOfTime>> {
+        // A timer is no finer than a millisecond, in which it could be made.
+        if self.limit == Some(Duration::ZERO) {
+            return Poll::Ready(Err(self.stages.out_of_time()));
+        }
+        let turn = AttemptTurn { before: replace(Some(self.stages.clone())) };
+        let made = making.poll(cx);
         drop(turn);
         if let Poll::Ready(made) = made {
             return Poll::Ready(Ok(made));
         }
-        match &mut timer {
-            Some(timer) => Pin::new(timer).poll(cx).map(|()| Err(stages.out_of_time())),
-            None => Poll::Pending,
-        }
-    })
-    .await
+        let Some(limit) = self.limit else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| runtime.sleep(limit));
+        Pin::new(timer).poll(cx).map(|()| Err(self.stages.out_of_time()))
+    }
 }
 
 /// Notes a stage of the attempt that this thread is making; the stage is made only if there is one.
@@ -123,7 +133,7 @@ impl ConnectStage {
 }
 
 impl Stages {
-    fn lock(&self) -> MutexGuard<'_, Vec<NotedStage>> {
+    fn lock(&self) -> MutexGuard<'_, Few<NotedStage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -112,7 +112,7 @@ pub(crate) use body::Http1Body;
 pub(crate) use exchange::Exchange;
 
 use prepare::{Prepared, Recipient};
-use shared::{ConnShared, Phase};
+use shared::{ConnShared, HeldSlot, Phase};
 use status::ConnStatus;
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
@@ -270,7 +270,7 @@ where
     }
 
     fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
-        self.shared.hold(slot);
+        self.shared.hold(HeldSlot::Pool(slot));
         None
     }
 
@@ -279,8 +279,7 @@ where
     }
 
     fn abort_handle(&self) -> Option<AbortHandle> {
-        let shared = self.shared.clone();
-        Some(AbortHandle::new(move || shared.abort()))
+        Some(AbortHandle::of(self.shared.clone()))
     }
 
     fn reused(&mut self) {

@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    task::Poll,
+    task::{Context, Poll},
 };
 
 use crate::rt::TaskCell;
@@ -37,17 +37,12 @@ impl Canceled {
         self.cell.clone()
     }
 
-    /// Runs a future unless it is canceled: then the future is dropped, and not even begun if it was not.
-    pub(super) async fn make<C>(self, making: impl Future<Output = C>) -> Option<C> {
-        let mut making = pin!(making);
-        poll_fn(|cx| match self.cell.poll_canceled(cx) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => making.as_mut().poll(cx).map(Some),
-        })
-        .await
+    /// Ready if it is canceled; the task that polls this is woken when it is.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        self.cell.poll_canceled(cx)
     }
 
-    /// The same, but an output that is ready is taken even if it is canceled.
+    /// Runs a future until it is canceled; an output that is ready is taken even then.
     pub(super) async fn make_if_ready<C>(self, making: impl Future<Output = C>) -> Option<C> {
         let mut making = pin!(making);
         poll_fn(|cx| match making.as_mut().poll(cx) {
@@ -60,7 +55,7 @@ impl Canceled {
     /// Whether it is canceled.
     #[cfg(test)]
     pub(super) fn is_over(&mut self) -> bool {
-        let cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let cx = Context::from_waker(std::task::Waker::noop());
         self.cell.poll_canceled(&cx).is_ready()
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
     time::Duration,
 };
 
@@ -13,7 +16,8 @@ use crate::{
     connect::ConnectInfo,
     connection::Connection,
     error::{BoxError, Error, Kind, Phase, ProxyFault},
-    events::{self, OutOfTime, Span, Step},
+    events::{self, Attempt, OutOfTime, Span, Step},
+    few::Few,
     pool::{
         cancel::Canceled,
         local_key::LocalKey,
@@ -40,7 +44,7 @@ impl<K> Dials<K> {
     }
 
     /// Dials for all of these, unless another thread is about to.
-    pub(super) fn begin(&self, permits: Vec<Dial<K>>, dial: impl Fn(Dial<K>)) {
+    pub(super) fn begin(&self, permits: Few<Dial<K>>, dial: impl Fn(Dial<K>)) {
         if permits.is_empty() {
             return;
         }
@@ -113,9 +117,19 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
         F: Future<Output = Result<C, BoxError>>,
     {
         let Self { dialing, limit, runtime, canceled } = self;
-        let making = async { connect(dialing.key.key.clone()).await };
-        let making = events::within(dialing.told.scope(), making);
-        let outcome = events::attempt(&runtime, limit, canceled.make(making)).await;
+        // What was opened is dropped before the pool hears of the end.
+        let outcome = {
+            let mut connecting = pin!(connect(dialing.key.key.clone()));
+            let (scope, mut attempt) = (dialing.told.scope(), Attempt::new(limit));
+            poll_fn(|cx| {
+                if canceled.poll(cx).is_ready() {
+                    return Poll::Ready(Ok(None));
+                }
+                let _turn = events::on_account_of(scope.clone());
+                attempt.poll(connecting.as_mut(), &runtime, cx).map_ok(Some)
+            })
+            .await
+        };
         dialing.ended(limit, outcome);
     }
 }
