@@ -181,17 +181,24 @@ impl<R: Resolve + Clone + Send + 'static> Service<Target> for TcpConnector<R> {
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let Self { resolver, mut settings } = self.clone();
+        Connecting::new(self.clone().connect(target))
+    }
+}
+
+impl<R: Resolve> TcpConnector<R> {
+    /// As [`call`](Service::call), in a future without a name, and so without a box.
+    pub(crate) async fn connect(self, target: Target) -> Result<Connected<TcpIo>, Error> {
+        let Self { resolver, mut settings } = self;
         settings.local_address = target.local_address.or(settings.local_address);
-        Connecting::new(async move { settings.connect(resolver, target).await })
+        settings.connect(resolver, &target).await
     }
 }
 
 impl Settings {
     async fn connect<R: Resolve>(
-        self,
+        &self,
         resolver: R,
-        target: Target,
+        target: &Target,
     ) -> Result<Connected<TcpIo>, Error> {
         self.check()?;
         if !matches!(target.route, Route::Any | Route::Direct) {
@@ -200,9 +207,9 @@ impl Settings {
         // An address is connected to at once; the rest is boxed, for its room.
         let (host, port) = (target.origin.host(), target.origin.port());
         if let (Some(address), None) = (lookup::literal(host, port), self.local_address) {
-            return self.reach(address?, self.connect_timeout, &target).await;
+            return self.reach(address?, self.connect_timeout, target).await;
         }
-        Box::pin(self.resolve_and_reach(resolver, &target)).await
+        Box::pin(self.resolve_and_reach(resolver, target)).await
     }
 
     async fn resolve_and_reach<R: Resolve>(

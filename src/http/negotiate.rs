@@ -54,10 +54,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    connect::{Connect, ConnectInfo, poll_connector},
+    connect::{Connect, ConnectInfo, Connected, poll_connector},
     error::{BoxError, Error, Kind, ProxyFault},
     events::{self, Step},
     http::{http1::Http1Config, http2::Http2Config},
+    io::Io,
     rt::Runtime,
     target::{Protocols, Target},
 };
@@ -160,29 +161,68 @@ where
     }
 
     fn call(&mut self, target: Target) -> Negotiating<B> {
-        if let Err(error) = self.config.check().and_then(|()| possible(&target)) {
-            return Negotiating { future: Box::pin(std::future::ready(Err(error))) };
+        let begun = self.begin(&target);
+        Negotiating {
+            future: Box::pin(async move {
+                let (connecting, config) = begun?;
+                let connected = connecting.await.map_err(|error| failed(error.into(), &target))?;
+                speak(connected, &target, &config).await
+            }),
         }
-        let (connecting, config) = (self.inner.call(target.clone()), self.config.clone());
-        let future = async move {
-            let connected = connecting.await.map_err(|error| {
-                Error::from_connector(error.into(), format!("connecting to {target}"))
-            })?;
-            let protocol = chosen(&connected.info, &target, &config)?;
-            let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
-            let Config { http1, http2, runtime, .. } = &config;
-            let outcome = match protocol {
-                Protocol::Http1 => HttpConnection::http1(connected, &target, http1, runtime),
-                // Boxed: HTTP/1.1 has no use for its kilobyte.
-                Protocol::Http2 => {
-                    Box::pin(HttpConnection::http2(connected, &target, http2, runtime)).await
-                }
-            };
-            span.ended(&outcome, |_, _| ());
-            outcome
-        };
-        Negotiating { future: Box::pin(future) }
     }
+}
+
+impl<C, B> Negotiate<C, B>
+where
+    C: Connect<Target>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// As [`call`](Service::call), in a future without a name, and so without a box.
+    pub(crate) fn negotiate(
+        &mut self,
+        target: Target,
+    ) -> impl Future<Output = Result<HttpConnection<B>, Error>> + Send + use<C, B>
+    where
+        C: 'static,
+    {
+        let begun = self.begin(&target);
+        async move {
+            let (connecting, config) = begun?;
+            let connected = connecting.await.map_err(|error| failed(error.into(), &target))?;
+            speak(connected, &target, &config).await
+        }
+    }
+
+    fn begin(&mut self, target: &Target) -> Result<(C::Future, Config), Error> {
+        self.config.check()?;
+        possible(target)?;
+        Ok((self.inner.call(target.clone()), self.config.clone()))
+    }
+}
+
+fn failed(error: BoxError, target: &Target) -> Error {
+    Error::from_connector(error, format!("connecting to {target}"))
+}
+
+async fn speak<I, B>(
+    connected: Connected<I>,
+    target: &Target,
+    config: &Config,
+) -> Result<HttpConnection<B>, Error>
+where
+    I: Io,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let protocol = chosen(&connected.info, target, config)?;
+    let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
+    let Config { http1, http2, runtime, .. } = config;
+    let outcome = match protocol {
+        Protocol::Http1 => HttpConnection::http1(connected, target, http1, runtime),
+        // Boxed: HTTP/1.1 has no use for its kilobyte.
+        Protocol::Http2 => Box::pin(HttpConnection::http2(connected, target, http2, runtime)).await,
+    };
+    span.ended(&outcome, |_, _| ());
+    outcome
 }
 
 /// The future of [`Negotiate`].

@@ -56,10 +56,10 @@ pub(super) struct Surroundings {
 }
 
 /// Whatever connects where no proxy is in between.
-type Direct = Arc<dyn Fn(Target, Opening) -> Connecting<Box<dyn Io>> + Send + Sync>;
+pub(super) type Direct = Arc<dyn Fn(Target, Opening) -> Connecting<Box<dyn Io>> + Send + Sync>;
 
 /// What is new when it is opened: counted, and perhaps in time.
-struct Opening {
+pub(super) struct Opening {
     budget: Option<Arc<Budget>>,
     stall: Option<Duration>,
     runtime: Runtime,
@@ -70,12 +70,8 @@ struct Opening {
 struct By(Arc<Stage>);
 
 impl Stage {
-    pub(super) fn first<C>(connector: C, surroundings: Surroundings, fallback: Fallback) -> Self
-    where
-        C: Connect<Target> + Clone + Send + 'static,
-    {
+    pub(super) fn first(direct: Direct, surroundings: Surroundings, fallback: Fallback) -> Self {
         let (below, tunnels) = (OnceLock::new(), OnceLock::new());
-        let direct = erased(connector);
         Self { leads_to_origins: true, direct, surroundings, fallback, below, tunnels }
     }
 
@@ -233,24 +229,21 @@ impl<C: Connect<Target, Error = Error>> Service<Target> for Patient<C> {
 }
 
 /// Forgets what connects, so that a stage has no type to carry along.
-fn erased<C>(connector: C) -> Direct
+pub(super) fn erased<C, F>(
+    connector: C,
+    connect: impl Fn(C, Target) -> F + Copy + Send + Sync + 'static,
+) -> Direct
 where
-    C: Connect<Target> + Clone + Send + 'static,
+    C: Clone + Send + 'static,
+    F: Future<Output = Result<Connected<Box<dyn Io>>, Error>> + Send + 'static,
 {
     // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
     let connector = Mutex::new(connector);
     Arc::new(move |target: Target, Opening { budget, stall, runtime }| {
-        let mut connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Connecting::new(async move {
             make_room(budget).await;
-            let failed = |error: C::Error| {
-                Error::from_connector(error.into(), format!("connecting to {target}"))
-            };
-            let connecting = async {
-                std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(failed)?;
-                connector.call(target.clone()).await.map_err(failed).map(Connected::boxed)
-            };
-            let outcome = runtime.within(stall, connecting).await;
+            let outcome = runtime.within(stall, connect(connector, target.clone())).await;
             outcome.unwrap_or_else(|| Err(too_slow(stall, &target)))
         })
     })

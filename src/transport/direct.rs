@@ -1,18 +1,12 @@
 //! The innermost part of the default stack: straight to the host by TCP, or to a Unix socket.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-};
-
 use tower_service::Service;
 
 use super::{HttpPool, Stack, TransportBuilder, builder::Base};
 use crate::{
-    connect::{Connect, Connected, Connecting, Resolve, TcpConnector, UnixConnector, UnixIo},
+    connect::{Connected, Resolve, TcpConnector, UnixConnector},
     error::Error,
-    io::{Io, delegate_read, delegate_write},
+    io::Io,
     options::Timeouts,
     rt::Runtime,
     target::{Route, Target},
@@ -28,7 +22,7 @@ impl TransportBuilder {
         self.given(Box::new(|mut stack, timeouts, runtime| {
             let tcp = tcp(timeouts, runtime).resolver(resolver.clone());
             stack.proxy = stack.proxy.resolver(resolver);
-            stack.over(Direct { tcp, unix: UnixConnector::new() })
+            stack.over_direct(tcp)
         }));
         self
     }
@@ -36,7 +30,7 @@ impl TransportBuilder {
 
 pub(super) fn under(stack: Stack, timeouts: Timeouts, runtime: Runtime) -> HttpPool {
     let tcp = tcp(timeouts, runtime);
-    stack.over(Direct { tcp, unix: UnixConnector::new() })
+    stack.over_direct(tcp)
 }
 
 /// What of the settings excludes what.
@@ -57,54 +51,25 @@ fn tcp(timeouts: Timeouts, runtime: Runtime) -> TcpConnector {
 
 /// Goes by the route of the target.
 #[derive(Clone)]
-struct Direct<T> {
-    tcp: T,
+struct Direct<R> {
+    tcp: TcpConnector<R>,
     unix: UnixConnector,
 }
 
-/// The bytes of either.
-enum DirectIo<I> {
-    Tcp(I),
-    Unix(UnixIo),
-}
-
-delegate_read!([I: Io] DirectIo<I>, io in Self::Tcp(io), Self::Unix(io));
-delegate_write!([I: Io] DirectIo<I>, io in Self::Tcp(io), Self::Unix(io));
-
-impl<T, I: Io> Service<Target> for Direct<T>
-where
-    T: Connect<Target, Io = I, Error = Error, Future = Connecting<I>>,
-{
-    type Response = Connected<DirectIo<I>>;
-    type Error = Error;
-    type Future = DirectFuture<I>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // The Unix connector is always ready.
-        self.tcp.poll_ready(cx)
-    }
-
-    fn call(&mut self, target: Target) -> Self::Future {
+impl<R: Resolve> Direct<R> {
+    async fn connect(mut self, target: Target) -> Result<Connected<Box<dyn Io>>, Error> {
         match target.route {
-            Route::Unix(_) => DirectFuture::Unix(self.unix.call(target)),
-            _ => DirectFuture::Tcp(self.tcp.call(target)),
+            // It is always ready.
+            Route::Unix(_) => self.unix.call(target).await.map(Connected::boxed),
+            _ => self.tcp.connect(target).await.map(Connected::boxed),
         }
     }
 }
 
-/// The future of either.
-enum DirectFuture<I> {
-    Tcp(Connecting<I>),
-    Unix(Connecting<UnixIo>),
-}
-
-impl<I: Io> Future for DirectFuture<I> {
-    type Output = Result<Connected<DirectIo<I>>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll(cx).map_ok(|it| it.map(DirectIo::Tcp)),
-            Self::Unix(unix) => Pin::new(unix).poll(cx).map_ok(|it| it.map(DirectIo::Unix)),
-        }
+impl Stack {
+    fn over_direct<R: Resolve + Clone + Send + 'static>(self, tcp: TcpConnector<R>) -> HttpPool {
+        let direct = Direct { tcp, unix: UnixConnector::new() };
+        let proxied = self.proxy.over(direct, Direct::connect);
+        self.over_proxied(proxied)
     }
 }

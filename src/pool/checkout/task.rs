@@ -40,7 +40,7 @@ pub(super) struct RequestTask<C: Connection<Request<B>>, B: 'static, K: Key> {
     /// `None` while the URI is enough to find a connection.
     key: Option<Arc<LocalKey<K>>>,
     total: Option<Box<Total>>,
-    wait: Option<Box<Wait>>,
+    wait: Option<Wait>,
     /// `None` without listeners.
     trace: Option<Box<RequestTrace>>,
     /// All waits together are bounded by one timeout.

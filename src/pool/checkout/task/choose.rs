@@ -151,7 +151,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             (&self.pool.settings.runtime, limit.map(|it| it.saturating_sub(self.waited)));
         let wait = self.wait.get_or_insert_with(|| {
             let deadline = left.map(|left| runtime.sleep(left));
-            Box::new(Wait { deadline, since: runtime.now() })
+            Wait { deadline, since: runtime.now() }
         });
         let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
