@@ -181,37 +181,30 @@ impl<R: Resolve + Clone + Send + 'static> Service<Target> for TcpConnector<R> {
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        Connecting::new(self.clone().connect(target))
+        let mut connector = self.clone();
+        Connecting::new(async move { connector.connect(&target).await })
     }
 }
 
-impl<R: Resolve> TcpConnector<R> {
+impl<R: Resolve + Clone> TcpConnector<R> {
     /// As [`call`](Service::call), in a future without a name, and so without a box.
-    pub(crate) async fn connect(self, target: Target) -> Result<Connected<TcpIo>, Error> {
-        let Self { resolver, mut settings } = self;
+    pub(crate) async fn connect(&mut self, target: &Target) -> Result<Connected<TcpIo>, Error> {
+        let Self { resolver, settings } = self;
         settings.local_address = target.local_address.or(settings.local_address);
-        settings.connect(resolver, &target).await
-    }
-}
-
-impl Settings {
-    async fn connect<R: Resolve>(
-        &self,
-        resolver: R,
-        target: &Target,
-    ) -> Result<Connected<TcpIo>, Error> {
-        self.check()?;
+        settings.check()?;
         if !matches!(target.route, Route::Any | Route::Direct) {
             return Err(Error::builder(format!("the way to {target} is not by TCP")));
         }
         // An address is connected to at once; the rest is boxed, for its room.
         let (host, port) = (target.origin.host(), target.origin.port());
-        if let (Some(address), None) = (lookup::literal(host, port), self.local_address) {
-            return self.reach(address?, self.connect_timeout, target).await;
+        if let (Some(address), None) = (lookup::literal(host, port), settings.local_address) {
+            return settings.reach(address?, settings.connect_timeout, target).await;
         }
-        Box::pin(self.resolve_and_reach(resolver, target)).await
+        Box::pin(settings.resolve_and_reach(resolver.clone(), target)).await
     }
+}
 
+impl Settings {
     async fn resolve_and_reach<R: Resolve>(
         &self,
         resolver: R,
@@ -242,11 +235,18 @@ impl Settings {
         }
     }
 
-    fn attempt(
-        &self,
-        address: SocketAddr,
-    ) -> impl Future<Output = io::Result<ConnectedSocket>> + use<'_> {
-        told(address, self.socket.connect(self.local_address, address))
+    /// One attempt, of which is told from its start to its end.
+    async fn attempt(&self, address: SocketAddr) -> io::Result<ConnectedSocket> {
+        let span = events::start(|| Step::Tcp { address });
+        let outcome = self.socket.connect(self.local_address, address).await;
+        match &outcome {
+            Ok(_) => span.complete(),
+            Err(error) => span.fail(|| {
+                let cause = io::Error::new(error.kind(), error.to_string());
+                Error::new(Kind::Connect, format!("connecting to {address}")).because(cause)
+            }),
+        }
+        outcome
     }
 
     /// Requires each setting to be in its range.
@@ -296,25 +296,6 @@ impl Settings {
     fn too_slow(&self, doing: String) -> Error {
         let limit = self.connect_timeout.unwrap_or(Duration::MAX);
         Error::timed_out(Phase::Connect, limit, doing)
-    }
-}
-
-/// An attempt, of which is told from its start to its end.
-fn told<T>(
-    address: SocketAddr,
-    attempt: impl Future<Output = io::Result<T>>,
-) -> impl Future<Output = io::Result<T>> {
-    let span = events::start(|| Step::Tcp { address });
-    async move {
-        let outcome = attempt.await;
-        match &outcome {
-            Ok(_) => span.complete(),
-            Err(error) => span.fail(|| {
-                let cause = io::Error::new(error.kind(), error.to_string());
-                Error::new(Kind::Connect, format!("connecting to {address}")).because(cause)
-            }),
-        }
-        outcome
     }
 }
 

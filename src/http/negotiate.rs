@@ -161,7 +161,8 @@ where
     }
 
     fn call(&mut self, target: Target) -> Negotiating<B> {
-        let begun = self.begin(&target);
+        let begun = self.check(&target);
+        let begun = begun.map(|()| (self.inner.call(target.clone()), self.config.clone()));
         Negotiating {
             future: Box::pin(async move {
                 let (connecting, config) = begun?;
@@ -178,25 +179,17 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// As [`call`](Service::call), in a future without a name, and so without a box.
-    pub(crate) fn negotiate(
-        &mut self,
-        target: Target,
-    ) -> impl Future<Output = Result<HttpConnection<B>, Error>> + Send + use<C, B>
-    where
-        C: 'static,
-    {
-        let begun = self.begin(&target);
-        async move {
-            let (connecting, config) = begun?;
-            let connected = connecting.await.map_err(|error| failed(error.into(), &target))?;
-            speak(connected, &target, &config).await
-        }
+    pub(crate) async fn negotiate(&mut self, target: Target) -> Result<HttpConnection<B>, Error> {
+        self.check(&target)?;
+        // Called in place: a future that is moved is held twice.
+        let connected = self.inner.call(target.clone()).await;
+        let connected = connected.map_err(|error| failed(error.into(), &target))?;
+        speak(connected, &target, &self.config).await
     }
 
-    fn begin(&mut self, target: &Target) -> Result<(C::Future, Config), Error> {
+    fn check(&self, target: &Target) -> Result<(), Error> {
         self.config.check()?;
-        possible(target)?;
-        Ok((self.inner.call(target.clone()), self.config.clone()))
+        possible(target)
     }
 }
 

@@ -15,6 +15,10 @@ use super::{RuntimeHandle, Task};
 
 /// Drops the future of a task, from any thread.
 #[derive(Clone)]
+#[cfg_attr(
+    not(feature = "http2"),
+    allow(dead_code, reason = "the driver of HTTP/2 is such a task")
+)]
 pub(crate) struct TaskAbortHandle {
     /// `None` of a task that needs none, because its runtime drives itself.
     cell: Option<TaskCell>,
@@ -58,6 +62,10 @@ pub(super) fn abortable(task: Task, runtime: RuntimeHandle) -> (Task, TaskAbortH
     (cell.hold(task, &runtime), TaskAbortHandle { cell: Some(cell), runtime })
 }
 
+#[cfg_attr(
+    not(feature = "http2"),
+    allow(dead_code, reason = "the driver of HTTP/2 is such a task")
+)]
 impl TaskAbortHandle {
     /// Whether [`abort_if_foreign`](Self::abort_if_foreign) would.
     #[cfg(feature = "http2")]

@@ -6,10 +6,9 @@ use super::{HttpPool, Stack, TransportBuilder, builder::Base};
 use crate::{
     connect::{Connected, Resolve, TcpConnector, UnixConnector},
     error::Error,
-    io::Io,
     options::Timeouts,
     rt::Runtime,
-    target::{Route, Target},
+    target::Route,
 };
 
 impl TransportBuilder {
@@ -56,20 +55,17 @@ struct Direct<R> {
     unix: UnixConnector,
 }
 
-impl<R: Resolve> Direct<R> {
-    async fn connect(mut self, target: Target) -> Result<Connected<Box<dyn Io>>, Error> {
-        match target.route {
-            // It is always ready.
-            Route::Unix(_) => self.unix.call(target).await.map(Connected::boxed),
-            _ => self.tcp.connect(target).await.map(Connected::boxed),
-        }
-    }
-}
-
 impl Stack {
     fn over_direct<R: Resolve + Clone + Send + 'static>(self, tcp: TcpConnector<R>) -> HttpPool {
         let direct = Direct { tcp, unix: UnixConnector::new() };
-        let proxied = self.proxy.over(direct, Direct::connect);
+        // Not an `async fn`, which would hold what it is given twice.
+        let proxied = self.proxy.over(direct, |mut direct, target| async move {
+            match target.route {
+                // It is always ready.
+                Route::Unix(_) => direct.unix.call(target).await.map(Connected::boxed),
+                _ => direct.tcp.connect(&target).await.map(Connected::boxed),
+            }
+        });
         self.over_proxied(proxied)
     }
 }
