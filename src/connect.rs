@@ -42,12 +42,13 @@ mod unix;
 mod uri;
 
 pub use connecting::Connecting;
+pub(crate) use connecting::too_slow;
 pub(crate) use dns::{AnyResolver, lookup};
 pub use dns::{
     Name, NoFallback, Resolve, StaticResolver, StaticResolving, SystemResolver, SystemResolving,
 };
 pub use memory::{MemoryConnector, MemoryIo, MemoryListener};
-pub use retry::{ConnectRetry, ConnectRetryLayer};
+pub use retry::{ConnectRetry, ConnectRetryLayer, Reconnecting};
 #[cfg(feature = "tokio")]
 pub use socket::{SocketIo, TcpIo};
 #[cfg(feature = "tokio")]

@@ -96,7 +96,20 @@ pub trait Connection<Req>:
 
 /// Ends a connection at once.
 #[derive(Clone)]
-pub struct AbortHandle(Arc<dyn Fn() + Send + Sync>);
+pub struct AbortHandle(Arc<dyn Abort>);
+
+/// What can be ended at once, and may have ended already.
+pub(crate) trait Abort: Send + Sync {
+    fn abort(&self);
+}
+
+struct AbortBy<F>(F);
+
+impl<F: Fn() + Send + Sync> Abort for AbortBy<F> {
+    fn abort(&self) {
+        (self.0)();
+    }
+}
 
 /// Why a request has no answer, and how far it came.
 pub struct SendError<Req> {
@@ -159,11 +172,17 @@ pub(crate) trait SlotOwner: Send + Sync {
 impl AbortHandle {
     /// Calls `end` to end the connection, which may have ended already.
     pub fn new(end: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(end))
+        Self(Arc::new(AbortBy(end)))
+    }
+
+    /// Ends this, and needs no allocation for it.
+    #[cfg(feature = "http1")]
+    pub(crate) fn of(shared: Arc<impl Abort + 'static>) -> Self {
+        Self(shared)
     }
 
     pub(crate) fn abort(&self) {
-        (self.0)();
+        self.0.abort();
     }
 }
 

@@ -107,12 +107,12 @@ pub use timings::{Ended, TimedStep, Timings};
 #[cfg(feature = "tracing")]
 pub use tracing::TracingListener;
 
-pub(crate) use attempt::{ConnectStage, OutOfTime, StageGuard, attempt, stage};
+pub(crate) use attempt::{Attempt, ConnectStage, OutOfTime, StageGuard, stage};
 pub(crate) use audience::{Audience, Beneath, Told};
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) use exchange::{ExchangeTrace, UploadTrace};
 pub(crate) use listener::Listener;
 pub(crate) use redact::shown;
-pub(crate) use scope::{start, within};
+pub(crate) use scope::{on_account_of, start, within};
 pub(crate) use span::{Scope, Span};
 pub(crate) use timings::Timed;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use hyper::rt::{Read, Write};
@@ -113,12 +113,20 @@ pub struct Recheck {
 struct Wanted {
     by_the_next_read: AtomicBool,
     before_a_write: AtomicBool,
+    /// What the stream has taken: a stream that answers to a recheck counts that as well.
+    written: AtomicU64,
 }
 
 impl Recheck {
     /// A recheck that nobody has asked for yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A count of what the same stream takes.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "sockets are tokio's"))]
+    pub(crate) fn write_count(&self) -> write_count::WriteCount {
+        write_count::WriteCount::of(self.wanted.clone())
     }
 
     /// Asks for a look at the kernel with the next read.

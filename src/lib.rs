@@ -112,6 +112,7 @@ mod connect_info;
 mod connection;
 pub mod error;
 pub mod events;
+mod few;
 mod fields;
 mod io;
 pub mod options;

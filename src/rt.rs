@@ -27,6 +27,7 @@ use std::{
 };
 
 use hyper::rt::{Executor, Timer};
+use pin_project_lite::pin_project;
 
 /// Where tasks run and what time it is. Cloning it is cheap.
 #[derive(Clone)]
@@ -38,7 +39,13 @@ pub struct Runtime {
 
 /// A task to be run: a future without a result, as an [`Executor`] gets it.
 pub struct Task {
-    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    run: Run,
+}
+
+enum Run {
+    Boxed(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// One that can be dropped elsewhere.
+    Held(Abortable),
 }
 
 /// A timer that is running.
@@ -48,6 +55,7 @@ pub struct Sleep {
 
 enum Clock {
     Own(Pin<Box<dyn hyper::rt::Sleep>>),
+    Runtime(tokio::RuntimeTimer),
     Shared(Alarm),
 }
 
@@ -105,7 +113,7 @@ impl Runtime {
 
     /// Runs a future to its end, whoever else goes away.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.ground.spawn(Task { future: Box::pin(future) });
+        self.ground.spawn(Task::new(future));
     }
 
     /// Runs a future on this runtime, on whichever thread this is called. A runtime that has ended drops it.
@@ -114,11 +122,18 @@ impl Runtime {
         runtime: &RuntimeHandle,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> TaskAbortHandle {
-        let (task, handle) = abort::abortable(future, runtime.clone());
+        let (task, handle) = abort::abortable(Task::new(future), runtime.clone());
         if let Err(task) = runtime.spawn(task) {
             self.ground.spawn(task);
         }
         handle
+    }
+
+    /// The same with a task that this cell cancels.
+    pub(crate) fn spawn_in(&self, cell: &TaskCell, runtime: &RuntimeHandle, task: Task) {
+        if let Err(task) = runtime.spawn(cell.hold(task, runtime)) {
+            self.ground.spawn(task);
+        }
     }
 
     /// A timer over `duration`.
@@ -148,21 +163,38 @@ impl Runtime {
     }
 
     /// Waits for `future`, but not longer than `limit`; `None` says that the time ran out.
-    pub(crate) async fn within<F: Future>(
+    pub(crate) fn within<F: Future>(
         &self,
         limit: Option<Duration>,
         future: F,
-    ) -> Option<F::Output> {
-        let Some(limit) = limit else { return Some(future.await) };
-        let mut future = std::pin::pin!(future);
-        let mut sleep = self.sleep(limit);
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
-            }
-            Pin::new(&mut sleep).poll(cx).map(|()| None)
-        })
-        .await
+    ) -> WithinLimit<'_, F> {
+        WithinLimit { runtime: self, limit, sleep: None, future }
+    }
+}
+
+pin_project! {
+    /// The future of [`Runtime::within`]. Written out, because an `async fn` would have room for its argument twice.
+    pub(crate) struct WithinLimit<'a, F> {
+        runtime: &'a Runtime,
+        limit: Option<Duration>,
+        // Begun when the future is pending first: most are not.
+        sleep: Option<Sleep>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for WithinLimit<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let Some(limit) = *this.limit else { return Poll::Pending };
+        let sleep = this.sleep.get_or_insert_with(|| this.runtime.sleep(limit));
+        Pin::new(sleep).poll(cx).map(|()| None)
     }
 }
 
@@ -183,11 +215,24 @@ impl fmt::Debug for Runtime {
     }
 }
 
+impl Task {
+    pub(crate) fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { run: Run::Boxed(Box::pin(future)) }
+    }
+
+    fn held(abortable: Abortable) -> Self {
+        Self { run: Run::Held(abortable) }
+    }
+}
+
 impl Future for Task {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.future.as_mut().poll(cx)
+        match &mut self.run {
+            Run::Boxed(future) => future.as_mut().poll(cx),
+            Run::Held(abortable) => abortable.poll(cx),
+        }
     }
 }
 
@@ -203,6 +248,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.clock {
             Clock::Own(timer) => timer.as_mut().poll(cx),
+            Clock::Runtime(timer) => timer.poll(cx),
             Clock::Shared(alarm) => alarm.poll(cx),
         }
     }
@@ -211,6 +257,11 @@ impl Future for Sleep {
 impl Sleep {
     fn own(timer: Pin<Box<dyn hyper::rt::Sleep>>) -> Self {
         Self { clock: Clock::Own(timer) }
+    }
+
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone is known"))]
+    fn of_runtime(timer: tokio::RuntimeTimer) -> Self {
+        Self { clock: Clock::Runtime(timer) }
     }
 
     fn shared(alarm: Alarm) -> Self {
@@ -259,6 +310,7 @@ mod abort;
 mod alarms;
 mod unblock;
 
+use abort::Abortable;
 use alarms::{Alarm, SharedTimer};
 
 /// Why nothing can be run or timed, as an error says it.
@@ -290,7 +342,7 @@ pub(crate) fn why_dropped() -> &'static str {
     }
 }
 
-pub(crate) use abort::TaskAbortHandle;
+pub(crate) use abort::{TaskAbortHandle, TaskCell};
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
 pub(crate) use unblock::{Unblock, unblock};
 

@@ -35,11 +35,12 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
 use rustls::{ClientConnection, ProtocolVersion, pki_types};
 use tokio_rustls::TlsConnector;
 use tower_layer::Layer;
@@ -47,7 +48,7 @@ use tower_service::Service;
 
 use crate::{
     connect::{Connect, ConnectInfo, Connected, poll_connector},
-    error::Error,
+    error::{BoxError, Error},
     events::{self, Step},
     io::{Io, counted::Counted},
     target::Target,
@@ -80,16 +81,28 @@ pub struct Tls<C> {
     config: TlsConfig,
 }
 
-/// The future of a connection by [`Tls`]: the inner connector's, and the handshake.
-///
-/// # Cancellation
-///
-/// Dropping it closes the connection.
-pub struct Handshaking<I> {
-    connecting: Connecting<I>,
+pin_project! {
+    /// The future of a connection by [`Tls`]: the inner connector's, and the handshake.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it closes the connection.
+    pub struct Handshaking<F, I> {
+        #[pin]
+        stage: HandshakeStage<F, I>,
+    }
 }
 
-type Connecting<I> = Pin<Box<dyn Future<Output = Result<Connected<MaybeTls<I>>, Error>> + Send>>;
+pin_project! {
+    #[project = HandshakeStageProj]
+    enum HandshakeStage<F, I> {
+        Connecting { #[pin] connecting: F, target: Target, config: TlsConfig },
+        // Boxed: several kilobytes, for which a plain stream has no use.
+        Handshake { handshake: Handshake<I> },
+    }
+}
+
+type Handshake<I> = Pin<Box<dyn Future<Output = Result<Connected<MaybeTls<I>>, Error>> + Send>>;
 
 impl TlsLayer {
     /// TLS by this configuration.
@@ -109,25 +122,16 @@ impl<C> Layer<C> for TlsLayer {
 impl<C: Connect<Target>> Service<Target> for Tls<C> {
     type Response = Connected<MaybeTls<C::Io>>;
     type Error = Error;
-    type Future = Handshaking<C::Io>;
+    type Future = Handshaking<C::Future, C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         poll_connector(&mut self.inner, cx)
     }
 
-    fn call(&mut self, target: Target) -> Handshaking<C::Io> {
+    fn call(&mut self, target: Target) -> Self::Future {
         let connecting = self.inner.call(target.clone());
         let config = self.config.clone();
-        let connecting = Box::pin(async move {
-            let connected = connecting
-                .await
-                .map_err(|e| Error::from_connector(e.into(), format!("connecting to {target}")))?;
-            match target.origin.scheme().is_tls() && !connected.info.stands_for_tls() {
-                true => told(&target, handshake(connected, &target, &config)).await,
-                false => Ok(Connected { io: MaybeTls::plain(connected.io), info: connected.info }),
-            }
-        });
-        Handshaking { connecting }
+        Handshaking { stage: HandshakeStage::Connecting { connecting, target, config } }
     }
 }
 
@@ -188,15 +192,37 @@ fn described(info: ConnectInfo, name: &str, session: &ClientConnection) -> Conne
         .with_alpn(session.alpn_protocol().map(Bytes::copy_from_slice))
 }
 
-impl<I> Future for Handshaking<I> {
+impl<F, I, E> Future for Handshaking<F, I>
+where
+    F: Future<Output = Result<Connected<I>, E>>,
+    I: Io,
+    E: Into<BoxError>,
+{
     type Output = Result<Connected<MaybeTls<I>>, Error>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.connecting.as_mut().poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut stage = self.project().stage;
+        let (connecting, target, config) = match stage.as_mut().project() {
+            HandshakeStageProj::Connecting { connecting, target, config } => {
+                (connecting, target, config)
+            }
+            HandshakeStageProj::Handshake { handshake } => return handshake.as_mut().poll(cx),
+        };
+        let connected = ready!(connecting.poll(cx))
+            .map_err(|e| Error::from_connector(e.into(), format!("connecting to {target}")))?;
+        if !target.origin.scheme().is_tls() || connected.info.stands_for_tls() {
+            return Poll::Ready(Ok(connected.map(MaybeTls::plain)));
+        }
+        let (target, config) = (target.clone(), config.clone());
+        let mut handshake: Handshake<I> =
+            Box::pin(async move { told(&target, handshake(connected, &target, &config)).await });
+        let outcome = handshake.as_mut().poll(cx);
+        stage.set(HandshakeStage::Handshake { handshake });
+        outcome
     }
 }
 
-impl<I> fmt::Debug for Handshaking<I> {
+impl<F, I> fmt::Debug for Handshaking<F, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handshaking").finish_non_exhaustive()
     }

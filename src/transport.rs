@@ -20,7 +20,7 @@ use crate::{
     error::{BoxError, Error},
     http::{HttpBody, HttpConnection, NegotiateLayer},
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
-    proxy::ProxyLayer,
+    proxy::{Proxied, ProxyLayer},
     target::Target,
     tls::TlsLayer,
 };
@@ -99,8 +99,18 @@ impl Stack {
     where
         C: Connect<Target> + Clone + Send + 'static,
     {
-        let Self { pool, negotiate, retry, tls, proxy } = self;
-        pool.layer(negotiate.layer(retry.layer(tls.layer(proxy.layer(connector)))))
+        let proxied = self.proxy.layer(connector);
+        self.over_proxied(proxied)
+    }
+
+    fn over_proxied(self, proxied: Proxied) -> HttpPool {
+        let Self { pool, negotiate, retry, tls, .. } = self;
+        let negotiate = negotiate.layer(retry.layer(tls.layer(proxied)));
+        // As `pool.layer(negotiate)`, without a box around what negotiates.
+        pool.over(negotiate, |mut negotiate, target| async move {
+            std::future::poll_fn(|cx| negotiate.poll_ready(cx)).await?;
+            Ok(negotiate.negotiate(target).await?)
+        })
     }
 }
 

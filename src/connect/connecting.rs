@@ -40,13 +40,16 @@ impl<I: Send + 'static> Connecting<I> {
             return self;
         }
         Self::new(async move {
-            let too_slow = |limit| {
-                Error::timed_out(Phase::Connect, limit, format_args!("connecting to {target}"))
-            };
             let outcome = runtime.within(limit, self).await;
-            outcome.unwrap_or_else(|| Err(too_slow(limit.unwrap_or_default())))
+            outcome.unwrap_or_else(|| Err(too_slow(limit, &target)))
         })
     }
+}
+
+/// The error of a way that took longer than this.
+pub(crate) fn too_slow(limit: Option<Duration>, target: &Target) -> Error {
+    let doing = format_args!("connecting to {target}");
+    Error::timed_out(Phase::Connect, limit.unwrap_or_default(), doing)
 }
 
 impl<I> Future for Connecting<I> {

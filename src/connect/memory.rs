@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Kind},
     io::{
         delegate_read,
-        write_count::{CountedWrites, length_of},
+        write_count::{CountedWrites, WriteCount, length_of},
     },
     target::Target,
 };
@@ -85,7 +85,7 @@ impl MemoryConnector {
         let (client, server) = duplex(BUFFER);
         match self.listener.send((server, target)) {
             Ok(()) => {
-                let writes = CountedWrites::exact();
+                let writes = CountedWrites::exact(WriteCount::default());
                 let info = ConnectInfo::default().with_write_count(writes.count().clone());
                 Ok(Connected { io: MemoryIo { io: TokioIo::new(client), writes }, info })
             }

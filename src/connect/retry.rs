@@ -1,18 +1,21 @@
 //! Connects again after a failure that may pass.
 
 use std::{
-    future::poll_fn,
-    task::{Context, Poll},
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Connect, Connected, Connecting, is_temporary, poll_connector, take_polled};
+use super::{Connect, Connected, is_temporary, poll_connector};
 use crate::{
     error::{BoxError, Error},
-    rt::Runtime,
+    rt::{Runtime, Sleep},
     target::Target,
 };
 
@@ -76,45 +79,110 @@ impl<C> Layer<C> for ConnectRetryLayer {
     }
 }
 
+pin_project! {
+    /// The future of [`ConnectRetry`]: an attempt, and those after it.
+    ///
+    /// # Cancellation
+    ///
+    /// As that of the connector below.
+    pub struct Reconnecting<C: Service<Target>> {
+        target: Target,
+        // `None` where there are no retries.
+        again: Option<Again<C>>,
+        #[pin]
+        state: ReconnectState<C::Future>,
+    }
+}
+
+/// What further attempts are made with.
+struct Again<C> {
+    connector: C,
+    /// Failed attempts so far, and how many may be.
+    retry: u32,
+    retries: u32,
+    runtime: Runtime,
+}
+
+pin_project! {
+    #[project = ReconnectStateProj]
+    enum ReconnectState<F> {
+        Connecting { #[pin] attempt: F },
+        Pausing { sleep: Sleep },
+        GettingReady,
+    }
+}
+
 impl<C: Connect<Target> + Clone + Send + 'static> Service<Target> for ConnectRetry<C> {
     type Response = Connected<C::Io>;
     type Error = Error;
-    type Future = Connecting<C::Io>;
+    type Future = Reconnecting<C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         poll_connector(&mut self.inner, cx)
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let ready = take_polled(&mut self.inner);
-        let (retries, runtime) = (self.retries, self.runtime.clone());
-        Connecting::new(async move {
-            let connected = connect(ready, &target, retries, runtime).await;
-            connected
-                .map_err(|error| Error::from_connector(error, format!("connecting to {target}")))
-        })
+        let again = (self.retries > 0).then(|| Again {
+            connector: self.inner.clone(),
+            retry: 0,
+            retries: self.retries,
+            runtime: self.runtime.clone(),
+        });
+        let attempt = self.inner.call(target.clone());
+        Reconnecting { target, again, state: ReconnectState::Connecting { attempt } }
     }
 }
 
-/// Calls a connector that is ready, and again each time after it has become ready again.
-async fn connect<C: Connect<Target>>(
-    mut connector: C,
-    target: &Target,
-    retries: u32,
-    runtime: Runtime,
-) -> Result<Connected<C::Io>, BoxError> {
-    let mut retry = 0;
-    loop {
-        let error = match connector.call(target.clone()).await.map_err(Into::into) {
-            Ok(connected) => return Ok(connected),
-            Err(error) => error,
-        };
-        if retry == retries || !is_temporary(&*error) {
-            return Err(error);
+impl<C: Connect<Target>> Future for Reconnecting<C> {
+    type Output = Result<Connected<C::Io>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let target = this.target;
+        let failed =
+            |error: BoxError| Error::from_connector(error, format!("connecting to {target}"));
+        loop {
+            let next = match this.state.as_mut().project() {
+                ReconnectStateProj::Connecting { attempt } => {
+                    let error = match ready!(attempt.poll(cx)) {
+                        Ok(connected) => return Poll::Ready(Ok(connected)),
+                        Err(error) => error.into(),
+                    };
+                    let sleep = this.again.as_mut().and_then(|again| again.pause(&error));
+                    let Some(sleep) = sleep else { return Poll::Ready(Err(failed(error))) };
+                    ReconnectState::Pausing { sleep }
+                }
+                ReconnectStateProj::Pausing { sleep } => {
+                    ready!(Pin::new(sleep).poll(cx));
+                    ReconnectState::GettingReady
+                }
+                ReconnectStateProj::GettingReady => {
+                    let Some(again) = this.again else { return Poll::Pending };
+                    let ready = ready!(again.connector.poll_ready(cx));
+                    ready.map_err(|error| failed(error.into()))?;
+                    ReconnectState::Connecting { attempt: again.connector.call(target.clone()) }
+                }
+            };
+            this.state.set(next);
         }
-        runtime.sleep(wait_before(retry)).await;
-        poll_fn(|cx| connector.poll_ready(cx)).await.map_err(Into::into)?;
-        retry += 1;
+    }
+}
+
+impl<C> Again<C> {
+    /// The wait before the next attempt, if there is to be one.
+    fn pause(&mut self, error: &BoxError) -> Option<Sleep> {
+        if self.retry == self.retries || !is_temporary(&**error) {
+            return None;
+        }
+        let wait = wait_before(self.retry);
+        self.retry += 1;
+        Some(self.runtime.sleep(wait))
+    }
+}
+
+impl<C: Service<Target>> fmt::Debug for Reconnecting<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reconnecting").field("target", &self.target).finish_non_exhaustive()
     }
 }
 

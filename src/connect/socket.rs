@@ -48,7 +48,8 @@ impl<S> SocketIo<S> {
     /// Makes a stream answer to a switch, which a connector also puts into its
     /// [`ConnectInfo`](super::ConnectInfo::with_recheck).
     pub fn new(stream: S, recheck: Recheck) -> Self {
-        Self { io: TokioIo::new(stream), recheck, writes: CountedWrites::exact() }
+        let writes = CountedWrites::exact(recheck.write_count());
+        Self { io: TokioIo::new(stream), recheck, writes }
     }
 
     pub(super) fn write_count(&self) -> WriteCount {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tower_service::Service;
 
 use super::{
@@ -28,7 +28,7 @@ use crate::{
 
 mod socket;
 
-use socket::SocketOptions;
+use socket::{ConnectedSocket, SocketOptions};
 
 /// A host that has not answered three SYNs by then seldom does.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -181,26 +181,72 @@ impl<R: Resolve + Clone + Send + 'static> Service<Target> for TcpConnector<R> {
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let Self { resolver, mut settings } = self.clone();
+        let mut connector = self.clone();
+        Connecting::new(async move { connector.connect(&target).await })
+    }
+}
+
+impl<R: Resolve + Clone> TcpConnector<R> {
+    /// As [`call`](Service::call), in a future without a name, and so without a box.
+    pub(crate) async fn connect(&mut self, target: &Target) -> Result<Connected<TcpIo>, Error> {
+        let Self { resolver, settings } = self;
         settings.local_address = target.local_address.or(settings.local_address);
-        Connecting::new(async move { settings.connect(resolver, target).await })
+        settings.check()?;
+        if !matches!(target.route, Route::Any | Route::Direct) {
+            return Err(Error::builder(format!("the way to {target} is not by TCP")));
+        }
+        // An address is connected to at once; the rest is boxed, for its room.
+        let (host, port) = (target.origin.host(), target.origin.port());
+        if let (Some(address), None) = (lookup::literal(host, port), settings.local_address) {
+            return settings.reach(address?, settings.connect_timeout, target).await;
+        }
+        Box::pin(settings.resolve_and_reach(resolver.clone(), target)).await
     }
 }
 
 impl Settings {
-    async fn connect<R: Resolve>(
-        self,
+    async fn resolve_and_reach<R: Resolve>(
+        &self,
         resolver: R,
-        target: Target,
+        target: &Target,
     ) -> Result<Connected<TcpIo>, Error> {
-        self.check()?;
-        if !matches!(target.route, Route::Any | Route::Direct) {
-            return Err(Error::builder(format!("the way to {target} is not by TCP")));
-        }
         let began_at = self.runtime.now();
-        let addresses = self.addresses(resolver, &target).await?;
+        let addresses = self.addresses(resolver, target).await?;
         let spent = self.runtime.now().saturating_duration_since(began_at);
-        self.race(addresses, spent, &target).await.map(connected)
+        let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
+        match addresses[..] {
+            // A host with one address needs no race.
+            [address] => self.reach(address, rest, target).await,
+            _ => self.race(addresses, rest, spent, target).await,
+        }
+    }
+
+    /// Connects to the only address.
+    async fn reach(
+        &self,
+        address: SocketAddr,
+        limit: Option<Duration>,
+        target: &Target,
+    ) -> Result<Connected<TcpIo>, Error> {
+        match self.runtime.within(limit, self.attempt(address)).await {
+            Some(Ok(socket)) => Ok(connected(socket)),
+            Some(Err(error)) => Err(refused(Failures::of_one(error), target)),
+            None => Err(self.too_slow(format!("connecting to {target}"))),
+        }
+    }
+
+    /// One attempt, of which is told from its start to its end.
+    async fn attempt(&self, address: SocketAddr) -> io::Result<ConnectedSocket> {
+        let span = events::start(|| Step::Tcp { address });
+        let outcome = self.socket.connect(self.local_address, address).await;
+        match &outcome {
+            Ok(_) => span.complete(),
+            Err(error) => span.fail(|| {
+                let cause = io::Error::new(error.kind(), error.to_string());
+                Error::new(Kind::Connect, format!("connecting to {address}")).because(cause)
+            }),
+        }
+        outcome
     }
 
     /// Requires each setting to be in its range.
@@ -232,27 +278,16 @@ impl Settings {
     async fn race(
         &self,
         addresses: Vec<SocketAddr>,
+        rest: Option<Duration>,
         spent: Duration,
         target: &Target,
-    ) -> Result<TcpStream, Error> {
-        let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
-        // A host with one address needs no race.
-        if let [address] = addresses[..] {
-            let attempt = told(address, self.socket.clone().connect(self.local_address, address));
-            return match self.runtime.within(rest, attempt).await {
-                Some(Ok(stream)) => Ok(stream),
-                Some(Err(error)) => Err(refused(Failures::of_one(error), target)),
-                None => Err(self.too_slow(format!("connecting to {target}"))),
-            };
-        }
+    ) -> Result<Connected<TcpIo>, Error> {
         // Resolving may outlast a plan that ends nothing: half of it is left in any case.
         let planned = rest.unwrap_or(self.planned_time - spent.min(self.planned_time / 2));
         let schedule = Schedule::new(addresses, planned, self.runtime.now());
-        let attempt =
-            |address| told(address, self.socket.clone().connect(self.local_address, address));
-        let mut race = Race::new(self.runtime.clone(), schedule, attempt);
+        let mut race = Race::new(self.runtime.clone(), schedule, |address| self.attempt(address));
         match self.runtime.within(rest, race.winner()).await {
-            Some(Some(stream)) => Ok(stream),
+            Some(Some(socket)) => Ok(connected(socket)),
             Some(None) => Err(refused(race.into_failures(), target)),
             None => Err(self.too_slow(format!("connecting to {target}"))),
         }
@@ -261,25 +296,6 @@ impl Settings {
     fn too_slow(&self, doing: String) -> Error {
         let limit = self.connect_timeout.unwrap_or(Duration::MAX);
         Error::timed_out(Phase::Connect, limit, doing)
-    }
-}
-
-/// An attempt, of which is told from its start to its end.
-fn told<T>(
-    address: SocketAddr,
-    attempt: impl Future<Output = io::Result<T>>,
-) -> impl Future<Output = io::Result<T>> {
-    let span = events::start(|| Step::Tcp { address });
-    async move {
-        let outcome = attempt.await;
-        match &outcome {
-            Ok(_) => span.complete(),
-            Err(error) => span.fail(|| {
-                let cause = io::Error::new(error.kind(), error.to_string());
-                Error::new(Kind::Connect, format!("connecting to {address}")).because(cause)
-            }),
-        }
-        outcome
     }
 }
 
@@ -295,11 +311,9 @@ fn refused(failures: Failures, target: &Target) -> Error {
     }
 }
 
-fn connected(stream: TcpStream) -> Connected<TcpIo> {
+fn connected(ConnectedSocket { stream, local, peer }: ConnectedSocket) -> Connected<TcpIo> {
     let recheck = Recheck::new();
-    let info = ConnectInfo::default()
-        .with_addrs(stream.local_addr().ok(), stream.peer_addr().ok())
-        .with_recheck(recheck.clone());
+    let info = ConnectInfo::default().with_addrs(local, peer).with_recheck(recheck.clone());
     let io = TcpIo::new(stream, recheck);
     let info = info.with_write_count(io.write_count());
     Connected { io, info }

@@ -5,27 +5,31 @@
 
 use std::{
     cell::RefCell,
-    future::{Future, poll_fn},
+    future::Future,
     mem,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
+    pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use super::Step;
-use crate::rt::Runtime;
+use crate::{
+    few::Few,
+    rt::{Runtime, Sleep},
+};
 
 thread_local! {
     static CURRENT: RefCell<Option<Stages>> = const { RefCell::new(None) };
 }
 
 /// The stages that an attempt is in, the outermost first.
-#[derive(Clone, Default)]
-struct Stages(Arc<Mutex<Vec<NotedStage>>>);
+#[derive(Default)]
+struct Stages(Few<NotedStage>);
 
 struct NotedStage {
-    number: usize,
+    /// Its own, once in a process.
+    number: u64,
     stage: ConnectStage,
 }
 
@@ -38,10 +42,9 @@ pub(crate) enum ConnectStage {
     Other { doing: String, is_proxy: bool },
 }
 
-/// A stage that is going on, until this is dropped.
+/// A stage that is going on, until this is dropped: it is, where the attempt is polled, or together with that.
 pub(crate) struct StageGuard {
-    stages: Stages,
-    number: usize,
+    number: u64,
 }
 
 /// Where an attempt was when its time was over: nowhere that is known, if it was in no stage.
@@ -53,44 +56,56 @@ pub(crate) struct OutOfTime {
     pub(crate) is_proxy: bool,
 }
 
-/// Makes an attempt, but not for longer than `limit`.
-pub(crate) async fn attempt<F: Future>(
-    runtime: &Runtime,
+/// An attempt that is made, but not for longer than its limit.
+pub(crate) struct Attempt {
+    stages: Stages,
     limit: Option<Duration>,
-    making: F,
-) -> Result<F::Output, OutOfTime> {
-    let (stages, mut making) = (Stages::default(), pin!(making));
-    // A timer is no finer than a millisecond, in which it could be made.
-    if limit == Some(Duration::ZERO) {
-        return Err(stages.out_of_time());
+    timer: Option<Sleep>,
+}
+
+impl Attempt {
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
+        Self { stages: Stages::default(), limit, timer: None }
     }
-    let mut timer = limit.map(|limit| runtime.sleep(limit));
-    poll_fn(|cx| {
-        let turn = AttemptTurn { before: replace(Some(stages.clone())) };
-        let made = making.as_mut().poll(cx);
+
+    pub(crate) fn poll<F: Future>(
+        &mut self,
+        making: Pin<&mut F>,
+        runtime: &Runtime,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, OutOfTime>> {
+        // A timer is no finer than a millisecond, in which it could be made.
+        if self.limit == Some(Duration::ZERO) {
+            return Poll::Ready(Err(self.stages.out_of_time()));
+        }
+        let turn = AttemptTurn::of(&mut self.stages);
+        let made = making.poll(cx);
         drop(turn);
         if let Poll::Ready(made) = made {
             return Poll::Ready(Ok(made));
         }
-        match &mut timer {
-            Some(timer) => Pin::new(timer).poll(cx).map(|()| Err(stages.out_of_time())),
-            None => Poll::Pending,
-        }
-    })
-    .await
+        let Some(limit) = self.limit else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| runtime.sleep(limit));
+        Pin::new(timer).poll(cx).map(|()| Err(self.stages.out_of_time()))
+    }
 }
 
 /// Notes a stage of the attempt that this thread is making; the stage is made only if there is one.
 pub(crate) fn stage(stage: impl FnOnce() -> ConnectStage) -> Option<StageGuard> {
-    let stages = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()?;
-    let stage = stage();
-    let number = {
-        let mut noted = stages.lock();
-        let number = noted.last().map_or(0, |last| last.number + 1);
-        noted.push(NotedStage { number, stage });
-        number
-    };
-    Some(StageGuard { stages, number })
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    if !CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or_default() {
+        return None;
+    }
+    let (number, stage) = (NEXT.fetch_add(1, Ordering::Relaxed), stage());
+    change(|stages| stages.0.push(NotedStage { number, stage }));
+    Some(StageGuard { number })
+}
+
+/// Changes the stages of the attempt that this thread is making, if it makes one.
+fn change(change: impl FnOnce(&mut Stages)) {
+    let changed = CURRENT.try_with(|current| current.borrow_mut().as_mut().map(change));
+    // A thread that is ending notes nothing.
+    changed.ok().flatten().unwrap_or_default();
 }
 
 /// Notes a step of which listeners are told.
@@ -123,33 +138,36 @@ impl ConnectStage {
 }
 
 impl Stages {
-    fn lock(&self) -> MutexGuard<'_, Vec<NotedStage>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn out_of_time(&self) -> OutOfTime {
-        let noted = self.lock();
         OutOfTime {
-            doing: noted.last().map(|last| last.stage.doing()),
-            is_proxy: noted.iter().any(|noted| noted.stage.is_proxy()),
+            doing: self.0.last().map(|last| last.stage.doing()),
+            is_proxy: self.0.iter().any(|noted| noted.stage.is_proxy()),
         }
     }
 }
 
 impl Drop for StageGuard {
     fn drop(&mut self) {
-        self.stages.lock().retain(|noted| noted.number != self.number);
+        change(|stages| stages.0.retain(|noted| noted.number != self.number));
     }
 }
 
 /// Whose stages are noted on this thread, until this is dropped.
-struct AttemptTurn {
+struct AttemptTurn<'a> {
+    own: &'a mut Stages,
     before: Option<Stages>,
 }
 
-impl Drop for AttemptTurn {
+impl<'a> AttemptTurn<'a> {
+    fn of(own: &'a mut Stages) -> Self {
+        let before = replace(Some(mem::take(own)));
+        Self { own, before }
+    }
+}
+
+impl Drop for AttemptTurn<'_> {
     fn drop(&mut self) {
-        drop(replace(self.before.take()));
+        *self.own = replace(self.before.take()).unwrap_or_default();
     }
 }
 

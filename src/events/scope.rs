@@ -14,7 +14,8 @@ thread_local! {
 }
 
 /// Whose turn it is, until this is dropped: then it is theirs whose it was before.
-struct Turn {
+#[must_use = "the turn is over when this is dropped"]
+pub(crate) struct Turn {
     before: Option<Scope>,
 }
 
@@ -28,6 +29,11 @@ impl Drop for Turn {
     fn drop(&mut self) {
         drop(replace(self.before.take()));
     }
+}
+
+/// Lets this thread work on account of `scope`, or on nobody's, until the turn is dropped.
+pub(crate) fn on_account_of(scope: Option<Scope>) -> Turn {
+    Turn::of(scope)
 }
 
 /// Does this on account of `scope`, or on nobody's.

@@ -57,7 +57,7 @@ pub(super) use body::Http1Body;
 pub(super) use exchange::Http1Exchange;
 
 use request_head::{Http1Head, Recipient};
-use shared::{ConnShared, Phase};
+use shared::{ConnShared, HeldSlot, Phase};
 use status::ConnStatus;
 
 /// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
@@ -217,7 +217,7 @@ where
     }
 
     fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
-        self.shared.hold(slot);
+        self.shared.hold(HeldSlot::Pool(slot));
         None
     }
 
@@ -226,8 +226,7 @@ where
     }
 
     fn abort_handle(&self) -> Option<AbortHandle> {
-        let shared = self.shared.clone();
-        Some(AbortHandle::new(move || shared.abort()))
+        Some(AbortHandle::of(self.shared.clone()))
     }
 
     fn reused(&mut self) {

@@ -19,6 +19,7 @@ use crate::{
     error::{BoxError, Error, Kind, ProxyFault},
     events::{self, Step},
     http::{http1::Http1Config, http2::Http2Config},
+    io::Io,
     options::Protocols,
     rt::Runtime,
     target::Target,
@@ -122,18 +123,61 @@ where
     }
 
     fn call(&mut self, target: Target) -> Negotiating<B> {
-        if let Err(error) = self.config.check().and_then(|()| possible(&target)) {
-            return Negotiating { future: Box::pin(std::future::ready(Err(error))) };
+        let begun = self.check(&target);
+        let begun = begun.map(|()| (self.inner.call(target.clone()), self.config.clone()));
+        Negotiating {
+            future: Box::pin(async move {
+                let (connecting, config) = begun?;
+                let connected = connecting.await.map_err(|error| failed(error.into(), &target))?;
+                speak(connected, &target, &config).await
+            }),
         }
-        let (connecting, config) = (self.inner.call(target.clone()), self.config.clone());
-        let future = async move {
-            let connected = connecting.await.map_err(|error| {
-                Error::from_connector(error.into(), format!("connecting to {target}"))
-            })?;
-            speak(connected, &target, &config).await
-        };
-        Negotiating { future: Box::pin(future) }
     }
+}
+
+impl<C, B> Negotiate<C, B>
+where
+    C: Connect<Target>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// As [`call`](Service::call), in a future without a name, and so without a box.
+    pub(crate) async fn negotiate(&mut self, target: Target) -> Result<HttpConnection<B>, Error> {
+        self.check(&target)?;
+        // Called in place: a future that is moved is held twice.
+        let connected = self.inner.call(target.clone()).await;
+        let connected = connected.map_err(|error| failed(error.into(), &target))?;
+        speak(connected, &target, &self.config).await
+    }
+
+    fn check(&self, target: &Target) -> Result<(), Error> {
+        self.config.check()?;
+        possible(target)
+    }
+}
+
+fn failed(error: BoxError, target: &Target) -> Error {
+    Error::from_connector(error, format!("connecting to {target}"))
+}
+
+async fn speak<I, B>(
+    connected: Connected<I>,
+    target: &Target,
+    config: &Config,
+) -> Result<HttpConnection<B>, Error>
+where
+    I: Io,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let protocol = chosen(&connected.info, target, config)?;
+    let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
+    let Config { http1, http2, runtime, .. } = config;
+    let outcome = match protocol {
+        Protocol::Http1 => HttpConnection::http1(connected, target, http1, runtime),
+        // Boxed: HTTP/1.1 has no use for its kilobyte.
+        Protocol::Http2 => Box::pin(HttpConnection::http2(connected, target, http2, runtime)).await,
+    };
+    span.ended(&outcome, |_, _| ());
+    outcome
 }
 
 /// The future of [`Negotiate`].
@@ -161,26 +205,11 @@ fn possible(target: &Target) -> Result<(), Error> {
     Ok(())
 }
 
-async fn speak<I, B>(
-    connected: Connected<I>,
-    target: &Target,
-    config: &Config,
-) -> Result<HttpConnection<B>, Error>
-where
-    I: crate::io::Io,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    let Config { http1, http2, runtime, encrypting } = config;
-    let encrypting = encrypting.unwrap_or("a `TlsLayer` right below the `NegotiateLayer`");
-    connected.info.check_encryption(&target.origin, encrypting)?;
-    let protocol = protocol(target, &connected.info)?;
-    let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
-    let outcome = match protocol {
-        Protocol::Http1 => HttpConnection::http1(connected, target, http1, runtime),
-        Protocol::Http2 => HttpConnection::http2(connected, target, http2, runtime).await,
-    };
-    span.ended(&outcome, |_, _| ());
-    outcome
+/// What is spoken over a stream that is fit for it.
+fn chosen(info: &ConnectInfo, target: &Target, config: &Config) -> Result<Protocol, Error> {
+    let layer = config.encrypting.unwrap_or("a `TlsLayer` right below the `NegotiateLayer`");
+    info.check_encryption(&target.origin, layer)?;
+    protocol(target, info)
 }
 
 impl From<Protocol> for Version {

@@ -2,12 +2,11 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::Poll,
 };
+
+use super::Wanted;
 
 /// Bytes that a stream has taken, counted by the stream.
 ///
@@ -16,16 +15,21 @@ use std::{
 /// taken anything: TLS, for one, writes several records for one call, and an error of the second hides that the first is out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriteCount {
-    bytes: Arc<AtomicU64>,
+    shared: Arc<Wanted>,
 }
 
 impl WriteCount {
+    /// That of a stream which answers to a recheck, too.
+    pub(super) fn of(shared: Arc<Wanted>) -> Self {
+        Self { shared }
+    }
+
     fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Acquire)
+        self.shared.written.load(Ordering::Acquire)
     }
 
     pub(crate) fn add(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::AcqRel);
+        self.shared.written.fetch_add(bytes as u64, Ordering::AcqRel);
     }
 }
 
@@ -88,18 +92,18 @@ pub(crate) struct CountedWrites {
 
 impl CountedWrites {
     /// For a stream whose failed writes take nothing, such as a socket.
-    pub(crate) fn exact() -> Self {
-        Self::judged_by(WriteJudge::over(Below::Exact))
+    pub(crate) fn exact(count: WriteCount) -> Self {
+        Self::judged_by(WriteJudge::over(Below::Exact), count)
     }
 
     /// For a stream over another, of which no more is known than its count, if it has one.
     #[cfg(any(test, feature = "_rustls"))]
     pub(crate) fn over(below: Option<&WriteCount>) -> Self {
-        Self::judged_by(WriteJudge::new(below))
+        Self::judged_by(WriteJudge::new(below), WriteCount::default())
     }
 
-    fn judged_by(judge: WriteJudge) -> Self {
-        Self { judge, count: WriteCount::default(), has_failed: false }
+    fn judged_by(judge: WriteJudge, count: WriteCount) -> Self {
+        Self { judge, count, has_failed: false }
     }
 
     pub(crate) fn count(&self) -> &WriteCount {
@@ -167,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_socket_takes_nothing_with_a_write_that_fails_and_nothing_after_it() {
-        let mut writes = CountedWrites::exact();
+        let mut writes = CountedWrites::exact(WriteCount::default());
         let _ = writes.write(9, || Poll::Ready(Ok(4)));
         let _ = writes.write(5, failed);
         assert_eq!(writes.count().bytes(), 4);

@@ -21,6 +21,7 @@ use crate::{
     connect::{ConnectInfo, HasConnectInfo},
     connection::Connection,
     error::{BoxError, Error, ForeignError},
+    rt::Task,
     timeout::Total,
 };
 
@@ -74,15 +75,14 @@ where
         }
         let Some(canceled) = lease.finishing(upper.is_none()) else { return };
         let runtime = pool.settings.runtime.clone();
-        let (here, task) = (runtime.current(), canceled.task());
-        let spawned = pool.settings.runtime.spawn_on(&here, async move {
+        let (here, cell) = (runtime.current(), canceled.cell());
+        let task = Task::new(async move {
             let drained = canceled.make_if_ready(drain(rest));
             if runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
                 lease.finish();
             }
         });
-        // Set once: nothing else names the task.
-        let _ = task.set(spawned);
+        pool.settings.runtime.spawn_in(&cell, &here, task);
     }
 }
 

@@ -113,7 +113,7 @@ impl Budget {
     }
 
     /// Whether there is room; closes what is idle where there is not, unless enough is being closed already.
-    fn makes_room(&self) -> bool {
+    pub(crate) fn makes_room(&self) -> bool {
         let excess = || self.counted.load(SeqCst).saturating_sub(self.limit);
         while excess() > self.leaving.load(SeqCst) && self.evict_longest_idle() {}
         excess() == 0

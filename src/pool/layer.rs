@@ -17,7 +17,7 @@ use super::{
     budget::Budget,
     checkout::Checkout,
     settings::{Keys, Limits, Settings},
-    shared::{Key, Make, Shared},
+    shared::{DialTask, Key, Shared},
     stats::Stats,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     error::{BoxError, Error},
     events::Listener,
     options::Timeouts,
-    rt::Runtime,
+    rt::{Runtime, Task},
     target::Target,
 };
 
@@ -279,31 +279,43 @@ where
     type Service = Pool<M::Response, B, K>;
 
     fn layer(&self, make: M) -> Self::Service {
+        self.over(make, |mut make, key| async move {
+            std::future::poll_fn(|cx| make.poll_ready(cx)).await.map_err(Into::<BoxError>::into)?;
+            make.call(key).await.map_err(Into::into)
+        })
+    }
+}
+
+impl<B: 'static, K: Key> PoolLayer<B, K> {
+    /// A pool of what `connect` makes by a clone of `make`.
+    ///
+    /// What makes the connections is forgotten here, so that a pool's type names only what it keeps.
+    pub(crate) fn over<M, C, F>(
+        &self,
+        make: M,
+        connect: impl Fn(M, K) -> F + Clone + Send + Sync + 'static,
+    ) -> Pool<C, B, K>
+    where
+        M: Clone + Send + 'static,
+        C: Connection<Request<B>>,
+        F: Future<Output = Result<C, BoxError>> + Send + 'static,
+    {
+        // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
+        let make = Arc::new(Mutex::new(make));
+        let make = Arc::new(move |dial: DialTask<C, B, K>| {
+            let (make, connect) = (make.clone(), connect.clone());
+            Task::new(dial.run(move |key| async move {
+                let make = make.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                connect(make, key).await
+            }))
+        });
         // Nothing is looked for under a key that is an error.
         let keys = match self.check() {
             Ok(()) => self.keys.clone(),
             Err(error) => Keys::new(move |_| Err(error.clone())),
         };
-        let shared = Shared::new(self.settings.clone(), keys, self.replay, erase(make));
-        Pool { shared }
+        Pool { shared: Shared::new(self.settings.clone(), keys, self.replay, make) }
     }
-}
-
-/// Forgets what makes the connections, so that a pool's type names only what it keeps.
-fn erase<M, B, K>(make: M) -> Make<M::Response, K>
-where
-    M: MakeConnection<K, Request<B>> + Clone + Send + 'static,
-    K: Key,
-{
-    // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
-    let make = Mutex::new(make);
-    Arc::new(move |key| {
-        let mut make = make.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Box::pin(async move {
-            std::future::poll_fn(|cx| make.poll_ready(cx)).await.map_err(Into::<BoxError>::into)?;
-            make.call(key).await.map_err(Into::into)
-        })
-    })
 }
 
 /// A service of requests that keeps its connections.

@@ -6,11 +6,9 @@
 
 use std::{
     fmt,
-    future::Future,
     hash::Hash,
     marker::PhantomData,
     panic::AssertUnwindSafe,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
@@ -33,8 +31,9 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    error::{BoxError, Error, Kind},
+    error::{Error, Kind},
     events::{Closing, ConnectionId, Noted},
+    rt::Task,
 };
 
 mod dial;
@@ -44,6 +43,8 @@ mod reap;
 mod waiting;
 
 use dial::Dials;
+
+pub(super) use dial::DialTask;
 
 pub(super) use lease::{Lease, Pooled, Readiness};
 pub(super) use waiting::Waiting;
@@ -58,7 +59,7 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(super) settings: Settings,
     pub(super) keys: Keys<B, K>,
     pub(super) replay: fn(&B) -> Option<B>,
-    make: Make<C, K>,
+    make: Make<C, B, K>,
     /// Its own, once in a process.
     pub(super) number: u32,
     /// Of the URIs by which keys are found.
@@ -72,8 +73,8 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
 type StateOf<C, B, K> = PoolState<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
 type TransitionOf<C, B, K> = Transition<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
 type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
-pub(super) type Make<C, K> = Arc<dyn Fn(K) -> Making<C> + Send + Sync>;
-pub(super) type Making<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
+/// Makes the task of a dial, connector and all, in one allocation.
+pub(super) type Make<C, B, K> = Arc<dyn Fn(DialTask<C, B, K>) -> Task + Send + Sync>;
 
 impl<C, B, K> Shared<C, B, K>
 where
@@ -85,7 +86,7 @@ where
         settings: Settings,
         keys: Keys<B, K>,
         replay: fn(&B) -> Option<B>,
-        make: Make<C, K>,
+        make: Make<C, B, K>,
     ) -> Arc<Self> {
         let budget = settings.budget.clone();
         let budget = budget.unwrap_or_else(|| Budget::new(&settings.limits));

@@ -56,7 +56,7 @@ impl UriKey<'_> {
     }
 }
 
-impl<I: Copy> UriKeys<I> {
+impl<I: Copy + PartialEq> UriKeys<I> {
     pub(crate) fn new() -> Self {
         Self { found: HashMap::default() }
     }
@@ -70,6 +70,9 @@ impl<I: Copy> UriKeys<I> {
 
     /// Remembers that requests like this one have this key, one of so many.
     pub(crate) fn insert(&mut self, uri: &UriKey<'_>, key: I, keys: usize) {
+        if self.get(uri) == Some(key) {
+            return;
+        }
         if self.found.len() >= REMEMBERED.max(keys.saturating_mul(4)) {
             self.found.clear();
         }

@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::{
     fallback::Fallback,
     select::ProxyRules,
-    stage::{Stage, Surroundings},
+    stage::{Stage, Surroundings, erased},
     tunnel,
 };
 use crate::{
@@ -169,8 +169,29 @@ where
     type Service = Proxied;
 
     fn layer(&self, inner: C) -> Proxied {
-        let fallback = self.fallback.clone();
-        let stage = Stage::first(inner, self.surroundings.clone(), fallback);
+        self.over(inner, |mut inner, target| async move {
+            let failed = |error: C::Error| {
+                Error::from_connector(error.into(), format!("connecting to {target}"))
+            };
+            std::future::poll_fn(|cx| inner.poll_ready(cx)).await.map_err(failed)?;
+            inner.call(target.clone()).await.map_err(failed).map(Connected::boxed)
+        })
+    }
+}
+
+impl ProxyLayer {
+    /// A connector through proxies over what `connect` reaches by a clone of `inner`.
+    pub(crate) fn over<C, F>(
+        &self,
+        inner: C,
+        connect: impl Fn(C, Target) -> F + Copy + Send + Sync + 'static,
+    ) -> Proxied
+    where
+        C: Clone + Send + 'static,
+        F: Future<Output = Result<Connected<Box<dyn Io>>, Error>> + Send + 'static,
+    {
+        let direct = erased(inner, connect);
+        let stage = Stage::first(direct, self.surroundings.clone(), self.fallback.clone());
         Proxied { rules: self.rules.clone(), stage: Arc::new(stage) }
     }
 }

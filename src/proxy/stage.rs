@@ -20,7 +20,7 @@ use super::{
     tunnel::{self, Tunnels},
 };
 use crate::{
-    connect::{AnyResolver, Connect, Connected, Connecting},
+    connect::{AnyResolver, Connect, Connected, Connecting, too_slow},
     error::Error,
     io::Io,
     pool::Budget,
@@ -56,19 +56,22 @@ pub(super) struct Surroundings {
 }
 
 /// Whatever connects where no proxy is in between.
-type Direct = Arc<dyn Fn(Target) -> Connecting<Box<dyn Io>> + Send + Sync>;
+pub(super) type Direct = Arc<dyn Fn(Target, Opening) -> Connecting<Box<dyn Io>> + Send + Sync>;
+
+/// What is new when it is opened: counted, and perhaps in time.
+pub(super) struct Opening {
+    budget: Option<Arc<Budget>>,
+    stall: Option<Duration>,
+    runtime: Runtime,
+}
 
 /// A stage as a connector.
 #[derive(Clone)]
 struct By(Arc<Stage>);
 
 impl Stage {
-    pub(super) fn first<C>(connector: C, surroundings: Surroundings, fallback: Fallback) -> Self
-    where
-        C: Connect<Target> + Clone + Send + 'static,
-    {
+    pub(super) fn first(direct: Direct, surroundings: Surroundings, fallback: Fallback) -> Self {
         let (below, tunnels) = (OnceLock::new(), OnceLock::new());
-        let direct = erased(connector);
         Self { leads_to_origins: true, direct, surroundings, fallback, below, tunnels }
     }
 
@@ -134,12 +137,9 @@ impl Stage {
 
     /// The only way by which anything new is opened outside of what is open already, so room for it is made here.
     fn directly(&self, target: Target, stall: Option<Duration>) -> Connecting<Box<dyn Io>> {
-        let Surroundings { budget, runtime, .. } = self.surroundings.clone();
-        let direct = self.direct.clone();
-        Connecting::new(async move {
-            make_room(budget).await;
-            direct(target.clone()).within(stall, runtime, target).await
-        })
+        let Surroundings { budget, runtime, .. } = &self.surroundings;
+        let (budget, runtime) = (budget.clone(), runtime.clone());
+        (self.direct)(target, Opening { budget, stall, runtime })
     }
 
     /// Through this proxy, to which the target's route leads.
@@ -229,28 +229,32 @@ impl<C: Connect<Target, Error = Error>> Service<Target> for Patient<C> {
 }
 
 /// Forgets what connects, so that a stage has no type to carry along.
-fn erased<C>(connector: C) -> Direct
+pub(super) fn erased<C, F>(
+    connector: C,
+    connect: impl Fn(C, Target) -> F + Copy + Send + Sync + 'static,
+) -> Direct
 where
-    C: Connect<Target> + Clone + Send + 'static,
+    C: Clone + Send + 'static,
+    F: Future<Output = Result<Connected<Box<dyn Io>>, Error>> + Send + 'static,
 {
     // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
     let connector = Mutex::new(connector);
-    Arc::new(move |target: Target| {
-        let mut connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Arc::new(move |target: Target, Opening { budget, stall, runtime }| {
+        let connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Connecting::new(async move {
-            let failed = |error: C::Error| {
-                Error::from_connector(error.into(), format!("connecting to {target}"))
-            };
-            std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(failed)?;
-            connector.call(target.clone()).await.map_err(failed).map(Connected::boxed)
+            make_room(budget).await;
+            let outcome = runtime.within(stall, connect(connector, target.clone())).await;
+            outcome.unwrap_or_else(|| Err(too_slow(stall, &target)))
         })
     })
 }
 
-/// Waits until there is room for what is new, if anything counts it.
+/// Waits until there is room for what is new, if anything counts it. Mostly there is.
 async fn make_room(budget: Option<Arc<Budget>>) {
-    if let Some(budget) = budget {
-        budget.room().await;
+    if let Some(budget) = budget
+        && !budget.makes_room()
+    {
+        Box::pin(budget.room()).await;
     }
 }
 

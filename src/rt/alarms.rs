@@ -130,7 +130,7 @@ impl Alarms {
     fn keep(self: &Arc<Self>, at: Instant) {
         let sleep = self.ground.sleep(at.saturating_duration_since(self.ground.now()));
         let keeper = Keeper { alarms: Arc::downgrade(self), at, sleep, has_ended: false };
-        if let Err(keeper) = self.home.spawn(Task { future: Box::pin(keeper) }) {
+        if let Err(keeper) = self.home.spawn(Task::new(keeper)) {
             self.ground.spawn(keeper);
         }
     }

@@ -2,24 +2,22 @@
 
 use std::{
     cell::Cell,
-    future::Future,
     panic::catch_unwind,
-    pin::Pin,
     sync::{Arc, PoisonError, RwLock},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use hyper::rt::Timer as _;
 use hyper_util::rt::TokioTimer;
-use pin_project_lite::pin_project;
 use tokio::runtime::{Handle, Id};
 
 use super::{Fault, Ground, Runtime, Sleep, Task};
 
 mod handle;
+mod timer;
 
 pub(crate) use handle::{RuntimeHandle, RuntimeId};
+pub(super) use timer::RuntimeTimer;
 
 /// Later than anybody waits for. tokio's timers know no moment that is much later.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
@@ -54,8 +52,8 @@ struct Tokio {
 
 impl Tokio {
     fn remember(&self, here: &RuntimeHandle) {
-        let remembered = self.remembered();
-        if remembered.is_none() || remembered.has_ended() {
+        let is_over = |known: &RuntimeHandle| known.is_none() || known.has_ended();
+        if is_over(&self.remembered.read().unwrap_or_else(PoisonError::into_inner)) {
             *self.remembered.write().unwrap_or_else(PoisonError::into_inner) = here.clone();
         }
     }
@@ -117,84 +115,14 @@ impl Ground for Tokio {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        let (ground, runtime) = (self.clone(), self.current());
         let deadline = self.now().checked_add(duration).unwrap_or_else(|| self.now() + FAR);
-        let timer = Timer { ground, deadline, runtime: runtime.clone(), sleep: None };
-        let mut timer = Box::pin(timer);
-        timer.as_mut().set_on(&runtime, |_| ());
-        Sleep::own(timer)
+        Sleep::of_runtime(RuntimeTimer::new(self.clone(), deadline, self.current()))
     }
 
     fn now(&self) -> Instant {
         TokioTimer::new().now()
     }
 }
-
-pin_project! {
-    /// A timer that outlives its runtime: it goes on with what is left of its time in the runtime in which it is polled.
-    struct Timer {
-        ground: Tokio,
-        deadline: Instant,
-        runtime: RuntimeHandle,
-        #[pin]
-        sleep: Option<tokio::time::Sleep>,
-    }
-}
-
-impl Timer {
-    /// Makes it a timer of this runtime and does something with it; `None` if that has ended.
-    fn set_on<T>(
-        self: Pin<&mut Self>,
-        runtime: &RuntimeHandle,
-        act: impl FnOnce(Pin<&mut tokio::time::Sleep>) -> T,
-    ) -> Option<T> {
-        let mut this = self.project();
-        if this.runtime != runtime {
-            this.sleep.set(None);
-        }
-        let done = runtime.while_running(|handle| {
-            // Without timers it never ends; a request that would need one has failed before.
-            if this.sleep.is_none() && has_timers(handle) {
-                let _inside = handle.enter();
-                this.sleep.set(Some(tokio_timer(*this.deadline)));
-            }
-            this.sleep.as_mut().as_pin_mut().map(act)
-        })?;
-        this.runtime.clone_from(runtime);
-        done
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one door; boxed, as hyper-util's, it costs more"
-)]
-fn tokio_timer(deadline: Instant) -> tokio::time::Sleep {
-    tokio::time::sleep_until(deadline.into())
-}
-
-impl Future for Timer {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let own = self.runtime.clone();
-        // One that drives itself wakes also those who are polled elsewhere.
-        if !own.drives_itself()
-            && let Some(here) = RuntimeHandle::here().filter(|here| *here != own)
-            && let Some(poll) = self.as_mut().set_on(&here, |sleep| sleep.poll(cx))
-        {
-            return poll;
-        }
-        if let Some(poll) = self.as_mut().set_on(&own, |sleep| sleep.poll(cx)) {
-            return poll;
-        }
-        let other = self.ground.current();
-        // Where no runtime is left there is nobody who could wake.
-        self.as_mut().set_on(&other, |sleep| sleep.poll(cx)).unwrap_or(Poll::Pending)
-    }
-}
-
-impl hyper::rt::Sleep for Timer {}
 
 #[cfg(test)]
 mod tests;

@@ -3,17 +3,19 @@
 use std::{
     fmt,
     future::Future,
+    marker::PhantomData,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
     connect::{Connect, Connected, poll_connector},
-    error::Error,
+    error::{BoxError, Error},
     options::TlsIdentity,
     target::Target,
 };
@@ -36,16 +38,20 @@ pub struct Tls<C> {
 /// The bytes of a connection, which are as they came.
 pub type MaybeTls<I> = I;
 
-/// The future of a connection by [`Tls`].
-///
-/// # Cancellation
-///
-/// Dropping it closes the connection.
-pub struct Handshaking<I> {
-    connecting: Connecting<I>,
+pin_project! {
+    /// The future of a connection by [`Tls`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it closes the connection.
+    pub struct Handshaking<F, I> {
+        // `None` of a target that is refused.
+        #[pin]
+        connecting: Option<F>,
+        target: Target,
+        bytes: PhantomData<fn() -> I>,
+    }
 }
-
-type Connecting<I> = Pin<Box<dyn Future<Output = Result<Connected<I>, Error>> + Send>>;
 
 impl TlsConfig {
     /// The default, and all there is without the feature `tls`.
@@ -84,33 +90,38 @@ impl<C> Layer<C> for TlsLayer {
 impl<C: Connect<Target>> Service<Target> for Tls<C> {
     type Response = Connected<C::Io>;
     type Error = Error;
-    type Future = Handshaking<C::Io>;
+    type Future = Handshaking<C::Future, C::Io>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         poll_connector(&mut self.inner, cx)
     }
 
-    fn call(&mut self, target: Target) -> Handshaking<C::Io> {
-        if target.origin.scheme().is_tls() {
-            let message =
-                format!("connecting to {target}: built without TLS, enable the feature `tls`");
-            return Handshaking {
-                connecting: Box::pin(std::future::ready(Err(Error::builder(message)))),
-            };
-        }
-        let connecting = self.inner.call(target.clone());
-        let doing = format!("connecting to {target}");
-        let connecting =
-            async move { connecting.await.map_err(|e| Error::from_connector(e.into(), doing)) };
-        Handshaking { connecting: Box::pin(connecting) }
+    fn call(&mut self, target: Target) -> Self::Future {
+        let is_plain = !target.origin.scheme().is_tls();
+        let connecting = is_plain.then(|| self.inner.call(target.clone()));
+        Handshaking { connecting, target, bytes: PhantomData }
     }
 }
 
-impl<I> Future for Handshaking<I> {
+impl<F, I, E> Future for Handshaking<F, I>
+where
+    F: Future<Output = Result<Connected<I>, E>>,
+    E: Into<BoxError>,
+{
     type Output = Result<Connected<I>, Error>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.connecting.as_mut().poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let doing = || format!("connecting to {}", this.target);
+        match this.connecting.as_pin_mut() {
+            Some(connecting) => {
+                connecting.poll(cx).map_err(|e| Error::from_connector(e.into(), doing()))
+            }
+            None => {
+                let message = format!("{}: built without TLS, enable the feature `tls`", doing());
+                Poll::Ready(Err(Error::builder(message)))
+            }
+        }
     }
 }
 
@@ -120,7 +131,7 @@ impl fmt::Debug for TlsConfig {
     }
 }
 
-impl<I> fmt::Debug for Handshaking<I> {
+impl<F, I> fmt::Debug for Handshaking<F, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handshaking").finish_non_exhaustive()
     }

@@ -1,17 +1,14 @@
 //! The innermost part of the default stack: straight to the host by TCP, or to a Unix socket.
 
-use std::task::{Context, Poll};
-
 use tower_service::Service;
 
 use super::{HttpPool, Stack, TransportBuilder, builder::Base};
 use crate::{
-    connect::{Connect, Connected, Connecting, Resolve, TcpConnector, UnixConnector, UnixIo},
+    connect::{Connected, Resolve, TcpConnector, UnixConnector},
     error::Error,
-    io::{Io, delegate_read, delegate_write},
     options::Timeouts,
     rt::Runtime,
-    target::{Route, Target},
+    target::Route,
 };
 
 impl TransportBuilder {
@@ -24,7 +21,7 @@ impl TransportBuilder {
         self.given(Box::new(|mut stack, timeouts, runtime| {
             let tcp = tcp(timeouts, runtime).resolver(resolver.clone());
             stack.proxy = stack.proxy.resolver(resolver);
-            stack.over(Direct { tcp, unix: UnixConnector::new() })
+            stack.over_direct(tcp)
         }));
         self
     }
@@ -32,7 +29,7 @@ impl TransportBuilder {
 
 pub(super) fn under(stack: Stack, timeouts: Timeouts, runtime: Runtime) -> HttpPool {
     let tcp = tcp(timeouts, runtime);
-    stack.over(Direct { tcp, unix: UnixConnector::new() })
+    stack.over_direct(tcp)
 }
 
 /// What of the settings excludes what.
@@ -53,41 +50,22 @@ fn tcp(timeouts: Timeouts, runtime: Runtime) -> TcpConnector {
 
 /// Goes by the route of the target.
 #[derive(Clone)]
-struct Direct<T> {
-    tcp: T,
+struct Direct<R> {
+    tcp: TcpConnector<R>,
     unix: UnixConnector,
 }
 
-/// The bytes of either.
-enum DirectIo<I> {
-    Tcp(I),
-    Unix(UnixIo),
-}
-
-delegate_read!([I: Io] DirectIo<I>, io in Self::Tcp(io), Self::Unix(io));
-delegate_write!([I: Io] DirectIo<I>, io in Self::Tcp(io), Self::Unix(io));
-
-impl<T, I: Io> Service<Target> for Direct<T>
-where
-    T: Connect<Target, Io = I, Error = Error, Future = Connecting<I>>,
-{
-    type Response = Connected<DirectIo<I>>;
-    type Error = Error;
-    type Future = Connecting<DirectIo<I>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // The Unix connector is always ready.
-        self.tcp.poll_ready(cx)
+impl Stack {
+    fn over_direct<R: Resolve + Clone + Send + 'static>(self, tcp: TcpConnector<R>) -> HttpPool {
+        let direct = Direct { tcp, unix: UnixConnector::new() };
+        // Not an `async fn`, which would hold what it is given twice.
+        let proxied = self.proxy.over(direct, |mut direct, target| async move {
+            match target.route {
+                // It is always ready.
+                Route::Unix(_) => direct.unix.call(target).await.map(Connected::boxed),
+                _ => direct.tcp.connect(&target).await.map(Connected::boxed),
+            }
+        });
+        self.over_proxied(proxied)
     }
-
-    fn call(&mut self, target: Target) -> Self::Future {
-        match target.route {
-            Route::Unix(_) => mapped(self.unix.call(target), DirectIo::Unix),
-            _ => mapped(self.tcp.call(target), DirectIo::Tcp),
-        }
-    }
-}
-
-fn mapped<I: Io, J: Io>(connecting: Connecting<I>, io: fn(I) -> J) -> Connecting<J> {
-    Connecting::new(async move { connecting.await.map(|connected| connected.map(io)) })
 }

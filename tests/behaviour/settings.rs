@@ -164,13 +164,15 @@ const ROWS: [Row; 25] = [
 ];
 
 /// Setters that hand on to those above, or have tests below and elsewhere.
-const ALIKE: [&str; 17] = [
+const ALIKE: [&str; 19] = [
+    "client/decode.rs limit",
     "connect/retry.rs new",
     "connect/retry.rs on",
     "connect/tcp.rs connect_timeout",
     "connect/tcp.rs keepalive",
     "mock/script.rs pause",
     "options/interim.rs within",
+    "options/redirects.rs limited",
     "pool/layer.rs max_waiters",
     "proxy/layer.rs attempt_timeout",
     "proxy/layer.rs remember",

@@ -11,7 +11,7 @@ use crate::{
     events::{self, Step},
 };
 
-/// Where a host may be reached, in order of preference; never nowhere.
+/// Where a host may be reached, in order of preference; never nowhere. A resolver is asked for names only.
 ///
 /// Dropping the future drops the question to the resolver.
 pub(crate) async fn addresses<R: Resolve>(
@@ -47,7 +47,7 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
 }
 
 /// The address that a host is, if it is one: IPv4, IPv6, or IPv6 with a zone (RFC 6874).
-fn literal(host: &str, port: u16) -> Option<Result<SocketAddr, Error>> {
+pub(crate) fn literal(host: &str, port: u16) -> Option<Result<SocketAddr, Error>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Some(Ok(SocketAddr::new(address, port)));
     }

@@ -24,6 +24,17 @@ pub(super) struct SocketOptions {
     pub(super) more: Option<Arc<More>>,
 }
 
+fn is_one(local: SocketAddr, peer: SocketAddr) -> bool {
+    (local.ip(), local.port()) == (peer.ip(), peer.port())
+}
+
+/// A socket that is connected, and the addresses of both sides.
+pub(super) struct ConnectedSocket {
+    pub(super) stream: TcpStream,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) peer: Option<SocketAddr>,
+}
+
 impl Default for SocketOptions {
     fn default() -> Self {
         Self { nodelay: true, keepalive: Some(Duration::from_secs(60)), more: None }
@@ -33,15 +44,23 @@ impl Default for SocketOptions {
 impl SocketOptions {
     /// Connects one socket. Dropping the future closes it.
     pub(super) async fn connect(
-        self,
+        &self,
         local: Option<IpAddr>,
         address: SocketAddr,
-    ) -> io::Result<TcpStream> {
+    ) -> io::Result<ConnectedSocket> {
         let stream = self.open(local, address)?.connect(address).await?;
-        if is_its_own_peer(&stream) {
+        let local = stream.local_addr().ok();
+        // What is connected to is the peer, and needs no system call, but for the address that stands for this host.
+        let peer = match address.ip().is_unspecified() {
+            true => stream.peer_addr().ok(),
+            false => Some(address),
+        };
+        // A socket that the kernel gave the very port it connects to meets itself, if nobody listens there: TCP's
+        // simultaneous open (RFC 9293 §3.5). It would answer a request with that request.
+        if local.zip(peer).is_some_and(|(local, peer)| is_one(local, peer)) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        Ok(stream)
+        Ok(ConnectedSocket { stream, local, peer })
     }
 
     fn open(&self, local: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpSocket> {
@@ -60,12 +79,6 @@ impl SocketOptions {
         }
         Ok(socket)
     }
-}
-
-/// A socket that the kernel gave the very port it connects to meets itself, if nobody listens there: TCP's
-/// simultaneous open (RFC 9293 §3.5). It would answer a request with that request.
-fn is_its_own_peer(stream: &TcpStream) -> bool {
-    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
 }
 
 impl Kernel for TcpStream {

@@ -16,7 +16,7 @@ use super::{
     exchange::Http1Exchange,
     failure::Http1Failure,
     head::{Framing, Head},
-    shared::ConnShared,
+    shared::{ConnShared, HeldSlot},
     upload::Http1Upload,
 };
 use crate::{
@@ -145,7 +145,7 @@ struct UpgradedStream {
     early: BytesMut,
     io: Box<dyn Io>,
     /// Last, so that it is dropped after the stream.
-    _slot: Option<Box<dyn Send>>,
+    _slot: Option<HeldSlot>,
 }
 
 impl hyper::rt::Read for UpgradedStream {

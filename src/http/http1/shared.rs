@@ -25,6 +25,7 @@ use super::{
     wire::{ReadEnd, Wire},
 };
 use crate::{
+    connection::{Abort, PoolSlot},
     error::{Error, Kind},
     io::{Io, greeting::Spoken, write_count::WriteCount},
     rt::{Runtime, RuntimeHandle},
@@ -52,11 +53,18 @@ pub(super) struct ConnState {
     /// The caller that waits until the connection is idle.
     next: Option<Waker>,
     /// Kept until the stream is gone, wherever that goes.
-    slot: Option<Box<dyn Send>>,
+    slot: Option<HeldSlot>,
     /// The stream is being dropped.
     is_closing: bool,
     /// That of an exchange that is over, with its timer, for the next one.
     pub(super) stall: Option<Box<StallTimeout>>,
+}
+
+/// The slot of a pool, or anything else that is to be kept as long.
+#[allow(dead_code, reason = "it is held to be dropped")]
+pub(super) enum HeldSlot {
+    Pool(PoolSlot),
+    Other(Box<dyn Send>),
 }
 
 /// What a connection is doing.
@@ -156,8 +164,8 @@ impl ConnShared {
     }
 
     /// Keeps `slot` until the stream is dropped; if that has happened already, not at all.
-    pub(super) fn hold(&self, slot: impl Send + 'static) {
-        let mut slot: Option<Box<dyn Send>> = Some(Box::new(slot));
+    pub(super) fn hold(&self, slot: HeldSlot) {
+        let mut slot = Some(slot);
         let mut state = self.lock();
         if state.wire.is_open() || state.is_closing {
             std::mem::swap(&mut state.slot, &mut slot);
@@ -308,7 +316,7 @@ impl ConnState {
         }
     }
 
-    pub(super) fn take_slot(&mut self) -> Option<Box<dyn Send>> {
+    pub(super) fn take_slot(&mut self) -> Option<HeldSlot> {
         self.slot.take()
     }
 }
@@ -316,6 +324,12 @@ impl ConnState {
 impl Uploading {
     pub(super) fn new() -> Self {
         Self { is_starved: false, is_answered: false, task: None }
+    }
+}
+
+impl Abort for ConnShared {
+    fn abort(&self) {
+        Self::abort(self);
     }
 }
 

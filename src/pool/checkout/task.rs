@@ -38,9 +38,9 @@ pub(super) struct RequestTask<C: Connection<Request<B>>, B: 'static, K: Key> {
     request: Option<Request<B>>,
     pool: Arc<Shared<C, B, K>>,
     /// `None` while the URI is enough to find a connection.
-    key: Option<Box<LocalKey<K>>>,
+    key: Option<Arc<LocalKey<K>>>,
     total: Option<Box<Total>>,
-    wait: Option<Box<Wait>>,
+    wait: Option<Wait>,
     /// `None` without listeners.
     trace: Option<Box<RequestTrace>>,
     /// All waits together are bounded by one timeout.
@@ -67,7 +67,7 @@ enum TaskState<C: Connection<Request<B>>, B: 'static, K: Key> {
     Done,
 }
 
-type Begun<C, B, K> = (TaskState<C, B, K>, Option<Box<LocalKey<K>>>, Option<Box<Total>>);
+type Begun<C, B, K> = (TaskState<C, B, K>, Option<Arc<LocalKey<K>>>, Option<Box<Total>>);
 
 /// A wait that is going on, for a connection or for one to be ready.
 struct Wait {
@@ -175,7 +175,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             Ok(key) => {
                 let runtime = &pool.settings.runtime;
                 let total = Box::new(Total::new(limit, name_of(&key), runtime));
-                let key = Box::new(LocalKey { key, runtime: runtime.current() });
+                let key = Arc::new(LocalKey { key, runtime: runtime.current() });
                 (TaskState::Choosing, Some(key), Some(total))
             }
             Err(error) => (TaskState::Refused(error), None, None),

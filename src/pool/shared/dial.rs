@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
     time::Duration,
 };
 
@@ -12,13 +15,15 @@ use super::{Key, Shared, name_of};
 use crate::{
     connect::ConnectInfo,
     connection::Connection,
-    error::{Error, Kind, Phase, ProxyFault},
-    events::{self, OutOfTime, Span, Step},
+    error::{BoxError, Error, Kind, Phase, ProxyFault},
+    events::{self, Attempt, OutOfTime, Span, Step},
+    few::Few,
     pool::{
+        cancel::Canceled,
         local_key::LocalKey,
         state::{Dial, DialOptions, FailureScope, SlotId},
     },
-    rt,
+    rt::{self, Runtime},
 };
 
 /// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
@@ -39,7 +44,7 @@ impl<K> Dials<K> {
     }
 
     /// Dials for all of these, unless another thread is about to.
-    pub(super) fn begin(&self, permits: Vec<Dial<K>>, dial: impl Fn(Dial<K>)) {
+    pub(super) fn begin(&self, permits: Few<Dial<K>>, dial: impl Fn(Dial<K>)) {
         if permits.is_empty() {
             return;
         }
@@ -94,6 +99,41 @@ pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
     is_over: bool,
 }
 
+/// A dial that is about to begin, for whoever knows what connects.
+pub(in crate::pool) struct DialTask<C: Connection<Request<B>>, B: 'static, K: Key> {
+    dialing: Dialing<C, B, K>,
+    limit: Option<Duration>,
+    runtime: Runtime,
+    canceled: Canceled,
+}
+
+/// An error of the time, a canceled dial, or what the connector answered.
+type Outcome<C> = Result<Option<Result<C, BoxError>>, OutOfTime>;
+
+impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
+    /// Connects, within the limit and until it is canceled, and reports to the pool.
+    pub(in crate::pool) async fn run<F>(self, connect: impl FnOnce(K) -> F)
+    where
+        F: Future<Output = Result<C, BoxError>>,
+    {
+        let Self { dialing, limit, runtime, canceled } = self;
+        // What was opened is dropped before the pool hears of the end.
+        let outcome = {
+            let mut connecting = pin!(connect(dialing.key.key.clone()));
+            let (scope, mut attempt) = (dialing.told.scope(), Attempt::new(limit));
+            poll_fn(|cx| {
+                if canceled.poll(cx).is_ready() {
+                    return Poll::Ready(Ok(None));
+                }
+                let _turn = events::on_account_of(scope.clone());
+                attempt.poll(connecting.as_mut(), &runtime, cx).map_ok(Some)
+            })
+            .await
+        };
+        dialing.ended(limit, outcome);
+    }
+}
+
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     /// Begins to dial, in the runtime of those who wait for it.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<LocalKey<K>>) {
@@ -101,29 +141,27 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         let scope = scope.map(|scope| scope.apart().on(pool.connection_id(slot)));
         let target = || Step::Connect { target: name_of(&*key), version: None };
         let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
-        let (here, task) = (key.runtime.clone(), canceled.task());
+        let (here, cell) = (key.runtime.clone(), canceled.cell());
         let dialing = Self { pool: Arc::downgrade(pool), slot, key, told, is_over: false };
-        let (runtime, make) = (pool.settings.runtime.clone(), pool.make.clone());
-        let spawned = pool.settings.runtime.spawn_on(&here, async move {
-            let making = async { make(dialing.key.key.clone()).await };
-            let making = events::within(dialing.told.scope(), making);
-            match events::attempt(&runtime, limit, canceled.make(making)).await {
-                Ok(Some(Ok(connection))) => dialing.succeed(connection),
-                Ok(Some(Err(error))) => {
-                    let error = Error::from_connector(error, dialing.doing());
-                    dialing.fail(error, FailureScope::Dependents);
-                }
-                // The state machine has canceled it, and reports it to no waiter.
-                Ok(None) => drop(dialing),
-                Err(out_of_time) => {
-                    let error = dialing.timed_out(limit.unwrap_or_default(), out_of_time);
-                    dialing
-                        .fail(error, limit.map_or(FailureScope::All, FailureScope::NotOutwaiting));
-                }
+        let runtime = pool.settings.runtime.clone();
+        let task = (pool.make)(DialTask { dialing, limit, runtime, canceled });
+        pool.settings.runtime.spawn_in(&cell, &here, task);
+    }
+
+    fn ended(self, limit: Option<Duration>, outcome: Outcome<C>) {
+        match outcome {
+            Ok(Some(Ok(connection))) => self.succeed(connection),
+            Ok(Some(Err(error))) => {
+                let error = Error::from_connector(error, self.doing());
+                self.fail(error, FailureScope::Dependents);
             }
-        });
-        // Set once: nothing else names the task.
-        let _ = task.set(spawned);
+            // The state machine has canceled it, and reports it to no waiter.
+            Ok(None) => drop(self),
+            Err(out_of_time) => {
+                let error = self.timed_out(limit.unwrap_or_default(), out_of_time);
+                self.fail(error, limit.map_or(FailureScope::All, FailureScope::NotOutwaiting));
+            }
+        }
     }
 
     fn doing(&self) -> String {

@@ -46,8 +46,7 @@ where
         self.tell(notes.unwrap_or_default());
         let gone = (close, forget, cancel, keys, options);
         let lease = |checkout| Lease::new(self.clone(), checkout);
-        let serve = serve.into_iter().map(|(waiter, checkout)| (waiter, lease(checkout)));
-        let serve: Vec<_> = serve.collect();
+        let serve = serve.map(|(waiter, checkout)| (waiter, lease(checkout)));
         for waiter in turn_away {
             drop(waiter.send(Err(closed())));
         }

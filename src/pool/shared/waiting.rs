@@ -30,22 +30,21 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Shared<C, B, K> {
     /// Enters the queue of a key, or says why it may not.
     pub(in crate::pool) fn wait(
         self: &Arc<Self>,
-        key: &LocalKey<K>,
+        key: &Arc<LocalKey<K>>,
         again: Option<Seq>,
         options: DialOptions,
     ) -> Result<Waiting<C, B, K>, Error> {
         let (waiter, served) = oneshot::channel();
-        // A key is a user's type: it is cloned and asked before the lock is taken.
+        // A key is a user's type: it is asked before the lock is taken.
         let ask = WaitOptions { again, options, is_exclusive: (self.keys.is_exclusive)(&key.key) };
-        let kept = Arc::new(key.clone());
-        match self.event(|state, cx| state.wait(kept, waiter, ask, cx)) {
+        match self.event(|state, cx| state.wait(key.clone(), waiter, ask, cx)) {
             Ok(ticket) => {
                 let position = QueuePosition { pool: self.clone(), ticket };
                 Ok(Waiting { served, _position: position })
             }
             Err((NoWait::Closed, _)) => Err(closed()),
             Err((NoWait::QueueFull, _)) => {
-                let (waiters, key) = (self.settings.limits.waiters, name_of(key));
+                let (waiters, key) = (self.settings.limits.waiters, name_of(&**key));
                 let text = format!(
                     "waiting for a connection to {key}: every connection is in use, and \
                      max_waiters lets {waiters} requests wait"

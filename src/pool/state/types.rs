@@ -9,28 +9,29 @@ use super::{CancelGuard, Canceled, KeyId, Seq, SlotId};
 use crate::{
     connection::AbortHandle,
     events::{Noted, Scope},
+    few::Few,
 };
 
 /// What a state wants done, by one who does not hold its lock.
 pub(crate) struct Actions<K, C, W> {
     /// Connect to these.
-    pub(crate) dial: Vec<Dial<K>>,
+    pub(crate) dial: Few<Dial<K>>,
     /// Hand these over.
-    pub(crate) serve: Vec<(W, Checkout<C>)>,
+    pub(crate) serve: Few<(W, Checkout<C>)>,
     /// Tell these that there is no hope.
     pub(crate) turn_away: Vec<W>,
     /// Drop these.
-    pub(crate) close: Vec<Handle<C>>,
+    pub(crate) close: Few<Handle<C>>,
     /// Drop these, too.
-    pub(crate) forget: Vec<AbortHandle>,
+    pub(crate) forget: Few<AbortHandle>,
     /// Drop these, too: that cancels dials and drains.
-    pub(crate) cancel: Vec<CancelGuard>,
+    pub(crate) cancel: Few<CancelGuard>,
     /// Call [`PoolState::reap`](super::PoolState::reap) then.
     pub(crate) reap_at: Option<Instant>,
     /// Tell this of these connections, if anybody listens.
     pub(crate) notes: Option<Vec<(SlotId, Noted)>>,
     /// Drop these keys. They are a user's, whose drop may do anything: it is not done under the lock.
-    pub(crate) keys: Vec<Arc<K>>,
+    pub(crate) keys: Few<Arc<K>>,
     /// And these, for the listeners in them.
     pub(crate) options: Vec<DialOptions>,
 }
@@ -50,9 +51,9 @@ impl<K, C, W> Transition<K, C, W> {
 
 impl<K, C, W> Default for Actions<K, C, W> {
     fn default() -> Self {
-        let (dial, serve, close) = (Vec::new(), Vec::new(), Vec::new());
-        let (turn_away, forget, cancel) = (Vec::new(), Vec::new(), Vec::new());
-        let (reap_at, notes, keys, options) = (None, None, Vec::new(), Vec::new());
+        let (dial, serve, close) = (Few::new(), Few::new(), Few::new());
+        let (turn_away, forget, cancel) = (Vec::new(), Few::new(), Few::new());
+        let (reap_at, notes, keys, options) = (None, None, Few::new(), Vec::new());
         Self { dial, serve, turn_away, close, forget, cancel, reap_at, notes, keys, options }
     }
 }

@@ -14,6 +14,7 @@ use std::{
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
+use super::timer::KeptTimers;
 use crate::rt::Task;
 
 /// One tokio runtime, for as long as it runs; the default is none, or the only one of an executor that was given.
@@ -38,6 +39,7 @@ struct Entry {
     /// Read-locked while a timer of the runtime is polled: the runtime drops its tasks, [`EndGuard`] among them, before
     /// it stops its timers, and a timer panics when it is polled after that. No lock is held while something is spawned.
     handle: RwLock<Option<Handle>>,
+    timers: KeptTimers,
 }
 
 /// In a task of the runtime: dropped when that ends.
@@ -88,6 +90,17 @@ impl RuntimeHandle {
         handle.as_ref().map(act)
     }
 
+    /// Whether this is called in it.
+    pub(super) fn is_here(&self) -> bool {
+        let is_it = |here: Handle| self.entry.as_ref().is_some_and(|entry| entry.id == here.id());
+        Handle::try_current().is_ok_and(is_it)
+    }
+
+    /// Those that its timers have left.
+    pub(super) fn kept_timers(&self) -> Option<&KeptTimers> {
+        self.entry.as_ref().map(|entry| &entry.timers)
+    }
+
     /// Whether its tasks may wait for somebody to drive it: it is not the current one and does not drive itself.
     pub(crate) fn is_foreign(&self) -> bool {
         self.entry.as_ref().is_some_and(|entry| !entry.drives_itself)
@@ -97,8 +110,7 @@ impl RuntimeHandle {
     /// Whether its tasks go on while something is waited for here: it drives itself, or is the current one.
     pub(in crate::rt) fn is_driven_here(&self) -> bool {
         let Some(entry) = &self.entry else { return true };
-        let is_here = || Handle::try_current().is_ok_and(|here| here.id() == entry.id);
-        !entry.has_ended.load(Ordering::Acquire) && (entry.drives_itself || is_here())
+        !entry.has_ended.load(Ordering::Acquire) && (entry.drives_itself || self.is_here())
     }
 
     pub(in crate::rt) fn drives_itself(&self) -> bool {
@@ -134,6 +146,7 @@ impl Entry {
             drives_itself: handle.runtime_flavor() != RuntimeFlavor::CurrentThread,
             has_ended: AtomicBool::new(false),
             handle: RwLock::new(Some(handle.clone())),
+            timers: KeptTimers::default(),
         });
         seen.insert(entry.id, Arc::downgrade(&entry));
         drop(seen);
@@ -157,6 +170,7 @@ impl Drop for EndGuard {
         entry.has_ended.store(true, Ordering::Release);
         let handle = entry.handle.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(handle);
+        entry.timers.clear();
         let mut seen = seen();
         if seen.get(&entry.id).is_some_and(|known| known.as_ptr() == Arc::as_ptr(entry)) {
             seen.remove(&entry.id);

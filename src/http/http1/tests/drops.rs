@@ -185,7 +185,7 @@ fn play(scene: &Scene, cuts: &[usize], turns: usize) -> bool {
     }
     let (mut connection, tasks) = scripted(&script);
     let drops = Arc::new(AtomicUsize::new(0));
-    connection.shared.hold(Slot(drops.clone()));
+    connection.shared.hold(HeldSlot::Other(Box::new(Slot(drops.clone()))));
     let (mut driving, mut has_ended) = (Driving::new(connection.call((scene.request)())), false);
     for turn in 0..turns {
         run(|cx| {

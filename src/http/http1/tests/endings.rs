@@ -12,7 +12,7 @@ use super::*;
 /// Something that the connection holds, and that counts who does.
 fn guarded(connection: &Http1<Body>) -> Arc<()> {
     let alive = Arc::new(());
-    connection.shared.hold(alive.clone());
+    connection.shared.hold(HeldSlot::Other(Box::new(alive.clone())));
     alive
 }
 
@@ -180,7 +180,7 @@ crate::io::delegate_write!([] HeldAsItCloses, io in Self { io, .. });
 impl Drop for HeldAsItCloses {
     fn drop(&mut self) {
         let connection = self.connection.get().and_then(std::sync::Weak::upgrade).unwrap();
-        connection.hold(self.alive.clone());
+        connection.hold(HeldSlot::Other(Box::new(self.alive.clone())));
         // One here, one in the test, and one in the connection.
         self.was_held.store(Arc::strong_count(&self.alive) == 3, Ordering::SeqCst);
     }

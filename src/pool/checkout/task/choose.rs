@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -24,16 +25,19 @@ use crate::{
 };
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
-    fn key(&mut self) -> Result<&mut LocalKey<K>, Error> {
+    /// Makes its key, if there is none yet, and has it mean this runtime.
+    fn key_here(&mut self) -> Result<(), Error> {
+        let runtime = self.pool.settings.runtime.current();
         match &mut self.key {
-            Some(key) => Ok(key),
-            none => {
+            Some(key) if key.runtime == runtime => {}
+            Some(key) => Arc::make_mut(key).runtime = runtime,
+            None => {
                 let request = self.request.as_ref().ok_or_else(polled_again)?;
                 let key = (self.pool.keys.of)(request)?;
-                let runtime = self.pool.settings.runtime.current();
-                Ok(none.insert(Box::new(LocalKey { key, runtime })))
+                self.key = Some(Arc::new(LocalKey { key, runtime }));
             }
         }
+        Ok(())
     }
 
     pub(in crate::pool::checkout) fn key_name(&self) -> Option<String> {
@@ -65,13 +69,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             self.begin_trace();
             return Ok(());
         }
-        let runtime = self.pool.settings.runtime.current();
-        match self.key() {
-            Ok(key) => key.runtime = runtime,
-            Err(error) => {
-                self.state = TaskState::Refused(error);
-                return Ok(());
-            }
+        if let Err(error) = self.key_here() {
+            self.state = TaskState::Refused(error);
+            return Ok(());
         }
         self.begin_trace();
         let (Some(key), Some(request)) = (&self.key, &self.request) else {
@@ -151,7 +151,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             (&self.pool.settings.runtime, limit.map(|it| it.saturating_sub(self.waited)));
         let wait = self.wait.get_or_insert_with(|| {
             let deadline = left.map(|left| runtime.sleep(left));
-            Box::new(Wait { deadline, since: runtime.now() })
+            Wait { deadline, since: runtime.now() }
         });
         let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
