@@ -12,29 +12,52 @@
 //!
 //! | layer | feature | what it does |
 //! |---|---|---|
+//! | [`DefaultsLayer`] | `defaults` | a base URL, header fields, `https` alone |
+//! | [`DeadlineLayer`] | `deadline` | one limit of time over all that is done for a request |
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
+//! | [`RetryLayer`] | `retry` | sends requests again that failed |
 //! | [`AuthLayer`] | `auth` | says who we are to origins, and answers their challenges |
 
 use crate::error::{BoxError, Error, ForeignError, Kind};
 
 #[cfg(feature = "auth")]
 mod auth;
-#[cfg(feature = "auth")]
+#[cfg(all(feature = "auth", any(feature = "defaults", feature = "redirect")))]
 mod bound;
-#[cfg(not(feature = "auth"))]
+#[cfg(all(not(feature = "auth"), any(feature = "defaults", feature = "redirect")))]
 #[path = "client/no_auth.rs"]
 mod bound;
+#[cfg(feature = "deadline")]
+mod deadline;
+#[cfg(feature = "defaults")]
+mod defaults;
+#[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
+mod discard;
+#[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
 mod kept;
 #[cfg(feature = "redirect")]
 mod redirect;
+#[cfg(feature = "redirect")]
 mod resolve;
+#[cfg(feature = "retry")]
+mod retry;
+#[cfg(any(feature = "defaults", feature = "redirect"))]
+mod secrets;
+#[cfg(any(feature = "auth", feature = "defaults", feature = "redirect", feature = "retry"))]
+mod user_info;
 
 #[cfg(feature = "auth")]
 pub use auth::{Answering, Auth, AuthLayer, AuthRequest, AuthenticateAsync, WithAuth};
+#[cfg(feature = "deadline")]
+pub use deadline::{DeadlineLayer, UntilDeadline, WithDeadline};
+#[cfg(feature = "defaults")]
+pub use defaults::{Defaults, DefaultsLayer, WithDefaults};
 #[cfg(feature = "redirect")]
 pub use redirect::{
     FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
 };
+#[cfg(feature = "retry")]
+pub use retry::{Repeating, Retry, RetryLayer};
 
 /// A foreign layer or service that has seen no request.
 const UNSENT: ForeignError = ForeignError { sent: Some(false), ..ForeignError::LAYER };

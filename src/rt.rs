@@ -137,6 +137,12 @@ impl Runtime {
         self.ground.now()
     }
 
+    /// The time of day, which peers say times by. It is not one that can be paused.
+    #[cfg(feature = "retry")]
+    pub(crate) fn time_of_day() -> std::time::SystemTime {
+        std::time::SystemTime::now()
+    }
+
     /// Waits for `future`, but not longer than `limit`; `None` says that the time ran out.
     pub(crate) async fn within<F: Future>(
         &self,

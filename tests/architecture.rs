@@ -80,9 +80,13 @@ const OF_CLIENT: [&str; 12] = [
 const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 11] = [
+const PURE: [&str; 15] = [
+    "client/defaults/base_url.rs",
     "client/redirect/next.rs",
     "client/resolve.rs",
+    "client/retry/plan.rs",
+    "client/secrets.rs",
+    "client/user_info.rs",
     "pool/state",
     "pool/state.rs",
     "pool/retry.rs",

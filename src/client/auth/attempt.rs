@@ -135,8 +135,4 @@ impl Attempted {
             refusals: self.refusals,
         }
     }
-
-    pub(super) fn uri(&self) -> &http::Uri {
-        self.kept.head.uri()
-    }
 }

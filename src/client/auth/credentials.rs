@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use super::refresh::{AuthenticateAsync, Refresh};
 use crate::{
     auth::{Authenticate, Authenticator, Authorizing, Credentials},
-    client::resolve::without_user_info,
+    client::user_info::without_user_info,
     error::Error,
     target::Origin,
 };
@@ -125,6 +125,7 @@ impl Auth {
     }
 
     /// Binds it, unless it is bound.
+    #[cfg(any(feature = "defaults", feature = "redirect"))]
     pub(in crate::client) fn bind(&mut self, origin: &Origin) {
         self.origin.get_or_insert_with(|| origin.clone());
     }
