@@ -41,6 +41,8 @@ mod redirect;
 mod resolve;
 #[cfg(feature = "retry")]
 mod retry;
+#[cfg(any(feature = "auth", feature = "redirect"))]
+mod same_origin;
 #[cfg(any(feature = "defaults", feature = "redirect"))]
 mod secrets;
 #[cfg(any(feature = "auth", feature = "defaults", feature = "redirect", feature = "retry"))]
@@ -58,6 +60,10 @@ pub use redirect::{
 };
 #[cfg(feature = "retry")]
 pub use retry::{Repeating, Retry, RetryLayer};
+
+#[cfg(all(any(test, fuzzing), feature = "redirect"))]
+#[doc(hidden)]
+pub use redirect::fuzzing;
 
 /// A foreign layer or service that has seen no request.
 const UNSENT: ForeignError = ForeignError { sent: Some(false), ..ForeignError::LAYER };

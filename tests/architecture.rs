@@ -80,11 +80,12 @@ const OF_CLIENT: [&str; 12] = [
 const ONLY_IN_RT: [&str; 4] = ["tokio::spawn", "tokio::time", "Instant::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "client/defaults/base_url.rs",
     "client/redirect/next.rs",
     "client/resolve.rs",
     "client/retry/plan.rs",
+    "client/same_origin.rs",
     "client/secrets.rs",
     "client/user_info.rs",
     "pool/state",

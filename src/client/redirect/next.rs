@@ -121,14 +121,6 @@ fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
     Ok(if port.is_empty() { host } else { format!("{host}:{port}") }.into())
 }
 
-/// Whether whoever was told the fields of a request may be told them again there: it is the same origin, or the same host
-/// by its usual TLS port.
-pub(super) fn is_same(from: &Origin, to: &Origin) -> bool {
-    let plain = (from.scheme(), from.port()) == (Scheme::Http, 80);
-    let private = (to.scheme(), to.port()) == (Scheme::Https, 443);
-    from == to || plain && private && from.host().eq_ignore_ascii_case(to.host())
-}
-
 /// Takes off what is said of a body.
 pub(super) fn strip_body(headers: &mut HeaderMap) {
     let names: Vec<_> = headers.keys().filter(|name| is_of_body(name)).cloned().collect();

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{bound, kept::Kept, secrets::HttpsOnly, user_info::without_user_info},
+    client::{
+        bound, kept::Kept, same_origin::is_same, secrets::HttpsOnly, user_info::without_user_info,
+    },
     error::{BoxError, Error, Kind},
     events::shown,
     options::{ConnectProtocol, Redirects},
@@ -98,7 +100,7 @@ impl Trail {
         *head.method_mut() = method;
         *head.uri_mut() = uri;
         let is_trusted = self.settings.trusted.contains(&origin);
-        self.strip(&mut head, is_trusted || next::is_same(&before, &origin));
+        self.strip(&mut head, is_trusted || is_same(&before, &origin));
         if !is_relative {
             head.headers_mut().remove(HOST);
         }

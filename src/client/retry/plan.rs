@@ -69,7 +69,8 @@ fn backoff(retries: &Retries, tries: u32) -> Duration {
 /// A part of this, by chance: "full jitter".
 fn jitter(longest: Duration, chance: u64) -> Duration {
     let share = (chance >> 11) as f64 / (1u64 << 53) as f64;
-    longest.mul_f64(share)
+    // A float may round up to more than a duration holds.
+    Duration::try_from_secs_f64(longest.as_secs_f64() * share).unwrap_or(longest)
 }
 
 /// Limits retries to a tenth of the requests, and ten a second beside: a server that fails is not brought down for good.

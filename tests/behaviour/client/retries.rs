@@ -211,3 +211,24 @@ async fn a_request_dropped_at_any_poll_sends_nothing_more() {
     };
     at_every_poll(service, || get("http://a/")).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn any_number_is_taken() {
+    let (none, most) = (Duration::ZERO, Duration::MAX);
+    for (retries, status) in [
+        (Retries::new(0), 503),
+        (Retries::new(u32::MAX).backoff(none, none), 200),
+        (Retries::new(u32::MAX).backoff(none, most), 200),
+        (Retries::new(u32::MAX).backoff(most, none), 200),
+        (Retries::new(3).max_retry_after(none), 200),
+    ] {
+        let site = busy(2, &[]);
+        let layer = RetryLayer::new(retries).layer(site.strict());
+        assert_eq!(send(&layer, get("http://a/")).await.unwrap().status(), status, "{retries:?}");
+    }
+    let site = busy(1, &[("retry-after", "99999999999999999999")]);
+    let patient = Retries::new(2).max_retry_after(most).backoff(most, most);
+    let layer = DeadlineLayer::new(most).layer(RetryLayer::new(patient).layer(site.strict()));
+    let an_hour = tokio::time::timeout(Duration::from_secs(3600), send(&layer, get("http://a/")));
+    assert!(an_hour.await.is_err());
+}
