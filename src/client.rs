@@ -83,13 +83,25 @@ pub use retry::{Repeating, Retry, RetryLayer};
 pub use redirect::fuzzing;
 
 /// A foreign layer or service that has seen no request.
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
 const UNSENT: ForeignError = ForeignError { sent: Some(false), ..ForeignError::LAYER };
 
 /// The error of a service that is not ready.
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
 fn not_ready(error: impl Into<BoxError>) -> Error {
     Error::adopt(error.into(), UNSENT, "waiting for the service to be ready")
 }
 
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
 fn polled_again() -> Error {
     Error::new(Kind::Canceled, "the request was over already")
 }

@@ -84,6 +84,18 @@ fn layers_of_a_client_are_send_and_sync_and_clone_and_their_futures_send() {
 }
 
 #[test]
+#[cfg(all(feature = "client", feature = "cookies", feature = "gzip"))]
+fn cookies_and_decoders_are_send_and_sync_and_clone_and_their_futures_send() {
+    use tower_transport::client::{cookies::*, decode::*, netrc::*};
+
+    fn is<T: Clone + Send + Sync + 'static>() {}
+    fn goes<T: Send + 'static>() {}
+    all!(is: Jar, Cookie, SameSite, Loaded, CookiesLayer, Cookies<Transport>, CookieOverride);
+    all!(is: DecodeLayer, Decode<Transport>, Decoding, Decoded, Coding, Netrc);
+    all!(goes: CookiesFuture<Sending>, DecodeFuture<Sending>);
+}
+
+#[test]
 fn bodies_are_send_and_sync_and_unpin() {
     fn is<T: Send + Sync + Unpin + 'static>() {}
     all!(is: BodyByPath, HttpBody, PoolBody<HttpBody>);
@@ -191,6 +203,34 @@ fn a_plain_200_through_the_layers_of_a_client_allocates_at_most_four_times_more(
     let with_header = || plain().header("accept", HeaderValue::from_static("*/*"));
     send(plain());
     assert_eq!((send(plain()), send(with_header())), (4, 2));
+}
+
+/// An empty jar and a body without a coding need nothing; `Accept-Encoding` has room beside another field.
+#[test]
+#[cfg(all(feature = "client", feature = "cookies", feature = "gzip"))]
+fn a_plain_200_through_all_seven_layers_allocates_at_most_four_times_more() {
+    use tower::{Layer, service_fn};
+    use tower_transport::{client::*, options::Retries};
+
+    let answer = |_: http::Request<Body>| {
+        std::future::ready(Ok::<_, Error>(http::Response::new(Body::from("text"))))
+    };
+    let cookies = CookiesLayer::default().layer(DecodeLayer::new().layer(service_fn(answer)));
+    let auth = AuthLayer::new().layer(cookies);
+    let redirect = RedirectLayer::new().layer(RetryLayer::new(Retries::none()).layer(auth));
+    let limited = DeadlineLayer::new(None).layer(redirect);
+    let mut client = DefaultsLayer::new().user_agent("me/1").layer(limited);
+    let mut send = || {
+        let request = http::Request::get("http://example.com/").body(Body::empty()).unwrap();
+        let counted = measure(|| {
+            let mut future = std::pin::pin!(client.call(request));
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(future.as_mut().poll(&mut cx).is_ready());
+        });
+        counted.count_total
+    };
+    send();
+    assert_eq!(send(), 4);
 }
 
 /// Allocations of a request on a warm connection. The server has a thread of its own, and what it does is not counted.
