@@ -2,6 +2,11 @@
 //!
 //! A `Transport` is a `Service<http::Request<B>>`, so what tower and tower-http have for such services goes on top of
 //! it: here a timeout, redirects, a header and decompression. `request` and `stream` work on the whole.
+//!
+//! For requests to others than yourself, take the layers of `tower_transport::client` instead of tower-http's redirects, timeout
+//! and decompression. `FollowRedirectLayer` keeps `Host` and secrets of your own, like `X-Api-Key`, on the way to
+//! another host, and returns a 307 with a body unfollowed; `TimeoutLayer` answers 408 instead of failing; `DecompressionLayer` ends
+//! at the first member of a gzip file and has no limit. Headers, traces and request ids are fine as they are.
 
 use std::time::Duration;
 

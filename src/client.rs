@@ -12,7 +12,10 @@
 //!
 //! | layer | feature | what it does |
 //! |---|---|---|
+//! | [`DefaultsLayer`] | `defaults` | a base URL, header fields, `https` alone |
+//! | [`DeadlineLayer`] | `deadline` | one limit of time over all that is done for a request |
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
+//! | [`RetryLayer`] | `retry` | sends requests again that failed |
 //! | [`AuthLayer`] | `auth` | says who we are to origins, and answers their challenges |
 //! | [`CookiesLayer`] | `cookies` | keeps cookies and sends them again |
 //! | [`DecodeLayer`] | `gzip`, `deflate`, `brotli`, `zstd` | decodes the bodies of responses |
@@ -21,30 +24,50 @@ use crate::error::{BoxError, Error, ForeignError, Kind};
 
 #[cfg(feature = "auth")]
 mod auth;
-#[cfg(feature = "auth")]
+#[cfg(all(feature = "auth", any(feature = "defaults", feature = "redirect")))]
 mod bound;
-#[cfg(not(feature = "auth"))]
+#[cfg(all(not(feature = "auth"), any(feature = "defaults", feature = "redirect")))]
 #[path = "client/no_auth.rs"]
 mod bound;
 #[cfg(feature = "cookies")]
 pub mod cookies;
+#[cfg(feature = "deadline")]
+mod deadline;
 #[cfg(feature = "_decode")]
 pub mod decode;
+#[cfg(feature = "defaults")]
+mod defaults;
+#[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
+mod discard;
+#[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
 mod kept;
 #[cfg(feature = "netrc")]
 pub mod netrc;
 #[cfg(feature = "redirect")]
 mod redirect;
+#[cfg(feature = "redirect")]
 mod resolve;
+#[cfg(feature = "retry")]
+mod retry;
+#[cfg(any(feature = "auth", feature = "redirect"))]
+mod same_origin;
+#[cfg(any(feature = "defaults", feature = "redirect"))]
+mod secrets;
+#[cfg(any(feature = "auth", feature = "defaults", feature = "redirect", feature = "retry"))]
+mod user_info;
 
 #[cfg(feature = "auth")]
 pub use auth::{Answering, Auth, AuthLayer, AuthRequest, AuthenticateAsync, WithAuth};
 #[cfg(feature = "cookies")]
 #[doc(no_inline)]
 pub use cookies::{Cookie, CookieOverride, CookieStore, Cookies, CookiesLayer, Jar};
+#[cfg(feature = "deadline")]
+pub use deadline::{DeadlineLayer, UntilDeadline, WithDeadline};
 #[cfg(feature = "_decode")]
 #[doc(no_inline)]
 pub use decode::{Coding, Decode, DecodeLayer, Decoded, Decoding};
+#[cfg(feature = "defaults")]
+pub use defaults::{Defaults, DefaultsLayer, WithDefaults};
 #[cfg(feature = "netrc")]
 #[doc(no_inline)]
 pub use netrc::Netrc;
@@ -52,15 +75,33 @@ pub use netrc::Netrc;
 pub use redirect::{
     FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
 };
+#[cfg(feature = "retry")]
+pub use retry::{Repeating, Retry, RetryLayer};
+
+#[cfg(all(any(test, fuzzing), feature = "redirect"))]
+#[doc(hidden)]
+pub use redirect::fuzzing;
 
 /// A foreign layer or service that has seen no request.
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
 const UNSENT: ForeignError = ForeignError { sent: Some(false), ..ForeignError::LAYER };
 
 /// The error of a service that is not ready.
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
 fn not_ready(error: impl Into<BoxError>) -> Error {
     Error::adopt(error.into(), UNSENT, "waiting for the service to be ready")
 }
 
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
 fn polled_again() -> Error {
     Error::new(Kind::Canceled, "the request was over already")
 }

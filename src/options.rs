@@ -8,6 +8,7 @@
 //! | [`LocalAddress`] | the local address to connect from |
 //! | [`TlsIdentity`] | another TLS configuration, like a client certificate |
 //! | [`ProxyOverride`] | the proxies that the request goes through, or none |
+//! | [`Deadline`] | the end of its time, over all that it is redirected to and tries of it |
 //! | [`Repeatable`] | that the request may be sent again, whatever its method |
 //! | [`OnInformational`] | who is told of 1xx |
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
@@ -23,24 +24,34 @@
 //! | extension | what it does |
 //! |---|---|
 //! | `Redirects` | how many redirects are followed |
+//! | `Retries` | how often the request is sent again |
+//! | `client::Auth` | who we are to the origin |
 
 use std::time::Duration;
+
+use http::{Method, Request};
 
 use crate::{error::Error, setting};
 
 mod connect_protocol;
+mod deadline;
 mod interim;
 mod layer;
 mod of_target;
 mod raw_target;
 #[cfg(feature = "redirect")]
 mod redirects;
+#[cfg(feature = "retry")]
+mod retries;
 
 pub use connect_protocol::ConnectProtocol;
+pub use deadline::Deadline;
 pub use interim::{ExpectContinue, OnInformational};
 pub use layer::{TimeoutsLayer, WithTimeouts};
 #[cfg(feature = "redirect")]
 pub use redirects::Redirects;
+#[cfg(feature = "retry")]
+pub use retries::Retries;
 
 pub use of_target::{LocalAddress, Protocols, ServerName, TlsIdentity};
 pub use raw_target::RawTarget;
@@ -204,3 +215,14 @@ impl Timeouts {
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Repeatable;
+
+/// Idempotent by its method (RFC 9110 §9.2.2), or because the caller says so.
+pub(crate) fn is_idempotent<B>(request: &Request<B>) -> bool {
+    let by_method = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    );
+    by_method
+        || request.headers().contains_key("idempotency-key")
+        || request.extensions().get::<Repeatable>().is_some()
+}

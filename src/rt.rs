@@ -153,7 +153,10 @@ impl Runtime {
     }
 
     /// The time of day. It is as far ahead of the system's as [`now`](Self::now) is, so a paused clock pauses both.
-    #[cfg_attr(not(feature = "cookies"), allow(dead_code, reason = "cookies end at a time of day"))]
+    #[cfg_attr(
+        not(any(feature = "cookies", feature = "retry")),
+        allow(dead_code, reason = "cookies end at a time of day, and `Retry-After` says one")
+    )]
     #[allow(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
     pub(crate) fn time_of_day(&self) -> SystemTime {
         let (system, real, now) = (SystemTime::now(), Instant::now(), self.now());

@@ -82,7 +82,8 @@ const ONLY_IN_RT: [&str; 5] =
     ["tokio::spawn", "tokio::time", "Instant::now", "SystemTime::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 18] = [
+const PURE: [&str; 23] = [
+    "client/defaults/base_url.rs",
     "client/netrc/parse.rs",
     "client/decode/coding.rs",
     "client/decode/pipeline.rs",
@@ -92,6 +93,10 @@ const PURE: [&str; 18] = [
     "client/cookies/state.rs",
     "client/redirect/next.rs",
     "client/resolve.rs",
+    "client/retry/plan.rs",
+    "client/same_origin.rs",
+    "client/secrets.rs",
+    "client/user_info.rs",
     "pool/state",
     "pool/state.rs",
     "pool/retry.rs",

@@ -10,7 +10,7 @@ use http::{Request, Response, header::AUTHORIZATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{not_ready, resolve::without_user_info};
+use super::{not_ready, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},
@@ -163,6 +163,7 @@ impl<S> Layer<S> for AuthLayer {
 impl<S, RB> Service<Request<Body>> for WithAuth<S>
 where
     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>> + Clone,
+    RB: http_body::Body,
 {
     type Response = Response<RB>;
     type Error = Error;

@@ -26,6 +26,12 @@ impl Kept {
         Self { head, body: request.body().try_clone() }
     }
 
+    /// `None` if it can be sent only once.
+    #[cfg(feature = "retry")]
+    pub(super) fn into_repeatable(self) -> Option<Self> {
+        self.body.is_some().then_some(self)
+    }
+
     /// The request once more; `None` if its body cannot be had again.
     pub(super) fn again(&self) -> Option<Request<Body>> {
         let body = self.body.as_ref()?.try_clone()?;

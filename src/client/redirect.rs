@@ -28,6 +28,9 @@ use crate::{
 };
 
 mod following;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod next;
 mod outcome;
 mod refusal;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{Uri, uri::Authority};
+use http::Uri;
 
 use crate::request_target::without_user;
 
@@ -88,21 +88,6 @@ impl<'a> Reference<'a> {
         let directory = self.path.rfind('/').map_or("", |end| &self.path[..=end]);
         format!("{directory}{path}")
     }
-}
-
-/// The same URI without a user and a password.
-pub(super) fn without_user_info(uri: &Uri) -> Cow<'_, Uri> {
-    let Some(authority) = uri.authority().filter(|authority| authority.as_str().contains('@'))
-    else {
-        return Cow::Borrowed(uri);
-    };
-    let mut parts = uri.clone().into_parts();
-    // A host that is none is left out, and the URI refused for having none.
-    parts.authority = without_user(authority.as_str()).parse::<Authority>().ok();
-    if parts.authority.is_none() {
-        parts.scheme = None;
-    }
-    Cow::Owned(Uri::from_parts(parts).unwrap_or_default())
 }
 
 /// Before and after the first of these.

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use http::{Method, Request};
-
-use crate::{connection::Progress, options::Repeatable};
+use crate::connection::Progress;
+pub(super) use crate::options::is_idempotent;
 
 /// How often one request is sent at the most, so that a server that fails for ever is not asked for ever. It is more than
 /// two, because on a busy pool the next connection, too, may be one that its server is just about to end.
@@ -48,20 +47,12 @@ pub(super) fn pause(progress: Progress, tries: u32) -> Option<Duration> {
     Some(PAUSE * 2u32.saturating_pow(pauses.min(16)))
 }
 
-/// Idempotent by its method (RFC 9110 §9.2.2), or because the caller says so.
-pub(super) fn is_idempotent<B>(request: &Request<B>) -> bool {
-    let by_method = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    );
-    by_method
-        || request.headers().contains_key("idempotency-key")
-        || request.extensions().get::<Repeatable>().is_some()
-}
-
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
+    use crate::options::Repeatable;
 
     #[test]
     fn only_what_does_no_harm_is_sent_again() {

@@ -11,6 +11,7 @@ use std::{
 use super::{Elapsed, Why};
 use crate::{
     error::{Error, Phase},
+    options::Deadline,
     rt::{Runtime, Sleep},
 };
 
@@ -22,24 +23,37 @@ pub(crate) struct Total {
     end_at: Option<Instant>,
     timer: Option<Sleep>,
     runtime: Runtime,
+    is_over_at_once: bool,
 }
 
 impl Total {
-    /// From now on, for a request to this peer.
-    pub(crate) fn new(limit: Duration, peer: String, runtime: &Runtime) -> Self {
-        let end_at = runtime.now().checked_add(limit);
-        Self { limit, peer, end_at, timer: None, runtime: runtime.clone() }
+    /// From now on, for a request to this peer; up to the deadline, if that comes first. One of the two is there.
+    pub(crate) fn new(
+        limit: Option<Duration>,
+        deadline: Option<Deadline>,
+        peer: String,
+        runtime: &Runtime,
+    ) -> Self {
+        let now = runtime.now();
+        let left = deadline.map(|deadline| deadline.left(now));
+        let is_by_limit = limit.is_some_and(|limit| left.is_none_or(|left| limit <= left));
+        let (limit, end_at) = match deadline.filter(|_| !is_by_limit) {
+            Some(deadline) => (deadline.limit(now), Some(deadline.end_at())),
+            None => (limit.unwrap_or(Duration::MAX), limit.and_then(|it| now.checked_add(it))),
+        };
+        let is_over_at_once = end_at.is_some_and(|end_at| end_at <= now);
+        Self { limit, peer, end_at, timer: None, runtime: runtime.clone(), is_over_at_once }
     }
 
     /// Whether there is no time at all, whatever a timer says, which is no finer than a millisecond.
     pub(crate) fn is_over_at_once(&self) -> bool {
-        self.limit.is_zero()
+        self.is_over_at_once
     }
 
     /// Ready when the time is over, with the error of whoever was doing this with the peer.
     pub(crate) fn poll(&mut self, doing: &str, cx: &mut Context<'_>) -> Poll<Error> {
         let (Some(end_at), runtime) = (self.end_at, &self.runtime) else { return Poll::Pending };
-        if !self.limit.is_zero() {
+        if !self.is_over_at_once {
             let left = || end_at.saturating_duration_since(runtime.now());
             let timer = self.timer.get_or_insert_with(|| runtime.sleep(left()));
             ready!(Pin::new(timer).poll(cx));

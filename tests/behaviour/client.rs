@@ -3,8 +3,12 @@
 mod auth;
 #[cfg(feature = "cookies")]
 mod cookies;
+mod deadlines;
 #[cfg(all(feature = "gzip", feature = "deflate"))]
 mod decoding;
+mod defaults;
 mod netrc;
 mod redirects;
+mod retries;
 mod site;
+mod together;

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{UNSENT, polled_again},
+    client::{UNSENT, discard::discard, polled_again},
     error::{BoxError, Error, ForeignError},
     request::described,
 };
@@ -34,6 +34,7 @@ pin_project! {
         S: Service<Request<Body>>,
     {
         service: S,
+        uri: Uri,
         // `None` for a request that says nothing.
         attempted: Option<Box<Attempted>>,
         // A 401 that is the result if nothing is said to it.
@@ -64,17 +65,18 @@ enum Then<F, R> {
 impl<S: Service<Request<Body>>> Answering<S> {
     /// Sends a request that says nothing.
     pub(super) fn passing(mut service: S, request: Request<Body>) -> Self {
+        let uri = request.uri().clone();
         let state = State::Sending { response: service.call(request) };
-        Self { service, attempted: None, challenge: None, state }
+        Self { service, uri, attempted: None, challenge: None, state }
     }
 
     pub(super) fn failed(service: S, error: Error) -> Self {
         let state = State::Failed { error: Some(error) };
-        Self { service, attempted: None, challenge: None, state }
+        Self { service, uri: Uri::default(), attempted: None, challenge: None, state }
     }
 
     pub(super) fn new(mut service: S, mut attempted: Attempted, request: Request<Body>) -> Self {
-        let mut request = request;
+        let (uri, mut request) = (request.uri().clone(), request);
         let state = match attempted.first() {
             Answer401::Wait(refreshing) => State::Refreshing { refreshing, request: Some(request) },
             Answer401::Nothing => State::Sending { response: service.call(request) },
@@ -83,13 +85,14 @@ impl<S: Service<Request<Body>>> Answering<S> {
                 State::Sending { response: service.call(request) }
             }
         };
-        Self { service, attempted: Some(Box::new(attempted)), challenge: None, state }
+        Self { service, uri, attempted: Some(Box::new(attempted)), challenge: None, state }
     }
 }
 
 impl<S, RB> Future for Answering<S>
 where
     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>>,
+    RB: http_body::Body,
 {
     type Output = Result<Response<RB>, Error>;
 
@@ -101,8 +104,11 @@ where
                     let outcome = ready!(response.poll(cx));
                     match (outcome, this.attempted.as_deref_mut()) {
                         (Ok(response), None) => Then::Result(response),
-                        (Ok(response), Some(it)) => answered(it, response, this.challenge),
-                        (Err(error), it) => fails(it.as_deref(), error, ForeignError::LAYER),
+                        (Ok(response), Some(it)) => answered(it, response, this.challenge, cx),
+                        (Err(error), it) => fails(
+                            it.map(|it| &*it),
+                            described(error.into(), ForeignError::LAYER, this.uri),
+                        ),
                     }
                 }
                 StateProj::Waiting { request } => {
@@ -112,7 +118,10 @@ where
                             Then::State(State::Sending { response: this.service.call(request) })
                         }
                         (Ok(()), None) => Then::State(State::Failed { error: None }),
-                        (Err(error), _) => fails(this.attempted.as_deref(), error, UNSENT),
+                        (Err(error), _) => {
+                            let error = described(error.into(), UNSENT, this.uri);
+                            fails(this.attempted.as_deref(), error)
+                        }
                     }
                 }
                 StateProj::Refreshing { refreshing, request } => {
@@ -120,7 +129,7 @@ where
                         return Poll::Ready(Err(polled_again()));
                     };
                     let outcome = ready!(it.poll_refreshed(refreshing, cx));
-                    refreshed(it, outcome, request.take(), this.challenge)
+                    refreshed(it, outcome, request.take(), this.challenge.take(), cx)
                 }
                 StateProj::Failed { error } => {
                     return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
@@ -138,10 +147,11 @@ where
 }
 
 /// Says something to a challenge, or returns the response.
-fn answered<F, RB>(
+fn answered<F, RB: http_body::Body>(
     attempted: &mut Attempted,
     response: Response<RB>,
     challenge: &mut Option<Response<RB>>,
+    cx: &mut Context<'_>,
 ) -> Then<F, Response<RB>> {
     match attempted.next(response.status(), response.headers()) {
         Answer401::Nothing => Then::Result(response),
@@ -150,8 +160,8 @@ fn answered<F, RB>(
             Then::State(State::Refreshing { refreshing, request: None })
         }
         Answer401::Say(value) => {
-            // Dropped before the request is sent again, so that its connection is free for it.
-            drop(response);
+            // Before the request is sent again, so that its connection is free for it.
+            discard(response.into_body(), cx);
             let request = attempted.again().map(|request| attempted.said(value, request));
             Then::State(State::Waiting { request })
         }
@@ -159,18 +169,20 @@ fn answered<F, RB>(
 }
 
 /// Goes on after a wait.
-fn refreshed<F, RB>(
+fn refreshed<F, RB: http_body::Body>(
     attempted: &mut Attempted,
     outcome: Result<Option<HeaderValue>, Error>,
     first: Option<Request<Body>>,
-    challenge: &mut Option<Response<RB>>,
+    challenge: Option<Response<RB>>,
+    cx: &mut Context<'_>,
 ) -> Then<F, Response<RB>> {
-    let challenge = challenge.take();
     match (outcome, challenge) {
         (Err(error), _) => Then::State(State::Failed { error: Some(error) }),
         (Ok(None), Some(challenge)) => Then::Result(challenge),
         (Ok(value), challenge) => {
-            drop(challenge);
+            if let Some(challenge) = challenge {
+                discard(challenge.into_body(), cx);
+            }
             let request = first.or_else(|| attempted.again());
             let request = request.map(|request| match value {
                 Some(value) => attempted.said(value, request),
@@ -182,18 +194,9 @@ fn refreshed<F, RB>(
 }
 
 /// The error of the service. A request that was refused was sent.
-fn fails<F, R>(
-    attempted: Option<&Attempted>,
-    error: impl Into<BoxError>,
-    foreign: ForeignError,
-) -> Then<F, R> {
-    let error = match attempted {
-        None => Error::adopt(error.into(), foreign, "sending a request"),
-        Some(it) => {
-            let error = described(error.into(), foreign, it.uri());
-            if it.was_refused() { error.sent(true) } else { error }
-        }
-    };
+fn fails<F, R>(attempted: Option<&Attempted>, error: Error) -> Then<F, R> {
+    let was_refused = attempted.is_some_and(Attempted::was_refused);
+    let error = if was_refused { error.sent(true) } else { error };
     Then::State(State::Failed { error: Some(error) })
 }
 

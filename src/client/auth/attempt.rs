@@ -9,7 +9,7 @@ use super::{
     refresh::{AuthRequest, Refreshing},
 };
 use crate::{
-    auth::{Asker, Authenticator, Authorizing},
+    auth::{Asker, Authorizing},
     body::Body,
     client::kept::Kept,
     error::{Error, ForeignError},
@@ -46,7 +46,6 @@ impl Attempted {
         let path = || request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = raw.unwrap_or_else(|| encoded(path()).into_owned());
         let (way, kept) = (auth.way(&origin)?, Kept::of(request));
-        let way = way.unwrap_or_else(|| Way::Known(Authenticator::for_origins()));
         Ok(Self { way, origin, target, kept, said: None, refusals: 0 })
     }
 
@@ -135,9 +134,5 @@ impl Attempted {
             refused: self.said.clone(),
             refusals: self.refusals,
         }
-    }
-
-    pub(super) fn uri(&self) -> &http::Uri {
-        self.kept.head.uri()
     }
 }

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use super::refresh::{AuthenticateAsync, Refresh};
 use crate::{
     auth::{Authenticate, Authenticator, Authorizing, Credentials},
-    client::resolve::without_user_info,
+    client::{same_origin::is_same, user_info::without_user_info},
     error::Error,
     target::Origin,
 };
@@ -113,7 +113,8 @@ impl Auth {
         Self { says: Says::Nothing, origin: None }
     }
 
-    /// Says it to this origin alone. By default it is bound to the first origin that a request with it is for.
+    /// Says it to this origin alone, and of `http` on the usual port also to `https` on its. By default it is bound to the first
+    /// origin that a request with it is for.
     pub fn bound_to(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
@@ -125,24 +126,25 @@ impl Auth {
     }
 
     /// Binds it, unless it is bound.
+    #[cfg(any(feature = "defaults", feature = "redirect"))]
     pub(in crate::client) fn bind(&mut self, origin: &Origin) {
         self.origin.get_or_insert_with(|| origin.clone());
     }
 
     pub(super) fn is_for(&self, origin: &Origin) -> bool {
-        self.origin.as_ref().is_none_or(|bound| bound == origin)
+        self.origin.as_ref().is_none_or(|bound| is_same(bound, origin))
     }
 
     pub(super) fn says_anything(&self) -> bool {
         !matches!(self.says, Says::Nothing)
     }
 
-    /// `None` if nothing is said.
-    pub(super) fn way(&self, origin: &Origin) -> Result<Option<Way>, Error> {
+    /// An error for what cannot be said.
+    pub(super) fn way(&self, origin: &Origin) -> Result<Way, Error> {
         match &self.says {
-            Says::Nothing => Ok(None),
-            Says::Known(known) => Ok(Some(Way::Known(known.of(origin)))),
-            Says::Refreshed(refresh) => Ok(Some(Way::Refreshed(refresh.clone()))),
+            Says::Nothing => Ok(Way::Known(Authenticator::for_origins())),
+            Says::Known(known) => Ok(Way::Known(known.of(origin))),
+            Says::Refreshed(refresh) => Ok(Way::Refreshed(refresh.clone())),
             Says::Mistake(error) => Err(error.clone()),
         }
     }

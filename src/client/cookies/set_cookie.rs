@@ -84,13 +84,18 @@ impl<'a> SetCookie<'a> {
             b"expires" => self.expires = date::parse(value).or(self.expires),
             b"max-age" => self.max_age = max_age(value).or(self.max_age),
             b"domain" => self.domain = value.strip_prefix(b".").unwrap_or(value),
-            b"path" => self.path = value.starts_with(b"/").then_some(value),
+            b"path" => self.path = Some(value).filter(|path| is_path(path)),
             b"secure" => self.is_secure = true,
             b"httponly" => self.is_http_only = true,
             b"samesite" => self.same_site = SameSite::parse(value),
             _ => {}
         }
     }
+}
+
+/// One with a tab would be two fields in a `cookies.txt`.
+fn is_path(value: &[u8]) -> bool {
+    value.starts_with(b"/") && !value.contains(&b'\t')
 }
 
 /// Digits, perhaps behind a minus. More of them than a number takes are a time without end.
@@ -194,6 +199,7 @@ mod tests {
         assert_eq!(read("a=b; path=/x; path=/y").path, Some(&b"/y"[..]));
         assert_eq!(read("a=b; path=/x; path=y").path, None);
         assert_eq!(read("a=b; path=/x; path=").path, None);
+        assert_eq!(read("a=b; path=/x\ty").path, None);
         assert_eq!(read("a=b; domain=x.y; domain=").domain, b"");
         assert_eq!(read("a=b; domain=..x").domain, b".x");
         assert_eq!(

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{UNSENT, polled_again},
+    client::{UNSENT, discard::discard, polled_again},
     error::{BoxError, Error, ForeignError},
     request::described,
 };
@@ -77,7 +77,7 @@ where
                     let outcome = ready!(response.poll(cx));
                     let Some(trail) = this.trail else { return Poll::Ready(Err(polled_again())) };
                     let outcome = match outcome {
-                        Ok(response) => answered(trail, response),
+                        Ok(response) => answered(trail, response, cx),
                         Err(error) => Err(failed(trail, error, ForeignError::LAYER)),
                     };
                     match outcome {
@@ -119,7 +119,11 @@ enum Onward<F, RB> {
     Result(Response<RB>),
 }
 
-fn answered<F, RB>(trail: &mut Trail, response: Response<RB>) -> Result<Onward<F, RB>, Error>
+fn answered<F, RB>(
+    trail: &mut Trail,
+    response: Response<RB>,
+    cx: &mut Context<'_>,
+) -> Result<Onward<F, RB>, Error>
 where
     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
@@ -128,8 +132,8 @@ where
         Decision::Done => None,
         Decision::Unfollowed(next) => next,
         Decision::Follow(next) => {
-            // Dropped before the next request is sent, so that its connection is free for it.
-            drop(body);
+            // Before the next request is sent, so that its connection is free for it.
+            discard(body, cx);
             let request = Some(trail.follow(next, head)?);
             return Ok(Onward::Next(State::Waiting { request }));
         }

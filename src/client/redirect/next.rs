@@ -8,7 +8,10 @@ use http::{
 };
 
 use crate::{
-    client::resolve::{Reference, Resolved},
+    client::{
+        resolve::{Reference, Resolved},
+        secrets::is_harmless,
+    },
     error::{BoxError, Error},
     request_target::{encoded, without_user},
     target::{Origin, Scheme, to_ascii},
@@ -28,10 +31,6 @@ pub(super) struct Next {
 /// The fields of a body that are not named `Content-…`: without a body they say nothing true.
 const OF_BODY: [HeaderName; 4] =
     [header::TRANSFER_ENCODING, header::TRAILER, header::EXPECT, HeaderName::from_static("digest")];
-
-/// The fields that tell another origin nothing of the one before, besides `Accept…` and `Content-…`.
-const HARMLESS: [HeaderName; 4] =
-    [header::USER_AGENT, header::RANGE, header::CACHE_CONTROL, header::TE];
 
 /// Whether a status redirects. 300 offers a choice, 304 answers a condition, 305 and 306 mean nothing any more.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
@@ -122,14 +121,6 @@ fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
     Ok(if port.is_empty() { host } else { format!("{host}:{port}") }.into())
 }
 
-/// Whether whoever was told the fields of a request may be told them again there: it is the same origin, or the same host
-/// by its usual TLS port.
-pub(super) fn is_same(from: &Origin, to: &Origin) -> bool {
-    let plain = (from.scheme(), from.port()) == (Scheme::Http, 80);
-    let private = (to.scheme(), to.port()) == (Scheme::Https, 443);
-    from == to || plain && private && from.host().eq_ignore_ascii_case(to.host())
-}
-
 /// Takes off what is said of a body.
 pub(super) fn strip_body(headers: &mut HeaderMap) {
     let names: Vec<_> = headers.keys().filter(|name| is_of_body(name)).cloned().collect();
@@ -152,11 +143,6 @@ pub(super) fn strip_secrets(headers: &mut HeaderMap, also: &[HeaderName]) {
         }
     }
     *headers = kept;
-}
-
-fn is_harmless(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    text.starts_with("accept") || text.starts_with("content-") || HARMLESS.contains(name)
 }
 
 #[cfg(test)]

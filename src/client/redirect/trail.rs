@@ -10,11 +10,13 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{bound, kept::Kept, resolve::without_user_info},
+    client::{
+        bound, kept::Kept, same_origin::is_same, secrets::HttpsOnly, user_info::without_user_info,
+    },
     error::{BoxError, Error, Kind},
     events::shown,
     options::{ConnectProtocol, RawTarget, Redirects, ServerName, TlsIdentity},
-    target::Origin,
+    target::{Origin, Scheme},
 };
 
 /// What is to be done with a response.
@@ -87,13 +89,17 @@ impl Trail {
         let before = Origin::try_from(&*without_user_info(head.uri()))?;
         let Next { uri, origin, fragment, is_relative } =
             next::resolve(head.uri(), location.as_bytes())?;
+        let is_plain = origin.scheme() == Scheme::Http;
+        if is_plain && head.extensions().get::<HttpsOnly>().is_some() {
+            return Err("it leads to `http`, and nothing but `https` is allowed".into());
+        }
         let (method, keeps_body) = next::method(response.status, head.method());
         let mut head = head.clone();
         bound::bind(&mut head, &before);
         *head.method_mut() = method;
         *head.uri_mut() = uri;
         let is_trusted = self.settings.trusted.contains(&origin);
-        self.strip(&mut head, is_trusted || next::is_same(&before, &origin));
+        self.strip(&mut head, is_trusted || is_same(&before, &origin));
         if !is_relative {
             head.headers_mut().remove(HOST);
         }

@@ -15,7 +15,7 @@ use super::failure::{copy, is_task_dropped, polled_again};
 use crate::{
     connection::{Connection, Progress, SendError},
     error::Error,
-    options::Timeouts,
+    options::{Deadline, Timeouts},
     pool::{
         body::PoolBody,
         local_key::LocalKey,
@@ -142,10 +142,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.settings.timeouts);
         let (settings, limit) = (&pool.settings, timeouts.total);
+        let deadline = request.extensions().get().copied();
         let trace = settings.audience.told_of(&request, &settings.runtime).map(RequestTrace::new);
-        let (state, key, total) = match limit {
-            None => (TaskState::Choosing, None, None),
-            Some(limit) => Self::limit_total(&pool, &request, limit),
+        let (state, key, total) = match (limit, deadline) {
+            (None, None) => (TaskState::Choosing, None, None),
+            _ => Self::limit_total(&pool, &request, limit, deadline),
         };
         Self {
             state,
@@ -169,12 +170,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     fn limit_total(
         pool: &Shared<C, B, K>,
         request: &Request<B>,
-        limit: Duration,
+        limit: Option<Duration>,
+        deadline: Option<Deadline>,
     ) -> Begun<C, B, K> {
         match (pool.keys.of)(request) {
             Ok(key) => {
                 let runtime = &pool.settings.runtime;
-                let total = Box::new(Total::new(limit, name_of(&key), runtime));
+                let total = Box::new(Total::new(limit, deadline, name_of(&key), runtime));
                 let key = Arc::new(LocalKey { key, runtime: runtime.current() });
                 (TaskState::Choosing, Some(key), Some(total))
             }

@@ -293,6 +293,15 @@ async fn credentials_of_a_request_stay_with_its_origin_along_redirects() {
 }
 
 #[tokio::test]
+async fn credentials_travel_from_http_to_https_of_the_same_host() {
+    let site = from_to("http://a/", "https://a/");
+    for sent in [with(basic(), get("http://a/")), get("http://user:pass@a/")] {
+        send(&with_redirects(&site, AuthLayer::new()), sent).await.unwrap();
+        assert_eq!(all_said(&site), [Some(BASIC.to_owned()), Some(BASIC.to_owned())]);
+    }
+}
+
+#[tokio::test]
 async fn credentials_are_said_again_when_a_hop_leads_back() {
     let site = Site::new(|request| match request.uri().to_string().as_str() {
         "http://a/" => redirect(302, "http://b/"),

@@ -32,14 +32,6 @@ fn by_status() -> Site {
     })
 }
 
-/// Redirects from one URL to another once.
-fn from_to(from: &'static str, to: &'static str) -> Site {
-    Site::new(move |request| match request.uri() == from {
-        true => redirect(307, to),
-        false => ok(),
-    })
-}
-
 fn origin(url: &str) -> Origin {
     Origin::try_from(&url.parse::<Uri>().unwrap()).unwrap()
 }
@@ -181,6 +173,13 @@ async fn twenty_redirects_pass_and_the_twenty_first_fails_with_its_response() {
     assert!(error.is_redirect() && error.source().unwrap().to_string().contains("more than 20"));
     assert_eq!(error.response().unwrap().headers()["location"], "/0");
     assert_eq!(site.lines().len(), 21);
+}
+
+#[tokio::test]
+async fn any_limit_is_taken() {
+    let site = countdown();
+    let layer = RedirectLayer::new().redirects(Redirects::limited(usize::MAX)).layer(site.strict());
+    assert_eq!(visited(&send(&layer, get("http://a/50")).await.unwrap()).len(), 50);
 }
 
 #[tokio::test]

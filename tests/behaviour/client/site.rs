@@ -102,6 +102,14 @@ pub(crate) fn redirect(status: u16, location: &str) -> Answer {
     answer(status, &[("location", location)], "moved")
 }
 
+/// Redirects from one URL to another once.
+pub(crate) fn from_to(from: &'static str, to: &'static str) -> Site {
+    Site::new(move |request| match request.uri() == from {
+        true => redirect(307, to),
+        false => ok(),
+    })
+}
+
 pub(crate) fn get(url: &str) -> Request<Body> {
     request("GET", url, &[], Body::empty())
 }

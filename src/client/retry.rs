@@ -1,0 +1,188 @@
+//! Sends requests again that failed, where that does no harm.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{kept::Kept, not_ready, user_info::without_user_info};
+use crate::{
+    body::Body,
+    error::{BoxError, Error},
+    options::{Deadline, Retries, is_idempotent},
+    rt::Runtime,
+    target::Origin,
+};
+
+mod after;
+mod plan;
+mod repeating;
+mod tries;
+
+pub use repeating::Repeating;
+
+use plan::RetryBudget;
+use tries::Tries;
+
+/// Sends requests again that failed, if that is asked for and does no harm.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), tower_transport::Error> {
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, service_fn};
+/// use tower_transport::{Body, RequestExt, client::RetryLayer, options::Retries};
+///
+/// static TRIES: AtomicU32 = AtomicU32::new(0);
+/// let service = service_fn(|_: Request<Body>| async {
+///     let status = if TRIES.fetch_add(1, Ordering::Relaxed) < 2 { 503 } else { 200 };
+///     Response::builder().status(status).body(Full::<Bytes>::default())
+/// });
+/// let client = ServiceBuilder::new().layer(RetryLayer::new(Retries::new(3))).service(service);
+/// assert_eq!(client.request("GET", "http://a.example/").await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | what happened | sent again |
+/// |---|---|
+/// | nothing was sent: no connection, none in time, or it broke before | whatever the method |
+/// | the connection broke before the answer | if it is idempotent |
+/// | 408, 429, 502, 503, 504 | if it is idempotent |
+/// | any other answer, a timeout, TLS that fails, a request that is not valid | no |
+///
+/// Idempotent is a request by its method (RFC 9110 §9.2.2), with an `Idempotency-Key`, or marked as
+/// [`Repeatable`](crate::options::Repeatable). One whose body cannot be [had again](Body::try_clone) is sent once. An answer is
+/// returned by its head, so nothing is sent again once its body is read.
+///
+/// The pause is what the server asks by `Retry-After`, or else by chance up to a limit that doubles: see [`Retries`]. Where a
+/// [`Deadline`] would come first, what there is is returned at once.
+///
+/// For each origin there are as many retries as a tenth of its requests and ten a second beside, so that a server that fails is not kept
+/// from recovering. Clones share that. Without [`Retries`], of its own or of the request, the layer costs nothing.
+#[derive(Clone)]
+pub struct RetryLayer {
+    retries: Retries,
+    runtime: Runtime,
+    budgets: Arc<Budgets>,
+}
+
+/// The service of a [`RetryLayer`].
+///
+/// A clone is as ready as the clone of the service below is.
+#[derive(Clone)]
+pub struct Retry<S> {
+    inner: S,
+    settings: RetryLayer,
+}
+
+/// What each origin has saved.
+#[derive(Default)]
+struct Budgets {
+    by_origin: Mutex<HashMap<Origin, RetryBudget>>,
+}
+
+/// The budgets of more are not remembered.
+const MOST_ORIGINS: usize = 1024;
+
+impl RetryLayer {
+    /// Sends requests again so often, unless they have [`Retries`] of their own.
+    pub fn new(retries: Retries) -> Self {
+        Self { retries, runtime: Runtime::default(), budgets: Arc::default() }
+    }
+
+    /// Sets the clock and the timers. By default they are those of tokio.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
+    /// What is kept for another try; `None` for a request that is sent once.
+    fn tries(&self, request: &Request<Body>) -> Option<Tries> {
+        let extensions = request.extensions();
+        let retries = extensions.get().copied().unwrap_or(self.retries);
+        if retries.tries < 2 {
+            return None;
+        }
+        let origin = Origin::try_from(&*without_user_info(request.uri())).ok()?;
+        let deadline = extensions.get::<Deadline>().copied();
+        let is_idempotent = is_idempotent(request);
+        let kept = Kept::of(request).into_repeatable()?;
+        self.budgets.change(&origin, self.runtime.now(), RetryBudget::request);
+        let (budgets, runtime) = (self.budgets.clone(), self.runtime.clone());
+        Some(Tries::new(retries, kept, origin, is_idempotent, deadline, (budgets, runtime)))
+    }
+}
+
+impl Budgets {
+    fn change<T>(
+        &self,
+        origin: &Origin,
+        now: Instant,
+        change: impl FnOnce(&mut RetryBudget, Instant) -> T,
+    ) -> T {
+        let mut budgets = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = budgets.get_mut(origin) {
+            return change(budget, now);
+        }
+        if budgets.len() >= MOST_ORIGINS {
+            // Whoever was not asked for a while has saved for a second anyway.
+            let recent = now.checked_sub(Duration::from_secs(10)).unwrap_or(now);
+            budgets.retain(|_, budget| budget.seen_at > recent);
+        }
+        if budgets.len() >= MOST_ORIGINS {
+            budgets.clear();
+        }
+        change(budgets.entry(origin.clone()).or_insert_with(|| RetryBudget::new(now)), now)
+    }
+}
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = Retry<S>;
+
+    fn layer(&self, inner: S) -> Retry<S> {
+        Retry { inner, settings: self.clone() }
+    }
+}
+
+impl<S, RB> Service<Request<Body>> for Retry<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>> + Clone,
+    RB: http_body::Body,
+{
+    type Response = Response<RB>;
+    type Error = Error;
+    type Future = Repeating<S>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(not_ready)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Repeating<S> {
+        let clone = self.inner.clone();
+        let service = std::mem::replace(&mut self.inner, clone);
+        Repeating::new(service, self.settings.tries(&request), request)
+    }
+}
+
+impl fmt::Debug for RetryLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RetryLayer").field(&self.retries).finish()
+    }
+}
+
+impl<S> fmt::Debug for Retry<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Retry").field(&self.settings.retries).finish()
+    }
+}

@@ -1,0 +1,118 @@
+//! The future of a request that may be sent again, written out.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, Uri};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::tries::Tries;
+use crate::{
+    body::Body,
+    client::{UNSENT, discard::discard, polled_again},
+    error::{BoxError, Error, ForeignError},
+    request::described,
+    rt::Sleep,
+};
+
+pin_project! {
+    /// The future of a [`Retry`](super::Retry).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it drops the request that is under way, and no other is sent.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Repeating<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        service: S,
+        uri: Uri,
+        // `None` for a request that is sent once. Boxed: by default it is.
+        tries: Option<Box<Tries>>,
+        #[pin]
+        state: State<S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Sending { #[pin] response: F },
+        Pausing { sleep: Sleep },
+        /// For the service.
+        Waiting,
+        Over,
+    }
+}
+
+impl<S: Service<Request<Body>>> Repeating<S> {
+    pub(super) fn new(mut service: S, tries: Option<Tries>, request: Request<Body>) -> Self {
+        let uri = request.uri().clone();
+        let state = State::Sending { response: service.call(request) };
+        Self { service, uri, tries: tries.map(Box::new), state }
+    }
+}
+
+impl<S, RB> Future for Repeating<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>>,
+    RB: http_body::Body,
+{
+    type Output = Result<Response<RB>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let outcome = match this.state.as_mut().project() {
+                StateProj::Sending { response } => {
+                    let outcome = ready!(response.poll(cx));
+                    outcome.map_err(|error| described(error.into(), ForeignError::LAYER, this.uri))
+                }
+                StateProj::Pausing { sleep } => {
+                    ready!(Pin::new(sleep).poll(cx));
+                    this.state.set(State::Waiting);
+                    continue;
+                }
+                StateProj::Waiting => match ready!(this.service.poll_ready(cx)) {
+                    Ok(()) => {
+                        let request = this.tries.as_ref().and_then(|tries| tries.again());
+                        let response = this.service.call(request.ok_or_else(polled_again)?);
+                        this.state.set(State::Sending { response });
+                        continue;
+                    }
+                    Err(error) => Err(described(error.into(), UNSENT, this.uri)),
+                },
+                StateProj::Over => return Poll::Ready(Err(polled_again())),
+            };
+            let pause = this.tries.as_mut().and_then(|tries| match &outcome {
+                Ok(response) => tries.answered(response.status(), response.headers()),
+                Err(error) => tries.failed(error),
+            });
+            let Some(sleep) = pause else {
+                this.state.set(State::Over);
+                let last = |error| match this.tries {
+                    Some(tries) => tries.error(error),
+                    None => error,
+                };
+                return Poll::Ready(outcome.map_err(last));
+            };
+            // Before the pause, so that its connection is free meanwhile.
+            if let Ok(response) = outcome {
+                discard(response.into_body(), cx);
+            }
+            this.state.set(State::Pausing { sleep });
+        }
+    }
+}
+
+impl<S: Service<Request<Body>>> fmt::Debug for Repeating<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repeating").finish_non_exhaustive()
+    }
+}

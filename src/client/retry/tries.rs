@@ -1,0 +1,105 @@
+//! The tries of one request.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use http::{HeaderMap, Request, StatusCode};
+
+use super::{
+    Budgets,
+    after::retry_after,
+    plan::{RetryBudget, Try, TryOutcome},
+};
+use crate::{
+    body::Body,
+    client::kept::Kept,
+    error::{Error, Kind},
+    options::{Deadline, Retries},
+    rt::{Runtime, Sleep},
+    target::Origin,
+};
+
+pub(super) struct Tries {
+    retries: Retries,
+    kept: Kept,
+    origin: Origin,
+    is_idempotent: bool,
+    deadline: Option<Deadline>,
+    budgets: Arc<Budgets>,
+    runtime: Runtime,
+    tries: u32,
+    was_sent: bool,
+}
+
+impl Tries {
+    pub(super) fn new(
+        retries: Retries,
+        kept: Kept,
+        origin: Origin,
+        is_idempotent: bool,
+        deadline: Option<Deadline>,
+        (budgets, runtime): (Arc<Budgets>, Runtime),
+    ) -> Self {
+        let (tries, was_sent) = (1, false);
+        Self { retries, kept, origin, is_idempotent, deadline, budgets, runtime, tries, was_sent }
+    }
+
+    /// The pause after an answer, if there is another try.
+    pub(super) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Sleep> {
+        self.was_sent = true;
+        if status.is_success() {
+            return None;
+        }
+        let after = retry_after(headers, self.runtime.time_of_day());
+        self.pause(TryOutcome::Status(status, after))
+    }
+
+    /// The pause after an error, if there is another try.
+    pub(super) fn failed(&mut self, error: &Error) -> Option<Sleep> {
+        self.was_sent |= !error.is_unsent();
+        self.pause(outcome(error))
+    }
+
+    fn pause(&mut self, outcome: TryOutcome) -> Option<Sleep> {
+        let now = self.runtime.now();
+        let left = self.deadline.map(|deadline| deadline.left(now));
+        let Self { tries, is_idempotent, .. } = *self;
+        let chance = RandomState::new().hash_one(tries);
+        let pause = Try { tries, is_idempotent, outcome, left }.pause(&self.retries, chance)?;
+        if !self.budgets.change(&self.origin, now, RetryBudget::spend) {
+            return None;
+        }
+        self.tries += 1;
+        Some(self.runtime.sleep(pause))
+    }
+
+    pub(super) fn again(&self) -> Option<Request<Body>> {
+        self.kept.again()
+    }
+
+    /// The error of the last try. Those before it may have been sent.
+    pub(super) fn error(&self, error: Error) -> Error {
+        if self.was_sent && error.is_unsent() { error.sent(true) } else { error }
+    }
+}
+
+/// Whether another try may fare better than one that failed so.
+fn outcome(error: &Error) -> TryOutcome {
+    let is_final = match error.kind() {
+        Kind::Builder | Kind::Unsupported | Kind::Closed | Kind::Body => true,
+        Kind::Redirect | Kind::Status | Kind::Decode | Kind::Data => true,
+        // A certificate is refused again; a peer that broke off may be there the next time.
+        Kind::Tls => !error.is_io(),
+        _ => error.is_denied(),
+    };
+    if is_final {
+        return TryOutcome::Hopeless;
+    }
+    if error.is_unsent() {
+        return TryOutcome::Unsent;
+    }
+    let is_broken = error.is_io() || error.is_canceled();
+    if is_broken && !error.is_timeout() { TryOutcome::Broken } else { TryOutcome::Hopeless }
+}

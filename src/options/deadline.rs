@@ -1,0 +1,51 @@
+//! The end of a request's time, whatever is done within it.
+
+use std::time::{Duration, Instant};
+
+/// A moment after which a request fails, as an extension: over all its hops and tries, to the end of the body of the
+/// response. A pool ends it as it does a [total](super::Timeouts::total), which begins anew with each try; whichever comes
+/// first.
+///
+/// A [`DeadlineLayer`](crate::client::DeadlineLayer) sets it.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use tower_transport::options::Deadline;
+///
+/// let end_at = Instant::now() + Duration::from_secs(5);
+/// let request = http::Request::get("http://example.com/").extension(Deadline::at(end_at)).body(());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    end_at: Instant,
+    /// From its beginning, as an error says it.
+    limit: Option<Duration>,
+}
+
+impl Deadline {
+    /// This moment, by the clock of the [`Runtime`](crate::rt::Runtime).
+    pub fn at(end_at: Instant) -> Self {
+        Self { end_at, limit: None }
+    }
+
+    /// So long after this moment; `None` is later than the clock goes.
+    #[cfg(feature = "deadline")]
+    pub(crate) fn after(limit: Duration, now: Instant) -> Option<Self> {
+        Some(Self { end_at: now.checked_add(limit)?, limit: Some(limit) })
+    }
+
+    /// The moment.
+    pub fn end_at(&self) -> Instant {
+        self.end_at
+    }
+
+    /// How much time is left.
+    pub(crate) fn left(&self, now: Instant) -> Duration {
+        self.end_at.saturating_duration_since(now)
+    }
+
+    /// How much time there was in all, as far as it is known.
+    pub(crate) fn limit(&self, now: Instant) -> Duration {
+        self.limit.unwrap_or_else(|| self.left(now))
+    }
+}

@@ -1,0 +1,60 @@
+//! How often a request is sent again that failed.
+
+use std::time::Duration;
+
+/// How often a request is sent again that failed, and after which pauses: for a
+/// [`RetryLayer`](crate::client::RetryLayer), or as an extension for one request.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_transport::options::Retries;
+///
+/// let retries = Retries::new(5).backoff(Duration::from_millis(50), Duration::from_secs(5));
+/// let request = http::Request::get("http://example.com/").extension(retries).body(());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    pub(crate) tries: u32,
+    pub(crate) shortest: Duration,
+    pub(crate) longest: Duration,
+    pub(crate) retry_after: Duration,
+}
+
+impl Default for Retries {
+    /// None: whether a request may be sent again is the caller's to know.
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl Retries {
+    /// So many tries in all, the first one included: 3 are usual. One, and zero, is [`none`](Self::none).
+    pub fn new(tries: u32) -> Self {
+        Self {
+            tries,
+            shortest: Duration::from_millis(100),
+            longest: Duration::from_secs(10),
+            retry_after: Duration::from_secs(60),
+        }
+    }
+
+    /// A request is sent once.
+    pub fn none() -> Self {
+        Self::new(1)
+    }
+
+    /// The pause before the second try is up to `shortest`, and may be twice as long before each further one, up to `longest`:
+    /// how long it is within that is left to chance, so that clients that failed together do not come back together. 100 ms
+    /// and 10 s by default.
+    pub fn backoff(mut self, shortest: Duration, longest: Duration) -> Self {
+        (self.shortest, self.longest) = (shortest, longest);
+        self
+    }
+
+    /// A server that says `Retry-After` (RFC 9110 §10.2.3) is waited for up to this long, 60 s by default; if it asks for
+    /// more, its response is the result.
+    pub fn max_retry_after(mut self, longest: Duration) -> Self {
+        self.retry_after = longest;
+        self
+    }
+}
