@@ -74,6 +74,7 @@ fn not_ready(error: impl Into<BoxError>) -> Error {
 }
 
 /// The error of a service, where its request is no longer known: ours as it is, a foreign one with its own text.
+#[cfg(any(feature = "auth", feature = "deadline", feature = "defaults", feature = "retry"))]
 fn failed(error: impl Into<BoxError>, foreign: ForeignError) -> Error {
     let error = error.into();
     let doing = match error.is::<Error>() {
