@@ -6,7 +6,8 @@ fn response() -> Response<Bytes> {
 
 #[test]
 fn each_kind_of_a_client_has_a_predicate_of_its_name() {
-    let table: [(Kind, fn(&Error) -> bool); 4] = [
+    type Predicate = fn(&Error) -> bool;
+    let table: [(Kind, Predicate); 4] = [
         (Kind::Redirect, Error::is_redirect),
         (Kind::Status, Error::is_status),
         (Kind::Decode, Error::is_decode),
