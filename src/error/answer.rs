@@ -75,3 +75,6 @@ impl fmt::Debug for Reply {
         f.debug_struct("Reply").field("status", &status).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,3 +90,30 @@ async fn futures_are_send_and_can_be_spawned() {
     let response = tokio::spawn(async move { send(&client, get("/")).await }).await.unwrap();
     assert_eq!(response.unwrap().status(), 200);
 }
+
+/// A channel of tonic to a server in the same process, which answers with what it was told.
+fn channel() -> tonic::transport::Channel {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let connect = service_fn(|_: http::Uri| async {
+        let (io, server) = tokio::io::duplex(1 << 16);
+        let answer = |request: Request<hyper::body::Incoming>| async move {
+            let said = request.headers().get("authorization").cloned();
+            let said = said.map_or(bytes::Bytes::new(), |said| said.as_bytes().to_vec().into());
+            Ok::<_, Infallible>(Response::new(Full::new(said)))
+        };
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(server), hyper::service::service_fn(answer));
+        tokio::spawn(server);
+        Ok::<_, std::io::Error>(TokioIo::new(io))
+    });
+    tonic::transport::Endpoint::from_static("http://a").connect_with_connector_lazy(connect)
+}
+
+#[tokio::test]
+async fn a_channel_of_tonic_is_told_who_we_are() {
+    let to_tonic = |request: Request<Body>| request.map(tonic::body::Body::new);
+    let channel = tower::util::MapRequestLayer::new(to_tonic).layer(channel());
+    let response = client!(channel).request("GET", "http://a/v1/x").await.unwrap();
+    assert_eq!(response.body(), "Basic dXNlcjpwYXNz");
+}
