@@ -98,6 +98,20 @@ fn not_ready(error: impl Into<BoxError>) -> Error {
     Error::adopt(error.into(), UNSENT, "waiting for the service to be ready")
 }
 
+/// The error of a service, where its request is no longer known: ours as it is, a foreign one with its own text.
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
+fn failed(error: impl Into<BoxError>, foreign: ForeignError) -> Error {
+    let error = error.into();
+    let doing = match error.is::<Error>() {
+        true => String::new(),
+        false => format!("sending a request: {error}"),
+    };
+    Error::adopt(error, foreign, doing)
+}
+
 #[cfg_attr(
     not(feature = "client"),
     allow(dead_code, reason = "not every layer can fail by itself")

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{not_ready, polled_again};
+use super::{failed, not_ready, polled_again};
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind, Phase},
@@ -90,7 +90,7 @@ impl<S> Layer<S> for DeadlineLayer {
 
 impl<S> WithDeadline<S> {
     /// Sets the deadline of a request, if there is one.
-    fn set(&self, request: &mut Request<Body>) -> Option<Running> {
+    fn set(&self, request: &mut Request<Body>) -> Option<Box<Running>> {
         let extensions = request.extensions();
         let asked = extensions.get::<Timeouts>().and_then(|timeouts| timeouts.total);
         let outer = extensions.get::<Deadline>().copied();
@@ -105,7 +105,7 @@ impl<S> WithDeadline<S> {
         let is_over = deadline.left(now).is_zero();
         let (limit, uri) = (deadline.limit(now), request.uri().clone());
         let runtime = self.runtime.clone();
-        Some(Running { deadline, limit, uri, is_over, timer: None, runtime })
+        Some(Box::new(Running { deadline, limit, uri, is_over, timer: None, runtime }))
     }
 }
 
@@ -131,7 +131,8 @@ pin_project! {
         // `None` once the time is over.
         #[pin]
         response: Option<F>,
-        running: Option<Running>,
+        // Boxed: most requests have none.
+        running: Option<Box<Running>>,
     }
 }
 
@@ -169,10 +170,10 @@ where
             && let Poll::Ready(outcome) = response.poll(cx)
         {
             this.response.set(None);
-            let uri = this.running.take().map_or_else(Uri::default, |running| running.uri);
-            let outcome =
-                outcome.map_err(|error| described(error.into(), ForeignError::LAYER, &uri));
-            return Poll::Ready(outcome);
+            return Poll::Ready(outcome.map_err(|error| match this.running.take() {
+                Some(running) => described(error.into(), ForeignError::LAYER, &running.uri),
+                None => failed(error, ForeignError::LAYER),
+            }));
         }
         let was_called = this.response.is_some();
         let Some(running) = this.running else {

@@ -13,13 +13,15 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{bound::DefaultAuth, not_ready, polled_again, secrets, user_info::without_user_info};
+use super::{
+    bound::DefaultAuth, failed, not_ready, polled_again, secrets, user_info::without_user_info,
+};
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError},
     events::shown,
     fields,
-    request::{IntoHeaderName, IntoUrl, described},
+    request::{IntoHeaderName, IntoUrl},
     target::{Origin, Scheme},
 };
 
@@ -166,6 +168,7 @@ impl DefaultsLayer {
 }
 
 impl Settings {
+    #[inline]
     fn apply(&self, request: &mut Request<Body>) -> Result<(), Error> {
         if let Some(mistake) = &self.mistake {
             return Err(mistake.clone());
@@ -243,8 +246,6 @@ pin_project! {
     pub struct WithDefaults<F> {
         #[pin]
         response: Option<F>,
-        // Of the request that was sent.
-        uri: Uri,
         mistake: Option<Error>,
     }
 }
@@ -263,14 +264,8 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> WithDefaults<S::Future> {
         match self.settings.apply(&mut request) {
-            Ok(()) => {
-                let uri = request.uri().clone();
-                WithDefaults { response: Some(self.inner.call(request)), uri, mistake: None }
-            }
-            Err(error) => {
-                let uri = Uri::default();
-                WithDefaults { response: None, uri, mistake: Some(error) }
-            }
+            Ok(()) => WithDefaults { response: Some(self.inner.call(request)), mistake: None },
+            Err(error) => WithDefaults { response: None, mistake: Some(error) },
         }
     }
 }
@@ -289,7 +284,7 @@ where
         };
         let outcome = ready!(response.poll(cx));
         this.response.set(None);
-        Poll::Ready(outcome.map_err(|error| described(error.into(), ForeignError::LAYER, this.uri)))
+        Poll::Ready(outcome.map_err(|error| failed(error, ForeignError::LAYER)))
     }
 }
 

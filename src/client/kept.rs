@@ -16,6 +16,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    #[inline]
     pub(super) fn of(request: &Request<Body>) -> Self {
         let mut head = Request::new(());
         *head.method_mut() = request.method().clone();

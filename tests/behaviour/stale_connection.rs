@@ -88,6 +88,17 @@ async fn a_body_that_cannot_be_had_again_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_body_by_a_function_and_a_file_are_sent_again() {
+    for body in [Body::again(|| Body::iter(["he", "llo"])), Body::file("Cargo.toml").await.unwrap()]
+    {
+        let scene = Scene::tcp(dying([Read(15), Reset]));
+        let response = second(&scene, "PUT", KEY, body).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(scene.origin.heard("PUT"), 2);
+    }
+}
+
+#[tokio::test]
 async fn after_a_byte_of_an_answer_nothing_is_sent_again() {
     let scene = Scene::tcp(dying([say("H"), Finish, Hold]));
     let error = second(&scene, "GET", NO_KEY, "").await.unwrap_err();

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{UNSENT, discard::discard, polled_again},
+    client::{UNSENT, discard::discard, failed, polled_again},
     error::{BoxError, Error, ForeignError},
     request::described,
 };
@@ -34,58 +34,64 @@ pin_project! {
         S: Service<Request<Body>>,
     {
         service: S,
-        uri: Uri,
         // `None` for a request that says nothing.
         attempted: Option<Box<Attempted>>,
-        // A 401 that is the result if nothing is said to it.
-        challenge: Option<S::Response>,
         #[pin]
-        state: State<S::Future>,
+        state: State<S::Future, S::Response>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum State<F, R> {
         Sending { #[pin] response: F },
         /// For the service, with a request that says who we are.
-        Waiting { request: Option<Request<Body>> },
-        /// For what is to be said, with the first request.
-        Refreshing { refreshing: Refreshing, request: Option<Request<Body>> },
+        Waiting { request: Option<Box<Request<Body>>> },
+        /// For what is to be said.
+        Refreshing { refreshing: Refreshing, held: Option<Box<Held<R>>> },
         Failed { error: Option<Error> },
     }
 }
 
+/// What waits for something to be said.
+enum Held<R> {
+    Request(Request<Body>),
+    /// A 401, which is the result if nothing is said to it.
+    Challenge(R),
+}
+
 /// What comes after a response, or a wait.
 enum Then<F, R> {
-    State(State<F>),
+    State(State<F, R>),
     Result(R),
 }
 
 impl<S: Service<Request<Body>>> Answering<S> {
     /// Sends a request that says nothing.
     pub(super) fn passing(mut service: S, request: Request<Body>) -> Self {
-        let uri = request.uri().clone();
         let state = State::Sending { response: service.call(request) };
-        Self { service, uri, attempted: None, challenge: None, state }
+        Self { service, attempted: None, state }
     }
 
     pub(super) fn failed(service: S, error: Error) -> Self {
         let state = State::Failed { error: Some(error) };
-        Self { service, uri: Uri::default(), attempted: None, challenge: None, state }
+        Self { service, attempted: None, state }
     }
 
     pub(super) fn new(mut service: S, mut attempted: Attempted, request: Request<Body>) -> Self {
-        let (uri, mut request) = (request.uri().clone(), request);
+        let mut request = request;
         let state = match attempted.first() {
-            Answer401::Wait(refreshing) => State::Refreshing { refreshing, request: Some(request) },
+            Answer401::Wait(refreshing) => {
+                let held = Some(Box::new(Held::Request(request)));
+                State::Refreshing { refreshing, held }
+            }
             Answer401::Nothing => State::Sending { response: service.call(request) },
             Answer401::Say(value) => {
                 attempted.say(value, &mut request);
                 State::Sending { response: service.call(request) }
             }
         };
-        Self { service, uri, attempted: Some(Box::new(attempted)), challenge: None, state }
+        Self { service, attempted: Some(Box::new(attempted)), state }
     }
 }
 
@@ -104,32 +110,26 @@ where
                     let outcome = ready!(response.poll(cx));
                     match (outcome, this.attempted.as_deref_mut()) {
                         (Ok(response), None) => Then::Result(response),
-                        (Ok(response), Some(it)) => answered(it, response, this.challenge, cx),
-                        (Err(error), it) => fails(
-                            it.map(|it| &*it),
-                            described(error.into(), ForeignError::LAYER, this.uri),
-                        ),
+                        (Ok(response), Some(it)) => answered(it, response, cx),
+                        (Err(error), it) => fails(it.map(|it| &*it), error, ForeignError::LAYER),
                     }
                 }
                 StateProj::Waiting { request } => {
                     let ready = ready!(this.service.poll_ready(cx));
                     match (ready, request.take()) {
                         (Ok(()), Some(request)) => {
-                            Then::State(State::Sending { response: this.service.call(request) })
+                            Then::State(State::Sending { response: this.service.call(*request) })
                         }
                         (Ok(()), None) => Then::State(State::Failed { error: None }),
-                        (Err(error), _) => {
-                            let error = described(error.into(), UNSENT, this.uri);
-                            fails(this.attempted.as_deref(), error)
-                        }
+                        (Err(error), _) => fails(this.attempted.as_deref(), error, UNSENT),
                     }
                 }
-                StateProj::Refreshing { refreshing, request } => {
+                StateProj::Refreshing { refreshing, held } => {
                     let Some(it) = this.attempted.as_deref_mut() else {
                         return Poll::Ready(Err(polled_again()));
                     };
                     let outcome = ready!(it.poll_refreshed(refreshing, cx));
-                    refreshed(it, outcome, request.take(), this.challenge.take(), cx)
+                    refreshed(it, outcome, held.take(), cx)
                 }
                 StateProj::Failed { error } => {
                     return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
@@ -150,20 +150,19 @@ where
 fn answered<F, RB: http_body::Body>(
     attempted: &mut Attempted,
     response: Response<RB>,
-    challenge: &mut Option<Response<RB>>,
     cx: &mut Context<'_>,
 ) -> Then<F, Response<RB>> {
     match attempted.next(response.status(), response.headers()) {
         Answer401::Nothing => Then::Result(response),
         Answer401::Wait(refreshing) => {
-            *challenge = Some(response);
-            Then::State(State::Refreshing { refreshing, request: None })
+            let held = Some(Box::new(Held::Challenge(response)));
+            Then::State(State::Refreshing { refreshing, held })
         }
         Answer401::Say(value) => {
             // Before the request is sent again, so that its connection is free for it.
             discard(response.into_body(), cx);
             let request = attempted.again().map(|request| attempted.said(value, request));
-            Then::State(State::Waiting { request })
+            Then::State(State::Waiting { request: request.map(Box::new) })
         }
     }
 }
@@ -172,31 +171,42 @@ fn answered<F, RB: http_body::Body>(
 fn refreshed<F, RB: http_body::Body>(
     attempted: &mut Attempted,
     outcome: Result<Option<HeaderValue>, Error>,
-    first: Option<Request<Body>>,
-    challenge: Option<Response<RB>>,
+    held: Option<Box<Held<Response<RB>>>>,
     cx: &mut Context<'_>,
 ) -> Then<F, Response<RB>> {
-    match (outcome, challenge) {
-        (Err(error), _) => Then::State(State::Failed { error: Some(error) }),
-        (Ok(None), Some(challenge)) => Then::Result(challenge),
-        (Ok(value), challenge) => {
-            if let Some(challenge) = challenge {
-                discard(challenge.into_body(), cx);
-            }
-            let request = first.or_else(|| attempted.again());
-            let request = request.map(|request| match value {
-                Some(value) => attempted.said(value, request),
-                None => request,
-            });
-            Then::State(State::Waiting { request })
+    let value = match outcome {
+        Ok(value) => value,
+        Err(error) => return Then::State(State::Failed { error: Some(error) }),
+    };
+    let request = match (held.map(|held| *held), &value) {
+        (Some(Held::Challenge(challenge)), None) => return Then::Result(challenge),
+        (Some(Held::Challenge(challenge)), Some(_)) => {
+            discard(challenge.into_body(), cx);
+            attempted.again()
         }
-    }
+        (Some(Held::Request(request)), _) => Some(request),
+        (None, _) => None,
+    };
+    let request = request.map(|request| match value {
+        Some(value) => attempted.said(value, request),
+        None => request,
+    });
+    Then::State(State::Waiting { request: request.map(Box::new) })
 }
 
 /// The error of the service. A request that was refused was sent.
-fn fails<F, R>(attempted: Option<&Attempted>, error: Error) -> Then<F, R> {
-    let was_refused = attempted.is_some_and(Attempted::was_refused);
-    let error = if was_refused { error.sent(true) } else { error };
+fn fails<F, R>(
+    attempted: Option<&Attempted>,
+    error: impl Into<BoxError>,
+    foreign: ForeignError,
+) -> Then<F, R> {
+    let error = match attempted {
+        None => failed(error, foreign),
+        Some(it) => {
+            let error = described(error.into(), foreign, it.uri());
+            if it.was_refused() { error.sent(true) } else { error }
+        }
+    };
     Then::State(State::Failed { error: Some(error) })
 }
 

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
 
 use super::{
     credentials::{Auth, Way},
@@ -133,5 +133,9 @@ impl Attempted {
             refused: self.said.clone(),
             refusals: self.refusals,
         }
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
+        self.kept.head.uri()
     }
 }

@@ -45,7 +45,7 @@ pin_project! {
     enum State<F> {
         Sending { #[pin] response: F },
         /// For the service, with the next request.
-        Waiting { request: Option<Request<Body>> },
+        Waiting { request: Option<Box<Request<Body>>> },
         Refusing { unfollowed: Box<Unfollowed> },
         Failed { error: Option<Error> },
     }
@@ -93,7 +93,7 @@ where
                     let ready = ready!(this.service.poll_ready(cx));
                     match (ready, request.take(), &this.trail) {
                         (Ok(()), Some(request), _) => {
-                            State::Sending { response: this.service.call(request) }
+                            State::Sending { response: this.service.call(*request) }
                         }
                         (Err(error), _, Some(trail)) => {
                             State::Failed { error: Some(failed(trail, error, UNSENT)) }
@@ -127,6 +127,10 @@ fn answered<F, RB>(
 where
     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    // Nearly always: it is not taken apart.
+    if trail.is_at_its_end(response.status()) {
+        return Ok(Onward::Result(response));
+    }
     let (mut head, body) = response.into_parts();
     let next = match trail.decide(&head) {
         Decision::Done => None,
@@ -134,7 +138,7 @@ where
         Decision::Follow(next) => {
             // Before the next request is sent, so that its connection is free for it.
             discard(body, cx);
-            let request = Some(trail.follow(next, head)?);
+            let request = Some(Box::new(trail.follow(next, head)?));
             return Ok(Onward::Next(State::Waiting { request }));
         }
         Decision::Refuse(error) => {

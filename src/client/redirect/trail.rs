@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, header::HOST, response::Parts};
+use http::{Method, Request, StatusCode, header::HOST, response::Parts};
 
 use super::{
     FinalUrl, NextRequest, Redirected, Settings, Visited,
@@ -40,10 +40,17 @@ pub(super) struct Trail {
 }
 
 impl Trail {
+    #[inline]
     pub(super) fn new(settings: Arc<Settings>, request: &Request<Body>) -> Self {
         let redirects = request.extensions().get().copied().unwrap_or(settings.redirects);
         let (kept, hops) = (Kept::of(request), Vec::new());
         Self { settings, redirects, kept, fragment: None, hops }
+    }
+
+    /// Whether a response is the result, and has nothing to be told of its way.
+    #[inline]
+    pub(super) fn is_at_its_end(&self, status: StatusCode) -> bool {
+        self.hops.is_empty() && !next::is_redirect(status)
     }
 
     pub(super) fn decide(&self, response: &Parts) -> Decision {

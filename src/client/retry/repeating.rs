@@ -7,14 +7,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::tries::Tries;
 use crate::{
     body::Body,
-    client::{UNSENT, discard::discard, polled_again},
+    client::{UNSENT, discard::discard, failed, polled_again},
     error::{BoxError, Error, ForeignError},
     request::described,
     rt::Sleep,
@@ -32,7 +32,6 @@ pin_project! {
         S: Service<Request<Body>>,
     {
         service: S,
-        uri: Uri,
         // `None` for a request that is sent once. Boxed: by default it is.
         tries: Option<Box<Tries>>,
         #[pin]
@@ -53,9 +52,8 @@ pin_project! {
 
 impl<S: Service<Request<Body>>> Repeating<S> {
     pub(super) fn new(mut service: S, tries: Option<Tries>, request: Request<Body>) -> Self {
-        let uri = request.uri().clone();
         let state = State::Sending { response: service.call(request) };
-        Self { service, uri, tries: tries.map(Box::new), state }
+        Self { service, tries: tries.map(Box::new), state }
     }
 }
 
@@ -72,7 +70,7 @@ where
             let outcome = match this.state.as_mut().project() {
                 StateProj::Sending { response } => {
                     let outcome = ready!(response.poll(cx));
-                    outcome.map_err(|error| described(error.into(), ForeignError::LAYER, this.uri))
+                    outcome.map_err(|error| failure(this.tries, error, ForeignError::LAYER))
                 }
                 StateProj::Pausing { sleep } => {
                     ready!(Pin::new(sleep).poll(cx));
@@ -86,7 +84,7 @@ where
                         this.state.set(State::Sending { response });
                         continue;
                     }
-                    Err(error) => Err(described(error.into(), UNSENT, this.uri)),
+                    Err(error) => Err(failure(this.tries, error, UNSENT)),
                 },
                 StateProj::Over => return Poll::Ready(Err(polled_again())),
             };
@@ -108,6 +106,13 @@ where
             }
             this.state.set(State::Pausing { sleep });
         }
+    }
+}
+
+fn failure(tries: &Option<Box<Tries>>, error: impl Into<BoxError>, foreign: ForeignError) -> Error {
+    match tries {
+        Some(tries) => described(error.into(), foreign, tries.uri()),
+        None => failed(error, foreign),
     }
 }
 

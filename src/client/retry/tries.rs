@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, Uri};
 
 use super::{
     Budgets,
@@ -82,6 +82,10 @@ impl Tries {
     /// The error of the last try. Those before it may have been sent.
     pub(super) fn error(&self, error: Error) -> Error {
         if self.was_sent && error.is_unsent() { error.sent(true) } else { error }
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
+        self.kept.head.uri()
     }
 }
 

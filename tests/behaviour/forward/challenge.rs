@@ -130,6 +130,16 @@ async fn a_post_is_sent_again_exactly_once_with_its_body() {
 }
 
 #[tokio::test]
+async fn a_body_by_a_function_is_sent_again() {
+    let body = "2\r\n12\r\n3\r\n345\r\n0\r\n\r\n".len();
+    let script = asking([Read(body), say(ASKED), Head, Read(body), say(HELLO)]);
+    let (client, origin) = scripted(&proxy(PROXY).authenticate(token()), script);
+    let body = Body::again(|| Body::iter(["12", "345"]));
+    let response = client.request("POST", "http://a.example/").body(body).await.unwrap();
+    assert_eq!((response.body().as_ref(), origin.heard("POST")), (&b"hello"[..], 2));
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_had_again_is_an_error_that_says_why() {
     let chunks = || Body::stream(stream::iter([Ok::<_, std::io::Error>("12345")]));
     let body = "5\r\n12345\r\n0\r\n\r\n".len();
