@@ -99,7 +99,10 @@ fn not_ready(error: impl Into<BoxError>) -> Error {
 }
 
 /// The error of a service, where its request is no longer known: ours as it is, a foreign one with its own text.
-#[cfg(any(feature = "auth", feature = "deadline", feature = "defaults", feature = "retry"))]
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "not every layer can fail by itself")
+)]
 fn failed(error: impl Into<BoxError>, foreign: ForeignError) -> Error {
     let error = error.into();
     let doing = match error.is::<Error>() {
