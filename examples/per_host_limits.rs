@@ -21,7 +21,7 @@ mod server;
 #[path = "support/site.rs"]
 mod site;
 
-/// Lets so many requests to one origin wait for the head of their response at a time.
+/// Bounds the requests to one origin that have no response yet. It keeps a semaphore for each origin it has seen.
 #[derive(Clone)]
 struct PerHost {
     inner: Transport,
@@ -71,5 +71,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let limited = PerHost { inner: Transport::new(), limit: 3, hosts: Arc::default() };
     try_join_all((0..20).map(|_| async { limited.request("GET", &site.url).await })).await?;
     println!("{}", limited.inner);
+    assert!(limited.inner.stats().connections.len() <= 3);
     Ok(())
 }

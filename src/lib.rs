@@ -124,7 +124,25 @@ pub use one_shot::{OneShot, request, stream};
 pub use request::RequestExt;
 pub use transport::Transport;
 
-/// Runs what the README shows.
+/// Compiles the code of the README, and runs what needs no network.
 #[cfg(all(doctest, feature = "http1", feature = "http2", feature = "tls", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The same for the documents, which show more features.
+#[cfg(all(
+    doctest,
+    feature = "http2",
+    feature = "tls",
+    feature = "mock",
+    feature = "hyper-util",
+    feature = "metrics",
+    feature = "tracing"
+))]
+mod documents {
+    #[doc = include_str!("../docs/migrating.md")]
+    struct Migrating;
+
+    #[doc = include_str!("../docs/cookbook.md")]
+    struct Cookbook;
+}
