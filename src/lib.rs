@@ -181,7 +181,9 @@ struct Readme;
 /// The same for the documents, which show more features.
 #[cfg(all(
     doctest,
+    feature = "http1",
     feature = "http2",
+    feature = "tokio",
     feature = "tls",
     feature = "mock",
     feature = "hyper-util",
