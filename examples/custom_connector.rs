@@ -1,7 +1,7 @@
 //! The whole transport over a connector of your own: `cargo run --example custom_connector`.
 //!
-//! A connector is a tower service: given a `Target`, it answers with bytes, or with any error. This one reaches one
-//! host, through memory; TLS, retries and the pool are put around it as around TCP.
+//! A connector is a tower service that turns a `Target` into bytes, or any error. This one reaches one host through memory. TLS,
+//! retries and the pool stand above it, as above TCP.
 
 use std::{
     error::Error,

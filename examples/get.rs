@@ -1,7 +1,7 @@
 //! A small `curl -i`: `cargo run --example get -- [-v] URL`.
 //!
-//! Prints the head and the body of the answer, or an error with its causes; with `-v` also what is done on the way there. It ends with 0 if there was an answer
-//! whatever its status, with 1 if there was none or not all of it, and with 2 if it was called in a wrong way.
+//! Prints the head and the body of the response, or an error with its causes; with `-v` also every step. The exit status is 0 for a
+//! complete response whatever its status, 1 for a failure, and 2 for wrong arguments.
 
 use std::{
     error::Error,

@@ -1,7 +1,7 @@
-//! HTTP/2 without TLS and without asking: `cargo run --example http2_prior_knowledge`.
+//! HTTP/2 without TLS, by prior knowledge: `cargo run --example http2_prior_knowledge`.
 //!
-//! Between services that trust their network, both sides know that HTTP/2 is spoken (RFC 9113 §3.3). Fifty requests at
-//! once share one connection.
+//! Services that trust their network can agree on HTTP/2 in advance (RFC 9113 §3.3). Fifty requests at once share one
+//! connection.
 
 use futures_util::future::try_join_all;
 use tower_transport::{RequestExt, Transport};

@@ -1,8 +1,8 @@
 //! hyper's own HTTP/1.1 connection under the pool, for its hooks `hyper::upgrade::on` and `hyper::ext::on_informational`:
 //! `cargo run --example hyper_connection`.
 //!
-//! Where [`upgrade`](tower_transport::http::upgrade) and `OnInformational` will do, the transport's own connection does
-//! more. This one loses what hyper cannot say, or what is left out here:
+//! Where [`upgrade`](tower_transport::http::upgrade) and `OnInformational` are enough, the transport's own connection does
+//! more. This connection loses, because hyper does not report it or to keep the example short:
 //!
 //! * an end that the kernel has and the runtime has not heard of yet is not seen before a request is written, so more requests
 //!   fail as [`Sent`](Progress::Sent), which are repeated only if they are idempotent;

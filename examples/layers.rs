@@ -1,7 +1,7 @@
 //! The stack written by hand, and one layer of it replaced: `cargo run --example layers`.
 //!
-//! This is what `Transport::new()` wires, from the request down to the socket. Any of the layers can be left out, and
-//! any layer of yours can stand in its place: here `ConnectRetryLayer` goes, and one that tells the time comes.
+//! `Transport::new()` wires the same layers, from the request down to the socket. You can leave out a layer or replace it by
+//! your own: here a layer that measures time replaces `ConnectRetryLayer`.
 
 use std::{
     future::Future,

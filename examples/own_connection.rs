@@ -1,8 +1,8 @@
 //! The pool over connections of your own, with a key of your own and no HTTP on the wire:
 //! `cargo run --example own_connection`.
 //!
-//! The connections here are abacuses: they take a line of numbers and answer with their sum, one at a time. The pool
-//! needs to know only what [`Connection`] asks for.
+//! The connections here take a line of numbers and return their sum, one line at a time. The pool needs only the trait
+//! [`Connection`].
 
 use std::{
     future::{Ready, ready},

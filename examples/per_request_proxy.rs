@@ -1,7 +1,7 @@
-//! One transport, and for each request another way: `cargo run --example per_request_proxy`.
+//! One transport, and another route for each request: `cargo run --example per_request_proxy`.
 //!
-//! The way is part of what connections are kept under. A connection that was made through one proxy is never used for a
-//! request that is to go through another, or through none.
+//! The route is part of the pool's key, so a connection through one proxy never serves a request for another proxy or for
+//! none.
 
 use std::error::Error;
 

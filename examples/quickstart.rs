@@ -1,7 +1,7 @@
 //! A tour in eight stops, with no network: `cargo run --release --example quickstart`.
 //!
-//! It starts an HTTPS server in this process and shows what is called and what comes back. It ends with 0 only if every
-//! stop went as it says.
+//! It starts an HTTPS server in this process and prints each call with its result. It exits with 0 only if every step
+//! succeeded.
 
 use std::{error::Error, process::ExitCode};
 

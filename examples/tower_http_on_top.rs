@@ -1,7 +1,7 @@
 //! A client by tower-http's layers: `cargo run --example tower_http_on_top`.
 //!
-//! A `Transport` is a `Service<http::Request<B>>`, so what tower and tower-http have for such services goes on top of
-//! it: here a timeout, redirects, a header and decompression. `request` and `stream` work on the whole.
+//! A `Transport` is a `Service<http::Request<B>>`, so layers of tower and tower-http fit on top: here a timeout, redirects, a
+//! header and decompression. `request` and `stream` work on the whole stack.
 //!
 //! For requests to others than yourself, take the layers of `tower_transport::client` instead of tower-http's redirects, timeout
 //! and decompression. `FollowRedirectLayer` keeps `Host` and secrets of your own, like `X-Api-Key`, on the way to

@@ -1,7 +1,7 @@
 //! Fields after the content, both ways: `cargo run --example trailers`.
 //!
-//! A sum is known when all has been sent. HTTP/1.1 sends trailers that were announced by `Trailer`, and most servers of it
-//! answer with some only if `TE` says that they are welcome; HTTP/2 just sends them.
+//! A checksum is known only at the end. HTTP/1.1 sends trailers that `Trailer` has announced, and most HTTP/1.1 servers send trailers
+//! only if `TE` accepts them. HTTP/2 needs neither.
 
 use std::{convert::Infallible, error::Error};
 

@@ -1,7 +1,7 @@
 //! Where the time of several requests at once went: `cargo run --example waterfall -- [URL]`.
 //!
-//! Without a URL it asks a server in its own process. Each request has a bar for each of its steps; the steps of making a
-//! connection are drawn below the request that caused it. Who got a connection that was there is told `reused`.
+//! Without a URL it uses a server in its own process. Each request has a bar for each step; the steps of a dial are below the
+//! request that caused it. Requests on an existing connection are marked `reused`.
 
 use std::{error::Error, time::Duration};
 

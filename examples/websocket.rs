@@ -1,8 +1,8 @@
 //! WebSocket through a proxy and TLS: `cargo run --example websocket`.
 //!
-//! The transport does the HTTP of it and hands over the bytes; tokio-tungstenite speaks WebSocket on them. Over HTTP/2 it is
-//! one stream among others (RFC 8441). A server that does not know that says so before anything is sent, and then it is
-//! the usual `Upgrade` of HTTP/1.1 (RFC 6455), which has a connection of its own: a request for one offers HTTP/1.1 alone.
+//! The transport does the HTTP part and returns the bytes; tokio-tungstenite speaks WebSocket on them. Over HTTP/2 the socket is one
+//! stream among others (RFC 8441). If the server does not support that, the request fails before it is sent; then use `Upgrade` of
+//! HTTP/1.1 (RFC 6455), which offers only HTTP/1.1 and has a connection of its own.
 
 use std::error::Error;
 

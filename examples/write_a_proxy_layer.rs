@@ -1,7 +1,7 @@
 //! A proxy protocol of your own, as a layer: `cargo run --example write_a_proxy_layer`.
 //!
-//! This one is the PROXY protocol, version 1: before anything else it tells a load balancer on whose behalf the
-//! connection is made. A connector below reaches the bytes, TLS and HTTP above never notice.
+//! The PROXY protocol, version 1, first sends the client's address to a load balancer. The connector below reaches the bytes; TLS and
+//! HTTP above need no change.
 
 use std::{
     error::Error,
