@@ -277,9 +277,7 @@ where
                 extras.head_sent();
                 let upload = match is_whole {
                     true => Http2Upload::None(body),
-                    false => {
-                        Http2Upload::new(extras.checked(body, length), extras.withholds_body())
-                    }
+                    false => Http2Upload::new(extras.checked(body, length), extras.is_body_held()),
                 };
                 let parts = (stream, response, sending);
                 self.state =

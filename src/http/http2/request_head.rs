@@ -15,7 +15,7 @@ use crate::{
     fields::{MAX_NAMES, check_room},
     http::{
         hop_headers::{Authorization, HopHeaders},
-        prepare::{Codings, Content, RequestKind, SpecialFields, known_length, worth_declaring},
+        prepare::{Codings, Content, RequestKind, SpecialFields, known_length, length_to_declare},
     },
     request_target::{
         forwarded_to,
@@ -83,7 +83,7 @@ impl Http2Head {
             return None;
         }
         let (length, kind) = (known_length(request.body()), RequestKind::of(request.method()));
-        let adds_length = worth_declaring(length, request.method());
+        let adds_length = length_to_declare(length, request.method());
         Some(Self { changes: None, length, adds_length, kind })
     }
 
@@ -129,7 +129,7 @@ impl Http2Head {
         if let Some(changes) = &mut self.changes {
             head.uri = mem::take(&mut changes.target);
             if let Some(hop) = &mut changes.hop {
-                hop.put_into(headers);
+                hop.apply(headers);
             }
             strip(headers);
             headers.remove(HOST);

@@ -111,7 +111,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RecvStream>, Http2Failure>> {
         // Without a 1xx callback, h2 is polled for them only if one may have come.
-        if extras.wants_informational() || self.stream.guard.may_have_informational() {
+        if extras.uses_informational() || self.stream.guard.may_have_informational() {
             ready!(self.poll_informational(extras, cx))?;
         }
         Pin::new(&mut self.response).poll(cx).map_err(Http2Failure::Stream)
@@ -128,7 +128,7 @@ where
             return false;
         }
         let is_released = match is_answered {
-            true => !extras.withholds_body(),
+            true => !extras.is_body_held(),
             false => extras.may_send_body(self.stream.guard.conn().runtime(), cx),
         };
         if is_released {
@@ -152,7 +152,7 @@ where
             if self.informational > MAX_INFORMATIONAL {
                 return Poll::Ready(Err(Http2Failure::Malformed(TOO_MANY)));
             }
-            extras.hear(&answer);
+            extras.report(&answer);
         }
         Poll::Ready(Ok(()))
     }
