@@ -11,21 +11,21 @@
 //!                                 gone ◀── discard ◀── dropped early, failed ◀─────────┘
 //! ```
 //!
-//! A pool turns a [`MakeConnection`](crate::connect::MakeConnection) into a service of requests. It knows nothing of
-//! TLS, proxies, sockets or names, only its key and the [`Connection`] trait; so it
-//! works alone, over a connector of yours or over connections of yours with no hyper in them.
+//! A pool turns a [`MakeConnection`](crate::connect::MakeConnection) into a service of requests. It depends only on its
+//! key and the [`Connection`] trait, not on TLS, proxies, sockets or names; so it also works over a connector or
+//! connections of your own, without hyper.
 //!
-//! Use it when you stack layers yourself; [`Transport`](crate::Transport) is one that is stacked already. It is always
-//! ready, because the key, and so the queue, is known only from the request: bound what waits with
+//! Use it when you stack layers yourself; [`Transport`](crate::Transport) is a ready-made stack. It is always ready,
+//! because only the request tells the key, and so the queue: bound the waiting requests with
 //! [`max_waiters`](PoolLayer::max_waiters) and the pool timeout, and put `tower`'s limits above it.
 //!
 //! # Poll what you have started
 //!
-//! A request that waits is given a connection as soon as one is free, in the order of the line, and holds it from then on,
-//! whether it is polled or not. So requests that are started and then not polled hold connections that others could use:
-//! as when `buffered(n)` has its next results and waits for its caller. To hand over a mere permission would not do better:
-//! whoever is polled first would go before those who wait longer. Spawn such requests as tasks, or take the results as they
-//! come. The [total timeout](crate::options::Timeouts::total) ends one that is polled again too late.
+//! A waiting request is given a connection as soon as one is free, in queue order, and holds it from then on, polled or
+//! not. So requests that are started and then not polled hold connections that others could use, as when `buffered(n)`
+//! has its next results and waits for its caller. Handing over a permit instead would let a request that is polled first
+//! overtake those that wait longer. Spawn such requests as tasks, or take the results as they come. The
+//! [total timeout](crate::options::Timeouts::total) ends a request that is polled again too late.
 //!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
@@ -66,7 +66,7 @@ pub use stats::{ConnectionState, ConnectionStats, Stats};
 
 pub use crate::connection::{AbortHandle, Connection, NoFreeStream, PoolSlot, Progress, SendError};
 
-/// On a request: it is told of the first dial that fails while it waits, also of one that it did not cause, because
-/// there is another way for it.
+/// Request extension: the first dial that fails while the request waits fails it, whoever caused the dial, because the
+/// caller has another route.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FailsFast;

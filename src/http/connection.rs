@@ -1,4 +1,4 @@
-//! A connection of either version, and what comes out of it: the one place that knows which versions are built in.
+//! A connection of either version, its future and its body: only this file knows which versions are built in.
 
 #![cfg_attr(
     not(any(feature = "http1", feature = "http2")),
@@ -60,7 +60,7 @@ pub struct ResponseFuture<B: Body> {
 }
 
 enum Version<B> {
-    /// Boxed: it moves with each request, and an HTTP/2 handle is small.
+    /// Boxed: it moves with each request. An HTTP/2 handle is small.
     #[cfg(feature = "http1")]
     Http1(Box<Http1<B>>),
     #[cfg(feature = "http2")]
@@ -87,7 +87,7 @@ enum VersionFuture<B: Body> {
     NotBuilt(std::convert::Infallible, std::marker::PhantomData<fn(B)>),
 }
 
-/// Does the same with either.
+/// Runs the same expression for either version.
 macro_rules! either {
     ($enum:ident, $version:expr, $it:ident => $do:expr) => {
         match $version {
@@ -105,7 +105,7 @@ impl<B> HttpConnection<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    /// Bytes to an HTTP/1.1 connection.
+    /// Opens an HTTP/1.1 connection.
     #[cfg(feature = "http1")]
     pub(super) fn http1<I: Io>(
         Connected { io, info }: Connected<I>,
@@ -117,7 +117,7 @@ where
         Ok(Self { version: Version::Http1(Box::new(connection)) })
     }
 
-    /// An error: HTTP/1.1 is not built in.
+    /// Fails: HTTP/1.1 is not built in.
     #[cfg(not(feature = "http1"))]
     pub(super) fn http1<I: Io>(
         _: Connected<I>,
@@ -128,7 +128,7 @@ where
         Err(not_built("HTTP/1.1", target, "http1"))
     }
 
-    /// Bytes to an HTTP/2 connection.
+    /// Opens an HTTP/2 connection.
     #[cfg(feature = "http2")]
     pub(super) async fn http2<I: Io>(
         Connected { io, info }: Connected<I>,
@@ -140,7 +140,7 @@ where
         Ok(Self { version: Version::Http2(connection) })
     }
 
-    /// An error: HTTP/2 is not built in.
+    /// Fails: HTTP/2 is not built in.
     #[cfg(not(feature = "http2"))]
     pub(super) async fn http2<I: Io>(
         _: Connected<I>,
@@ -243,7 +243,7 @@ where
 }
 
 impl HttpBody {
-    /// The id of the HTTP/2 stream that it came on; `None` over HTTP/1.1.
+    /// The id of its HTTP/2 stream; `None` over HTTP/1.1.
     pub fn stream_id(&self) -> Option<u32> {
         either!(VersionBody, &self.version, it => it.stream_id())
     }
@@ -273,7 +273,7 @@ where
     }
 }
 
-/// Both futures are.
+/// Both futures are `Unpin`.
 impl<B: Body> Unpin for ResponseFuture<B> {}
 
 impl Body for HttpBody {

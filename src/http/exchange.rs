@@ -1,8 +1,8 @@
 //! The future of one request on a connection, from its first byte to the head of its response.
 //!
-//! It is the same for both versions: begin the request, send its body, report 1xx, wait for the head of the response within
-//! the limits, examine a proxy's 407, and return a failure with the progress of the request. What HTTP/1.1 and HTTP/2 do
-//! differently is behind [`WireExchange`]. Events are recorded here and in [`Extras`].
+//! Both versions share it: start the request, send its body, report 1xx, wait for the response head within the limits,
+//! handle a proxy's 407, and return a failure with the request's progress. [`WireExchange`] holds the differences between
+//! HTTP/1.1 and HTTP/2. Events are recorded here and in [`Extras`].
 
 use std::{
     fmt,
@@ -44,15 +44,15 @@ pub(super) trait WireExchange: Unpin {
     /// Whether [`poll_begin`](Self::poll_begin) was ready.
     fn has_begun(&self) -> bool;
 
-    /// Makes sure that the connection still takes the request, and begins to write it. An unwritten request comes back whole.
+    /// Checks that the connection still takes the request, and starts to write it. An unwritten request comes back whole.
     fn poll_begin(
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<Failed<Self::Request>>>>;
 
-    /// Goes on with the body of the request, and reports each 1xx; ready with the head of the response. In the poll that
-    /// began the request (`is_first`), nothing can have come yet.
+    /// Continues the request body and reports each 1xx; ready with the response head. In the poll that started the request
+    /// (`is_first`), no response can have come yet.
     fn poll_head(
         &mut self,
         extras: &mut Extras,
@@ -60,37 +60,37 @@ pub(super) trait WireExchange: Unpin {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Head, Self::Failure>>;
 
-    /// Ready when the request has waited for too long. Polled whenever the head has not come.
+    /// Ready when the request has waited for too long. Polled while the head has not come.
     fn poll_stall(&mut self, extras: &Extras, cx: &mut Context<'_>) -> Poll<Elapsed>;
 
     fn status_and_headers(head: &Self::Head) -> (StatusCode, &HeaderMap);
 
-    /// Makes a response of its head, and decides what becomes of the connection and of a body that is not sent yet.
+    /// Turns the head into a response, and decides what becomes of the connection and of an unsent body.
     fn respond(
         &mut self,
         head: Self::Head,
         extras: &Extras,
     ) -> Result<Response<Self::Body>, Self::Failure>;
 
-    /// Disposes of a response that no caller gets, because the request is sent again. Returns the request if it is whole.
+    /// Discards a response that is not delivered, because the request is sent again. Returns the request if it is whole.
     fn discard(&mut self, head: Self::Head, extras: &Extras) -> Option<Self::Request>;
 
     /// Ends the request, and decides how far it came.
     fn fail(&mut self, failure: Self::Failure) -> Box<Failed<Self::Request>>;
 }
 
-/// A request that failed, before its trace and its caller know. Boxed, it costs nothing as long as no request fails.
+/// A failed request, before its trace and its caller learn of it. Boxed, to keep the success path small.
 pub(super) struct Failed<Req> {
     pub(super) error: Error,
     pub(super) progress: Progress,
     pub(super) request: Option<Req>,
 }
 
-/// What few requests need besides a head and a body.
+/// Rarely needed parts of a request.
 #[derive(Default)]
 pub(super) struct Extras(Option<Box<ExtraParts>>);
 
-/// Boxed, they keep the future small.
+/// Boxed, to keep the future small.
 struct ExtraParts {
     interim: Option<Box<Interim>>,
     authorization: Option<Box<Authorization>>,
@@ -103,7 +103,7 @@ impl<W: WireExchange> Exchange<W> {
         Self { wire, extras }
     }
 
-    /// A proxy may refuse the response, because it asks for credentials that the request can be sent again with.
+    /// Delivers the response, unless a proxy asks for credentials and the request can be sent again with them.
     #[inline]
     fn respond(&mut self, head: W::Head) -> Result<Response<W::Body>, SendError<W::Request>> {
         let (status, headers) = W::status_and_headers(&head);
@@ -150,7 +150,7 @@ impl<W: WireExchange> Future for Exchange<W> {
     }
 }
 
-/// What an exchange was doing when its limit elapsed, as an error names it.
+/// The operation that stalled, for its error.
 pub(super) fn stalled_at(elapsed: &Elapsed) -> &'static str {
     match elapsed.phase() {
         Phase::Write => "sending a request to",
@@ -159,7 +159,7 @@ pub(super) fn stalled_at(elapsed: &Elapsed) -> &'static str {
 }
 
 impl Extras {
-    /// Those of a request that is about to be written. Its trace begins.
+    /// For a request that is about to be written. Starts its trace.
     #[inline]
     pub(super) fn new(
         extensions: &Extensions,
@@ -173,39 +173,39 @@ impl Extras {
         Self(Some(Box::new(ExtraParts { interim, authorization, trace })))
     }
 
-    /// Whether the request asks for 1xx, to hear of them or to send its body.
+    /// Whether the request has a use for 1xx: a callback, or a held body.
     #[cfg(feature = "http2")]
-    pub(super) fn wants_informational(&self) -> bool {
+    pub(super) fn uses_informational(&self) -> bool {
         self.0.as_ref().is_some_and(|extras| extras.interim.is_some())
     }
 
     /// Whether the body waits for `100 Continue`.
-    pub(super) fn withholds_body(&self) -> bool {
+    pub(super) fn is_body_held(&self) -> bool {
         let interim = self.0.as_ref().and_then(|extras| extras.interim.as_ref());
-        interim.is_some_and(|interim| interim.holds_body())
+        interim.is_some_and(|interim| interim.is_body_held())
     }
 
-    /// Whether the body may be sent: the peer asked for it, or did not say anything for long enough.
+    /// Whether the body may be sent: the peer asked for it, or the limit on the wait has elapsed.
     pub(super) fn may_send_body(&mut self, runtime: &Runtime, cx: &mut Context<'_>) -> bool {
         self.interim().is_none_or(|interim| interim.poll_go_ahead(runtime, cx).is_ready())
     }
 
-    /// Reports a 1xx. Whether anything wants to know.
-    pub(super) fn hear(&mut self, response: &Response<()>) -> bool {
+    /// Reports a 1xx. Returns whether the request has a use for it.
+    pub(super) fn report(&mut self, response: &Response<()>) -> bool {
         let interim = self.interim();
         let is_heard = interim.is_some();
         if let Some(interim) = interim {
-            interim.hear(response);
+            interim.report(response);
         }
         is_heard
     }
 
-    /// A body that is held to this length, and recorded.
+    /// Wraps a body to check its length and to trace it.
     pub(super) fn checked<B>(&self, body: B, length: Option<u64>) -> LengthChecked<B> {
         LengthChecked::new(body, length, self.trace().map(ExchangeTrace::upload))
     }
 
-    /// The head of the request is written, or queued. Before a body, the body says so.
+    /// The request head is written, or queued.
     pub(super) fn head_sent(&self) {
         if let Some(trace) = self.trace() {
             trace.head_sent();
@@ -224,7 +224,7 @@ impl Extras {
         }
     }
 
-    /// An error if a proxy asks for credentials, and there are others to be had.
+    /// An error if a proxy asks for credentials, and other ones are available.
     fn check(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), Error> {
         let authorization = self.0.as_ref().and_then(|extras| extras.authorization.as_ref());
         authorization.map_or(Ok(()), |authorization| authorization.check(status, headers))
@@ -254,7 +254,7 @@ impl<Req> Failed<Req> {
         Self::new(error, Progress::Unsent, Some(request))
     }
 
-    /// It failed after it had come so far.
+    /// It failed at this progress, and does not come back.
     #[cfg(feature = "http2")]
     pub(super) fn after(progress: Progress, error: Error) -> Box<Self> {
         Self::new(error, progress, None)

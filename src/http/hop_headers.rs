@@ -1,7 +1,7 @@
-//! What a request says to the next hop alone: a proxy that forwards it is told who we are, an origin never is.
+//! Fields for the next hop only: credentials for a forward proxy, and the removal of such fields before an origin.
 //!
-//! `Proxy-Authorization` is for the first proxy that asks (RFC 9110 §11.7.2), and `Proxy-Connection` is no field of HTTP
-//! (RFC 9112 appendix C.2.2). Neither gets to an origin, unless the request shows that its maker speaks to a proxy by hand.
+//! `Proxy-Authorization` is for the first proxy that asks (RFC 9110 §11.7.2), and `Proxy-Connection` is not an HTTP field
+//! (RFC 9112 appendix C.2.2). Neither reaches an origin, unless the caller evidently addresses a proxy by hand.
 
 use std::sync::Arc;
 
@@ -17,42 +17,42 @@ use crate::{
     target::{Origin, Proxy},
 };
 
-/// What is done to the fields of a request for its next hop.
+/// Changes of a request's fields for its next hop.
 pub(crate) struct HopHeaders {
     added: HeaderMap,
-    unwanted: &'static [HeaderName],
+    removed: &'static [HeaderName],
     authorization: Option<Box<Authorization>>,
 }
 
-/// What a proxy was told about us, for the case that it is not enough.
+/// The credentials that a proxy was sent, to judge its 407.
 pub(crate) struct Authorization {
     proxy: Proxy,
     origin: Origin,
     method: Method,
     target: Uri,
-    said: Option<HeaderValue>,
+    credentials: Option<HeaderValue>,
 }
 
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-static FOR_NO_ORIGIN: [HeaderName; 2] = [PROXY_CONNECTION, PROXY_AUTHORIZATION];
-static FOR_NO_PROXY: [HeaderName; 1] = [PROXY_CONNECTION];
+static NOT_FOR_ORIGIN: [HeaderName; 2] = [PROXY_CONNECTION, PROXY_AUTHORIZATION];
+static NOT_FOR_PROXY: [HeaderName; 1] = [PROXY_CONNECTION];
 
-/// Each request has its own.
-const OF_THE_MESSAGE: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
+/// Fields that belong to each message.
+const MESSAGE_FIELDS: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
 
 impl HopHeaders {
-    /// Of a request that goes to its origin; `None`, as nearly always, if there is nothing to be done.
+    /// For a request to its origin; usually `None`: nothing to change.
     pub(crate) fn for_origin<B>(request: &Request<B>) -> Option<Box<Self>> {
         let headers = request.headers();
-        let is_clean = headers.is_empty() || !has_any(headers, &FOR_NO_ORIGIN);
+        let is_clean = headers.is_empty() || !has_any(headers, &NOT_FOR_ORIGIN);
         if is_clean || is_by_hand(request) {
             return None;
         }
-        Some(Box::new(Self::without(&FOR_NO_ORIGIN)))
+        Some(Box::new(Self::removing(&NOT_FOR_ORIGIN)))
     }
 
-    /// Of a request to `origin` that is given to this proxy, under a target as it is sent; `None` as above.
+    /// For a request to `origin` through this proxy, with its target as sent; `None` if there is nothing to change.
     pub(crate) fn for_forwarder<B>(
         request: &Request<B>,
         target: &Uri,
@@ -61,62 +61,62 @@ impl HopHeaders {
     ) -> Result<Option<Box<Self>>, Error> {
         let headers = request.headers();
         let (can_answer, is_clean) =
-            (proxy.authenticator().can_answer(), !has_any(headers, &FOR_NO_PROXY));
+            (proxy.authenticator().can_answer(), !has_any(headers, &NOT_FOR_PROXY));
         if is_clean && !can_answer && proxy.headers().is_empty() {
             return Ok(None);
         }
-        let mut fields = Self::without(&FOR_NO_PROXY);
-        fields.added = told(proxy, headers)?;
-        let is_told = |headers: &HeaderMap| headers.contains_key(PROXY_AUTHORIZATION);
-        if can_answer && !is_told(headers) && !is_told(&fields.added) {
+        let mut fields = Self::removing(&NOT_FOR_PROXY);
+        fields.added = proxy_fields(proxy, headers)?;
+        let has_credentials = |headers: &HeaderMap| headers.contains_key(PROXY_AUTHORIZATION);
+        if can_answer && !has_credentials(headers) && !has_credentials(&fields.added) {
             let authorization = Authorization::of(request.method(), target, origin, proxy);
             fields.authorization = Some(Box::new(authorization));
         }
         Ok(Some(Box::new(fields)))
     }
 
-    fn without(unwanted: &'static [HeaderName]) -> Self {
-        Self { added: HeaderMap::new(), unwanted, authorization: None }
+    fn removing(removed: &'static [HeaderName]) -> Self {
+        Self { added: HeaderMap::new(), removed, authorization: None }
     }
 
-    /// How many names it may add to a request.
+    /// The number of names it may add.
     pub(crate) fn added_names(&self) -> usize {
         self.added.keys_len() + usize::from(self.authorization.is_some())
     }
 
-    /// The fields as they are sent.
-    pub(crate) fn put_into(&self, headers: &mut HeaderMap) {
-        for name in self.unwanted {
+    /// Applies the changes.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        for name in self.removed {
             headers.remove(name);
         }
         headers.extend(self.added.clone());
-        if let Some(said) = self.said() {
-            headers.insert(PROXY_AUTHORIZATION, said.clone());
+        if let Some(credentials) = self.credentials() {
+            headers.insert(PROXY_AUTHORIZATION, credentials.clone());
         }
     }
 
-    fn said(&self) -> Option<&HeaderValue> {
-        self.authorization.as_ref()?.said.as_ref()
+    fn credentials(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()?.credentials.as_ref()
     }
 
-    /// What the proxy was told about us, if it may be told something else.
+    /// The credentials, if others may replace them after a 407.
     pub(crate) fn authorization(self) -> Option<Box<Authorization>> {
         self.authorization
     }
 }
 
-/// The fields for this proxy that the request does not have itself.
-fn told(proxy: &Proxy, headers: &HeaderMap) -> Result<HeaderMap, Error> {
-    let mut told = HeaderMap::new();
+/// The proxy's fields that the request does not set itself.
+fn proxy_fields(proxy: &Proxy, headers: &HeaderMap) -> Result<HeaderMap, Error> {
+    let mut proxy_fields = HeaderMap::new();
     for (name, value) in proxy.headers() {
-        if OF_THE_MESSAGE.contains(name) {
+        if MESSAGE_FIELDS.contains(name) {
             return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
         }
         if !headers.contains_key(name) {
-            told.append(name.clone(), value.clone());
+            proxy_fields.append(name.clone(), value.clone());
         }
     }
-    Ok(told)
+    Ok(proxy_fields)
 }
 
 fn has_any(headers: &HeaderMap, names: &[HeaderName]) -> bool {
@@ -125,15 +125,15 @@ fn has_any(headers: &HeaderMap, names: &[HeaderName]) -> bool {
 
 impl Authorization {
     fn of(method: &Method, target: &Uri, origin: &Origin, proxy: &Proxy) -> Self {
-        let mut said = proxy.authenticator().first(method, target);
-        if let Some(said) = &mut said {
-            said.set_sensitive(true);
+        let mut credentials = proxy.authenticator().first(method, target);
+        if let Some(credentials) = &mut credentials {
+            credentials.set_sensitive(true);
         }
         let (method, target) = (method.clone(), target.clone());
-        Self { proxy: proxy.clone(), origin: origin.clone(), method, target, said }
+        Self { proxy: proxy.clone(), origin: origin.clone(), method, target, credentials }
     }
 
-    /// An error if the proxy asks who we are, and there is more to be said: it is said when the request is sent again.
+    /// An error if the proxy asks for credentials and better ones are available for another attempt.
     pub(crate) fn check(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), Error> {
         if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Ok(());
@@ -143,7 +143,7 @@ impl Authorization {
             method: &self.method,
             target: &self.target.to_string(),
             challenge: headers,
-            refused: self.said.as_ref(),
+            refused: self.credentials.as_ref(),
         });
         if has_better { Err(self.refused(status, headers)) } else { Ok(()) }
     }

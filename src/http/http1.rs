@@ -1,4 +1,4 @@
-//! HTTP/1.1: bytes to an exclusive connection, one request at a time, by this crate's own engine over httparse.
+//! HTTP/1.1: an exclusive connection, one request at a time, by this crate's own engine over httparse.
 //!
 //! What it accepts and sends is in the docs of [`http`](crate::http#http11).
 
@@ -57,29 +57,28 @@ pub(super) use body::Http1Body;
 pub(super) use exchange::Http1Exchange;
 
 use request_head::{Http1Head, Recipient};
-use shared::{ConnShared, HeldSlot, Phase};
+use shared::{ConnPhase, ConnShared, HeldSlot};
 use status::ConnStatus;
 
-/// A connection that speaks HTTP/1.1 (RFC 9112) and serves one request at a time.
+/// An HTTP/1.1 connection (RFC 9112), which serves one request at a time.
 ///
 /// # Cancellation
 ///
-/// HTTP/1.1 cannot take a request back: dropping the future of one that is under way costs the connection. Nothing is
-/// under way before the future is polled.
+/// HTTP/1.1 cannot cancel a request: dropping its future after the first poll closes the connection.
 pub(super) struct Http1<B> {
     shared: Arc<ConnShared>,
-    /// Behind a proxy that forwards, that of the last request.
+    /// The connection's origin; behind a forward proxy, that of the last request.
     origin: Origin,
     host: HeaderValue,
     info: ConnectInfo,
     title_case: bool,
     timeouts: Timeouts,
-    /// It has served a request, or has rested, so the runtime's view of the socket may be out of date.
+    /// It has served a request, or was idle, so the runtime's cached readiness may be out of date.
     used: bool,
     request: PhantomData<fn(B)>,
 }
 
-/// Bytes to connection. Nothing is sent before the first request.
+/// Opens a connection. Sends nothing before the first request.
 pub(super) fn handshake<I: Io, B>(
     io: I,
     info: ConnectInfo,
@@ -137,7 +136,7 @@ where
             drop(state);
             return self.refuse(self.shared.closed_error(), request);
         }
-        state.phase = Phase::Busy;
+        state.phase = ConnPhase::Busy;
         head.write(&request, &self.host, state.wire.output(), self.title_case);
         let (counts, previous) = (state.wire.counts, state.stall.take());
         drop(state);
@@ -157,12 +156,12 @@ impl<B> Http1<B> {
         B: Body,
     {
         let forwarder = self.info.forwarder();
-        // `forwarded_to` checks what a proxy is given to forward.
+        // For a forward proxy, `forwarded_to` does this check.
         if forwarder.is_none() {
             self.info.check_request(request.uri())?;
         }
-        // A connection to a proxy is for requests to all origins, but mostly they are to the same again. Whether what is
-        // not `http` may be forwarded is asked each time: it depends on the request.
+        // A proxy connection serves all origins, but the next request is usually to the same one. Schemes other than
+        // `http` are checked each time, because the request decides whether they may be forwarded.
         if let Some(proxy) = forwarder
             && !(self.origin.scheme() == Scheme::Http && self.origin.is_named_by(request.uri()))
         {
@@ -181,20 +180,19 @@ impl<B> Http1<B> {
         Exchange::new(Http1Exchange::refused(self.shared.clone(), refused), Extras::default())
     }
 
-    /// What the request wants of 1xx, which HTTP/1.0 has none of.
+    /// The request's use for 1xx, which HTTP/1.0 does not have.
     fn interim(&self, request: &Request<B>) -> Option<Box<Interim>>
     where
         B: Body,
     {
         let mut interim = Interim::of(request)?;
         if self.shared.status.get() == ConnStatus::Http10 {
-            interim.expects_nothing();
+            interim.skip_expectation();
         }
         Some(interim)
     }
 
-    /// The exchange reads before it writes. Whoever used the connection before may have left the runtime believing that there
-    /// is nothing to read.
+    /// Requests a fresh read: the exchange reads before it writes, and the runtime's cached readiness may be out of date.
     fn recheck(&mut self) {
         if std::mem::replace(&mut self.used, true)
             && let Some(recheck) = self.info.recheck()

@@ -1,4 +1,4 @@
-//! HTTP/2: bytes to a connection that many requests share, over the `h2` crate.
+//! HTTP/2 over the `h2` crate: a connection that many requests share.
 //!
 //! What it accepts and sends is in the docs of [`http`](crate::http#http2).
 
@@ -55,9 +55,9 @@ use shared::ConnShared;
 use state::ConnState;
 use wire::Wire;
 
-/// A handle to a connection that speaks HTTP/2 (RFC 9113) and serves many requests at once.
+/// A handle to an HTTP/2 connection (RFC 9113), which serves many requests at once.
 ///
-/// The connection lives as long as a handle, a request or a body of it does. It is closed politely after the last.
+/// The connection lives as long as a handle, a request or a body of it. After the last one it is closed with GOAWAY.
 ///
 /// # Cancellation
 ///
@@ -67,7 +67,7 @@ pub(super) struct Http2<B> {
     request: PhantomData<fn(B)>,
 }
 
-/// Bytes to connection. The preface is written; what the peer answers to it is not waited for.
+/// Opens a connection. Writes the preface without waiting for the peer's SETTINGS.
 pub(super) async fn handshake<I: Io, B>(
     io: I,
     info: ConnectInfo,
@@ -107,7 +107,7 @@ where
     type Error = SendError<Request<B>>;
     type Future = Exchange<Http2Exchange<B>>;
 
-    /// How many requests there may be at once is the pool's to keep: those too many wait for a stream.
+    /// The pool limits concurrent requests: excess ones wait for a stream in its queue.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if self.conn.state().takes_requests() {
             return Poll::Ready(Ok(()));
@@ -137,14 +137,14 @@ where
     }
 
     fn timeouts(&mut self, timeouts: Timeouts) {
-        // Before the first request, nobody else has the conn.
+        // Unique before the first request.
         if let Some(conn) = Arc::get_mut(&mut self.conn) {
             conn.set_timeouts(timeouts);
         }
     }
 
-    fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
-        self.conn.state().hold(place)
+    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        self.conn.state().hold(slot)
     }
 
     fn abort_handle(&self) -> Option<AbortHandle> {

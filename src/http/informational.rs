@@ -1,4 +1,4 @@
-//! The answers before an answer (RFC 9110 §15.2): who is told of them, and the body that waits for one.
+//! Interim responses (RFC 9110 §15.2): reports them, and releases a body that waits for 100.
 
 use std::{
     future::Future,
@@ -16,16 +16,16 @@ use crate::{
     rt::{Runtime, Sleep},
 };
 
-/// What a request wants of 1xx.
+/// A request's use for 1xx responses.
 pub(crate) struct Interim {
     listener: Option<OnInformational>,
-    told: Option<Scope>,
+    scope: Option<Scope>,
     go_ahead: GoAhead,
 }
 
-/// Whether a body may be sent.
+/// Whether a held body may be sent.
 enum GoAhead {
-    /// It is not known yet; without a limit it may never be.
+    /// Not yet; without a limit, only after 100.
     WaitingFor {
         limit: Option<Duration>,
         timer: Option<Sleep>,
@@ -34,43 +34,43 @@ enum GoAhead {
 }
 
 impl Interim {
-    /// `None`, as nearly always, if it wants nothing.
+    /// Usually `None`: no use for 1xx.
     pub(crate) fn of<B: Body>(request: &Request<B>) -> Option<Box<Self>> {
         let listener = request.extensions().get::<OnInformational>().cloned();
         let go_ahead = match !request.body().is_end_stream() && expects(request.headers()) {
             true => GoAhead::awaited(request.extensions().get().copied().unwrap_or_default()),
             false => GoAhead::Given,
         };
-        let told = request.extensions().get::<Scope>().cloned();
-        let is_something = listener.is_some() || told.is_some() || go_ahead.is_awaited();
-        is_something.then(|| Box::new(Self { listener, told, go_ahead }))
+        let scope = request.extensions().get::<Scope>().cloned();
+        let is_something = listener.is_some() || scope.is_some() || go_ahead.is_awaited();
+        is_something.then(|| Box::new(Self { listener, scope, go_ahead }))
     }
 
-    /// Whether the body is being held back.
-    pub(crate) fn holds_body(&self) -> bool {
+    /// Whether the body is held back.
+    pub(crate) fn is_body_held(&self) -> bool {
         self.go_ahead.is_awaited()
     }
 
-    /// The peer cannot say that it wants the body.
+    /// The peer speaks HTTP/1.0, which has no 100.
     #[cfg(feature = "http1")]
-    pub(crate) fn expects_nothing(&mut self) {
+    pub(crate) fn skip_expectation(&mut self) {
         self.go_ahead = GoAhead::Given;
     }
 
-    /// A 1xx has come.
-    pub(crate) fn hear(&mut self, answer: &Response<()>) {
+    /// Handles a 1xx.
+    pub(crate) fn report(&mut self, answer: &Response<()>) {
         if answer.status() == StatusCode::CONTINUE {
             self.go_ahead = GoAhead::Given;
         }
-        if let Some(told) = &self.told {
-            told.note(Noted::Informational { status: answer.status() });
+        if let Some(scope) = &self.scope {
+            scope.note(Noted::Informational { status: answer.status() });
         }
         if let Some(listener) = &self.listener {
             listener.tell(answer);
         }
     }
 
-    /// Ready when the body may be sent: now, or because nothing came for long enough.
+    /// Ready when the body may be sent: after 100, or when the limit has elapsed.
     pub(crate) fn poll_go_ahead(&mut self, runtime: &Runtime, cx: &mut Context<'_>) -> Poll<()> {
         if let GoAhead::WaitingFor { limit, timer } = &mut self.go_ahead {
             let Some(limit) = *limit else { return Poll::Pending };

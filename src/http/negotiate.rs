@@ -1,4 +1,4 @@
-//! Chooses the version of a new connection: a layer below a pool and above whatever connects.
+//! Chooses the version of a new connection: a layer below a pool and above a connector.
 
 use std::{
     borrow::Cow,
@@ -27,19 +27,19 @@ use crate::{
 
 use super::connection::HttpConnection;
 
-/// Makes a [`Negotiate`] of whatever connects. `B` is the body of the requests, which the compiler finds out.
+/// Makes a [`Negotiate`] from a connector. `B` is the body of the requests, usually inferred.
 pub struct NegotiateLayer<B> {
     config: Config,
     request: PhantomData<fn(B)>,
 }
 
-/// A service of targets that answers with [`HttpConnection`]s.
+/// A service of [`Target`]s that returns [`HttpConnection`]s.
 ///
 /// # Errors
 ///
 /// [`is_builder`](Error::is_builder) for a target that needs an encrypted stream over one that is
 /// [not](ConnectInfo::is_encrypted), and for HTTP/2 that has to be negotiated without TLS; [`is_tls`](Error::is_tls) for a
-/// server that chose what was not offered. Errors of the connector below pass.
+/// server that chose a protocol that was not offered. Errors of the connector pass through.
 pub struct Negotiate<C, B> {
     inner: C,
     config: Config,
@@ -51,36 +51,36 @@ struct Config {
     http1: Http1Config,
     http2: Http2Config,
     runtime: Runtime,
-    /// What would encrypt a stream that is not.
+    /// What would encrypt the stream, for the error of one that is not.
     encrypting: Option<&'static str>,
 }
 
 impl<B> NegotiateLayer<B> {
-    /// Both versions, as they are by default.
+    /// Both versions with their defaults.
     pub fn new() -> Self {
         Self { config: Config::default(), request: PhantomData }
     }
 
-    /// What HTTP/1.1 connections keep to.
+    /// Configures HTTP/1.1 connections.
     pub fn http1(mut self, config: Http1Config) -> Self {
         self.config.http1 = config;
         self
     }
 
-    /// What HTTP/2 connections keep to.
+    /// Configures HTTP/2 connections.
     pub fn http2(mut self, config: Http2Config) -> Self {
         self.config.http2 = config;
         self
     }
 
-    /// The same for connections to a proxy, on which tunnels are opened. `encrypting` encrypts those to `https` proxies.
+    /// For proxy connections that carry tunnels. `encrypting` names what encrypts those to `https` proxies.
     pub(crate) fn for_tunnels(mut self, encrypting: &'static str) -> Self {
         self.config.http2 = self.config.http2.for_tunnels();
         self.config.encrypting = Some(encrypting);
         self
     }
 
-    /// Where the tasks of connections run: tokio, unless the crate is built without it.
+    /// Sets the runtime of the connections' tasks: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.config.runtime = runtime;
         self
@@ -129,7 +129,7 @@ where
             future: Box::pin(async move {
                 let (connecting, config) = begun?;
                 let connected = connecting.await.map_err(|error| failed(error.into(), &target))?;
-                speak(connected, &target, &config).await
+                open(connected, &target, &config).await
             }),
         }
     }
@@ -140,18 +140,18 @@ where
     C: Connect<Target>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    /// As [`call`](Service::call), in a future without a name, and so without a box.
+    /// Like [`call`](Service::call), without the box of its future.
     pub(crate) async fn negotiate(&mut self, target: Target) -> Result<HttpConnection<B>, Error> {
         self.check(&target)?;
-        // Called in place: a future that is moved is held twice.
+        // Awaited in place: a future in a variable would take its space twice.
         let connected = self.inner.call(target.clone()).await;
         let connected = connected.map_err(|error| failed(error.into(), &target))?;
-        speak(connected, &target, &self.config).await
+        open(connected, &target, &self.config).await
     }
 
     fn check(&self, target: &Target) -> Result<(), Error> {
         self.config.check()?;
-        possible(target)
+        check_target(target)
     }
 }
 
@@ -159,7 +159,7 @@ fn failed(error: BoxError, target: &Target) -> Error {
     Error::from_connector(error, format!("connecting to {target}"))
 }
 
-async fn speak<I, B>(
+async fn open<I, B>(
     connected: Connected<I>,
     target: &Target,
     config: &Config,
@@ -168,12 +168,12 @@ where
     I: Io,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let protocol = chosen(&connected.info, target, config)?;
+    let protocol = protocol_over(&connected.info, target, config)?;
     let span = events::start(|| Step::HttpHandshake { version: protocol.into() });
     let Config { http1, http2, runtime, .. } = config;
     let outcome = match protocol {
         Protocol::Http1 => HttpConnection::http1(connected, target, http1, runtime),
-        // Boxed: HTTP/1.1 has no use for its kilobyte.
+        // Boxed: HTTP/1.1 should not pay for its kilobyte.
         Protocol::Http2 => Box::pin(HttpConnection::http2(connected, target, http2, runtime)).await,
     };
     span.ended(&outcome, |_, _| ());
@@ -189,24 +189,23 @@ pub struct Negotiating<B> {
     future: Pin<Box<dyn Future<Output = Result<HttpConnection<B>, Error>> + Send>>,
 }
 
-/// The versions of HTTP that there are here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     Http1,
     Http2,
 }
 
-/// Whether there can be an answer at all: what cannot is said before anyone is connected to.
-fn possible(target: &Target) -> Result<(), Error> {
+/// Rejects targets that no connection can serve, before connecting.
+fn check_target(target: &Target) -> Result<(), Error> {
     if target.protocols == Protocols::Http2Only && !target.origin.scheme().is_tls() {
-        let text = format!("{target} is to speak HTTP/2, which needs TLS or prior knowledge");
+        let text = format!("{target} is to open HTTP/2, which needs TLS or prior knowledge");
         return Err(Error::builder(text));
     }
     Ok(())
 }
 
-/// What is spoken over a stream that is fit for it.
-fn chosen(info: &ConnectInfo, target: &Target, config: &Config) -> Result<Protocol, Error> {
+/// The protocol of a stream, if its encryption suffices.
+fn protocol_over(info: &ConnectInfo, target: &Target, config: &Config) -> Result<Protocol, Error> {
     let layer = config.encrypting.unwrap_or("a `TlsLayer` right below the `NegotiateLayer`");
     info.check_encryption(&target.origin, layer)?;
     protocol(target, info)
@@ -221,7 +220,7 @@ impl From<Protocol> for Version {
     }
 }
 
-/// What is spoken with the one at the other end.
+/// The protocol of the peer: the origin, or the forward proxy.
 fn protocol(target: &Target, info: &ConnectInfo) -> Result<Protocol, Error> {
     let Some(proxy) = info.forwarder() else {
         let spoken = decide(target.protocols, info.alpn());
@@ -236,14 +235,14 @@ fn protocol(target: &Target, info: &ConnectInfo) -> Result<Protocol, Error> {
     })
 }
 
-/// Which protocol is spoken, given what is allowed and what ALPN has agreed on; or what the peer did instead.
+/// The protocol, given the allowed ones and ALPN's choice; or how the peer violated them.
 fn decide(allowed: Protocols, alpn: Option<&[u8]>) -> Result<Protocol, Cow<'static, str>> {
     use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge, Negotiated};
     match (allowed, alpn) {
         (Http2PriorKnowledge, None | Some(b"h2")) => Ok(Protocol::Http2),
         (Http2Only | Negotiated, Some(b"h2")) => Ok(Protocol::Http2),
         (Http1Only | Negotiated, None | Some(b"http/1.1")) => Ok(Protocol::Http1),
-        (Http2Only, None) => Err("does not speak HTTP/2".into()),
+        (Http2Only, None) => Err("does not open HTTP/2".into()),
         (_, Some(other)) => {
             let other = String::from_utf8_lossy(other);
             Err(format!("chose `{other}`, which was not offered").into())
@@ -358,6 +357,6 @@ mod tests {
     fn http2_that_must_be_negotiated_needs_tls() {
         let mut target = Target::new(Origin::try_from(&"http://a/".parse().unwrap()).unwrap());
         target.protocols = Protocols::Http2Only;
-        assert!(possible(&target).unwrap_err().is_builder());
+        assert!(check_target(&target).unwrap_err().is_builder());
     }
 }

@@ -1,4 +1,4 @@
-//! Decides what a request says of its content, for either version, before anything of it is changed or written.
+//! Decides how a request declares its content, for either version, before it is changed or written.
 
 use http::{HeaderMap, Method, Request, header::CONTENT_LENGTH, header::TRANSFER_ENCODING};
 use http_body::{Body, SizeHint};
@@ -10,8 +10,8 @@ mod codings;
 pub(super) use codings::Codings;
 use codings::codings;
 
-/// Which of the fields with a meaning for the connection a request has: one look at each name in place of a look-up for
-/// each field.
+/// The fields with a meaning for the connection that a request has: one pass over the names instead of a look-up for each
+/// field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SpecialFields {
     pub(super) host: bool,
@@ -20,24 +20,24 @@ pub(super) struct SpecialFields {
     pub(super) connection: bool,
     pub(super) upgrade: bool,
     pub(super) trailer: bool,
-    /// A field that is meant for the next hop alone.
+    /// A field for the next hop only.
     pub(super) hop: bool,
-    /// A field that does not go over HTTP/2, or not as it is.
+    /// A field that HTTP/2 does not carry unchanged.
     pub(super) other: bool,
 }
 
-/// What of a request decides how its response is read.
+/// The facts about a request that decide how its response is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RequestKind {
     pub(super) is_head: bool,
     pub(super) is_connect: bool,
-    /// It asked for another protocol.
+    /// It has `Upgrade`.
     pub(super) upgrades: bool,
-    /// It asked for the end of the connection.
+    /// It has `Connection: close`.
     pub(super) closes: bool,
 }
 
-/// What a request declares of its content, and what its body knows.
+/// The declared and the known length of a request's content.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Content {
     declared: Option<u64>,
@@ -73,7 +73,7 @@ impl SpecialFields {
 }
 
 impl RequestKind {
-    /// What the method alone says.
+    /// By the method only.
     pub(super) fn of(method: &Method) -> Self {
         let (is_head, is_connect) = (*method == Method::HEAD, *method == Method::CONNECT);
         Self { is_head, is_connect, ..Self::default() }
@@ -95,14 +95,14 @@ impl Content {
         Ok(Self { declared, known: known_length(body), codings })
     }
 
-    /// The length that the body is held to.
+    /// The length that the body must have.
     pub(super) fn length(&self) -> Option<u64> {
         self.declared.or(self.known)
     }
 
-    /// The length to be declared, if the caller declared none.
+    /// The length to declare, if the caller declared none.
     pub(super) fn missing_length(&self, method: &Method) -> Option<u64> {
-        if self.declared.is_some() { None } else { worth_declaring(self.known, method) }
+        if self.declared.is_some() { None } else { length_to_declare(self.known, method) }
     }
 }
 
@@ -111,14 +111,14 @@ pub(super) fn known_length<B: Body>(body: &B) -> Option<u64> {
     if body.is_end_stream() { Some(0) } else { body.size_hint().exact() }
 }
 
-/// An empty body is declared where the method gives content a meaning (RFC 9110 §8.6).
-pub(super) fn worth_declaring(length: Option<u64>, method: &Method) -> Option<u64> {
+/// An empty body is declared only where the method gives content a meaning (RFC 9110 §8.6).
+pub(super) fn length_to_declare(length: Option<u64>, method: &Method) -> Option<u64> {
     let has_meaning = || matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     length.filter(|length| *length > 0 || has_meaning())
 }
 
-/// The length that a request declares, if it does, checked against what is known of its body (RFC 9112 §6.2). Two that are
-/// equal are one too many: a sender says it once (RFC 9110 §8.6), and servers refuse more.
+/// The declared length, checked against the body's size hint (RFC 9112 §6.2). Two equal ones are an error too: a sender
+/// sends one (RFC 9110 §8.6), and servers refuse more.
 fn declared_length(headers: &HeaderMap, body: &SizeHint) -> Result<Option<u64>, Error> {
     let mut declared = None;
     for value in headers.get_all(CONTENT_LENGTH) {

@@ -1,4 +1,4 @@
-//! Holds a body to the length that its request declares.
+//! Checks a body against the length that its request declares.
 
 use std::{
     pin::Pin,
@@ -17,21 +17,21 @@ use crate::{
 };
 
 pin_project! {
-    /// A body that fails when it turns out longer or shorter than was declared, before the surplus is sent.
+    /// A body that fails if it is longer or shorter than declared, before the surplus is sent.
     ///
-    /// hyper stops asking when it has the declared length, so with the last of it one more frame is asked for. A body
-    /// that says later only that it had more is not waited for: it may be waiting for the answer.
+    /// hyper polls no further than the declared length, so the poll that reaches it looks one frame lookahead. A body that is
+    /// then pending is not waited for: it may be waiting for the response.
     pub(crate) struct LengthChecked<B> {
         #[pin]
         body: B,
         left: Option<u64>,
-        ahead: Ahead,
+        lookahead: Lookahead,
         trace: Option<Box<UploadTrace>>,
     }
 }
 
-/// What came after the declared length.
-enum Ahead {
+/// What follows the declared length.
+enum Lookahead {
     Unknown,
     End,
     Trailers(Option<HeaderMap>),
@@ -39,7 +39,7 @@ enum Ahead {
 
 impl<B> LengthChecked<B> {
     pub(crate) fn new(body: B, declared: Option<u64>, trace: Option<UploadTrace>) -> Self {
-        Self { body, left: declared, ahead: Ahead::Unknown, trace: trace.map(Box::new) }
+        Self { body, left: declared, lookahead: Lookahead::Unknown, trace: trace.map(Box::new) }
     }
 
     #[cfg(feature = "http2")]
@@ -70,10 +70,12 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        match self.ahead {
-            Ahead::Unknown => self.left.is_none_or(|left| left == 0) && self.body.is_end_stream(),
-            Ahead::End | Ahead::Trailers(None) => true,
-            Ahead::Trailers(Some(_)) => false,
+        match self.lookahead {
+            Lookahead::Unknown => {
+                self.left.is_none_or(|left| left == 0) && self.body.is_end_stream()
+            }
+            Lookahead::End | Lookahead::Trailers(None) => true,
+            Lookahead::Trailers(Some(_)) => false,
         }
     }
 
@@ -91,10 +93,10 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
         let this = self.as_mut().project();
-        match this.ahead {
-            Ahead::Unknown => {}
-            Ahead::End => return Poll::Ready(None),
-            Ahead::Trailers(trailers) => {
+        match this.lookahead {
+            Lookahead::Unknown => {}
+            Lookahead::End => return Poll::Ready(None),
+            Lookahead::Trailers(trailers) => {
                 return Poll::Ready(trailers.take().map(Frame::trailers).map(Ok));
             }
         }
@@ -108,7 +110,7 @@ where
         Poll::Ready(frame.map(Ok))
     }
 
-    /// After the declared length, or trailers, the body is not polled again.
+    /// Records a frame, and the end: after the declared length, or trailers, the body is not polled again.
     fn record(self: Pin<&mut Self>, frame: Option<&Result<Frame<B::Data>, Error>>) {
         let is_over = match frame {
             Some(Ok(frame)) => frame.is_trailers() || self.left == Some(0) || self.is_end_stream(),
@@ -125,20 +127,20 @@ where
         }
     }
 
-    /// Whether all of it that will be sent has come out of it.
+    /// Whether all that will be sent has been taken.
     #[cfg(feature = "http1")]
-    pub(crate) fn is_all_there(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.left == Some(0) || self.is_end_stream()
     }
 
-    /// Asks what comes after the declared length, as far as that is known already.
+    /// Polls for what follows the declared length, without waiting.
     fn look_ahead(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Result<(), Error> {
         loop {
             let this = self.as_mut().project();
             let Poll::Ready(frame) = this.body.poll_frame(cx) else { return Ok(()) };
             match frame.transpose().map_err(failed)?.map(Frame::into_trailers) {
-                None => *this.ahead = Ahead::End,
-                Some(Ok(trailers)) => *this.ahead = Ahead::Trailers(Some(trailers)),
+                None => *this.lookahead = Lookahead::End,
+                Some(Ok(trailers)) => *this.lookahead = Lookahead::Trailers(Some(trailers)),
                 Some(Err(data)) => {
                     count(&mut 0, Some(&data))?;
                     continue;
@@ -149,7 +151,7 @@ where
     }
 }
 
-/// Takes a frame off what is left; `None` is the end.
+/// Subtracts a frame from what is left; `None` is the end.
 fn count<D: Buf>(left: &mut u64, frame: Option<&Frame<D>>) -> Result<(), Error> {
     let data = frame.and_then(Frame::data_ref);
     match data.map_or(0, |data| data.remaining() as u64) {

@@ -1,4 +1,4 @@
-//! The body of a response, over the wire of either version.
+//! The body of a response of either version.
 
 use std::{
     fmt,
@@ -12,48 +12,48 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::error::Error;
 
-/// The body of a response, as it comes.
+/// The body of a response, as it is received.
 ///
-/// One that is shorter or longer than declared, or is cut off, is an error: a part of a body is never taken for the whole.
+/// A body that is shorter or longer than declared, or is cut off, is an error: a part is never taken for the whole.
 pub(super) struct ResponseBody<W: WireBody> {
-    /// All of it, if it came with the head.
+    /// The whole body, if it came with the head.
     whole: Bytes,
-    /// Boxed, because a body is moved with its response. `None` once the body has ended.
+    /// Boxed, because the body moves with its response. `None` once it has ended.
     wire: Option<Box<W>>,
     /// The id of the stream (RFC 9113 §5.1.1).
     stream_id: Option<NonZeroU32>,
 }
 
-/// A body that has not all come.
+/// A body that is still being received.
 ///
 /// # Cancellation
 ///
 /// Dropping it before the end abandons the rest of the response.
 pub(super) trait WireBody {
-    /// The next piece. No more is asked after an error or the last.
+    /// The next piece. Not polled after an error or the last piece.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Error>>;
 
-    /// Ready with the error of a body that made the caller wait for too long. Polled whenever there is no piece.
+    /// Ready with the error of a body that stalled. Polled while there is no piece.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Error>;
 
-    /// How many bytes are to come, if that is known.
+    /// Bytes to come, if known.
     fn length(&self) -> Option<u64>;
 
-    /// Whether it is known that nothing more comes.
+    /// Whether certainly nothing more comes.
     fn is_at_end(&self) -> bool;
 
     /// The last piece was taken.
     fn finish(self: Box<Self>);
 }
 
-/// What came of a body.
+/// A piece of a body.
 pub(super) enum Piece {
     Frame { frame: Frame<Bytes>, is_last: bool },
     End,
 }
 
 impl Piece {
-    /// Data, and more to come.
+    /// Data with more to come.
     #[cfg(feature = "http1")]
     pub(super) fn data(data: Bytes) -> Self {
         Self::Frame { frame: Frame::data(data), is_last: false }
@@ -75,18 +75,18 @@ impl<W: WireBody> ResponseBody<W> {
         Self { whole: Bytes::new(), wire: Some(wire), stream_id: None }
     }
 
-    /// Came on this stream.
+    /// Sets the id of its stream.
     #[cfg(feature = "http2")]
     pub(super) fn on_stream(self, id: u32) -> Self {
         Self { stream_id: NonZeroU32::new(id), ..self }
     }
 
-    /// The id of the stream that it came on, if its version has streams.
+    /// The id of its stream, in HTTP/2.
     pub(super) fn stream_id(&self) -> Option<u32> {
         self.stream_id.map(NonZeroU32::get)
     }
 
-    /// What it is read from, until its end.
+    /// The source, until the end.
     #[cfg(feature = "http1")]
     pub(super) fn wire(&self) -> Option<&W> {
         self.wire.as_deref()

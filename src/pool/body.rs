@@ -1,4 +1,4 @@
-//! The body of a pooled response, which holds the box of its connection: read to its end it gives that back.
+//! The body of a pooled response. It holds the connection and returns it at its end.
 
 use std::{
     any::Any,
@@ -25,7 +25,7 @@ use crate::{
     timeout::Total,
 };
 
-/// A rest of a body that is not worth a new connection is read away: so much of it, and for so long.
+/// Limits for draining a dropped body: beyond them a new connection is cheaper.
 const DRAIN_BYTES: u64 = 1 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -38,14 +38,14 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// was read away in the background, if that is not more than 1 MiB and comes within 2 s; else it is closed.
 pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     body: Option<RB>,
-    /// If anybody is told.
-    told: Option<Box<Reading>>,
+    /// `None` without listeners.
+    trace: Option<Box<Reading>>,
     lease: Option<Box<dyn Hold<RB>>>,
     total: Option<Box<Total>>,
     info: Option<ConnectInfo>,
 }
 
-/// The box of a connection, without its types: dropped, it discards the connection.
+/// The type-erased box of a connection. Dropping it discards the connection.
 trait Hold<RB>: Send + Sync {
     fn finish(self: Box<Self>);
     fn abandon(self: Box<Self>, rest: RB);
@@ -66,10 +66,10 @@ where
         let lease = Lease::from(self);
         let upper = rest.size_hint().upper();
         let is_too_long = upper.is_some_and(|upper| upper > DRAIN_BYTES);
-        // Who gives up a refusal by a proxy has waited for the rest of it already.
+        // The proxy's refusal has been waited for already: its connection is not drained again.
         let Some(pool) = lease.pool().cloned() else { return };
         if lease.is_shared() || is_too_long || pool.is_beneath_another() {
-            // The stream is given up before the lease says that it is free.
+            // Drop the stream first: only then may the lease report it free.
             drop(rest);
             return;
         }
@@ -87,12 +87,12 @@ where
 }
 
 impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
-    /// A body that holds the connection, for what is left of this time, and tells how it is read.
+    /// Holds the connection for the rest of the total time, and traces how the body is read.
     pub(super) fn new<C, B, K>(
         body: RB,
         lease: Lease<C, B, K>,
         total: Option<Box<Total>>,
-        told: Option<Box<Reading>>,
+        trace: Option<Box<Reading>>,
     ) -> Self
     where
         C: Connection<Request<B>>,
@@ -100,34 +100,34 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
         K: Key,
     {
         if body.is_end_stream() {
-            if let Some(told) = told {
-                told.ended();
+            if let Some(trace) = trace {
+                trace.ended();
             }
             lease.finish();
             return Self::free(body);
         }
-        let told = told.map(Reading::begin);
+        let trace = trace.map(Reading::begin);
         let lease = lease.into_pooled().map(|pooled| pooled as Box<dyn Hold<RB>>);
-        Self { body: Some(body), told, lease, total, info: None }
+        Self { body: Some(body), trace, lease, total, info: None }
     }
 
-    /// A body that holds nothing.
+    /// A body that holds no connection.
     pub(super) fn free(body: RB) -> Self {
-        Self { body: Some(body), told: None, lease: None, total: None, info: None }
+        Self { body: Some(body), trace: None, lease: None, total: None, info: None }
     }
 
-    /// Says what is known of its connection.
+    /// Attaches the facts of its connection.
     pub(super) fn with_info(mut self, info: Option<ConnectInfo>) -> Self {
         self.info = info;
         self
     }
 
-    /// An error when all has taken too long. The stream is given up before its slot is.
+    /// Ready with an error once the total time is over. The stream is dropped before its slot is freed.
     fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(total) = &mut self.total else { return Poll::Pending };
         let error = ready!(total.poll("reading the response body from", cx)).sent(true);
-        if let Some(told) = self.told.take() {
-            told.failed(&error);
+        if let Some(trace) = self.trace.take() {
+            trace.failed(&error);
         }
         self.total = None;
         self.body = None;
@@ -156,8 +156,8 @@ where
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         let (frame, at_end) = (frame.map(|frame| frame.map_err(failed)), body.is_end_stream());
-        if let Some(told) = this.told.take() {
-            this.told = told.read(&frame, at_end);
+        if let Some(trace) = this.trace.take() {
+            this.trace = trace.read(&frame, at_end);
         }
         match &frame {
             Some(Err(_)) => {
@@ -166,7 +166,7 @@ where
             }
             Some(Ok(_)) if !at_end => {}
             _ => {
-                // Now, and not when the body is dropped: the caller may keep it for long.
+                // Return the connection now, not on drop: the caller may keep the finished body for long.
                 this.total = None;
                 if let Some(lease) = this.lease.take() {
                     lease.finish();
@@ -202,7 +202,7 @@ where
 
 impl<RB: Body + Unpin + Send + 'static> Drop for PoolBody<RB> {
     fn drop(&mut self) {
-        drop(self.told.take());
+        drop(self.trace.take());
         if let (Some(rest), Some(lease)) = (self.body.take(), self.lease.take()) {
             lease.abandon(rest);
         }
@@ -215,12 +215,12 @@ impl<RB: Body + Unpin + Send + 'static> fmt::Debug for PoolBody<RB> {
     }
 }
 
-/// Our own error, or that of a connection that is not ours.
+/// Passes our own errors on and wraps those of foreign connections.
 fn failed(error: impl Into<BoxError>) -> Error {
     Error::adopt(error.into(), ForeignError::LAYER, "reading the response body").sent(true)
 }
 
-/// Reads a rest away; `false` if it is longer than it is worth, or fails.
+/// Reads the rest of a body; `false` if it fails or exceeds `DRAIN_BYTES`.
 async fn drain<RB: Body + Unpin>(mut rest: RB) -> bool {
     use bytes::Buf;
     let mut read = 0;

@@ -1,14 +1,14 @@
-//! One limit for several pools: that of requests, and those that keep the connections which carry its own.
+//! One connection limit for several pools: the pool of requests, and the pools of proxy connections that carry it.
 //!
-//! A connection through an HTTP proxy has a slot in the pool of requests, and runs inside a connection to the proxy, which
-//! another pool keeps. While that one carries something, it is counted by what it carries; while it carries nothing, it
-//! counts by itself. One that becomes idle is counted before what it has carried is not any more, and the other way round
-//! at the start. So the pools never count less than is open.
+//! A connection through an HTTP proxy has a slot in the pool of requests, and runs inside a proxy connection of another
+//! pool. A proxy connection that carries something is counted by what it carries; otherwise it counts itself. When it
+//! becomes idle it is counted before its last tunnel is uncounted, and at the start the other way round, so that the
+//! sum is never less than what is open.
 //!
-//! No pool asks the others before it dials, because it cannot know whether a dial opens anything: a tunnel may run inside
-//! a connection that is idle now, and must not be evicted for it. Whoever connects, and has a slot for it already, waits
-//! for [`room`](Budget::room): what is idle is closed for it, whichever pool keeps it. That is waited for before anything
-//! is opened; a tunnel inside what is open already waits for it afterwards, so what it runs in is not idle any more.
+//! No pool asks the others before it dials, because it cannot know whether the dial opens a socket: a tunnel may run
+//! inside a proxy connection that is idle now and must not be evicted for it. A connector that holds a slot already waits
+//! for [`room`](Budget::room), which closes idle connections of any member. It waits before it opens a socket; a tunnel
+//! inside an open connection waits afterwards, when that connection is no longer idle.
 
 use std::{
     cmp::Ordering,
@@ -21,13 +21,13 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Limits, member::Member, state::Counts};
+use super::{Limits, member::Member, state::ConnCounts};
 
-/// What pools may have open together.
+/// The limit on what several pools have open together.
 pub(crate) struct Budget {
     limit: usize,
     max_idle: usize,
-    /// Sums over all pools. Each pool changes them under its own lock, in the order of its events.
+    /// Sums over all pools. Each pool updates them under its own lock, in the order of its events.
     counted: AtomicUsize,
     idle: AtomicUsize,
     leaving: AtomicUsize,
@@ -57,20 +57,20 @@ impl Budget {
         pools.push(pool);
     }
 
-    /// All pools that share it, but for one.
+    /// All member pools except this one.
     pub(super) fn others(&self, number: u32) -> Vec<Arc<dyn Member>> {
         let mut pools = self.pools();
         pools.retain(|pool| pool.number() != number);
         pools
     }
 
-    /// Waits until there is room for one more connection, whose slot is counted already.
+    /// Waits until there is room for one more connection, whose slot is already counted.
     ///
     /// # Cancellation
     ///
-    /// What was closed for it stays closed.
+    /// Connections closed for it stay closed.
     pub(crate) async fn room(&self) {
-        self.until(|| self.makes_room()).await;
+        self.until(|| self.make_room_if_full()).await;
     }
 
     /// Waits until all of these pools are closed.
@@ -78,10 +78,10 @@ impl Budget {
         self.until(|| pools.iter().all(|pool| pool.is_closed())).await;
     }
 
-    /// A pool says, under its lock, what has become of its counts.
-    pub(super) fn record(&self, before: &Counts, after: &Counts) {
+    /// Adds the change of a pool's counts. Called under that pool's lock.
+    pub(super) fn record(&self, before: &ConnCounts, after: &ConnCounts) {
         let sums = [&self.counted, &self.idle, &self.leaving];
-        let counts = |of: &Counts| [of.counted, of.idle, of.leaving];
+        let counts = |of: &ConnCounts| [of.counted, of.idle, of.leaving];
         for ((sum, before), after) in sums.into_iter().zip(counts(before)).zip(counts(after)) {
             match after >= before {
                 true if after == before => 0,
@@ -91,7 +91,7 @@ impl Budget {
         }
     }
 
-    /// The same of a pool of which nothing but the number of its idle connections has changed, all of which count.
+    /// Like `record`, for a pool where only the number of idle connections changed, all of which count.
     pub(super) fn record_idle(&self, before: usize, after: usize) {
         match after.cmp(&before) {
             Ordering::Equal => 0,
@@ -100,20 +100,20 @@ impl Budget {
         };
     }
 
-    /// Wakes those who wait for a change, after it was recorded.
+    /// Wakes the waiting tasks. Call it after `record`: a task that checks earlier would miss the change.
     pub(super) fn wake(&self) {
         if self.waiting.load(SeqCst) > 0 {
             self.changed.notify_waiters();
         }
     }
 
-    /// Closes idle connections beyond their limit, which each pool by itself keeps to already.
+    /// Closes idle connections beyond the common limit; each pool enforces its own already.
     pub(super) fn trim(&self) {
         while self.idle.load(SeqCst) > self.max_idle && self.evict_longest_idle() {}
     }
 
-    /// Whether there is room; closes what is idle where there is not, unless enough is being closed already.
-    pub(crate) fn makes_room(&self) -> bool {
+    /// Whether there is room. If not, closes idle connections, unless enough are closing already.
+    pub(crate) fn make_room_if_full(&self) -> bool {
         let excess = || self.counted.load(SeqCst).saturating_sub(self.limit);
         while excess() > self.leaving.load(SeqCst) && self.evict_longest_idle() {}
         excess() == 0
@@ -127,8 +127,9 @@ impl Budget {
     }
 
     async fn until(&self, mut is_so: impl FnMut() -> bool) {
-        let _waiting = Waiting::new(&self.waiting);
+        let _waiting = WaitingTask::new(&self.waiting);
         loop {
+            // Register before the check: a change between check and await would be lost otherwise.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             if is_so() {
@@ -147,17 +148,17 @@ impl Budget {
     }
 }
 
-/// A task that waits, for as long as this lives.
-struct Waiting<'a>(&'a AtomicUsize);
+/// ConnCounts a waiting task while it lives.
+struct WaitingTask<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingTask<'a> {
     fn new(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, SeqCst);
         Self(waiting)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingTask<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, SeqCst);
     }

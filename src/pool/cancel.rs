@@ -1,4 +1,4 @@
-//! Cancels what runs in the background: the state machine holds the guard, the task watches for its drop.
+//! Cancels background tasks: the state machine holds the guard, the task watches for its drop.
 
 use std::{
     future::{Future, poll_fn},
@@ -8,12 +8,12 @@ use std::{
 
 use crate::rt::TaskCell;
 
-/// Cancels a dial, or the drain of a dropped response, when it is dropped. One that may not run now is ended.
+/// Dropping it cancels a dial or the drain of a dropped response. A task that cannot run now is dropped.
 pub(super) struct CancelGuard {
     cell: TaskCell,
 }
 
-/// What the task watches.
+/// The task's side.
 pub(super) struct Canceled {
     cell: TaskCell,
 }
@@ -32,17 +32,17 @@ impl Drop for CancelGuard {
 }
 
 impl Canceled {
-    /// What the task is to be spawned in.
+    /// The cell in which to spawn the task.
     pub(super) fn cell(&self) -> TaskCell {
         self.cell.clone()
     }
 
-    /// Ready if it is canceled; the task that polls this is woken when it is.
+    /// Ready once canceled; registers the waker otherwise.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         self.cell.poll_canceled(cx)
     }
 
-    /// Runs a future until it is canceled; an output that is ready is taken even then.
+    /// Runs a future until canceled. An output that is ready wins over a cancellation.
     pub(super) async fn make_if_ready<C>(self, making: impl Future<Output = C>) -> Option<C> {
         let mut making = pin!(making);
         poll_fn(|cx| match making.as_mut().poll(cx) {
@@ -54,7 +54,7 @@ impl Canceled {
 
     /// Whether it is canceled.
     #[cfg(test)]
-    pub(super) fn is_over(&mut self) -> bool {
+    pub(super) fn is_canceled(&mut self) -> bool {
         let cx = Context::from_waker(std::task::Waker::noop());
         self.cell.poll_canceled(&cx).is_ready()
     }

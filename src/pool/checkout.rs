@@ -1,4 +1,4 @@
-//! One request's way through a pool, as a future: reuse, join or wait; send; and, if that is safe, once more.
+//! The future of one pooled request: reuse, join or wait; send; retry if that is safe.
 
 use std::{
     fmt,
@@ -26,22 +26,22 @@ use task::RequestTask;
 pin_project! {
     /// The future of a [`Pool`](super::Pool): the response, whose body holds the connection.
     ///
-    /// Once it was polled it may be given a connection at any time, and holds it from then on: poll it until it is ready, or
-    /// drop it. [Why it is given more than a permission](super#poll-what-you-have-started).
+    /// Once polled, it may be given a connection at any time and holds it from then on: poll it until it is ready, or
+    /// drop it. [Why it gets a connection and not a permit](super#poll-what-you-have-started).
     ///
     /// # Cancellation
     ///
-    /// Dropped while it waits, it leaves the line; a connection that was being made for it is kept for others, unless
-    /// [`abandon_dials`](super::PoolLayer::abandon_dials) says otherwise. Dropped after the request was begun, it costs
-    /// an exclusive connection, and a stream of a shared one.
+    /// Dropped while it waits, it leaves the queue; the dial that it caused goes on and its connection is pooled, unless
+    /// [`abandon_dials`](super::PoolLayer::abandon_dials) is set. Dropped after the request was started, it closes an
+    /// exclusive connection, and resets its stream of a shared one.
     pub struct Checkout<C, B, K>
     where
         C: Connection<Request<B>>,
         B: 'static,
         K: Key,
     {
-        // Beside the steps and not in one of them, because it is large: so it is not moved with them. It comes first,
-        // because a stream must be given up before the lease says that it is free.
+        // Next to the state and not inside it, because it is large and would move with each state. First, because a
+        // stream must be dropped before the lease reports it free.
         #[pin]
         sending: Option<C::Future>,
         task: RequestTask<C, B, K>,
@@ -71,7 +71,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let task = this.task;
-        let in_time = match task.has_no_time() {
+        let in_time = match task.is_out_of_time() {
             true => Poll::Pending,
             false => task.poll(this.sending.as_mut(), cx),
         };

@@ -1,4 +1,4 @@
-//! The layer and the service: settings in, a service of requests out.
+//! The layer and the service.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use super::{
     body::PoolBody,
     budget::Budget,
     checkout::Checkout,
-    settings::{Keys, Limits, Settings},
+    settings::{Keys, Limits, PoolSettings},
     shared::{DialTask, Key, Shared},
     stats::Stats,
 };
@@ -31,22 +31,22 @@ use crate::{
     target::Target,
 };
 
-/// Makes a [`Pool`] of whatever makes connections.
+/// Makes a [`Pool`] from a service that makes connections.
 ///
-/// `B` is the body of the requests, which the compiler finds out; `K` is what connections are kept under.
+/// `B` is the body of the requests, usually inferred; `K` is the key of connections.
 ///
 /// # Errors
 ///
-/// A value outside of its range, as each setter says it, makes every request of the pool fail, before anything is
-/// connected to, with an error for which [`Error::is_builder`] holds.
+/// A setting outside of its documented range fails every request of the pool, before anything is connected to, with an
+/// error for which [`Error::is_builder`] holds.
 pub struct PoolLayer<B, K = Target> {
-    settings: Settings,
+    settings: PoolSettings,
     keys: Keys<B, K>,
     replay: fn(&B) -> Option<B>,
 }
 
 impl<B: 'static> PoolLayer<B> {
-    /// Keeps connections by the [`Target`] of a request: its URI and the extensions that are part of it.
+    /// Pools connections by the [`Target`] of a request: its URI and the extensions that are part of it.
     pub fn new() -> Self {
         Self::keyed(Target::of).by_uri(Target::is_by_uri).exclusive(Target::is_exclusive)
     }
@@ -59,31 +59,29 @@ impl<B: 'static> Default for PoolLayer<B> {
 }
 
 impl<B: 'static, K: Key> PoolLayer<B, K> {
-    /// Keeps connections by a key of your own, whose `Eq` and `Hash` must not use the pool: they are called under its lock.
-    /// Whatever changes who is at the other end, or who we are to them, must be
-    /// part of it; the connector is given the key and nothing else.
+    /// Pools connections by a key of your own. Its `Eq` and `Hash` run under the pool's lock and must not use the pool.
+    /// The key must contain everything that changes the peer or our identity towards it; the connector is given the key
+    /// and nothing else.
     pub fn keyed(key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static) -> Self {
-        Self { settings: Settings::default(), keys: Keys::new(key), replay: body::replay }
+        Self { settings: PoolSettings::default(), keys: Keys::new(key), replay: body::replay }
     }
 
-    /// How many connections may be open at once, dials and closing ones included: 100 by default, as many as most
-    /// processes have descriptors to spare.
+    /// Limits open connections, dials and closing ones included: 100 by default, which most processes have descriptors
+    /// for.
     ///
-    /// At the limit something gives way to a request that lacks a connection, in this order: the connection that has been
-    /// idle longest; one on which only the rest of a dropped response is read; a dial whose request was given up; a busy
-    /// shared connection. That last one is asked to finish its streams only for a key that has no connection, or has waited
-    /// for its own for a second. A stream may go on for days, so the pool waits a second for the end, and then uses the
-    /// connection as before; it tries again after 1, 2, 4 and then every 8 s.
+    /// At the limit a request that needs a connection evicts, in this order: the connection idle for longest; one that only
+    /// drains a dropped response; a dial without a waiter; a busy shared connection. The last is drained only for a key
+    /// that has no connection, or has waited for its own for 1 s. A stream may last for days, so the pool waits 1 s for the
+    /// drain to end and then uses the connection as before; it tries again after 1, 2, 4 and then every 8 s.
     ///
-    /// A shared connection that its peer ends (GOAWAY), or that is too old, finishes its streams and takes no more. While
-    /// they go on it does not keep others from being served: after 250 ms another connection may be opened in its place.
-    /// Not more than `connections` of them are left out of the count, so that there are never more than twice as many
-    /// sockets.
+    /// A shared connection that its peer ends (GOAWAY), or that is too old, finishes its streams and takes no more. If that
+    /// takes longer than 250 ms another connection may be opened in its place. At most `connections` of them are left out
+    /// of the count, so there are never more than twice as many sockets.
     ///
-    /// In a [`Transport`](crate::Transport), connections to proxies count, too. A tunnel counts, and what carries it does not
-    /// again; a connection to an HTTP proxy that carries no tunnel, because it is idle, or closing, counts by itself. Where
-    /// there is no room for a new connection, the dial closes what is idle longest, to a proxy or to an origin, before it
-    /// opens anything. A tunnel does not close the connection that it runs in.
+    /// In a [`Transport`](crate::Transport), connections to proxies count too. A tunnel counts, and its proxy connection
+    /// does not count again; a connection to an HTTP proxy without a tunnel (idle or closing) counts by itself. Without
+    /// room for a new connection, the dial first closes the connection idle for longest, to a proxy or to an origin. A
+    /// tunnel does not close the connection that it runs in.
     ///
     /// At least 1: with 0 every request fails, because nothing could be sent.
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -91,108 +89,106 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// The same for each key, in each [runtime](crate::Transport#several-runtimes). By default there is no limit below the
-    /// total. A shared connection that takes no more requests and only finishes its streams does not count. At least 1.
+    /// Limits the connections of each key, in each [runtime](crate::Transport#several-runtimes). By default only the total
+    /// is limited. A shared connection that only finishes its streams does not count. At least 1.
     pub fn max_connections_per_key(mut self, connections: usize) -> Self {
         self.settings.limits.connections_per_key = connections;
         self
     }
 
-    /// How many connections may be idle: by default as many as may be open. Zero keeps none. In a
-    /// [`Transport`](crate::Transport), those to proxies that carry no tunnel are among them.
+    /// Limits idle connections: by default as many as may be open. Zero pools none. In a
+    /// [`Transport`](crate::Transport), proxy connections without a tunnel are included.
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.settings.limits.idle = connections;
         self
     }
 
-    /// How long a connection may be idle: 90 s by default, less where the server says so (`Keep-Alive: timeout`). It
-    /// is closed then even if no request comes by. `None` is for ever, zero keeps none.
+    /// Closes a connection that was idle for this long: 90 s by default, less if the server says so (`Keep-Alive:
+    /// timeout`). A timer closes it, so no request is needed. `None` is no limit, zero pools none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.limits.idle_timeout = timeout.into();
         self
     }
 
-    /// How old a connection may be, give or take a tenth, before it takes no more requests; what it has begun it
-    /// finishes. By default there is no limit; a few minutes let changes of DNS be seen. With zero each serves
-    /// the request that it was made for.
+    /// Retires a connection at this age, give or take a tenth: it takes no more requests but finishes those it has. No
+    /// limit by default; a few minutes make changes of DNS visible. With zero each connection serves only the request
+    /// that it was dialed for.
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.settings.limits.max_age = age.into();
         self
     }
 
-    /// How many requests a connection may serve; by default there is no limit. Zero is as 1: each serves the
-    /// request that it was made for.
+    /// Limits the requests of a connection; no limit by default. Zero acts as 1: each connection serves the request that
+    /// it was dialed for.
     pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
         self.settings.limits.requests = requests.into();
         self
     }
 
-    /// How many requests may wait while every connection that may be open is in use or being made for another; one
-    /// more fails at once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the line.
+    /// Limits how many requests wait while every allowed connection is in use or is being dialed for another request; one
+    /// more fails at once, with [`is_queue_full`](Error::is_queue_full). By default only the pool timeout bounds the queue.
     ///
-    /// A request for which a connection is being made or is coming back does not count. So zero means that requests do not
-    /// wait for others: each has a connection at once, or one that is dialed for it, or fails. While it is not known yet
-    /// whether a host speaks HTTP/2, its first dial is for all requests that wait for it; if it brings HTTP/1.1, those that
-    /// it does not serve go on waiting.
+    /// A request for which a connection is being dialed or returned does not count. So with zero each request gets a
+    /// connection at once, gets a dial of its own, or fails. Until a host is known to speak HTTP/2 or not, its first dial
+    /// is for all requests that wait for it; if it brings HTTP/1.1, those that it does not serve go on waiting.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.settings.limits.waiters = waiters;
         self
     }
 
-    /// Whether a dial ends when nobody waits for it any more. By default it goes on when the request that caused it is
-    /// dropped, times out or is served by another connection, and its connection becomes idle: what it has cost is not
-    /// lost, and the next request needs none.
+    /// Whether a dial ends when no request waits for it any more. By default it goes on when the request that caused it is
+    /// dropped, times out or is served by another connection, and its connection becomes idle: its cost is not lost, and
+    /// the next request needs no dial.
     ///
-    /// With this there are never more dials than requests that wait. What is beyond that is cancelled: its future is
-    /// dropped, nobody is told, and its place is free as soon as that has been done. A dial on which several requests
-    /// count goes on until the last of them has left, and one that has connected at that very moment is closed.
+    /// With this there are never more dials than waiting requests. Surplus dials are cancelled: the future is dropped, no
+    /// request gets an error, and the slot is free as soon as that is done. A dial on which several requests count goes on
+    /// until the last of them has left; one that connects at that very moment is closed.
     ///
-    /// Use it where a connection is worth nothing without its request, or where silent peers must not hold sockets
-    /// for as long as the connect timeout lets them: below a pool that decides by itself what to keep, say, as
-    /// connections to a proxy are made for the tunnels of another pool. Do not use it where requests are often
-    /// cancelled and come again: no slow handshake would ever come to its end.
+    /// Use it where a connection is worth nothing without its request, or where silent peers must not hold sockets for the
+    /// whole connect timeout: below another pool, for instance, as proxy connections are made for the tunnels of another
+    /// pool. Do not use it where requests are often cancelled and repeated: a slow handshake would never finish.
     ///
     /// # Cancellation
     ///
-    /// To drop a request that waits cancels its dial in the task in which that runs, shortly afterwards.
+    /// Dropping a waiting request cancels its dial, shortly afterwards, on the dial task.
     pub fn abandon_dials(mut self, abandon: bool) -> Self {
         self.settings.limits.abandon_dials = abandon;
         self
     }
 
-    /// Says for which keys a connection is certain to serve one request at a time, so that the first requests dial in
-    /// parallel. For other keys one dial serves all requests until it is known what it brings, because a connection
-    /// that can be shared makes the others needless.
+    /// Declares for which keys a connection serves one request at a time for certain, so that the first requests dial in
+    /// parallel. For other keys one dial serves all requests until its protocol is known, because a connection that can be
+    /// shared makes further dials needless.
     ///
-    /// By default that is nowhere certain for keys of your own. For [`Target`]s it is certain where only HTTP/1.1 can be
-    /// spoken: `http` without prior knowledge of HTTP/2, and [`Protocols::Http1Only`](crate::options::Protocols::Http1Only).
+    /// By default no key of your own is exclusive. A [`Target`] is where only HTTP/1.1 can be spoken: `http` without prior
+    /// knowledge of HTTP/2, and [`Protocols::Http1Only`](crate::options::Protocols::Http1Only).
     pub fn exclusive(mut self, is_exclusive: fn(&K) -> bool) -> Self {
         self.keys.is_exclusive = is_exclusive;
         self
     }
 
-    /// How long a request waits for a connection, how long a dial may take, and everything together; reading and writing
-    /// are for the [connections](Connection::timeouts), which are told. A request's own [`Timeouts`] go before them.
+    /// Limits the wait for a connection, each dial, and everything together; read and write timeouts are passed to the
+    /// [connections](Connection::timeouts). A request's own [`Timeouts`] take precedence.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
         self
     }
 
-    /// Tells this [`EventListener`](crate::events::EventListener), or these, of every request and every connection; those
-    /// that are there already are told, too. By default nobody is told.
+    /// Adds one or more [`EventListener`](crate::events::EventListener)s of every request and every connection, next to
+    /// those that are there already. None by default.
     pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
-        self.settings.audience.add(listener.into());
+        self.settings.listeners.add(listener.into());
         self
     }
 
-    /// Whether every response has [`Timings`](crate::events::Timings): by default only where the request asks for them,
-    /// because they cost a clock read and an entry for each step.
+    /// Whether every response has [`Timings`](crate::events::Timings): by default only if the request asks for them, because
+    /// they cost a clock read and an entry for each step.
     pub fn timings(mut self, timings: bool) -> Self {
-        self.settings.audience.timed = timings;
+        self.settings.listeners.timed = timings;
         self
     }
 
-    /// Where dials and timers run: tokio, unless the crate is built without it.
+    /// Sets the runtime of dials and timers: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.settings.runtime = runtime;
         self
@@ -203,7 +199,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self.settings.check()
     }
 
-    /// Keeps connections by another key of the same kind.
+    /// Replaces the key function.
     pub(crate) fn by(
         mut self,
         key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static,
@@ -212,25 +208,25 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// Says for which requests the scheme and the authority of the URI alone decide on the key.
+    /// Declares for which requests the scheme and the authority of the URI alone decide the key.
     pub(crate) fn by_uri(mut self, is_by_uri: fn(&Request<B>) -> bool) -> Self {
         self.keys.is_by_uri = is_by_uri;
         self
     }
 
-    /// Keeps to its limits together with the pools that are made [beneath](Self::beneath) it.
+    /// Shares its limits with the pools that are made [beneath](Self::beneath) it.
     pub(crate) fn with_budget(mut self) -> Self {
         self.settings.budget = Some(Budget::new(&self.settings.limits));
         self
     }
 
-    /// What is waited for before anything is opened beneath this pool, if others keep to its limits, too.
+    /// The budget to wait for before a socket is opened beneath this pool; `None` if no other pool shares its limits.
     pub(crate) fn budget(&self) -> Option<Arc<Budget>> {
         self.settings.budget.clone()
     }
 
-    /// The same for what carries the connections of this pool: by another key, and as many as are asked for. Those that
-    /// carry nothing count in this pool.
+    /// A layer for the connections that carry those of this pool: with another key and no limit of its own. Those that carry
+    /// nothing count in this pool's budget.
     pub(crate) fn beneath<L: Key>(
         &self,
         key: impl Fn(&Request<B>) -> Result<L, Error> + Send + Sync + 'static,
@@ -243,12 +239,12 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
             is_counted_by_users: true,
             ..self.settings.limits.clone()
         };
-        let settings = Settings { limits, ..self.settings.clone() };
+        let settings = PoolSettings { limits, ..self.settings.clone() };
         PoolLayer { settings, keys: Keys::new(key), replay: self.replay }
     }
 
-    /// How a body is had a second time, for a request that may be sent again. By default [`Body`](crate::Body)s and
-    /// text can be, others not.
+    /// Sets how a body is copied for a request that may be sent again. By default [`Body`](crate::Body)s and text are,
+    /// others not.
     pub fn replay(mut self, replay: fn(&B) -> Option<B>) -> Self {
         self.replay = replay;
         self
@@ -264,7 +260,7 @@ impl<B, K> Clone for PoolLayer<B, K> {
 
 impl<B, K> fmt::Debug for PoolLayer<B, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { limits, timeouts, .. } = &self.settings;
+        let PoolSettings { limits, timeouts, .. } = &self.settings;
         let mut out = f.debug_struct("PoolLayer");
         out.field("limits", limits).field("timeouts", timeouts).finish_non_exhaustive()
     }
@@ -287,9 +283,9 @@ where
 }
 
 impl<B: 'static, K: Key> PoolLayer<B, K> {
-    /// A pool of what `connect` makes by a clone of `make`.
+    /// A pool of connections that `connect` makes with a clone of `make`.
     ///
-    /// What makes the connections is forgotten here, so that a pool's type names only what it keeps.
+    /// Erases the type of the connector, so that the pool's type names only the connection.
     pub(crate) fn over<M, C, F>(
         &self,
         make: M,
@@ -300,7 +296,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         C: Connection<Request<B>>,
         F: Future<Output = Result<C, BoxError>> + Send + 'static,
     {
-        // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
+        // The mutex makes a service that is only `Send` `Sync`; only a clone is made under it.
         let make = Arc::new(Mutex::new(make));
         let make = Arc::new(move |dial: DialTask<C, B, K>| {
             let (make, connect) = (make.clone(), connect.clone());
@@ -309,7 +305,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
                 connect(make, key).await
             }))
         });
-        // Nothing is looked for under a key that is an error.
+        // An invalid setting fails every request through its key.
         let keys = match self.check() {
             Ok(()) => self.keys.clone(),
             Err(error) => Keys::new(move |_| Err(error.clone())),
@@ -318,7 +314,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     }
 }
 
-/// A service of requests that keeps its connections.
+/// A service of requests that pools its connections.
 ///
 /// Clones share one pool. `Debug` prints `2 active, 1 idle, 3 waiting`.
 pub struct Pool<C, B, K = Target>
@@ -336,18 +332,18 @@ where
     B: 'static,
     K: Key,
 {
-    /// What there is at this moment.
+    /// A snapshot of the pool.
     pub fn stats(&self) -> Stats {
         Stats::of(&self.shared)
     }
 
-    /// Takes no more requests, closes what is idle, and waits until the rest has finished, but not longer than `grace`:
-    /// then what is still open is cut off. Requests that wait for a connection get an error for which
-    /// [`Error::is_closed`] holds. Says whether all had finished.
+    /// Takes no more requests, closes idle connections, and waits up to `grace` until the rest has finished; then aborts
+    /// what is still open. Waiting requests fail with an error for which [`Error::is_closed`] holds. Returns whether all
+    /// finished in time.
     ///
     /// # Cancellation
     ///
-    /// The pool stays closed; only the waiting ends.
+    /// The pool stays closed; only the wait ends.
     pub async fn close(&self, grace: Duration) -> bool {
         self.shared.close(grace).await
     }

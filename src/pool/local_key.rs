@@ -1,7 +1,7 @@
-//! What a pool's state keeps connections under: the key, and the runtime that drives them.
+//! The key of connections inside the pool: the user's key, and the runtime that drives them.
 //!
-//! A connection is driven by a task and a socket of the runtime in which it was made. If that ends, so do they; if it is a
-//! current-thread runtime that nobody blocks on, they rest. So a request is given only connections of its own runtime.
+//! A task and a socket of one runtime drive a connection. They end with that runtime, and stand still while a
+//! current-thread runtime is not blocked on. So a request is given only connections of its own runtime.
 
 use std::fmt;
 

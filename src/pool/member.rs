@@ -1,4 +1,4 @@
-//! A pool, as those know it that share its budget: whatever its connections are, and whatever it keeps them under.
+//! A pool as its budget sees it, without its types.
 
 use std::time::Instant;
 
@@ -13,25 +13,25 @@ use crate::connection::Connection;
 
 /// What one pool asks of another.
 pub(super) trait Member: Send + Sync {
-    /// Its own, once in a process.
+    /// Unique in the process.
     fn number(&self) -> u32;
 
-    /// Since when the connection has been idle that has been so for longest.
+    /// Since when the connection idle for longest has been idle.
     fn idle_since(&self) -> Option<Instant>;
 
     /// Closes that connection.
     fn evict_longest_idle(&self);
 
-    /// A row for each connection that counts.
+    /// A row for each counted connection.
     fn rows(&self) -> Vec<ConnectionStats>;
 
-    /// Takes no more requests.
+    /// Rejects further requests.
     fn begin_to_close(&self);
 
-    /// Whether that was said, and nothing is open any more.
+    /// Whether `begin_to_close` was called and nothing is open any more.
     fn is_closed(&self) -> bool;
 
-    /// Ends what is open, where that is possible.
+    /// Aborts what is open, where that is possible.
     fn abort(&self);
 }
 
@@ -70,8 +70,8 @@ where
     }
 
     fn abort(&self) {
-        for cut in self.read(PoolState::cuts) {
-            cut.abort();
+        for abort_handle in self.read(PoolState::abort_handles) {
+            abort_handle.abort();
         }
     }
 }

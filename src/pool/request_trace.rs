@@ -1,4 +1,4 @@
-//! What is told of one request, from its call to the end of its answer.
+//! Traces one request, from its call to the end of its response.
 
 use std::mem;
 
@@ -12,16 +12,16 @@ use crate::{
     events::{self, ConnectionId, Noted, Retrying, Scope, Span, Step, Timings},
 };
 
-/// A request that has no answer yet. What was begun last is given up first.
+/// Spans of a request without a response. Fields drop in this order: the inner span ends first.
 pub(super) struct RequestTrace {
-    /// `None` while there is nothing to look for a connection with.
+    /// `None` while it does not look for a connection.
     acquire: Option<Span>,
     request: Span,
     scope: Scope,
     timings: Option<Timings>,
 }
 
-/// An answer that is being read.
+/// Spans of a response that is being read.
 pub(super) struct Reading {
     body: Span,
     request: Span,
@@ -30,12 +30,12 @@ pub(super) struct Reading {
 }
 
 impl RequestTrace {
-    pub(super) fn new(told: events::Told) -> Box<Self> {
-        let events::Told { scope, request, timings } = told;
+    pub(super) fn new(trace: events::Told) -> Box<Self> {
+        let events::Told { scope, request, timings } = trace;
         Box::new(Self { acquire: None, request, scope, timings })
     }
 
-    /// It looks for a connection, unless it does already.
+    /// Starts the span of the search for a connection, unless it is open already.
     pub(super) fn begin(&mut self) {
         let Self { acquire, scope, .. } = self;
         acquire.get_or_insert_with(|| scope.start(Step::PoolAcquire { reused: None }));
@@ -45,7 +45,7 @@ impl RequestTrace {
         self.scope.clone()
     }
 
-    /// It has this connection: on whose account it goes on there.
+    /// Ends the search. Returns the scope of further events, on this connection.
     pub(super) fn acquired(&mut self, connection: ConnectionId, reused: bool) -> Scope {
         let mut acquire = mem::take(&mut self.acquire).unwrap_or_default();
         acquire.on(connection);
@@ -56,14 +56,14 @@ impl RequestTrace {
         self.scope()
     }
 
-    /// It has to look for another.
+    /// Records a retry and starts another search.
     pub(super) fn retries(&mut self, progress: Progress) {
-        let why = match progress {
+        let reason = match progress {
             Progress::Unsent => Retrying::Unsent,
             Progress::Refused => Retrying::Refused,
             Progress::Sent | Progress::Answered => Retrying::Broken,
         };
-        self.scope.note(Noted::Retry { why });
+        self.scope.note(Noted::Retry { why: reason });
         self.acquire = Some(self.scope.start(Step::PoolAcquire { reused: None }));
     }
 
@@ -88,13 +88,13 @@ impl RequestTrace {
 }
 
 impl Reading {
-    /// There is a body to read.
+    /// Starts the span of the body.
     pub(super) fn begin(mut self: Box<Self>) -> Box<Self> {
         self.body = self.scope.start(Step::ResponseBody { bytes: 0 });
         self
     }
 
-    /// What came of it: that is all if it was the end or an error.
+    /// Records a frame. `None` after the end or an error, when both spans have ended.
     pub(super) fn read<D: Buf>(
         mut self: Box<Self>,
         frame: &Option<Result<Frame<D>, Error>>,
@@ -116,13 +116,11 @@ impl Reading {
         None
     }
 
-    /// There is nothing more to it.
     pub(super) fn ended(self) {
         self.body.complete();
         self.request.complete();
     }
 
-    /// It is given up.
     pub(super) fn failed(self, error: &Error) {
         self.body.fail(|| error.clone());
         self.request.fail(|| error.clone());

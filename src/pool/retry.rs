@@ -1,36 +1,36 @@
-//! Whether a request may be sent again, pure.
+//! Decides whether a request may be sent again. Pure.
 
 use std::time::Duration;
 
 use crate::connection::Progress;
 pub(super) use crate::options::is_idempotent;
 
-/// How often one request is sent at the most, so that a server that fails for ever is not asked for ever. It is more than
-/// two, because on a busy pool the next connection, too, may be one that its server is just about to end.
+/// Limits the attempts of one request, so that a server that always fails is not asked for ever. More than two, because
+/// on a busy pool the server may be about to close the next connection, too.
 pub(super) const TRIES: u32 = 10;
 
-/// So often it is asked again at once, and then after a pause.
+/// Attempts without a pause in between.
 const AT_ONCE: u32 = 2;
 
-/// The first pause; each is twice as long as the one before.
+/// The first pause; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What is known about a request that has no answer.
+/// The facts of a failed attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failure {
+pub(super) struct FailedAttempt {
     pub(super) progress: Progress,
     /// The connection had been given a request before.
     pub(super) reused: bool,
-    /// The connection is one for many requests, which others may have ended.
+    /// The connection carries many requests, and another one may have ended it.
     pub(super) shared: bool,
     pub(super) idempotent: bool,
-    /// How often it was sent, with this time.
+    /// Attempts so far, this one included.
     pub(super) tries: u32,
 }
 
-impl Failure {
-    /// A request whose bytes may have been acted on is not sent twice unless that does no harm. A fresh connection
-    /// that fails is not the race between a request and an idle server's goodbye, and is not retried.
+impl FailedAttempt {
+    /// A request that the server may have acted on is repeated only if it is idempotent. A fresh connection that fails is
+    /// no race between a request and the server's idle close, so its request is not retried.
     pub(super) fn may_retry(self) -> bool {
         match self.progress {
             Progress::Unsent => (self.reused || self.shared) && self.tries < TRIES,
@@ -41,7 +41,7 @@ impl Failure {
     }
 }
 
-/// How long to wait before it is sent again: who refuses again and again is not asked in a storm.
+/// The pause before the next attempt: a server that keeps refusing is not asked in a storm.
 pub(super) fn pause(progress: Progress, tries: u32) -> Option<Duration> {
     let pauses = tries.checked_sub(AT_ONCE + 1).filter(|_| progress == Progress::Refused)?;
     Some(PAUSE * 2u32.saturating_pow(pauses.min(16)))
@@ -73,7 +73,7 @@ mod tests {
             (Answered, true, true, true, 1, false),
         ];
         for (progress, reused, shared, idempotent, tries, again) in table {
-            let failure = Failure { progress, reused, shared, idempotent, tries };
+            let failure = FailedAttempt { progress, reused, shared, idempotent, tries };
             assert_eq!(failure.may_retry(), again, "{failure:?}");
         }
     }

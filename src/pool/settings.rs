@@ -1,4 +1,4 @@
-//! What a pool is told when it is made.
+//! The settings of a pool.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use http::Request;
 use super::budget::Budget;
 use crate::{error::Error, events::Audience, options::Timeouts, rt::Runtime, setting};
 
-/// What a pool keeps to. The setters of [`PoolLayer`](super::PoolLayer) say what each means.
+/// Limits; the setters of [`PoolLayer`](super::PoolLayer) document them.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) connections: usize,
@@ -18,26 +18,26 @@ pub(crate) struct Limits {
     pub(crate) requests: Option<u64>,
     pub(crate) waiters: usize,
     pub(crate) abandon_dials: bool,
-    /// A connection with requests is counted where what they carry is counted.
+    /// A connection with requests is counted in the pool of those requests, not here.
     pub(crate) is_counted_by_users: bool,
 }
 
-/// What does not depend on the key.
+/// PoolSettings that do not depend on the key.
 #[derive(Clone, Default)]
-pub(super) struct Settings {
+pub(super) struct PoolSettings {
     pub(super) limits: Limits,
-    /// That of several pools together.
+    /// Shared with other pools.
     pub(super) budget: Option<Arc<Budget>>,
     pub(super) timeouts: Timeouts,
-    pub(super) audience: Audience,
+    pub(super) listeners: Audience,
     pub(super) runtime: Runtime,
 }
 
-/// How keys are made of requests.
+/// How keys are derived from requests.
 pub(super) struct Keys<B, K> {
     pub(super) of: KeyOf<B, K>,
-    /// Whether nothing but the scheme and the authority of its URI decides on the key of a request, so that another one with
-    /// the same has an equal key.
+    /// Whether the scheme and the authority of the URI alone decide the key, so that another such request with the same
+    /// two has an equal key.
     pub(super) is_by_uri: fn(&Request<B>) -> bool,
     pub(super) is_exclusive: fn(&K) -> bool,
 }
@@ -69,7 +69,7 @@ impl Default for Limits {
     }
 }
 
-impl Settings {
+impl PoolSettings {
     pub(super) fn check(&self) -> Result<(), Error> {
         self.limits.check()?;
         self.timeouts.check()
@@ -77,7 +77,6 @@ impl Settings {
 }
 
 impl<B, K> Keys<B, K> {
-    /// Asks this function for the key of every request.
     pub(super) fn new(
         of: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static,
     ) -> Self {

@@ -1,8 +1,8 @@
-//! What all clones of a pool share: the state under its lock, and what carries out what it decides.
+//! The part that all clones of a pool share: the state under its lock, and the execution of its decisions.
 //!
-//! Every change is one event: the state is told of it under the lock, and what has to be done because of it is done once the
-//! lock is released. The two events of a usual request, which takes an idle connection and brings it back, have a way of
-//! their own where nothing is to be done.
+//! Every change is one event: the state records it under the lock, and its actions are executed after the lock is
+//! released. The two events of a usual request, taking an idle connection and giving it back, have a fast path for the case
+//! without actions.
 
 use std::{
     fmt,
@@ -25,8 +25,8 @@ use super::{
     cancel::Canceled,
     local_key::LocalKey,
     member::Member,
-    settings::{Keys, Settings},
-    state::{AtOnce, Counts, KeyId, PoolState, SlotId, Transition},
+    settings::{Keys, PoolSettings},
+    state::{ConnCounts, KeyId, PoolState, ReleaseOutcome, SlotId, Transition},
     uri_keys::UriKey,
 };
 use crate::{
@@ -39,32 +39,32 @@ use crate::{
 mod dial;
 mod execute;
 mod lease;
+mod queued;
 mod reap;
-mod waiting;
 
-use dial::Dials;
+use dial::DialStarter;
 
 pub(super) use dial::DialTask;
 
 pub(super) use lease::{Lease, Pooled, Readiness};
-pub(super) use waiting::Waiting;
+pub(super) use queued::QueuedRequest;
 
-/// What a pool keeps connections under: an alias, never implemented by hand. Errors name it by its `Display`.
+/// The key of pooled connections: a trait alias, never implemented by hand. Errors show its `Display`.
 pub trait Key: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static {}
 
 impl<K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static> Key for K {}
 
 pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     state: Mutex<StateOf<C, B, K>>,
-    pub(super) settings: Settings,
+    pub(super) settings: PoolSettings,
     pub(super) keys: Keys<B, K>,
     pub(super) replay: fn(&B) -> Option<B>,
     make: Make<C, B, K>,
-    /// Its own, once in a process.
+    /// Unique in the process.
     pub(super) number: u32,
-    /// Of the URIs by which keys are found.
+    /// Hashes URIs for `UriKeys`.
     hasher: RandomState,
-    dials: Dials<LocalKey<K>>,
+    dials: DialStarter<LocalKey<K>>,
     pub(super) budget: Arc<Budget>,
     pub(super) me: Weak<Self>,
     request: PhantomData<fn(B)>,
@@ -83,7 +83,7 @@ where
     K: Key,
 {
     pub(super) fn new(
-        settings: Settings,
+        settings: PoolSettings,
         keys: Keys<B, K>,
         replay: fn(&B) -> Option<B>,
         make: Make<C, B, K>,
@@ -98,7 +98,7 @@ where
             make,
             number: next_number(),
             hasher: RandomState::default(),
-            dials: Dials::new(),
+            dials: DialStarter::new(),
             budget,
             me: me.clone(),
             request: PhantomData,
@@ -108,7 +108,7 @@ where
         pool
     }
 
-    /// What of a request names its key, if its URI alone does.
+    /// The parts of the URI that decide the key; `None` if more than the URI does.
     fn uri_key<'a>(&self, request: &'a Request<B>) -> Option<UriKey<'a>> {
         if !(self.keys.is_by_uri)(request) {
             return None;
@@ -116,18 +116,18 @@ where
         UriKey::new(request.uri(), self.settings.runtime.current_id()?, &self.hasher)
     }
 
-    /// A connection for a request whose key another had that was spelled alike, if there is one and nothing else is to be
+    /// A connection for a request whose URI was seen before with its key, if one is free and nothing else has to be
     /// decided.
     pub(super) fn checkout_by_uri(
         self: &Arc<Self>,
         request: &Request<B>,
     ) -> Option<Lease<C, B, K>> {
         let uri = self.uri_key(request)?;
-        let checkout = self.at_once(|state, now| state.checkout_by_uri(&uri, now))?;
+        let checkout = self.fast_event(|state, now| state.checkout_by_uri(&uri, now))?;
         Lease::new(self.clone(), checkout).join()
     }
 
-    /// Lets the next request with this URI find the key of this one without making it.
+    /// Remembers the key of this URI, so that the next such request need not build it.
     pub(super) fn remember_uri(
         &self,
         request: &Request<B>,
@@ -140,7 +140,7 @@ where
         }
     }
 
-    /// A connection that can be had at once.
+    /// A connection that is free now.
     pub(super) fn checkout(
         self: &Arc<Self>,
         key: &LocalKey<K>,
@@ -162,12 +162,12 @@ where
         }
     }
 
-    /// Whether its connections are for those of another pool.
+    /// Whether this pool's connections carry those of another pool.
     pub(super) fn is_beneath_another(&self) -> bool {
         self.settings.limits.is_counted_by_users
     }
 
-    /// The name of a connection, for those who are told of it.
+    /// The id that events show.
     pub(super) fn connection_id(&self, slot: SlotId) -> ConnectionId {
         ConnectionId::new(self.number, slot.seq)
     }
@@ -176,14 +176,14 @@ where
         self.event(|state, cx| state.returning(slot, cx));
     }
 
-    /// The rest of a dropped response is read, until the pool cancels that because the slot is needed.
+    /// The rest of a dropped response is read, until the pool needs the slot and cancels.
     fn finishing(self: &Arc<Self>, slot: SlotId, is_endless: bool) -> Canceled {
         self.event(|state, cx| state.finishing(slot, is_endless, cx))
     }
 
     fn give_back(self: &Arc<Self>, slot: SlotId, pooled: Box<Pooled<C, B, K>>) {
         let keep_alive = pooled.keep_alive().map(less_a_margin);
-        match self.at_once(|state, now| state.give_back_at_once(slot, pooled, keep_alive, now)) {
+        match self.fast_event(|state, now| state.give_back_fast(slot, pooled, keep_alive, now)) {
             Ok(()) => self.note_idle(slot),
             Err(pooled) => self.event(|state, cx| state.give_back(slot, pooled, keep_alive, cx)),
         }
@@ -193,31 +193,31 @@ where
         self.event(|state, cx| state.discard(slot, why, cx));
     }
 
-    /// A shared connection is to take no requests until it says otherwise.
+    /// A shared connection takes no requests until it reports free streams again.
     fn suspend(self: &Arc<Self>, slot: SlotId) {
         self.event(|state, cx| state.streams(slot, None, cx));
     }
 
-    /// A shared connection is to take no requests ever again.
+    /// A shared connection takes no requests ever again.
     fn retire(self: &Arc<Self>, slot: SlotId) {
         self.event(|state, cx| state.retire(slot, cx));
     }
 
     fn release(self: &Arc<Self>, slot: SlotId) {
-        match self.at_once(|state, now| state.release_at_once(slot, now)) {
-            AtOnce::Done => {}
-            AtOnce::Idle => self.note_idle(slot),
-            AtOnce::Undecided => self.event(|state, cx| state.release(slot, cx)),
+        match self.fast_event(|state, now| state.release_fast(slot, now)) {
+            ReleaseOutcome::Done => {}
+            ReleaseOutcome::Idle => self.note_idle(slot),
+            ReleaseOutcome::Undecided => self.event(|state, cx| state.release(slot, cx)),
         }
     }
 
-    /// The idle connections of a key are in doubt, because one of them had ended unseen.
+    /// Evicts the idle connections of a key, because one of them had closed unnoticed.
     pub(super) fn distrust(self: &Arc<Self>, key: KeyId) {
         self.event(|state, cx| state.distrust(key, cx));
     }
 
-    /// Takes no more requests and waits until the last connection is closed, of the pools too that share its budget, but
-    /// not longer than `grace`: then it ends those that can be ended. Says whether all had finished.
+    /// Closes this pool and those that share its budget: takes no more requests and waits up to `grace` for the last
+    /// connection, then aborts the rest. Returns whether all finished in time.
     pub(super) async fn close(self: &Arc<Self>, grace: Duration) -> bool {
         let mut pools: Vec<Arc<dyn Member>> = vec![self.clone()];
         pools.extend(self.budget.others(self.number));
@@ -232,21 +232,22 @@ where
         read(&self.lock())
     }
 
-    /// Tells the state what happened, and does what it decides once its lock is released.
+    /// Applies an event under the lock, and executes the resulting actions after its release.
     pub(super) fn event<T>(
         self: &Arc<Self>,
-        tell: impl FnOnce(&mut StateOf<C, B, K>, &mut TransitionOf<C, B, K>) -> T,
+        apply: impl FnOnce(&mut StateOf<C, B, K>, &mut TransitionOf<C, B, K>) -> T,
     ) -> T {
         let now = self.settings.runtime.now();
-        let mut cx = Transition::new(now, self.settings.audience.listener.is_some());
+        let mut cx = Transition::new(now, self.settings.listeners.listener.is_some());
         let mut state = self.lock();
         let before = state.counts();
-        let answer = tell(&mut state, &mut cx);
-        // The runtime that would have come is not driven.
+        let answer = apply(&mut state, &mut cx);
+        // The runtime of the reap timer may not be driven: an overdue reap is done here.
         if let Some(at) = state.overdue(now) {
             state.reap(at, &mut cx);
         }
         let after = state.counts();
+        // Counted under the lock, so that the budget sees the events of this pool in order.
         self.budget.record(&before, &after);
         drop(state);
         if before != after {
@@ -261,8 +262,8 @@ where
         answer
     }
 
-    /// Tells the state of an event of which nothing follows but that a connection is idle, or is so no longer.
-    fn at_once<T>(&self, attempt: impl FnOnce(&mut StateOf<C, B, K>, Instant) -> T) -> T {
+    /// Applies an event that at most makes a connection idle or ends that.
+    fn fast_event<T>(&self, attempt: impl FnOnce(&mut StateOf<C, B, K>, Instant) -> T) -> T {
         let now = self.settings.runtime.now();
         let mut state = self.lock();
         let before = state.idle_len();
@@ -279,11 +280,11 @@ where
         outcome
     }
 
-    /// As the state notes it of a connection that becomes idle by an event of the general kind.
+    /// The idle note, which on the general path the state writes.
     fn note_idle(&self, slot: SlotId) {
-        let Settings { audience, runtime, .. } = &self.settings;
-        if audience.listener.is_some() {
-            audience.note(self.connection_id(slot), Noted::Idle, runtime);
+        let PoolSettings { listeners, runtime, .. } = &self.settings;
+        if listeners.listener.is_some() {
+            listeners.note(self.connection_id(slot), Noted::Idle, runtime);
         }
     }
 
@@ -292,23 +293,23 @@ where
     }
 }
 
-/// The connections of a pool that is gone go with it, and nobody will be there to tell.
+/// Dropping the pool drops its connections; their closing could not be reported later.
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Shared<C, B, K> {
     fn drop(&mut self) {
         let counts = self.lock().counts();
-        self.budget.record(&counts, &Counts::default());
+        self.budget.record(&counts, &ConnCounts::default());
         self.budget.wake();
-        let Settings { audience, runtime, .. } = &self.settings;
-        if audience.listener.is_some() {
+        let PoolSettings { listeners, runtime, .. } = &self.settings;
+        if listeners.listener.is_some() {
             let notes = self.lock().close_events(runtime.now());
             for (slot, what) in notes {
-                audience.note(self.connection_id(slot), what, runtime);
+                listeners.note(self.connection_id(slot), what, runtime);
             }
         }
     }
 }
 
-/// A request must not leave here just when the server closes there.
+/// Closes before the server does, so that no request is sent just as the server closes.
 fn less_a_margin(keep_alive: Duration) -> Duration {
     keep_alive - Duration::from_secs(1).min(keep_alive / 2)
 }
@@ -318,7 +319,7 @@ fn next_number() -> u32 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The name of a key in texts. A `Display` that panics must not: some of these texts are made while a panic is under way.
+/// The name of a key in texts. Catches a panicking `Display`: some texts are made during a panic.
 pub(super) fn name_of<K: fmt::Display + ?Sized>(key: &K) -> String {
     let name = std::panic::catch_unwind(AssertUnwindSafe(|| key.to_string()));
     name.unwrap_or_else(|_| "a key that cannot be displayed".to_owned())

@@ -1,8 +1,8 @@
 //! The state machine of a pool, pure: idle and leased connections, waiting requests, permission to dial.
 //!
-//! It knows no I/O, no clock and no task. Every event is a call, and what has to be done because of it is written into
-//! a [`Actions`], which the caller carries out after the lock is released. A connection `C` is only ever moved, never
-//! called and never dropped in here.
+//! It does no I/O, reads no clock and spawns no task. Every event is a method; it writes what has to be done into
+//! [`Actions`], which the caller executes after the lock is released. A connection `C` is only moved, never called and
+//! never dropped in here.
 //!
 //! One state holds reuse, admission and waiting together, because two queues that cannot wake each other starve their
 //! callers.
@@ -26,8 +26,8 @@ use crate::{
     events::{Closing, Noted},
 };
 
-mod at_once;
 mod drain;
+mod fast_path;
 mod idle_list;
 mod key_state;
 mod report;
@@ -42,61 +42,61 @@ mod types;
 mod wait;
 mod wait_queue;
 
-pub(crate) use at_once::AtOnce;
+pub(crate) use fast_path::ReleaseOutcome;
 pub(crate) use types::{
-    Actions, Checkout, ConnFacts, Counts, Dial, DialOptions, FailureScope, Handle, NoWait, Row,
-    Ticket, Transition, Use, WaitOptions,
+    Actions, CheckedOut, ConnCounts, ConnFacts, Dial, DialOptions, FailureScope, Handle, NoWait,
+    Row, Ticket, Transition, Use, WaitOptions,
 };
 
 use idle_list::IdleList;
 use key_state::{FailedDial, KeyState, Sharing};
 use slab::Slab;
-use slot::{Slot, SlotState};
+use slot::{Age, Slot, SlotState};
 use tally::Tally;
 use wait_queue::{WaitQueue, Waiter};
 
-/// Idle connections are looked through no more often than this, so that many that end one after the other cost little.
+/// Minimum time between two reaps, so that many connections that expire one after the other cost little.
 const REAP_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a waiter lets the rest of a dropped response of its own key come: about as long as a dial would take.
+/// How long a waiter waits for a dropped response of its own key to be drained: about as long as a dial takes.
 const FINISHING_TIME: Duration = Duration::from_millis(100);
 
-/// How many keys without a connection are remembered for the protocol they spoke.
+/// How many keys without connections are kept for the protocol they spoke.
 const REMEMBERED: usize = 1000;
 
-/// So much later than its time an appointment is still kept by whoever it was made with.
-const LATE: Duration = Duration::from_secs(1);
+/// A reap that is late by more than this is done by the next event: the runtime of its timer may not be driven.
+const REAP_GRACE: Duration = Duration::from_secs(1);
 
-/// Keys, slots and those who wait for one, in the order of their coming.
+/// Keys, slots and waiters.
 pub(crate) struct PoolState<K, C, W> {
     limits: Limits,
     keys: HashMap<Arc<K>, KeyId, RandomState>,
     key_states: Slab<KeyState<K, W>>,
     slots: Slab<Slot<C>>,
-    /// Slots by what they count as.
+    /// Slots by role.
     tally: Tally,
     idle: IdleList,
     uri_keys: UriKeys<KeyId>,
-    /// Exclusive connections on which the rest of a dropped response is read.
+    /// Exclusive connections that drain a dropped response.
     finishing: BTreeSet<SlotId>,
-    /// Shared connections that take requests, full ones too.
+    /// Shared connections that take requests, full ones included.
     joinable: BTreeSet<SlotId>,
-    /// Shared connections that finish what was begun, while that is waited for.
+    /// Shared connections that only finish their streams, while that is waited for.
     draining: BTreeSet<SlotId>,
-    /// Keys that lack a connection, by their first waiter for which nothing is on its way.
+    /// Keys that need a dial, by their first uncovered waiter.
     needs_dial: BTreeSet<(Seq, KeyId)>,
-    /// Those of them of whose own connections none will serve it.
+    /// Those without a connection that could serve that waiter.
     without_supply: BTreeSet<(Seq, KeyId)>,
-    /// Those of them that have connections which may serve it.
+    /// Those with connections that may serve it.
     with_supply: BTreeSet<(Seq, KeyId)>,
     /// Keys with more dials than waiters.
     surplus: BTreeSet<KeyId>,
-    /// Keys without anyone, the longest forgotten first.
+    /// Keys without slots and waiters, the longest unused first.
     empty: BTreeMap<Seq, KeyId>,
     waiting: usize,
-    /// Waiters for which nothing is on its way.
+    /// Waiters for which no connection is on its way.
     queued: usize,
-    /// Numbers everything; nothing is numbered twice, so a late event can never mean another's slot.
+    /// Numbers everything. No number is used twice, so a late event never hits another slot.
     seq: Seq,
     opened: u64,
     reap_at: Option<Instant>,
@@ -106,7 +106,7 @@ pub(crate) struct PoolState<K, C, W> {
 /// A number in the order of events.
 pub(crate) type Seq = u64;
 pub(crate) use crate::connection::SlotId;
-/// Keys are numbered as slots are.
+/// Keys are numbered like slots.
 pub(crate) type KeyId = SlotId;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
@@ -136,24 +136,23 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// A dial has connected. The connection is given back if it was over before it began: to dial again for the same
-    /// waiters might never end, so they had better be told.
+    /// A dial has connected. Returns the connection if it closed before its dial reported: redialing could loop, so the
+    /// waiters get the error.
     pub(crate) fn dialed(
         &mut self,
         slot: SlotId,
         connection: Handle<C>,
-        known: ConnFacts,
+        facts: ConnFacts,
         cx: &mut Transition<K, C, W>,
     ) -> Result<(), Handle<C>> {
         if let Some(entry) = self.slots.get_mut(slot) {
-            entry.was_open = true;
-            entry.opened_at = cx.now;
+            entry.age = Age::OpenedAt(cx.now);
         }
         let Some(key_id) = self.begin(slot, cx) else {
-            cx.actions.forget.extend(known.cut);
+            cx.actions.abort_handles.extend(facts.abort_handle);
             return Err(connection);
         };
-        self.slot_mut(slot).known = known;
+        self.slot_mut(slot).facts = facts;
         self.opened += 1;
         match connection {
             Handle::Exclusive(connection) => {
@@ -163,7 +162,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             Handle::Shared(connection) => {
                 self.key_mut(key_id).sharing = Sharing::Shared;
                 self.slot_mut(slot).state = SlotState::Shared { connection, used: 0, idle: None };
-                self.refile_shared(slot);
+                self.reindex_shared(slot);
                 self.serve(key_id, cx);
                 self.idle_shared(slot, cx);
             }
@@ -172,8 +171,8 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         Ok(())
     }
 
-    /// A dial has failed: the waiters that are to be told are returned, the others wait for another dial. The failure of
-    /// an abandoned dial is reported to no waiter.
+    /// A dial has failed. Returns the waiters that get the error; the others wait for another dial. The failure of an
+    /// abandoned dial goes to no waiter.
     pub(crate) fn dial_failed(
         &mut self,
         slot: SlotId,
@@ -202,7 +201,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// An exclusive connection is on its way back and counts as supply.
     pub(crate) fn returning(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
         let is_out =
-            |slot: &Slot<C>| matches!(slot.state, SlotState::Out | SlotState::Finishing { .. });
+            |slot: &Slot<C>| matches!(slot.state, SlotState::Leased | SlotState::Finishing { .. });
         let Some(key_id) = self.slots.get(slot).filter(|it| is_out(it)).map(|it| it.key_id) else {
             return;
         };
@@ -215,10 +214,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.rebalance(key_id, cx);
     }
 
-    /// The rest of a response that was dropped is read, so that its connection can serve again; not if someone waits who
-    /// could have its slot, nor any longer when someone comes.
+    /// A dropped response is being drained, so that its connection can serve again. Canceled as soon as a waiter could use
+    /// the slot.
     ///
-    /// A rest whose length is known is waited for a moment even by a waiter of the same key; another may be endless.
+    /// A waiter of the same key waits up to `FINISHING_TIME` for a idle_span of facts length; a idle_span of unknown length may be
+    /// endless.
     pub(crate) fn finishing(
         &mut self,
         slot: SlotId,
@@ -228,7 +228,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let (guard, canceled) = CancelGuard::new();
         let until = if is_endless { cx.now } else { cx.now + FINISHING_TIME };
         match self.slots.get_mut(slot) {
-            Some(entry) if matches!(entry.state, SlotState::Out) => {
+            Some(entry) if matches!(entry.state, SlotState::Leased) => {
                 entry.state = SlotState::Finishing { guard, until };
                 let key_id = entry.key_id;
                 self.finishing.insert(slot);
@@ -239,7 +239,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         canceled
     }
 
-    /// An exclusive connection is back, fit for the next request. The peer keeps it for `keep_alive`, if it said so.
+    /// An exclusive connection is back, ready for the next request. `keep_alive` is the peer's limit on idling, if given.
     pub(crate) fn give_back(
         &mut self,
         slot: SlotId,
@@ -254,31 +254,36 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.rebalance(key_id, cx);
     }
 
-    /// An exclusive connection will not be back. Its slot ends when its transport does: soon, unless it was upgraded.
-    pub(crate) fn discard(&mut self, slot: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
+    /// An exclusive connection will not return. Its slot ends when its transport closes: soon, unless it was upgraded.
+    pub(crate) fn discard(
+        &mut self,
+        slot: SlotId,
+        close_reason: Closing,
+        cx: &mut Transition<K, C, W>,
+    ) {
         let Some(key_id) = self.check_in(slot, cx) else { return };
-        if why == Closing::Upgraded {
+        if close_reason == Closing::Upgraded {
             self.change(slot, |slot| slot.state = SlotState::Upgraded);
-            self.set_close_reason(slot, why);
+            self.set_close_reason(slot, close_reason);
         } else {
-            self.mark_closing(slot, why);
+            self.mark_closing(slot, close_reason);
         }
         self.rebalance(key_id, cx);
     }
 
-    /// A request on a shared connection is over.
+    /// A request on a shared connection has ended.
     pub(crate) fn release(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let SlotState::Shared { used, .. } = &mut entry.state else { return };
         *used = used.saturating_sub(1);
         let key_id = entry.key_id;
-        self.refile_shared(slot);
+        self.reindex_shared(slot);
         self.serve(key_id, cx);
         self.idle_shared(slot, cx);
         self.rebalance(key_id, cx);
     }
 
-    /// Sets how many requests may be on a shared connection at once; `None` while it takes no new ones.
+    /// Sets how many requests a shared connection may carry at once; `None` while it takes no new ones.
     pub(crate) fn streams(
         &mut self,
         slot: SlotId,
@@ -288,14 +293,14 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         entry.streams = streams;
         let key_id = entry.key_id;
-        self.refile_shared(slot);
+        self.reindex_shared(slot);
         self.rebalance(key_id, cx);
     }
 
     /// A shared connection takes no more requests.
     pub(crate) fn retire(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
-        // One that is still being dialed is refused when it reports.
+        // A slot that still dials is refused when the dial reports.
         entry.streams = None;
         let key_id = entry.key_id;
         if matches!(entry.state, SlotState::Shared { .. }) {
@@ -304,11 +309,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.rebalance(key_id, cx);
     }
 
-    /// The transport of a slot is closed: the slot is free.
+    /// The transport of a slot has closed: the slot is free.
     pub(crate) fn closed(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
-        if entry.is_dialing() {
-            entry.transport_closed = true;
+        if let SlotState::Dialing { transport_closed, .. } = &mut entry.state {
+            // Its dial still has to report; `dialed` then refuses the connection.
+            *transport_closed = true;
             return;
         }
         let key_id = entry.key_id;
@@ -316,7 +322,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.rebalance(key_id, cx);
     }
 
-    /// A connection of this key ended unseen: the others that rested as long are not trusted either.
+    /// A connection of this key had closed unnoticed: evicts the idle ones, which may have closed too.
     pub(crate) fn distrust(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         if self.key_states.get(key_id).is_none() {
             return;
@@ -328,14 +334,14 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.rebalance(key_id, cx);
     }
 
-    /// Does what is due by time alone: closes what has rested too long, ends the waiting for drains. Says when to come
-    /// again. An appointment `at` a time that is no longer the next one is void.
+    /// Does what is due by time: closes expired idle connections, ends overdue drains, and schedules the next reap. Ignores
+    /// a timer that is not the current one.
     pub(crate) fn reap(&mut self, at: Instant, cx: &mut Transition<K, C, W>) {
         if self.reap_at != Some(at) {
             return;
         }
         self.reap_at = None;
-        let over = self.idle.iter(&self.slots).filter(|(_, slot)| slot.is_over(cx.now));
+        let over = self.idle.iter(&self.slots).filter(|(_, slot)| slot.is_expired(cx.now));
         let over: Vec<SlotId> = over.map(|(id, _)| id).collect();
         for slot in over {
             let key_id = self.slot_mut(slot).key_id;
@@ -352,29 +358,29 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let others =
             self.next_drain_event(cx.now).into_iter().chain(self.next_to_stop_finishing(cx.now));
         if let Some(next) = idle.into_iter().chain(others).min() {
-            self.call_at(next, cx);
+            self.schedule_reap(next, cx);
         }
     }
 
-    /// Has [`reap`](Self::reap) called then, or before.
-    fn call_at(&mut self, at: Instant, cx: &mut Transition<K, C, W>) {
+    /// Schedules a [`reap`](Self::reap) at that time or earlier.
+    fn schedule_reap(&mut self, at: Instant, cx: &mut Transition<K, C, W>) {
         if self.reap_at.is_none_or(|sooner| at < sooner) {
             self.reap_at = Some(at);
             cx.actions.reap_at = Some(at);
         }
     }
 
-    /// The time of a reap that did not happen, long after it.
+    /// The time of a scheduled reap that is long overdue.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Instant> {
-        self.reap_at.filter(|at| now > *at && now.saturating_duration_since(*at) > LATE)
+        self.reap_at.filter(|at| now > *at && now.saturating_duration_since(*at) > REAP_GRACE)
     }
 
     /// Clears the reap timer for `at`.
     pub(crate) fn cancel_reap(&mut self, at: Instant) {
-        self.reap_at = self.reap_at.filter(|appointment| *appointment != at);
+        self.reap_at = self.reap_at.filter(|scheduled| *scheduled != at);
     }
 
-    /// Takes no more requests: turns waiters away, closes idle connections, abandons dials, lets the rest finish.
+    /// Takes no more requests: rejects waiters, closes idle connections, abandons dials; the idle_span finishes.
     pub(crate) fn close(&mut self, cx: &mut Transition<K, C, W>) {
         self.closed = true;
         for key in self.key_states.values_mut() {
@@ -382,7 +388,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             (key.needs_dial_at, key.queued) = (None, 0);
             for Waiter { waiter, options, .. } in queue.into_waiters() {
                 cx.actions.drop_options(options);
-                cx.actions.turn_away.push(waiter);
+                cx.actions.reject.push(waiter);
             }
         }
         (self.waiting, self.queued) = (0, 0);
@@ -398,20 +404,20 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         dialing.into_iter().for_each(|slot| self.abandon(slot, cx));
     }
 
-    /// What is to be said of all that is open, if that is all over now.
+    /// The close events of all open connections, as if they closed now.
     pub(crate) fn close_events(&self, now: Instant) -> Vec<(SlotId, Noted)> {
         let of = |(id, slot): (SlotId, &Slot<C>)| match slot.close_event(now)? {
             Noted::Close { open_for, .. } => {
-                let why = slot.why.unwrap_or(Closing::PoolClosed);
-                Some((id, Noted::Close { why, open_for }))
+                let close_reason = slot.close_reason.unwrap_or(Closing::PoolClosed);
+                Some((id, Noted::Close { why: close_reason, open_for }))
             }
             other => Some((id, other)),
         };
         self.slots.iter().filter_map(of).collect()
     }
 
-    /// The switches by which what is still open can be ended.
-    pub(crate) fn cuts(&self) -> Vec<AbortHandle> {
-        self.slots.values().filter_map(|slot| slot.known.cut.clone()).collect()
+    /// Handles to abort what is still open.
+    pub(crate) fn abort_handles(&self) -> Vec<AbortHandle> {
+        self.slots.values().filter_map(|slot| slot.facts.abort_handle.clone()).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What can be seen of a pool from outside.
+//! Statistics.
 
 use std::{
     fmt,
@@ -14,54 +14,52 @@ use super::{
 };
 use crate::connection::Connection;
 
-/// A pool at one moment.
+/// A snapshot of a pool.
 ///
 /// Its `Display` is `requests: 1 active, 0 queued | connections: 1 active, 0 idle`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections opened so far. One through a tunnel is one; the connection to the proxy that carries it is not counted
-    /// here.
+    /// Connections opened so far. One through a tunnel is one; the proxy connection that carries it is not counted here.
     pub opened: u64,
-    /// Requests that are on a connection, until the end of their response's body.
+    /// Requests on a connection, until the end of the response body.
     pub active: usize,
     /// Requests that wait for a connection.
     pub queued: usize,
-    /// A row for each connection that counts against the limit, in the order in which they were asked for. Connections to
-    /// HTTP proxies that carry no tunnel now come after those for requests; one that carries tunnels has no row of its
-    /// own, but each tunnel has one.
+    /// A row for each connection that counts against the limit, in the order of their dials. Connections to HTTP proxies
+    /// that carry no tunnel come last; one that carries tunnels has no row of its own, but each tunnel has one.
     pub connections: Vec<ConnectionStats>,
 }
 
-/// One connection at one moment.
+/// A snapshot of one connection.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionStats {
-    /// What it is kept under: the target, or the proxy that it leads to.
+    /// Its key: the target, or the proxy it leads to.
     pub key: String,
     /// The version of HTTP, once it is known.
     pub protocol: Option<Version>,
-    /// What it is doing.
+    /// Its current use.
     pub state: ConnectionState,
-    /// How many requests it has been given.
+    /// Requests it was given so far.
     pub served: u64,
-    /// How many of them are under way.
+    /// Requests on it now.
     pub active: usize,
-    /// Since when it is open.
+    /// Time since it was opened.
     pub age: Duration,
-    /// Since when it has nothing to do.
+    /// Time since it became idle.
     pub idle_for: Option<Duration>,
 }
 
-/// What a connection is doing.
+/// The use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// It is being made.
+    /// It is being dialed.
     Connecting,
-    /// It is with at least one request, or upgraded.
+    /// It carries at least one request, or is upgraded.
     Active,
-    /// It waits for a request.
+    /// It is free for a request.
     Idle,
     /// It takes no more requests.
     Closing,
@@ -82,19 +80,19 @@ impl Stats {
         Self { opened, active, queued, connections }
     }
 
-    /// Connections that are not idle: being made, in use, or on their way out.
+    /// Connections that are not idle: dialing, in use, or closing.
     pub fn active_connections(&self) -> usize {
         self.connections.len() - self.idle_connections()
     }
 
-    /// Connections that wait for a request.
+    /// Connections that are free for a request.
     pub fn idle_connections(&self) -> usize {
         self.connections.iter().filter(|row| row.state == ConnectionState::Idle).count()
     }
 }
 
 impl ConnectionStats {
-    /// The connections of one pool that count.
+    /// Rows of one pool's counted connections.
     pub(super) fn of_all<C, B, K>(pool: &Shared<C, B, K>) -> Vec<Self>
     where
         C: Connection<Request<B>>,

@@ -1,8 +1,7 @@
-//! Finds the key of a usual request by the scheme and the authority of its URI, without making one.
+//! Finds the key of a usual request by the scheme and the authority of its URI, without building it.
 //!
-//! To make a key, a URI is checked and taken apart, an extension or a rule may choose a proxy, and the host is hashed without
-//! regard to case. That is done for the first request to an origin. Those which follow and are spelled in the same way find the
-//! key that it had by their bytes.
+//! Building a key checks and splits the URI, may apply a proxy rule or extension, and hashes the host without regard to
+//! case. The first request to an origin does that. Later ones with the same spelling find its key by the bytes.
 
 use std::{
     collections::HashMap,
@@ -14,10 +13,10 @@ use http::Uri;
 
 use crate::rt::RuntimeId;
 
-/// More entries than this, and than four times the number of keys, are forgotten together: a host can be spelled in many ways.
+/// Above this many entries, and above four times the number of keys, all are dropped: a host has many spellings.
 const REMEMBERED: usize = 1000;
 
-/// What a request says of its key.
+/// The part of a request that decides its key.
 #[derive(Clone, Copy)]
 pub(crate) struct UriKey<'a> {
     hash: u64,
@@ -26,13 +25,13 @@ pub(crate) struct UriKey<'a> {
     runtime: RuntimeId,
 }
 
-/// By the hash: of two that are hashed alike, the later is remembered.
+/// Maps hash to key; on a collision the later entry replaces the earlier.
 pub(crate) struct UriKeys<I> {
-    found: HashMap<u64, Entry<I>, RandomState>,
+    entries: HashMap<u64, UriEntry<I>, RandomState>,
 }
 
-/// Copies, because the bytes of a URI may be of a foreign type, which is not to be dropped under a lock.
-struct Entry<I> {
+/// Owns copies, because the bytes of a `Uri` may be of a foreign type whose drop must not run under a lock.
+struct UriEntry<I> {
     scheme: Box<str>,
     authority: Box<str>,
     runtime: RuntimeId,
@@ -50,7 +49,7 @@ impl<'a> UriKey<'a> {
 }
 
 impl UriKey<'_> {
-    /// Whether it is of a request in this runtime.
+    /// Whether its request runs in this runtime.
     pub(crate) fn is_of(&self, runtime: RuntimeId) -> bool {
         self.runtime == runtime
     }
@@ -58,27 +57,27 @@ impl UriKey<'_> {
 
 impl<I: Copy + PartialEq> UriKeys<I> {
     pub(crate) fn new() -> Self {
-        Self { found: HashMap::default() }
+        Self { entries: HashMap::default() }
     }
 
     pub(crate) fn get(&self, uri: &UriKey<'_>) -> Option<I> {
-        let Entry { scheme, authority, runtime, key } = self.found.get(&uri.hash)?;
+        let UriEntry { scheme, authority, runtime, key } = self.entries.get(&uri.hash)?;
         let is_same =
             **authority == *uri.authority && **scheme == *uri.scheme && *runtime == uri.runtime;
         is_same.then_some(*key)
     }
 
-    /// Remembers that requests like this one have this key, one of so many.
+    /// Remembers the key of such requests. `keys` is the number of keys in the state.
     pub(crate) fn insert(&mut self, uri: &UriKey<'_>, key: I, keys: usize) {
         if self.get(uri) == Some(key) {
             return;
         }
-        if self.found.len() >= REMEMBERED.max(keys.saturating_mul(4)) {
-            self.found.clear();
+        if self.entries.len() >= REMEMBERED.max(keys.saturating_mul(4)) {
+            self.entries.clear();
         }
         let (scheme, authority) = (uri.scheme.into(), uri.authority.into());
-        let entry = Entry { scheme, authority, runtime: uri.runtime, key };
-        self.found.insert(uri.hash, entry);
+        let entry = UriEntry { scheme, authority, runtime: uri.runtime, key };
+        self.entries.insert(uri.hash, entry);
     }
 }
 
@@ -114,7 +113,7 @@ mod tests {
         for number in 0..REMEMBERED * 3 {
             let uri: Uri = format!("http://a{number}.example/").parse().unwrap();
             keys.insert(&UriKey::new(&uri, here, &hasher).unwrap(), number, 1);
-            assert!(keys.found.len() <= REMEMBERED);
+            assert!(keys.entries.len() <= REMEMBERED);
         }
     }
 }

@@ -252,7 +252,7 @@ where
 /// Waits until there is room for what is new, if anything counts it. Mostly there is.
 async fn make_room(budget: Option<Arc<Budget>>) {
     if let Some(budget) = budget
-        && !budget.makes_room()
+        && !budget.make_room_if_full()
     {
         Box::pin(budget.room()).await;
     }

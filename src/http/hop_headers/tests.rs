@@ -38,10 +38,10 @@ fn for_forwarder(request: &Request<()>, proxy: &Proxy) -> Result<Option<Box<HopH
     HopHeaders::for_forwarder(request, request.uri(), &origin, proxy)
 }
 
-/// What a proxy is told with a request.
+/// The fields that a proxy gets with a request.
 fn told_to(proxy: &Proxy, fields: Fields<'_>) -> HeaderMap {
     let mut request = request("GET", fields);
-    for_forwarder(&request, proxy).unwrap().unwrap().put_into(request.headers_mut());
+    for_forwarder(&request, proxy).unwrap().unwrap().apply(request.headers_mut());
     request.into_parts().0.headers
 }
 
@@ -61,7 +61,7 @@ fn an_origin_is_told_nothing_that_is_for_proxies() {
     for raw in [None, Some("/%7Epath"), Some("*")] {
         let mut got = request("GET", all);
         got.extensions_mut().extend(raw_target(raw));
-        HopHeaders::for_origin(&got).unwrap().put_into(got.headers_mut());
+        HopHeaders::for_origin(&got).unwrap().apply(got.headers_mut());
         assert_eq!(shown(got.headers()), "accept: */*", "{raw:?}");
     }
 }
@@ -87,8 +87,8 @@ fn there_is_nearly_always_nothing_to_be_done_for_an_origin() {
 fn there_is_nothing_to_be_done_for_a_proxy_that_is_to_be_told_nothing() {
     let silent = proxy("http://proxy.example");
     assert!(for_forwarder(&request("GET", &[("accept", "*/*")]), &silent).unwrap().is_none());
-    let unwanted: Fields<'_> = &[("proxy-connection", "close")];
-    assert_eq!(shown(&told_to(&silent, unwanted)), "");
+    let removed: Fields<'_> = &[("proxy-connection", "close")];
+    assert_eq!(shown(&told_to(&silent, removed)), "");
 }
 
 #[test]
@@ -124,13 +124,13 @@ fn an_authorization_among_the_headers_goes_before_the_credentials() {
 #[test]
 fn what_we_say_of_ourselves_is_kept_out_of_tables_and_logs() {
     let hook = |_: &Authorizing<'_>| Some(HeaderValue::from_static("Token secret"));
-    let told = told_to(&proxy("http://proxy.example").authenticate(hook), &[]);
-    assert!(told[PROXY_AUTHORIZATION].is_sensitive());
+    let proxy_fields = told_to(&proxy("http://proxy.example").authenticate(hook), &[]);
+    assert!(proxy_fields[PROXY_AUTHORIZATION].is_sensitive());
 }
 
 #[test]
 fn no_proxy_can_be_told_what_frames_the_message() {
-    for name in OF_THE_MESSAGE {
+    for name in MESSAGE_FIELDS {
         let proxy = proxy("http://me:secret@proxy.example").header(name, HeaderValue::from(1));
         let error = for_forwarder(&request("GET", &[]), &proxy).err().unwrap();
         assert!(error.is_builder() && !error.to_string().contains("secret"), "{error}");
@@ -141,10 +141,11 @@ fn no_proxy_can_be_told_what_frames_the_message() {
 fn outcome(proxy: &Proxy, fields: Fields<'_>, status: u16) -> Result<(), Error> {
     let request = request("GET", fields);
     let Some(hop) = for_forwarder(&request, proxy).unwrap() else { return Ok(()) };
-    hop.put_into(&mut HeaderMap::new());
+    hop.apply(&mut HeaderMap::new());
     let answer = Response::builder().status(status).header(PROXY_AUTHENTICATE, "Token");
     let answer = answer.header(RETRY_AFTER, "3").body(()).unwrap();
-    hop.authorization().map_or(Ok(()), |said| said.check(answer.status(), answer.headers()))
+    hop.authorization()
+        .map_or(Ok(()), |credentials| credentials.check(answer.status(), answer.headers()))
 }
 
 #[test]

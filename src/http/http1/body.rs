@@ -14,7 +14,7 @@ use super::{
     chunked::{ChunkEvent, Decoder},
     failure::io_error,
     head::Malformed,
-    shared::{ConnShared, ConnState, Phase},
+    shared::{ConnPhase, ConnShared, ConnState},
 };
 use crate::{
     error::{Error, Kind},
@@ -24,15 +24,15 @@ use crate::{
 
 /// The body of an HTTP/1.1 response.
 ///
-/// One that ends before its length or its last chunk is an error for which [`Error::is_protocol`] holds, and where TLS ends
-/// without `close_notify` one for which [`Error::is_io`] holds.
+/// A body that ends before its length or its last chunk is an error for which [`Error::is_protocol`] holds; TLS that ends
+/// without `close_notify` is one for which [`Error::is_io`] holds.
 pub(in crate::http) type Http1Body = ResponseBody<Http1BodyReader>;
 
-/// A body that has not all come.
+/// Reads the body from the connection.
 ///
 /// # Cancellation
 ///
-/// Dropping it before its end costs the connection, unless what is left has already come.
+/// Dropping it before its end closes the connection, unless the rest has already been received.
 pub(in crate::http) struct Http1BodyReader {
     shared: Arc<ConnShared>,
     framing: BodyFraming,
@@ -41,29 +41,28 @@ pub(in crate::http) struct Http1BodyReader {
     has_ended: bool,
 }
 
-/// What is left of a body.
+/// The remaining body.
 pub(super) enum BodyFraming {
     Length(u64),
     Chunked(Box<Decoder>),
-    /// It ends with the connection.
+    /// Delimited by the end of the connection.
     Close,
 }
 
-/// So much of an unwanted body is drained: as much as says why a proxy refuses.
-const WORTH_DRAINING: u64 = 64 * 1024;
+/// The limit on draining an undelivered body: a proxy's refusal page fits.
+const DRAIN_BYTES: u64 = 64 * 1024;
 
 const DOING: &str = "reading the response body from";
 
-/// Reads what is left of an unwanted body if it is short, so that the connection can be used again. A connection whose handle
-/// is dropped ends it.
+/// Drains a short undelivered body in a task, so that the connection can be reused.
 pub(super) fn drain(mut body: Http1Body) {
     let Some(reader) = body.wire() else { return };
-    if body.size_hint().lower() > WORTH_DRAINING {
+    if body.size_hint().lower() > DRAIN_BYTES {
         return;
     }
     let runtime = reader.shared.runtime().clone();
     runtime.spawn(async move {
-        let mut left = WORTH_DRAINING;
+        let mut left = DRAIN_BYTES;
         while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             let Some(rest) = left.checked_sub(length) else { return };
@@ -164,10 +163,10 @@ impl WireBody for Http1BodyReader {
         Poll::Ready(piece)
     }
 
-    /// The rest of the request may still be on its way meanwhile.
+    /// The rest of the request may still be sent meanwhile.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let state = self.shared.lock();
-        let is_starved = matches!(&state.phase, Phase::Uploading(upload) if upload.is_starved);
+        let is_starved = matches!(&state.phase, ConnPhase::Uploading(upload) if upload.is_starved);
         let counts = state.wire.counts;
         drop(state);
         let awaited = if is_starved { WaitingFor::Caller } else { WaitingFor::ResponseBody };
@@ -189,11 +188,11 @@ impl WireBody for Http1BodyReader {
         false
     }
 
-    /// The connection is free already: it was freed when the last piece was taken.
+    /// A no-op: taking the last piece has freed the connection.
     fn finish(self: Box<Self>) {}
 }
 
-/// Frees the connection if the rest has come, and closes it if not.
+/// Frees the connection if the rest has been received, and closes it otherwise.
 impl Drop for Http1BodyReader {
     fn drop(&mut self) {
         if self.has_ended {
@@ -215,7 +214,7 @@ impl Drop for Http1BodyReader {
 }
 
 impl BodyFraming {
-    /// The next piece of what has come; `None` if more is needed.
+    /// The next received piece; `None` if more bytes are needed.
     fn next_piece(
         &mut self,
         shared: &ConnShared,

@@ -1,4 +1,4 @@
-//! Decodes chunks (RFC 9112 §7.1).
+//! Decodes the chunked coding (RFC 9112 §7.1).
 
 use http::HeaderMap;
 
@@ -7,11 +7,11 @@ use super::{
     head::{Malformed, parse_trailers},
 };
 
-/// How far a chunked body has come.
+/// The state of a chunked body.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    state: State,
-    /// Bytes left of the chunk.
+    state: ChunkState,
+    /// Bytes left in the chunk.
     size: u64,
     /// Bytes of the size line so far.
     line: usize,
@@ -21,11 +21,11 @@ pub(super) struct Decoder {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     #[default]
     Start,
     Size,
-    /// Behind the digits.
+    /// After the digits.
     Blank,
     Extension,
     SizeLf,
@@ -40,10 +40,10 @@ enum State {
     End,
 }
 
-/// What comes next.
+/// A decoded part.
 #[derive(Debug)]
 pub(super) enum ChunkEvent {
-    /// So many bytes of data, which are there.
+    /// This many bytes of data follow in the buffer.
     Data(usize),
     Trailers(HeaderMap),
     End,
@@ -51,12 +51,11 @@ pub(super) enum ChunkEvent {
     Incomplete,
 }
 
-/// A size line with its extensions, and all extensions of a body together, may have so many bytes: nobody reads them, so a
-/// peer that sends more attacks.
+/// The limit on a size line, and on all extensions of a body together: extensions are ignored, so more is an attack.
 const MAX_EXTENSIONS: usize = 16 * 1024;
 
 impl Decoder {
-    /// Reads framing up to the next thing of interest. Returns how many bytes of framing came before it.
+    /// Consumes framing up to the next event. Returns the number of framing bytes before it.
     pub(super) fn decode(
         &mut self,
         bytes: &[u8],
@@ -65,20 +64,20 @@ impl Decoder {
         let mut used = 0;
         while let Some(&byte) = bytes.get(used) {
             match self.state {
-                State::Data => {
+                ChunkState::Data => {
                     return Ok((used, ChunkEvent::Data(self.take_data(bytes.len() - used))));
                 }
-                State::End => return Ok((used, ChunkEvent::End)),
+                ChunkState::End => return Ok((used, ChunkEvent::End)),
                 _ => {}
             }
             used += 1;
             self.state = self.step(byte, limits)?;
-            if self.state == State::End {
+            if self.state == ChunkState::End {
                 return Ok((used, self.finish(limits)?));
             }
         }
         let decoded =
-            if self.state == State::End { ChunkEvent::End } else { ChunkEvent::Incomplete };
+            if self.state == ChunkState::End { ChunkEvent::End } else { ChunkEvent::Incomplete };
         Ok((used, decoded))
     }
 
@@ -86,57 +85,59 @@ impl Decoder {
         let taken = usize::try_from(self.size).map_or(available, |size| size.min(available));
         self.size -= taken as u64;
         if self.size == 0 {
-            self.state = State::DataCr;
+            self.state = ChunkState::DataCr;
         }
         taken
     }
 
     /// The state after one byte of framing.
-    fn step(&mut self, byte: u8, limits: HeadLimits) -> Result<State, Malformed> {
+    fn step(&mut self, byte: u8, limits: HeadLimits) -> Result<ChunkState, Malformed> {
         Ok(match (self.state, byte) {
-            (State::Start | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+            (ChunkState::Start | ChunkState::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 self.count_line()?;
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
                 let size = self.size.checked_mul(16).ok_or("it has a chunk that is too large")?;
                 self.size = size + u64::from(digit);
-                State::Size
+                ChunkState::Size
             }
-            (State::Size | State::Blank, b' ' | b'\t') => {
+            (ChunkState::Size | ChunkState::Blank, b' ' | b'\t') => {
                 self.count_line()?;
-                State::Blank
+                ChunkState::Blank
             }
-            (State::Size | State::Blank, b';') => State::Extension,
-            (State::Size | State::Blank | State::Extension, b'\r') => {
+            (ChunkState::Size | ChunkState::Blank, b';') => ChunkState::Extension,
+            (ChunkState::Size | ChunkState::Blank | ChunkState::Extension, b'\r') => {
                 self.line = 0;
-                State::SizeLf
+                ChunkState::SizeLf
             }
-            (State::Extension, byte) if byte != b'\n' => {
+            (ChunkState::Extension, byte) if byte != b'\n' => {
                 self.extensions += 1;
                 if self.extensions >= MAX_EXTENSIONS {
                     return Err("it has more chunk extensions than allowed");
                 }
-                State::Extension
+                ChunkState::Extension
             }
-            (State::SizeLf, b'\n') if self.size == 0 => State::TrailerStart,
-            (State::SizeLf, b'\n') => State::Data,
-            (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Start,
-            (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart | State::Trailer, byte) if byte != b'\r' && byte != b'\n' => {
+            (ChunkState::SizeLf, b'\n') if self.size == 0 => ChunkState::TrailerStart,
+            (ChunkState::SizeLf, b'\n') => ChunkState::Data,
+            (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
+            (ChunkState::DataLf, b'\n') => ChunkState::Start,
+            (ChunkState::TrailerStart, b'\r') => ChunkState::EndLf,
+            (ChunkState::TrailerStart | ChunkState::Trailer, byte)
+                if byte != b'\r' && byte != b'\n' =>
+            {
                 self.put_trailer(&[byte], limits)?;
-                State::Trailer
+                ChunkState::Trailer
             }
-            (State::Trailer, b'\r') => State::TrailerLf,
-            (State::TrailerLf, b'\n') => {
+            (ChunkState::Trailer, b'\r') => ChunkState::TrailerLf,
+            (ChunkState::TrailerLf, b'\n') => {
                 self.put_trailer(b"\r\n", limits)?;
-                State::TrailerStart
+                ChunkState::TrailerStart
             }
-            (State::EndLf, b'\n') => State::End,
+            (ChunkState::EndLf, b'\n') => ChunkState::End,
             _ => return Err("its chunks are malformed"),
         })
     }
 
-    /// A size may begin with any number of zeros, and end with any number of blanks.
+    /// Limits the leading zeros of a size and the blanks after it.
     fn count_line(&mut self) -> Result<(), Malformed> {
         self.line += 1;
         match self.line > MAX_EXTENSIONS {

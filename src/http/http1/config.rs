@@ -1,19 +1,19 @@
-//! What can be set about HTTP/1.1.
+//! Settings of HTTP/1.1.
 
 use std::ops::RangeInclusive;
 
 use crate::{error::Error, fields::MAX_NAMES, setting};
 
-/// The smallest head of an answer, with a field or two, and 1 GiB.
+/// From the smallest head of a response, with a field or two, to 1 GiB.
 const HEAD_SIZES: RangeInclusive<usize> = 64..=1 << 30;
 
-/// The parser needs room for all of them, and an [`http::HeaderMap`] surely holds so many.
+/// The parser needs room for all of them, and an [`http::HeaderMap`] holds at least this many.
 const HEADERS: RangeInclusive<usize> = 1..=MAX_NAMES;
 
-/// What can be set about HTTP/1.1.
+/// Settings of HTTP/1.1.
 ///
 /// A value outside of its range is an error for which [`Error::is_builder`] holds:
-/// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it, and where there is no `build`, as with a
+/// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it. Without a `build`, as with a
 /// [`NegotiateLayer`](crate::http::NegotiateLayer), every request fails with it before anything is connected to.
 #[derive(Clone, Debug)]
 pub struct Http1Config {
@@ -22,7 +22,7 @@ pub struct Http1Config {
     title_case_headers: bool,
 }
 
-/// What the head of a response, and its trailers, may have at most.
+/// Limits on the head of a response, and on its trailers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeadLimits {
     /// Bytes.
@@ -42,22 +42,22 @@ impl Http1Config {
         Self::default()
     }
 
-    /// How many bytes the head of an answer may have, with all 1xx before it; trailers likewise. Default 256 KiB,
-    /// what browsers take. At least 64 bytes, at most 1 GiB.
+    /// Limits the head of a response together with its 1xx, in bytes; trailers likewise. Default 256 KiB, as in browsers.
+    /// At least 64 bytes, at most 1 GiB.
     pub fn max_head_size(mut self, bytes: usize) -> Self {
         self.max_head_size = bytes;
         self
     }
 
-    /// How many fields the head of an answer may have. Default 100: more of them than that are slower to parse. At
-    /// least 1, at most 6,000, as many as a `HeaderMap` surely holds: room for all of them is made for each answer.
+    /// Limits the fields of a response head. Default 100: parsing more is slower. At least 1, at most 6,000, which a
+    /// `HeaderMap` always holds: room for all of them is made for each response.
     pub fn max_headers(mut self, fields: usize) -> Self {
         self.max_headers = fields;
         self
     }
 
-    /// Whether names are sent as `Content-Length` and not as `content-length`. Default no: they mean the same
-    /// (RFC 9110 §5.1), and only a peer that does not know it needs this.
+    /// Whether names are sent as `Content-Length` instead of `content-length`. Default no: both mean the same
+    /// (RFC 9110 §5.1), and only a peer that does not know this needs it.
     pub fn title_case_headers(mut self, title_case: bool) -> Self {
         self.title_case_headers = title_case;
         self

@@ -1,15 +1,15 @@
-//! Copies of heads, in a buffer that one connection uses again and again.
+//! Copies of heads, in a buffer that a connection reuses.
 
 use bytes::{Bytes, BytesMut};
 
-/// Makes copies of short pieces without an allocation for each.
+/// Copies short pieces without an allocation for each.
 ///
-/// A copy keeps the buffer alive, so the buffer is small: a value that its owner keeps for long holds no more than [`ROOM`].
-/// Once all copies are dropped, as those of a response mostly are before the next, the buffer is used from its start again.
+/// A copy keeps the buffer alive, so the buffer is small: a long-lived copy holds no more than [`ROOM`]. Once all copies are
+/// dropped, usually before the next response, the buffer is reused from its start.
 #[derive(Debug, Default)]
 pub(super) struct Copies(BytesMut);
 
-/// Room for the heads of some responses.
+/// Room for the heads of a few responses.
 const ROOM: usize = 1024;
 
 impl Copies {

@@ -1,8 +1,8 @@
-//! HTTP/1.1 where it is not built in: its settings, of which there are none.
+//! The settings of HTTP/1.1 without the feature `http1`: none.
 
 use crate::error::Error;
 
-/// What can be set about HTTP/1.1: nothing, without the feature `http1`.
+/// Settings of HTTP/1.1: none without the feature `http1`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Http1Config {}

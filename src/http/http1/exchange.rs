@@ -19,7 +19,7 @@ use super::{
     request_head::{BodyPlan, Http1Head},
     shared::ConnShared,
     upload::{Http1Upload, UploadError},
-    wire::Counts,
+    wire::ByteCounts,
 };
 use crate::{
     connection::Progress,
@@ -32,19 +32,19 @@ use crate::{
     timeout::{Elapsed, StallTimeout, WaitingFor},
 };
 
-/// A request, and what its response is judged by.
+/// A request, from its first byte to the head of its response.
 ///
 /// # Cancellation
 ///
 /// Dropping it closes the connection, unless nothing of the request was written.
 pub(in crate::http) struct Http1Exchange<B: Body> {
     pub(super) shared: Arc<ConnShared>,
-    stage: Stage<B>,
+    stage: RequestStage<B>,
     pub(super) kind: RequestKind,
-    /// In the box that its connection keeps for it.
+    /// In the box that the connection reuses.
     pub(super) stall: Option<Box<StallTimeout>>,
-    /// What the connection had read and written before.
-    before: Counts,
+    /// The connection's byte counts at the start.
+    before: ByteCounts,
     reader: HeadReader,
 }
 
@@ -56,57 +56,57 @@ enum HeadSent {
     All,
 }
 
-enum Stage<B: Body> {
-    /// The request cannot be sent here. Boxed: few are.
+enum RequestStage<B: Body> {
+    /// The request cannot be sent here. Boxed: rare.
     Refused(Box<Failed<Request<B>>>),
-    /// The request is whole: nothing of it is written, or it has no body and may have to be sent once more.
+    /// The request is whole: nothing of it is written, or it has no body and may have to be sent again.
     Whole {
         request: Request<B>,
         plan: BodyPlan,
         sent: HeadSent,
     },
-    /// The body is on its way, or sent.
+    /// The body is being sent, or was sent.
     Uploading {
         upload: Option<Pin<Box<Http1Upload<B>>>>,
-        /// A map with the room of the request's fields, for those of the response.
+        /// The request's map, reused for the fields of the response.
         recycled: HeaderMap,
     },
     Over,
 }
 
-/// Nothing in it is pinned: the body is in a box.
+/// Nothing in it is pinned: the body is boxed.
 impl<B: Body> Unpin for Http1Exchange<B> {}
 
 impl<B: Body> Http1Exchange<B> {
-    /// A request whose head is in the output buffer of a connection that is [busy](super::shared::Phase::Busy) with it.
+    /// The head is in the output buffer, and the connection is [busy](super::shared::ConnPhase::Busy).
     #[inline(always)]
     pub(super) fn new(
         shared: Arc<ConnShared>,
         request: Request<B>,
         head: Http1Head,
-        (before, stall): (Counts, Box<StallTimeout>),
+        (before, stall): (ByteCounts, Box<StallTimeout>),
     ) -> Self {
         let Http1Head { kind, body, .. } = head;
-        let stage = Stage::Whole { request, plan: body, sent: HeadSent::Nothing };
+        let stage = RequestStage::Whole { request, plan: body, sent: HeadSent::Nothing };
         let (stall, reader) = (Some(stall), HeadReader::default());
         Self { shared, stage, kind, stall, before, reader }
     }
 
-    /// A request that comes back as it was.
+    /// A request that comes back unchanged.
     pub(super) fn refused(shared: Arc<ConnShared>, failed: Box<Failed<Request<B>>>) -> Self {
-        let (stage, kind) = (Stage::Refused(failed), RequestKind::default());
-        let (before, reader) = (Counts::default(), HeadReader::default());
+        let (stage, kind) = (RequestStage::Refused(failed), RequestKind::default());
+        let (before, reader) = (ByteCounts::default(), HeadReader::default());
         Self { shared, stage, kind, stall: None, before, reader }
     }
 
-    /// Whether nothing of the request is written, though it was begun: the stream had no room.
+    /// Whether nothing of a started request is written: the stream had no room.
     fn is_unwritten(&self) -> bool {
         self.shared.lock().wire.counts.written == self.before.written
     }
 
-    /// Whether all of the request is written and flushed, and it has no body.
+    /// Whether the request is written and flushed, and has no body.
     fn is_written(&self) -> bool {
-        matches!(self.stage, Stage::Whole { sent: HeadSent::All, .. })
+        matches!(self.stage, RequestStage::Whole { sent: HeadSent::All, .. })
     }
 
     fn progress(&self) -> Progress {
@@ -118,21 +118,21 @@ impl<B: Body> Http1Exchange<B> {
         }
     }
 
-    /// Closes the connection. A request that is whole goes with the error, unless an answer has begun.
+    /// Closes the connection. The error carries a whole request, unless a response has begun.
     fn end(&mut self, progress: Progress, error: Error) -> Box<Failed<Request<B>>> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let stage = std::mem::replace(&mut self.stage, RequestStage::Over);
         self.shared.abort();
         let request = match stage {
-            Stage::Whole { request, .. } if progress < Progress::Answered => Some(request),
+            RequestStage::Whole { request, .. } if progress < Progress::Answered => Some(request),
             _ => None,
         };
         Failed::new(error, progress, request)
     }
 
-    /// Ready if anything has come, an end included.
-    fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready if anything was received, including the end.
+    fn poll_received(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.shared.lock();
-        let seen = state.wire.poll_quiet(cx);
+        let seen = state.wire.poll_received(cx);
         let old = state.register_reader(cx);
         drop(state);
         drop(old);
@@ -144,18 +144,18 @@ impl<B> Http1Exchange<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    /// Makes sure that nothing has come unasked, and begins to write.
+    /// Checks that nothing unsolicited was received, and starts to write.
     #[inline(always)]
     fn begin(
         &mut self,
         extras: &Extras,
         cx: &mut Context<'_>,
     ) -> Result<(), Box<Failed<Request<B>>>> {
-        let Stage::Whole { request, sent, .. } = &mut self.stage else { return Ok(()) };
+        let RequestStage::Whole { request, sent, .. } = &mut self.stage else { return Ok(()) };
         let is_empty = request.body().is_end_stream();
         let mut state = self.shared.lock();
-        let seen = state.wire.poll_quiet(cx);
-        // A request without a body is written before anything else can happen to the connection.
+        let seen = state.wire.poll_received(cx);
+        // Without a body, the head is written under the same lock as the check.
         let flushed = match seen.is_pending() && is_empty {
             true => state.wire.poll_flush(cx),
             false => Poll::Pending,
@@ -180,18 +180,18 @@ where
     }
 
     fn begin_upload(&mut self, extras: &Extras) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Whole { request, plan, .. } => {
+        match std::mem::replace(&mut self.stage, RequestStage::Over) {
+            RequestStage::Whole { request, plan, .. } => {
                 let (parts, body) = request.into_parts();
                 let body = extras.checked(body, plan.length);
                 let upload = Some(Http1Upload::new(body, plan));
-                self.stage = Stage::Uploading { upload, recycled: parts.headers };
+                self.stage = RequestStage::Uploading { upload, recycled: parts.headers };
             }
             stage => self.stage = stage,
         }
     }
 
-    /// Goes on with the request. Whether its response can come now: before its first byte, it has none.
+    /// Continues the request. Returns whether a response may be read: not before the request's first byte is written.
     fn poll_request(
         &mut self,
         extras: &mut Extras,
@@ -201,9 +201,9 @@ where
         if self.is_written() {
             return Ok(!is_first);
         }
-        // In the first poll this was asked a moment before.
+        // The first poll has just checked this in `begin`.
         let is_unwritten = !is_first && self.is_unwritten();
-        if is_unwritten && self.poll_quiet(cx).is_ready() {
+        if is_unwritten && self.poll_received(cx).is_ready() {
             return Err(Http1Failure::Ended);
         }
         self.poll_upload(extras, cx)?;
@@ -220,7 +220,7 @@ where
         let may_send = extras.may_send_body(shared.runtime(), cx);
         let mut no_upload = None;
         let upload = match &mut self.stage {
-            Stage::Uploading { upload, .. } => upload,
+            RequestStage::Uploading { upload, .. } => upload,
             _ => &mut no_upload,
         };
         let outcome = match upload {
@@ -229,7 +229,7 @@ where
         };
         match outcome {
             Poll::Pending => {
-                // What is left goes nowhere, and holds what the caller may wait for.
+                // The rest cannot be sent. Drop the body now: it may hold something the caller waits for.
                 if upload.is_some() && shared.lock().wire.write_failed() {
                     *upload = None;
                 }
@@ -238,7 +238,7 @@ where
                 if may_send {
                     *upload = None;
                 }
-                if let Stage::Whole { sent, .. } = &mut self.stage {
+                if let RequestStage::Whole { sent, .. } = &mut self.stage {
                     *sent = HeadSent::All;
                 }
                 extras.head_sent();
@@ -251,9 +251,9 @@ where
     #[inline(always)]
     fn poll_next_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Http1Failure>> {
         let recycled = match &mut self.stage {
-            Stage::Whole { request, .. } => request.headers_mut(),
-            Stage::Uploading { recycled, .. } => recycled,
-            Stage::Refused(_) | Stage::Over => return Poll::Pending,
+            RequestStage::Whole { request, .. } => request.headers_mut(),
+            RequestStage::Uploading { recycled, .. } => recycled,
+            RequestStage::Refused(_) | RequestStage::Over => return Poll::Pending,
         };
         let limits = self.shared.limits;
         let mut state = self.shared.lock();
@@ -278,13 +278,13 @@ where
         }
     }
 
-    /// Takes what is left of the request out of the exchange, which is over.
+    /// Takes the unsent rest of the request, and ends the exchange.
     fn take_upload(&mut self) -> Option<Pin<Box<Http1Upload<B>>>> {
         let upload = match &mut self.stage {
-            Stage::Uploading { upload, .. } => upload.take(),
-            Stage::Whole { .. } | Stage::Refused(_) | Stage::Over => None,
+            RequestStage::Uploading { upload, .. } => upload.take(),
+            RequestStage::Whole { .. } | RequestStage::Refused(_) | RequestStage::Over => None,
         };
-        self.stage = Stage::Over;
+        self.stage = RequestStage::Over;
         upload.filter(|upload| !upload.must_be_empty())
     }
 }
@@ -299,7 +299,10 @@ where
     type Failure = Http1Failure;
 
     fn has_begun(&self) -> bool {
-        !matches!(self.stage, Stage::Whole { sent: HeadSent::Nothing, .. } | Stage::Refused(_))
+        !matches!(
+            self.stage,
+            RequestStage::Whole { sent: HeadSent::Nothing, .. } | RequestStage::Refused(_)
+        )
     }
 
     #[inline(always)]
@@ -308,8 +311,9 @@ where
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<Failed<Request<B>>>>> {
-        if let Stage::Refused(_) = self.stage
-            && let Stage::Refused(failed) = std::mem::replace(&mut self.stage, Stage::Over)
+        if let RequestStage::Refused(_) = self.stage
+            && let RequestStage::Refused(failed) =
+                std::mem::replace(&mut self.stage, RequestStage::Over)
         {
             return Poll::Ready(Err(failed));
         }
@@ -337,8 +341,8 @@ where
             let mut response = Response::new(());
             *response.status_mut() = head.status;
             *response.headers_mut() = head.headers;
-            // It may be what the body waits for.
-            if extras.hear(&response) {
+            // It may be the 100 that the body waits for.
+            if extras.report(&response) {
                 cx.waker().wake_by_ref();
             }
         }
@@ -348,18 +352,21 @@ where
         let state = self.shared.lock();
         let (is_full, counts) = (state.wire.is_full, state.wire.counts);
         drop(state);
-        let awaited =
-            match &self.stage {
-                _ if is_full => WaitingFor::Upload,
-                Stage::Uploading { upload: Some(upload), .. }
-                    if !upload.must_be_empty() && !extras.withholds_body() =>
-                {
-                    if upload.is_starved() { WaitingFor::Caller } else { WaitingFor::Upload }
+        let awaited = match &self.stage {
+            _ if is_full => WaitingFor::Upload,
+            RequestStage::Uploading { upload: Some(upload), .. }
+                if !upload.must_be_empty() && !extras.is_body_held() =>
+            {
+                if upload.is_starved() {
+                    WaitingFor::Caller
+                } else {
+                    WaitingFor::Upload
                 }
-                _ if counts.read > self.before.read => WaitingFor::ResponseBody,
-                _ => WaitingFor::ResponseHead,
-            };
-        // What is written of a request that is sent says nothing of the peer.
+            }
+            _ if counts.read > self.before.read => WaitingFor::ResponseBody,
+            _ => WaitingFor::ResponseHead,
+        };
+        // After the request is sent, writes say nothing about the peer.
         let moved = match awaited {
             WaitingFor::Upload => counts.read.wrapping_add(counts.written),
             _ => counts.read,
@@ -403,15 +410,15 @@ where
 impl<B: Body> Drop for Http1Exchange<B> {
     fn drop(&mut self) {
         match &self.stage {
-            Stage::Refused(_) | Stage::Over => {}
-            Stage::Whole { sent: HeadSent::Nothing, .. } => {
+            RequestStage::Refused(_) | RequestStage::Over => {}
+            RequestStage::Whole { sent: HeadSent::Nothing, .. } => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
                 state.stall = self.stall.take();
-                // The watcher may have been woken in vain while the connection was busy, and the caller may wait for it.
+                // While busy, a wake of the watcher was ignored; and the caller may wait for the idle connection.
                 self.shared.end_response(state);
             }
-            Stage::Whole { .. } | Stage::Uploading { .. } => self.shared.abort(),
+            RequestStage::Whole { .. } | RequestStage::Uploading { .. } => self.shared.abort(),
         }
     }
 }
@@ -434,10 +441,10 @@ impl From<Elapsed> for Http1Failure {
 impl<B: Body> fmt::Debug for Http1Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
-            Stage::Refused(_) => "refused",
-            Stage::Whole { sent: HeadSent::Nothing, .. } => "unsent",
-            Stage::Whole { .. } | Stage::Uploading { .. } => "sent",
-            Stage::Over => "over",
+            RequestStage::Refused(_) => "refused",
+            RequestStage::Whole { sent: HeadSent::Nothing, .. } => "unsent",
+            RequestStage::Whole { .. } | RequestStage::Uploading { .. } => "sent",
+            RequestStage::Over => "over",
         };
         f.debug_struct("Http1Exchange").field("stage", &stage).finish()
     }

@@ -1,4 +1,4 @@
-//! Says what went wrong with an exchange, as an error of this crate.
+//! Translates the failure of an exchange into an error of this crate.
 
 use std::{error::Error as _, io};
 
@@ -14,11 +14,11 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::http) enum Http1Failure {
     Io(io::Error),
-    /// The body of the request.
+    /// The body of the request failed.
     Body(Error),
-    /// What came is no response.
+    /// The received bytes are no response.
     Malformed(Malformed),
-    /// The head, alone or with the 1xx before it.
+    /// The head, or the sum of it and the 1xx before it, is too long.
     HeadTooLong {
         is_alone: bool,
     },
@@ -31,7 +31,7 @@ pub(in crate::http) enum Http1Failure {
 }
 
 impl Http1Failure {
-    /// The error of an exchange that came so far.
+    /// The error, given the progress of the exchange.
     pub(super) fn into_error(self, shared: &ConnShared, progress: Progress) -> Error {
         let sending = || shared.doing("sending a request to");
         let reading = || shared.doing("reading the answer of");
@@ -53,7 +53,7 @@ impl Http1Failure {
                 let error = Error::new(Kind::Protocol, text);
                 match is_alone {
                     true => error,
-                    // The stream of 1xx was cut off, though no head of them was too long.
+                    // The limit cut off a series of 1xx, none of them too long by itself.
                     false => error.because(io::Error::from(io::ErrorKind::InvalidData)),
                 }
             }
@@ -80,7 +80,7 @@ impl Http1Failure {
     }
 }
 
-/// The peer took some of the request, and ended the connection.
+/// The peer took some of the request and closed the connection.
 fn unanswered(shared: &ConnShared, error: Option<io::Error>) -> Error {
     let doing = shared.doing("reading the answer of");
     let text = format!("{doing}: the server closed the connection without an answer");
@@ -90,14 +90,14 @@ fn unanswered(shared: &ConnShared, error: Option<io::Error>) -> Error {
     Error::new(Kind::Io, text).because(error)
 }
 
-/// Whether the peer ended the connection: by an end, or by a reset. A TLS stream that was cut off is one.
+/// Whether the peer closed or reset the connection. Truncated TLS counts.
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
         && Error::inside(error).is_none_or(|below| below.kind() == Kind::Io)
 }
 
-/// The error of the stream. What the layer below says itself, as TLS or a tunnel, stands.
+/// The error of the stream. An error of the layer below, such as TLS or a tunnel, is passed on.
 pub(super) fn io_error(error: io::Error, doing: String) -> Error {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     if let Some(below) = Error::inside(&error) {

@@ -1,4 +1,4 @@
-//! Reads the head of a response, and decides what ends its body (RFC 9112 §4–§6).
+//! Parses the head of a response, and derives the framing of its body (RFC 9112 §4–§6).
 
 use std::mem::MaybeUninit;
 
@@ -9,13 +9,13 @@ use httparse::{Header, ParserConfig, Status};
 use super::{config::HeadLimits, copies::Copies};
 use crate::http::prepare::RequestKind;
 
-/// The head of a response, and what it says of what follows.
+/// The head of a response, and the framing of what follows.
 #[derive(Debug)]
 pub(in crate::http) struct Head {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
-    /// The reason phrase, if it is not the usual one.
+    /// The reason phrase, if it is not the canonical one.
     pub(super) reason: Option<Bytes>,
     pub(super) framing: Framing,
     /// The peer keeps the connection open.
@@ -36,26 +36,26 @@ pub(in crate::http) enum Framing {
     Chunked,
     /// The end of the connection.
     Close,
-    /// No message follows, but another protocol.
+    /// Another protocol follows.
     Upgrade,
 }
 
-/// Why a head is none.
+/// Why a head is malformed.
 pub(in crate::http) type Malformed = &'static str;
 
-/// A body up to this size is copied together with its head, so that the buffer can be used again.
+/// A body up to this size is copied together with its head, so that the buffer can be reused.
 const COPIED: usize = 4 * 1024;
-/// Fields that are parsed without an allocation.
+/// The number of fields that are parsed without an allocation.
 const FIELDS: usize = 100;
 
-/// Where a head goes, so that it takes no memory of its own.
+/// Reused memory for a head.
 pub(super) struct HeadRoom<'a> {
     /// An empty map.
     pub(super) headers: &'a mut HeaderMap,
     pub(super) copies: &'a mut Copies,
 }
 
-/// Reads the head at the start of `bytes`; `None` if it is not complete.
+/// Parses the head at the start of `bytes`; `None` if it is incomplete.
 pub(super) fn parse(
     bytes: &[u8],
     kind: RequestKind,
@@ -95,7 +95,7 @@ fn parse_into<'b>(
         Framing::Length(body) if body <= (bytes.len() - length).min(COPIED) as u64 => body as usize,
         _ => 0,
     };
-    // One copy of everything, which the values and the body are parts of.
+    // One copy of everything; values and body are slices of it.
     let copy = room.copies.copy(&bytes[..length + body]);
     let headers = headers(&copy, bytes, parsed.headers, std::mem::take(room.headers))?;
     let keep_alive = framing_fields.has_keep_alive.then(|| keep_alive_seconds(&headers)).flatten();
@@ -113,7 +113,7 @@ fn parse_into<'b>(
     }))
 }
 
-/// The parsed fields, whose values lie in `bytes`, as parts of `copy`.
+/// Builds the fields, whose values lie in `bytes`, as slices of `copy`.
 fn headers(
     copy: &Bytes,
     bytes: &[u8],
@@ -126,7 +126,7 @@ fn headers(
     for field in fields {
         let name =
             HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| "it has a bad name")?;
-        // An empty value may point anywhere.
+        // An empty value may point anywhere, so no offset is computed.
         let value = match field.value {
             [] => Bytes::new(),
             value => {
@@ -136,7 +136,7 @@ fn headers(
         };
         let value = match HeaderValue::from_maybe_shared(value) {
             Ok(value) => value,
-            // The parser lets line folding pass and nothing else that a value cannot hold.
+            // Folded lines are the only invalid bytes that the parser accepts.
             Err(_) => HeaderValue::from_maybe_shared(Bytes::from(unfold(field.value)))
                 .map_err(|_| "it has a bad value")?,
         };
@@ -145,7 +145,7 @@ fn headers(
     Ok(headers)
 }
 
-/// What the fields say of the message and of the connection.
+/// Facts in the fields about the framing and the connection.
 #[derive(Default)]
 struct FramingFields {
     length: Option<u64>,
@@ -158,7 +158,7 @@ struct FramingFields {
 }
 
 impl FramingFields {
-    /// A folded value is read as it stands: where folding makes a difference, the response is refused.
+    /// Reads a folded value unchanged: a framing field with a fold is refused.
     fn read(&mut self, field: &Header<'_>) {
         let name = field.name.as_bytes();
         match name.len() {
@@ -178,7 +178,7 @@ impl FramingFields {
         }
     }
 
-    /// Several lengths that are equal are one (RFC 9112 §6.3).
+    /// Several equal lengths count as one (RFC 9112 §6.3).
     fn read_length(&mut self, value: &[u8]) {
         for item in value.split(|byte| *byte == b',') {
             match decimal(item.trim_ascii()) {
@@ -217,7 +217,7 @@ impl FramingFields {
     }
 }
 
-/// Digits and nothing else. `u64::MAX` is refused, as is more.
+/// Parses digits only. Refuses `u64::MAX` and more.
 fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -229,11 +229,11 @@ fn decimal(digits: &[u8]) -> Option<u64> {
         }
         number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
     }
-    // hyper keeps the last two for itself.
+    // hyper reserves the last two values.
     (number < u64::MAX - 1).then_some(number)
 }
 
-/// Joins the lines of a folded value by a space (RFC 9112 §5.2).
+/// Joins the lines of a folded value with a space (RFC 9112 §5.2).
 fn unfold(value: &[u8]) -> Vec<u8> {
     let mut joined: Vec<u8> = Vec::with_capacity(value.len());
     for line in value.split(|byte| *byte == b'\n') {
@@ -245,7 +245,7 @@ fn unfold(value: &[u8]) -> Vec<u8> {
     joined
 }
 
-/// The seconds of `Keep-Alive: timeout=N`, the one parameter that servers send and mean.
+/// The seconds of `Keep-Alive: timeout=N`, the only parameter in real use.
 fn keep_alive_seconds(headers: &HeaderMap) -> Option<u64> {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
     let hint = headers.get(KEEP_ALIVE)?.to_str().ok()?;
@@ -256,7 +256,7 @@ fn keep_alive_seconds(headers: &HeaderMap) -> Option<u64> {
     })
 }
 
-/// Reads fields alone, as trailers are (RFC 9112 §7.1.2).
+/// Parses trailers: fields without a status line (RFC 9112 §7.1.2).
 pub(super) fn parse_trailers(bytes: &[u8], limits: HeadLimits) -> Result<HeaderMap, Malformed> {
     let mut fields = vec![httparse::EMPTY_HEADER; limits.fields];
     let Ok(Status::Complete((_, fields))) = httparse::parse_headers(bytes, &mut fields) else {

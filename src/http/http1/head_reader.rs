@@ -1,4 +1,4 @@
-//! Reads heads of what has come, one after the other: those of 1xx, and the last.
+//! Reads the heads of an exchange from the received bytes: 1xx heads and the final one.
 
 use http::HeaderMap;
 
@@ -10,17 +10,17 @@ use super::{
 };
 use crate::http::prepare::RequestKind;
 
-/// How far the heads of one exchange have come.
+/// The progress over the heads of one exchange.
 #[derive(Debug, Default)]
 pub(super) struct HeadReader {
     /// Bytes of 1xx heads, and of empty lines before a head.
     passed: usize,
-    /// Bytes of a head that are known to be no complete one.
+    /// Received bytes that hold no complete head.
     incomplete: usize,
 }
 
 impl HeadReader {
-    /// The next head, if it is complete. It takes the room of `recycled`, which is cleared once anything has come.
+    /// The next head, if complete. Reuses the map of `recycled`, which is cleared once anything was received.
     pub(super) fn read(
         &mut self,
         wire: &mut Wire,
@@ -62,8 +62,7 @@ impl HeadReader {
     }
 }
 
-/// Whether `bytes` may hold a complete head, of which the first `seen` are known to hold none: a head that comes byte by
-/// byte is not parsed once for each.
+/// Whether `bytes` may hold a complete head, if the first `seen` hold none. Prevents a parse for each byte of a slow head.
 fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
     if seen == 0 {
         return true;
@@ -72,8 +71,8 @@ fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
     new.windows(2).any(|two| two == b"\n\n" || two == b"\n\r")
 }
 
-/// Bytes of the empty lines before a head, which are passed over (RFC 9112 §2.2). The parser would pass them over anew with each
-/// that comes.
+/// Length of the empty lines before a head, which are skipped (RFC 9112 §2.2). The parser would rescan them for each new
+/// byte.
 fn blank_lines(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {

@@ -1,4 +1,4 @@
-//! Decides what is written for a request, before anything of it is changed, and writes its head.
+//! Decides what is written for a request before it is changed, and writes its head.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use crate::{
     fields::check_room,
     http::{
         hop_headers::HopHeaders,
-        prepare::{Codings, Content, RequestKind, SpecialFields, worth_declaring},
+        prepare::{Codings, Content, RequestKind, SpecialFields, length_to_declare},
     },
     request_target::{connect_protocol, http1, own_host},
     target::{Origin, Proxy},
@@ -22,21 +22,21 @@ use crate::{
 /// The peer that reads a request.
 pub(super) struct Recipient<'a> {
     pub(super) origin: &'a Origin,
-    /// The proxy that reads it first, to forward it.
+    /// The forward proxy that reads it first.
     pub(super) forwarder: Option<&'a Proxy>,
-    /// It showed that it speaks no later version than HTTP/1.0.
+    /// It speaks HTTP/1.0 at most.
     pub(super) is_http10: bool,
 }
 
-/// What is written for a request. All errors that a request can cause come before one of these exists.
+/// The decisions for a request. Every error of a request occurs before this exists.
 pub(super) struct Http1Head {
-    /// `None` if it is the path of the URL as it stands.
+    /// `None` if it is the path of the URI as it stands.
     target: Option<Uri>,
     host: Host,
     framing: RequestFraming,
-    /// The body is empty, so its codings are left out.
+    /// The body is empty, so `Transfer-Encoding` is omitted.
     strips_codings: bool,
-    /// The caller's last coding is not `chunked`, which is added.
+    /// `chunked` is added after the caller's last coding.
     adds_chunked: bool,
     pub(super) kind: RequestKind,
     pub(super) body: BodyPlan,
@@ -46,10 +46,10 @@ pub(super) struct Http1Head {
 /// How the body is sent.
 #[derive(Debug, Default)]
 pub(super) struct BodyPlan {
-    /// The length it has to keep to.
+    /// The length that it must have.
     pub(super) length: Option<u64>,
     pub(super) is_chunked: bool,
-    /// It is declared to be empty and does not say itself that it is, so it is read to make sure.
+    /// Declared empty without saying so itself, so it is polled to make sure.
     pub(super) must_be_empty: bool,
     /// The trailers that the request announces (RFC 9110 §6.6.2).
     pub(super) trailers: Box<[HeaderName]>,
@@ -63,7 +63,7 @@ enum Host {
     Other(HeaderValue),
 }
 
-/// The framing field that the caller did not set.
+/// The framing field to add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RequestFraming {
     None,
@@ -71,10 +71,10 @@ enum RequestFraming {
     Chunked,
 }
 
-/// Fields that are added to a request at the most: `Host`, and one for the framing.
+/// The most fields that are added: `Host` and one for the framing.
 const ADDED: usize = 2;
 
-/// Room for a usual head: its connection keeps the buffer.
+/// Room for a usual head. The connection keeps the buffer.
 const HEAD: usize = 512;
 
 impl Http1Head {
@@ -89,8 +89,8 @@ impl Http1Head {
         }
     }
 
-    /// For a request without a body, of which the URL says what is sent and no field has a meaning on the way, as of most.
-    /// It is the [general](Self::general) answer, at half the cost.
+    /// The fast path for a usual request: no body, its URI is sent as it is, and no field is special. Same result as
+    /// [`general`](Self::general) at half the cost.
     fn quick<B: Body>(
         request: &Request<B>,
         fields: SpecialFields,
@@ -104,7 +104,7 @@ impl Http1Head {
         if !is_plain {
             return None;
         }
-        let missing = worth_declaring(Some(0), request.method());
+        let missing = length_to_declare(Some(0), request.method());
         Some(Self {
             target: None,
             host: Host::Usual,
@@ -170,7 +170,7 @@ impl Http1Head {
         out.push(b' ');
         match &self.target {
             None => out.extend_from_slice(path(request.uri()).as_bytes()),
-            // A Vec takes everything.
+            // Writing to a `Vec` cannot fail.
             Some(target) => drop(write!(out, "{target}")),
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
@@ -181,7 +181,7 @@ impl Http1Head {
         }
         let changed = self.hop.as_ref().map(|hop| {
             let mut headers = request.headers().clone();
-            hop.put_into(&mut headers);
+            hop.apply(&mut headers);
             headers
         });
         self.write_fields(changed.as_ref().unwrap_or(request.headers()), out, put);
@@ -223,7 +223,7 @@ impl Http1Head {
     }
 }
 
-/// The request target (RFC 9112 §3.2), if it is not the path of the URL as it stands.
+/// The request target (RFC 9112 §3.2); `None` if it is the path of the URI as it stands.
 fn target<B>(request: &Request<B>, recipient: &Recipient<'_>) -> Result<Option<Uri>, Error> {
     if recipient.forwarder.is_some() {
         return http1::forwarded_target(request, recipient.origin).map(Some);
@@ -279,7 +279,7 @@ fn request_kind<B>(request: &Request<B>, fields: SpecialFields) -> RequestKind {
     }
 }
 
-/// The framing field that the caller did not set.
+/// The framing field to add, if the caller set none.
 fn framing(
     method: &Method,
     fields: SpecialFields,
@@ -296,7 +296,7 @@ fn framing(
     }
 }
 
-/// Whether the last coding is `chunked`; the codings are [valid](codings), so it stands nowhere else.
+/// Whether the last coding is `chunked`; in [valid](codings) codings it stands nowhere else.
 fn ends_in_chunked(headers: &HeaderMap) -> bool {
     let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
     last.and_then(|last| last.as_bytes().rsplit(|byte| *byte == b',').next())
@@ -316,7 +316,7 @@ pub(super) fn put_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Puts a field with its name written as `Content-Length`.
+/// Writes a field with its name in title case: `Content-Length`.
 fn put_title_case(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     let start = out.len();
     put_field(out, name, value);

@@ -1,4 +1,4 @@
-//! Makes a response of a head, and decides what becomes of the connection.
+//! Turns a head into a response, and decides what becomes of the connection.
 
 use std::{
     io,
@@ -26,7 +26,7 @@ use crate::{
     upgrade::Pending,
 };
 
-/// Hands out the response of an exchange. `upload` is what is left of the request.
+/// The response of an exchange. `upload` is the unsent rest of the request.
 pub(super) fn respond<B>(
     exchange: &mut Http1Exchange<B>,
     head: Head,
@@ -39,11 +39,11 @@ where
     if head.framing == Framing::Upgrade {
         return hand_over(exchange, head, upload.is_some());
     }
-    let withholds_body = extras.withholds_body();
-    note_connection(exchange, &head, withholds_body);
+    let is_body_held = extras.is_body_held();
+    note_connection(exchange, &head, is_body_held);
     let shared = exchange.shared.clone();
-    if let Some(upload) = upload.filter(|_| !withholds_body) {
-        upload.finish_in_task(&shared);
+    if let Some(upload) = upload.filter(|_| !is_body_held) {
+        upload.spawn_rest(&shared);
     }
     let framing = match (head.framing, &head.body) {
         (Framing::Empty | Framing::Length(0), _) | (_, Some(_)) => None,
@@ -65,8 +65,8 @@ where
     Ok(response((head.status, head.version, head.headers, head.reason), body))
 }
 
-/// What the response says about the connection.
-fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, withholds_body: bool) {
+/// Applies what the response says about the connection.
+fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, is_body_held: bool) {
     let status = &exchange.shared.status;
     if head.version == Version::HTTP_10 {
         status.mark_http10();
@@ -76,7 +76,7 @@ fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, withholds_
     }
     let is_last = !head.keeps_alive
         || exchange.kind.closes
-        || withholds_body
+        || is_body_held
         || head.framing == Framing::Close
         || is_refused_tunnel(exchange.kind, head.status);
     if is_last {
@@ -84,19 +84,18 @@ fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, withholds_
     }
 }
 
-/// Whether a tunnel was refused for good. A proxy that asks for authentication may be asked again, and mostly has to be over
-/// the same connection.
+/// Whether a tunnel was refused for good. After a 407 the client may ask again, often over the same connection only.
 fn is_refused_tunnel(kind: RequestKind, status: StatusCode) -> bool {
     kind.is_connect && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
 }
 
-/// Hands the bytes out with the response, and with them what is held for them.
+/// Hands the stream out with the response, together with its slot.
 fn hand_over<B: Body>(
     exchange: &Http1Exchange<B>,
     head: Head,
     is_uploading: bool,
 ) -> Result<Response<Http1Body>, Http1Failure> {
-    // What the stream is given next would be taken for what is left of the request.
+    // The new protocol's first bytes would be read as the rest of the request.
     if is_uploading || exchange.shared.lock().wire.unsent() > 0 {
         let why = "the server switched protocols before it had the request";
         return Err(Http1Failure::Malformed(why));
@@ -128,7 +127,7 @@ fn response((status, version, headers, reason): Parts, body: Http1Body) -> Respo
 }
 
 impl ConnShared {
-    /// Takes the stream, which speaks another protocol from here on. `None` if the connection was aborted.
+    /// Takes the stream for another protocol. `None` if the connection was aborted.
     fn upgrade(&self) -> Option<UpgradedStream> {
         if !self.status.upgrade() {
             return None;
@@ -139,9 +138,9 @@ impl ConnShared {
     }
 }
 
-/// The bytes of a connection that speaks another protocol now.
+/// The stream of a connection after an upgrade.
 struct UpgradedStream {
-    /// What came right behind the head.
+    /// Bytes received right after the head.
     early: BytesMut,
     io: Box<dyn Io>,
     /// Last, so that it is dropped after the stream.

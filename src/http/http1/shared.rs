@@ -1,17 +1,17 @@
-//! One connection as its handle, the request under way and the response's body share it.
+//! The state that a connection's handle, its exchange and the response body share.
 //!
-//! No task drives a connection. Whoever waits for something polls: the future of the request, then the body of the
-//! response. Only a request that is still being sent after its response began gets a task, for the rest of it.
+//! No task drives a connection: the future of the request polls it, then the body of the response. Only a request that is
+//! still being sent after its response began gets a task, for its rest.
 //!
 //! ```text
 //! idle ── call ──▶ busy ── response whole ─────────────▶ idle
 //!   │               │ └─── response body ── its end ───▶ idle, or busy until the request is sent
 //!   │               └── failed, dropped, aborted ──────▶ closed
-//!   └── bytes or an end that nobody asked for ─────────▶ closed
+//!   └── unsolicited bytes, or the end ─────────────────▶ closed
 //! ```
 //!
-//! The lock is contended only while a connection is [aborted](ConnShared::abort). Nothing of the caller's runs under it:
-//! no poll of a body, no callback, no wake, no drop of a stream, a waker or a slot.
+//! The lock is contended only while a connection is [aborted](ConnShared::abort). No foreign code runs under it: no poll of
+//! a body, no callback, no wake, no drop of a stream, a waker or a slot.
 
 use std::{
     fmt, io,
@@ -33,52 +33,52 @@ use crate::{
     timeout::StallTimeout,
 };
 
-/// What a handle, an exchange and a body know of their connection in common.
+/// Shared by the handle, the exchange and the body of a connection.
 pub(super) struct ConnShared {
     target: Target,
     runtime: Runtime,
-    /// Where the connection was made: only there its stream wakes anyone.
+    /// The runtime in which the connection was made: only there its stream wakes tasks.
     home: RuntimeHandle,
     pub(super) limits: HeadLimits,
     pub(super) status: StatusCell,
     state: Mutex<ConnState>,
 }
 
-/// What is under the lock.
+/// The state under the lock.
 pub(super) struct ConnState {
     pub(super) wire: Wire,
-    pub(super) phase: Phase,
-    /// The task or future that polls for the response, to be woken when the connection is aborted.
+    pub(super) phase: ConnPhase,
+    /// Polls for the response; woken when the connection is aborted.
     reader: Option<Waker>,
-    /// The caller that waits until the connection is idle.
+    /// Waits until the connection is idle.
     next: Option<Waker>,
-    /// Kept until the stream is gone, wherever that goes.
+    /// Released when the stream is dropped, wherever it goes.
     slot: Option<HeldSlot>,
-    /// The stream is being dropped.
+    /// The stream is being dropped, outside of the lock.
     is_closing: bool,
-    /// That of an exchange that is over, with its timer, for the next one.
+    /// The box of the last exchange, with its timer, for the next one.
     pub(super) stall: Option<Box<StallTimeout>>,
 }
 
-/// The slot of a pool, or anything else that is to be kept as long.
+/// A pool's slot, or another value with the same lifetime.
 #[allow(dead_code, reason = "it is held to be dropped")]
 pub(super) enum HeldSlot {
     Pool(PoolSlot),
     Other(Box<dyn Send>),
 }
 
-/// What a connection is doing.
-pub(super) enum Phase {
+/// The use of a connection.
+pub(super) enum ConnPhase {
     Idle,
     /// A request is sent or its response is read.
     Busy,
-    /// The response began before the request was sent, and the rest of the request has a task.
+    /// The response began before the request was sent: a task sends the rest.
     Uploading(Uploading),
 }
 
 /// The rest of a request whose response has begun.
 pub(super) struct Uploading {
-    /// The rest waits for the caller's body, not for the peer.
+    /// The caller's body is pending.
     pub(super) is_starved: bool,
     /// The response has ended: the connection is idle when the request has.
     is_answered: bool,
@@ -101,7 +101,7 @@ impl ConnShared {
             status: StatusCell::new(),
             state: Mutex::new(ConnState {
                 wire: Wire::new(io, count),
-                phase: Phase::Idle,
+                phase: ConnPhase::Idle,
                 reader: None,
                 next: None,
                 slot: None,
@@ -119,7 +119,7 @@ impl ConnShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection at once, whatever it is doing, unless its bytes belong to another protocol.
+    /// Closes the connection at once, in any phase, unless it was upgraded.
     pub(super) fn abort(&self) {
         if !self.status.close() {
             return;
@@ -127,9 +127,9 @@ impl ConnShared {
         let mut state = self.lock();
         let io = state.wire.take_io();
         state.is_closing |= io.is_some();
-        let uploading = match std::mem::replace(&mut state.phase, Phase::Idle) {
-            Phase::Uploading(uploading) => uploading.task,
-            Phase::Idle | Phase::Busy => None,
+        let uploading = match std::mem::replace(&mut state.phase, ConnPhase::Idle) {
+            ConnPhase::Uploading(uploading) => uploading.task,
+            ConnPhase::Idle | ConnPhase::Busy => None,
         };
         let wakers = [state.reader.take(), state.next.take(), uploading];
         let stall = state.stall.take();
@@ -142,8 +142,8 @@ impl ConnShared {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Releases the slot after the stream is gone, also one that came meanwhile: the pool takes the connection for closed
-    /// then.
+    /// Releases the slot after the stream is dropped, including one that came meanwhile: the pool then counts the connection
+    /// as closed.
     fn release_slot(&self) {
         let mut state = self.lock();
         state.is_closing = false;
@@ -152,18 +152,18 @@ impl ConnShared {
         drop(slot);
     }
 
-    /// Closes an idle connection politely, as far as that goes without waiting; aborts a busy one.
+    /// Shuts an idle connection down as far as that needs no waiting; aborts a busy one.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         if state.is_idle() {
-            // A stream that cannot take the goodbye now is closed without one.
+            // A stream that cannot take the shutdown now is closed without one.
             let _ = state.wire.poll_shutdown(&mut Context::from_waker(Waker::noop()));
         }
         drop(state);
         self.abort();
     }
 
-    /// Keeps `slot` until the stream is dropped; if that has happened already, not at all.
+    /// Holds `slot` until the stream is dropped; drops it at once if that has happened.
     pub(super) fn hold(&self, slot: HeldSlot) {
         let mut slot = Some(slot);
         let mut state = self.lock();
@@ -174,10 +174,10 @@ impl ConnShared {
         drop(slot);
     }
 
-    /// Whether the next request may be sent.
+    /// Ready when the next request may be sent.
     pub(super) fn poll_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Idle) || !state.wire.is_open() {
+        if matches!(state.phase, ConnPhase::Idle) || !state.wire.is_open() {
             return Poll::Ready(());
         }
         let old = state.next.replace(cx.waker().clone());
@@ -186,15 +186,15 @@ impl ConnShared {
         Poll::Pending
     }
 
-    /// Ends the response. The connection is idle, unless the request is still being sent or it takes no further request.
+    /// Ends the response. The connection becomes idle, unless the request is still being sent.
     pub(super) fn end_response(self: &Arc<Self>, mut state: MutexGuard<'_, ConnState>) {
         if !state.wire.unread().is_empty() || state.wire.write_failed() {
             self.status.finish();
         }
         match &mut state.phase {
-            // Also if it takes no further request: who closes it has to wake the task.
-            Phase::Uploading(uploading) => uploading.is_answered = true,
-            Phase::Idle | Phase::Busy => self.become_idle(&mut state),
+            // Even if it takes no further request: whoever closes it then has to wake the task.
+            ConnPhase::Uploading(uploading) => uploading.is_answered = true,
+            ConnPhase::Idle | ConnPhase::Busy => self.become_idle(&mut state),
         }
         let next = state.next.take();
         drop(state);
@@ -206,9 +206,9 @@ impl ConnShared {
     /// The task has sent the rest of the request, or cannot.
     pub(super) fn end_upload(self: &Arc<Self>) {
         let mut state = self.lock();
-        let Phase::Uploading(uploading) = &mut state.phase else { return };
+        let ConnPhase::Uploading(uploading) = &mut state.phase else { return };
         let (is_answered, task) = (uploading.is_answered, uploading.task.take());
-        state.phase = Phase::Busy;
+        state.phase = ConnPhase::Busy;
         state.wire.is_full = false;
         if is_answered {
             self.end_response(state);
@@ -219,44 +219,44 @@ impl ConnShared {
     }
 
     fn become_idle(self: &Arc<Self>, state: &mut ConnState) {
-        state.phase = Phase::Idle;
-        // The answer came before the whole head was written: what is left of that must not meet the next one.
+        state.phase = ConnPhase::Idle;
+        // The response came before the whole head was written: its rest must not precede the next request.
         if state.wire.unsent() > 0 {
             self.status.finish();
         }
         state.wire.shrink();
-        if self.status.takes_requests() && !self.stays_quiet(state) {
+        if self.status.takes_requests() && !self.is_quiet(state) {
             self.status.finish();
         }
     }
 
-    /// Whether nothing has come. If so, the connection is woken when something does.
-    fn stays_quiet(self: &Arc<Self>, state: &mut ConnState) -> bool {
+    /// Whether nothing was received. If so, registers to be woken when something is.
+    fn is_quiet(self: &Arc<Self>, state: &mut ConnState) -> bool {
         let watcher = Waker::from(self.clone());
-        state.wire.poll_quiet(&mut Context::from_waker(&watcher)).is_pending()
+        state.wire.poll_received(&mut Context::from_waker(&watcher)).is_pending()
     }
 
-    /// Watches a new connection. One that has ended already is closed a little later, so that a request that is about to
-    /// be sent on it learns how it ended.
+    /// Watches a new connection. If it has already ended, it is closed by a task, so that a request that is about to be sent
+    /// learns how it ended.
     pub(super) fn watch(self: &Arc<Self>) {
         let mut state = self.lock();
-        let is_quiet = self.stays_quiet(&mut state);
+        let is_quiet = self.is_quiet(&mut state);
         drop(state);
         if !is_quiet {
             self.clone().wake();
         }
     }
 
-    /// Closes an idle connection on which something has come.
+    /// Closes an idle connection on which something was received.
     fn close_unless_quiet(self: &Arc<Self>) {
         let mut state = self.lock();
-        if state.is_idle() && !self.stays_quiet(&mut state) {
+        if state.is_idle() && !self.is_quiet(&mut state) {
             drop(state);
             self.abort();
         }
     }
 
-    /// What is being done, and for which peer.
+    /// An operation and its peer, for errors.
     pub(super) fn doing(&self, what: &str) -> String {
         format!("{what} {}", self.target)
     }
@@ -284,7 +284,7 @@ impl ConnShared {
         }
     }
 
-    /// The peer speaks another protocol.
+    /// The error for a peer that speaks another protocol, if it does.
     pub(super) fn foreign_protocol(&self, wire: &Wire, doing: &str) -> Option<Error> {
         let name = wire.spoken.name().filter(|_| wire.spoken != Spoken::Http1)?;
         let text = format!("{doing}: the server speaks {name}, and HTTP/1.1 was expected");
@@ -294,11 +294,10 @@ impl ConnShared {
 
 impl ConnState {
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle) && self.wire.is_open()
+        matches!(self.phase, ConnPhase::Idle) && self.wire.is_open()
     }
 
-    /// Registers who is to be woken when the connection is aborted. The waker it returns is to be dropped outside of the
-    /// lock.
+    /// Registers the waker for an abort. Drop the returned waker outside of the lock.
     #[must_use]
     pub(super) fn register_reader(&mut self, cx: &Context<'_>) -> Option<Waker> {
         match &self.reader {
@@ -307,12 +306,12 @@ impl ConnState {
         }
     }
 
-    /// As [`register_reader`](Self::register_reader), for the task of the rest of a request.
+    /// Like [`register_reader`](Self::register_reader), for the task that sends the rest of a request.
     #[must_use]
     pub(super) fn register_upload(&mut self, cx: &Context<'_>) -> Option<Waker> {
         match &mut self.phase {
-            Phase::Uploading(uploading) => uploading.task.replace(cx.waker().clone()),
-            Phase::Idle | Phase::Busy => None,
+            ConnPhase::Uploading(uploading) => uploading.task.replace(cx.waker().clone()),
+            ConnPhase::Idle | ConnPhase::Busy => None,
         }
     }
 
@@ -333,13 +332,13 @@ impl Abort for ConnShared {
     }
 }
 
-/// Woken when there is something to read on an idle connection: an end, or bytes that nobody asked for.
+/// Woken when an idle connection has something to read: its end, or unsolicited bytes.
 impl Wake for ConnShared {
     fn wake(self: Arc<Self>) {
         if !self.status.takes_requests() {
             return;
         }
-        // Not here: a driver wakes, which may hold locks of its own.
+        // In a task: an I/O driver calls this, and may hold its own locks.
         let shared = self.clone();
         self.runtime.spawn_on(&self.home, async move { shared.close_unless_quiet() });
     }

@@ -1,4 +1,4 @@
-//! What the exchanges so far have made of a connection.
+//! The status of a connection, as past exchanges have left it.
 
 use std::{
     sync::atomic::{AtomicU8, AtomicU64, Ordering},
@@ -10,17 +10,17 @@ use std::{
 #[repr(u8)]
 pub(super) enum ConnStatus {
     Open,
-    /// It stays open, but the peer speaks HTTP/1.0 and knows no chunks.
+    /// Open, but the peer speaks HTTP/1.0 and knows no chunks.
     Http10,
     /// It takes no request after the last response.
     Finished,
-    /// Its bytes belong to another protocol, and live as long as their new owner.
+    /// Its stream belongs to another protocol and its new owner.
     Upgraded,
-    /// It was closed, on purpose or because the peer closed it.
+    /// Closed by this side or the peer.
     Closed,
 }
 
-/// The status of a connection, for threads that hold no lock.
+/// The status, readable without a lock.
 #[derive(Debug)]
 pub(super) struct StatusCell {
     status: AtomicU8,
@@ -49,7 +49,7 @@ impl StatusCell {
         matches!(self.get(), ConnStatus::Open | ConnStatus::Http10)
     }
 
-    /// The peer showed that it speaks no later version than HTTP/1.0.
+    /// The peer speaks HTTP/1.0 at most.
     pub(super) fn mark_http10(&self) {
         self.replace(ConnStatus::Open, ConnStatus::Http10);
     }
@@ -60,14 +60,14 @@ impl StatusCell {
         self.replace(ConnStatus::Http10, ConnStatus::Finished);
     }
 
-    /// Closes it; false if its bytes belong to another protocol.
+    /// Closes it; `false` if it was upgraded.
     pub(super) fn close(&self) -> bool {
         let close =
             |status| (status != ConnStatus::Upgraded as u8).then_some(ConnStatus::Closed as u8);
         self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).is_ok()
     }
 
-    /// Hands its bytes to another protocol; false if it was closed meanwhile.
+    /// Marks the upgrade; `false` if it was closed meanwhile.
     pub(super) fn upgrade(&self) -> bool {
         let upgrade =
             |status| (status != ConnStatus::Closed as u8).then_some(ConnStatus::Upgraded as u8);
@@ -87,7 +87,7 @@ impl StatusCell {
 
     fn replace(&self, from: ConnStatus, to: ConnStatus) {
         let (from, to) = (from as u8, to as u8);
-        // An error says that the status was another one.
+        // `Err` means that the status was another one.
         let _ = self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 }

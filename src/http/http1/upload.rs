@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     request_head::{BodyPlan, put_field},
-    shared::{ConnShared, Phase, Uploading},
+    shared::{ConnPhase, ConnShared, Uploading},
     wire::SLICES,
 };
 use crate::{
@@ -24,45 +24,44 @@ use crate::{
 };
 
 pin_project! {
-    /// A body on its way to the peer.
+    /// A request body that is being sent.
     pub(super) struct Http1Upload<B: Body> {
         #[pin]
         body: LengthChecked<B>,
         plan: BodyPlan,
-        // Too much to be copied. It is written together, and with chunks it is one.
+        // Data too large to copy. Written together; with chunks, one batch is one chunk.
         batch: VecDeque<B::Data>,
         is_starved: bool,
-        // What ends the body goes behind the batch.
-        end: End,
+        // The end of the body is written after the batch.
+        end: BodyEnd,
     }
 }
 
-/// How far the end of a body has come.
+/// The progress of the body's end.
 #[derive(Debug)]
-enum End {
-    ToCome,
-    /// With these trailers.
-    Come(HeaderMap),
+enum BodyEnd {
+    Open,
+    /// The body has ended, with these trailers.
+    Reached(HeaderMap),
     /// It is in the output buffer.
     Written,
 }
 
-/// Why a body is not sent.
+/// Why a body was not sent.
 #[derive(Debug)]
 pub(super) enum UploadError {
-    /// The body failed, or is not as long as the request declares.
+    /// The body failed, or does not have its declared length.
     Body(Error),
     Io(io::Error),
 }
 
-/// While so many bytes wait to be written, the body is asked for no more.
-const ENOUGH: usize = 8 * 1024;
-/// Data up to this size is copied behind the head or its size line, so that both go in one write.
+/// Unwritten bytes above which the body is not polled.
+const MAX_UNSENT: usize = 8 * 1024;
+/// Data up to this size is copied after the head or its size line, so that both leave in one write.
 const COPIED: usize = 1024;
-/// A batch takes no more data once it has so many bytes, as in hyper: a write of less costs a large upload three times the
-/// CPU.
+/// A batch of this size takes no more data, as in hyper: smaller writes cost a large upload three times the CPU.
 const BATCH: usize = 400 * 1024;
-/// Writes in one poll: a peer that takes everything at once must not starve other tasks.
+/// Writes in one poll, so that a fast peer does not starve other tasks.
 const WRITES: usize = 32;
 
 impl<B> Http1Upload<B>
@@ -70,15 +69,15 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     pub(super) fn new(body: LengthChecked<B>, plan: BodyPlan) -> Pin<Box<Self>> {
-        Box::pin(Self { body, plan, batch: VecDeque::new(), is_starved: false, end: End::ToCome })
+        Box::pin(Self { body, plan, batch: VecDeque::new(), is_starved: false, end: BodyEnd::Open })
     }
 
-    /// Whether it waits for the caller, who makes the body.
+    /// Whether the caller's body is pending.
     pub(super) fn is_starved(&self) -> bool {
         self.is_starved
     }
 
-    /// Whether nothing of it is sent, and it is only read to make sure that it is empty.
+    /// Whether the body is only polled to make sure that it is empty.
     pub(super) fn must_be_empty(&self) -> bool {
         self.plan.must_be_empty
     }
@@ -90,13 +89,13 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), UploadError>> {
         for _ in 0..WRITES {
-            // Frames before a write, so that the head and the first of the body go together.
+            // Frames before the write, so that the head and the first frames leave together.
             let frames = self.as_mut().poll_batch(shared, cx).map_err(UploadError::Body)?;
             let this = self.as_mut().project();
             if this.batch.is_empty() {
                 ready!(shared.lock().wire.poll_flush(cx)).map_err(UploadError::Io)?;
                 match frames {
-                    Poll::Ready(()) if matches!(this.end, End::Written) => {
+                    Poll::Ready(()) if matches!(this.end, BodyEnd::Written) => {
                         return Poll::Ready(Ok(()));
                     }
                     Poll::Ready(()) => continue,
@@ -118,8 +117,8 @@ where
         Poll::Pending
     }
 
-    /// Takes frames from the body until there is enough to write, unless a chunk is being written, whose length is out.
-    /// Pending if the body has nothing now, and there is no batch.
+    /// Takes frames until there is enough to write, except during a chunk, whose length is already written. Pending if the
+    /// body has nothing now and there is no batch.
     fn poll_batch(
         mut self: Pin<&mut Self>,
         shared: &ConnShared,
@@ -128,18 +127,18 @@ where
         if !self.batch.is_empty() && self.plan.is_chunked {
             return Poll::Ready(Ok(()));
         }
-        // What the peer has left of a batch is not written alone: a peer that takes some at a time would be given little.
+        // Refill a partly written batch: the rest alone would make ever smaller writes to a slow peer.
         let mut length: usize = self.batch.iter().map(Buf::remaining).sum();
         let mut is_pending = false;
-        while matches!(self.end, End::ToCome)
+        while matches!(self.end, BodyEnd::Open)
             && length < BATCH
             && self.batch.len() < SLICES
-            && shared.lock().wire.unsent() < ENOUGH
+            && shared.lock().wire.unsent() < MAX_UNSENT
         {
             let this = self.as_mut().project();
-            // A body that has given all that is declared is not asked again: it may be waiting for the answer.
+            // A complete body is not polled again: it may be waiting for the response.
             let is_complete =
-                !this.plan.is_chunked && !this.plan.must_be_empty && this.body.is_all_there();
+                !this.plan.is_chunked && !this.plan.must_be_empty && this.body.is_complete();
             let frame = match is_complete {
                 true => Poll::Ready(None),
                 false => this.body.poll_frame(cx),
@@ -149,17 +148,17 @@ where
                 break;
             };
             match frame.transpose()?.map(Frame::into_data) {
-                None => *this.end = End::Come(HeaderMap::new()),
+                None => *this.end = BodyEnd::Reached(HeaderMap::new()),
                 Some(Ok(data)) => length += self.as_mut().put_data(shared, data),
                 Some(Err(frame)) => {
-                    *this.end = End::Come(frame.into_trailers().unwrap_or_default());
+                    *this.end = BodyEnd::Reached(frame.into_trailers().unwrap_or_default());
                 }
             }
         }
         let this = self.as_mut().project();
         *this.is_starved = is_pending && this.batch.is_empty();
         if this.plan.is_chunked && length > 0 {
-            // A Vec takes everything.
+            // Writing to a `Vec` cannot fail.
             drop(write!(shared.lock().wire.output(), "{length:x}\r\n"));
         }
         if this.batch.is_empty() {
@@ -168,7 +167,7 @@ where
         if self.is_starved { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
-    /// Copies a little data, or puts it into the batch; returns how many bytes the batch has of it.
+    /// Copies short data, or adds it to the batch. Returns the bytes added to the batch.
     fn put_data(self: Pin<&mut Self>, shared: &ConnShared, mut data: B::Data) -> usize {
         let this = self.project();
         let length = data.remaining();
@@ -194,13 +193,15 @@ where
         0
     }
 
-    /// Writes what ends the body, once it has come.
+    /// Writes the end of the body, once it has ended.
     fn put_end(self: Pin<&mut Self>, shared: &ConnShared) {
         let this = self.project();
-        if !matches!(this.end, End::Come(_)) {
+        if !matches!(this.end, BodyEnd::Reached(_)) {
             return;
         }
-        let End::Come(trailers) = std::mem::replace(this.end, End::Written) else { return };
+        let BodyEnd::Reached(trailers) = std::mem::replace(this.end, BodyEnd::Written) else {
+            return;
+        };
         if !this.plan.is_chunked {
             return;
         }
@@ -215,14 +216,14 @@ where
         output.extend_from_slice(b"\r\n");
     }
 
-    /// Sends what is left of a request whose response has begun, whether or not anyone reads that.
-    pub(super) fn finish_in_task(mut self: Pin<Box<Self>>, shared: &Arc<ConnShared>) {
-        shared.lock().phase = Phase::Uploading(Uploading::new());
+    /// Sends the rest of a request whose response has begun, whether or not the response is read.
+    pub(super) fn spawn_rest(mut self: Pin<Box<Self>>, shared: &Arc<ConnShared>) {
+        shared.lock().phase = ConnPhase::Uploading(Uploading::new());
         let mut unfinished = Unfinished(Some(shared.clone()));
         shared.runtime().spawn(async move {
             let Some(connection) = &unfinished.0 else { return };
             let sent = std::future::poll_fn(|cx| self.as_mut().poll_rest(connection, cx)).await;
-            // Before anyone learns of it: it may hold what they wait for.
+            // Drop the body before reporting: it may hold something that others wait for.
             drop(self);
             let Some(connection) = unfinished.0.take() else { return };
             match sent {
@@ -252,10 +253,10 @@ where
         }
         let sent = self.as_mut().poll(shared, cx);
         let mut state = shared.lock();
-        if let Phase::Uploading(uploading) = &mut state.phase {
+        if let ConnPhase::Uploading(uploading) = &mut state.phase {
             uploading.is_starved = self.is_starved && sent.is_pending();
         }
-        // A write that failed is pending for good, and the reading side has ended already.
+        // A failed write stays pending, and the reading side has ended already.
         match sent.is_pending() && state.wire.write_failed() {
             true => broken(),
             false => sent,
@@ -263,8 +264,7 @@ where
     }
 }
 
-/// Closes the connection if the task of the rest of a request is dropped, as with the runtime of the caller: nobody else
-/// would send the rest.
+/// Closes the connection if its task is dropped, as with the caller's runtime: nothing else would send the rest.
 struct Unfinished(Option<Arc<ConnShared>>);
 
 impl Drop for Unfinished {
@@ -275,7 +275,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// Takes so many bytes off the front.
+/// Removes written bytes from the front.
 fn advance<D: Buf>(batch: &mut VecDeque<D>, mut written: usize) {
     while let Some(data) = batch.front_mut() {
         let taken = written.min(data.remaining());
@@ -288,8 +288,8 @@ fn advance<D: Buf>(batch: &mut VecDeque<D>, mut written: usize) {
     }
 }
 
-/// Fields that frame, route or authenticate a message, or say how its body is to be read, must come before it
-/// (RFC 9110 §6.5.1).
+/// Fields that frame, route or authenticate a message, or describe its content, are not allowed in trailers (RFC 9110
+/// §6.5.1).
 fn is_forbidden_trailer(name: &HeaderName) -> bool {
     const FORBIDDEN: [HeaderName; 15] = [
         header::AUTHORIZATION,

@@ -1,4 +1,4 @@
-//! The stream of a connection and its two buffers: fills, writes and flushes without an await.
+//! The stream of a connection and its two buffers: fills, writes and flushes by polling.
 
 use std::{
     io::{self, IoSlice},
@@ -20,22 +20,22 @@ use crate::{
     },
 };
 
-/// The bytes of one connection, in both directions.
+/// A connection's stream and buffers.
 ///
-/// When writing fails because the peer has stopped reading, reading goes on: an answer sent before is still the answer,
+/// If a write fails because the peer has stopped reading, reading continues: a response sent before is still the response,
 /// and the reading side then finds the end.
 pub(super) struct Wire {
     /// `None` once the connection is closed or upgraded.
     io: Option<TokioIo<Box<dyn Io>>>,
     input: BytesMut,
     copies: Copies,
-    /// Bytes at the start of `input` that are used up.
+    /// Consumed bytes at the start of `input`.
     used: usize,
     output: Vec<u8>,
-    /// Bytes at the start of `output` that are written.
+    /// Written bytes at the start of `output`.
     sent: usize,
-    judge: WriteJudge,
-    pub(super) counts: Counts,
+    taken_bytes: WriteJudge,
+    pub(super) counts: ByteCounts,
     /// The last write or flush found no room.
     pub(super) is_full: bool,
     is_flushed: bool,
@@ -43,42 +43,42 @@ pub(super) struct Wire {
     greeting: Greeting,
     pub(super) spoken: Spoken,
     pub(super) end: Option<ReadEnd>,
-    /// How much a read asks for.
+    /// The size of the next read.
     stride: usize,
     /// The input buffer has grown beyond what an idle connection may hold.
     is_large: bool,
 }
 
-/// Bytes read and written so far, as the stream above TCP or TLS counts them.
+/// Bytes read and written so far, above TCP or TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct ByteCounts {
     pub(super) read: u64,
-    /// Includes all bytes of a write that failed, unless it certainly took none.
+    /// Includes all bytes of a failed write, unless it certainly took none.
     pub(super) written: u64,
 }
 
-/// How reading came to its end.
+/// How reading ended.
 #[derive(Debug)]
 pub(super) enum ReadEnd {
-    /// The peer closed the connection, politely or not.
+    /// The peer closed the connection, properly or not.
     Closed(io::ErrorKind),
-    /// The layer below says itself what happened: TLS, or a tunnel.
+    /// The layer below, TLS or a tunnel, has its own error.
     Below(Error),
 }
 
-/// What a read asks for while nothing is known of what comes.
+/// The initial size of a read.
 const READ: usize = 4 * 1024;
-/// What a read asks for at most.
+/// The largest size of a read.
 const MAX_READ: usize = 256 * 1024;
-/// Room of a buffer that an idle connection keeps.
-const KEPT: usize = 16 * 1024;
-/// Slices of a body that go into one write, behind the head.
+/// The largest buffer of an idle connection.
+const MAX_IDLE_ROOM: usize = 16 * 1024;
+/// Slices of a body in one write, after the head.
 pub(super) const SLICES: usize = 16;
-/// A piece of a body up to this size is copied, so that the buffer can be used again at once.
+/// A piece of a body up to this size is copied, so that the buffer can be reused at once.
 const COPIED: usize = 2 * 1024;
 
 impl Wire {
-    /// Takes a stream, and the count of what it has taken if it has one.
+    /// Wraps a stream. `count` is the stream's own count of taken bytes, if it has one.
     pub(super) fn new(io: impl Io, count: Option<&WriteCount>) -> Self {
         Self {
             io: Some(TokioIo::new(Box::new(io))),
@@ -87,8 +87,8 @@ impl Wire {
             used: 0,
             output: Vec::new(),
             sent: 0,
-            judge: WriteJudge::new(count),
-            counts: Counts::default(),
+            taken_bytes: WriteJudge::new(count),
+            counts: ByteCounts::default(),
             is_full: false,
             is_flushed: true,
             write_failed: false,
@@ -109,7 +109,7 @@ impl Wire {
         self.write_failed
     }
 
-    /// The stream, for a caller that drops it outside of the lock.
+    /// Takes the stream. Drop it outside of the lock.
     pub(super) fn take_io(&mut self) -> Option<Box<dyn Io>> {
         self.io.take().map(TokioIo::into_inner)
     }
@@ -121,17 +121,17 @@ impl Wire {
         }
     }
 
-    /// Bytes that came and are not used up.
+    /// Received bytes that are not consumed.
     pub(super) fn unread(&self) -> &[u8] {
         &self.input[self.used..]
     }
 
-    /// The [unread](Self::unread) bytes, and where copies of them go.
+    /// The [unread](Self::unread) bytes, and the buffer for copies of them.
     pub(super) fn unread_to_copy(&mut self) -> (&[u8], &mut Copies) {
         (&self.input[self.used..], &mut self.copies)
     }
 
-    /// Uses up so many bytes.
+    /// Consumes bytes.
     pub(super) fn consume(&mut self, bytes: usize) {
         self.used += bytes;
         if self.used == self.input.len() {
@@ -140,7 +140,7 @@ impl Wire {
         }
     }
 
-    /// Uses up so many bytes and returns them: copied if they are few, else as a part of the buffer.
+    /// Consumes and returns bytes: copied if they are few, else as a slice of the buffer.
     pub(super) fn take(&mut self, bytes: usize) -> Bytes {
         if bytes <= COPIED {
             let copy = Bytes::copy_from_slice(&self.unread()[..bytes]);
@@ -151,7 +151,7 @@ impl Wire {
         self.input.split_to(bytes).freeze()
     }
 
-    /// All bytes that are not used up.
+    /// Consumes and returns all received bytes.
     pub(super) fn take_unread(&mut self) -> BytesMut {
         let mut input = std::mem::take(&mut self.input);
         input.advance(std::mem::take(&mut self.used));
@@ -166,7 +166,7 @@ impl Wire {
         self.input.advance(std::mem::take(&mut self.used));
         let wanted = usize::try_from(room).unwrap_or(MAX_READ).clamp(READ, self.stride);
         if self.input.capacity() - self.input.len() < wanted / 2 {
-            self.is_large |= self.input.len() + wanted > KEPT;
+            self.is_large |= self.input.len() + wanted > MAX_IDLE_ROOM;
             self.input.reserve(wanted);
         }
         let (before, free) = (self.input.len(), self.input.capacity() - self.input.len());
@@ -183,8 +183,8 @@ impl Wire {
         }
     }
 
-    /// Ready if anything has come that is not used up, an end included. It wakes when something does.
-    pub(super) fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready if anything unread was received, including the end. Registers the waker otherwise.
+    pub(super) fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.unread().is_empty() || self.end.is_some() {
             return Poll::Ready(());
         }
@@ -199,8 +199,8 @@ impl Wire {
         if self.greeting.is_open() {
             self.spoken = self.greeting.take(&self.input[before..]);
         }
-        // A fast peer is read in large pieces, and a slow one holds no more room than it fills: a fixed size costs a
-        // large download more than twice the CPU.
+        // Adapts to the peer: a fast peer is read in large pieces, a slow one takes no more room than it fills. A fixed
+        // size costs a large download more than twice the CPU.
         if read == free {
             self.stride = (self.stride * 2).min(MAX_READ);
         } else if read < self.stride / 4 {
@@ -208,47 +208,47 @@ impl Wire {
         }
     }
 
-    /// The first end is the cause of the others.
+    /// Records the end. The first is the cause of later ones.
     fn set_end(&mut self, error: &io::Error) {
         let below = Error::inside(error).cloned();
         let end = || below.map_or(ReadEnd::Closed(error.kind()), ReadEnd::Below);
         self.end.get_or_insert_with(end);
     }
 
-    /// The buffer in which heads and framing are written.
+    /// The buffer for heads and framing.
     pub(super) fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
 
-    /// Bytes in the output buffer that are not written yet.
+    /// Unwritten bytes of the output buffer.
     pub(super) fn unsent(&self) -> usize {
         self.output.len() - self.sent
     }
 
-    /// Writes nothing of what is in the output buffer.
+    /// Drops the unwritten output.
     pub(super) fn discard_output(&mut self) {
         self.output.clear();
         self.sent = 0;
     }
 
-    /// Gives up the room that a large message took: idle connections are many.
+    /// Frees the room that a large message took, because there may be many idle connections.
     pub(super) fn shrink(&mut self) {
         if self.is_large && self.unread().is_empty() {
             (self.input, self.used, self.is_large) = (BytesMut::new(), 0, false);
         }
-        if self.output.capacity() > KEPT && self.unsent() == 0 {
+        if self.output.capacity() > MAX_IDLE_ROOM && self.unsent() == 0 {
             self.output = Vec::new();
         }
     }
 
-    /// Bytes of memory that its buffers take.
+    /// Bytes of its buffers.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.input.capacity() + self.output.capacity()
     }
 
-    /// Writes the output buffer and `body` behind it. Ready with how many bytes of `body` were written; pending for good
-    /// once the peer has stopped reading, as then the reading side ends the exchange.
+    /// Writes the output buffer, then `body`. Ready with the written bytes of `body`; pending for good once the peer has
+    /// stopped reading, because the reading side then ends the exchange.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -262,7 +262,7 @@ impl Wire {
         }
         let head = &self.output[self.sent..];
         let length = head.len() + length_of(body);
-        self.judge.begin();
+        self.taken_bytes.begin();
         let outcome = match body {
             [] => Pin::new(io).poll_write(cx, head),
             [one] if head.is_empty() => Pin::new(io).poll_write(cx, one),
@@ -275,7 +275,7 @@ impl Wire {
                 Pin::new(io).poll_write_vectored(cx, &slices[first..=count])
             }
         };
-        self.counts.written += self.judge.taken(&outcome, length) as u64;
+        self.counts.written += self.taken_bytes.taken(&outcome, length) as u64;
         self.is_full = outcome.is_pending();
         match ready!(outcome) {
             Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -294,7 +294,7 @@ impl Wire {
         written - of_output
     }
 
-    /// The layer below may know why a write failed; a peer that only stopped reading may still have answered.
+    /// Records the layer's own error. A peer that only stopped reading may still have answered: the write stays pending.
     fn fail_write<T>(&mut self, error: io::Error) -> Poll<io::Result<T>> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         if Error::inside(&error).is_some() {
@@ -308,7 +308,7 @@ impl Wire {
         Poll::Ready(Err(error))
     }
 
-    /// Writes the output buffer out and flushes what was written, as TLS needs it.
+    /// Writes the output buffer and flushes, as TLS needs it.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.unsent() > 0 {
             ready!(self.poll_write(cx, &[]))?;
@@ -319,7 +319,7 @@ impl Wire {
         let Some(io) = &mut self.io else { return Poll::Ready(Ok(())) };
         match Pin::new(io).poll_flush(cx) {
             Poll::Ready(Ok(())) => {
-                // Not full any more: from here on the peer is waited for to answer, not to take.
+                // Not full any more: from here on the response is awaited, not room.
                 (self.is_flushed, self.is_full) = (true, false);
                 Poll::Ready(Ok(()))
             }

@@ -16,15 +16,15 @@ use crate::{
 
 /// The body of an HTTP/2 response.
 ///
-/// The peer may send more as chunks are taken. A body that is shorter or longer than its `content-length`, or whose
-/// stream is reset before its end for whatever reason, is an error.
+/// Reading chunks opens the peer's window again. A body that is shorter or longer than its `content-length`, or whose
+/// stream is reset before its end for any reason, is an error.
 ///
 /// # Cancellation
 ///
 /// Dropping it before its end resets the stream (`CANCEL`), and what is left of the request with it.
 pub(in crate::http) type Http2Body = ResponseBody<OpenStream>;
 
-/// How long the body of an answer is, as far as its head says (RFC 9110 §6.4.1).
+/// The length of the body, if its head declares it (RFC 9110 §6.4.1).
 pub(super) fn expected_length(head: &Parts, asked_for_head: bool) -> Option<u64> {
     if asked_for_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Some(0);
@@ -50,16 +50,16 @@ impl WireBody for OpenStream {
         Poll::Ready(Ok(Piece::Frame { frame, is_last }))
     }
 
-    /// What was still sent when the answer began may go on meanwhile.
+    /// The upload may go on while the response is read.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let (is_lacking, sent) = self.uploading.as_ref().map_or((false, 0), RestGuard::progress);
-        let is_withheld = self.guard.conn().state().window().is_withheld();
-        if is_withheld {
-            // The peer may send nothing, because others of its answers are not read: it is not silent.
-            self.guard.heard();
+        let is_exhausted = self.guard.conn().state().window().is_exhausted();
+        if is_exhausted {
+            // Unread bodies of other streams fill the connection window: the peer may not send, so it is not silent.
+            self.guard.end_wait();
         }
         let awaited =
-            if is_lacking || is_withheld { WaitingFor::Caller } else { WaitingFor::ResponseBody };
+            if is_lacking || is_exhausted { WaitingFor::Caller } else { WaitingFor::ResponseBody };
         let elapsed = ready!(self.poll_limits(awaited, self.received + sent, cx));
         Poll::Ready(self.fail(|stream| {
             elapsed
@@ -76,7 +76,7 @@ impl WireBody for OpenStream {
         self.receiving.as_ref().is_none_or(RecvStream::is_end_stream)
     }
 
-    /// Nothing more needs to be sent. The stream ends before the rest of the request is told.
+    /// Stops the upload: the response is complete. The stream ends first.
     fn finish(mut self: Box<Self>) {
         let uploading = self.uploading.take();
         drop(self);
@@ -87,7 +87,7 @@ impl WireBody for OpenStream {
 }
 
 impl OpenStream {
-    /// If the body of the request failed meanwhile, that is the error.
+    /// The error of the upload, if it failed; else the given one.
     fn fail(&mut self, error: impl FnOnce(&Self) -> Error) -> Error {
         let own = self.uploading.take().and_then(RestGuard::failure);
         own.unwrap_or_else(|| error(self))
@@ -107,24 +107,24 @@ impl OpenStream {
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let frame = self.poll_data(cx);
         match frame {
-            Poll::Pending => self.guard.waits(),
+            Poll::Pending => self.guard.start_wait(),
             Poll::Ready(_) => self.heard(),
         }
         if let Some(data) = ready!(frame) {
             return Poll::Ready(Some(data.map(Frame::data)));
         }
-        // h2 knows of trailers as soon as it knows that there is no more data.
+        // h2 knows whether there are trailers as soon as the data has ended.
         let Some(receiving) = &mut self.receiving else { return Poll::Ready(None) };
         let trailers = ready!(receiving.poll_trailers(cx));
         Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
     }
 
     fn heard(&mut self) {
-        self.guard.heard();
+        self.guard.end_wait();
         self.stall.reset(self.guard.conn().runtime());
     }
 
-    /// The next data; the peer may send as much again.
+    /// The next data; its size is released to the peer's window.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
         let Some(receiving) = &mut self.receiving else { return Poll::Ready(None) };
         loop {

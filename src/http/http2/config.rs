@@ -1,33 +1,32 @@
-//! What can be set about HTTP/2.
+//! Settings of HTTP/2.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use h2::client::Builder;
 
-use super::{keep_alive::KeepAlive, state::UNTOLD_STREAMS, window::Window};
+use super::{keep_alive::KeepAlive, state::PRE_SETTINGS_STREAMS, window::Window};
 use crate::{error::Error, rt::Runtime, setting};
 
-/// The most that a window can be (RFC 9113 §6.9.1).
+/// The largest window (RFC 9113 §6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-/// With a window of nothing, no content comes at all.
+/// A window of zero would allow no content at all.
 const WINDOWS: RangeInclusive<u32> = 1..=MAX_WINDOW;
 
-/// What a frame may hold at least and at most (RFC 9113 §4.2).
+/// The smallest and the largest maximum frame size (RFC 9113 §4.2).
 const FRAME_SIZES: RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
 
-/// The status alone counts 42 (RFC 9113 §6.5.2).
+/// The field `:status` alone counts 42 (RFC 9113 §6.5.2).
 const LIST_SIZES: RangeInclusive<u32> = 64..=u32::MAX;
 
-/// h2 counts each DATA frame under 256 bytes that nobody has read as what it lacks to 256, and ends the connection above
-/// this. By default it is half the window of the connection, which would be a gigabyte; such a frame costs about
-/// as many bytes of memory.
+/// For each unread DATA frame below 256 bytes, h2 counts the difference to 256, and ends the connection above this sum. Its
+/// default is half the connection window, which would be a gigabyte; such a frame costs about that many bytes of memory.
 const SMALL_FRAMES: usize = 64 << 20;
 
-/// What can be set about HTTP/2.
+/// Settings of HTTP/2.
 ///
 /// A value outside of its range is an error for which [`Error::is_builder`] holds:
-/// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it, and where there is no `build`, as with a
+/// [`TransportBuilder::build`](crate::transport::TransportBuilder::build) returns it. Without a `build`, as with a
 /// [`NegotiateLayer`](crate::http::NegotiateLayer), every request fails with it before anything is connected to.
 #[derive(Clone, Debug)]
 pub struct Http2Config {
@@ -64,86 +63,82 @@ impl Http2Config {
         Self::default()
     }
 
-    /// How many bytes of one answer the peer may send before they are read. Default 4 MiB: what a path of 300 Mbit/s
-    /// and 100 ms holds.
+    /// Limits the unread bytes of one response. Default 4 MiB: the capacity of a path with 300 Mbit/s and 100 ms.
     ///
-    /// This is what bounds memory: a connection whose answers are all left unread keeps at most this much for each
-    /// stream, 400 MiB for 100 streams, and never more than [`connection_window`](Self::connection_window). At least 1, at
-    /// most 2,147,483,647 (RFC 9113 §6.9.1).
+    /// This bounds memory: a connection whose responses all stay unread holds at most this much per stream, 400 MiB for 100
+    /// streams, and never more than [`connection_window`](Self::connection_window). At least 1, at most 2,147,483,647 (RFC
+    /// 9113 §6.9.1).
     pub fn stream_window(mut self, bytes: u32) -> Self {
         self.stream_window = bytes;
         self
     }
 
-    /// How many bytes of all answers together the peer may send before they are read. Default 2147483647, the most that
-    /// HTTP/2 knows, so that answers which are not read never hold up the others.
+    /// Limits the unread bytes of all responses together. Default 2147483647, the maximum of HTTP/2, so that unread
+    /// responses never hold up the others.
     ///
-    /// A smaller window bounds the memory of a connection more tightly, but has this price: once unread answers fill it,
-    /// no body on the connection goes on until some of them are read or dropped. Those bodies wait without a
+    /// A smaller window bounds the memory of a connection more tightly. But once unread responses fill it, no body on the
+    /// connection proceeds until some of them are read or dropped. Those bodies wait without a
     /// [read timeout](crate::options::Timeouts::read), because the peer is not to blame. Choose at least as many
-    /// [stream windows](Self::stream_window) as there may be unread answers. At least 1; the protocol begins with 65,535, so
-    /// less than that counts only once those have come.
+    /// [stream windows](Self::stream_window) as there may be unread responses. At least 1; the protocol starts with 65,535, so
+    /// a smaller value applies only after that many bytes.
     pub fn connection_window(mut self, bytes: u32) -> Self {
         self.connection_window = bytes;
         self
     }
 
-    /// How many bytes one frame of the peer may hold. Default 16 KiB, the least there is: streams take turns by
-    /// frames. At most 16,777,215 (RFC 9113 §4.2).
+    /// Limits the payload of the peer's frames, in bytes. Default 16 KiB, the minimum: streams take turns by frames. At
+    /// most 16,777,215 (RFC 9113 §4.2).
     pub fn max_frame_size(mut self, bytes: u32) -> Self {
         self.max_frame_size = bytes;
         self
     }
 
-    /// How many bytes the fields of a head or of trailers may have when unpacked, and 32 for each field (RFC 9113
-    /// §6.5.2). Default 64 KiB: four times of what servers are known to send. At least 64: the status
-    /// alone counts 42.
+    /// Limits the uncompressed fields of a head or of trailers, in bytes, plus 32 for each field (RFC 9113 §6.5.2). Default
+    /// 64 KiB: four times what servers are known to send. At least 64: `:status` alone counts 42.
     pub fn max_header_list_size(mut self, bytes: u32) -> Self {
         self.max_header_list_size = bytes;
         self
     }
 
-    /// How many bytes of fields the peer may have us remember for compression (RFC 7541 §4.2). Default 4 KiB, the
-    /// protocol's own. Any value: 0 is no compression by what was sent before.
+    /// Sets the size of the table that the peer may use to compress fields, in bytes (RFC 7541 §4.2). Default 4 KiB, the
+    /// protocol's own. Any value; 0 disables references to earlier fields.
     pub fn header_table_size(mut self, bytes: u32) -> Self {
         self.header_table_size = bytes;
         self
     }
 
-    /// How many bytes of a request's body wait in memory for the socket. Default 400 KiB: enough to keep one busy.
-    /// At least 1, at most 4,294,967,295.
+    /// Limits the bytes of a request body that wait in memory for the socket. Default 400 KiB: enough to keep a socket
+    /// busy. At least 1, at most 4,294,967,295.
     pub fn max_send_buffer(mut self, bytes: usize) -> Self {
         self.max_send_buffer = bytes;
         self
     }
 
-    /// After how long without a byte from the peer it is sent a PING, while there are requests. Default never: a PING
-    /// keeps radios and middleboxes awake, and a stream that is given up asks by itself: if nothing comes for twice the
-    /// usual round trip and four times its variation (100 ms at least, 1 s while nothing was measured), or had not come
-    /// for a second before, no new requests go over the connection until something does. Longer than
-    /// zero.
+    /// Sends a PING after this time without a byte from the peer, while there are requests. Default never: PINGs keep
+    /// radios and middleboxes awake, and a cancelled stream sends one by itself. If no byte comes for twice the usual round
+    /// trip plus four times its variation (at least 100 ms; 1 s before the first measurement), or none had come for a
+    /// second before, the connection gets no new requests until one comes. Longer than zero.
     pub fn keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive_interval = interval.into();
         self
     }
 
-    /// How long the peer may leave a PING unanswered before the connection is closed, those that are sent without
-    /// being asked for included. Default 15 s: longer than a lost packet is sent again, shorter than people wait. Longer than
-    /// zero.
+    /// Limits the wait for the answer to any PING, after which the connection is closed. Default 15 s: longer than the
+    /// retransmission of a lost packet, shorter than people wait. Longer than zero.
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
         self.keep_alive_timeout = timeout;
         self
     }
 
-    /// Whether the [interval](Self::keep_alive_interval) counts also while there are no requests. Default no: an idle
-    /// connection that died is noticed when it is used.
+    /// Whether the [interval](Self::keep_alive_interval) also applies without requests. Default no: a dead idle connection
+    /// is noticed when it is used.
     pub fn keep_alive_while_idle(mut self, while_idle: bool) -> Self {
         self.keep_alive_while_idle = while_idle;
         self
     }
 
-    /// For a connection whose streams are tunnels: one that nobody reads must not stall the others, however many they
-    /// are. Each is bounded by its own window.
+    /// For a connection whose streams are tunnels: an unread tunnel must not stall the others. Each is bounded by its own
+    /// window.
     pub(crate) fn for_tunnels(mut self) -> Self {
         self.connection_window = MAX_WINDOW;
         self
@@ -184,9 +179,9 @@ impl From<&Http2Config> for Builder {
             .header_table_size(config.header_table_size)
             .max_send_buffer_size(config.max_send_buffer)
             .data_frame_budget(SMALL_FRAMES)
-            .initial_max_send_streams(UNTOLD_STREAMS)
-            // A peer that has not heard of a reset yet still sends. h2 counts what comes for streams that it has
-            // forgotten as the peer's mistakes, and 1024 of those end the connection.
+            .initial_max_send_streams(PRE_SETTINGS_STREAMS)
+            // A peer that has not seen a reset yet still sends. h2 counts frames of forgotten streams as the peer's errors,
+            // and 1024 of those end the connection.
             .max_concurrent_reset_streams(1024)
             .reset_stream_duration(Duration::from_secs(10))
             .enable_push(false);

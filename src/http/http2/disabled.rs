@@ -1,8 +1,8 @@
-//! HTTP/2 where it is not built in: its settings, of which there are none.
+//! The settings of HTTP/2 without the feature `http2`: none.
 
 use crate::error::Error;
 
-/// What can be set about HTTP/2: nothing, without the feature `http2`.
+/// Settings of HTTP/2: none without the feature `http2`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Http2Config {}

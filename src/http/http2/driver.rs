@@ -1,4 +1,4 @@
-//! The task of a connection: reads, writes, and tells what it learns.
+//! The task of a connection: reads, writes, and publishes what the peer says.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use super::{
     keep_alive::KeepAlive,
     shared::Unsettled,
     signals::Signal,
-    state::{ASSUMED_STREAMS, CloseCause, ConnState, ConnStatus, UNTOLD_STREAMS},
+    state::{ASSUMED_STREAMS, CloseCause, ConnState, ConnStatus, PRE_SETTINGS_STREAMS},
     wire::Wire,
 };
 use crate::{
@@ -27,30 +27,31 @@ use crate::{
     rt::{Runtime, Sleep},
 };
 
-/// How long the last frames may take to be written to a peer that nobody wants anything of any more.
+/// How long the last frames may take to be written once the connection is unused.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Runs until the connection is closed.
 pub(super) struct Driver<I> {
     connection: Connection<Wire<Metered<I>>, Bytes>,
-    /// Taken from the connection when the first PING may be sent: h2 looks after them in each of its turns.
+    /// Taken from the connection before the first PING: from then on h2 polls it in each turn.
     pings: Option<PingPong>,
-    /// Knows of GOAWAY and of stream ids. h2 keeps the connection open for it, so it goes when nobody else is left.
+    /// Reports GOAWAY and exhausted stream ids. h2 keeps the connection open for it, so it is dropped when the connection
+    /// is unused.
     probe: Option<SendRequest<Bytes>>,
-    /// The task that signals wake.
+    /// The waker that signals use.
     waker: Option<Waker>,
-    /// What had been read when SETTINGS and GOAWAY were last looked for.
+    /// The byte count of the last check for SETTINGS and GOAWAY.
     learned_at: Option<u64>,
-    /// Until the peer's SETTINGS are known: who waits for them waits for the end of this.
+    /// Dropped once the peer's SETTINGS are known, which wakes the requests that wait for them.
     unsettled: Option<Unsettled>,
-    /// Requests that wait until the connection has read once more.
+    /// Requests that wait for one more read.
     readers: Vec<oneshot::Sender<()>>,
     state: Arc<ConnState>,
     keep_alive: KeepAlive,
     runtime: Runtime,
     linger: Option<Sleep>,
     has_yielded: bool,
-    /// h2 found an error; what is left is to write so.
+    /// h2 found an error; only its GOAWAY is still to be written.
     is_broken: bool,
 }
 
@@ -80,9 +81,9 @@ impl<I: Io> Driver<I> {
         }
     }
 
-    /// Once, when there is a new request: others that are ready to run may have one, too, and all of them leave in one
-    /// write. A request that is alone does not wait.
-    fn lets_others_queue(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Yields once when there is a new request, so that other tasks may queue theirs and all leave in one write. A
+    /// single request does not wait.
+    fn yields_to_others(&mut self, cx: &mut Context<'_>) -> bool {
         let has_queued = self.state.take_queued() && self.state.active() > 1;
         let yields = has_queued && !self.has_yielded;
         self.has_yielded = yields;
@@ -95,7 +96,7 @@ impl<I: Io> Driver<I> {
     /// Reads and writes. Ready when the connection has ended.
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if Pin::new(&mut self.connection).poll(cx).is_ready() {
-            // Its streams have been told why.
+            // h2 has passed the reason to its streams.
             self.state.retire(ConnStatus::Closed);
             return Poll::Ready(());
         }
@@ -107,30 +108,31 @@ impl<I: Io> Driver<I> {
         Poll::Pending
     }
 
-    /// What SETTINGS and GOAWAY said, and whether h2 found an error in what came.
+    /// Checks for SETTINGS, GOAWAY and an error of h2.
     fn learn(&mut self, cx: &mut Context<'_>) {
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.is_broken = error.is_library() || error.is_io();
             self.state.retire(ConnStatus::Draining);
-            // Whatever the SETTINGS said, no request may be sent any more.
+            // No request may be sent any more, whatever the SETTINGS said.
             self.unsettled = None;
             return;
         }
-        let told = self.connection.max_concurrent_send_streams();
-        let is_settled = told != UNTOLD_STREAMS || probe.is_extended_connect_protocol_enabled();
-        let allowed = match told {
-            usize::MAX | UNTOLD_STREAMS => ASSUMED_STREAMS,
+        let allowed_by_settings = self.connection.max_concurrent_send_streams();
+        let is_settled = allowed_by_settings != PRE_SETTINGS_STREAMS
+            || probe.is_extended_connect_protocol_enabled();
+        let allowed = match allowed_by_settings {
+            usize::MAX | PRE_SETTINGS_STREAMS => ASSUMED_STREAMS,
             allowed => allowed,
         };
         self.state.allow(allowed);
-        // Those who are woken by this go by what was allowed above.
+        // After `allow`: the woken requests read that number.
         if is_settled {
             self.unsettled = None;
         }
     }
 
-    /// Ready when a user wants the connection to end.
+    /// Handles signals. Ready when one asks to end the connection.
     fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
         if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             self.state.signals().wake_by(cx.waker());
@@ -141,14 +143,14 @@ impl<I: Io> Driver<I> {
         }
         for signal in self.state.signals().take() {
             match signal {
-                Signal::Cut => return Poll::Ready(CloseCause::Cut),
+                Signal::Abort => return Poll::Ready(CloseCause::Aborted),
                 Signal::Silence(read) => {
                     if self.pings.is_none() {
                         self.pings = self.connection.ping_pong();
-                        // The connection finds the PING in its next turn; after that h2 wakes it for one.
+                        // The connection picks the `PingPong` up in its next turn; after that h2 wakes it by itself.
                         cx.waker().wake_by_ref();
                     }
-                    self.keep_alive.doubt(read, &self.state, self.pings.as_mut());
+                    self.keep_alive.suspect(read, &self.state, self.pings.as_mut());
                 }
                 Signal::Read(reader) => self.readers.push(reader),
                 Signal::Unused => self.probe = None,
@@ -158,13 +160,13 @@ impl<I: Io> Driver<I> {
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
-        match self.keep_alive.is_at_rest() {
+        match self.keep_alive.is_inactive() {
             true => Poll::Pending,
             false => self.keep_alive.poll(&self.state, self.pings.as_mut(), cx),
         }
     }
 
-    /// h2 closes a connection that nobody uses, but it waits for a peer that does not read.
+    /// Ready when an unused connection has not closed in time: h2 would wait for a peer that does not read.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let is_drained = self.state.status() == ConnStatus::Draining && self.state.active() == 0;
         if self.probe.is_some() && !is_drained && !self.is_broken {
@@ -180,14 +182,14 @@ impl<I: Io> Future for Driver<I> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if this.lets_others_queue(cx) {
+        if this.yields_to_others(cx) {
             return Poll::Pending;
         }
         if this.poll_connection(cx).is_ready() {
             return Poll::Ready(());
         }
-        let asked = this.poll_users(cx);
-        // The read above may, on another thread, have been over before they asked.
+        let cause = this.poll_users(cx);
+        // The read above may have ended, on another thread, before the requests cause: read again.
         if !this.readers.is_empty() {
             if this.poll_connection(cx).is_ready() {
                 return Poll::Ready(());
@@ -195,7 +197,7 @@ impl<I: Io> Future for Driver<I> {
             this.readers.clear();
         }
         if let Poll::Ready(close_cause) =
-            if asked.is_ready() { asked } else { this.poll_keep_alive(cx) }
+            if cause.is_ready() { cause } else { this.poll_keep_alive(cx) }
         {
             this.state.close(close_cause);
             return Poll::Ready(());

@@ -1,5 +1,4 @@
-//! One request on an HTTP/2 connection: what the peer allows is settled, h2 gets the request, and the head of its response is
-//! awaited.
+//! One request on an HTTP/2 connection: it may wait for SETTINGS, is given to h2, and awaits the head of its response.
 
 use std::{
     fmt,
@@ -37,18 +36,18 @@ use crate::{
     timeout::{Elapsed, StallTimeout},
 };
 
-/// A request, from its queue to the head of its response.
+/// A request, from its start to the head of its response.
 ///
 /// # Cancellation
 ///
-/// Dropping it resets the stream (`CANCEL`), if there is one by then.
+/// Dropping it resets its stream (`CANCEL`), if it is open.
 pub(in crate::http) struct Http2Exchange<B> {
-    state: State<B>,
+    state: ExchangeState<B>,
 }
 
-enum State<B> {
+enum ExchangeState<B> {
     Queued(Queued<B>),
-    /// Boxed: few requests need it.
+    /// Boxed: rarely needed.
     Settling(Box<Settling<B>>),
     Waiting(AwaitingHead<B>),
     Over,
@@ -59,19 +58,18 @@ struct Queued<B> {
     conn: Arc<ConnShared>,
 }
 
-/// A request that needs to know first what the peer allows, or has said meanwhile.
+/// A request that first has to know the peer's SETTINGS, or a GOAWAY that may lie unread.
 struct Settling<B> {
     queued: Option<Queued<B>>,
     settled: Pin<Box<dyn Future<Output = Option<()>> + Send>>,
 }
 
-/// The limit on the wait for SETTINGS: they are the first frame of a peer, and a connection is not awaited for longer than
-/// 10 s either.
+/// The limit on the wait for SETTINGS, the peer's first frame: 10 s, as for a connection.
 const SETTINGS_TIME: Duration = Duration::from_secs(10);
 
-/// The limit on the wait of a request whose body cannot be sent twice, because a peer may refuse streams that it has not
-/// allowed. It is longer than a round trip, and not much longer, because some peers say nothing before the first request.
-/// It also bounds the wait for one turn of a driver that does not get it.
+/// The limit on the wait of a request whose body cannot be replayed, because a peer may refuse streams that it has not
+/// allowed. Somewhat longer than a round trip, as some peers send nothing before the first request. Also limits the wait
+/// for one read of a driver that does not run.
 const UPLOAD_TIME: Duration = Duration::from_secs(1);
 
 /// The error of a request that is polled after its end.
@@ -79,7 +77,7 @@ const OVER: &str = "the request is over";
 
 impl<B> Http2Exchange<B> {
     pub(super) fn new(request: Request<B>, conn: Arc<ConnShared>) -> Self {
-        Self { state: State::Queued(Queued { request, conn }) }
+        Self { state: ExchangeState::Queued(Queued { request, conn }) }
     }
 }
 
@@ -95,7 +93,7 @@ where
     type Failure = Http2Failure;
 
     fn has_begun(&self) -> bool {
-        matches!(self.state, State::Waiting(_) | State::Over)
+        matches!(self.state, ExchangeState::Waiting(_) | ExchangeState::Over)
     }
 
     fn poll_begin(
@@ -103,12 +101,12 @@ where
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<Failed<Request<B>>>>> {
-        if matches!(self.state, State::Queued(_)) && !self.settle() {
+        if matches!(self.state, ExchangeState::Queued(_)) && !self.settle() {
             return Poll::Ready(self.send(extras, cx));
         }
-        let State::Settling(settling) = &mut self.state else { return Poll::Ready(Ok(())) };
+        let ExchangeState::Settling(settling) = &mut self.state else { return Poll::Ready(Ok(())) };
         let queued = ready!(settling.poll(cx));
-        self.state = queued.map_or(State::Over, State::Queued);
+        self.state = queued.map_or(ExchangeState::Over, ExchangeState::Queued);
         Poll::Ready(self.send_settled(extras, cx))
     }
 
@@ -119,14 +117,14 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RecvStream>, Http2Failure>> {
         match &mut self.state {
-            State::Waiting(waiting) => waiting.poll_head(extras, cx),
+            ExchangeState::Waiting(waiting) => waiting.poll_head(extras, cx),
             _ => Poll::Pending,
         }
     }
 
     fn poll_stall(&mut self, _extras: &Extras, cx: &mut Context<'_>) -> Poll<Elapsed> {
         match &mut self.state {
-            State::Waiting(waiting) => waiting.poll_stall(cx),
+            ExchangeState::Waiting(waiting) => waiting.poll_stall(cx),
             _ => Poll::Pending,
         }
     }
@@ -140,11 +138,11 @@ where
         head: Response<RecvStream>,
         _extras: &Extras,
     ) -> Result<Response<Http2Body>, Http2Failure> {
-        match mem::replace(&mut self.state, State::Over) {
-            State::Waiting(mut waiting) => match waiting.release() {
+        match mem::replace(&mut self.state, ExchangeState::Over) {
+            ExchangeState::Waiting(mut waiting) => match waiting.release() {
                 Some(stream) => Ok(waiting.deliver(head, stream)),
                 None => {
-                    self.state = State::Waiting(waiting);
+                    self.state = ExchangeState::Waiting(waiting);
                     Err(Http2Failure::Malformed(TOO_MANY))
                 }
             },
@@ -153,16 +151,16 @@ where
     }
 
     fn discard(&mut self, _head: Response<RecvStream>, _extras: &Extras) -> Option<Request<B>> {
-        match mem::replace(&mut self.state, State::Over) {
-            State::Waiting(waiting) => waiting.into_request(),
+        match mem::replace(&mut self.state, ExchangeState::Over) {
+            ExchangeState::Waiting(waiting) => waiting.into_request(),
             _ => None,
         }
     }
 
     fn fail(&mut self, failure: Http2Failure) -> Box<Failed<Request<B>>> {
-        match mem::replace(&mut self.state, State::Over) {
-            State::Waiting(waiting) => waiting.fail(failure),
-            // Only a request that waits has a failure.
+        match mem::replace(&mut self.state, ExchangeState::Over) {
+            ExchangeState::Waiting(waiting) => waiting.fail(failure),
+            // Only a waiting request fails.
             _ => Failed::after(Progress::Sent, Error::new(Kind::Canceled, OVER)),
         }
     }
@@ -172,38 +170,40 @@ impl<B> Http2Exchange<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    /// Whether the request has to wait until the peer says what it allows, or until what it has said is read. If so, the
-    /// wait begins.
+    /// Whether the request has to wait for SETTINGS, or for a read of what has come. If so, starts the wait.
     fn settle(&mut self) -> bool {
-        let State::Queued(Queued { request, conn }) = &self.state else { return false };
+        let ExchangeState::Queued(Queued { request, conn }) = &self.state else { return false };
         let is_settled = conn.is_settled();
         let is_extended = connect_protocol(request).is_some();
-        if !is_extended && ((is_settled && !conn.has_rested()) || can_be_repeated(request.body())) {
+        if !is_extended
+            && ((is_settled && !conn.may_have_unread()) || can_be_repeated(request.body()))
+        {
             return false;
         }
         let settled: Pin<Box<dyn Future<Output = ()> + Send>> = match is_extended || !is_settled {
             true => Box::pin(conn.settled()),
-            // A GOAWAY may lie unread that allows every stream and is followed by one that does not (RFC 9113 §6.8): the body
-            // would be begun in between, and could not be had again.
+            // An unread GOAWAY may allow every stream, followed by one that does not (RFC 9113 §6.8): the body would be
+            // started in between and lost.
             false => Box::pin(conn.has_read()),
         };
         let runtime = conn.runtime().clone();
         let limit = if is_extended { SETTINGS_TIME } else { UPLOAD_TIME };
         let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
-        if let State::Queued(queued) = mem::replace(&mut self.state, State::Over) {
-            self.state = State::Settling(Box::new(Settling { queued: Some(queued), settled }));
+        if let ExchangeState::Queued(queued) = mem::replace(&mut self.state, ExchangeState::Over) {
+            self.state =
+                ExchangeState::Settling(Box::new(Settling { queued: Some(queued), settled }));
         }
         true
     }
 
-    /// Sends it after what the peer allows is known, or was waited for long enough. If the peer allows fewer streams
-    /// than there are, the request goes back to be sent when one is free.
+    /// Sends the request after the wait. If the peer allows no further stream now, the request goes back to the pool's
+    /// queue.
     fn send_settled(
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Result<(), Box<Failed<Request<B>>>> {
-        let State::Queued(Queued { conn, .. }) = &self.state else { return Ok(()) };
+        let ExchangeState::Queued(Queued { conn, .. }) = &self.state else { return Ok(()) };
         let state = conn.state();
         if conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
             let error = conn.has_no_free_stream();
@@ -212,15 +212,15 @@ where
         self.send(extras, cx)
     }
 
-    /// Gives the request to h2, or back.
+    /// Gives the request to h2, or back to the caller.
     fn send(
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Result<(), Box<Failed<Request<B>>>> {
-        let State::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
+        let ExchangeState::Queued(Queued { request, conn }) = &self.state else { return Ok(()) };
         let mut streams = conn.streams();
-        // As long as the driver finds nothing amiss, h2 takes the request, or refuses it without a byte written.
+        // While the driver knows of no error, h2 takes the request or refuses it without writing a byte.
         if !conn.state().takes_requests()
             && let Poll::Ready(Err(error)) = streams.poll_ready(cx)
         {
@@ -240,21 +240,22 @@ where
     }
 
     fn give_back(&mut self, error: Error) -> Result<(), Box<Failed<Request<B>>>> {
-        let request = match mem::replace(&mut self.state, State::Over) {
-            State::Queued(queued) => Some(queued.request),
+        let request = match mem::replace(&mut self.state, ExchangeState::Over) {
+            ExchangeState::Queued(queued) => Some(queued.request),
             _ => None,
         };
         Err(Failed::new(error, Progress::Unsent, request))
     }
 
-    /// Opens the stream of a request that can be sent. The head that h2 gets is made of the request's own parts.
+    /// Opens the stream. The head for h2 reuses the request's own parts.
     fn open(
         &mut self,
         mut plan: Http2Head,
         mut streams: SendRequest<Bytes>,
         extras: &mut Extras,
     ) -> Result<(), Box<Failed<Request<B>>>> {
-        let State::Queued(Queued { request, conn }) = mem::replace(&mut self.state, State::Over)
+        let ExchangeState::Queued(Queued { request, conn }) =
+            mem::replace(&mut self.state, ExchangeState::Over)
         else {
             return Ok(());
         };
@@ -262,7 +263,7 @@ where
         let interim = Interim::of(&request);
         let stall = StallTimeout::new(request.extensions().get().unwrap_or(conn.timeouts()));
         let (mut head, body) = request.into_parts();
-        // The head goes back with a body that its maker could not make again.
+        // A body that cannot be replayed goes back with its head.
         let original = replay(&body).is_none().then(|| Box::new(head.clone()));
         let (length, kind) = (plan.length, plan.kind);
         plan.apply(&mut head);
@@ -276,12 +277,11 @@ where
                 extras.head_sent();
                 let upload = match is_whole {
                     true => Http2Upload::None(body),
-                    false => {
-                        Http2Upload::new(extras.checked(body, length), extras.withholds_body())
-                    }
+                    false => Http2Upload::new(extras.checked(body, length), extras.is_body_held()),
                 };
                 let parts = (stream, response, sending);
-                self.state = State::Waiting(AwaitingHead::new(parts, upload, original, kind));
+                self.state =
+                    ExchangeState::Waiting(AwaitingHead::new(parts, upload, original, kind));
                 Ok(())
             }
             Err(error) => {
@@ -294,13 +294,13 @@ where
 }
 
 impl<B> Settling<B> {
-    /// Whether SETTINGS came or not, h2 knows what is allowed after this.
+    /// Ready when the wait is over, successful or not: h2 then knows what is allowed.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Queued<B>>> {
         self.settled.as_mut().poll(cx).map(|_| self.queued.take())
     }
 }
 
-/// Those that h2 reads. None of the caller's is among them.
+/// The extensions that h2 reads; none of the caller's.
 fn extensions(protocol: Option<Protocol>) -> Extensions {
     let mut extensions = Extensions::new();
     if let Some(protocol) = protocol {
@@ -309,7 +309,7 @@ fn extensions(protocol: Option<Protocol>) -> Extensions {
     extensions
 }
 
-/// Whether there is another body should this one be lost.
+/// Whether the body can be replayed if this one is lost.
 fn can_be_repeated<B: Body + 'static>(body: &B) -> bool {
     body.is_end_stream() || replay(body).is_some()
 }
@@ -317,10 +317,10 @@ fn can_be_repeated<B: Body + 'static>(body: &B) -> bool {
 impl<B> fmt::Debug for Http2Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Queued(_) => "queued",
-            State::Settling(_) => "settling",
-            State::Waiting(_) => "waiting",
-            State::Over => "done",
+            ExchangeState::Queued(_) => "queued",
+            ExchangeState::Settling(_) => "settling",
+            ExchangeState::Waiting(_) => "waiting",
+            ExchangeState::Over => "done",
         };
         f.debug_tuple("Http2Exchange").field(&state).finish()
     }

@@ -1,4 +1,4 @@
-//! Says what h2's errors mean: for whom, what had been done, and how far the request came.
+//! Translates h2's errors: operation, kind, and how far the request came.
 
 use std::{fmt, io};
 
@@ -11,12 +11,12 @@ use crate::{
     io::{greeting::Spoken, metered::Ending},
 };
 
-/// A cause that h2 does not know.
+/// A cause without an h2 error.
 #[derive(Debug)]
 struct Cause(&'static str);
 
 impl ConnShared {
-    /// The connection failed before anything of the request was written.
+    /// The connection failed before any byte of the request was written.
     pub(super) fn failed_unsent(&self, error: h2::Error) -> Error {
         let doing = "sending a request to";
         match is_closed(&error) && self.state().close_cause().is_none() {
@@ -30,7 +30,7 @@ impl ConnShared {
         }
     }
 
-    /// The stream or its connection failed before the head of its answer.
+    /// The stream or its connection failed before the response head.
     pub(super) fn failed_sending(&self, error: h2::Error) -> Error {
         match is_closed(&error) && self.state().close_cause().is_none() {
             true => {
@@ -45,7 +45,7 @@ impl ConnShared {
         self.failed("reading the response body from", error).sent(true)
     }
 
-    /// One text and one kind for all the ways in which that is noticed.
+    /// One text and one kind, however the close is noticed.
     fn closed_by_peer(&self, kind: Kind, doing: &str, how: &str, error: h2::Error) -> Error {
         let doing = self.doing(doing);
         if let Some(strange) = self.strange(&doing) {
@@ -61,7 +61,7 @@ impl ConnShared {
         }
     }
 
-    /// The peer speaks another protocol.
+    /// The error for a peer that speaks another protocol, if it does.
     fn strange(&self, doing: &str) -> Option<Error> {
         let spoken = self.state().meter().spoken();
         let name = spoken.name().filter(|_| spoken != Spoken::Http2)?;
@@ -74,7 +74,7 @@ impl ConnShared {
         Error::new(Kind::Body, self.doing("sending a request to")).because(error)
     }
 
-    /// An answer that h2 lets pass.
+    /// A malformed response that h2 accepts.
     pub(super) fn malformed(&self, what: &'static str) -> Error {
         Error::new(Kind::Protocol, self.doing("sending a request to")).because(Cause(what))
     }
@@ -91,7 +91,7 @@ impl ConnShared {
         Error::new(Kind::Unsupported, doing).because(Cause(why))
     }
 
-    /// The peer allows no further stream at present.
+    /// The peer allows no further stream now.
     pub(super) fn has_no_free_stream(&self) -> Error {
         Error::new(Kind::Canceled, self.doing("sending a request to")).because(NoFreeStream)
     }
@@ -107,7 +107,7 @@ impl ConnShared {
         }
     }
 
-    /// Nothing is sent on a connection of which the end, or a GOAWAY, came before.
+    /// The connection had ended, or sent GOAWAY, before the request.
     fn is_closing(&self, doing: String) -> Error {
         let closed =
             || Error::new(Kind::Canceled, format!("{doing}: the server closed the connection"));
@@ -120,7 +120,7 @@ impl ConnShared {
         }
     }
 
-    /// h2 knows a connection that we closed only as a broken pipe.
+    /// h2 reports a connection that this side closed as a broken pipe only.
     pub(super) fn failed(&self, what: &str, error: h2::Error) -> Error {
         let doing = self.doing(what);
         if error.is_io()
@@ -134,7 +134,7 @@ impl ConnShared {
         if !error.is_io() {
             return Error::new(Kind::Protocol, doing).because(error);
         }
-        // h2 keeps no more than the kind and the text of an I/O error.
+        // h2 keeps only the kind and the text of an I/O error; the meter has the original.
         if let Some(Ending::Below(below)) = self.state().meter().ending() {
             return below.clone();
         }
@@ -145,7 +145,7 @@ impl ConnShared {
     }
 }
 
-/// Whether the peer ended the connection, by an end or a reset. Of TLS errors h2 shows another kind.
+/// Whether the peer closed or reset the connection. h2 reports TLS errors with other kinds.
 fn is_closed(error: &h2::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     error.get_io().is_some_and(|io| {
@@ -153,7 +153,7 @@ fn is_closed(error: &h2::Error) -> bool {
     })
 }
 
-/// An end where there should be none is the peer's, not the operating system's; h2 calls it a broken pipe.
+/// An unexpected end is a protocol error of the peer; h2 calls it a broken pipe, without an OS error.
 fn kind(error: &io::Error) -> Kind {
     use io::ErrorKind::{BrokenPipe, UnexpectedEof};
     match error.raw_os_error() {
@@ -163,19 +163,19 @@ fn kind(error: &io::Error) -> Kind {
 }
 
 impl StreamGuard {
-    /// How far a request came that failed before the head of its answer.
+    /// How far a request came that failed before its response head.
     pub(super) fn progress(&self, error: &h2::Error) -> Progress {
         let is_reset = error.is_reset();
-        // A connection that fails still writes what it has; one that goes on writes nothing of a stream that is over.
+        // A failing connection still writes its buffers; a healthy one writes nothing of a reset stream.
         let goes_on = error.is_remote() && (is_reset || error.is_go_away());
         if !self.was_written() && (goes_on || self.stays_unwritten()) {
             return Progress::Unsent;
         }
         match error.reason() {
             Some(Reason::REFUSED_STREAM) if is_reset && error.is_remote() => Progress::Refused,
-            // h2 gives a peer's GOAWAY to no stream but those above its last stream id (RFC 9113 §6.8).
+            // h2 passes a peer's GOAWAY only to streams above its last stream id (RFC 9113 §6.8).
             Some(_) if error.is_go_away() && error.is_remote() => Progress::Refused,
-            // Any other reset is an answer of a kind; h2 resets a stream by itself only over what came for it.
+            // Any other reset is a kind of answer; h2 resets a stream by itself only because of received frames.
             Some(_) if is_reset => Progress::Answered,
             _ => Progress::Sent,
         }

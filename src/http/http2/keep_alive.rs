@@ -1,4 +1,4 @@
-//! Whether the peer is still there: asked when a stream was given up without a word of it, or at intervals.
+//! Checks whether the peer is alive: after a cancelled stream without a byte from it, or at intervals.
 
 use std::{
     future::Future,
@@ -16,33 +16,33 @@ mod round_trip;
 
 use round_trip::RoundTrip;
 
-/// The PINGs of a connection, and how long their answer may take.
+/// PINGs of a connection, and the limits on their answers.
 pub(super) struct KeepAlive {
     runtime: Runtime,
     interval: Option<Duration>,
     timeout: Duration,
     while_idle: bool,
-    /// Runs from one look at the peer to the next.
-    next_check: Option<Wait>,
-    /// Runs while the peer is asked. Any byte is an answer.
-    asked: Option<Wait>,
-    /// Runs while the peer is asked because of a stream that was given up: after it, the peer is in doubt.
-    usual: Option<Sleep>,
-    /// When the PING was sent that is out.
-    ping_out: Option<Instant>,
+    /// Time to the next check.
+    next_check: Option<CheckTimer>,
+    /// Runs while an answer is awaited. Any byte is an answer.
+    awaiting: Option<CheckTimer>,
+    /// Runs while an answer is awaited after a cancelled stream; when it ends, the connection is suspect.
+    silence_timer: Option<Sleep>,
+    /// When the outstanding PING was sent.
+    ping_sent_at: Option<Instant>,
     round_trip: RoundTrip,
-    settings: Settings,
+    settings: SettingsRoundTrip,
 }
 
-/// The first round trip of a connection.
-enum Settings {
+/// The first round trip: our SETTINGS and their acknowledgement.
+enum SettingsRoundTrip {
     Unsent,
     Sent(Instant),
     Acknowledged,
 }
 
-/// A timer, and what had been read when it began.
-struct Wait {
+/// A timer, and the byte count at its start.
+struct CheckTimer {
     read: u64,
     sleep: Sleep,
 }
@@ -60,43 +60,43 @@ impl KeepAlive {
             timeout,
             while_idle,
             next_check: None,
-            asked: None,
-            usual: None,
-            ping_out: None,
+            awaiting: None,
+            silence_timer: None,
+            ping_sent_at: None,
             round_trip: RoundTrip::default(),
-            settings: Settings::Unsent,
+            settings: SettingsRoundTrip::Unsent,
         }
     }
 
-    /// Whether it sends PINGs by itself.
+    /// Whether it sends PINGs at intervals.
     pub(super) fn has_interval(&self) -> bool {
         self.interval.is_some()
     }
 
-    /// Whether there is nothing to measure and nothing to wait for.
-    pub(super) fn is_at_rest(&self) -> bool {
+    /// Whether there is nothing to measure or wait for.
+    pub(super) fn is_inactive(&self) -> bool {
         self.interval.is_none()
-            && self.asked.is_none()
-            && self.ping_out.is_none()
-            && matches!(self.settings, Settings::Acknowledged)
+            && self.awaiting.is_none()
+            && self.ping_sent_at.is_none()
+            && matches!(self.settings, SettingsRoundTrip::Acknowledged)
     }
 
-    /// Asks the peer, unless it has said something since.
-    pub(super) fn doubt(&mut self, read: u64, state: &ConnState, pings: Option<&mut PingPong>) {
+    /// Sends a PING, unless the peer has sent a byte since.
+    pub(super) fn suspect(&mut self, read: u64, state: &ConnState, pings: Option<&mut PingPong>) {
         if read == state.meter().read() {
-            self.ask(read, pings);
-            let usual = self.round_trip.unusual_silence();
-            self.usual.get_or_insert_with(|| self.runtime.sleep(usual));
-            // It is in doubt already if the silence was long.
+            self.send_ping(read, pings);
+            let silence_timer = self.round_trip.unusual_silence();
+            self.silence_timer.get_or_insert_with(|| self.runtime.sleep(silence_timer));
+            // A long silence has made the connection suspect already.
             if !state.is_open() {
                 state.report();
             }
-        } else if self.asked.is_none() {
-            state.trust();
+        } else if self.awaiting.is_none() {
+            state.clear_suspicion();
         }
     }
 
-    /// Ready when the peer is to be taken for dead.
+    /// Ready when the peer counts as dead.
     pub(super) fn poll(
         &mut self,
         state: &ConnState,
@@ -106,39 +106,41 @@ impl KeepAlive {
         self.measure(state, pings.as_deref_mut(), cx);
         let read = state.meter().read();
         self.poll_interval(read, state.active() > 0, pings, cx);
-        let Some(asked) = &mut self.asked else { return Poll::Pending };
-        if asked.read != read {
-            (self.asked, self.usual) = (None, None);
-            state.trust();
+        let Some(awaiting) = &mut self.awaiting else { return Poll::Pending };
+        if awaiting.read != read {
+            (self.awaiting, self.silence_timer) = (None, None);
+            state.clear_suspicion();
             return Poll::Pending;
         }
-        if let Some(usual) = &mut self.usual
-            && Pin::new(usual).poll(cx).is_ready()
+        if let Some(silence_timer) = &mut self.silence_timer
+            && Pin::new(silence_timer).poll(cx).is_ready()
         {
-            self.usual = None;
-            if state.doubt() {
+            self.silence_timer = None;
+            if state.suspect() {
                 state.report();
             }
         }
-        Pin::new(&mut asked.sleep).poll(cx).map(|()| CloseCause::Silent(self.timeout))
+        Pin::new(&mut awaiting.sleep).poll(cx).map(|()| CloseCause::Silent(self.timeout))
     }
 
-    /// Learns from the answers to SETTINGS and PING how long a round trip takes.
+    /// Measures round trips by the answers to SETTINGS and PING.
     fn measure(&mut self, state: &ConnState, pings: Option<&mut PingPong>, cx: &mut Context<'_>) {
         match self.settings {
-            Settings::Unsent => self.settings = Settings::Sent(self.runtime.now()),
-            Settings::Sent(sent) if state.is_acknowledged() => {
-                self.settings = Settings::Acknowledged;
+            SettingsRoundTrip::Unsent => {
+                self.settings = SettingsRoundTrip::Sent(self.runtime.now())
+            }
+            SettingsRoundTrip::Sent(sent) if state.is_acknowledged() => {
+                self.settings = SettingsRoundTrip::Acknowledged;
                 self.round_trip.measure_first(self.time_since(sent));
                 state.note_unusual_silence(self.round_trip.unusual_silence());
             }
-            Settings::Sent(_) | Settings::Acknowledged => {}
+            SettingsRoundTrip::Sent(_) | SettingsRoundTrip::Acknowledged => {}
         }
-        if let Some(sent) = self.ping_out
+        if let Some(sent) = self.ping_sent_at
             && let Some(pings) = pings
             && pings.poll_pong(cx).is_ready()
         {
-            self.ping_out = None;
+            self.ping_sent_at = None;
             self.round_trip.measure(self.time_since(sent));
             state.note_unusual_silence(self.round_trip.unusual_silence());
         }
@@ -161,28 +163,29 @@ impl KeepAlive {
         };
         loop {
             let sleep = || self.runtime.sleep(interval);
-            let next_check = self.next_check.get_or_insert_with(|| Wait { read, sleep: sleep() });
+            let next_check =
+                self.next_check.get_or_insert_with(|| CheckTimer { read, sleep: sleep() });
             if Pin::new(&mut next_check.sleep).poll(cx).is_pending() {
                 return;
             }
             let was_silent = next_check.read == read;
             self.next_check = None;
             if was_silent {
-                self.ask(read, pings.as_deref_mut());
+                self.send_ping(read, pings.as_deref_mut());
             }
         }
     }
 
-    fn ask(&mut self, read: u64, pings: Option<&mut PingPong>) {
+    fn send_ping(&mut self, read: u64, pings: Option<&mut PingPong>) {
         if let Some(pings) = pings
-            && self.ping_out.is_none()
+            && self.ping_sent_at.is_none()
             && pings.send_ping(Ping::opaque()).is_ok()
         {
-            self.ping_out = Some(self.runtime.now());
+            self.ping_sent_at = Some(self.runtime.now());
         }
-        if self.asked.as_ref().is_none_or(|asked| asked.read != read) {
-            self.asked = Some(Wait { read, sleep: self.runtime.sleep(self.timeout) });
-            self.usual = None;
+        if self.awaiting.as_ref().is_none_or(|awaiting| awaiting.read != read) {
+            self.awaiting = Some(CheckTimer { read, sleep: self.runtime.sleep(self.timeout) });
+            self.silence_timer = None;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Decides what h2 writes for a request, before anything of it is changed, and makes the head that h2 gets.
+//! Decides what h2 writes for a request before changing it, and then makes the head for h2.
 
 use std::mem;
 
@@ -15,7 +15,7 @@ use crate::{
     fields::{MAX_NAMES, check_room},
     http::{
         hop_headers::{Authorization, HopHeaders},
-        prepare::{Codings, Content, RequestKind, SpecialFields, known_length, worth_declaring},
+        prepare::{Codings, Content, RequestKind, SpecialFields, known_length, length_to_declare},
     },
     request_target::{
         forwarded_to,
@@ -25,7 +25,7 @@ use crate::{
     target::{Origin, Proxy, asks_for_upgrade, no_upgrade_over_http2},
 };
 
-/// What is said to one connection and not to the next (RFC 9113 §8.2.2).
+/// Connection-specific fields (RFC 9113 §8.2.2).
 static CONNECTION_SPECIFIC: [HeaderName; 6] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -35,24 +35,24 @@ static CONNECTION_SPECIFIC: [HeaderName; 6] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// All that can go wrong with a request goes wrong before it is changed.
+/// The decisions. Every error of a request occurs here, before it is changed.
 pub(super) struct Http2Head {
-    /// `None` if the URL says what is sent, and every field goes over HTTP/2.
+    /// `None` if the URI is sent as it is and no field has to be removed.
     changes: Option<Box<Changes>>,
-    /// The length that the body is held to.
+    /// The declared length, which the body must have.
     pub(super) length: Option<u64>,
     adds_length: Option<u64>,
     pub(super) kind: RequestKind,
 }
 
-/// What becomes of the head of a request; boxed, because few have it.
+/// Changes of the head; boxed, because rarely needed.
 struct Changes {
     target: Uri,
     hop: Option<Box<HopHeaders>>,
 }
 
 impl Http2Head {
-    /// For the origin that the connection was made for, or the proxy in its place.
+    /// For the connection's origin, or the forward proxy instead.
     pub(super) fn new<B: Body>(
         request: &Request<B>,
         origin: (&Origin, &NamedOrigin),
@@ -66,8 +66,8 @@ impl Http2Head {
         }
     }
 
-    /// For a request of which the URL says what is sent and no field has a meaning on the way, as of most. It is the
-    /// [general](Self::general) plan, at a fifth of the cost.
+    /// The fast path for a usual request: its URI is sent as it is and no field is special. Same result as
+    /// [`general`](Self::general) at a fifth of the cost.
     fn quick<B: Body>(
         request: &Request<B>,
         fields: SpecialFields,
@@ -83,7 +83,7 @@ impl Http2Head {
             return None;
         }
         let (length, kind) = (known_length(request.body()), RequestKind::of(request.method()));
-        let adds_length = worth_declaring(length, request.method());
+        let adds_length = length_to_declare(length, request.method());
         Some(Self { changes: None, length, adds_length, kind })
     }
 
@@ -122,14 +122,14 @@ impl Http2Head {
         })
     }
 
-    /// Makes the head one that is sent.
+    /// Makes the head that is sent.
     pub(super) fn apply(&mut self, head: &mut Parts) {
         head.version = Version::HTTP_2;
         let headers = &mut head.headers;
         if let Some(changes) = &mut self.changes {
             head.uri = mem::take(&mut changes.target);
             if let Some(hop) = &mut changes.hop {
-                hop.put_into(headers);
+                hop.apply(headers);
             }
             strip(headers);
             headers.remove(HOST);
@@ -139,13 +139,13 @@ impl Http2Head {
         }
     }
 
-    /// What a proxy is told about us, if it may be told something else.
+    /// Credentials for the proxy, if they may be renewed after a 407.
     pub(super) fn authorization(&mut self) -> Option<Box<Authorization>> {
         self.changes.take()?.hop?.authorization()
     }
 }
 
-/// One connection is for requests to all origins, so each says itself which it is.
+/// A connection to a forward proxy serves all origins, so each request names its own.
 fn forwarded<B>(
     request: &Request<B>,
     proxy: &Proxy,
@@ -156,7 +156,7 @@ fn forwarded<B>(
     Ok((target, hop))
 }
 
-/// Takes out what does not go over HTTP/2, of a head or of trailers.
+/// Removes connection-specific fields from a head or from trailers.
 pub(super) fn strip(headers: &mut HeaderMap) {
     strip_named_by_connection(headers);
     for name in &CONNECTION_SPECIFIC {
@@ -179,7 +179,7 @@ fn strip_named_by_connection(headers: &mut HeaderMap) {
     }
 }
 
-/// That trailers are welcome is all that `TE` may say.
+/// `TE` may only contain `trailers` (RFC 9113 §8.2.2).
 fn strip_te(headers: &mut HeaderMap) {
     if !headers.contains_key(TE) {
         return;

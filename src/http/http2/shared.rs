@@ -1,4 +1,4 @@
-//! What ties handles, requests and bodies to their connection.
+//! The part that handles, requests and bodies of a connection share.
 
 use std::{
     fmt,
@@ -27,19 +27,19 @@ use crate::{
     target::{Origin, Target},
 };
 
-/// Shared by the handles, requests and bodies of a connection, which is closed after the last of them.
+/// Shared by the handles, requests and bodies of a connection, which closes after the last of them.
 pub(super) struct ConnShared {
     state: Arc<ConnState>,
-    /// The handle of h2 of which each request makes its own.
+    /// h2's handle, cloned for each request.
     streams: SendRequest<Bytes>,
-    /// The driver, once it runs.
+    /// The driver, once spawned.
     task: Option<TaskAbortHandle>,
     target: Target,
     origin: NamedOrigin,
     /// The target, as error texts name it.
     peer: Box<str>,
     info: ConnectInfo,
-    /// Of requests that say nothing themselves.
+    /// For requests without their own.
     timeouts: Timeouts,
     /// The waits of all requests share one timer.
     runtime: Runtime,
@@ -50,7 +50,7 @@ pub(super) struct ConnShared {
 /// Dropped when the peer's SETTINGS have come, or never will.
 pub(super) type Unsettled = watch::Sender<()>;
 
-/// The driver has looked at the socket so short a time ago that there is nothing new to find. A look costs a system call.
+/// If the driver has read this recently, nothing new is expected: a check costs a system call.
 const RECENT_NANOSECONDS: u64 = 1_000_000;
 
 impl ConnShared {
@@ -88,13 +88,13 @@ impl ConnShared {
 
     /// A handle for one request.
     ///
-    /// It is not shared: after a request that found the connection full, h2 puts the waker of whoever asks the handle next
-    /// in the place of that of the request, whose upload would never go on.
+    /// Not shared: after a request that found the connection full, h2 replaces its waker with that of the next user of the
+    /// same handle, and its upload would never continue.
     pub(super) fn streams(&self) -> SendRequest<Bytes> {
         self.streams.clone()
     }
 
-    /// The origin that the connection was made for, and how requests name it.
+    /// The connection's origin, and how requests name it.
     pub(super) fn origin(&self) -> (&Origin, &NamedOrigin) {
         (&self.target.origin, &self.origin)
     }
@@ -115,18 +115,18 @@ impl ConnShared {
         &self.runtime
     }
 
-    /// What is being done, and with whom.
+    /// An operation and its peer, for errors.
     pub(super) fn doing(&self, what: &str) -> String {
         format!("{what} {}", self.peer)
     }
 
-    /// A request is about to be sent. If the connection has rested, the runtime may believe that there is nothing to read
-    /// though there is; h2 reads before it writes. While a stream is active, the driver reads by itself.
+    /// Called before a request. After an idle time the runtime may report nothing to read although there is; h2 reads before
+    /// it writes. While a stream is active, the driver reads by itself.
     pub(super) fn begin_use(&self, now: Instant) {
         let was_used = self.is_used.load(Ordering::Acquire);
         if !was_used {
             self.mark_used();
-        } else if self.state.active() == 0 && !self.state.has_read_within(RECENT_NANOSECONDS, now) {
+        } else if self.state.active() == 0 && !self.state.was_read_within(RECENT_NANOSECONDS, now) {
             self.recheck_socket();
         }
     }
@@ -137,24 +137,24 @@ impl ConnShared {
         }
     }
 
-    /// The connection has rested since it was made.
+    /// The connection was idle since its dial.
     pub(super) fn mark_used(&self) {
         self.is_used.store(true, Ordering::Release);
     }
 
-    /// Whether the driver may have left something unread: the connection was used or has rested, and no stream is active.
-    pub(super) fn has_rested(&self) -> bool {
+    /// Whether the driver may have left something unread: the connection was used or idle before, and no stream is active.
+    pub(super) fn may_have_unread(&self) -> bool {
         self.is_used.load(Ordering::Acquire) && self.state.active() == 0
     }
 
-    /// Waits until the driver has read what lies in the socket, or the connection has ended.
+    /// Waits until the driver has read what is in the socket, or the connection has ended.
     pub(super) fn has_read(&self) -> impl Future<Output = ()> + Send + 'static {
         self.recheck_socket();
         let (reading, read) = oneshot::channel();
-        // If the driver has ended, `reading` is dropped here.
+        // If the driver has ended, `send` drops `reading`.
         self.state.signals().send(Signal::Read(reading));
         async move {
-            // Nothing is ever sent: the drop is the word.
+            // Nothing is ever sent: the drop is the signal.
             let _ = read.await;
         }
     }
@@ -163,7 +163,7 @@ impl ConnShared {
     pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut settled = self.settled.clone();
         async move {
-            // There is no other word but the end.
+            // Nothing is ever sent: the drop is the signal.
             let _ = settled.changed().await;
         }
     }
@@ -173,23 +173,23 @@ impl ConnShared {
         self.settled.has_changed().is_err()
     }
 
-    /// Tells the driver that a stream was given up, and that nothing has come since so many bytes were `read`. A short
-    /// silence is no reason to doubt the peer before it was asked.
-    pub(super) fn tell_silence(&self, read: u64, silence: Duration) {
+    /// Reports a cancelled stream without a byte since `read`. After a short silence the connection becomes suspect only if a
+    /// PING stays unanswered.
+    pub(super) fn report_silence(&self, read: u64, silence: Duration) {
         if self.state.is_long(silence) {
-            self.state.doubt();
+            self.state.suspect();
         }
         self.state.signals().send(Signal::Silence(read));
     }
 
-    /// The switch does not count among those who use the connection.
+    /// Does not keep the connection open.
     pub(super) fn abort_handle(&self) -> AbortHandle {
         let (state, task) = (self.state.clone(), self.task.clone());
         AbortHandle::new(move || {
-            state.signals().send(Signal::Cut);
-            // The driver may not run now.
+            state.signals().send(Signal::Abort);
+            // The driver's runtime may not be driven now.
             if let Some(task) = task.as_ref().filter(|task| task.is_foreign()) {
-                state.close(CloseCause::Cut);
+                state.close(CloseCause::Aborted);
                 task.abort_if_foreign();
             }
         })

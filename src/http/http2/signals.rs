@@ -1,4 +1,4 @@
-//! What those who use a connection tell its driver, without a look at a channel in each of the driver's turns.
+//! Signals to the driver. Checking for them costs one atomic load per turn.
 
 use std::{
     fmt, mem,
@@ -11,23 +11,23 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// What the driver is told.
+/// A signal to the driver.
 #[derive(Debug)]
 pub(super) enum Signal {
-    /// A stream was given up for which nothing came: so many bytes had been read, then and now.
+    /// A stream was cancelled without a byte since this byte count.
     Silence(u64),
-    /// It is to read once; a request waits until this is dropped.
+    /// Read once; a request waits until this is dropped.
     Read(oneshot::Sender<()>),
     /// No handle, request or body of the connection is left.
     Unused,
-    /// It is to end at once.
-    Cut,
+    /// Close at once.
+    Abort,
 }
 
-/// The signals that the driver has not taken yet.
+/// Signals that the driver has not taken yet.
 #[derive(Default)]
 pub(super) struct Signals {
-    /// There is one: all that most turns of the driver look at.
+    /// There is a signal. The driver checks only this in most turns.
     is_announced: AtomicBool,
     inbox: Mutex<Inbox>,
 }
@@ -35,15 +35,15 @@ pub(super) struct Signals {
 #[derive(Default)]
 struct Inbox {
     signals: Vec<Signal>,
-    /// Of the driver's task. It stays, so that no signal is sent between two registrations. Shared, because wakers are
-    /// others' code, which is not called under the lock.
+    /// The driver's waker. It stays, so that no signal falls between two registrations. In an `Arc`, because wakers are
+    /// foreign code, which must not run under the lock.
     driver: Option<Arc<Waker>>,
     /// The driver has ended.
     is_closed: bool,
 }
 
 impl Signals {
-    /// Tells the driver. A signal to one that has ended is dropped.
+    /// Sends a signal; drops it if the driver has ended.
     pub(super) fn send(&self, signal: Signal) {
         let mut inbox = self.lock();
         if inbox.is_closed {
@@ -52,7 +52,7 @@ impl Signals {
             return;
         }
         inbox.signals.push(signal);
-        // Under the lock: the driver finds either this when it has registered its waker, or the sender finds the waker.
+        // Under the lock: either the driver sees this after registering its waker, or this sees the waker.
         self.is_announced.store(true, Ordering::Release);
         let driver = inbox.driver.clone();
         drop(inbox);
@@ -61,26 +61,26 @@ impl Signals {
         }
     }
 
-    /// Wakes this task from now on. Signals from before have to be taken after it.
+    /// Registers the driver's waker. Take earlier signals afterwards.
     pub(super) fn wake_by(&self, driver: &Waker) {
         let driver = Arc::new(driver.clone());
         let replaced = self.lock().driver.replace(driver);
         drop(replaced);
     }
 
-    /// Whether any has come since the last time.
+    /// Whether signals have come since the last `take`.
     pub(super) fn are_announced(&self) -> bool {
         self.is_announced.load(Ordering::Acquire)
     }
 
-    /// All that have come since the last time.
+    /// Takes all signals.
     pub(super) fn take(&self) -> Vec<Signal> {
         let mut inbox = self.lock();
         self.is_announced.store(false, Ordering::Release);
         mem::take(&mut inbox.signals)
     }
 
-    /// The driver has ended: whoever waits for it need not any more.
+    /// The driver has ended: drops the signals, which releases their waiters.
     pub(super) fn close(&self) {
         let mut inbox = self.lock();
         inbox.is_closed = true;
@@ -121,10 +121,10 @@ mod tests {
         signals.send(Signal::Silence(1));
         signals.wake_by(&Waker::from(wakes.clone()));
         assert!(matches!(signals.take()[..], [Signal::Silence(1)]));
-        signals.send(Signal::Cut);
+        signals.send(Signal::Abort);
         signals.send(Signal::Unused);
         assert_eq!(wakes.0.load(Ordering::Acquire), 2);
-        assert!(matches!(signals.take()[..], [Signal::Cut, Signal::Unused]));
+        assert!(matches!(signals.take()[..], [Signal::Abort, Signal::Unused]));
         assert!(signals.take().is_empty());
         let (reader, mut read) = oneshot::channel();
         signals.send(Signal::Read(reader));

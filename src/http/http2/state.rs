@@ -1,4 +1,4 @@
-//! What is known about a connection as a whole, by everyone who has to do with it.
+//! The state of a whole connection.
 
 use std::{
     fmt,
@@ -17,22 +17,22 @@ use crate::{
     rt::TaskDropped,
 };
 
-/// How many streams are opened before the peer has said how many it allows, and if it says nothing.
+/// Streams allowed before the peer's SETTINGS, and without a limit in them.
 pub(super) const ASSUMED_STREAMS: usize = 100;
 
-/// What h2 is told to count with until then: another number, so that a peer that says a hundred has said something.
-pub(super) const UNTOLD_STREAMS: usize = ASSUMED_STREAMS + 1;
+/// The number that h2 starts with: a different one, so that SETTINGS with 100 are noticed.
+pub(super) const PRE_SETTINGS_STREAMS: usize = ASSUMED_STREAMS + 1;
 
-/// In microseconds: a server may well take so long for an answer.
+/// In microseconds: a usual response may well take that long.
 const SHORTEST_LONG_SILENCE: u64 = 1_000_000;
 
-/// The state of a connection: written by its driver, read by handles, requests and bodies.
+/// Written by the driver, read by handles, requests and bodies.
 pub(super) struct ConnState {
     meter: Arc<Meter>,
     status: AtomicU8,
-    /// As many streams as the peer allows, whatever the status.
+    /// The peer's limit on streams, whatever the status.
     allowed: AtomicUsize,
-    /// Streams that someone is waiting on.
+    /// Streams in use.
     active: AtomicUsize,
     /// A request was queued that the driver has not written.
     has_queued: AtomicBool,
@@ -44,34 +44,34 @@ pub(super) struct ConnState {
     read_at: AtomicU64,
     /// The peer has acknowledged our SETTINGS.
     is_acknowledged: AtomicBool,
-    /// Microseconds without a byte, after which one who gives up has waited for longer than is usual.
+    /// Silence in microseconds that makes the connection suspect without a PING.
     long_silence: AtomicU64,
-    /// The meter holds the place; it goes when the bytes go.
-    place: OnceLock<Weak<PoolSlot>>,
+    /// The meter owns the slot; it is dropped with the socket.
+    slot: OnceLock<Weak<PoolSlot>>,
     close_cause: OnceLock<CloseCause>,
 }
 
-/// Whether a connection can be used. It gets better only from `Suspect`.
+/// Whether a connection can be used. Only `Suspect` can improve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum ConnStatus {
     Open,
-    /// The peer left a stream without a word until it was given up, and has said nothing since.
+    /// A stream was cancelled without a byte from the peer, and none has come since.
     Suspect,
-    /// The peer said GOAWAY, or stream ids are used up: what is under way is finished.
+    /// The peer sent GOAWAY, or stream ids are used up: active streams finish.
     Draining,
     Closed,
 }
 
-/// Why a connection was closed from this side.
+/// Why this side closed a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum CloseCause {
-    /// The peer answered no PING for so long.
+    /// A PING was unanswered for this time.
     Silent(Duration),
     /// The runtime dropped the driver.
     Abandoned,
-    /// Whoever keeps the connection wants it closed at once.
-    Cut,
+    /// The pool aborted the connection.
+    Aborted,
 }
 
 impl ConnState {
@@ -89,7 +89,7 @@ impl ConnState {
             read_at: AtomicU64::new(0),
             is_acknowledged: AtomicBool::new(false),
             long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
-            place: OnceLock::new(),
+            slot: OnceLock::new(),
             close_cause: OnceLock::new(),
         }
     }
@@ -98,28 +98,27 @@ impl ConnState {
         &self.meter
     }
 
-    /// What its users tell the driver.
     pub(super) fn signals(&self) -> &Signals {
         &self.signals
     }
 
-    /// The driver has read something, and then found no more.
+    /// The driver has read all that there was.
     pub(super) fn note_read(&self, now: Instant) {
         self.read_at.store(self.age(now), Ordering::Release);
     }
 
-    /// Whether it has read something within this time.
-    pub(super) fn has_read_within(&self, nanoseconds: u64, now: Instant) -> bool {
+    /// Whether the driver has read something within this time.
+    pub(super) fn was_read_within(&self, nanoseconds: u64, now: Instant) -> bool {
         self.age(now).saturating_sub(self.read_at.load(Ordering::Acquire)) < nanoseconds
     }
 
-    /// In nanoseconds, of which 64 bits are 584 years.
+    /// In nanoseconds; 64 bits hold 584 years, so the arithmetic cannot wrap in practice.
     fn age(&self, now: Instant) -> u64 {
         let age = now.saturating_duration_since(self.made_at);
         age.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(age.subsec_nanos()))
     }
 
-    /// The streams whose answer has not begun.
+    /// Streams without a response head.
     pub(super) fn unanswered(&self) -> &Unanswered {
         &self.unanswered
     }
@@ -137,13 +136,13 @@ impl ConnState {
         self.is_acknowledged.load(Ordering::Acquire)
     }
 
-    /// No answer to a PING comes later than that.
+    /// Sets the silence after which a PING counts as unanswered.
     pub(super) fn note_unusual_silence(&self, silence: Duration) {
         let silence = u64::try_from(silence.as_micros()).unwrap_or(u64::MAX);
         self.long_silence.store(silence.max(SHORTEST_LONG_SILENCE), Ordering::Release);
     }
 
-    /// Whether a wait without a byte was so long that the peer is in doubt without being asked first.
+    /// Whether a wait without a byte makes the peer suspect without a PING.
     pub(super) fn is_long(&self, silence: Duration) -> bool {
         silence.as_micros() >= u128::from(self.long_silence.load(Ordering::Acquire))
     }
@@ -161,17 +160,17 @@ impl ConnState {
         self.status() == ConnStatus::Open
     }
 
-    /// Whether a request that comes now is sent. A suspect connection is one to avoid, not one that failed.
+    /// Whether a new request is sent. A suspect connection is avoided, but works.
     pub(super) fn takes_requests(&self) -> bool {
         self.status() < ConnStatus::Draining
     }
 
-    /// How many streams there may be at once; `None` while there are to be no new ones.
+    /// The current limit on streams; `None` while no new ones are wanted.
     fn streams(&self) -> Option<usize> {
         self.is_open().then(|| self.allowed.load(Ordering::Acquire))
     }
 
-    /// Whether the peer allows one more stream than there are.
+    /// Whether the peer allows one more stream now.
     pub(super) fn has_free_stream(&self) -> bool {
         self.active() < self.allowed.load(Ordering::Acquire)
     }
@@ -182,17 +181,17 @@ impl ConnState {
         }
     }
 
-    pub(super) fn doubt(&self) -> bool {
+    pub(super) fn suspect(&self) -> bool {
         self.change(ConnStatus::Open, ConnStatus::Suspect)
     }
 
-    pub(super) fn trust(&self) {
+    pub(super) fn clear_suspicion(&self) {
         if self.change(ConnStatus::Suspect, ConnStatus::Open) {
             self.report();
         }
     }
 
-    /// Lets what is under way finish, or ends everything.
+    /// Moves to `Draining` or `Closed`; never back.
     pub(super) fn retire(&self, to: ConnStatus) {
         if self.status.fetch_max(to as u8, Ordering::AcqRel) < to as u8 {
             self.report();
@@ -208,26 +207,26 @@ impl ConnState {
         self.close_cause.get().copied()
     }
 
-    /// Keeps the place until the bytes are closed, and says how many streams there are now.
-    pub(super) fn hold(&self, place: PoolSlot) -> Option<PoolSlot> {
-        let place = Arc::new(place);
-        if self.place.set(Arc::downgrade(&place)).is_err() {
-            return Arc::into_inner(place);
+    /// Holds the slot until the socket is closed, and reports the number of streams.
+    pub(super) fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        let slot = Arc::new(slot);
+        if self.slot.set(Arc::downgrade(&slot)).is_err() {
+            return Arc::into_inner(slot);
         }
-        self.meter.hold(place);
+        self.meter.hold(slot);
         self.report();
         None
     }
 
-    /// Two may report at once: who finds that his word was overtaken says it again.
+    /// Reports to the slot. Two threads may report at once: re-reports if the value changed meanwhile.
     pub(super) fn report(&self) {
-        let Some(place) = self.place.get().and_then(Weak::upgrade) else { return };
+        let Some(slot) = self.slot.get().and_then(Weak::upgrade) else { return };
         loop {
             let (takes_requests, streams) = (self.takes_requests(), self.streams());
             match streams {
-                _ if !takes_requests => place.retire(),
-                Some(streams) => place.streams(streams),
-                None => place.suspend(),
+                _ if !takes_requests => slot.retire(),
+                Some(streams) => slot.streams(streams),
+                None => slot.suspend(),
             }
             if (self.takes_requests(), self.streams()) == (takes_requests, streams) {
                 return;
@@ -248,7 +247,7 @@ impl ConnState {
         self.active.load(Ordering::Acquire)
     }
 
-    /// Whether a request was queued since the last time.
+    /// Whether a request was queued since the last call.
     pub(super) fn take_queued(&self) -> bool {
         self.has_queued.load(Ordering::Acquire) && self.has_queued.swap(false, Ordering::AcqRel)
     }
@@ -260,11 +259,11 @@ impl ConnState {
 }
 
 impl CloseCause {
-    /// As the source of an error.
+    /// The source of an error.
     pub(super) fn into_cause(self) -> BoxError {
         match self {
             Self::Abandoned => Box::new(TaskDropped),
-            Self::Silent(_) | Self::Cut => Box::new(self),
+            Self::Silent(_) | Self::Aborted => Box::new(self),
         }
     }
 
@@ -272,7 +271,7 @@ impl CloseCause {
         match self {
             Self::Silent(_) => Kind::Io,
             Self::Abandoned => Kind::Canceled,
-            Self::Cut => Kind::Closed,
+            Self::Aborted => Kind::Closed,
         }
     }
 }
@@ -282,7 +281,7 @@ impl fmt::Display for CloseCause {
         match self {
             Self::Silent(time) => write!(f, "the peer is silent: no answer to a PING in {time:?}"),
             Self::Abandoned => TaskDropped.fmt(f),
-            Self::Cut => f.write_str("the connection was closed before its requests were over"),
+            Self::Aborted => f.write_str("the connection was closed before its requests were over"),
         }
     }
 }

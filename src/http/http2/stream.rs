@@ -1,4 +1,4 @@
-//! One stream, from its request to the end of its answer.
+//! One stream, from its request to the end of its response.
 
 use std::{
     mem,
@@ -16,39 +16,38 @@ use crate::{
     timeout::{Elapsed, StallTimeout, WaitingFor},
 };
 
-/// What a stream needs from its request to the end of its answer: made once, and handed from the wait for the head to the
-/// body.
+/// The state of a stream, allocated once and handed from the wait for the head to the body.
 pub(in crate::http) struct OpenStream {
     pub(super) guard: StreamGuard,
     pub(super) stall: StallTimeout,
-    /// What is left of the request, once the answer has begun.
+    /// The rest of the upload, once the response has begun.
     pub(super) uploading: Option<RestGuard>,
-    /// The answer, once it has begun.
+    /// The response body, once it has begun.
     pub(super) receiving: Option<RecvStream>,
-    /// Bytes of the answer's content that came.
+    /// Bytes of content received.
     pub(super) received: u64,
-    /// Bytes of it to come, if that is known.
+    /// Bytes of content to come, if known.
     pub(super) left: Option<u64>,
-    /// The peer was not waited for yet.
+    /// `poll_limits` was not called yet.
     is_new: bool,
 }
 
-/// A stream that someone waits on: counted, and when it is given up without a word of the peer, told.
+/// Counts an active stream. Dropping it while the peer is silent marks the connection suspect.
 #[derive(Debug)]
 pub(super) struct StreamGuard {
     conn: Arc<ConnShared>,
-    /// What had been written when it was opened.
+    /// Bytes written by the connection when it was opened.
     written: u64,
-    /// Heads that may be 1xx, which had come by then on the connection.
+    /// Possible 1xx heads received on the connection by then.
     heads: u64,
-    /// If somebody waits.
-    wait: Option<Wait>,
+    /// `None` while the peer is not waited for.
+    wait: Option<PeerWait>,
 }
 
 /// A wait for the peer.
 #[derive(Clone, Copy, Debug)]
-struct Wait {
-    /// What had been read when it began.
+struct PeerWait {
+    /// Bytes read by the connection at its start.
     read: u64,
     since: Instant,
 }
@@ -61,7 +60,7 @@ impl OpenStream {
         Box::new(Self { guard, stall, uploading, receiving, received: 0, left: None, is_new: true })
     }
 
-    /// Ready when the peer has been waited for too long.
+    /// Ready when the peer was waited for too long.
     pub(super) fn poll_limits(
         &mut self,
         awaited: WaitingFor,
@@ -69,23 +68,23 @@ impl OpenStream {
         cx: &mut Context<'_>,
     ) -> Poll<Elapsed> {
         let outcome = self.stall.poll(awaited, moved, self.guard.conn().runtime(), cx);
-        // The guard of a stream begins to wait when it is made.
+        // The guard's own wait starts when it is created.
         let is_new = mem::replace(&mut self.is_new, false);
         if self.stall.has_just_moved() && !is_new {
-            self.guard.waits_anew();
+            self.guard.restart_wait();
         }
         outcome
     }
 }
 
 impl StreamGuard {
-    /// A stream of which the request is about to be queued.
+    /// For a request that is about to be queued.
     pub(super) fn new(conn: Arc<ConnShared>) -> Self {
         let now = conn.runtime().now();
         conn.begin_use(now);
         conn.state().stream_opens();
         let meter = conn.state().meter();
-        let (written, wait) = (meter.written(), Wait { read: meter.read(), since: now });
+        let (written, wait) = (meter.written(), PeerWait { read: meter.read(), since: now });
         let heads = conn.state().unanswered().heads();
         Self { conn, written, heads, wait: Some(wait) }
     }
@@ -94,7 +93,7 @@ impl StreamGuard {
         &self.conn
     }
 
-    /// Whether a head of 1xx may have come for it.
+    /// Whether a 1xx head may have come for it.
     pub(super) fn may_have_informational(&self) -> bool {
         self.conn.state().unanswered().heads() != self.heads
     }
@@ -104,16 +103,15 @@ impl StreamGuard {
         self.conn.state().meter().written() != self.written
     }
 
-    /// The same, for good: if nothing was, nothing is written on the connection any more.
+    /// Whether nothing was written and nothing ever will be: the connection's writes have ended.
     pub(super) fn stays_unwritten(&self) -> bool {
         self.conn.state().meter().stops_unwritten(self.written)
     }
 
-    /// The stream failed: nobody waits any more.
-    ///
-    /// It is decided once how far the request came, because the connection may write meanwhile.
+    /// The stream failed: stops waiting, and decides how far the request came. Decided once, because the connection may write
+    /// meanwhile.
     pub(super) fn fail(&mut self, error: h2::Error) -> (Progress, Error) {
-        self.heard();
+        self.end_wait();
         let progress = self.progress(&error);
         let error = match progress {
             Progress::Unsent => self.conn.failed_unsent(error),
@@ -122,29 +120,29 @@ impl StreamGuard {
         (progress, error)
     }
 
-    /// The connection took no stream: nothing of its request was queued.
+    /// h2 refused the stream: nothing of its request was queued.
     pub(super) fn refuse(&mut self, error: h2::Error) -> Error {
-        self.heard();
+        self.end_wait();
         self.conn.failed_unsent(error)
     }
 
-    /// The peer is being waited for, from now on or from before.
-    pub(super) fn waits(&mut self) {
-        self.wait.get_or_insert_with(|| Wait::begin(&self.conn));
+    /// The peer is waited for; keeps the start of a running wait.
+    pub(super) fn start_wait(&mut self) {
+        self.wait.get_or_insert_with(|| PeerWait::begin(&self.conn));
     }
 
-    /// The peer is being waited for, from now on.
-    pub(super) fn waits_anew(&mut self) {
-        self.wait = Some(Wait::begin(&self.conn));
+    /// The peer is waited for, from now on.
+    pub(super) fn restart_wait(&mut self) {
+        self.wait = Some(PeerWait::begin(&self.conn));
     }
 
-    /// The peer is not being waited for.
-    pub(super) fn heard(&mut self) {
+    /// The peer is not waited for.
+    pub(super) fn end_wait(&mut self) {
         self.wait = None;
     }
 }
 
-impl Wait {
+impl PeerWait {
     fn begin(conn: &ConnShared) -> Self {
         Self { read: conn.state().meter().read(), since: conn.runtime().now() }
     }
@@ -161,7 +159,7 @@ impl Drop for StreamGuard {
             && wait.read == self.conn.state().meter().read()
             && self.was_written()
         {
-            self.conn.tell_silence(wait.read, wait.time(&self.conn));
+            self.conn.report_silence(wait.read, wait.time(&self.conn));
         }
     }
 }

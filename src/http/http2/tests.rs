@@ -1,4 +1,4 @@
-//! What HTTP/2 does against a peer that is written out in frames.
+//! HTTP/2 against a peer scripted in frames.
 
 mod cancellation;
 mod extended_connect;

@@ -1,4 +1,4 @@
-//! A stream that has become a tunnel (RFC 9113 §8.5).
+//! A stream as a tunnel (RFC 9113 §8.5).
 
 use std::{
     fmt, io,
@@ -17,18 +17,18 @@ use crate::{
     upgrade::Pending,
 };
 
-/// Bytes in both directions inside a stream. Dropping it before both ends are shut down resets the stream (`CANCEL`).
-struct Tunnel {
+/// The bytes of a stream in both directions. Dropping it before both ends are shut down resets the stream (`CANCEL`).
+struct StreamTunnel {
     guard: StreamGuard,
     outward: SendStream<Bytes>,
     inward: RecvStream,
-    /// What came in one piece and was not taken in one.
+    /// Received data that did not fit the caller's buffer.
     unread: Bytes,
-    /// What h2 was given may go out whenever the connection's task writes, so it counts as written.
+    /// Bytes given to h2 count as written: the driver may write them at any time.
     count: WriteCount,
 }
 
-/// The answer that opened a tunnel: its bytes are in an extension, its body is empty.
+/// The response that opened a tunnel: its bytes are in an extension, its body is empty.
 pub(super) fn open(
     (mut head, stream_id): (Parts, u32),
     guard: StreamGuard,
@@ -37,14 +37,14 @@ pub(super) fn open(
 ) -> Response<Http2Body> {
     let count = WriteCount::default();
     head.extensions.insert(count.clone());
-    let tunnel = Tunnel { guard, outward, inward, unread: Bytes::new(), count };
+    let tunnel = StreamTunnel { guard, outward, inward, unread: Bytes::new(), count };
     head.extensions.insert(Pending::new(async { Ok(Box::new(tunnel) as Box<dyn Io>) }));
     Response::from_parts(head, Http2Body::whole(Bytes::new()).on_stream(stream_id))
 }
 
-impl Tunnel {
-    /// A stream that was reset is a connection that was: what came may not be all there is.
-    fn is_reset(&self, error: h2::Error) -> io::Error {
+impl StreamTunnel {
+    /// A reset stream reads as a reset connection: data may be missing.
+    fn reset_error(&self, error: h2::Error) -> io::Error {
         let error = self.guard.conn().failed("using a tunnel through", error).sent(true);
         io::Error::new(io::ErrorKind::ConnectionReset, error)
     }
@@ -52,7 +52,7 @@ impl Tunnel {
     fn poll_room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(reset) = self.outward.poll_reset(cx) {
             let error = reset.map_or_else(|error| error, h2::Error::from);
-            return Poll::Ready(Err(self.is_reset(error)));
+            return Poll::Ready(Err(self.reset_error(error)));
         }
         self.outward.reserve_capacity(wanted);
         let room = match self.outward.capacity() {
@@ -61,13 +61,13 @@ impl Tunnel {
         };
         Poll::Ready(match room {
             Some(Ok(room)) => Ok(room.min(wanted)),
-            Some(Err(error)) => Err(self.is_reset(error)),
+            Some(Err(error)) => Err(self.reset_error(error)),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         })
     }
 }
 
-impl Read for Tunnel {
+impl Read for StreamTunnel {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -76,7 +76,7 @@ impl Read for Tunnel {
         while self.unread.is_empty() {
             match ready!(self.inward.poll_data(cx)) {
                 Some(Ok(data)) => self.unread = data,
-                Some(Err(error)) => return Poll::Ready(Err(self.is_reset(error))),
+                Some(Err(error)) => return Poll::Ready(Err(self.reset_error(error))),
                 None => return Poll::Ready(Ok(())),
             }
         }
@@ -84,11 +84,11 @@ impl Read for Tunnel {
         buffer.put_slice(&self.unread[..taken]);
         self.unread.advance(taken);
         let released = self.inward.flow_control().release_capacity(taken);
-        Poll::Ready(released.map_err(|error| self.is_reset(error)))
+        Poll::Ready(released.map_err(|error| self.reset_error(error)))
     }
 }
 
-impl Write for Tunnel {
+impl Write for StreamTunnel {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -104,24 +104,24 @@ impl Write for Tunnel {
                 self.count.add(room);
                 Ok(room)
             }
-            Err(error) => Err(self.is_reset(error)),
+            Err(error) => Err(self.reset_error(error)),
         })
     }
 
-    /// The connection's task writes as soon as it can; there is nothing to hurry it.
+    /// A no-op: the driver writes as soon as it can.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // It fails if the stream is shut down or reset already.
+        // Fails if the stream is shut down or reset already.
         let _ = self.outward.send_data(Bytes::new(), true);
         Poll::Ready(Ok(()))
     }
 }
 
-impl fmt::Debug for Tunnel {
+impl fmt::Debug for StreamTunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tunnel").field("stream", &self.guard).finish_non_exhaustive()
+        f.debug_struct("StreamTunnel").field("stream", &self.guard).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
-//! The streams whose answer has not begun, and how many heads of 1xx came for each.
+//! Streams without a response head, and the number of possible 1xx heads of each.
 //!
-//! h2 keeps every 1xx until its request is polled, and HEADERS have no flow control: a peer could fill the memory of a
-//! caller that polls seldom. So the task that reads the frames counts heads, whoever polls, and resets a stream that has
-//! too many. For that it has the sending half of each stream until the answer begins.
+//! h2 stores every 1xx until its request is polled, and HEADERS have no flow control: a peer could fill the memory of a
+//! caller that polls rarely. So the driver counts the heads as it reads the frames, and resets a stream that has too many.
+//! For that it shares the sending half of each stream until the response begins.
 
 use std::{
     fmt,
@@ -17,50 +17,48 @@ use h2::{Reason, SendStream};
 
 use super::shared::ConnShared;
 
-/// So many 1xx are passed over before one answer: nobody honest sends more.
+/// The limit on 1xx heads of one response: no honest server sends more.
 pub(super) const MAX_INFORMATIONAL: u8 = 64;
 
-/// Why a stream with more of them fails.
+/// The error of a stream above the limit.
 pub(super) const TOO_MANY: &str = "more than 64 answers of 1xx";
 
-/// The streams of a connection whose answer has not begun.
 #[derive(Default)]
 pub(super) struct Unanswered {
-    streams: Mutex<Entries>,
-    /// Heads that may be 1xx, of all streams together.
+    streams: Mutex<UnansweredEntries>,
+    /// Possible 1xx heads, of all streams together.
     heads: AtomicU64,
 }
 
-/// Each request knows the place of its own. An id is searched for: only heads of unusual status are looked up by it.
+/// Each request knows the index of its entry. Lookups by id search: only unusual heads need them.
 #[derive(Default)]
-struct Entries {
-    entries: Vec<Entry>,
+struct UnansweredEntries {
+    entries: Vec<UnansweredEntry>,
     free: Vec<usize>,
 }
 
-struct Entry {
-    /// Zero where it is free: no request has the stream of the connection itself.
+struct UnansweredEntry {
+    /// Zero in a free entry: no request has stream 0, the connection itself.
     id: u32,
-    /// Heads that may be 1xx.
+    /// Possible 1xx heads.
     heads: u8,
-    /// `None` while an upload is being polled, and once the stream was reset.
+    /// `None` while an upload is polled, and once the stream was reset.
     stream: Option<SendStream<Bytes>>,
     is_flooded: bool,
 }
 
-/// The sending half of a stream until its answer begins: shared with the task of the connection, which may reset it.
-///
-/// Dropping it drops the sending half.
+/// The sending half of a stream until its response begins, shared with the driver, which may reset it. Dropping it drops
+/// the sending half.
 pub(super) struct SendHandle {
     conn: Arc<ConnShared>,
     id: u32,
-    /// Of its entry, until the answer begins.
-    place: Option<usize>,
+    /// Index of its entry, until the response begins.
+    index: Option<usize>,
 }
 
 impl Unanswered {
-    /// A head came that may be one of 1xx: it does not end its stream, and its status is not known. What follows an answer
-    /// is its trailers, and those end the stream.
+    /// Counts a head that may be a 1xx: it does not end its stream, and its status is unknown. Trailers are not counted,
+    /// because they end the stream.
     pub(super) fn count_head(&self, id: u32) {
         self.heads.fetch_add(1, Ordering::AcqRel);
         let mut streams = self.lock();
@@ -75,18 +73,18 @@ impl Unanswered {
         reset(stream, Reason::PROTOCOL_ERROR);
     }
 
-    /// How many such heads have come on the connection: while there are no more, no stream has one of 1xx.
+    /// Possible 1xx heads so far. While the number is unchanged, no stream has a 1xx.
     pub(super) fn heads(&self) -> u64 {
         self.heads.load(Ordering::Acquire)
     }
 
     fn insert(&self, id: u32, stream: SendStream<Bytes>) -> usize {
-        let entry = Entry { id, heads: 0, stream: Some(stream), is_flooded: false };
-        let Entries { entries, free } = &mut *self.lock();
+        let entry = UnansweredEntry { id, heads: 0, stream: Some(stream), is_flooded: false };
+        let UnansweredEntries { entries, free } = &mut *self.lock();
         match free.pop() {
-            Some(place) => {
-                entries[place] = entry;
-                place
+            Some(index) => {
+                entries[index] = entry;
+                index
             }
             None => {
                 entries.push(entry);
@@ -95,27 +93,27 @@ impl Unanswered {
         }
     }
 
-    fn take(&self, place: usize) -> Option<SendStream<Bytes>> {
-        self.lock().entries[place].stream.take()
+    fn take(&self, index: usize) -> Option<SendStream<Bytes>> {
+        self.lock().entries[index].stream.take()
     }
 
-    /// Gives it back, if it was flooded meanwhile.
-    fn put_back(&self, place: usize, stream: SendStream<Bytes>) -> Option<SendStream<Bytes>> {
-        match &mut self.lock().entries[place] {
+    /// Returns the stream if it was flooded meanwhile.
+    fn put_back(&self, index: usize, stream: SendStream<Bytes>) -> Option<SendStream<Bytes>> {
+        match &mut self.lock().entries[index] {
             entry if !entry.is_flooded => entry.stream.replace(stream),
             _ => Some(stream),
         }
     }
 
-    fn remove(&self, place: usize) -> Option<SendStream<Bytes>> {
-        let Entries { entries, free } = &mut *self.lock();
-        let entry = &mut entries[place];
+    fn remove(&self, index: usize) -> Option<SendStream<Bytes>> {
+        let UnansweredEntries { entries, free } = &mut *self.lock();
+        let entry = &mut entries[index];
         entry.id = 0;
-        free.push(place);
+        free.push(index);
         entry.stream.take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries> {
+    fn lock(&self) -> MutexGuard<'_, UnansweredEntries> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,36 +121,36 @@ impl Unanswered {
 impl SendHandle {
     pub(super) fn new(conn: Arc<ConnShared>, stream: SendStream<Bytes>) -> Self {
         let id = stream.stream_id().as_u32();
-        let place = Some(conn.state().unanswered().insert(id, stream));
-        Self { conn, id, place }
+        let index = Some(conn.state().unanswered().insert(id, stream));
+        Self { conn, id, index }
     }
 
     pub(super) fn id(&self) -> u32 {
         self.id
     }
 
-    /// Uses the stream, outside of any lock; `None` if it was reset.
+    /// Uses the stream outside of any lock; `None` if it was reset.
     pub(super) fn with<T>(&self, using: impl FnOnce(&mut SendStream<Bytes>) -> T) -> Option<T> {
-        let mut stream = self.streams().take(self.place?)?;
+        let mut stream = self.streams().take(self.index?)?;
         let used = using(&mut stream);
-        reset(self.streams().put_back(self.place?, stream), Reason::PROTOCOL_ERROR);
+        reset(self.streams().put_back(self.index?, stream), Reason::PROTOCOL_ERROR);
         Some(used)
     }
 
     pub(super) fn reset(&self, reason: Reason) {
-        let stream = self.place.and_then(|place| self.streams().take(place));
+        let stream = self.index.and_then(|index| self.streams().take(index));
         reset(stream, reason);
     }
 
     /// Whether the stream was reset because of too many 1xx.
     pub(super) fn is_flooded(&self) -> bool {
-        self.place.is_some_and(|place| self.streams().lock().entries[place].is_flooded)
+        self.index.is_some_and(|index| self.streams().lock().entries[index].is_flooded)
     }
 
-    /// The answer begins: the stream is the caller's alone. `None` if it was reset.
+    /// The response begins: the driver resets the stream no longer. `None` if it was reset.
     pub(super) fn release(&mut self) -> Option<SendStream<Bytes>> {
-        let place = self.place.take()?;
-        self.streams().remove(place)
+        let index = self.index.take()?;
+        self.streams().remove(index)
     }
 
     fn streams(&self) -> &Unanswered {

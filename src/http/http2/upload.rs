@@ -1,4 +1,4 @@
-//! Sends the body of a request, as fast as the peer takes it.
+//! Sends the body of a request within the peer's window.
 
 use std::{
     future::Future,
@@ -24,123 +24,123 @@ use crate::{
     timeout::WaitingFor,
 };
 
-/// The body of a request, as far as it was sent.
+/// The body of a request, by its progress.
 pub(super) enum Http2Upload<B> {
-    /// There was nothing to send.
+    /// Empty.
     None(B),
-    /// It is not sent before it is released; if there is an answer first, never.
-    Held(Box<Begun<B>>),
-    Untouched(Box<Begun<B>>),
-    Begun(Pin<Box<Begun<B>>>),
+    /// Held back until released (`Expect: 100-continue`); a final response first discards it.
+    Held(Box<UploadBody<B>>),
+    Untouched(Box<UploadBody<B>>),
+    UploadBody(Pin<Box<UploadBody<B>>>),
     Over,
 }
 
 pin_project! {
-    /// A body that goes out piece by piece, as the peer makes room.
-    pub(super) struct Begun<B> {
+    /// A body that is sent piece by piece, as the window allows.
+    pub(super) struct UploadBody<B> {
         #[pin]
         body: LengthChecked<B>,
         chunk: Bytes,
-        // Nothing comes after the chunk.
+        // Nothing follows the chunk.
         is_last: bool,
-        // The caller has not said yet how it goes on.
-        is_lacking: bool,
+        // The caller's body is pending.
+        is_pending_body: bool,
         sent: u64,
     }
 }
 
-/// More is not asked room for at once.
+/// The most capacity that is requested at once.
 const LARGEST_PIECE: usize = 1 << 20;
 
-/// What is left of a request after the head of its answer came, as a task of its own.
+/// The task that sends the rest of a body after the response head.
 pub(super) struct Rest<B> {
     stream: SendStream<Bytes>,
     upload: Http2Upload<B>,
     stop: oneshot::Receiver<()>,
     failure: Option<oneshot::Sender<Error>>,
-    progress: Arc<Progress>,
+    progress: Arc<UploadProgress>,
 }
 
-/// How far a [`Rest`] has come.
+/// The progress of a [`Rest`].
 #[derive(Debug, Default)]
-struct Progress {
-    is_lacking: AtomicBool,
+struct UploadProgress {
+    is_pending_body: AtomicBool,
     sent: AtomicU64,
 }
 
-/// The other end of a [`Rest`]: whoever reads the answer has it.
+/// The response body's handle to a [`Rest`].
 #[derive(Debug)]
 pub(super) struct RestGuard {
     stop: oneshot::Sender<()>,
     failure: oneshot::Receiver<Error>,
-    progress: Arc<Progress>,
+    progress: Arc<UploadProgress>,
 }
 
 impl<B> Http2Upload<B> {
-    /// It may have to wait for the peer to ask for it.
+    /// `is_held` if the peer has to send_ping for the body.
     pub(super) fn new(body: LengthChecked<B>, is_held: bool) -> Self {
-        let begun = Box::new(Begun::new(body));
+        let begun = Box::new(UploadBody::new(body));
         if is_held { Self::Held(begun) } else { Self::Untouched(begun) }
     }
 
     pub(super) fn is_running(&self) -> bool {
-        matches!(self, Self::Held(_) | Self::Untouched(_) | Self::Begun(_))
+        matches!(self, Self::Held(_) | Self::Untouched(_) | Self::UploadBody(_))
     }
 
     pub(super) fn is_held(&self) -> bool {
         matches!(self, Self::Held(_))
     }
 
-    /// It may be sent.
+    /// Allows a held body to be sent.
     pub(super) fn release(&mut self) {
         if let Self::Held(begun) = std::mem::replace(self, Self::Over) {
             *self = Self::Untouched(begun);
         }
     }
 
-    /// The body, if nobody has looked into it.
+    /// The body, if it was not polled.
     pub(super) fn into_untouched(self) -> Option<B> {
         match self {
             Self::None(body) => Some(body),
             Self::Held(begun) | Self::Untouched(begun) => Some(begun.body.into_inner()),
-            Self::Begun(_) | Self::Over => None,
+            Self::UploadBody(_) | Self::Over => None,
         }
     }
 
-    /// Whom the request waits for.
+    /// What the request waits for.
     pub(super) fn awaited(&self) -> WaitingFor {
         match self {
             Self::Untouched(_) => WaitingFor::Upload,
-            Self::Begun(begun) if begun.is_lacking => WaitingFor::Caller,
-            Self::Begun(_) => WaitingFor::Upload,
+            Self::UploadBody(begun) if begun.is_pending_body => WaitingFor::Caller,
+            Self::UploadBody(_) => WaitingFor::Upload,
             Self::None(_) | Self::Held(_) | Self::Over => WaitingFor::ResponseHead,
         }
     }
 
-    /// Bytes of a body that the peer has made room for, while there are more.
+    /// Bytes sent so far.
     pub(super) fn sent(&self) -> u64 {
         match self {
-            Self::Begun(begun) => begun.sent,
+            Self::UploadBody(begun) => begun.sent,
             _ => 0,
         }
     }
 
-    /// How much room is asked for.
+    /// The capacity to request.
     fn wanted(&self) -> usize {
         match self {
-            Self::Begun(begun) => begun.chunk.len().clamp(1, LARGEST_PIECE),
+            Self::UploadBody(begun) => begun.chunk.len().clamp(1, LARGEST_PIECE),
             _ => 1,
         }
     }
 
-    fn begin(&mut self) -> Option<Pin<&mut Begun<B>>> {
+    fn begin(&mut self) -> Option<Pin<&mut UploadBody<B>>> {
         if matches!(self, Self::Untouched(_))
             && let Self::Untouched(begun) = std::mem::replace(self, Self::Over)
         {
-            *self = Self::Begun(Box::into_pin(begun));
+            *self = Self::UploadBody(Box::into_pin(begun));
         }
         match self {
-            Self::Begun(body) => Some(body.as_mut()),
+            Self::UploadBody(body) => Some(body.as_mut()),
             _ => None,
         }
     }
@@ -150,8 +150,8 @@ impl<B> Http2Upload<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>>,
 {
-    /// Sends until all is sent or the peer wants no more; its answer says why. An error is the body's own,
-    /// and then the stream is to be reset.
+    /// Sends until the end, or until the peer resets the stream; its response says why. An error is the body's own: reset
+    /// the stream then.
     pub(super) fn poll(
         &mut self,
         stream: &mut SendStream<Bytes>,
@@ -164,7 +164,7 @@ where
             return Poll::Pending;
         }
         let outcome = ready!(self.poll_frames(stream, cx));
-        if matches!(self, Self::Begun(_)) {
+        if matches!(self, Self::UploadBody(_)) {
             *self = Self::Over;
         }
         Poll::Ready(outcome)
@@ -185,17 +185,17 @@ where
     }
 }
 
-impl<B> Begun<B> {
+impl<B> UploadBody<B> {
     fn new(body: LengthChecked<B>) -> Self {
-        Self { body, chunk: Bytes::new(), is_last: false, is_lacking: false, sent: 0 }
+        Self { body, chunk: Bytes::new(), is_last: false, is_pending_body: false, sent: 0 }
     }
 }
 
-impl<B> Begun<B>
+impl<B> UploadBody<B>
 where
     B: Body<Data: Send, Error: Into<BoxError>>,
 {
-    /// Sends what there is room for. Whether that was the last, or the peer wants no more.
+    /// Sends what fits the window. `true` at the end, or if the peer takes no more.
     fn poll_piece(
         mut self: Pin<&mut Self>,
         stream: &mut SendStream<Bytes>,
@@ -204,7 +204,7 @@ where
         let this = self.as_mut().project();
         if this.chunk.is_empty() {
             let frame = this.body.poll_frame(cx);
-            *this.is_lacking = frame.is_pending();
+            *this.is_pending_body = frame.is_pending();
             let frame = ready!(frame).transpose()?;
             if let Some(trailers) = self.as_mut().take(frame) {
                 finish(stream, trailers);
@@ -214,7 +214,7 @@ where
         Poll::Ready(Ok(self.send_piece(stream)))
     }
 
-    /// Makes a chunk of a frame. What is none is the end, with or without trailers.
+    /// Turns a data frame into the chunk. `Some` at the end, with trailers if there are any.
     fn take(self: Pin<&mut Self>, frame: Option<Frame<B::Data>>) -> Option<Option<HeaderMap>> {
         let this = self.project();
         let Some(frame) = frame else { return Some(None) };
@@ -243,7 +243,7 @@ where
     }
 }
 
-/// Waits until the peer takes more; false says that it never will.
+/// Waits for capacity; `false` if the peer takes no more.
 fn poll_room(stream: &mut SendStream<Bytes>, wanted: usize, cx: &mut Context<'_>) -> Poll<bool> {
     if stream.poll_reset(cx).is_ready() {
         return Poll::Ready(false);
@@ -256,7 +256,7 @@ fn poll_room(stream: &mut SendStream<Bytes>, wanted: usize, cx: &mut Context<'_>
     Poll::Ready(matches!(capacity, Some(Ok(_))))
 }
 
-/// Ends a request. An error says that the peer wants no more, and its answer says why.
+/// Ends the request. An error means that the peer takes no more, and its response says why.
 fn finish(stream: &mut SendStream<Bytes>, trailers: Option<HeaderMap>) {
     let _ = match trailers {
         Some(mut trailers) => {
@@ -271,32 +271,32 @@ impl<B> Rest<B> {
     pub(super) fn new(stream: SendStream<Bytes>, upload: Http2Upload<B>) -> (Self, RestGuard) {
         let (stopper, stop) = oneshot::channel();
         let (failure, failed) = oneshot::channel();
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(UploadProgress::default());
         let guard = RestGuard { stop: stopper, failure: failed, progress: progress.clone() };
         (Self { stream, upload, stop, failure: Some(failure), progress }, guard)
     }
 }
 
-impl Progress {
+impl UploadProgress {
     fn note<B>(&self, upload: &Http2Upload<B>) {
-        self.is_lacking.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
+        self.is_pending_body.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
         self.sent.store(upload.sent(), Ordering::Release);
     }
 }
 
 impl RestGuard {
-    /// The answer is complete: what is left of the request changes nothing any more.
+    /// The response is complete: stops the upload.
     pub(super) fn stop(self) {
         let _ = self.stop.send(());
     }
 
-    /// Whether it is the caller who is waited for, and how much has gone out.
+    /// Whether the caller's body is pending, and the bytes sent.
     pub(super) fn progress(&self) -> (bool, u64) {
-        let Progress { is_lacking, sent } = &*self.progress;
-        (is_lacking.load(Ordering::Acquire), sent.load(Ordering::Acquire))
+        let UploadProgress { is_pending_body, sent } = &*self.progress;
+        (is_pending_body.load(Ordering::Acquire), sent.load(Ordering::Acquire))
     }
 
-    /// Why the request could not be sent to its end, if it was its body's fault.
+    /// The error of the request body, if it failed.
     pub(super) fn failure(mut self) -> Option<Error> {
         self.failure.try_recv().ok()
     }

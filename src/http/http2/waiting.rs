@@ -1,4 +1,4 @@
-//! A request that h2 has, until the head of its answer or an error.
+//! A request that h2 has, until the head of its response or an error.
 
 use std::{
     future::Future,
@@ -28,13 +28,13 @@ use crate::{
     timeout::{Elapsed, WaitingFor},
 };
 
-/// One stream, up to the head of its answer.
+/// One stream, up to the head of its response.
 pub(super) struct AwaitingHead<B> {
     stream: Box<OpenStream>,
     response: ResponseFuture,
     sending: SendHandle,
     upload: Http2Upload<B>,
-    /// The head as it was, if it is to go back should nothing of it be written.
+    /// The unchanged head, for a request that can go back unsent.
     original: Option<Box<Parts>>,
     kind: RequestKind,
     informational: u8,
@@ -43,7 +43,7 @@ pub(super) struct AwaitingHead<B> {
 /// Why a request has no response.
 pub(in crate::http) enum Http2Failure {
     Stream(h2::Error),
-    /// The body of the request, not of the answer.
+    /// The body of the request failed.
     Body(Error),
     Malformed(&'static str),
     TooLate(Elapsed),
@@ -82,7 +82,7 @@ where
         answer
     }
 
-    /// A connection that is full holds back what the peer has asked for, and then every byte of it counts.
+    /// On a full connection the upload waits for the socket: then every byte written by the connection is progress.
     pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let meter = self.stream.guard.conn().state().meter();
         let sent = self.upload.sent();
@@ -93,7 +93,7 @@ where
         self.stream.poll_limits(awaited, moved, cx)
     }
 
-    /// Goes on with the upload, as far as it goes.
+    /// Continues the upload as far as possible.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Http2Failure> {
         if !self.upload.is_running() {
             return Ok(());
@@ -110,14 +110,14 @@ where
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RecvStream>, Http2Failure>> {
-        // A request that does not want 1xx asks h2 for them only when there may be one.
-        if extras.wants_informational() || self.stream.guard.may_have_informational() {
+        // Without a 1xx callback, h2 is polled for them only if one may have come.
+        if extras.uses_informational() || self.stream.guard.may_have_informational() {
             ready!(self.poll_informational(extras, cx))?;
         }
         Pin::new(&mut self.response).poll(cx).map_err(Http2Failure::Stream)
     }
 
-    /// Whether a body that was held back until now is to be sent. Once there is an answer, only `100` makes it so.
+    /// Whether a held body may be sent now. After a response head, only a `100` before it allows that.
     fn is_released(
         &mut self,
         is_answered: bool,
@@ -128,7 +128,7 @@ where
             return false;
         }
         let is_released = match is_answered {
-            true => !extras.withholds_body(),
+            true => !extras.is_body_held(),
             false => extras.may_send_body(self.stream.guard.conn().runtime(), cx),
         };
         if is_released {
@@ -137,7 +137,7 @@ where
         is_released
     }
 
-    /// Passes over 1xx until something else comes; whoever wants to know is told.
+    /// Skips 1xx responses and reports them to the callback.
     fn poll_informational(
         &mut self,
         extras: &mut Extras,
@@ -152,18 +152,18 @@ where
             if self.informational > MAX_INFORMATIONAL {
                 return Poll::Ready(Err(Http2Failure::Malformed(TOO_MANY)));
             }
-            extras.hear(&answer);
+            extras.report(&answer);
         }
         Poll::Ready(Ok(()))
     }
 
-    /// The answer begins: nobody else resets its stream from now on. `None` if it was reset because of too many 1xx.
+    /// The response begins: the driver resets the stream no longer. `None` if it was reset for too many 1xx.
     pub(super) fn release(&mut self) -> Option<SendStream<Bytes>> {
-        self.stream.guard.heard();
+        self.stream.guard.end_wait();
         if self.sending.is_flooded() { None } else { self.sending.release() }
     }
 
-    /// The request once more, if its body was not begun.
+    /// The request to send again, if its body was not polled.
     pub(super) fn into_request(self) -> Option<Request<B>> {
         let body = self.upload.into_untouched();
         self.original.zip(body).map(|(head, body)| Request::from_parts(*head, body))
@@ -185,13 +185,13 @@ where
         }
         let length = expected_length(&head, kind.is_head);
         let body = if answer.is_end_stream() {
-            // Nothing of the request changes a complete answer any more.
+            // The response is complete: the rest of the request cannot change it.
             if upload.is_running() {
                 sending.send_reset(Reason::NO_ERROR);
             }
             Http2Body::whole(Bytes::new())
         } else {
-            // What is left of the request is sent while the answer is being read.
+            // The rest of the request is sent while the response is read.
             if upload.is_running() {
                 let (rest, guard) = Rest::new(sending, upload);
                 stream.guard.conn().runtime().spawn(rest);
@@ -223,7 +223,7 @@ where
             Http2Failure::Stream(error) => self.stream.guard.fail(error),
             Http2Failure::TooLate(elapsed) => return self.time_out(elapsed),
         };
-        self.stream.guard.heard();
+        self.stream.guard.end_wait();
         if is_answered {
             return Failed::after(Progress::Answered, error.sent(true));
         }
@@ -235,11 +235,11 @@ where
         Failed::new(error, progress, request)
     }
 
-    /// If the whole connection was silent meanwhile, the drop of the guard makes it suspect.
+    /// If the whole connection was silent, dropping the guard makes it suspect.
     fn time_out(self, elapsed: Elapsed) -> Box<Failed<Request<B>>> {
         self.sending.reset(Reason::CANCEL);
         let guard = &self.stream.guard;
-        // What waits for room goes out as soon as there is some, though its stream has been reset by then.
+        // A queued request may still be written, although its stream has been reset by then.
         let may_go_out = guard.was_written() || guard.conn().state().takes_requests();
         let progress = match (self.informational, may_go_out) {
             (0, false) => Progress::Unsent,

@@ -1,7 +1,7 @@
-//! Reads along with the frames of a connection, for what h2 does not tell.
+//! Parses the frame headers of a connection for facts that h2 does not expose.
 //!
-//! h2 keeps to itself how many heads of 1xx came for a stream, how much window the peer has left, and when the peer
-//! acknowledged our SETTINGS. All three stand in the headers of frames (RFC 9113 §4.1), so nothing is unpacked here.
+//! These are: the number of 1xx heads of a stream, the peer's remaining window, and the acknowledgement of our SETTINGS.
+//! Frame headers (RFC 9113 §4.1) suffice, so no field is decompressed here.
 
 use std::{
     io,
@@ -25,52 +25,52 @@ const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 
-/// A `:status` of 200, 204, 206, 304, 400, 404 or 500 as the first field of a head (RFC 7541 §6.1 and appendix A). None of
-/// 1xx has an entry in the table.
+/// `:status` 200, 204, 206, 304, 400, 404 or 500 as the first field of a head (RFC 7541 §6.1 and appendix A). The static
+/// table has no 1xx.
 const FINAL_STATUS: RangeInclusive<u8> = 0x88..=0x8e;
 
-/// `PRI * HTTP/2.0` and what follows it (RFC 9113 §3.4): a client writes so much before its first frame.
+/// `PRI * HTTP/2.0` and its two lines (RFC 9113 §3.4): sent before the first frame.
 const PREFACE: usize = 24;
 
-/// The bytes of a connection, with an eye on their frames.
+/// The socket of a connection, observing the frames.
 pub(super) struct Wire<I> {
     io: I,
-    inward: Frames,
-    outward: Frames,
+    inward: FrameScanner,
+    outward: FrameScanner,
     state: Arc<ConnState>,
 }
 
-/// Finds the headers of frames in one direction, however the bytes are cut.
-struct Frames {
-    /// What has come of a header, with the payload of a WINDOW_UPDATE.
-    known: [u8; Self::LONGEST],
+/// Finds frame headers in one direction, however the bytes are split.
+struct FrameScanner {
+    /// The bytes of an incomplete header, including the payload of a WINDOW_UPDATE.
+    partial: [u8; Self::LONGEST],
     len: usize,
     /// Bytes up to the next header.
     skip: usize,
 }
 
-/// What is read of a frame.
+/// The observed part of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header {
+struct FrameHeader {
     length: u32,
     kind: u8,
     flags: u8,
     stream: u32,
     /// Of a WINDOW_UPDATE.
     increment: u32,
-    /// The first byte of the payload of HEADERS.
+    /// The first payload byte of HEADERS.
     first: Option<u8>,
 }
 
 impl<I> Wire<I> {
     pub(super) fn new(io: I, state: Arc<ConnState>) -> Self {
-        Self { io, inward: Frames::after(0), outward: Frames::after(PREFACE), state }
+        Self { io, inward: FrameScanner::after(0), outward: FrameScanner::after(PREFACE), state }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
         let state = &self.state;
         let mut data = 0;
-        self.inward.pass(bytes, |frame| match frame.kind {
+        self.inward.scan(bytes, |frame| match frame.kind {
             DATA => data += u64::from(frame.length),
             HEADERS if frame.flags & END_STREAM == 0 && !frame.is_final_head() => {
                 state.unanswered().count_head(frame.stream)
@@ -85,7 +85,7 @@ impl<I> Wire<I> {
 
     fn has_written(&mut self, bytes: &[u8]) {
         let state = &self.state;
-        self.outward.pass(bytes, |frame| {
+        self.outward.scan(bytes, |frame| {
             if frame.kind == WINDOW_UPDATE && frame.stream == 0 {
                 state.window().grow(frame.increment);
             }
@@ -93,20 +93,20 @@ impl<I> Wire<I> {
     }
 }
 
-impl Frames {
-    /// Of a header.
+impl FrameScanner {
+    /// Length of a header.
     const SHORT: usize = 9;
-    /// Of a header with the first byte of what it is about.
+    /// Length of a header with the first payload byte.
     const WITH_STATUS: usize = 10;
-    /// Of a header with the payload of a WINDOW_UPDATE.
+    /// Length of a header with the payload of a WINDOW_UPDATE.
     const LONGEST: usize = 13;
 
     fn after(skip: usize) -> Self {
-        Self { known: [0; Self::LONGEST], len: 0, skip }
+        Self { partial: [0; Self::LONGEST], len: 0, skip }
     }
 
-    /// Passes over `bytes` and shows each frame of which enough is known now.
-    fn pass(&mut self, mut bytes: &[u8], mut show: impl FnMut(Header)) {
+    /// Scans `bytes`, and calls `visit` for each frame once enough of it is partial.
+    fn scan(&mut self, mut bytes: &[u8], mut visit: impl FnMut(FrameHeader)) {
         loop {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
@@ -114,33 +114,33 @@ impl Frames {
             if bytes.is_empty() {
                 return;
             }
-            // Most headers come in one piece, and need not be put together.
-            if let (0, Some(known)) = (self.len, bytes.first_chunk()) {
-                let header = Header::read(known);
+            // Most headers come in one piece and need no copy.
+            if let (0, Some(partial)) = (self.len, bytes.first_chunk()) {
+                let header = FrameHeader::read(partial);
                 self.skip = Self::SHORT + header.length as usize;
-                show(header);
+                visit(header);
                 continue;
             }
             let needed = self.needed();
             let taken = (needed - self.len).min(bytes.len());
-            self.known[self.len..][..taken].copy_from_slice(&bytes[..taken]);
+            self.partial[self.len..][..taken].copy_from_slice(&bytes[..taken]);
             self.len += taken;
             bytes = &bytes[taken..];
             if self.len == self.needed() {
-                let header = Header::read(&self.known);
+                let header = FrameHeader::read(&self.partial);
                 self.skip = header.length as usize + Self::SHORT - self.len;
                 self.len = 0;
-                show(header);
+                visit(header);
             }
         }
     }
 
-    /// How much of the frame must be known. It is more once its type is.
+    /// Bytes of the frame that must be partial. More once its type is partial.
     fn needed(&self) -> usize {
         if self.len < Self::SHORT {
             return Self::SHORT;
         }
-        match (self.known[3], &self.known[..3]) {
+        match (self.partial[3], &self.partial[..3]) {
             (WINDOW_UPDATE, [0, 0, 4]) => Self::LONGEST,
             (HEADERS, length) if *length != [0, 0, 0] => Self::WITH_STATUS,
             _ => Self::SHORT,
@@ -148,10 +148,10 @@ impl Frames {
     }
 }
 
-impl Header {
-    /// Reads a header, and as much of what follows as [`Frames::needed`] says.
+impl FrameHeader {
+    /// Parses a header and the payload bytes that [`FrameScanner::needed`] asks for.
     fn read(
-        &[a, b, c, kind, flags, s0, s1, s2, s3, i0, i1, i2, i3]: &[u8; Frames::LONGEST],
+        &[a, b, c, kind, flags, s0, s1, s2, s3, i0, i1, i2, i3]: &[u8; FrameScanner::LONGEST],
     ) -> Self {
         let length = u32::from_be_bytes([0, a, b, c]);
         let is_update = kind == WINDOW_UPDATE && length == 4;
@@ -168,7 +168,7 @@ impl Header {
         }
     }
 
-    /// Whether HEADERS are certainly no 1xx, without unpacking them.
+    /// Whether HEADERS are certainly no 1xx, judged without decompression.
     fn is_final_head(&self) -> bool {
         let is_bare = self.flags & (PADDED | PRIORITY) == 0;
         is_bare && self.first.is_some_and(|first| FINAL_STATUS.contains(&first))
@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn a_head_is_final_where_its_first_field_is_a_final_status_of_the_table() {
         let is_final = |flags, payload: &[u8]| {
-            let (mut frames, mut found) = (Frames::after(0), Vec::new());
-            frames.pass(&frame(HEADERS, flags, 3, payload), |it| found.push(it.is_final_head()));
+            let (mut frames, mut found) = (FrameScanner::after(0), Vec::new());
+            frames.scan(&frame(HEADERS, flags, 3, payload), |it| found.push(it.is_final_head()));
             found
         };
         for (first, status) in [(0x88, 200), (0x8e, 500), (0x87, 0), (0x8f, 0), (0x48, 0)] {
@@ -280,9 +280,9 @@ mod tests {
             (4, WINDOW_UPDATE, 0, 0, (1 << 31) - 1),
         ];
         for size in 1..=bytes.len() {
-            let (mut frames, mut found) = (Frames::after(11), Vec::new());
+            let (mut frames, mut found) = (FrameScanner::after(11), Vec::new());
             for piece in bytes.chunks(size) {
-                frames.pass(piece, |it| {
+                frames.scan(piece, |it| {
                     found.push((it.length, it.kind, it.flags, it.stream, it.increment))
                 });
             }

@@ -1,22 +1,22 @@
-//! What `Transfer-Encoding` of a request says of its body (RFC 9112 §6.1, §7).
+//! Validates a request's `Transfer-Encoding` (RFC 9112 §6.1, §7).
 
 use http::{HeaderMap, header::TRANSFER_ENCODING};
 
 use crate::error::Error;
 
-/// The codings that the maker of a request names.
+/// The codings that the caller declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codings {
     None,
-    /// `chunked`, and nothing else.
+    /// Only `chunked`.
     Chunked,
-    /// Others before it, or instead of it: the body has them already.
+    /// Others before or instead of it: the body is encoded already.
     Others,
 }
 
-/// The codings of a request, if a server may accept them: each is a token, and `chunked` comes last and once.
+/// The declared codings, if valid: each is a token, and `chunked` comes last and once.
 ///
-/// Without `chunked` the body has it all the same: it is added to the others where the request is written.
+/// If `chunked` is missing, the writer of the request adds it.
 pub(crate) fn codings(headers: &HeaderMap) -> Result<Codings, Error> {
     if !headers.contains_key(TRANSFER_ENCODING) {
         return Ok(Codings::None);
@@ -37,7 +37,7 @@ pub(crate) fn codings(headers: &HeaderMap) -> Result<Codings, Error> {
     Ok(if is_chunked && count == 1 { Codings::Chunked } else { Codings::Others })
 }
 
-/// One that is not `chunked`.
+/// Validates a coding other than `chunked`.
 fn check(coding: &str) -> Result<(), Error> {
     let name = coding.split(';').next().unwrap_or_default().trim_end();
     if name.is_empty() || !name.bytes().all(is_of_token) {
@@ -52,7 +52,7 @@ fn check(coding: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// RFC 9110 §5.6.2.
+/// A `tchar` (RFC 9110 §5.6.2).
 fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! What is kept of a request for a second try, and what its errors say.
+//! Copies of requests for a retry, and error texts.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     rt::TaskDropped,
 };
 
-/// The same request once more, if its body can be had twice.
+/// Copies a request if its body can be replayed.
 pub(super) fn copy<B>(request: &Request<B>, replay: fn(&B) -> Option<B>) -> Option<Request<B>> {
     let mut again = Request::new(replay(request.body())?);
     *again.method_mut() = request.method().clone();
@@ -21,7 +21,7 @@ pub(super) fn copy<B>(request: &Request<B>, replay: fn(&B) -> Option<B>) -> Opti
     Some(again)
 }
 
-/// Whether a connection failed because its runtime ended.
+/// Whether the connection failed because its runtime ended.
 pub(super) fn is_task_dropped(error: &Error) -> bool {
     error.cause::<TaskDropped>().is_some()
 }

@@ -1,4 +1,4 @@
-//! The steps of one request, wherever it is: choose, wait, send, and look at what came of it.
+//! The state machine of one request: choose, wait, send, judge the outcome.
 
 use std::{
     future::Future,
@@ -20,8 +20,8 @@ use crate::{
         body::PoolBody,
         local_key::LocalKey,
         request_trace::RequestTrace,
-        retry::{Failure, TRIES, is_idempotent, pause},
-        shared::{Key, Lease, Readiness, Shared, Waiting, name_of},
+        retry::{FailedAttempt, TRIES, is_idempotent, pause},
+        shared::{Key, Lease, QueuedRequest, Readiness, Shared, name_of},
         state::Seq,
     },
     rt::Sleep,
@@ -31,26 +31,26 @@ use crate::{
 
 mod choose;
 
-/// One request, wherever it is. What is seldom is boxed, because all of it is moved with the future.
+/// One request on its way. Rare parts are boxed, because the task moves with its future.
 pub(super) struct RequestTask<C: Connection<Request<B>>, B: 'static, K: Key> {
     state: TaskState<C, B, K>,
-    /// The request until it is sent, and then the same once more, if it may have to be sent again and can be.
+    /// The request until it is sent; then its copy, if it may have to be sent again and can be copied.
     request: Option<Request<B>>,
     pool: Arc<Shared<C, B, K>>,
-    /// `None` while the URI is enough to find a connection.
+    /// `None` while the URI suffices to find a connection.
     key: Option<Arc<LocalKey<K>>>,
     total: Option<Box<Total>>,
-    wait: Option<Wait>,
+    wait: Option<WaitTimer>,
     /// `None` without listeners.
     trace: Option<Box<RequestTrace>>,
-    /// All waits together are bounded by one timeout.
+    /// Time of past waits: one timeout bounds all waits together.
     waited: Duration,
     /// Queue position, kept across retries.
     seq: Option<Seq>,
     tries: u32,
-    /// Shared connections that were not fit for it.
+    /// Connections that were not fit for it.
     rejected: u32,
-    /// An earlier try may have reached the peer.
+    /// An earlier attempt may have reached the peer.
     was_sent: bool,
     is_idempotent: bool,
     is_connect: bool,
@@ -58,19 +58,19 @@ pub(super) struct RequestTask<C: Connection<Request<B>>, B: 'static, K: Key> {
 
 enum TaskState<C: Connection<Request<B>>, B: 'static, K: Key> {
     Choosing,
-    Waiting(Waiting<C, B, K>),
+    Waiting(QueuedRequest<C, B, K>),
     Pausing(Sleep),
-    /// With a connection. The request was sent if its future is there.
+    /// With a connection. `Checkout::sending` is set once the request is sent.
     Leased(Lease<C, B, K>),
-    /// There is no key for it.
+    /// Its key is an error.
     Refused(Error),
     Done,
 }
 
-type Begun<C, B, K> = (TaskState<C, B, K>, Option<Arc<LocalKey<K>>>, Option<Box<Total>>);
+type TotalStart<C, B, K> = (TaskState<C, B, K>, Option<Arc<LocalKey<K>>>, Option<Box<Total>>);
 
-/// A wait that is going on, for a connection or for one to be ready.
-struct Wait {
+/// The current wait, for a connection or for its readiness.
+struct WaitTimer {
     deadline: Option<Sleep>,
     since: Instant,
 }
@@ -118,7 +118,7 @@ where
         }
     }
 
-    /// From here on the body of the response holds the connection.
+    /// Moves the connection into the response body.
     fn answered(&mut self, mut response: Response<RB>) -> Result<Response<PoolBody<RB>>, Error> {
         let TaskState::Leased(lease) = std::mem::replace(&mut self.state, TaskState::Done) else {
             return Err(polled_again());
@@ -143,7 +143,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.settings.timeouts);
         let (settings, limit) = (&pool.settings, timeouts.total);
         let deadline = request.extensions().get().copied();
-        let trace = settings.audience.told_of(&request, &settings.runtime).map(RequestTrace::new);
+        let trace = settings.listeners.told_of(&request, &settings.runtime).map(RequestTrace::new);
         let (state, key, total) = match (limit, deadline) {
             (None, None) => (TaskState::Choosing, None, None),
             _ => Self::limit_total(&pool, &request, limit, deadline),
@@ -166,13 +166,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
     }
 
-    /// From now on, with its key made already: the error of the timeout names it.
+    /// Starts the total timeout. Builds the key at once, because the timeout's error names it.
     fn limit_total(
         pool: &Shared<C, B, K>,
         request: &Request<B>,
         limit: Option<Duration>,
         deadline: Option<Deadline>,
-    ) -> Begun<C, B, K> {
+    ) -> TotalStart<C, B, K> {
         match (pool.keys.of)(request) {
             Ok(key) => {
                 let runtime = &pool.settings.runtime;
@@ -184,12 +184,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
     }
 
-    /// Whether it is over before anything is done: its total is zero.
-    pub(super) fn has_no_time(&self) -> bool {
+    /// Whether the total timeout is zero: it fails before anything is done.
+    pub(super) fn is_out_of_time(&self) -> bool {
         self.total.as_ref().is_some_and(|total| total.is_over_at_once())
     }
 
-    /// An error when all of it has taken too long. What a connection has done with the request is not known.
+    /// Ready with an error once the total time is over. The peer may have received the request.
     pub(super) fn poll_total(&mut self, is_sent: bool, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(total) = &mut self.total else { return Poll::Pending };
         match is_sent {
@@ -198,7 +198,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
     }
 
-    /// Sends the request on a connection that is fit for it. One that was closed meanwhile is not the last.
+    /// Sends the request on a ready connection; otherwise rejects the connection or tries another.
     fn send(
         &mut self,
         readiness: Readiness,
@@ -211,14 +211,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         let TaskState::Leased(lease) = &mut self.state else { return Ok(()) };
         self.seq = self.seq.or(lease.seq());
         let may_try_another = match &readiness {
-            // A fresh one that failed is not tried again, but one that was only closed may be at a server that leaves.
+            // A fresh connection that failed is not retried; one that was only closed may belong to a server that leaves.
             Readiness::Closed(error) if !lease.was_used() => {
                 let is_worth_it = lease.is_shared() || is_task_dropped(error);
                 is_worth_it && error.is_canceled() && self.rejected < 2
             }
             _ => lease.is_reused() && self.rejected < TRIES,
         };
-        // Each exclusive one that is rejected is one less; a shared one may come back.
+        // Each rejected exclusive connection is gone; a shared one may be offered again, so count it.
         self.rejected += u32::from(lease.is_shared() || lease.served() <= 1);
         if let Readiness::Suspect = readiness
             && !may_try_another
@@ -234,13 +234,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
                 if may_try_another { Ok(()) } else { Err(error) }
             }
             Readiness::Suspect | Readiness::Ready => {
-                lease.doubt();
+                lease.suspect();
                 Ok(())
             }
         }
     }
 
-    /// Makes the future of the request in its place: it is large, and so is the request.
+    /// Creates the send future in place: both it and the request are large.
     fn begin(&mut self, mut sending: Pin<&mut Option<C::Future>>) {
         self.stop_waiting();
         let TaskState::Leased(lease) = &mut self.state else { return };
@@ -261,13 +261,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
     }
 
-    /// Once more, if that does no harm and can be done.
+    /// Retries if that is safe and possible.
     fn failed(&mut self, error: SendError<Request<B>>) -> Result<(), Error> {
         let TaskState::Leased(lease) = std::mem::replace(&mut self.state, TaskState::Done) else {
             return Err(error.into_error());
         };
         self.seq = self.seq.or(lease.seq());
-        // The end of a runtime says nothing of the peer, whatever the connection has served.
+        // The end of a runtime says nothing about the peer, whatever the connection has served.
         let reused = lease.was_used() || error.error.downcast_ref().is_some_and(is_task_dropped);
         let (progress, shared, key) = (error.progress, lease.is_shared(), lease.key());
         if error.is_the_requests_fault() {
@@ -276,17 +276,17 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
         let lacks_stream = error.lacks_only_a_stream();
         match progress {
-            // The state knows by now how many streams there are.
+            // The state has been told the number of streams by now.
             Progress::Unsent if lacks_stream => lease.finish(),
-            // Whatever the state believes, it takes no requests: the next try must find another.
+            // The connection takes no requests, whatever the state believes: the retry must find another.
             Progress::Unsent => lease.retire(),
-            // Who refuses is there and says so: the next request may well go the same way, if the connection is ready.
+            // A refusing peer is alive: if the connection is ready, it may serve the next request.
             Progress::Refused => lease.finish(),
             _ => drop(lease),
         }
         let (idempotent, tries) = (self.is_idempotent, self.tries);
         if error.is_too_late()
-            || !(Failure { progress, reused, shared, idempotent, tries }).may_retry()
+            || !(FailedAttempt { progress, reused, shared, idempotent, tries }).may_retry()
         {
             return Err(error.into_error());
         }
@@ -309,7 +309,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         Ok(())
     }
 
-    /// It is over; what it has held is let go of.
+    /// Drops all it holds, and marks the error if an attempt may have reached the peer.
     pub(super) fn ended(&mut self, error: Error) -> Error {
         self.state = TaskState::Done;
         let error = if self.was_sent { error.sent(true) } else { error };
@@ -320,8 +320,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     }
 }
 
-/// The connection speaks something else from now on. Of a shared one, a stream is gone until whoever has its bytes
-/// drops them; an exclusive one holds its place itself.
+/// After an upgrade: a stream of a shared connection stays leased until the owner of its bytes drops them; an
+/// exclusive connection keeps its slot by itself.
 fn switched<C, B, K, RB>(response: Response<RB>, lease: Lease<C, B, K>) -> Response<PoolBody<RB>>
 where
     C: Connection<Request<B>>,

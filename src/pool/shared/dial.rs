@@ -1,4 +1,4 @@
-//! A connection in the making: it belongs to the pool, and ends with it.
+//! A dial: it belongs to the pool, and ends with it.
 
 use std::{
     collections::VecDeque,
@@ -26,36 +26,36 @@ use crate::{
     rt::{self, Runtime},
 };
 
-/// Those who are to dial, one after the other: a dial that ends as it begins, because there is no runtime, causes the
-/// next, and would do so inside itself.
-pub(super) struct Dials<K> {
+/// Starts permitted dials one after the other. A dial that fails at once, because there is no runtime, permits the next
+/// one, which would recurse.
+pub(super) struct DialStarter<K> {
     queue: Mutex<DialQueue<K>>,
 }
 
 struct DialQueue<K> {
     permits: VecDeque<Dial<K>>,
-    /// A thread is going through the queue.
+    /// A thread works through the queue.
     is_served: bool,
 }
 
-impl<K> Dials<K> {
+impl<K> DialStarter<K> {
     pub(super) fn new() -> Self {
         Self { queue: Mutex::new(DialQueue { permits: VecDeque::new(), is_served: false }) }
     }
 
-    /// Dials for all of these, unless another thread is about to.
+    /// Starts these dials, unless another thread works through the queue already.
     pub(super) fn begin(&self, permits: Few<Dial<K>>, dial: impl Fn(Dial<K>)) {
         if permits.is_empty() {
             return;
         }
         {
-            let mut line = self.lock();
-            line.permits.extend(permits);
-            if std::mem::replace(&mut line.is_served, true) {
+            let mut queue = self.lock();
+            queue.permits.extend(permits);
+            if std::mem::replace(&mut queue.is_served, true) {
                 return;
             }
         }
-        let serving = Serving { dials: self, is_over: false };
+        let serving = QueueWorker { dials: self, is_over: false };
         serving.for_each(dial);
     }
 
@@ -64,25 +64,25 @@ impl<K> Dials<K> {
     }
 }
 
-/// Goes through the queue to its end, or lets others do it should an executor panic.
-struct Serving<'a, K> {
-    dials: &'a Dials<K>,
+/// Works through the queue; on drop during a panic, lets another thread continue.
+struct QueueWorker<'a, K> {
+    dials: &'a DialStarter<K>,
     is_over: bool,
 }
 
-impl<K> Iterator for Serving<'_, K> {
+impl<K> Iterator for QueueWorker<'_, K> {
     type Item = Dial<K>;
 
     fn next(&mut self) -> Option<Dial<K>> {
-        let mut line = self.dials.lock();
-        let next = line.permits.pop_front();
+        let mut queue = self.dials.lock();
+        let next = queue.permits.pop_front();
         self.is_over = next.is_none();
-        line.is_served = !self.is_over;
+        queue.is_served = !self.is_over;
         next
     }
 }
 
-impl<K> Drop for Serving<'_, K> {
+impl<K> Drop for QueueWorker<'_, K> {
     fn drop(&mut self) {
         if !self.is_over {
             self.dials.lock().is_served = false;
@@ -90,16 +90,16 @@ impl<K> Drop for Serving<'_, K> {
     }
 }
 
-/// Leave to dial: a dial that ends without a word has failed.
+/// The permission to dial. Dropped without a report, it reports failure.
 pub(super) struct Dialing<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
     slot: SlotId,
     key: Arc<LocalKey<K>>,
-    told: Span,
+    span: Span,
     is_over: bool,
 }
 
-/// A dial that is about to begin, for whoever knows what connects.
+/// A dial before its start, for the connector.
 pub(in crate::pool) struct DialTask<C: Connection<Request<B>>, B: 'static, K: Key> {
     dialing: Dialing<C, B, K>,
     limit: Option<Duration>,
@@ -107,20 +107,20 @@ pub(in crate::pool) struct DialTask<C: Connection<Request<B>>, B: 'static, K: Ke
     canceled: Canceled,
 }
 
-/// An error of the time, a canceled dial, or what the connector answered.
+/// An elapsed limit, `None` for a canceled dial, or the connector's result.
 type Outcome<C> = Result<Option<Result<C, BoxError>>, OutOfTime>;
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
-    /// Connects, within the limit and until it is canceled, and reports to the pool.
+    /// Connects, within the limit and until canceled, and reports to the pool.
     pub(in crate::pool) async fn run<F>(self, connect: impl FnOnce(K) -> F)
     where
         F: Future<Output = Result<C, BoxError>>,
     {
         let Self { dialing, limit, runtime, canceled } = self;
-        // What was opened is dropped before the pool hears of the end.
+        // The connector's future is dropped before the pool learns of the end: then the slot is really free.
         let outcome = {
             let mut connecting = pin!(connect(dialing.key.key.clone()));
-            let (scope, mut attempt) = (dialing.told.scope(), Attempt::new(limit));
+            let (scope, mut attempt) = (dialing.span.scope(), Attempt::new(limit));
             poll_fn(|cx| {
                 if canceled.poll(cx).is_ready() {
                     return Poll::Ready(Ok(None));
@@ -135,14 +135,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
-    /// Begins to dial, in the runtime of those who wait for it.
+    /// Starts the dial in the runtime of its waiters.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<LocalKey<K>>) {
         let Dial { slot, key, options: DialOptions { limit, scope, .. }, canceled } = permit;
         let scope = scope.map(|scope| scope.apart().on(pool.connection_id(slot)));
         let target = || Step::Connect { target: name_of(&*key), version: None };
-        let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
+        let span = scope.map(|scope| scope.start(target())).unwrap_or_default();
         let (here, cell) = (key.runtime.clone(), canceled.cell());
-        let dialing = Self { pool: Arc::downgrade(pool), slot, key, told, is_over: false };
+        let dialing = Self { pool: Arc::downgrade(pool), slot, key, span, is_over: false };
         let runtime = pool.settings.runtime.clone();
         let task = (pool.make)(DialTask { dialing, limit, runtime, canceled });
         pool.settings.runtime.spawn_in(&cell, &here, task);
@@ -155,7 +155,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
                 let error = Error::from_connector(error, self.doing());
                 self.fail(error, FailureScope::Dependents);
             }
-            // The state machine has canceled it, and reports it to no waiter.
+            // The state machine canceled it: no waiter gets this error.
             Ok(None) => drop(self),
             Err(out_of_time) => {
                 let error = self.timed_out(limit.unwrap_or_default(), out_of_time);
@@ -168,7 +168,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         format!("connecting to {}", name_of(&*self.key))
     }
 
-    /// Says which timeout it was, and what was waited for meanwhile.
+    /// Names the timeout, and the operation it interrupted.
     fn timed_out(&self, limit: Duration, at: OutOfTime) -> Error {
         let doing = at.doing.map_or_else(|| self.doing(), |it| format!("{}, {it}", self.doing()));
         let error = Error::timed_out(Phase::Connect, limit, doing);
@@ -177,16 +177,16 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
 
     fn succeed(mut self, connection: C) {
         let Some(pool) = self.pool.upgrade() else { return };
-        // A connection that is somebody else's may panic when it is asked what it is.
+        // A foreign connection may panic in `info`: the drop of `self` then reports failure.
         let spoken = connection.info().and_then(ConnectInfo::version);
-        let mut told = std::mem::take(&mut self.told);
-        told.learn(|step| {
+        let mut span = std::mem::take(&mut self.span);
+        span.learn(|step| {
             if let Step::Connect { version, .. } = step {
                 *version = spoken;
             }
         });
-        // Before others use it, and tell of that.
-        told.complete();
+        // Before the pool can use the connection and report that.
+        span.complete();
         let outcome = pool.dialed(self.slot, connection, self.key.runtime.clone());
         self.is_over = true;
         if let Err(error) = outcome {
@@ -196,7 +196,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
 
     fn fail(mut self, error: Error, scope: FailureScope) {
         self.is_over = true;
-        std::mem::take(&mut self.told).fail(|| error.clone());
+        std::mem::take(&mut self.span).fail(|| error.clone());
         if let Some(pool) = self.pool.upgrade() {
             pool.dial_failed(self.slot, error, scope);
         }

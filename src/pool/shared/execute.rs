@@ -1,4 +1,4 @@
-//! Does what the state machine decides, once its lock is released; and tells it what comes of it.
+//! Executes the actions of the state machine after its lock is released, and reports their results.
 
 use std::{
     io,
@@ -29,25 +29,25 @@ where
     B: 'static,
     K: Key,
 {
-    /// What is somebody else's, and so may panic, comes last: what is left then undoes itself.
+    /// Foreign code, which may panic, runs last: what has not run by then undoes itself when dropped.
     pub(super) fn execute(self: &Arc<Self>, actions: ActionsOf<C, B, K>) {
         let Actions {
             dial,
             serve,
-            turn_away,
+            reject,
             close,
-            forget,
+            abort_handles,
             cancel,
             reap_at,
             notes,
             keys,
             options,
         } = actions;
-        self.tell(notes.unwrap_or_default());
-        let gone = (close, forget, cancel, keys, options);
+        self.send_notes(notes.unwrap_or_default());
+        let gone = (close, abort_handles, cancel, keys, options);
         let lease = |checkout| Lease::new(self.clone(), checkout);
         let serve = serve.map(|(waiter, checkout)| (waiter, lease(checkout)));
-        for waiter in turn_away {
+        for waiter in reject {
             drop(waiter.send(Err(closed())));
         }
         if let Some(at) = reap_at {
@@ -56,17 +56,17 @@ where
         self.dials.begin(dial, |permit| Dialing::begin(self, permit));
         for (waiter, lease) in serve {
             let lease = lease.join().ok_or_else(closed_by_peer);
-            // A waiter that has left meanwhile gives it back by dropping it.
+            // A waiter that left meanwhile drops the lease, which gives the connection back.
             drop(waiter.send(lease));
         }
         drop(gone);
     }
 
-    /// Notes of connections are for the listeners of the pool alone.
-    fn tell(&self, notes: Vec<(SlotId, Noted)>) {
+    /// Notes about connections go to the pool's listeners only.
+    fn send_notes(&self, notes: Vec<(SlotId, Noted)>) {
         for (slot, what) in notes {
             let connection = self.connection_id(slot);
-            self.settings.audience.note(connection, what, &self.settings.runtime);
+            self.settings.listeners.note(connection, what, &self.settings.runtime);
         }
     }
 
@@ -77,18 +77,18 @@ where
         runtime: RuntimeHandle,
     ) -> Result<(), Error> {
         connection.timeouts(self.settings.timeouts);
-        let keeper: Weak<dyn SlotOwner> = self.me.clone();
-        let place = connection.hold(PoolSlot::new(keeper, slot));
+        let owner: Weak<dyn SlotOwner> = self.me.clone();
+        let pool_slot = connection.hold(PoolSlot::new(owner, slot));
         let is_shared = connection.share().is_some();
-        let (protocol, cut) =
+        let (protocol, abort_handle) =
             (connection.info().and_then(ConnectInfo::version), connection.abort_handle());
-        let pooled = Pooled::new(connection, cut.clone(), runtime, place);
+        let pooled = Pooled::new(connection, abort_handle.clone(), runtime, pool_slot);
         let handle = match is_shared {
             true => Handle::Shared(Arc::new(pooled)),
             false => Handle::Exclusive(Box::new(pooled)),
         };
-        let known = ConnFacts { retire_at: self.retire_at(), protocol, cut };
-        let refused = self.event(|state, cx| state.dialed(slot, handle, known, cx));
+        let facts = ConnFacts { retire_at: self.retire_at(), protocol, abort_handle };
+        let refused = self.event(|state, cx| state.dialed(slot, handle, facts, cx));
         refused.map_err(|_closed| closed_by_peer())
     }
 
@@ -99,7 +99,7 @@ where
         }
     }
 
-    /// A tenth more or less, so that a fleet does not reconnect all at once.
+    /// Varies the age by a tenth, so that a fleet does not reconnect at the same time.
     fn retire_at(&self) -> Option<Instant> {
         use std::hash::{BuildHasher, RandomState};
         let max_age = self.settings.limits.max_age?;
@@ -135,7 +135,7 @@ where
     }
 }
 
-/// As the protocols say it of a connection that is closed before it gets a request.
+/// The error of a connection that closed before its first request, as the protocols report it.
 fn closed_by_peer() -> Error {
     let cause = io::Error::from(io::ErrorKind::UnexpectedEof);
     Error::new(Kind::Canceled, "the server closed the connection as soon as it was open")

@@ -1,7 +1,7 @@
 //! One request's hold on a connection: at its end the connection is returned or discarded.
 //!
-//! A connection has one box, from its dial to its end. Whoever has the box has the connection: the state machine while it is
-//! idle, a [`Lease`] while a request is on it, the body of the response until it is read. Nothing but the box moves.
+//! A connection has one box, from its dial to its end. The owner of the box owns the connection: the state machine while it
+//! is idle, a [`Lease`] during a request, the response body until it is read. Only the box moves.
 
 use std::{
     sync::Arc,
@@ -19,43 +19,43 @@ use crate::{
     events::{Closing, ConnectionId},
     pool::{
         cancel::Canceled,
-        state::{Checkout, Handle, KeyId, Seq, SlotId},
+        state::{CheckedOut, Handle, KeyId, Seq, SlotId},
     },
     rt::RuntimeHandle,
 };
 
-/// How long a protocol may take to be ready again after a body has ended. It is a matter of its task's next turn; only
-/// a request that is still being sent takes longer, and is not waited for.
+/// How long a protocol may take to be ready again after a body has ended. Usually its task needs one more turn; only an
+/// upload that still runs takes longer, and is not waited for.
 const RETURN_TIME: Duration = Duration::from_millis(100);
 
-/// A connection and what goes with it. Fields are dropped in this order: the slot ends after the connection.
+/// A connection with its facts. Fields drop in this order: the slot ends after the connection.
 pub(in crate::pool) struct Pooled<C: Connection<Request<B>>, B: 'static, K: Key> {
-    connection: Held<C, B, K>,
+    connection: ConnHandle<C, B, K>,
     facts: Facts,
-    /// The request that has it; `None` while it is idle, so that an idle connection does not keep its pool alive.
-    lent: Option<Lent<C, B, K>>,
+    /// The request that uses it; `None` while idle, so that an idle connection does not keep its pool alive.
+    lease_state: Option<LeaseState<C, B, K>>,
 }
 
-enum Held<C: Connection<Request<B>>, B: 'static, K: Key> {
+enum ConnHandle<C: Connection<Request<B>>, B: 'static, K: Key> {
     /// An exclusive connection, or a handle of a shared one.
     Own(C),
-    /// A stream of a shared connection, of which there is no handle yet.
+    /// A stream of a shared connection whose handle is not cloned yet.
     Stream(Arc<Pooled<C, B, K>>),
     Released,
 }
 
-/// What does not change while a connection lives. A handle of a shared connection has only the runtime.
+/// Constant facts. A handle of a shared connection has only the runtime.
 struct Facts {
-    /// `None` when its bytes are somebody else's.
-    cut: Option<AbortHandle>,
+    /// `None` once its bytes belong to an upgrade.
+    abort_handle: Option<AbortHandle>,
     /// The runtime that drives it.
     runtime: RuntimeHandle,
-    /// If the connection did not take it itself.
-    _place: Option<PoolSlot>,
+    /// `None` if the connection took it.
+    _slot: Option<PoolSlot>,
 }
 
-/// What the pool knows of one request's use of a connection.
-struct Lent<C: Connection<Request<B>>, B: 'static, K: Key> {
+/// One request's use of a connection.
+struct LeaseState<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Arc<Shared<C, B, K>>,
     slot: SlotId,
     key: KeyId,
@@ -63,19 +63,19 @@ struct Lent<C: Connection<Request<B>>, B: 'static, K: Key> {
     seq: Seq,
     reused: bool,
     is_shared: bool,
-    /// A request was sent on it, so it is fit for another only when its answer has come to its end.
+    /// A request was sent: the connection is reusable only after the end of its response.
     begun: bool,
 }
 
-/// A box that is given back, or discarded, when this is dropped.
+/// Owns the box. On drop the connection is given back or discarded.
 pub(in crate::pool) struct Lease<C: Connection<Request<B>>, B: 'static, K: Key> {
     pooled: Option<Box<Pooled<C, B, K>>>,
 }
 
-/// What a connection says of itself before a request is sent on it.
+/// Whether a connection can take a request.
 pub(in crate::pool) enum Readiness {
     Ready,
-    /// It takes requests, but had better not be given any.
+    /// It takes requests, but may be dead: prefer another.
     Suspect,
     Closed(Error),
 }
@@ -83,49 +83,51 @@ pub(in crate::pool) enum Readiness {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Pooled<C, B, K> {
     pub(in crate::pool) fn new(
         connection: C,
-        cut: Option<AbortHandle>,
+        abort_handle: Option<AbortHandle>,
         runtime: RuntimeHandle,
-        place: Option<PoolSlot>,
+        pool_slot: Option<PoolSlot>,
     ) -> Self {
-        let facts = Facts { cut, runtime, _place: place };
-        Self { connection: Held::Own(connection), facts, lent: None }
+        let facts = Facts { abort_handle, runtime, _slot: pool_slot };
+        Self { connection: ConnHandle::Own(connection), facts, lease_state: None }
     }
 
-    /// The connection, to be asked and not to be sent on.
-    fn asked(&self) -> Option<&C> {
+    /// Shared access for queries, not for sending.
+    fn get(&self) -> Option<&C> {
         match &self.connection {
-            Held::Own(connection) => Some(connection),
-            Held::Stream(pooled) => pooled.asked(),
-            Held::Released => None,
+            ConnHandle::Own(connection) => Some(connection),
+            ConnHandle::Stream(pooled) => pooled.get(),
+            ConnHandle::Released => None,
         }
     }
 
-    /// The connection will not be back. It ends when this is dropped.
+    /// Tells the pool that the connection will not return. It closes when this is dropped.
     fn discard(&mut self, why: Closing) {
-        if let Some(Lent { pool, slot, .. }) = self.lent.take() {
+        if let Some(LeaseState { pool, slot, .. }) = self.lease_state.take() {
             pool.discard(slot, why);
         }
     }
 
     pub(in crate::pool) fn keep_alive(&self) -> Option<Duration> {
-        self.asked()?.keep_alive()
+        self.get()?.keep_alive()
     }
 }
 
-/// The request on it is over, whatever became of it. A connection whose runtime nobody may be driving does not end by itself.
+/// Ends the request. A connection of a foreign runtime is aborted, because that runtime may not be driven.
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Pooled<C, B, K> {
     fn drop(&mut self) {
-        match self.lent.take() {
-            Some(Lent { pool, slot, is_shared: true, .. }) => {
-                // The stream is given up before its place is.
-                self.connection = Held::Released;
+        match self.lease_state.take() {
+            Some(LeaseState { pool, slot, is_shared: true, .. }) => {
+                // The stream is dropped before the state counts it free.
+                self.connection = ConnHandle::Released;
                 pool.release(slot);
             }
-            Some(Lent { pool, slot, .. }) => pool.discard(slot, Closing::Unfinished),
+            Some(LeaseState { pool, slot, .. }) => pool.discard(slot, Closing::Unfinished),
             None => {}
         }
-        if let Some(cut) = self.facts.cut.take().filter(|_| self.facts.runtime.is_foreign()) {
-            cut.abort();
+        if let Some(abort_handle) =
+            self.facts.abort_handle.take().filter(|_| self.facts.runtime.is_foreign())
+        {
+            abort_handle.abort();
         }
     }
 }
@@ -133,73 +135,78 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Pooled<C, B, K> {
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     pub(in crate::pool) fn new(
         pool: Arc<Shared<C, B, K>>,
-        checkout: Checkout<Pooled<C, B, K>>,
+        checkout: CheckedOut<Pooled<C, B, K>>,
     ) -> Self {
-        let Checkout { slot, key, handle, served, reused, seq } = checkout;
+        let CheckedOut { slot, key, handle, served, reused, seq } = checkout;
         let is_shared = matches!(handle, Handle::Shared(_));
         let mut pooled = match handle {
             Handle::Exclusive(pooled) => pooled,
             Handle::Shared(shared) => {
                 let runtime = shared.facts.runtime.clone();
-                let facts = Facts { cut: None, runtime, _place: None };
-                Box::new(Pooled { connection: Held::Stream(shared), facts, lent: None })
+                let facts = Facts { abort_handle: None, runtime, _slot: None };
+                Box::new(Pooled {
+                    connection: ConnHandle::Stream(shared),
+                    facts,
+                    lease_state: None,
+                })
             }
         };
-        let lent = Lent { pool, slot, key, served, seq, reused, is_shared, begun: false };
-        pooled.lent = Some(lent);
+        let lease_state =
+            LeaseState { pool, slot, key, served, seq, reused, is_shared, begun: false };
+        pooled.lease_state = Some(lease_state);
         Self { pooled: Some(pooled) }
     }
 
     /// Clones a shared handle; `None` if it closed since checkout.
     pub(in crate::pool) fn join(mut self) -> Option<Self> {
         let pooled = self.pooled.as_mut()?;
-        if let Held::Stream(shared) = &pooled.connection {
-            let Some(handle) = shared.asked().and_then(C::share) else {
-                let lent = pooled.lent.as_ref()?;
-                lent.pool.retire(lent.slot);
+        if let ConnHandle::Stream(shared) = &pooled.connection {
+            let Some(handle) = shared.get().and_then(C::share) else {
+                let lease_state = pooled.lease_state.as_ref()?;
+                lease_state.pool.retire(lease_state.slot);
                 return None;
             };
-            pooled.connection = Held::Own(handle);
+            pooled.connection = ConnHandle::Own(handle);
         }
         Some(self)
     }
 
-    fn lent(&self) -> Option<&Lent<C, B, K>> {
-        self.pooled.as_ref()?.lent.as_ref()
+    fn lease_state(&self) -> Option<&LeaseState<C, B, K>> {
+        self.pooled.as_ref()?.lease_state.as_ref()
     }
 
     fn begun(&mut self) -> Option<&mut bool> {
-        self.pooled.as_mut()?.lent.as_mut().map(|lent| &mut lent.begun)
+        self.pooled.as_mut()?.lease_state.as_mut().map(|lease_state| &mut lease_state.begun)
     }
 
     fn connection(&mut self) -> Option<&mut C> {
         match &mut self.pooled.as_mut()?.connection {
-            Held::Own(connection) => Some(connection),
-            Held::Stream(_) | Held::Released => None,
+            ConnHandle::Own(connection) => Some(connection),
+            ConnHandle::Stream(_) | ConnHandle::Released => None,
         }
     }
 
-    fn asked(&self) -> Option<&C> {
-        self.pooled.as_ref()?.asked()
+    fn get(&self) -> Option<&C> {
+        self.pooled.as_ref()?.get()
     }
 
-    /// What is known of the connection, for the answer to this request.
+    /// The connection's facts, for the response to this request.
     pub(in crate::pool) fn info(&self) -> Option<ConnectInfo> {
-        Some(self.asked()?.info()?.after(self.served()))
+        Some(self.get()?.info()?.after(self.served()))
     }
 
-    /// Whether a request on it may have to be sent once more, and does not come back by itself then.
+    /// Whether the request may have to be sent again, and the connection would not return it on failure.
     pub(in crate::pool) fn needs_a_copy(&self, request: &Request<B>) -> bool {
         let may_fail = |it: &C| self.is_reused() || it.may_refuse();
-        self.asked().is_some_and(|it| may_fail(it) && !it.gives_back(request))
+        self.get().is_some_and(|it| may_fail(it) && !it.gives_back(request))
     }
 
     pub(in crate::pool) fn key_id(&self) -> Option<KeyId> {
-        self.lent().map(|lent| lent.key)
+        self.lease_state().map(|lease_state| lease_state.key)
     }
 
     pub(in crate::pool) fn id(&self) -> Option<ConnectionId> {
-        self.lent().map(|lent| lent.pool.connection_id(lent.slot))
+        self.lease_state().map(|lease_state| lease_state.pool.connection_id(lease_state.slot))
     }
 
     /// The runtime that drives the connection.
@@ -207,50 +214,50 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.pooled.as_ref().map(|pooled| &pooled.facts.runtime)
     }
 
-    /// The rest of its answer is read in the background now, for as long as that is wanted.
+    /// Reads the rest of the response in the background, until canceled.
     pub(in crate::pool) fn finishing(&self, is_endless: bool) -> Option<Canceled> {
-        self.lent().map(|lent| lent.pool.finishing(lent.slot, is_endless))
+        self.lease_state()
+            .map(|lease_state| lease_state.pool.finishing(lease_state.slot, is_endless))
     }
 
     pub(in crate::pool) fn pool(&self) -> Option<&Arc<Shared<C, B, K>>> {
-        self.lent().map(|lent| &lent.pool)
+        self.lease_state().map(|lease_state| &lease_state.pool)
     }
 
-    /// How many requests the connection has been given, with this one.
+    /// Requests the connection was given, this one included.
     pub(in crate::pool) fn served(&self) -> u64 {
-        self.lent().map_or(0, |lent| lent.served)
+        self.lease_state().map_or(0, |lease_state| lease_state.served)
     }
 
-    /// Whether the connection was used before or has rested since it was made.
+    /// Whether the connection was used before or was idle since its dial.
     pub(in crate::pool) fn was_used(&self) -> bool {
-        self.lent().is_some_and(|lent| lent.reused)
+        self.lease_state().is_some_and(|lease_state| lease_state.reused)
     }
 
-    /// Its number in the order of events: a request that has to wait again keeps it.
+    /// Queue position, kept if the request has to wait again.
     pub(in crate::pool) fn seq(&self) -> Option<Seq> {
-        self.lent().map(|lent| lent.seq)
+        self.lease_state().map(|lease_state| lease_state.seq)
     }
 
-    /// What the connection is kept under.
     pub(in crate::pool) fn key(&self) -> Option<KeyId> {
-        self.lent().map(|lent| lent.key)
+        self.lease_state().map(|lease_state| lease_state.key)
     }
 
     pub(in crate::pool) fn is_shared(&self) -> bool {
-        self.lent().is_some_and(|lent| lent.is_shared)
+        self.lease_state().is_some_and(|lease_state| lease_state.is_shared)
     }
 
-    /// Whether a failure may be the doing of what came before, or of others.
+    /// Whether an earlier or another request may be the cause of a failure.
     pub(in crate::pool) fn is_reused(&self) -> bool {
         self.was_used() || self.is_shared()
     }
 
-    /// Waits until the connection takes a request, or says that it will not.
+    /// Ready once the connection takes a request, or reports that it will not.
     pub(in crate::pool) fn poll_readiness(&mut self, cx: &mut Context<'_>) -> Poll<Readiness> {
         let Some(begun) = self.begun() else { return Poll::Ready(Readiness::Suspect) };
         let before = std::mem::replace(begun, true);
         let readiness = self.ask(cx);
-        // If it has panicked it is not asked again.
+        // Still `true` if `poll_ready` panicked: the connection is then discarded.
         self.begun().map(|begun| *begun = before).unwrap_or_default();
         readiness
     }
@@ -264,7 +271,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         })
     }
 
-    /// The connection, of which a request is now about to be written.
+    /// The connection, for sending one request.
     pub(in crate::pool) fn begin(&mut self) -> Option<&mut C> {
         *self.begun()? = true;
         let was_used = self.was_used();
@@ -275,45 +282,47 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         Some(connection)
     }
 
-    /// The connection had better not be given requests: a shared one until it says otherwise.
-    pub(in crate::pool) fn doubt(mut self) {
-        self.give_up(|pool, slot| pool.suspend(slot));
+    /// Takes the connection out of use; a shared one until it reports free streams.
+    pub(in crate::pool) fn suspect(mut self) {
+        self.take_out(|pool, slot| pool.suspend(slot));
     }
 
-    /// The connection takes no more requests. The state is told before: otherwise it would be handed out again.
+    /// Takes the connection out of use for good. The state learns it first: otherwise it would hand it out again.
     pub(in crate::pool) fn retire(mut self) {
-        self.give_up(|pool, slot| pool.retire(slot));
+        self.take_out(|pool, slot| pool.retire(slot));
     }
 
-    fn give_up(&mut self, tell: impl FnOnce(&Arc<Shared<C, B, K>>, SlotId)) {
-        let Some(lent) = self.pooled.as_mut().and_then(|it| it.lent.as_mut()) else { return };
-        match lent.is_shared {
-            true => tell(&lent.pool, lent.slot),
-            false => lent.begun = true,
+    fn take_out(&mut self, apply: impl FnOnce(&Arc<Shared<C, B, K>>, SlotId)) {
+        let Some(lease_state) = self.pooled.as_mut().and_then(|it| it.lease_state.as_mut()) else {
+            return;
+        };
+        match lease_state.is_shared {
+            true => apply(&lease_state.pool, lease_state.slot),
+            false => lease_state.begun = true,
         }
     }
 
-    /// The answer has come to its end.
+    /// The response has ended.
     pub(in crate::pool) fn finish(mut self) {
         if let Some(begun) = self.begun() {
             *begun = false;
         }
     }
 
-    /// The connection speaks something else from now on. An exclusive one leaves the pool, but keeps its place until
-    /// it is closed; of a shared one, a stream is gone until then.
+    /// After an upgrade: an exclusive connection leaves the pool, but keeps its slot until it closes; a stream of a shared
+    /// one stays leased (`Some`).
     pub(in crate::pool) fn upgraded(mut self) -> Option<Self> {
         if self.is_shared() {
             return Some(self);
         }
         let mut pooled = self.pooled.take()?;
-        let lent = pooled.lent.take()?;
-        lent.pool.discard(lent.slot, Closing::Upgraded);
-        pooled.facts.cut = None;
+        let lease_state = pooled.lease_state.take()?;
+        lease_state.pool.discard(lease_state.slot, Closing::Upgraded);
+        pooled.facts.abort_handle = None;
         None
     }
 
-    /// The box that has the connection, for a body that holds it until its end.
+    /// The box, for a body that holds it until its end.
     pub(in crate::pool) fn into_pooled(mut self) -> Option<Box<Pooled<C, B, K>>> {
         *self.begun()? = true;
         self.pooled.take()
@@ -329,22 +338,25 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> From<Box<Pooled<C, B, K>>> f
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
     fn drop(&mut self) {
         let Some(pooled) = self.pooled.take() else { return };
-        let is_fit = pooled.lent.as_ref().is_some_and(|lent| !lent.is_shared && !lent.begun);
+        let is_fit = pooled
+            .lease_state
+            .as_ref()
+            .is_some_and(|lease_state| !lease_state.is_shared && !lease_state.begun);
         if is_fit {
             return_or_discard(pooled);
         }
     }
 }
 
-/// Gives an exclusive connection back as soon as its protocol is ready again.
+/// Gives an exclusive connection back once its protocol is ready again.
 fn return_or_discard<C, B, K>(mut pooled: Box<Pooled<C, B, K>>)
 where
     C: Connection<Request<B>>,
     B: 'static,
     K: Key,
 {
-    let Held::Own(connection) = &mut pooled.connection else { return };
-    // Asked before why it is not, which is an error with a text.
+    let ConnHandle::Own(connection) = &mut pooled.connection else { return };
+    // Checked first: `poll_ready` would build an error with a text.
     if !connection.is_open() {
         return pooled.discard(Closing::ByPeer);
     }
@@ -361,11 +373,11 @@ where
     B: 'static,
     K: Key,
 {
-    let Some(Lent { pool, slot, .. }) = &pooled.lent else { return };
+    let Some(LeaseState { pool, slot, .. }) = &pooled.lease_state else { return };
     let pool = pool.clone();
     pool.returning(*slot);
     pool.clone().settings.runtime.spawn(async move {
-        let Held::Own(connection) = &mut pooled.connection else { return };
+        let ConnHandle::Own(connection) = &mut pooled.connection else { return };
         let ready = std::future::poll_fn(|cx| connection.poll_ready(cx));
         match pool.settings.runtime.within(Some(RETURN_TIME), ready).await {
             Some(Ok(())) => give_back(pooled),
@@ -381,7 +393,7 @@ where
     B: 'static,
     K: Key,
 {
-    if let Some(Lent { pool, slot, .. }) = pooled.lent.take() {
+    if let Some(LeaseState { pool, slot, .. }) = pooled.lease_state.take() {
         pool.give_back(slot, pooled);
     }
 }

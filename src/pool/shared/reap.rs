@@ -1,4 +1,4 @@
-//! The timer at whose end the state looks at what is due by time alone.
+//! The timer of the next reap.
 
 use std::{
     sync::{Arc, Weak},
@@ -10,12 +10,12 @@ use http::Request;
 use super::{Key, Shared};
 use crate::{connection::Connection, rt::RuntimeHandle};
 
-/// The time of the next reap. A runtime that ends before hands it on to another, once.
+/// Fires when dropped. If its runtime ends early, it moves to another one, once.
 struct ReapTimer<C: Connection<Request<B>>, B: 'static, K: Key> {
     pool: Weak<Shared<C, B, K>>,
     at: Instant,
     on: RuntimeHandle,
-    has_moved: bool,
+    was_moved: bool,
     is_over: bool,
 }
 
@@ -24,16 +24,16 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Shared<C, B, K> {
         self.reap_on(self.settings.runtime.current(), at, false);
     }
 
-    fn reap_on(self: &Arc<Self>, on: RuntimeHandle, at: Instant, has_moved: bool) {
+    fn reap_on(self: &Arc<Self>, on: RuntimeHandle, at: Instant, was_moved: bool) {
         let (runtime, pool) = (self.settings.runtime.clone(), self.me.clone());
-        let timer = ReapTimer { pool, at, on: on.clone(), has_moved, is_over: false };
+        let timer = ReapTimer { pool, at, on: on.clone(), was_moved, is_over: false };
         self.settings.runtime.spawn_on(&on, async move {
             runtime.sleep(at.saturating_duration_since(runtime.now())).await;
-            timer.ring();
+            timer.fire();
         });
     }
 
-    /// Another runtime than this one, that still runs, of an idle connection.
+    /// A running runtime, other than this one, with an idle connection.
     fn other_runtime(&self, than: &RuntimeHandle) -> Option<RuntimeHandle> {
         self.read(|state| {
             let idle = state.rows().filter(|row| row.idle_since.is_some());
@@ -44,7 +44,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Shared<C, B, K> {
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> ReapTimer<C, B, K> {
-    fn ring(mut self) {
+    fn fire(mut self) {
         self.is_over = true;
     }
 }
@@ -55,7 +55,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for ReapTimer<C, B, K> 
         if self.is_over {
             return pool.event(|state, cx| state.reap(self.at, cx));
         }
-        match pool.other_runtime(&self.on).filter(|_| !self.has_moved) {
+        match pool.other_runtime(&self.on).filter(|_| !self.was_moved) {
             Some(other) => pool.reap_on(other, self.at, true),
             None => pool.event(|state, _| state.cancel_reap(self.at)),
         }

@@ -1,8 +1,9 @@
-//! Shared connections that finish what was begun and take no more: at their age, at the word of the peer, or to make room.
+//! Draining shared connections: they finish their streams and take no more, because of their age, their peer's word, or
+//! to make room.
 //!
-//! A stream may go on for as long as it likes, an event stream for days. So nothing waits for the end of a drain without a
-//! bound. One that makes room for another key is taken back when its time is over or when no key lacks a connection any
-//! more. One that cannot be taken back passes its slot on to its successor.
+//! A stream may last for days, so every wait for a drain is bounded. A drain that makes room for another key is taken
+//! back when its time is over or when no key needs a connection any more. One that cannot be taken back passes its slot
+//! on to a successor.
 
 use std::{
     hash::Hash,
@@ -12,37 +13,56 @@ use std::{
 use super::{KeyId, PoolState, SlotId, Transition, slot::Slot};
 use crate::events::Closing;
 
-/// How long a drain to make room may take: the requests of its own key wait as long. When that was not enough it is left
-/// alone for as long, and then for 2, 4 and at last 8 times as long.
+/// How long a drain to make room may take; the requests of its own key wait that long. After a failure the connection is
+/// left alone for this time, then for 2, 4 and at most 8 times as long.
 const ROOM_TIME: Duration = Duration::from_secs(1);
 
-/// How long the end of a connection that takes no more requests is waited for before its successor is dialed over the
-/// limit. Most of its streams end within it.
+/// How long a drain that cannot be taken back delays its successor's dial over the limit. Most streams end within it.
 const SUCCESSION_TIME: Duration = Duration::from_millis(250);
 
-/// Waits for a connection of its own key for longer than this make a key starve, although it has some.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A key that has connections starves once a request has waited for one of them for this long.
+const STARVATION_TIME: Duration = Duration::from_secs(1);
 
-pub(super) struct Drain {
-    /// When it has taken too long.
-    until: Option<Instant>,
-    /// It makes room for another key.
-    pub(super) makes_room: bool,
-    /// Its successor may be dialed over the limit.
-    pub(super) is_passed_on: bool,
+/// Why a shared connection drains, and until when that is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drain {
+    /// It makes room for another key. Taken back when its time is over.
+    MakesRoom { until: Option<Instant> },
+    /// It takes no more requests. When its time is over, its slot is passed on.
+    Final { until: Option<Instant> },
+    /// Like `Final`, and its successor may be dialed over the limit.
+    PassedOn,
+}
+
+impl Drain {
+    fn makes_room(self) -> bool {
+        matches!(self, Self::MakesRoom { .. })
+    }
+
+    fn until(self) -> Option<Instant> {
+        match self {
+            Self::MakesRoom { until } | Self::Final { until } => until,
+            Self::PassedOn => None,
+        }
+    }
 }
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
-    /// Lets a shared connection finish what was begun; one without requests is closed.
-    pub(super) fn drain(&mut self, id: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
-        let makes_room = why == Closing::Evicted;
+    /// Starts to drain a shared connection; closes it if it is idle.
+    pub(super) fn drain(
+        &mut self,
+        id: SlotId,
+        close_reason: Closing,
+        cx: &mut Transition<K, C, W>,
+    ) {
+        let makes_room = close_reason == Closing::Evicted;
         if self.slot_mut(id).idle().is_some() {
-            return self.evict(id, why, cx);
+            return self.evict(id, close_reason, cx);
         }
         let slot = self.slot_mut(id);
-        match &slot.drain {
-            // The peer's word, or its age, is final.
-            Some(drain) if drain.makes_room && !makes_room => slot.why = None,
+        match slot.drain {
+            // The peer's word, or the age, overrides a drain that could be taken back.
+            Some(Drain::MakesRoom { .. }) if !makes_room => slot.close_reason = None,
             Some(_) => return,
             None => {}
         }
@@ -50,20 +70,22 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             true => ROOM_TIME,
             false => SUCCESSION_TIME,
         };
-        // Where there is no limit, no successor waits for the end of it.
+        // Without a limit no successor waits for the end of the drain.
         let until = cx.now.checked_add(time).filter(|_| self.limits.connections < usize::MAX);
-        self.set_close_reason(id, why);
-        self.change(id, |slot| {
-            slot.drain = Some(Drain { until, makes_room, is_passed_on: false });
-        });
-        self.refile_shared(id);
+        self.set_close_reason(id, close_reason);
+        let drain = match makes_room {
+            true => Drain::MakesRoom { until },
+            false => Drain::Final { until },
+        };
+        self.change(id, |slot| slot.drain = Some(drain));
+        self.reindex_shared(id);
         self.draining.insert(id);
         if let Some(until) = until {
-            self.call_at(until, cx);
+            self.schedule_reap(until, cx);
         }
     }
 
-    /// Asks the shared connection that has least to do to finish, so that a starving key has its slot.
+    /// Drains the shared connection with the least to do, for a starving key.
     pub(super) fn drain_for_room(&mut self, cx: &mut Transition<K, C, W>) -> bool {
         let under_way = self.drains_for_room() + self.tally.leaving();
         if self.joinable.is_empty() || self.starving(cx.now, under_way + 1) <= under_way {
@@ -78,7 +100,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         true
     }
 
-    /// Takes back the drains that no key needs any more: their connections are as good as before.
+    /// Takes back the drains that no key needs any more: their connections serve as before.
     pub(super) fn take_back_drains(&mut self, cx: &mut Transition<K, C, W>) {
         loop {
             let under_way = self.drains_for_room();
@@ -95,7 +117,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             let makes_room = |id: &&SlotId| self.makes_room(**id);
             let Some(&newest) = self.draining.iter().rev().find(makes_room) else { return };
             self.take_back(newest, cx);
-            // It may have made a dial needless, whose slot another key can have.
+            // This may have made a dial needless, whose slot another key can use.
             self.start_dials_without_drains(cx);
         }
     }
@@ -103,18 +125,18 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     fn take_back(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         self.draining.remove(&id);
         let slot = self.slot_mut(id);
-        slot.why = None;
+        slot.close_reason = None;
         let key_id = slot.key_id;
         self.change(id, |slot| slot.drain = None);
-        self.refile_shared(id);
+        self.reindex_shared(id);
         self.serve(key_id, cx);
         self.abandon_needless(key_id, cx);
-        self.refile(key_id);
+        self.reindex(key_id);
     }
 
-    /// Ends the waiting for drains whose time is over.
+    /// Ends overdue drains: takes back those that make room, and passes on the slots of the others.
     pub(super) fn end_drains(&mut self, cx: &mut Transition<K, C, W>) {
-        let is_late = |drain: &Drain| drain.until.is_some_and(|until| until <= cx.now);
+        let is_late = |drain: Drain| drain.until().is_some_and(|until| until <= cx.now);
         let late = |id: &&SlotId| self.drain_of(**id).is_some_and(is_late);
         let late: Vec<SlotId> = self.draining.iter().filter(late).copied().collect();
         for id in late {
@@ -126,21 +148,17 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
                 self.take_back(id, cx);
             } else {
                 self.draining.remove(&id);
-                self.change(id, |slot| {
-                    if let Some(drain) = &mut slot.drain {
-                        drain.is_passed_on = true;
-                    }
-                });
+                self.change(id, |slot| slot.drain = Some(Drain::PassedOn));
                 let key_id = self.slot_mut(id).key_id;
-                self.refile(key_id);
+                self.reindex(key_id);
             }
         }
     }
 
-    /// When something in here changes by time alone: a drain has taken too long, may be tried again, or a key that has
-    /// connections has waited for one of them for too long.
+    /// The next change by time alone: a drain is overdue or may be tried again, or a key with connections has waited too
+    /// long.
     pub(super) fn next_drain_event(&self, now: Instant) -> Option<Instant> {
-        let ends = self.draining.iter().filter_map(|&id| self.drain_of(id)?.until);
+        let ends = self.draining.iter().filter_map(|&id| self.drain_of(id)?.until());
         if self.needs_dial.is_empty() || !self.is_full() {
             return ends.min();
         }
@@ -149,19 +167,19 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         ends.chain(again).chain(self.next_to_starve(now)).min()
     }
 
-    /// How many keys lack a connection that no other event will give them: they have none of their own that serves, or
-    /// have waited too long for it. Counts no further than `enough`.
+    /// How many keys no other event will serve: they have no connection that serves, or have waited too long for one.
+    /// ConnCounts no further than `enough`.
     pub(super) fn starving(&self, now: Instant, enough: usize) -> usize {
         let Some(more) = enough.checked_sub(self.without_supply.len()) else { return enough };
         let is_late = |key_id: KeyId| self.starves_at(key_id).is_some_and(|at| at <= now);
-        // One whose own connection yields is served when that is taken back.
+        // A key whose own connection yields is served when that drain is taken back.
         let yields =
             |key_id: &KeyId| self.key_states.get(*key_id).is_some_and(|it| it.tally.yielding > 0);
         let late = self.with_supply.iter().take_while(|(_, key_id)| is_late(*key_id));
         self.without_supply.len() + late.filter(|(_, key_id)| !yields(key_id)).take(more).count()
     }
 
-    /// When the next key starves by waiting, if there is something to be drained for it.
+    /// When the next key starves by waiting, if a connection could be drained for it.
     fn next_to_starve(&self, now: Instant) -> Option<Instant> {
         if self.joinable.is_empty() {
             return None;
@@ -170,20 +188,20 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         at.flatten().find(|at| *at > now)
     }
 
-    /// Comes again when the key that waits longest starves, if it does not yet.
-    pub(super) fn watch_the_longest_wait(&mut self, cx: &mut Transition<K, C, W>) {
+    /// Schedules a reap for when the key with the longest wait starves.
+    pub(super) fn schedule_starvation_check(&mut self, cx: &mut Transition<K, C, W>) {
         let Some(&(_, first)) = self.with_supply.first() else { return };
         if self.joinable.is_empty() || !self.is_full() {
             return;
         }
         if let Some(at) = self.starves_at(first).filter(|at| *at > cx.now) {
-            self.call_at(at, cx);
+            self.schedule_reap(at, cx);
         }
     }
 
     fn starves_at(&self, key_id: KeyId) -> Option<Instant> {
         let queue = &self.key_states.get(key_id)?.queue;
-        queue.get(queue.first_uncovered()?)?.since.checked_add(PATIENCE)
+        queue.get(queue.first_uncovered()?)?.since.checked_add(STARVATION_TIME)
     }
 
     fn drains_for_room(&self) -> usize {
@@ -191,15 +209,15 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn makes_room(&self, id: SlotId) -> bool {
-        self.drain_of(id).is_some_and(|drain| drain.makes_room)
+        self.drain_of(id).is_some_and(Drain::makes_room)
     }
 
-    fn drain_of(&self, id: SlotId) -> Option<&Drain> {
-        self.slots.get(id)?.drain.as_ref()
+    fn drain_of(&self, id: SlotId) -> Option<Drain> {
+        self.slots.get(id)?.drain
     }
 
-    /// Lists a shared connection where it belongs.
-    pub(super) fn refile_shared(&mut self, id: SlotId) {
+    /// Updates the lists for a shared connection.
+    pub(super) fn reindex_shared(&mut self, id: SlotId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let (key_id, availability) = (slot.key_id, slot.availability());
         let before = std::mem::replace(&mut slot.listed, availability);

@@ -1,6 +1,6 @@
-//! The idle connections of all keys, in the order in which they became idle: a list through their slots.
+//! The idle connections of all keys, in the order in which they became idle: a linked list through their slots.
 //!
-//! To enter and to leave it costs the same for ten idle connections and for ten thousand.
+//! Insertion and removal take constant time, however many connections are idle.
 
 use super::{SlotId, slab::Slab, slot::Slot};
 
@@ -10,7 +10,7 @@ pub(super) struct IdleList {
     len: usize,
 }
 
-/// The neighbours of a slot that is idle, by their indices.
+/// The neighbours of an idle slot, by index.
 #[derive(Clone, Copy)]
 pub(super) struct Links {
     longer: u32,
@@ -33,7 +33,7 @@ impl IdleList {
         self.len
     }
 
-    /// Appends a slot that is in the list no longer, or was not yet.
+    /// Appends a slot that is not in the list.
     pub(super) fn push<C>(&mut self, id: SlotId, slots: &mut Slab<Slot<C>>) {
         let Some(slot) = slots.get_mut(id) else { return };
         slot.links = Links { longer: self.newest, newer: NONE };
@@ -45,7 +45,7 @@ impl IdleList {
         self.len += 1;
     }
 
-    /// Takes a slot out, which was in it between these.
+    /// Unlinks a slot with these neighbours.
     pub(super) fn remove<C>(&mut self, links: Links, slots: &mut Slab<Slot<C>>) {
         match slots.at_mut(links.longer) {
             Some(longer) => longer.links.newer = links.newer,
@@ -58,7 +58,7 @@ impl IdleList {
         self.len -= 1;
     }
 
-    /// The longest idle first.
+    /// Iterates, the longest idle first.
     pub(super) fn iter<'a, C>(
         &self,
         slots: &'a Slab<Slot<C>>,

@@ -1,4 +1,4 @@
-//! What belongs to one key: its queue, its connections, its dials.
+//! The state of one key: its queue, its connections, its dials.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -19,22 +19,20 @@ pub(super) struct KeyState<K, W> {
     pub(super) idle: VecDeque<SlotId>,
     pub(super) shared: SharedSlots,
     pub(super) dials: Dials,
-    /// Places of any kind.
+    /// Its slots by role.
     pub(super) tally: Tally,
     pub(super) sharing: Sharing,
-    /// Its entry among the keys that need a dial, and whether it is among the without_supply too.
+    /// Its entry in `needs_dial`; the flag says that it is in `without_supply` too.
     pub(super) needs_dial_at: Option<(Seq, bool)>,
-    /// Waiters of this key in the count of those that nothing is on its way for.
+    /// Its uncovered waiters, as counted in `PoolState::queued`.
     pub(super) queued: usize,
-    /// When a dial failed first since a connection was last had: a dial that begins after it is of another wave.
+    /// The first failure of a dial since the last connection. Dials that start later are the second wave.
     pub(super) failed_at: Option<Seq>,
-    /// It is listed as having more dials than waiters.
-    pub(super) has_surplus: bool,
-    /// Its sequence number among the empty keys.
+    /// Its sequence number in `PoolState::empty`.
     pub(super) empty_at: Option<Seq>,
 }
 
-/// What the last connection of a key turned out to be.
+/// The kind of the key's last connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sharing {
     Unknown,
@@ -42,17 +40,17 @@ pub(super) enum Sharing {
     Shared,
 }
 
-/// Shared connections that are not draining, by what can be had of them. Those without a free stream are in none.
+/// Shared connections that do not drain, by availability. Full ones are in none of the sets.
 #[derive(Default)]
 pub(super) struct SharedSlots {
     pub(super) free: BTreeSet<SlotId>,
-    /// The peer allows nothing at all for now: another connection would not be allowed more.
+    /// The peer allows no streams for now: another connection would not be allowed more.
     pub(super) forbidden: BTreeSet<SlotId>,
-    /// Nobody uses it, and nobody may for now.
+    /// No request uses it, and none may for now.
     pub(super) useless: BTreeSet<SlotId>,
 }
 
-/// The dials of a key: by the waiter that caused each, or without one that still waits.
+/// Dials of a key, by the waiter that caused each; orphans' waiters have left.
 #[derive(Default)]
 pub(super) struct Dials {
     by_cause: BTreeMap<Seq, SlotId>,
@@ -72,14 +70,13 @@ impl<K, W> KeyState<K, W> {
             needs_dial_at: None,
             queued: 0,
             failed_at: None,
-            has_surplus: false,
             empty_at: None,
         }
     }
 
-    /// Counts for how many waiters something is on its way.
+    /// Updates for how many waiters a connection is on its way.
     ///
-    /// One dial serves all until it is known what it brings, and a further shared connection is dialed one at a time.
+    /// One dial covers all while its protocol is unknown, and further shared connections are dialed one at a time.
     pub(super) fn cover(&mut self) {
         let coming = self.tally.dialing + self.tally.returning;
         let covered = match self.sharing {
@@ -90,17 +87,17 @@ impl<K, W> KeyState<K, W> {
         self.queue.cover(covered);
     }
 
-    /// Takes a waiter out of the queue. The dial that it caused is for the others now.
+    /// Removes a waiter from the queue. A dial that it caused becomes an orphan, for the other waiters.
     pub(super) fn take(&mut self, seq: Seq) -> Option<Waiter<W>> {
         let waiter = self.queue.remove(seq)?;
         self.dials.orphan(seq);
         Some(waiter)
     }
 
-    /// Takes those out of the queue who are to be told that a dial has failed, which is gone already: its cause; and if it
-    /// is of the second wave that fails, all who have waited through both and have no dial of their own.
+    /// Removes and returns the waiters that get the error of a failed dial, which is removed already: its cause; and if it
+    /// belongs to the second failing wave, all that have waited through both and have no dial of their own.
     ///
-    /// So a host that refuses costs a crowd two waves of dials, and a single dial that fails costs one request.
+    /// So a refusing host costs a crowd two waves of dials, and a single failed dial fails one request.
     pub(super) fn take_failed(&mut self, failed: FailedDial, now: Seq) -> Vec<Waiter<W>> {
         let FailedDial { slot, cause, scope } = failed;
         if scope == FailureScope::All {
@@ -113,13 +110,13 @@ impl<K, W> KeyState<K, W> {
         if is_second_wave || self.failed_at.is_none() {
             self.failed_at = Some(now);
         }
-        let is_told = |seq: &Seq| {
+        let is_given_up = |seq: &Seq| {
             let is_through = *seq < since;
             let waiter = self.queue.get(*seq);
             waiter
                 .is_some_and(|it| it.is_out_of_time(scope) && (is_through || it.options.fails_fast))
         };
-        let mut given_up: Vec<Seq> = self.queue.uncovered_seqs().filter(is_told).collect();
+        let mut given_up: Vec<Seq> = self.queue.uncovered_seqs().filter(is_given_up).collect();
         let is_concerned = |seq: &Seq| {
             let waiter = self.queue.get(*seq).filter(|waiter| waiter.is_out_of_time(scope));
             waiter.is_some() && !given_up.contains(seq)
@@ -128,12 +125,12 @@ impl<K, W> KeyState<K, W> {
         given_up.into_iter().filter_map(|seq| self.take(seq)).collect()
     }
 
-    /// More dials than waiters.
+    /// Dials beyond the number of waiters.
     pub(super) fn surplus(&self) -> usize {
         self.tally.dialing.saturating_sub(self.queue.len())
     }
 
-    /// Places that count against the limit of the key: one that finishes its streams passes its slot on.
+    /// Slots that count against the limit of the key: a draining connection passes its slot on.
     pub(super) fn counted(&self) -> usize {
         self.tally.total() - self.tally.drained - self.tally.draining - self.tally.passed_on
     }
@@ -143,7 +140,6 @@ impl<K, W> KeyState<K, W> {
     }
 }
 
-/// A dial that has failed.
 pub(super) struct FailedDial {
     pub(super) slot: SlotId,
     pub(super) cause: Option<Seq>,
@@ -151,7 +147,7 @@ pub(super) struct FailedDial {
 }
 
 impl<W> Waiter<W> {
-    /// Whether a failure concerns it: one for lack of time does only if it would not have let a dial take longer.
+    /// Whether the failure concerns it: an elapsed limit does only if its own limit is no longer.
     fn is_out_of_time(&self, scope: FailureScope) -> bool {
         match scope {
             FailureScope::NotOutwaiting(passed) => {
@@ -186,7 +182,7 @@ impl SharedSlots {
 }
 
 impl Dials {
-    /// A waiter that causes a second one is counted with the first.
+    /// Registers a dial. A waiter's second dial becomes an orphan.
     pub(super) fn begin(&mut self, cause: Option<Seq>, slot: SlotId) {
         match cause {
             Some(seq) if !self.by_cause.contains_key(&seq) => {
@@ -198,7 +194,7 @@ impl Dials {
         }
     }
 
-    /// The dial has ended. Says who caused it and still waits.
+    /// Removes a dial that has ended.
     pub(super) fn end(&mut self, cause: Option<Seq>, slot: SlotId) {
         self.orphans.remove(&slot);
         if let Some(seq) = cause
@@ -212,8 +208,8 @@ impl Dials {
         self.orphans.extend(self.by_cause.remove(&cause));
     }
 
-    /// The dial to abandon first: one without a cause, before one with a waiter that may have chosen how long it
-    /// takes; the newest of them.
+    /// The dial to abandon first: the newest orphan, else the newest of all. A dial with a waiter may have that waiter's
+    /// limit, so it goes last.
     pub(super) fn least_needed(&self) -> Option<SlotId> {
         let of_a_waiter = || self.by_cause.last_key_value().map(|(_, &slot)| slot);
         self.orphans.last().copied().or_else(of_a_waiter)

@@ -1,33 +1,33 @@
-//! What a state says of itself, and what it gives up for other pools that share its budget.
+//! ConnCounts and rows, and evictions for other pools of the budget.
 
 use std::{hash::Hash, time::Instant};
 
-use super::{Counts, PoolState, Row, Transition};
+use super::{ConnCounts, PoolState, Row, Transition};
 use crate::events::Closing;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
-    /// How many connections there are, and how many of them count.
-    pub(crate) fn counts(&self) -> Counts {
+    /// ConnCounts of connections.
+    pub(crate) fn counts(&self) -> ConnCounts {
         let (idle, leaving) = (self.idle.len(), self.tally.leaving());
         let counted = match self.limits.is_counted_by_users {
             true => idle + leaving + self.tally.returning + self.finishing.len(),
             false => self.counted(),
         };
-        Counts { counted, idle, leaving, open: self.slots.len() }
+        ConnCounts { counted, idle, leaving, open: self.slots.len() }
     }
 
-    /// How many connections are idle.
+    /// Idle connections.
     pub(crate) fn idle_len(&self) -> usize {
         self.idle.len()
     }
 
-    /// Since when the connection has been idle that has been so for longest.
+    /// Since when the connection idle for longest has been idle.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let (_, longest) = self.idle.iter(&self.slots).next()?;
         Some(longest.idle()?.since)
     }
 
-    /// Closes the connection that has been idle for longest, because another pool needs its slot.
+    /// Closes the connection idle for longest, because another pool needs its slot.
     pub(crate) fn evict_longest_idle(&mut self, cx: &mut Transition<K, C, W>) {
         let Some(longest) = self.longest_idle() else { return };
         let key_id = self.slot_mut(longest).key_id;
@@ -39,22 +39,20 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.closed
     }
 
-    /// Whether nothing is open any more.
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// How many connections were opened so far.
+    /// Connections opened so far.
     pub(crate) fn opened(&self) -> u64 {
         self.opened
     }
 
-    /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// A row for every slot that counts.
+    /// A row for every counted slot.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row<K>> {
         let all = !self.limits.is_counted_by_users;
         let counted = self.slots.iter().filter(move |(_, slot)| all || slot.is_unused());
@@ -64,9 +62,9 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             state: slot.in_use(),
             requests: slot.requests(),
             served: slot.served,
-            opened_at: slot.opened_at,
+            opened_at: slot.age.since(),
             idle_since: slot.idle().map(|idle| idle.since),
-            protocol: slot.known.protocol,
+            protocol: slot.facts.protocol,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Starts dials within the limits, and makes room for them at the limit.
+//! Starts dials within the limits, and makes room at the limit.
 
 use std::{hash::Hash, time::Instant};
 
@@ -10,19 +10,19 @@ use super::{
 use crate::events::Closing;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
-    /// Whether no more may be dialed. A connection that cannot be ended passes its slot on, but not more of them than the
-    /// limit: so there are never more than twice as many.
+    /// Whether no dial may start. Connections that only finish their streams pass their slots on, but at most as many as
+    /// the limit, so there are never more than twice as many.
     pub(super) fn is_full(&self) -> bool {
         self.counted() >= self.limits.connections
     }
 
-    /// Places that count against the limit.
+    /// Slots that count against the limit.
     pub(super) fn counted(&self) -> usize {
         self.slots.len() - self.tally.passed_on.min(self.limits.connections)
     }
 
-    /// Whether someone waits longer at another key, for whom no slot will be free unless this key gives one up.
-    pub(super) fn is_turn_of_another(&self, key_id: KeyId) -> bool {
+    /// Whether an older waiter of another key gets no slot unless this key gives one up.
+    pub(super) fn is_anothers_turn(&self, key_id: KeyId) -> bool {
         if self.needs_dial.is_empty() || !self.is_full() {
             return false;
         }
@@ -33,12 +33,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         older.nth(self.tally.leaving()).is_some()
     }
 
-    /// Dials for the keys that need a dial, in their order; where the state is full, makes room.
+    /// Starts dials for the keys that need one, in their order; makes room at the limit.
     pub(super) fn start_dials(&mut self, cx: &mut Transition<K, C, W>) {
         self.start_dials_by(Self::make_room, cx);
     }
 
-    /// The same, but asks no busy connection to make room.
+    /// Like `start_dials`, without draining busy connections.
     pub(super) fn start_dials_without_drains(&mut self, cx: &mut Transition<K, C, W>) {
         self.start_dials_by(Self::evict_something, cx);
     }
@@ -70,11 +70,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         cx.actions.dial.push(Dial { slot: id, key: key.key.clone(), options, canceled });
         key.dials.begin(caused_by, id);
         key.tally.add(role);
-        self.refile(key_id);
+        self.reindex(key_id);
     }
 
-    /// Abandons dials beyond the number of those who wait, if that is wanted: each waiter may need one, no matter who
-    /// caused it.
+    /// Abandons dials beyond the number of waiters, if the limits say so. Which waiter caused a dial does not matter:
+    /// each may need one.
     pub(super) fn abandon_needless(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         while self.limits.abandon_dials && self.abandon_surplus(key_id, cx) {}
     }
@@ -83,11 +83,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let surplus = self.key_states.get(key_id).filter(|key| key.surplus() > 0);
         let Some(dial) = surplus.and_then(|key| key.dials.least_needed()) else { return false };
         self.abandon(dial, cx);
-        self.refile(key_id);
+        self.reindex(key_id);
         true
     }
 
-    /// Ends a dial. Its slot is free when it says that it has ended.
+    /// Cancels a dial. Its slot is free once the dial reports its end.
     pub(super) fn abandon(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         let slot = self.slot_mut(id);
         if !slot.is_dialing() {
@@ -101,9 +101,9 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.key_mut(key_id).dials.end(cause, id);
     }
 
-    /// Gives up what is missed least: the connection that was idle longest; one of which only the rest of a dropped
-    /// response is wanted; a dial that nobody waits for. After these a busy shared connection is asked to finish, but
-    /// only for a key that starves, because it would never become idle by itself.
+    /// Gives up what costs least: the connection idle for longest; the drain of a dropped response; a dial without a
+    /// waiter. Last, and only for a starving key, drains a busy shared connection, which would never become idle by
+    /// itself.
     fn make_room(&mut self, cx: &mut Transition<K, C, W>) -> bool {
         self.evict_something(cx) || self.drain_for_room(cx)
     }
@@ -124,7 +124,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         false
     }
 
-    /// A rest that is about to end serves a waiter of its own key sooner than a dial would.
+    /// A idle_span that ends soon serves a waiter of its own key earlier than a dial would, so it is spared.
     pub(super) fn least_worth_finishing(&self, now: Instant) -> Option<SlotId> {
         let first = self.needs_dial.first().map(|(_, key_id)| *key_id);
         let gives_way = |slot: &Slot<C>| match slot.state {
@@ -134,7 +134,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.finishing.iter().copied().find(|id| self.slots.get(*id).is_some_and(gives_way))
     }
 
-    /// When the rest of a dropped response is given up for a waiter of its own key, if one waits.
+    /// When the next drain of a dropped response is given up for a waiter of its own key.
     pub(super) fn next_to_stop_finishing(&self, now: Instant) -> Option<Instant> {
         if self.queued == 0 {
             return None;
@@ -148,7 +148,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         of_waiters.filter(|until| *until > now).min()
     }
 
-    /// Gives up the rests for which waiters of their own keys have waited for long enough.
+    /// Gives up the drains for which waiters of their own keys have waited long enough.
     pub(super) fn end_finishing(&mut self, cx: &mut Transition<K, C, W>) {
         let is_late = |slot: &&Slot<C>| match slot.state {
             SlotState::Finishing { until, .. } => until <= cx.now,
@@ -159,7 +159,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         key_states.into_iter().for_each(|key_id| self.rebalance(key_id, cx));
     }
 
-    /// Reads no more of the rest of a dropped response: its connection is discarded by who reads it.
+    /// Cancels the drain of a dropped response; the task that reads it discards the connection.
     pub(super) fn stop_finishing(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         let stopped = self.change(id, |slot| match slot.state {
             SlotState::Finishing { .. } => {
@@ -173,9 +173,9 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// A key at its own limit gives up a connection for its own waiters: a shared one that nobody uses and nobody may
-    /// use, or one on which the rest of a dropped response is read that may have no end.
-    pub(super) fn give_way_to_own_key(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
+    /// At its own limit, a key gives up a connection for its waiters: a shared one that no request uses or may use, or one
+    /// that drains a possibly endless response.
+    pub(super) fn make_room_for_own_key(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         let limit = self.limits.connections_per_key;
         let Some(key) = self.key_states.get(key_id) else { return };
         if key.queue.is_empty() || key.counted() < limit {
@@ -198,35 +198,41 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// Closes a connection that rests.
-    pub(super) fn evict(&mut self, id: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
+    /// Closes an idle connection.
+    pub(super) fn evict(
+        &mut self,
+        id: SlotId,
+        close_reason: Closing,
+        cx: &mut Transition<K, C, W>,
+    ) {
         if self.slot_mut(id).idle().is_none() {
             return;
         }
         self.leave_idle(id);
-        let rested = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Closing));
-        cx.actions.close.push(match rested {
+        let was_idle =
+            self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Closing));
+        cx.actions.close.push(match was_idle {
             SlotState::Idle { connection, .. } => Handle::Exclusive(connection),
             SlotState::Shared { connection, .. } => Handle::Shared(connection),
-            // Only these two rest.
+            // `idle()` is `Some` for these two states only.
             _ => return,
         });
-        self.set_close_reason(id, why);
+        self.set_close_reason(id, close_reason);
         self.draining.remove(&id);
-        self.refile_shared(id);
+        self.reindex_shared(id);
     }
 
-    pub(super) fn mark_closing(&mut self, id: SlotId, why: Closing) {
+    pub(super) fn mark_closing(&mut self, id: SlotId, close_reason: Closing) {
         self.change(id, |slot| slot.state = SlotState::Closing);
-        self.set_close_reason(id, why);
+        self.set_close_reason(id, close_reason);
     }
 
-    /// The first reason is the one to tell.
-    pub(super) fn set_close_reason(&mut self, id: SlotId, why: Closing) {
-        self.slot_mut(id).why.get_or_insert(why);
+    /// Sets the reason of the close event, unless there is one: the first is the cause.
+    pub(super) fn set_close_reason(&mut self, id: SlotId, close_reason: Closing) {
+        self.slot_mut(id).close_reason.get_or_insert(close_reason);
     }
 
-    /// Strikes a slot out.
+    /// Removes a slot from all lists.
     pub(super) fn remove(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         if self.slots.get(id).is_some_and(|slot| slot.idle().is_some()) {
             self.leave_idle(id);
@@ -240,7 +246,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.finishing.remove(&id);
         self.joinable.remove(&id);
         self.draining.remove(&id);
-        cx.actions.forget.extend(slot.known.cut);
+        cx.actions.abort_handles.extend(slot.facts.abort_handle);
         let key = self.key_mut(slot.key_id);
         key.tally.remove(role);
         key.shared.remove(slot.listed, id);
@@ -259,9 +265,8 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// Counts the waiters of a key anew, and puts it where it belongs among the keys that need a dial and among those with more dials
-    /// than waiters.
-    pub(super) fn refile(&mut self, key_id: KeyId) {
+    /// Recounts the waiters of a key, and updates its entries in `needs_dial` and `surplus`.
+    pub(super) fn reindex(&mut self, key_id: KeyId) {
         let limit = self.limits.connections_per_key;
         let Some(key) = self.key_states.get_mut(key_id) else { return };
         key.cover();
@@ -272,12 +277,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let queued = key.queue.uncovered();
         self.queued = self.queued + queued - std::mem::replace(&mut key.queued, queued);
         let surplus = key.surplus() > 0;
-        if std::mem::replace(&mut key.has_surplus, surplus) != surplus {
-            match surplus {
-                true => self.surplus.insert(key_id),
-                false => self.surplus.remove(&key_id),
-            };
-        }
+        match surplus {
+            true => self.surplus.insert(key_id),
+            false => self.surplus.remove(&key_id),
+        };
         let before = std::mem::replace(&mut key.needs_dial_at, needs_dial);
         if before == needs_dial {
             return;
@@ -287,17 +290,17 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             self.without_supply.remove(&(seq, key_id));
             self.with_supply.remove(&(seq, key_id));
         }
-        if let Some((seq, is_barren)) = needs_dial {
+        if let Some((seq, lacks_supply)) = needs_dial {
             self.needs_dial.insert((seq, key_id));
-            match is_barren {
+            match lacks_supply {
                 true => self.without_supply.insert((seq, key_id)),
                 false => self.with_supply.insert((seq, key_id)),
             };
         }
     }
 
-    /// Remembers what an empty key spoke, but not of every host that there ever was.
-    pub(super) fn refile_empty(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
+    /// Keeps the protocol of empty keys, up to `REMEMBERED` of them.
+    pub(super) fn reindex_empty(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         let Some(key) = self.key_states.get(key_id) else { return };
         match (key.is_empty(), key.empty_at) {
             (true, None) => {

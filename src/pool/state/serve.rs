@@ -1,4 +1,4 @@
-//! Serves waiters with connections; without waiters, connections become idle.
+//! Serves waiters with connections; connections without waiters become idle.
 
 use std::{
     hash::Hash,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Checkout, Handle, KeyId, PoolState, Seq, SlotId, Transition,
+    CheckedOut, Handle, KeyId, PoolState, Seq, SlotId, Transition,
     idle_list::Links,
     key_state::{KeyState, Sharing},
     slot::{Slot, SlotState},
@@ -16,37 +16,37 @@ use super::{
 use crate::events::{Closing, Noted};
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
-    /// Serves who waits at a key, dials where nothing is on its way, abandons what nobody waits for, and keeps to the
+    /// Restores the invariants of a key after a change: serves its waiters, starts and abandons dials, and keeps to the
     /// limits.
     pub(super) fn rebalance(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
-        // First, because a slot that is free soon may be all that an older waiter needs, and then this key is served.
-        self.give_way_to_own_key(key_id, cx);
+        // First: a slot that will be free soon may be all that an older waiter needs, and then this key is served.
+        self.make_room_for_own_key(key_id, cx);
         self.serve(key_id, cx);
         self.abandon_needless(key_id, cx);
-        self.refile(key_id);
+        self.reindex(key_id);
         self.start_dials(cx);
         self.serve_leftovers(key_id, cx);
         self.take_back_drains(cx);
-        self.watch_the_longest_wait(cx);
+        self.schedule_starvation_check(cx);
         if let Some(at) = self.next_to_stop_finishing(cx.now) {
-            self.call_at(at, cx);
+            self.schedule_reap(at, cx);
         }
         self.trim(cx);
-        self.refile_empty(key_id, cx);
+        self.reindex_empty(key_id, cx);
     }
 
-    /// A connection that was left idle for an older waiter of another key serves its own, if that one needs it no more.
+    /// Serves the key's own waiter with a connection left for an older waiter of another key that no longer needs it.
     fn serve_leftovers(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         let key = self.key_states.get(key_id);
         if key.is_some_and(|key| !key.queue.is_empty() && !key.idle.is_empty()) {
             self.serve(key_id, cx);
             self.abandon_needless(key_id, cx);
-            self.refile(key_id);
+            self.reindex(key_id);
             self.start_dials(cx);
         }
     }
 
-    /// Serves the waiters of a key from its connections.
+    /// Serves the waiters of a key with its connections.
     pub(super) fn serve(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         while self.key_states.get(key_id).is_some_and(|key| !key.queue.is_empty()) {
             let Some(checkout) = self.take(key_id, cx) else { break };
@@ -54,7 +54,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    fn serve_first(&mut self, key_id: KeyId, checkout: Checkout<C>, cx: &mut Transition<K, C, W>) {
+    fn serve_first(
+        &mut self,
+        key_id: KeyId,
+        checkout: CheckedOut<C>,
+        cx: &mut Transition<K, C, W>,
+    ) {
         let key = self.key_mut(key_id);
         let first = key.queue.first().and_then(|seq| key.take(seq));
         if let Some(Waiter { waiter, options, .. }) = first {
@@ -64,21 +69,25 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// A connection for one request of this key, if one can be had now.
+    /// A connection that is free now, for one request.
     pub(super) fn take(
         &mut self,
         key_id: KeyId,
         cx: &mut Transition<K, C, W>,
-    ) -> Option<Checkout<C>> {
+    ) -> Option<CheckedOut<C>> {
         self.take_shared(key_id, cx).or_else(|| self.take_idle(key_id, cx))
     }
 
-    fn take_shared(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) -> Option<Checkout<C>> {
+    fn take_shared(
+        &mut self,
+        key_id: KeyId,
+        cx: &mut Transition<K, C, W>,
+    ) -> Option<CheckedOut<C>> {
         let max_requests = self.limits.requests;
         let id = loop {
             let id = *self.key_states.get(key_id)?.shared.free.first()?;
             let slot = self.slots.get(id)?;
-            if !slot.is_retired(cx.now, max_requests) && !slot.is_over(cx.now) {
+            if !slot.is_retired(cx.now, max_requests) && !slot.is_expired(cx.now) {
                 break id;
             }
             self.drain(id, Closing::Retired, cx);
@@ -87,7 +96,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// A stream of a shared connection that has one free.
-    pub(super) fn join(&mut self, id: SlotId) -> Option<Checkout<C>> {
+    pub(super) fn join(&mut self, id: SlotId) -> Option<CheckedOut<C>> {
         let seq = self.next_seq();
         let slot = self.slot_mut(id);
         let key = slot.key_id;
@@ -98,47 +107,46 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if was_idle {
             self.unlist_idle(id);
         }
-        self.refile_shared(id);
-        Some(Checkout { slot: id, key, handle, served, reused, seq })
+        self.reindex_shared(id);
+        Some(CheckedOut { slot: id, key, handle, served, reused, seq })
     }
 
-    /// The newest idle one: it is the least likely to be stale, and the others get old enough to be closed.
-    fn take_idle(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) -> Option<Checkout<C>> {
+    /// Takes the newest idle connection: it is the least likely to be stale, and the older ones expire.
+    fn take_idle(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) -> Option<CheckedOut<C>> {
         loop {
             let id = *self.key_states.get(key_id)?.idle.back()?;
-            if self.is_turn_of_another(key_id) {
+            if self.is_anothers_turn(key_id) {
                 return None;
             }
-            if self.slot_mut(id).is_over(cx.now) {
+            if self.slot_mut(id).is_expired(cx.now) {
                 self.evict(id, Closing::Expired, cx);
                 continue;
             }
             self.leave_idle(id);
             let slot = self.slot_mut(id);
             let SlotState::Idle { connection, .. } =
-                std::mem::replace(&mut slot.state, SlotState::Out)
+                std::mem::replace(&mut slot.state, SlotState::Leased)
             else {
                 return None;
             };
             let (served, reused) = slot.serve();
             let (handle, seq) = (Handle::Exclusive(connection), self.next_seq());
-            return Some(Checkout { slot: id, key: key_id, handle, served, reused, seq });
+            return Some(CheckedOut { slot: id, key: key_id, handle, served, reused, seq });
         }
     }
 
-    /// A dial has brought a connection: its key, if it is still wanted and was not over before it began.
+    /// A dial has connected. Returns its key, if the dial was not abandoned and the connection is still open.
     pub(super) fn begin(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) -> Option<KeyId> {
         let slot = self.slots.get_mut(id)?;
         if let SlotState::Abandoned = slot.state {
-            // It was made for nothing. The slot is free when it is closed.
+            // Nothing waits for it. The slot is free once the connection is closed.
             slot.state = SlotState::Closing;
         }
         if !slot.is_dialing() || !slot.is_fit() {
             return None;
         }
         let (key_id, cause) = (slot.key_id, slot.caused_by());
-        slot.opened_at = cx.now;
-        let dialing = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Out));
+        let dialing = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Leased));
         if let SlotState::Dialing { guard, .. } = dialing {
             cx.actions.cancel.push(guard);
         }
@@ -163,7 +171,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             self.mark_closing(id, if closed { Closing::PoolClosed } else { Closing::Retired });
             return cx.actions.close.push(Handle::Exclusive(connection));
         }
-        if self.key_mut(key_id).queue.is_empty() || self.is_turn_of_another(key_id) {
+        if self.key_mut(key_id).queue.is_empty() || self.is_anothers_turn(key_id) {
             return self.idle_exclusive(id, connection, keep_alive, cx);
         }
         let seq = self.next_seq();
@@ -171,12 +179,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let handle = Handle::Exclusive(connection);
         self.serve_first(
             key_id,
-            Checkout { slot: id, key: key_id, handle, served, reused, seq },
+            CheckedOut { slot: id, key: key_id, handle, served, reused, seq },
             cx,
         );
     }
 
-    /// An exclusive connection rests, unless it may not.
+    /// Makes an exclusive connection idle, or closes it if it may not idle.
     fn idle_exclusive(
         &mut self,
         id: SlotId,
@@ -187,31 +195,31 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let limit = shorter(self.limits.idle_timeout, keep_alive);
         let slot = self.slot_mut(id);
         let key_id = slot.key_id;
-        let idle = slot.rest(limit, cx.now);
+        let idle = slot.idle_span(limit, cx.now);
         let until = idle.until;
         if until.is_some_and(|until| until <= cx.now) {
             self.mark_closing(id, Closing::Expired);
             return cx.actions.close.push(Handle::Exclusive(connection));
         }
-        slot.rested = true;
+        slot.was_idle = true;
         slot.state = SlotState::Idle { connection, idle };
         self.key_mut(key_id).idle.push_back(id);
         self.mark_idle(id, until, cx);
     }
 
-    /// Makes a shared connection idle if no request is on it.
+    /// Makes a shared connection without requests idle.
     pub(super) fn idle_shared(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         let (limit, max_requests) = (self.limits.idle_timeout, self.limits.requests);
         let closed = self.closed;
         let slot = self.slot_mut(id);
-        let rest = slot.rest(limit, cx.now);
+        let idle_span = slot.idle_span(limit, cx.now);
         let drained = slot.drain.is_some();
         let retired = slot.is_retired(cx.now, max_requests);
         let SlotState::Shared { used: 0, idle: idle @ None, .. } = &mut slot.state else { return };
-        let until = rest.until;
+        let until = idle_span.until;
         let over = until.is_some_and(|until| until <= cx.now);
-        *idle = Some(rest);
-        slot.rested = true;
+        *idle = Some(idle_span);
+        slot.was_idle = true;
         self.mark_idle(id, until, cx);
         match (closed, retired || drained, over) {
             (true, _, _) => self.evict(id, Closing::PoolClosed, cx),
@@ -225,7 +233,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.idle.push(id, &mut self.slots);
         cx.actions.note(id, || Noted::Idle);
         if let Some(until) = until {
-            self.call_at(until, cx);
+            self.schedule_reap(until, cx);
         }
     }
 
@@ -233,12 +241,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.idle.iter(&self.slots).next().map(|(id, _)| id)
     }
 
-    /// Takes an idle connection out of the lists of its key and of all keys.
+    /// Removes an idle connection from the lists of its key and of all keys.
     pub(super) fn leave_idle(&mut self, id: SlotId) {
         self.unlist_idle(id);
         let key_id = self.slot_mut(id).key_id;
         let idle = &mut self.key_mut(key_id).idle;
-        // The newest is taken, the oldest evicted; nothing in between leaves but by its own end.
+        // The newest is taken, the oldest evicted; one in between leaves only by closing by itself.
         match idle.back() == Some(&id) {
             true => drop(idle.pop_back()),
             false => drop(idle.iter().position(|it| *it == id).and_then(|at| idle.remove(at))),
@@ -258,15 +266,15 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// An exclusive connection's request is over: `None` if its slot has ended meanwhile.
+    /// The request of an exclusive connection has ended. `None` if its slot ended meanwhile.
     pub(super) fn check_in(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) -> Option<KeyId> {
         let is_away = |state: &SlotState<C>| {
-            matches!(state, SlotState::Out | SlotState::Returning)
+            matches!(state, SlotState::Leased | SlotState::Returning)
                 || matches!(state, SlotState::Finishing { .. } | SlotState::Unfinished)
         };
         let slot = self.slots.get(id).filter(|slot| is_away(&slot.state))?;
         let key_id = slot.key_id;
-        let was = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Out));
+        let was = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Leased));
         if let SlotState::Finishing { guard, .. } = was {
             self.finishing.remove(&id);
             cx.actions.cancel.push(guard);
@@ -291,7 +299,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         key_id
     }
 
-    /// Changes a slot, and counts it as what it is now.
+    /// Changes a slot and updates the tallies.
     pub(super) fn change<T>(&mut self, id: SlotId, change: impl FnOnce(&mut Slot<C>) -> T) -> T {
         let slot = self.slot_mut(id);
         let before = slot.role();
@@ -308,12 +316,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     pub(super) fn key_mut(&mut self, key_id: KeyId) -> &mut KeyState<K, W> {
-        // A key is forgotten only when it has neither slots nor waiters, and so no one who could name it.
+        // A key is removed only without slots and waiters, so no id of it is in use.
         self.key_states.get_mut(key_id).expect("a key in use is in the state")
     }
 
     pub(super) fn slot_mut(&mut self, slot: SlotId) -> &mut Slot<C> {
-        // Struck out of every list by `remove`, and looked up by callers before.
+        // `remove` deletes a slot from every list, and callers have looked it up before.
         self.slots.get_mut(slot).expect("a listed slot is in the state")
     }
 

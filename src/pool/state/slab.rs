@@ -1,7 +1,7 @@
-//! Numbered entries that are found by an index: what slots and keys are kept in.
+//! Storage for slots and keys, by index.
 //!
-//! An index is used again when its entry is gone, a number never is. So an id that is late finds nothing, whatever is at its
-//! index now.
+//! An index is reused after its entry is removed, a number never is. So a late id finds nothing, whatever is at its index
+//! now.
 
 use crate::connection::SlotId as Id;
 
@@ -23,13 +23,13 @@ impl<T> Slab<T> {
         self.len() == 0
     }
 
-    /// Adds an entry under a number that no other had.
+    /// Adds an entry. `seq` must be unused.
     pub(super) fn insert(&mut self, seq: u64, entry: T) -> Id {
         let index = match self.vacant.pop() {
             Some(index) => index,
             None => {
                 self.entries.push(None);
-                // 2^32 sockets are more than any system has, and more keys than fit in memory.
+                // No system has 2^32 sockets, and no memory as many keys.
                 u32::try_from(self.entries.len() - 1).expect("as many entries as there can be")
             }
         };
@@ -48,7 +48,7 @@ impl<T> Slab<T> {
         (*here == id).then_some(entry)
     }
 
-    /// What is at an index now.
+    /// The current entry at an index.
     pub(super) fn at(&self, index: u32) -> Option<(Id, &T)> {
         let (id, entry) = self.entries.get(index as usize)?.as_ref()?;
         Some((*id, entry))

@@ -1,4 +1,4 @@
-//! One connection's queue in the state, from the leave to dial to the close of its transport.
+//! One connection in the state, from the permission to dial to the close of its transport.
 
 use std::{
     sync::Arc,
@@ -8,56 +8,54 @@ use std::{
 use super::{CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, idle_list::Links, tally::Role};
 use crate::events::{Closing, Noted};
 
-/// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
+/// Streams of a shared connection before its peer's SETTINGS (RFC 9113 §6.5.2 recommends no less).
 const STREAMS_UNSAID: usize = 100;
 
 pub(super) struct Slot<C> {
     pub(super) key_id: KeyId,
     pub(super) state: SlotState<C>,
     pub(super) served: u64,
-    /// Its neighbours among the idle.
+    /// Its neighbours in the idle list.
     pub(super) links: Links,
-    /// It has been idle since it was made, so what is known about it may be out of date.
-    pub(super) rested: bool,
-    pub(super) opened_at: Instant,
-    pub(super) known: ConnFacts,
-    /// How many requests may be on it at once; `None` while it takes no new ones.
+    /// It has been idle since its dial, so what is facts about it may be out of date.
+    pub(super) was_idle: bool,
+    pub(super) age: Age,
+    pub(super) facts: ConnFacts,
+    /// How many requests it may carry at once; `None` while it takes no new ones.
     pub(super) streams: Option<usize>,
-    /// How a shared connection is listed at its key.
+    /// How its key lists a shared connection.
     pub(super) listed: Option<Availability>,
     /// A shared connection that takes no more requests, but has some to finish.
     pub(super) drain: Option<Drain>,
-    /// How often it was drained to make room, and did not come to an end in time.
+    /// Drains to make room that did not end in time.
     pub(super) failed_drains: u32,
-    /// It is not drained to make room again before this.
+    /// No further drain to make room before this.
     pub(super) drain_after: Option<Instant>,
-    /// Its transport was closed before its dial had reported.
-    pub(super) transport_closed: bool,
-    /// Its dial has brought a connection.
-    pub(super) was_open: bool,
-    /// Why it was closed, if it was not the peer.
-    pub(super) why: Option<Closing>,
+    /// The reason of its close event; `None` if the peer closed it.
+    pub(super) close_reason: Option<Closing>,
 }
 
 pub(super) enum SlotState<C> {
     Dialing {
-        /// The waiter for which nothing else was on its way.
+        /// The waiter that needed it.
         caused_by: Option<Seq>,
         guard: CancelGuard,
+        /// The connection closed before its dial reported.
+        transport_closed: bool,
     },
-    /// A dial that nobody waits for any more, until it has let go of what it had begun.
+    /// A canceled dial, until its task has ended.
     Abandoned,
     /// With a request.
-    Out,
-    /// The rest of a response that its caller dropped is read, until it is canceled.
+    Leased,
+    /// A dropped response is drained, until canceled.
     Finishing {
         guard: CancelGuard,
-        /// When it is given up for a waiter of its own key, too.
+        /// From then on a waiter of the same key may cancel it, too.
         until: Instant,
     },
-    /// That rest is not read to its end, and the connection is about to be discarded.
+    /// The drain was canceled; the connection is about to be discarded.
     Unfinished,
-    /// Its request is over, its protocol not yet ready again.
+    /// Its request has ended, its protocol is not ready again yet.
     Returning,
     Idle {
         connection: Box<C>,
@@ -72,20 +70,35 @@ pub(super) enum SlotState<C> {
     Closing,
 }
 
+/// Since when a slot is dialing or, once its dial has brought a connection, open.
+#[derive(Clone, Copy)]
+pub(super) enum Age {
+    DialedAt(Instant),
+    OpenedAt(Instant),
+}
+
+impl Age {
+    pub(super) fn since(self) -> Instant {
+        match self {
+            Self::DialedAt(at) | Self::OpenedAt(at) => at,
+        }
+    }
+}
+
 pub(super) struct Idle {
     pub(super) since: Instant,
     pub(super) until: Option<Instant>,
 }
 
-/// What can be had of a shared connection that is not draining.
+/// What a shared connection that does not drain can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Availability {
     /// A stream is free.
     Free,
     Full,
-    /// The peer allows nothing at all for now: another connection would not be allowed more.
+    /// The peer allows no streams for now: another connection would not be allowed more.
     Forbidden,
-    /// Nobody uses it, and nobody may for now.
+    /// No request uses it, and none may for now.
     Useless,
 }
 
@@ -98,35 +111,38 @@ impl<C> Slot<C> {
     ) -> Self {
         Self {
             key_id,
-            state: SlotState::Dialing { caused_by, guard },
+            state: SlotState::Dialing { caused_by, guard, transport_closed: false },
             served: 0,
             links: Links::NONE,
-            rested: false,
-            opened_at: now,
-            known: ConnFacts::default(),
+            was_idle: false,
+            age: Age::DialedAt(now),
+            facts: ConnFacts::default(),
             streams: Some(STREAMS_UNSAID),
             listed: None,
             drain: None,
             failed_drains: 0,
             drain_after: None,
-            transport_closed: false,
-            was_open: false,
-            why: None,
+            close_reason: None,
         }
     }
 
     pub(super) fn role(&self) -> Role {
         match &self.state {
             SlotState::Dialing { .. } => Role::Dialing,
-            SlotState::Out | SlotState::Finishing { .. } | SlotState::Idle { .. } => Role::Serving,
+            SlotState::Leased | SlotState::Finishing { .. } | SlotState::Idle { .. } => {
+                Role::Serving
+            }
             SlotState::Returning => Role::Returning,
-            SlotState::Shared { .. } | SlotState::Closing => match (&self.drain, &self.state) {
-                (Some(drain), _) if drain.is_passed_on => Role::PassedOn,
-                (Some(drain), SlotState::Closing) if !drain.makes_room => Role::Drained,
-                (_, SlotState::Closing) => Role::Closing,
-                (Some(drain), _) if drain.makes_room => Role::Yielding,
-                (Some(_), _) => Role::Draining,
-                (None, _) => Role::Serving,
+            SlotState::Shared { .. } => match self.drain {
+                None => Role::Serving,
+                Some(Drain::MakesRoom { .. }) => Role::Yielding,
+                Some(Drain::Final { .. }) => Role::Draining,
+                Some(Drain::PassedOn) => Role::PassedOn,
+            },
+            SlotState::Closing => match self.drain {
+                None | Some(Drain::MakesRoom { .. }) => Role::Closing,
+                Some(Drain::Final { .. }) => Role::Drained,
+                Some(Drain::PassedOn) => Role::PassedOn,
             },
             SlotState::Upgraded => Role::Upgraded,
             SlotState::Abandoned | SlotState::Unfinished => Role::Closing,
@@ -137,7 +153,7 @@ impl<C> Slot<C> {
         matches!(self.state, SlotState::Dialing { .. })
     }
 
-    /// Whether there is a dial, wanted or not, that has yet to report.
+    /// Whether its dial, canceled or not, has not reported yet.
     pub(super) fn is_in_the_making(&self) -> bool {
         matches!(self.state, SlotState::Dialing { .. } | SlotState::Abandoned)
     }
@@ -151,7 +167,8 @@ impl<C> Slot<C> {
 
     /// Whether it can take a request as soon as it is connected.
     pub(super) fn is_fit(&self) -> bool {
-        self.streams.is_some() && !self.transport_closed
+        let is_closed = matches!(self.state, SlotState::Dialing { transport_closed: true, .. });
+        self.streams.is_some() && !is_closed
     }
 
     pub(super) fn idle(&self) -> Option<&Idle> {
@@ -162,23 +179,23 @@ impl<C> Slot<C> {
         }
     }
 
-    /// When it has rested too long.
+    /// When it has been idle for too long.
     pub(super) fn until(&self) -> Option<Instant> {
         self.idle()?.until
     }
 
-    pub(super) fn is_over(&self, now: Instant) -> bool {
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
         self.until().is_some_and(|until| until <= now)
     }
 
-    /// Whether it is too old, or has served too many, for another request.
+    /// Whether it is too old, or has served too many requests, for another one.
     pub(super) fn is_retired(&self, now: Instant, max_requests: Option<u64>) -> bool {
-        let is_old = self.known.retire_at.is_some_and(|at| at <= now);
-        // The waiter that it was made for is served in any case, or there would be no end of making.
+        let is_old = self.facts.retire_at.is_some_and(|at| at <= now);
+        // It serves the waiter it was dialed for in any case, or dialing would never end.
         self.served > 0 && (is_old || max_requests.is_some_and(|n| self.served >= n))
     }
 
-    /// How a shared connection stands; `None` for others and for one that is draining.
+    /// `None` for exclusive and draining connections.
     pub(super) fn availability(&self) -> Option<Availability> {
         let (SlotState::Shared { used, .. }, None) = (&self.state, &self.drain) else {
             return None;
@@ -191,31 +208,31 @@ impl<C> Slot<C> {
         })
     }
 
-    /// Whether it may be asked to finish so that another key has its slot.
+    /// Whether it may be drained to make room for another key.
     pub(super) fn may_be_drained(&self, now: Instant) -> bool {
         self.drain_after.is_none_or(|after| after <= now)
     }
 
-    /// How long it may rest: as we like and as the peer said, whichever is shorter, and not beyond its age.
-    pub(super) fn rest(&self, limit: Option<Duration>, now: Instant) -> Idle {
+    /// The idle span: bounded by our limit, the peer's and its age, whichever ends first.
+    pub(super) fn idle_span(&self, limit: Option<Duration>, now: Instant) -> Idle {
         let until = limit.and_then(|limit| now.checked_add(limit));
-        let until = match (until, self.known.retire_at) {
+        let until = match (until, self.facts.retire_at) {
             (Some(until), Some(retire)) => Some(until.min(retire)),
             (until, retire) => until.or(retire),
         };
         Idle { since: now, until }
     }
 
-    /// Counts one more request. Says how many there were, and whether it is to be treated as used before.
+    /// ConnCounts one more request. Returns the count, and whether to treat the connection as used before.
     pub(super) fn serve(&mut self) -> (u64, bool) {
         self.served += 1;
-        (self.served, self.served > 1 || self.rested)
+        (self.served, self.served > 1 || self.was_idle)
     }
 
-    /// Whether it is there for no request: none is on it, nor is it dialed for one.
+    /// Whether no request is on it and none waits for its dial.
     pub(super) fn is_unused(&self) -> bool {
         match &self.state {
-            SlotState::Dialing { .. } | SlotState::Out | SlotState::Upgraded => false,
+            SlotState::Dialing { .. } | SlotState::Leased | SlotState::Upgraded => false,
             SlotState::Shared { idle, .. } => idle.is_some(),
             SlotState::Abandoned
             | SlotState::Finishing { .. }
@@ -229,7 +246,7 @@ impl<C> Slot<C> {
     pub(super) fn in_use(&self) -> Use {
         match &self.state {
             SlotState::Dialing { .. } => Use::Dialing,
-            SlotState::Out | SlotState::Finishing { .. } | SlotState::Upgraded => Use::Active,
+            SlotState::Leased | SlotState::Finishing { .. } | SlotState::Upgraded => Use::Active,
             SlotState::Idle { .. } | SlotState::Shared { used: 0, .. } => Use::Idle,
             SlotState::Shared { .. } => Use::Active,
             SlotState::Abandoned
@@ -239,17 +256,17 @@ impl<C> Slot<C> {
         }
     }
 
-    /// What is said of it when its transport is gone.
+    /// The event for the close of its transport; `None` if it was never open.
     pub(super) fn close_event(&self, now: Instant) -> Option<Noted> {
-        let open_for = now.saturating_duration_since(self.opened_at);
-        let why = self.why.unwrap_or(Closing::ByPeer);
-        self.was_open.then_some(Noted::Close { why, open_for })
+        let Age::OpenedAt(opened_at) = self.age else { return None };
+        let open_for = now.saturating_duration_since(opened_at);
+        Some(Noted::Close { why: self.close_reason.unwrap_or(Closing::ByPeer), open_for })
     }
 
     /// Requests on it now.
     pub(super) fn requests(&self) -> usize {
         match &self.state {
-            SlotState::Out | SlotState::Finishing { .. } | SlotState::Upgraded => 1,
+            SlotState::Leased | SlotState::Finishing { .. } | SlotState::Upgraded => 1,
             SlotState::Shared { used, .. } => *used,
             _ => 0,
         }

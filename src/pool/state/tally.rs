@@ -1,29 +1,29 @@
-//! How many slots there are of each kind, counted in one slot for a key and for the whole state.
+//! ConnCounts of slots by role, one for each key and one for the whole state.
 
 /// What a slot counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A dial on which waiters count.
+    /// A dial that waiters count on.
     Dialing,
-    /// Out, idle or shared: it serves its key now or will again.
+    /// Leased, idle or shared: it serves its key now or will again.
     Serving,
-    /// On its way back, so it counts as supply.
+    /// On its way back: it counts as supply.
     Returning,
-    /// Its slot is free soon: it closes, or its dial was told to end.
+    /// Its slot will be free soon: it closes, or its dial is canceled.
     Closing,
-    /// The same, at the end of a drain that could not be taken back: its key may have a successor already.
+    /// Closing after a drain that could not be taken back: its key may have a successor already.
     Drained,
-    /// It finishes its streams to make room for another key, unless that takes too long.
+    /// It drains to make room for another key, unless that takes too long.
     Yielding,
-    /// It finishes its streams and takes no more. That may take for ever, so its slot is not counted on.
+    /// It drains for good. That may take for ever, so no waiter relies on its slot.
     Draining,
-    /// The same, and its successor may be dialed over the limit.
+    /// Like `Draining`, and its successor may be dialed over the limit.
     PassedOn,
-    /// It speaks something else, for as long as its user likes.
+    /// It speaks another protocol, for as long as its user likes.
     Upgraded,
 }
 
-/// Places by their role.
+/// Number of slots in each role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) dialing: usize,
@@ -60,17 +60,16 @@ impl Tally {
         }
     }
 
-    /// All of them.
     pub(super) fn total(&self) -> usize {
         self.alive() + self.leaving() + self.draining + self.passed_on + self.upgraded
     }
 
-    /// Those whose slot is free soon.
+    /// Slots that will be free soon.
     pub(super) fn leaving(&self) -> usize {
         self.closing + self.drained
     }
 
-    /// Those that serve their key now, or will: one that yields is taken back.
+    /// Slots that serve their key now or will: a drain that yields is taken back.
     pub(super) fn alive(&self) -> usize {
         self.dialing + self.serving + self.returning + self.yielding
     }

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{tally::Role, *};
 
-mod at_once;
 mod dials;
 mod drains;
 mod ends;
+mod fast_path;
 mod limits;
 mod property;
 mod serving;
@@ -29,7 +29,7 @@ struct World {
     out: Vec<(SlotId, bool)>,
     closing: Vec<SlotId>,
     served: Vec<u32>,
-    turned_away: Vec<u32>,
+    rejected: Vec<u32>,
     tickets: BTreeMap<u32, Ticket>,
     next_waiter: u32,
     keys: BTreeMap<u32, &'static str>,
@@ -37,7 +37,7 @@ struct World {
     /// Tries the quick events first.
     is_quick: bool,
     /// How many of them were all that happened.
-    at_once: usize,
+    fast_path: usize,
 }
 
 impl World {
@@ -52,13 +52,13 @@ impl World {
             out: Vec::new(),
             closing: Vec::new(),
             served: Vec::new(),
-            turned_away: Vec::new(),
+            rejected: Vec::new(),
             tickets: BTreeMap::new(),
             next_waiter: 0,
             keys: BTreeMap::new(),
             notes: Vec::new(),
             is_quick: false,
-            at_once: 0,
+            fast_path: 0,
         }
     }
 
@@ -76,9 +76,9 @@ impl World {
             self.tickets.remove(&waiter);
             self.take_out(&checkout);
         }
-        for waiter in actions.turn_away {
+        for waiter in actions.reject {
             self.tickets.remove(&waiter);
-            self.turned_away.push(waiter);
+            self.rejected.push(waiter);
         }
         for dial in actions.dial {
             self.dialing.insert(dial.slot, *dial.key);
@@ -99,7 +99,8 @@ impl World {
     fn let_go(&mut self) {
         let dialing = &self.dialing;
         self.canceled.retain(|slot, _| dialing.contains_key(slot));
-        let over = self.canceled.iter_mut().filter_map(|(&slot, it)| it.is_over().then_some(slot));
+        let over =
+            self.canceled.iter_mut().filter_map(|(&slot, it)| it.is_canceled().then_some(slot));
         for slot in over.collect::<Vec<_>>() {
             self.dialing.remove(&slot);
             self.canceled.remove(&slot);
@@ -111,8 +112,8 @@ impl World {
     fn abandoned_ends(&mut self, late: bool) {
         let Some(slot) = self.abandoned.pop() else { return };
         if late {
-            let (handle, known) = (Handle::Exclusive(Box::new(Conn(slot))), ConnFacts::default());
-            let late = self.event(|state, cx| state.dialed(slot, handle, known, cx));
+            let (handle, facts) = (Handle::Exclusive(Box::new(Conn(slot))), ConnFacts::default());
+            let late = self.event(|state, cx| state.dialed(slot, handle, facts, cx));
             assert!(late.is_err(), "nobody wants it");
             self.closing.push(slot);
         }
@@ -125,7 +126,7 @@ impl World {
         self.event(|state, cx| state.leave(ticket, cx));
     }
 
-    fn take_out(&mut self, checkout: &Checkout<Conn>) {
+    fn take_out(&mut self, checkout: &CheckedOut<Conn>) {
         self.out.push((checkout.slot, matches!(checkout.handle, Handle::Shared(_))));
     }
 
@@ -145,11 +146,11 @@ impl World {
         Some(waiter)
     }
 
-    fn checkout(&mut self, key: &'static str) -> Option<Checkout<Conn>> {
+    fn checkout(&mut self, key: &'static str) -> Option<CheckedOut<Conn>> {
         if let Some(&id) = self.state.keys.get(&key).filter(|_| self.is_quick)
-            && let Some(checkout) = self.state.checkout_at_once(id, self.now)
+            && let Some(checkout) = self.state.checkout_fast(id, self.now)
         {
-            self.at_once += 1;
+            self.fast_path += 1;
             return Some(checkout);
         }
         self.event(|state, cx| state.checkout(&key, cx))
@@ -158,7 +159,7 @@ impl World {
     fn wait(&mut self, key: &'static str, waiter: u32, ask: WaitOptions) -> Result<Ticket, NoWait> {
         let key = Arc::new(key);
         let slot = self.event(|state, cx| state.wait(key, waiter, ask, cx));
-        slot.map_err(|(why, _)| why)
+        slot.map_err(|(close_reason, _)| close_reason)
     }
 
     fn requests(&mut self, count: usize, key: &'static str) {
@@ -173,8 +174,8 @@ impl World {
             true => Handle::Shared(Arc::new(Conn(slot))),
             false => Handle::Exclusive(Box::new(Conn(slot))),
         };
-        let known = ConnFacts::default();
-        let refused = self.event(|state, cx| state.dialed(slot, handle, known, cx));
+        let facts = ConnFacts::default();
+        let refused = self.event(|state, cx| state.dialed(slot, handle, facts, cx));
         assert!(refused.is_ok());
     }
 
@@ -191,7 +192,7 @@ impl World {
         }
         let (slot, shared) = self.out.remove(at % self.out.len());
         if self.is_quick && self.is_back_at_once(slot, shared) {
-            self.at_once += 1;
+            self.fast_path += 1;
             return;
         }
         self.event(|state, cx| match shared {
@@ -202,17 +203,16 @@ impl World {
 
     fn is_back_at_once(&mut self, slot: SlotId, shared: bool) -> bool {
         let outcome = match shared {
-            true => self.state.release_at_once(slot, self.now),
-            false => match self.state.give_back_at_once(slot, Box::new(Conn(slot)), None, self.now)
-            {
-                Ok(()) => AtOnce::Idle,
-                Err(_) => AtOnce::Undecided,
+            true => self.state.release_fast(slot, self.now),
+            false => match self.state.give_back_fast(slot, Box::new(Conn(slot)), None, self.now) {
+                Ok(()) => ReleaseOutcome::Idle,
+                Err(_) => ReleaseOutcome::Undecided,
             },
         };
-        if outcome == AtOnce::Idle {
+        if outcome == ReleaseOutcome::Idle {
             self.notes.push((slot, true));
         }
-        outcome != AtOnce::Undecided
+        outcome != ReleaseOutcome::Undecided
     }
 
     fn discard(&mut self, at: usize) {

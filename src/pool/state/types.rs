@@ -1,4 +1,4 @@
-//! What a state is told and what it answers.
+//! Inputs and outputs of the state machine.
 
 use std::{
     sync::Arc,
@@ -12,38 +12,38 @@ use crate::{
     few::Few,
 };
 
-/// What a state wants done, by one who does not hold its lock.
+/// What has to be done after the lock is released.
 pub(crate) struct Actions<K, C, W> {
-    /// Connect to these.
+    /// Dials to start.
     pub(crate) dial: Few<Dial<K>>,
-    /// Hand these over.
-    pub(crate) serve: Few<(W, Checkout<C>)>,
-    /// Tell these that there is no hope.
-    pub(crate) turn_away: Vec<W>,
-    /// Drop these.
+    /// Waiters to serve.
+    pub(crate) serve: Few<(W, CheckedOut<C>)>,
+    /// Waiters to reject, because the pool is closed.
+    pub(crate) reject: Vec<W>,
+    /// Connections to drop.
     pub(crate) close: Few<Handle<C>>,
-    /// Drop these, too.
-    pub(crate) forget: Few<AbortHandle>,
-    /// Drop these, too: that cancels dials and drains.
+    /// Abort handles to drop.
+    pub(crate) abort_handles: Few<AbortHandle>,
+    /// Guards to drop, which cancels dials and drains.
     pub(crate) cancel: Few<CancelGuard>,
-    /// Call [`PoolState::reap`](super::PoolState::reap) then.
+    /// When to call [`PoolState::reap`](super::PoolState::reap).
     pub(crate) reap_at: Option<Instant>,
     /// Tell this of these connections, if anybody listens.
     pub(crate) notes: Option<Vec<(SlotId, Noted)>>,
-    /// Drop these keys. They are a user's, whose drop may do anything: it is not done under the lock.
+    /// Keys to drop. Their `Drop` is foreign code, which must not run under the lock.
     pub(crate) keys: Few<Arc<K>>,
-    /// And these, for the listeners in them.
+    /// Options to drop, because they hold listeners, which are foreign too.
     pub(crate) options: Vec<DialOptions>,
 }
 
-/// What one event is told: the time, and where it writes what has to be done.
+/// The context of one event: its time, and its actions.
 pub(crate) struct Transition<K, C, W> {
     pub(crate) now: Instant,
     pub(crate) actions: Actions<K, C, W>,
 }
 
 impl<K, C, W> Transition<K, C, W> {
-    /// At this time; close events are written down only for listeners.
+    /// A context at this time; notes are collected only for listeners.
     pub(crate) fn new(now: Instant, has_listener: bool) -> Self {
         Self { now, actions: Actions::noting(has_listener) }
     }
@@ -52,16 +52,16 @@ impl<K, C, W> Transition<K, C, W> {
 impl<K, C, W> Default for Actions<K, C, W> {
     fn default() -> Self {
         let (dial, serve, close) = (Few::new(), Few::new(), Few::new());
-        let (turn_away, forget, cancel) = (Vec::new(), Few::new(), Few::new());
+        let (reject, abort_handles, cancel) = (Vec::new(), Few::new(), Few::new());
         let (reap_at, notes, keys, options) = (None, None, Few::new(), Vec::new());
-        Self { dial, serve, turn_away, close, forget, cancel, reap_at, notes, keys, options }
+        Self { dial, serve, reject, close, abort_handles, cancel, reap_at, notes, keys, options }
     }
 }
 
 impl<K, C, W> Actions<K, C, W> {
-    /// One that takes notes, if anybody listens.
-    pub(crate) fn noting(somebody_listens: bool) -> Self {
-        Self { notes: somebody_listens.then(Vec::new), ..Self::default() }
+    /// Actions that collect notes if there are listeners.
+    pub(crate) fn noting(has_listener: bool) -> Self {
+        Self { notes: has_listener.then(Vec::new), ..Self::default() }
     }
 
     pub(super) fn drop_options(&mut self, options: DialOptions) {
@@ -80,12 +80,22 @@ impl<K, C, W> Actions<K, C, W> {
 impl<K, C, W> Actions<K, C, W> {
     /// Whether there is nothing to do, as after most events.
     pub(crate) fn is_empty(&self) -> bool {
-        // Taken apart without `..`, so that a new field cannot be forgotten.
-        let Self { dial, serve, turn_away, close, forget, cancel, reap_at, notes, keys, options } =
-            self;
-        let is_for_waiters = !dial.is_empty() || !serve.is_empty() || !turn_away.is_empty();
+        // Without `..`, so that a new field cannot be forgotten.
+        let Self {
+            dial,
+            serve,
+            reject,
+            close,
+            abort_handles,
+            cancel,
+            reap_at,
+            notes,
+            keys,
+            options,
+        } = self;
+        let is_for_waiters = !dial.is_empty() || !serve.is_empty() || !reject.is_empty();
         let is_to_be_dropped = !close.is_empty()
-            || !forget.is_empty()
+            || !abort_handles.is_empty()
             || !cancel.is_empty()
             || !keys.is_empty()
             || !options.is_empty();
@@ -94,11 +104,11 @@ impl<K, C, W> Actions<K, C, W> {
     }
 }
 
-/// Leave to connect.
+/// A permission to dial.
 pub(crate) struct Dial<K> {
     pub(crate) slot: SlotId,
     pub(crate) key: Arc<K>,
-    /// That of the request that caused it.
+    /// The options of the request that caused it.
     pub(crate) options: DialOptions,
     pub(crate) canceled: Canceled,
 }
@@ -109,16 +119,16 @@ pub(crate) struct WaitOptions {
     /// Queue position, kept across retries.
     pub(crate) again: Option<Seq>,
     pub(crate) options: DialOptions,
-    /// A connection for its key can serve only one request at a time.
+    /// A connection of its key serves only one request at a time.
     pub(crate) is_exclusive: bool,
 }
 
-/// What a request options of the dial that it causes.
+/// A request's options for the dial that it causes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DialOptions {
-    /// How long it lets it take.
+    /// The longest time the dial may take.
     pub(crate) limit: Option<Duration>,
-    /// It is told of the first dial that fails, also of one that it did not cause.
+    /// The first dial that fails while it waits fails it, whoever caused that dial.
     pub(crate) fails_fast: bool,
     /// Its listeners.
     pub(crate) scope: Option<Scope>,
@@ -130,53 +140,53 @@ impl From<Option<Duration>> for DialOptions {
     }
 }
 
-/// What is known of a connection from its start.
+/// Constant facts of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct ConnFacts {
     /// When it is too old for another request.
     pub(crate) retire_at: Option<Instant>,
     pub(crate) protocol: Option<http::Version>,
-    pub(crate) cut: Option<AbortHandle>,
+    pub(crate) abort_handle: Option<AbortHandle>,
 }
 
 /// A connection for one request.
-pub(crate) struct Checkout<C> {
+pub(crate) struct CheckedOut<C> {
     pub(crate) slot: SlotId,
     pub(crate) key: KeyId,
     pub(crate) handle: Handle<C>,
-    /// How many requests it has been given, with this one.
+    /// Requests it was given so far, this one included.
     pub(crate) served: u64,
-    /// It was used before or has rested since it was made: what is known about it may be out of date.
+    /// It was used or idle before, so what is facts about it may be out of date.
     pub(crate) reused: bool,
-    /// Under which a request that has to wait again goes before all who came later.
+    /// Queue position if the request has to wait again.
     pub(crate) seq: Seq,
 }
 
-/// An exclusive connection is moved about, a shared one stays in the state.
+/// The state moves an exclusive connection out, and clones a shared one.
 pub(crate) enum Handle<C> {
     Exclusive(Box<C>),
     Shared(Arc<C>),
 }
 
-/// Why one may not wait.
+/// Why a request may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoWait {
     Closed,
     QueueFull,
 }
 
-/// Which waiters a failed dial is reported to.
+/// Which waiters get the error of a failed dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureScope {
-    /// The request that caused it. Others that counted on it wait for one more dial, and are told if that fails too.
+    /// The request that caused it. Others that counted on it wait for one more dial, and get the error if that fails too.
     Dependents,
-    /// The same, but only requests that would not have let it take longer than this.
+    /// Like `Dependents`, without requests whose own limit is longer than this.
     NotOutwaiting(Duration),
-    /// There is no hope for any.
+    /// All waiters: no dial can succeed.
     All,
 }
 
-/// Someone's slot in the queue.
+/// A position in the queue of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     pub(super) key_id: KeyId,
@@ -192,20 +202,20 @@ pub(crate) enum Use {
     Closing,
 }
 
-/// How many connections a state has.
+/// Numbers of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Those that count against the limit.
+pub(crate) struct ConnCounts {
+    /// Connections that count against the limit.
     pub(crate) counted: usize,
-    /// Those of them that are idle.
+    /// Counted and idle.
     pub(crate) idle: usize,
-    /// Those of them that are closed soon.
+    /// Counted and closing.
     pub(crate) leaving: usize,
-    /// All of them.
+    /// All connections.
     pub(crate) open: usize,
 }
 
-/// One queue of the statistics.
+/// One row of the statistics.
 pub(crate) struct Row<K> {
     pub(crate) slot: SlotId,
     pub(crate) key: Arc<K>,

@@ -1,28 +1,28 @@
-//! What a request does: it takes what can be had at once, or stands in queue, and may leave it.
+//! A request takes a free connection or enters the queue, and may leave it.
 
 use std::{hash::Hash, sync::Arc};
 
 use super::{
-    Checkout, NoWait, PoolState, Ticket, Transition, WaitOptions, key_state::KeyState,
+    CheckedOut, NoWait, PoolState, Ticket, Transition, WaitOptions, key_state::KeyState,
     wait_queue::Waiter,
 };
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
-    /// Reuse or join: what can be had without waiting, if nobody waits already.
+    /// Reuses or joins a connection without waiting, if no earlier request waits.
     pub(crate) fn checkout(
         &mut self,
         key: &K,
         cx: &mut Transition<K, C, W>,
-    ) -> Option<Checkout<C>> {
+    ) -> Option<CheckedOut<C>> {
         let key_id = *self.keys.get(key)?;
-        let nobody_waits = self.key_states.get(key_id)?.queue.is_empty();
-        (nobody_waits && !self.closed).then(|| self.take(key_id, cx)).flatten()
+        let is_first = self.key_states.get(key_id)?.queue.is_empty();
+        (is_first && !self.closed).then(|| self.take(key_id, cx)).flatten()
     }
 
-    /// Stands in queue. Whoever comes first serves: a returned connection, a freed stream, a finished dial.
+    /// Enters the queue; a returned connection, a freed stream or a finished dial serves it, whichever comes first.
     ///
-    /// Who was served in vain comes `again` with the sequence number of that time. At the end of the queue it might be refused for
-    /// ever by a server that answers only so many on each connection.
+    /// A request that was served in vain passes its earlier sequence number as `again`. At the end of the queue, a server
+    /// that answers only a few requests per connection could refuse it for ever.
     pub(crate) fn wait(
         &mut self,
         key: Arc<K>,
@@ -43,15 +43,14 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.key_mut(key_id).queue.insert(seq, waiting);
         self.rebalance(key_id, cx);
         let ticket = Ticket { key_id, seq };
-        match again.is_none() && self.is_beyond_the_queue(ticket) {
+        match again.is_none() && self.exceeds_max_waiters(ticket) {
             true => self.refuse(ticket, cx),
             false => Ok(ticket),
         }
     }
 
-    /// Whether a waiter for which nothing is on its way is one more than may wait. A slot that is free soon is on its
-    /// way to someone.
-    fn is_beyond_the_queue(&self, ticket: Ticket) -> bool {
+    /// Whether an uncovered waiter exceeds the limit. A slot that will be free soon covers one waiter.
+    fn exceeds_max_waiters(&self, ticket: Ticket) -> bool {
         let is_uncovered = |key_id: &KeyState<K, W>| key_id.queue.is_uncovered(ticket.seq);
         self.queued.saturating_sub(self.tally.leaving()) > self.limits.waiters
             && self.key_states.get(ticket.key_id).is_some_and(is_uncovered)
@@ -68,8 +67,8 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// Leaves the queue. The dial that was begun goes on, because it belongs to the state; unless the limits have it
-    /// that what nobody waits for is abandoned.
+    /// Leaves the queue. A dial that it caused goes on, because it belongs to the pool, unless the limits abandon dials
+    /// without waiters.
     pub(crate) fn leave(&mut self, ticket: Ticket, cx: &mut Transition<K, C, W>) -> Option<W> {
         let Waiter { waiter, options, .. } =
             self.key_states.get_mut(ticket.key_id)?.take(ticket.seq)?;

@@ -1,10 +1,9 @@
-//! The waiters of one key, first come first served, and the first of them that nothing is on its way for.
+//! The waiters of one key, first come first served, split into covered and uncovered ones.
 
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{DialOptions, Seq};
 
-/// One request that waits.
 pub(super) struct Waiter<W> {
     pub(super) waiter: W,
     pub(super) options: DialOptions,
@@ -13,8 +12,8 @@ pub(super) struct Waiter<W> {
 
 /// Waiters in order. The first few are *covered*: a dial or a returning connection is on its way for each.
 ///
-/// The border between covered and uncovered waiters is kept, and moves by a step for each event. To count from the
-/// front each time would make a crowd of requests for one key cost the square of its number.
+/// The border between covered and uncovered waiters is stored and moves step by step. Counting from the front for each
+/// event would make a crowd of requests for one key quadratic.
 pub(super) struct WaitQueue<W> {
     waiters: BTreeMap<Seq, Waiter<W>>,
     /// Waiters before this number are covered.
@@ -58,7 +57,7 @@ impl<W> WaitQueue<W> {
         Some(waiter)
     }
 
-    /// Moves the border so that this many waiters are covered, or all.
+    /// Moves the border so that `count` waiters, or all, are covered.
     pub(super) fn cover(&mut self, count: usize) {
         let count = count.min(self.waiters.len());
         while self.covered > count {
@@ -73,7 +72,7 @@ impl<W> WaitQueue<W> {
         }
     }
 
-    /// The first waiter that nothing is on its way for.
+    /// The first waiter for which no connection is on its way.
     pub(super) fn first_uncovered(&self) -> Option<Seq> {
         self.waiters.range(self.border..).next().map(|(&seq, _)| seq)
     }

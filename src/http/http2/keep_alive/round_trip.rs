@@ -1,48 +1,48 @@
-//! How long a peer usually takes to say that it is there, pure.
+//! Estimates the peer's round trip. Pure.
 
 use std::time::Duration;
 
-/// With nothing measured, so long (RFC 6298 §2.1).
+/// The estimate before the first measurement (RFC 6298 §2.1).
 const UNKNOWN: Duration = Duration::from_secs(1);
 
-/// No silence is shorter than that: a peer on the same machine may be busy for a moment.
+/// The minimum: a peer on the same machine may be busy for a moment.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// The round trip of a connection, smoothed as TCP does it (RFC 6298 §2).
+/// The round trip of a connection, smoothed like TCP's (RFC 6298 §2).
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
-    measured: Option<LengthChecked>,
+    estimate: Option<Estimate>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct LengthChecked {
+struct Estimate {
     smoothed: Duration,
     variation: Duration,
 }
 
 impl RoundTrip {
-    /// From our SETTINGS to their acknowledgement. Some peers say nothing before the first request: a long time tells
-    /// nothing.
+    /// Measures from our SETTINGS to their acknowledgement. Ignores a long time: some peers send nothing before the first
+    /// request.
     pub(super) fn measure_first(&mut self, time: Duration) {
         if time < UNKNOWN {
             self.measure(time);
         }
     }
 
-    /// From a PING to its answer.
+    /// Measures from a PING to its answer.
     pub(super) fn measure(&mut self, time: Duration) {
-        self.measured = Some(match self.measured {
-            None => LengthChecked { smoothed: time, variation: time / 2 },
-            Some(LengthChecked { smoothed, variation }) => LengthChecked {
+        self.estimate = Some(match self.estimate {
+            None => Estimate { smoothed: time, variation: time / 2 },
+            Some(Estimate { smoothed, variation }) => Estimate {
                 smoothed: (smoothed * 7 + time) / 8,
                 variation: (variation * 3 + smoothed.abs_diff(time)) / 4,
             },
         });
     }
 
-    /// A silence that is longer than usual: twice the round trip, and four times what it varies.
+    /// The silence that is longer than usual: twice the round trip plus four times its variation.
     pub(super) fn unusual_silence(&self) -> Duration {
-        let Some(LengthChecked { smoothed, variation }) = self.measured else { return UNKNOWN };
+        let Some(Estimate { smoothed, variation }) = self.estimate else { return UNKNOWN };
         (smoothed * 2 + variation * 4).max(SHORTEST)
     }
 }

@@ -1,4 +1,4 @@
-//! How a request comes to a connection: it reuses or joins one, or waits for one in the queue of its key.
+//! How a request gets a connection: it reuses or joins one, or waits in the queue of its key.
 
 use std::{
     future::Future,
@@ -9,7 +9,7 @@ use std::{
 
 use http::Request;
 
-use super::{RequestTask, TaskState, Wait};
+use super::{RequestTask, TaskState, WaitTimer};
 use crate::{
     connection::Connection,
     error::{Error, Kind, Phase},
@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
-    /// Makes its key, if there is none yet, and has it mean this runtime.
+    /// Builds the key if needed, for the current runtime.
     fn key_here(&mut self) -> Result<(), Error> {
         let runtime = self.pool.settings.runtime.current();
         match &mut self.key {
@@ -48,8 +48,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         Some(name_of(&key))
     }
 
-    /// A request that is polled in another runtime than before looks for a connection there: what it waits for may need
-    /// somebody to drive the runtime where it was, or have ended with it.
+    /// Restarts the search if the request is polled in another runtime: the former one may have ended, or may not be
+    /// driven.
     pub(super) fn follow(&mut self) {
         let runtime = match &self.state {
             TaskState::Waiting(_) => self.key.as_ref().map(|key| &key.runtime),
@@ -81,7 +81,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             self.state = TaskState::Leased(lease);
             return Ok(());
         }
-        // Where nothing can be timed, the limits on waiting would be silently dropped.
+        // Without timers the wait limits would be silently ignored.
         if let Some(fault @ Fault::Timerless) = self.pool.settings.runtime.fault() {
             let text = format!("{}: {fault}", waiting_for(&**key));
             return Err(Error::new(Kind::Canceled, text));
@@ -97,7 +97,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
     }
 
-    /// Its key is an error: nothing was looked for.
+    /// Takes the error of the key: no connection was searched.
     pub(super) fn refused(&mut self) -> Error {
         let TaskState::Refused(error) = std::mem::replace(&mut self.state, TaskState::Done) else {
             return polled_again();
@@ -115,7 +115,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         waiting_for(self.key_name().unwrap_or_default())
     }
 
-    /// What it wishes of a dial that it may cause.
+    /// Options for the dial that it may cause.
     fn dial_options(&self) -> DialOptions {
         let extensions = self.request.as_ref().map(Request::extensions);
         let fails_fast = extensions.is_some_and(|it| it.get::<FailsFast>().is_some());
@@ -123,7 +123,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         DialOptions { limit: self.timeouts().connect, fails_fast, scope }
     }
 
-    /// Its own, or those of the pool.
+    /// Its own timeouts, or the pool's.
     fn timeouts(&self) -> &Timeouts {
         let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
         own.unwrap_or(&self.pool.settings.timeouts)
@@ -144,14 +144,14 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         Poll::Ready(Ok(()))
     }
 
-    /// An error when it has waited too long. The time runs until a connection is found that takes the request.
+    /// Ready with an error once it has waited too long. The time runs until a connection takes the request.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let limit = self.timeouts().pool;
         let (runtime, left) =
             (&self.pool.settings.runtime, limit.map(|it| it.saturating_sub(self.waited)));
         let wait = self.wait.get_or_insert_with(|| {
             let deadline = left.map(|left| runtime.sleep(left));
-            Wait { deadline, since: runtime.now() }
+            WaitTimer { deadline, since: runtime.now() }
         });
         let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));

@@ -73,7 +73,7 @@ fn a_book_that_is_closed_abandons_its_dials() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.event(|state, cx| state.close(cx));
-    assert_eq!((world.turned_away.clone(), world.abandoned.len()), (vec![0], 1));
+    assert_eq!((world.rejected.clone(), world.abandoned.len()), (vec![0], 1));
     world.abandoned_ends(false);
     assert!(world.state.is_empty());
 }

@@ -10,9 +10,9 @@ fn the_rest_of_a_dropped_response_is_read_while_nobody_lacks_its_place() {
         world.request("a");
         world.dialed(false);
         let mut canceled = world.rest_of_the_response(is_endless);
-        assert!(!canceled.is_over());
+        assert!(!canceled.is_canceled());
         world.request(key);
-        assert_eq!(canceled.is_over(), gives_way, "{key} {is_endless}");
+        assert_eq!(canceled.is_canceled(), gives_way, "{key} {is_endless}");
         world.discard(0);
         world.transports_close();
         assert_eq!(world.dialing(), [key]);
@@ -25,7 +25,7 @@ fn the_rest_of_a_dropped_response_is_not_read_if_someone_lacks_its_place() {
     world.request("a");
     world.dialed(false);
     world.request("b");
-    assert!(world.rest_of_the_response(false).is_over());
+    assert!(world.rest_of_the_response(false).is_canceled());
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn the_rest_of_a_dropped_response_that_does_not_come_soon_gives_way_to_its_own_k
         world.later(Duration::from_millis(50));
         world.request("a");
         world.later(Duration::from_millis(49));
-        assert!(!canceled.is_over());
+        assert!(!canceled.is_canceled());
         world.later(Duration::from_millis(1));
-        assert!(canceled.is_over());
+        assert!(canceled.is_canceled());
     }
 }
 

@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// A waiting request: it leaves the queue when this is dropped, and what was served meanwhile is given back.
-pub(in crate::pool) struct Waiting<C: Connection<Request<B>>, B: 'static, K: Key> {
+/// A waiting request. Dropping it leaves the queue and gives back a connection that was served meanwhile.
+pub(in crate::pool) struct QueuedRequest<C: Connection<Request<B>>, B: 'static, K: Key> {
     pub(in crate::pool) served: oneshot::Receiver<Result<Lease<C, B, K>, Error>>,
     _position: QueuePosition<C, B, K>,
 }
@@ -27,20 +27,20 @@ struct QueuePosition<C: Connection<Request<B>>, B: 'static, K: Key> {
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Shared<C, B, K> {
-    /// Enters the queue of a key, or says why it may not.
+    /// Enters the queue of a key, or returns why it may not.
     pub(in crate::pool) fn wait(
         self: &Arc<Self>,
         key: &Arc<LocalKey<K>>,
         again: Option<Seq>,
         options: DialOptions,
-    ) -> Result<Waiting<C, B, K>, Error> {
+    ) -> Result<QueuedRequest<C, B, K>, Error> {
         let (waiter, served) = oneshot::channel();
-        // A key is a user's type: it is asked before the lock is taken.
+        // `is_exclusive` is foreign code: called before the lock is taken.
         let ask = WaitOptions { again, options, is_exclusive: (self.keys.is_exclusive)(&key.key) };
         match self.event(|state, cx| state.wait(key.clone(), waiter, ask, cx)) {
             Ok(ticket) => {
                 let position = QueuePosition { pool: self.clone(), ticket };
-                Ok(Waiting { served, _position: position })
+                Ok(QueuedRequest { served, _position: position })
             }
             Err((NoWait::Closed, _)) => Err(closed()),
             Err((NoWait::QueueFull, _)) => {

@@ -6,7 +6,7 @@ use super::{
     property::{Event, events},
     *,
 };
-use crate::pool::state::at_once::AtOnce;
+use crate::pool::state::fast_path::ReleaseOutcome;
 
 /// What there is to see of a world.
 fn seen(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
@@ -19,7 +19,7 @@ fn seen(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
     let idle: Vec<_> = state.idle.iter(&state.slots).map(|(id, slot)| (id, slot.until())).collect();
     let of_world = (
         world.served.clone(),
-        world.turned_away.clone(),
+        world.rejected.clone(),
         world.dialing.clone(),
         world.out.clone(),
         world.closing.clone(),
@@ -39,7 +39,7 @@ fn same_both_ways(limits: Limits, events: &[Event]) -> usize {
         quick.is_consistent();
         assert_eq!(seen(&general), seen(&quick), "{event:?}");
     }
-    quick.at_once
+    quick.fast_path
 }
 
 proptest! {
@@ -62,7 +62,7 @@ proptest! {
     }
 }
 
-/// The usual order, so that the property is known to compare what it is about.
+/// The usual order, so that the property is facts to compare what it is about.
 #[test]
 fn a_usual_request_takes_the_quick_way() {
     for shared in [false, true] {
@@ -81,20 +81,20 @@ fn what_is_for_others_to_decide_is_not_done_at_once() {
     world.requests(2, "a");
     world.dialed(false);
     let (slot, _) = world.out[0];
-    let given_back = world.state.give_back_at_once(slot, Box::new(Conn(slot)), None, world.now);
+    let given_back = world.state.give_back_fast(slot, Box::new(Conn(slot)), None, world.now);
     assert_eq!(given_back, Err(Box::new(Conn(slot))), "somebody waits");
     world.give_back(0);
     world.give_back(0);
     assert_eq!(
-        world.state.give_back_at_once(slot, Box::new(Conn(slot)), None, world.now),
+        world.state.give_back_fast(slot, Box::new(Conn(slot)), None, world.now),
         Err(Box::new(Conn(slot)))
     );
     let key = *world.state.keys.get(&"a").unwrap();
     let expired = world.now + Duration::from_secs(90);
-    assert!(world.state.checkout_at_once(key, expired).is_none(), "it has rested too long");
-    assert_eq!(world.state.release_at_once(slot, world.now), AtOnce::Undecided);
-    assert!(world.state.checkout_at_once(key, world.now).is_some());
+    assert!(world.state.checkout_fast(key, expired).is_none(), "it has was_idle too long");
+    assert_eq!(world.state.release_fast(slot, world.now), ReleaseOutcome::Undecided);
+    assert!(world.state.checkout_fast(key, world.now).is_some());
     let mut cx = TestTransition::new(world.now, false);
     world.state.close(&mut cx);
-    assert!(world.state.checkout_at_once(key, world.now).is_none(), "the pool is closed");
+    assert!(world.state.checkout_fast(key, world.now).is_none(), "the pool is closed");
 }
