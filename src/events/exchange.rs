@@ -2,13 +2,13 @@
 
 use std::{
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use http::{Extensions, StatusCode};
 
 use super::{Scope, Span, Step};
-use crate::error::Error;
+use crate::{error::Error, lock};
 
 /// A request that is on its way: it has been sent, and its answer is waited for. Dropped, it was given up.
 pub(crate) struct ExchangeTrace(Arc<TraceState>);
@@ -94,7 +94,7 @@ impl TraceState {
     }
 
     fn lock(&self) -> MutexGuard<'_, Awaiting> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.stage)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use ::metrics::{Label, gauge, histogram};
@@ -13,7 +13,7 @@ use super::{
     ConnectionId, Event, EventListener, Note, Noted, Step,
     attributes::{KnownMethods, Server, error_type},
 };
-use crate::error::Error;
+use crate::{error::Error, lock};
 
 /// Records metrics of what it is told, in the recorder of the [`metrics`](::metrics) crate. Durations are in seconds.
 ///
@@ -198,7 +198,7 @@ fn server(server: Server) -> Vec<Label> {
 
 /// Never kept while `metrics` is called: a recorder may do anything.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    lock::lock(mutex)
 }
 
 fn spoken(version: Version) -> Option<Label> {

@@ -2,12 +2,12 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use super::{ConnectionId, Event, EventListener, Listener, Step};
-use crate::error::Error;
+use crate::{error::Error, lock};
 
 /// Asks, as an extension of a request, for [`Timings`] on its response.
 ///
@@ -94,7 +94,7 @@ impl Timings {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(u64, TimedStep)>> {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.steps)
     }
 }
 

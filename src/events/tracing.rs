@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use ::tracing::{
@@ -18,7 +18,7 @@ use super::{
     attributes::{KnownMethods, Server, error_type},
     failure::{Chain, phase},
 };
-use crate::error::Error;
+use crate::{error::Error, lock};
 
 /// Makes spans and events of `tracing` of what it is told.
 ///
@@ -100,7 +100,7 @@ impl TracingListener {
 
     /// Never kept while `tracing` is called: a subscriber may do anything.
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.open)
     }
 }
 

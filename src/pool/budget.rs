@@ -14,7 +14,7 @@ use std::{
     cmp::Ordering,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
 };
@@ -22,6 +22,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Limits, member::Member, state::Counts};
+use crate::lock;
 
 /// What pools may have open together.
 pub(crate) struct Budget {
@@ -143,7 +144,7 @@ impl Budget {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn Member>>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.pools)
     }
 }
 

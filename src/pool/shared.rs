@@ -10,7 +10,7 @@ use std::{
     marker::PhantomData,
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -33,6 +33,7 @@ use crate::{
     connection::Connection,
     error::{Error, Kind},
     events::{Closing, ConnectionId, Noted},
+    lock,
     rt::Task,
 };
 
@@ -288,7 +289,7 @@ where
     }
 
     fn lock(&self) -> MutexGuard<'_, StateOf<C, B, K>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.state)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,6 +16,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 
 use super::shared::ConnShared;
+use crate::lock;
 
 /// So many 1xx are passed over before one answer: nobody honest sends more.
 pub(super) const MAX_INFORMATIONAL: u8 = 64;
@@ -116,7 +117,7 @@ impl Unanswered {
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.streams)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     task::Poll,
     time::Duration,
 };
@@ -18,6 +18,7 @@ use crate::{
     error::{BoxError, Error, Kind, Phase, ProxyFault},
     events::{self, Attempt, OutOfTime, Span, Step},
     few::Few,
+    lock,
     pool::{
         cancel::Canceled,
         local_key::LocalKey,
@@ -60,7 +61,7 @@ impl<K> Dials<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, DialQueue<K>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.queue)
     }
 }
 
