@@ -182,14 +182,14 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// Tells this [`EventListener`](crate::events::EventListener), or these, of every request and every connection; those
     /// that are there already are told, too. By default nobody is told.
     pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
-        self.settings.audience.add(listener.into());
+        self.settings.listeners.add(listener.into());
         self
     }
 
     /// Whether every response has [`Timings`](crate::events::Timings): by default only where the request asks for them,
     /// because they cost a clock read and an entry for each step.
     pub fn timings(mut self, timings: bool) -> Self {
-        self.settings.audience.timed = timings;
+        self.settings.listeners.timed = timings;
         self
     }
 

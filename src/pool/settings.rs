@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::Request;
 
 use super::budget::Budget;
-use crate::{error::Error, events::Audience, options::Timeouts, rt::Runtime, setting};
+use crate::{error::Error, events::Listeners, options::Timeouts, rt::Runtime, setting};
 
 /// What a pool keeps to. The setters of [`PoolLayer`](super::PoolLayer) say what each means.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Settings {
     /// That of several pools together.
     pub(super) budget: Option<Arc<Budget>>,
     pub(super) timeouts: Timeouts,
-    pub(super) audience: Audience,
+    pub(super) listeners: Listeners,
     pub(super) runtime: Runtime,
 }
 

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     connection::Connection,
     error::{Error, Kind},
-    events::{Closing, ConnectionId, Noted},
+    events::{CloseReason, ConnectionId, NoteKind},
     lock,
     rt::Task,
 };
@@ -190,8 +190,8 @@ where
         }
     }
 
-    fn discard(self: &Arc<Self>, slot: SlotId, why: Closing) {
-        self.event(|state, cx| state.discard(slot, why, cx));
+    fn discard(self: &Arc<Self>, slot: SlotId, reason: CloseReason) {
+        self.event(|state, cx| state.discard(slot, reason, cx));
     }
 
     /// A shared connection is to take no requests until it says otherwise.
@@ -239,7 +239,7 @@ where
         tell: impl FnOnce(&mut StateOf<C, B, K>, &mut TransitionOf<C, B, K>) -> T,
     ) -> T {
         let now = self.settings.runtime.now();
-        let mut cx = Transition::new(now, self.settings.audience.listener.is_some());
+        let mut cx = Transition::new(now, self.settings.listeners.listener.is_some());
         let mut state = self.lock();
         let before = state.counts();
         let answer = tell(&mut state, &mut cx);
@@ -282,9 +282,9 @@ where
 
     /// As the state notes it of a connection that becomes idle by an event of the general kind.
     fn note_idle(&self, slot: SlotId) {
-        let Settings { audience, runtime, .. } = &self.settings;
-        if audience.listener.is_some() {
-            audience.note(self.connection_id(slot), Noted::Idle, runtime);
+        let Settings { listeners, runtime, .. } = &self.settings;
+        if listeners.listener.is_some() {
+            listeners.note(self.connection_id(slot), NoteKind::Idle, runtime);
         }
     }
 
@@ -299,11 +299,11 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Shared<C, B, K> {
         let counts = self.lock().counts();
         self.budget.record(&counts, &Counts::default());
         self.budget.wake();
-        let Settings { audience, runtime, .. } = &self.settings;
-        if audience.listener.is_some() {
+        let Settings { listeners, runtime, .. } = &self.settings;
+        if listeners.listener.is_some() {
             let notes = self.lock().close_events(runtime.now());
             for (slot, what) in notes {
-                audience.note(self.connection_id(slot), what, runtime);
+                listeners.note(self.connection_id(slot), what, runtime);
             }
         }
     }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     connection::AbortHandle,
-    events::{Closing, Noted},
+    events::{CloseReason, NoteKind},
 };
 
 mod at_once;
@@ -255,13 +255,18 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// An exclusive connection will not be back. Its slot ends when its transport does: soon, unless it was upgraded.
-    pub(crate) fn discard(&mut self, slot: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
+    pub(crate) fn discard(
+        &mut self,
+        slot: SlotId,
+        reason: CloseReason,
+        cx: &mut Transition<K, C, W>,
+    ) {
         let Some(key_id) = self.check_in(slot, cx) else { return };
-        if why == Closing::Upgraded {
+        if reason == CloseReason::Upgraded {
             self.change(slot, |slot| slot.state = SlotState::Upgraded);
-            self.set_close_reason(slot, why);
+            self.set_close_reason(slot, reason);
         } else {
-            self.mark_closing(slot, why);
+            self.mark_closing(slot, reason);
         }
         self.rebalance(key_id, cx);
     }
@@ -299,7 +304,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         entry.streams = None;
         let key_id = entry.key_id;
         if matches!(entry.state, SlotState::Shared { .. }) {
-            self.drain(slot, Closing::ByPeer, cx);
+            self.drain(slot, CloseReason::ByPeer, cx);
         }
         self.rebalance(key_id, cx);
     }
@@ -323,7 +328,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
         let idle: Vec<SlotId> = self.key_mut(key_id).idle.iter().copied().collect();
         for slot in idle {
-            self.evict(slot, Closing::Distrusted, cx);
+            self.evict(slot, CloseReason::Distrusted, cx);
         }
         self.rebalance(key_id, cx);
     }
@@ -339,7 +344,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let over: Vec<SlotId> = over.map(|(id, _)| id).collect();
         for slot in over {
             let key_id = self.slot_mut(slot).key_id;
-            self.evict(slot, Closing::Expired, cx);
+            self.evict(slot, CloseReason::Expired, cx);
             self.rebalance(key_id, cx);
         }
         self.end_drains(cx);
@@ -390,7 +395,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.without_supply.clear();
         self.with_supply.clear();
         let idle: Vec<SlotId> = self.idle.iter(&self.slots).map(|(id, _)| id).collect();
-        idle.into_iter().for_each(|slot| self.evict(slot, Closing::PoolClosed, cx));
+        idle.into_iter().for_each(|slot| self.evict(slot, CloseReason::PoolClosed, cx));
         let finishing = std::mem::take(&mut self.finishing);
         finishing.into_iter().for_each(|slot| self.stop_finishing(slot, cx));
         let dialing = self.slots.iter().filter(|(_, slot)| slot.is_dialing());
@@ -399,11 +404,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// What is to be said of all that is open, if that is all over now.
-    pub(crate) fn close_events(&self, now: Instant) -> Vec<(SlotId, Noted)> {
+    pub(crate) fn close_events(&self, now: Instant) -> Vec<(SlotId, NoteKind)> {
         let of = |(id, slot): (SlotId, &Slot<C>)| match slot.close_event(now)? {
-            Noted::Close { open_for, .. } => {
-                let why = slot.why.unwrap_or(Closing::PoolClosed);
-                Some((id, Noted::Close { why, open_for }))
+            NoteKind::Close { open_for, .. } => {
+                let reason = slot.reason.unwrap_or(CloseReason::PoolClosed);
+                Some((id, NoteKind::Close { reason, open_for }))
             }
             other => Some((id, other)),
         };

@@ -142,7 +142,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.settings.timeouts);
         let (settings, limit) = (&pool.settings, timeouts.total);
-        let trace = settings.audience.told_of(&request, &settings.runtime).map(RequestTrace::new);
+        let trace =
+            settings.listeners.start_request(&request, &settings.runtime).map(RequestTrace::new);
         let (state, key, total) = match limit {
             None => (TaskState::Choosing, None, None),
             Some(limit) => Self::limit_total(&pool, &request, limit),

@@ -16,7 +16,7 @@ use crate::{
     connect::ConnectInfo,
     connection::Connection,
     error::{BoxError, Error, Kind, Phase, ProxyFault},
-    events::{self, Attempt, OutOfTime, Span, Step},
+    events::{self, AttemptTimedOut, ConnectAttempt, Span, Step},
     few::Few,
     lock,
     pool::{
@@ -109,7 +109,7 @@ pub(in crate::pool) struct DialTask<C: Connection<Request<B>>, B: 'static, K: Ke
 }
 
 /// An error of the time, a canceled dial, or what the connector answered.
-type Outcome<C> = Result<Option<Result<C, BoxError>>, OutOfTime>;
+type Outcome<C> = Result<Option<Result<C, BoxError>>, AttemptTimedOut>;
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
     /// Connects, within the limit and until it is canceled, and reports to the pool.
@@ -121,12 +121,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
         // What was opened is dropped before the pool hears of the end.
         let outcome = {
             let mut connecting = pin!(connect(dialing.key.key.clone()));
-            let (scope, mut attempt) = (dialing.told.scope(), Attempt::new(limit));
+            let (scope, mut attempt) = (dialing.told.scope(), ConnectAttempt::new(limit));
             poll_fn(|cx| {
                 if canceled.poll(cx).is_ready() {
                     return Poll::Ready(Ok(None));
                 }
-                let _turn = events::on_account_of(scope.clone());
+                let _turn = events::enter_scope(scope.clone());
                 attempt.poll(connecting.as_mut(), &runtime, cx).map_ok(Some)
             })
             .await
@@ -139,7 +139,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     /// Begins to dial, in the runtime of those who wait for it.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<LocalKey<K>>) {
         let Dial { slot, key, options: DialOptions { limit, scope, .. }, canceled } = permit;
-        let scope = scope.map(|scope| scope.apart().on(pool.connection_id(slot)));
+        let scope = scope.map(|scope| scope.detached().on(pool.connection_id(slot)));
         let target = || Step::Connect { target: name_of(&*key), version: None };
         let told = scope.map(|scope| scope.start(target())).unwrap_or_default();
         let (here, cell) = (key.runtime.clone(), canceled.cell());
@@ -170,7 +170,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     }
 
     /// Says which timeout it was, and what was waited for meanwhile.
-    fn timed_out(&self, limit: Duration, at: OutOfTime) -> Error {
+    fn timed_out(&self, limit: Duration, at: AttemptTimedOut) -> Error {
         let doing = at.doing.map_or_else(|| self.doing(), |it| format!("{}, {it}", self.doing()));
         let error = Error::timed_out(Phase::Connect, limit, doing);
         if at.is_proxy { error.by_proxy(ProxyFault::Failed) } else { error }
@@ -181,7 +181,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         // A connection that is somebody else's may panic when it is asked what it is.
         let spoken = connection.info().and_then(ConnectInfo::version);
         let mut told = std::mem::take(&mut self.told);
-        told.learn(|step| {
+        told.record(|step| {
             if let Step::Connect { version, .. } = step {
                 *version = spoken;
             }

@@ -13,7 +13,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, PoolSlot, SlotOwner},
     error::{Error, Kind},
-    events::Noted,
+    events::NoteKind,
     pool::{
         local_key::LocalKey,
         state::{Actions, ConnFacts, FailureScope, Handle, SlotId},
@@ -63,10 +63,10 @@ where
     }
 
     /// Notes of connections are for the listeners of the pool alone.
-    fn tell(&self, notes: Vec<(SlotId, Noted)>) {
+    fn tell(&self, notes: Vec<(SlotId, NoteKind)>) {
         for (slot, what) in notes {
             let connection = self.connection_id(slot);
-            self.settings.audience.note(connection, what, &self.settings.runtime);
+            self.settings.listeners.note(connection, what, &self.settings.runtime);
         }
     }
 

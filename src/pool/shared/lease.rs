@@ -16,7 +16,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{AbortHandle, Connection, PoolSlot},
     error::Error,
-    events::{Closing, ConnectionId},
+    events::{CloseReason, ConnectionId},
     pool::{
         cancel::Canceled,
         state::{Checkout, Handle, KeyId, Seq, SlotId},
@@ -101,9 +101,9 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Pooled<C, B, K> {
     }
 
     /// The connection will not be back. It ends when this is dropped.
-    fn discard(&mut self, why: Closing) {
+    fn discard(&mut self, reason: CloseReason) {
         if let Some(Lent { pool, slot, .. }) = self.lent.take() {
-            pool.discard(slot, why);
+            pool.discard(slot, reason);
         }
     }
 
@@ -121,7 +121,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Pooled<C, B, K> {
                 self.connection = Held::Released;
                 pool.release(slot);
             }
-            Some(Lent { pool, slot, .. }) => pool.discard(slot, Closing::Unfinished),
+            Some(Lent { pool, slot, .. }) => pool.discard(slot, CloseReason::Unfinished),
             None => {}
         }
         if let Some(cut) = self.facts.cut.take().filter(|_| self.facts.runtime.is_foreign()) {
@@ -308,7 +308,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         }
         let mut pooled = self.pooled.take()?;
         let lent = pooled.lent.take()?;
-        lent.pool.discard(lent.slot, Closing::Upgraded);
+        lent.pool.discard(lent.slot, CloseReason::Upgraded);
         pooled.facts.cut = None;
         None
     }
@@ -346,11 +346,11 @@ where
     let Held::Own(connection) = &mut pooled.connection else { return };
     // Asked before why it is not, which is an error with a text.
     if !connection.is_open() {
-        return pooled.discard(Closing::ByPeer);
+        return pooled.discard(CloseReason::ByPeer);
     }
     match connection.poll_ready(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(())) if connection.is_open() => give_back(pooled),
-        Poll::Ready(_) => pooled.discard(Closing::ByPeer),
+        Poll::Ready(_) => pooled.discard(CloseReason::ByPeer),
         Poll::Pending => return_later(pooled),
     }
 }
@@ -369,8 +369,8 @@ where
         let ready = std::future::poll_fn(|cx| connection.poll_ready(cx));
         match pool.settings.runtime.within(Some(RETURN_TIME), ready).await {
             Some(Ok(())) => give_back(pooled),
-            Some(Err(_)) => pooled.discard(Closing::ByPeer),
-            None => pooled.discard(Closing::Unfinished),
+            Some(Err(_)) => pooled.discard(CloseReason::ByPeer),
+            None => pooled.discard(CloseReason::Unfinished),
         }
     });
 }

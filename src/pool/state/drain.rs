@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{KeyId, PoolState, SlotId, Transition, slot::Slot};
-use crate::events::Closing;
+use crate::events::CloseReason;
 
 /// How long a drain to make room may take: the requests of its own key wait as long. When that was not enough it is left
 /// alone for as long, and then for 2, 4 and at last 8 times as long.
@@ -34,15 +34,15 @@ pub(super) struct Drain {
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// Lets a shared connection finish what was begun; one without requests is closed.
-    pub(super) fn drain(&mut self, id: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
-        let makes_room = why == Closing::Evicted;
+    pub(super) fn drain(&mut self, id: SlotId, reason: CloseReason, cx: &mut Transition<K, C, W>) {
+        let makes_room = reason == CloseReason::Evicted;
         if self.slot_mut(id).idle().is_some() {
-            return self.evict(id, why, cx);
+            return self.evict(id, reason, cx);
         }
         let slot = self.slot_mut(id);
         match &slot.drain {
             // The peer's word, or its age, is final.
-            Some(drain) if drain.makes_room && !makes_room => slot.why = None,
+            Some(drain) if drain.makes_room && !makes_room => slot.reason = None,
             Some(_) => return,
             None => {}
         }
@@ -52,7 +52,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         };
         // Where there is no limit, no successor waits for the end of it.
         let until = cx.now.checked_add(time).filter(|_| self.limits.connections < usize::MAX);
-        self.set_close_reason(id, why);
+        self.set_close_reason(id, reason);
         self.change(id, |slot| {
             slot.drain = Some(Drain { until, makes_room, is_passed_on: false });
         });
@@ -74,7 +74,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let victims = victims.filter(|(_, slot)| slot.may_be_drained(cx.now));
         let ease = |(id, slot): &(SlotId, &Slot<C>)| (slot.failed_drains, slot.requests(), *id);
         let Some((victim, _)) = victims.min_by_key(ease) else { return false };
-        self.drain(victim, Closing::Evicted, cx);
+        self.drain(victim, CloseReason::Evicted, cx);
         true
     }
 
@@ -103,7 +103,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     fn take_back(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
         self.draining.remove(&id);
         let slot = self.slot_mut(id);
-        slot.why = None;
+        slot.reason = None;
         let key_id = slot.key_id;
         self.change(id, |slot| slot.drain = None);
         self.refile_shared(id);

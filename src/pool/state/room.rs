@@ -7,7 +7,7 @@ use super::{
     key_state::Sharing,
     slot::{Slot, SlotState},
 };
-use crate::events::Closing;
+use crate::events::CloseReason;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// Whether no more may be dialed. A connection that cannot be ended passes its slot on, but not more of them than the
@@ -110,7 +110,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     fn evict_something(&mut self, cx: &mut Transition<K, C, W>) -> bool {
         if let Some(slot) = self.longest_idle() {
-            self.evict(slot, Closing::Evicted, cx);
+            self.evict(slot, CloseReason::Evicted, cx);
             return true;
         }
         if let Some(slot) = self.least_worth_finishing(cx.now) {
@@ -168,7 +168,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             _ => SlotState::Closing,
         });
         if let SlotState::Finishing { guard, .. } = stopped {
-            self.set_close_reason(id, Closing::Unfinished);
+            self.set_close_reason(id, CloseReason::Unfinished);
             cx.actions.cancel.push(guard);
         }
     }
@@ -182,7 +182,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return;
         }
         if let Some(&useless) = key.shared.useless.first() {
-            return self.evict(useless, Closing::Evicted, cx);
+            return self.evict(useless, CloseReason::Evicted, cx);
         }
         let enough = key.tally.leaving() + key.tally.returning;
         if key.queue.len() > enough {
@@ -199,7 +199,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// Closes a connection that rests.
-    pub(super) fn evict(&mut self, id: SlotId, why: Closing, cx: &mut Transition<K, C, W>) {
+    pub(super) fn evict(&mut self, id: SlotId, reason: CloseReason, cx: &mut Transition<K, C, W>) {
         if self.slot_mut(id).idle().is_none() {
             return;
         }
@@ -211,19 +211,19 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             // Only these two rest.
             _ => return,
         });
-        self.set_close_reason(id, why);
+        self.set_close_reason(id, reason);
         self.draining.remove(&id);
         self.refile_shared(id);
     }
 
-    pub(super) fn mark_closing(&mut self, id: SlotId, why: Closing) {
+    pub(super) fn mark_closing(&mut self, id: SlotId, reason: CloseReason) {
         self.change(id, |slot| slot.state = SlotState::Closing);
-        self.set_close_reason(id, why);
+        self.set_close_reason(id, reason);
     }
 
     /// The first reason is the one to tell.
-    pub(super) fn set_close_reason(&mut self, id: SlotId, why: Closing) {
-        self.slot_mut(id).why.get_or_insert(why);
+    pub(super) fn set_close_reason(&mut self, id: SlotId, reason: CloseReason) {
+        self.slot_mut(id).reason.get_or_insert(reason);
     }
 
     /// Strikes a slot out.

@@ -13,7 +13,7 @@ use super::{
     slot::{Slot, SlotState},
     wait_queue::Waiter,
 };
-use crate::events::{Closing, Noted};
+use crate::events::{CloseReason, NoteKind};
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// Serves who waits at a key, dials where nothing is on its way, abandons what nobody waits for, and keeps to the
@@ -81,7 +81,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             if !slot.is_retired(cx.now, max_requests) && !slot.is_over(cx.now) {
                 break id;
             }
-            self.drain(id, Closing::Retired, cx);
+            self.drain(id, CloseReason::Retired, cx);
         };
         self.join(id)
     }
@@ -110,7 +110,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
                 return None;
             }
             if self.slot_mut(id).is_over(cx.now) {
-                self.evict(id, Closing::Expired, cx);
+                self.evict(id, CloseReason::Expired, cx);
                 continue;
             }
             self.leave_idle(id);
@@ -160,7 +160,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let slot = self.slot_mut(id);
         let key_id = slot.key_id;
         if closed || slot.is_retired(cx.now, max_requests) {
-            self.mark_closing(id, if closed { Closing::PoolClosed } else { Closing::Retired });
+            self.mark_closing(
+                id,
+                if closed { CloseReason::PoolClosed } else { CloseReason::Retired },
+            );
             return cx.actions.close.push(Handle::Exclusive(connection));
         }
         if self.key_mut(key_id).queue.is_empty() || self.is_turn_of_another(key_id) {
@@ -190,7 +193,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let idle = slot.rest(limit, cx.now);
         let until = idle.until;
         if until.is_some_and(|until| until <= cx.now) {
-            self.mark_closing(id, Closing::Expired);
+            self.mark_closing(id, CloseReason::Expired);
             return cx.actions.close.push(Handle::Exclusive(connection));
         }
         slot.rested = true;
@@ -214,16 +217,16 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         slot.rested = true;
         self.mark_idle(id, until, cx);
         match (closed, retired || drained, over) {
-            (true, _, _) => self.evict(id, Closing::PoolClosed, cx),
-            (_, true, _) => self.evict(id, Closing::Retired, cx),
-            (_, _, true) => self.evict(id, Closing::Expired, cx),
+            (true, _, _) => self.evict(id, CloseReason::PoolClosed, cx),
+            (_, true, _) => self.evict(id, CloseReason::Retired, cx),
+            (_, _, true) => self.evict(id, CloseReason::Expired, cx),
             _ => {}
         }
     }
 
     fn mark_idle(&mut self, id: SlotId, until: Option<Instant>, cx: &mut Transition<K, C, W>) {
         self.idle.push(id, &mut self.slots);
-        cx.actions.note(id, || Noted::Idle);
+        cx.actions.note(id, || NoteKind::Idle);
         if let Some(until) = until {
             self.call_at(until, cx);
         }
@@ -254,7 +257,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     fn trim(&mut self, cx: &mut Transition<K, C, W>) {
         while self.idle.len() > self.limits.idle {
             let Some(oldest) = self.longest_idle() else { return };
-            self.evict(oldest, Closing::Evicted, cx);
+            self.evict(oldest, CloseReason::Evicted, cx);
         }
     }
 

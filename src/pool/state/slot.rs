@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, idle_list::Links, tally::Role};
-use crate::events::{Closing, Noted};
+use crate::events::{CloseReason, NoteKind};
 
 /// What a shared connection carries at once while its peer has not said (RFC 9113 §6.5.2 recommends no less).
 const STREAMS_UNSAID: usize = 100;
@@ -36,7 +36,7 @@ pub(super) struct Slot<C> {
     /// Its dial has brought a connection.
     pub(super) was_open: bool,
     /// Why it was closed, if it was not the peer.
-    pub(super) why: Option<Closing>,
+    pub(super) reason: Option<CloseReason>,
 }
 
 pub(super) enum SlotState<C> {
@@ -111,7 +111,7 @@ impl<C> Slot<C> {
             drain_after: None,
             transport_closed: false,
             was_open: false,
-            why: None,
+            reason: None,
         }
     }
 
@@ -240,10 +240,10 @@ impl<C> Slot<C> {
     }
 
     /// What is said of it when its transport is gone.
-    pub(super) fn close_event(&self, now: Instant) -> Option<Noted> {
+    pub(super) fn close_event(&self, now: Instant) -> Option<NoteKind> {
         let open_for = now.saturating_duration_since(self.opened_at);
-        let why = self.why.unwrap_or(Closing::ByPeer);
-        self.was_open.then_some(Noted::Close { why, open_for })
+        let reason = self.reason.unwrap_or(CloseReason::ByPeer);
+        self.was_open.then_some(NoteKind::Close { reason, open_for })
     }
 
     /// Requests on it now.
