@@ -73,7 +73,7 @@ impl EventListener for Tells {
     }
 
     fn noted(&self, note: &Note) {
-        eprintln!("* {}", note.what);
+        eprintln!("* {}", note.kind);
     }
 }
 

@@ -24,7 +24,7 @@ impl EventListener for Prints {
     }
 
     fn noted(&self, note: &Note) {
-        println!("            {}", note.what);
+        println!("            {}", note.kind);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{error::Error, time::Duration};
 use futures_util::future::join_all;
 use tower_transport::{
     RequestExt, Transport,
-    events::{Ended, Step, TimedStep, Timings},
+    events::{Step, StepOutcome, TimedStep, Timings},
     options::Timed,
     tls::TlsConfig,
 };
@@ -53,12 +53,12 @@ async fn fetch(transport: &Transport, url: &str) -> Result<Timings, Box<dyn Erro
 /// One step as a bar.
 fn line(timed: &TimedStep, whole: Duration) -> String {
     let column = |at: Duration| (at.as_secs_f64() / whole.as_secs_f64() * WIDTH) as usize;
-    let (ended, how) = timed.ended.unwrap_or((whole, Ended::Canceled));
+    let (ended, how) = timed.ended.unwrap_or((whole, StepOutcome::Canceled));
     let (from, to) = (column(timed.began), column(ended).min(WIDTH as usize));
     let bar = bar(&timed.step).repeat((to - from).max(1));
     let took = ended.saturating_sub(timed.began);
     let name = label(&timed.step);
-    let how = if how == Ended::Completed { String::new() } else { format!(" {how:?}") };
+    let how = if how == StepOutcome::Completed { String::new() } else { format!(" {how:?}") };
     format!("{name:>18} {:from$}{bar} {took:.1?}{how}{}", "", detail(&timed.step))
 }
 

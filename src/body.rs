@@ -14,7 +14,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use self::repeatable::Repeat;
-use crate::error::{BoxError, Error, ForeignError, Kind};
+use crate::{
+    cast::cast,
+    error::{BoxError, Error, ForeignError, Kind},
+    lock,
+};
 
 mod file;
 mod repeatable;
@@ -83,13 +87,10 @@ impl Body {
     where
         B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let mut body = Some(body);
-        if let Some(ours) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
-            return ours.take().unwrap_or_default();
-        }
-        match body {
-            Some(body) if !body.is_end_stream() => Self::frames(Foreign { body }),
-            _ => Self::empty(),
+        match cast(body) {
+            Ok(ours) => ours,
+            Err(body) if body.is_end_stream() => Self::empty(),
+            Err(body) => Self::frames(Foreign { body }),
         }
     }
 
@@ -244,7 +245,7 @@ impl HttpBody for Body {
             }
             Source::Again(repeat) => repeat.poll_frame(cx),
             Source::Frames { body, is_response } => {
-                let body = body.get_mut().unwrap_or_else(|e| e.into_inner());
+                let body = lock::get_mut(body);
                 let frame = ready!(body.as_mut().poll_frame(cx));
                 Poll::Ready(
                     frame.map(|frame| frame.map_err(|error| read_error(error, *is_response))),
@@ -259,9 +260,7 @@ impl HttpBody for Body {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
             Source::Again(repeat) => repeat.body().is_end_stream(),
-            Source::Frames { body, .. } => {
-                body.lock().unwrap_or_else(|e| e.into_inner()).is_end_stream()
-            }
+            Source::Frames { body, .. } => lock::lock(body).is_end_stream(),
             Source::Response(body) => body.is_end_stream(),
         }
     }
@@ -271,9 +270,7 @@ impl HttpBody for Body {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Again(repeat) => repeat.body().size_hint(),
-            Source::Frames { body, .. } => {
-                body.lock().unwrap_or_else(|e| e.into_inner()).size_hint()
-            }
+            Source::Frames { body, .. } => lock::lock(body).size_hint(),
             Source::Response(body) => body.size_hint(),
         }
     }

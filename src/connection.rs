@@ -226,11 +226,10 @@ impl<Req> SendError<Req> {
     /// The error that a caller is shown.
     pub(crate) fn into_error(self) -> Error {
         let sent = self.progress > Progress::Unsent;
-        let doing = match self.error.is::<Error>() {
-            true => String::new(),
-            false => format!("sending the request: {}", self.error),
-        };
-        Error::adopt(self.error, ForeignError::LAYER, doing).sent(sent)
+        Error::adopt_with(self.error, ForeignError::LAYER, |error| {
+            format!("sending the request: {error}").into()
+        })
+        .sent(sent)
     }
 }
 

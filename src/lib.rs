@@ -157,6 +157,7 @@ pub mod connect;
 
 pub mod auth;
 pub mod body;
+mod cast;
 mod connect_info;
 mod connection;
 pub mod error;
@@ -164,6 +165,7 @@ pub mod events;
 mod few;
 mod fields;
 mod io;
+mod lock;
 pub mod options;
 mod request_target;
 pub mod rt;

@@ -43,7 +43,8 @@
 //! # fn main() {}
 //! ```
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::lock;
+use std::sync::{Mutex, MutexGuard};
 
 mod clock;
 mod counting;
@@ -62,5 +63,5 @@ pub use strict::StrictService;
 
 /// A test that failed elsewhere still wants to know what happened.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    lock::lock(mutex)
 }

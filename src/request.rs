@@ -193,11 +193,9 @@ impl<S, A> RequestBuilder<S, A> {
 
 /// The error of a service: ours as it is, that of a foreign layer with its own text, because nothing else tells what failed.
 pub(crate) fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Error {
-    let doing = match error.is::<Error>() {
-        true => String::new(),
-        false => format!("sending a request to {}: {error}", origin_shown(uri)),
-    };
-    Error::adopt(error, foreign, doing)
+    Error::adopt_with(error, foreign, |error| {
+        format!("sending a request to {}: {error}", origin_shown(uri)).into()
+    })
 }
 
 /// Scheme and authority alone, without a user.

@@ -144,7 +144,7 @@ async fn told<I>(
     let span =
         events::start(|| Step::TlsHandshake { server_name: name(), version: None, alpn: None });
     let outcome = handshake.await;
-    span.ended(&outcome, |step, connected| {
+    span.finish(&outcome, |step, connected| {
         let (version, alpn) = (connected.info.tls_version(), connected.info.alpn());
         let alpn = alpn.map(|alpn| String::from_utf8_lossy(alpn).into_owned());
         *step = Step::TlsHandshake { server_name: name(), version, alpn };

@@ -1,7 +1,6 @@
 //! The default stack, wired in one place: the only one where the layers meet.
 
 use std::{
-    any::Any,
     fmt,
     future::Future,
     pin::Pin,
@@ -16,6 +15,7 @@ use tower_service::Service;
 
 use crate::{
     body::Body,
+    cast::cast,
     connect::{Connect, ConnectRetryLayer},
     error::{BoxError, Error},
     http::{HttpBody, HttpConnection, NegotiateLayer},
@@ -197,11 +197,9 @@ pub(crate) fn response_body<RB>(body: RB) -> Body
 where
     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let mut body = Some(body);
-    let pooled = (&mut body as &mut dyn Any).downcast_mut::<Option<PoolBody<HttpBody>>>();
-    match pooled.and_then(Option::take) {
-        Some(pooled) => Body::pooled(pooled),
-        None => body.map(Body::response).unwrap_or_default(),
+    match cast::<_, PoolBody<HttpBody>>(body) {
+        Ok(pooled) => Body::pooled(pooled),
+        Err(body) => Body::response(body),
     }
 }
 

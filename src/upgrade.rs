@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use http::Response;
@@ -13,6 +13,7 @@ use http::Response;
 use crate::{
     error::{Error, Kind},
     io::{Io, delegate_read, delegate_write},
+    lock,
 };
 
 /// Takes the bytes out of a response that switched protocols or opened a tunnel.
@@ -75,7 +76,7 @@ impl Pending {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Switching>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.0)
     }
 }
 

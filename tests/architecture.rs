@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules in the order in which a request meets them: each uses only what stands below it.
-const STREET: [&str; 26] = [
+const STREET: [&str; 28] = [
     "client",
     "one_shot",
     "request",
@@ -33,6 +33,8 @@ const STREET: [&str; 26] = [
     "fields",
     "setting",
     "few",
+    "cast",
+    "lock",
     "error",
 ];
 
@@ -61,7 +63,7 @@ const NOT_IN_THE_POOL: [&str; 9] =
     ["hyper", "h2::", "rustls", "tls::", "socket", "Tcp", "Unix", "dns", "Resolve"];
 
 /// What the layers of a client use of this crate: they stand over services of others as well.
-const OF_CLIENT: [&str; 12] = [
+const OF_CLIENT: [&str; 13] = [
     "client",
     "request",
     "auth",
@@ -75,6 +77,7 @@ const OF_CLIENT: [&str; 12] = [
     "request_target",
     "events",
     "fields",
+    "lock",
 ];
 
 /// What only `rt` does.

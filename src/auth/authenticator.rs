@@ -13,7 +13,7 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use http::{HeaderMap, HeaderValue, Method};
@@ -22,6 +22,7 @@ use super::{
     Asker, Authenticate, Authorizing, Challenge, Credentials, basic,
     digest::{self, Nonces, Offer, Turn},
 };
+use crate::lock;
 
 /// Who we are to one proxy, and what it has asked before, which clones share. Equal are those that say the same to the
 /// same question, whatever they remember.
@@ -227,7 +228,7 @@ impl Authenticator {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.memory)
     }
 }
 

@@ -42,11 +42,20 @@ impl Error {
         foreign: ForeignError,
         doing: impl Into<Cow<'static, str>>,
     ) -> Self {
+        Self::adopt_with(error, foreign, |_| doing.into())
+    }
+
+    /// The same; the name of what was done is made of a foreign error.
+    pub(crate) fn adopt_with(
+        error: BoxError,
+        foreign: ForeignError,
+        doing: impl FnOnce(&(dyn StdError + 'static)) -> Cow<'static, str>,
+    ) -> Self {
         let other = match error.downcast::<Self>() {
             Ok(ours) => return *ours,
             Err(other) => other,
         };
-        let doing = doing.into();
+        let doing = doing(&*other);
         let report = match find::<Self>(&*other).map(|ours| &*ours.report) {
             Some(&Report { kind, delivery, ref proxy, ref answer, .. }) => {
                 let (proxy, answer) = (proxy.clone(), answer.clone());

@@ -1,7 +1,7 @@
-//! What a connection attempt is doing, so that the error of its timeout says so.
+//! The stages of a connection attempt, so that the error of its timeout names the last one.
 //!
-//! A connector is given a target and nothing else, and a timeout above it drops it. So an attempt sets in each of its polls where
-//! its stages are noted; a stage is noted for as long as its guard lives.
+//! A connector receives only a target, and a timeout above it drops it. So each poll of an attempt sets, for its
+//! thread, where stages are recorded; a stage lasts as long as its guard.
 
 use std::{
     cell::RefCell,
@@ -23,47 +23,47 @@ thread_local! {
     static CURRENT: RefCell<Option<Stages>> = const { RefCell::new(None) };
 }
 
-/// The stages that an attempt is in, the outermost first.
+/// The stages an attempt is in, the outermost first.
 #[derive(Default)]
 struct Stages(Few<NotedStage>);
 
 struct NotedStage {
-    /// Its own, once in a process.
+    /// Unique in the process.
     number: u64,
     stage: ConnectStage,
 }
 
-/// One stage, kept as it is until a timeout asks for its text.
+/// One stage; its text is made only for a timeout.
 #[derive(Clone, Debug)]
 pub(crate) enum ConnectStage {
-    /// A step of which listeners are told.
+    /// A step that listeners receive as well.
     Step(Step),
-    /// Anything else: what is being done, and whether a proxy is waited for.
+    /// Anything else: the text for the error, and whether it waits for a proxy.
     Other { doing: String, is_proxy: bool },
 }
 
-/// A stage that is going on, until this is dropped: it is, where the attempt is polled, or together with that.
+/// Ends the stage when dropped. Dropped with the attempt itself, it has nothing to end.
 pub(crate) struct StageGuard {
     number: u64,
 }
 
-/// Where an attempt was when its time was over: nowhere that is known, if it was in no stage.
+/// The stages of an attempt at its timeout; empty if it was in none.
 #[derive(Debug, Default)]
-pub(crate) struct OutOfTime {
-    /// What was being done last.
+pub(crate) struct AttemptTimedOut {
+    /// The innermost stage.
     pub(crate) doing: Option<String>,
-    /// Whether a proxy was waited for.
+    /// Whether any stage waited for a proxy.
     pub(crate) is_proxy: bool,
 }
 
-/// An attempt that is made, but not for longer than its limit.
-pub(crate) struct Attempt {
+/// A connection attempt with a time limit.
+pub(crate) struct ConnectAttempt {
     stages: Stages,
     limit: Option<Duration>,
     timer: Option<Sleep>,
 }
 
-impl Attempt {
+impl ConnectAttempt {
     pub(crate) fn new(limit: Option<Duration>) -> Self {
         Self { stages: Stages::default(), limit, timer: None }
     }
@@ -73,12 +73,12 @@ impl Attempt {
         making: Pin<&mut F>,
         runtime: &Runtime,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<F::Output, OutOfTime>> {
-        // A timer is no finer than a millisecond, in which it could be made.
+    ) -> Poll<Result<F::Output, AttemptTimedOut>> {
+        // A timer has a resolution of a millisecond, in which the attempt could succeed: zero must fail.
         if self.limit == Some(Duration::ZERO) {
             return Poll::Ready(Err(self.stages.out_of_time()));
         }
-        let turn = AttemptTurn::of(&mut self.stages);
+        let turn = AttemptGuard::of(&mut self.stages);
         let made = making.poll(cx);
         drop(turn);
         if let Poll::Ready(made) = made {
@@ -90,7 +90,7 @@ impl Attempt {
     }
 }
 
-/// Notes a stage of the attempt that this thread is making; the stage is made only if there is one.
+/// Records a stage of the attempt this thread is polling; `stage` is called only if there is one.
 pub(crate) fn stage(stage: impl FnOnce() -> ConnectStage) -> Option<StageGuard> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     if !CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or_default() {
@@ -101,14 +101,14 @@ pub(crate) fn stage(stage: impl FnOnce() -> ConnectStage) -> Option<StageGuard> 
     Some(StageGuard { number })
 }
 
-/// Changes the stages of the attempt that this thread is making, if it makes one.
+/// Changes the stages of the attempt this thread is polling, if any.
 fn change(change: impl FnOnce(&mut Stages)) {
     let changed = CURRENT.try_with(|current| current.borrow_mut().as_mut().map(change));
-    // A thread that is ending notes nothing.
+    // Nothing is recorded on a thread whose locals are already destroyed.
     changed.ok().flatten().unwrap_or_default();
 }
 
-/// Notes a step of which listeners are told.
+/// Records a step that listeners receive as well.
 pub(super) fn step_begins(step: impl FnOnce() -> Step) -> Option<StageGuard> {
     stage(|| ConnectStage::Step(step()))
 }
@@ -138,8 +138,8 @@ impl ConnectStage {
 }
 
 impl Stages {
-    fn out_of_time(&self) -> OutOfTime {
-        OutOfTime {
+    fn out_of_time(&self) -> AttemptTimedOut {
+        AttemptTimedOut {
             doing: self.0.last().map(|last| last.stage.doing()),
             is_proxy: self.0.iter().any(|noted| noted.stage.is_proxy()),
         }
@@ -152,26 +152,26 @@ impl Drop for StageGuard {
     }
 }
 
-/// Whose stages are noted on this thread, until this is dropped.
-struct AttemptTurn<'a> {
+/// Records the stages of one attempt on this thread, until dropped.
+struct AttemptGuard<'a> {
     own: &'a mut Stages,
     before: Option<Stages>,
 }
 
-impl<'a> AttemptTurn<'a> {
+impl<'a> AttemptGuard<'a> {
     fn of(own: &'a mut Stages) -> Self {
         let before = replace(Some(mem::take(own)));
         Self { own, before }
     }
 }
 
-impl Drop for AttemptTurn<'_> {
+impl Drop for AttemptGuard<'_> {
     fn drop(&mut self) {
         *self.own = replace(self.before.take()).unwrap_or_default();
     }
 }
 
-/// A thread that is ending notes nothing.
+/// `None` on a thread whose locals are already destroyed.
 fn replace(stages: Option<Stages>) -> Option<Stages> {
     CURRENT.try_with(|current| mem::replace(&mut *current.borrow_mut(), stages)).ok().flatten()
 }

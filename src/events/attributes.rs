@@ -1,17 +1,17 @@
-//! Names and values of OpenTelemetry's conventions for HTTP clients, as spans and metrics have them.
+//! Names and values of OpenTelemetry's conventions for HTTP clients, shared by spans and metrics.
 
 use http::{Method, Uri};
 
 use crate::error::Error;
 
-/// What takes the place of a method that is not among the known ones, so that nobody can make up new values.
+/// Replaces unknown methods, so that peers and callers cannot create unbounded values.
 const OTHER: &str = "_OTHER";
 
 /// The known methods by default: those of RFC 9110 and RFC 5789, and QUERY.
 const METHODS: [&str; 10] =
     ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
 
-/// Which methods are shown by their names.
+/// The methods shown by their names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownMethods(Option<Vec<Method>>);
 
@@ -36,7 +36,7 @@ impl KnownMethods {
         if is_known { method.as_str() } else { OTHER }
     }
 
-    /// `http.request.method_original`, where the name is not the method.
+    /// `http.request.method_original`, if it differs from `http.request.method`.
     #[cfg(feature = "tracing")]
     pub(super) fn original<'a>(&self, method: &'a Method) -> Option<&'a str> {
         (self.name(method) != method.as_str()).then_some(method.as_str())
@@ -44,7 +44,6 @@ impl KnownMethods {
 }
 
 impl Server {
-    /// The server of a URL.
     pub(super) fn of_url(url: &str) -> Self {
         let uri = url.parse::<Uri>().unwrap_or_default();
         let usual = match uri.scheme_str() {
@@ -55,7 +54,7 @@ impl Server {
         Self { address: without_brackets(uri.host().unwrap_or_default()), port }
     }
 
-    /// The server of a connection, from the text of its key: `host:port`, or the URL of a proxy, and maybe a route.
+    /// The server in the text of a connection's key: `host:port`, or the URL of a proxy, followed by a route or not.
     #[cfg(feature = "metrics")]
     pub(super) fn of_key(key: &str) -> Self {
         let first = key.split(' ').next().unwrap_or(key);
@@ -71,7 +70,7 @@ fn without_brackets(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
-/// `error.type`: one word of few.
+/// `error.type`: one of a fixed set of words.
 pub(super) fn error_type(error: &Error) -> &'static str {
     let kinds = [
         (error.is_timeout(), "timeout"),

@@ -1,19 +1,19 @@
-//! A request on a connection, as the one who writes it and the one who waits for its answer see it.
+//! Events of one request on a connection, seen by the writer and by the reader of the response.
 
 use std::{
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use http::{Extensions, StatusCode};
 
 use super::{Scope, Span, Step};
-use crate::error::Error;
+use crate::{error::Error, lock};
 
-/// A request that is on its way: it has been sent, and its answer is waited for. Dropped, it was given up.
+/// A request in progress. Dropping it cancels its open span.
 pub(crate) struct ExchangeTrace(Arc<TraceState>);
 
-/// The content of a request, as it is taken to be sent.
+/// The upload of a request's body.
 pub(crate) struct UploadTrace {
     state: Arc<TraceState>,
     body: Option<Span>,
@@ -32,33 +32,32 @@ enum Awaiting {
 }
 
 impl ExchangeTrace {
-    /// Starts the head of a request, if somebody wants to be told of it.
+    /// Starts `request.head`; `None` without listeners.
     pub(crate) fn begin(extensions: &Extensions) -> Option<Self> {
         let scope = extensions.get::<Scope>()?.clone();
         let head = scope.start(Step::RequestHead);
         Some(Self(Arc::new(TraceState { scope, stage: Mutex::new(Awaiting::Head(head)) })))
     }
 
-    /// What sends its content tells by this.
+    /// A handle for the writer of the body.
     pub(crate) fn upload(&self) -> UploadTrace {
         UploadTrace { state: self.0.clone(), body: None, bytes: 0 }
     }
 
-    /// The head is on its way.
     pub(crate) fn head_sent(&self) {
         self.0.head_sent();
     }
 
-    /// The head of the answer came.
+    /// Completes `response.head`.
     pub(crate) fn answered(self, status: StatusCode) {
         self.0.head_sent();
         if let Awaiting::Waiting(mut waiting) = self.0.move_on(Awaiting::Over) {
-            waiting.learn(|step| *step = Step::ResponseHead { status: Some(status) });
+            waiting.record(|step| *step = Step::ResponseHead { status: Some(status) });
             waiting.complete();
         }
     }
 
-    /// It will not come.
+    /// Fails the open span.
     pub(crate) fn failed(self, error: &Error) {
         match self.0.move_on(Awaiting::Over) {
             Awaiting::Head(span) | Awaiting::Waiting(span) => span.fail(|| error.clone()),
@@ -74,7 +73,7 @@ impl Drop for ExchangeTrace {
 }
 
 impl TraceState {
-    /// Once: the answer is waited for.
+    /// Ends `request.head` and starts `response.head`; does nothing the second time.
     fn head_sent(&self) {
         let Some(head) = self.take_head() else { return };
         head.complete();
@@ -94,12 +93,12 @@ impl TraceState {
     }
 
     fn lock(&self) -> MutexGuard<'_, Awaiting> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.stage)
     }
 }
 
 impl UploadTrace {
-    /// Somebody looks for content, so the head is done with.
+    /// Starts `request.body` at the first poll of the body; the head is sent by then.
     pub(crate) fn begin(&mut self) {
         if self.body.is_none() {
             self.state.head_sent();
@@ -107,12 +106,10 @@ impl UploadTrace {
         }
     }
 
-    /// So much more is taken.
     pub(crate) fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
 
-    /// Nothing more is to come.
     pub(crate) fn complete(&mut self) {
         self.body().complete();
     }
@@ -121,16 +118,16 @@ impl UploadTrace {
         self.body().fail(|| error.clone());
     }
 
-    /// What is left in its place does nothing.
+    /// Takes the span with its byte count; the default left behind ignores further calls.
     fn body(&mut self) -> Span {
         let mut body = self.body.replace(Span::default()).unwrap_or_default();
-        body.learn(|step| *step = Step::RequestBody { bytes: self.bytes });
+        body.record(|step| *step = Step::RequestBody { bytes: self.bytes });
         body
     }
 }
 
 impl Drop for UploadTrace {
-    /// Content that nobody has looked for is none, and is let go of when the head is written.
+    /// A body that was never polled is empty, and dropped once the head is written.
     fn drop(&mut self) {
         match self.body {
             Some(_) => drop(self.body()),

@@ -1,4 +1,4 @@
-//! A failure as it is logged: all its causes in one line, and what was being waited for.
+//! Formats a failure for a log: all causes in one line, and the phase it failed in.
 
 use std::{error::Error as StdError, fmt};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Phase};
 /// An error with all its causes, in one line.
 pub(super) struct Chain<'a>(pub(super) &'a Error);
 
-/// What a request was waiting for when it failed, in the words of [`Phase`]; `build` before it waited for anything.
+/// The phase in which a request failed, named as in [`Phase`]; `build` before it waited for anything.
 pub(super) fn phase(error: &Error) -> &'static str {
     match error.timeout_phase() {
         Some(Phase::Pool) => "pool",
@@ -25,7 +25,7 @@ pub(super) fn phase(error: &Error) -> &'static str {
 }
 
 impl fmt::Display for Chain<'_> {
-    /// A cause that the error above it has repeated already is passed over.
+    /// Skips a cause whose text the error above it repeats.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut above = self.0.to_string();
         f.write_str(&above)?;

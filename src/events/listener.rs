@@ -1,4 +1,4 @@
-//! Who is told: one listener or several, none of which can take the transport down.
+//! Event listeners: one or several, whose panics do not reach the transport.
 
 use std::{
     fmt,
@@ -9,39 +9,39 @@ use std::{
 use super::{Event, Note};
 use crate::error::Error;
 
-/// Is told what a transport is doing. Every method does nothing by default.
+/// Receives the events of a transport. Every method does nothing by default.
 ///
-/// They are called in the tasks of the transport, so they have to be quick, and may be called from several threads at
-/// once. A panic in one ends that call and nothing else.
+/// Methods are called in the tasks of the transport, so they must be quick, and possibly from several threads at
+/// once. A panic ends that call only.
 pub trait EventListener: Send + Sync + 'static {
-    /// Whether it wants to be told of the request that is about to be made, and of what that causes. By default always.
+    /// Whether to receive the events of the request about to start, and of what it causes. Always, by default.
     ///
-    /// If nobody does, the request costs no more than without listeners.
+    /// If no listener is interested, the request costs no more than without listeners.
     fn is_interested(&self) -> bool {
         true
     }
 
-    /// Something began. One of the next three follows, once.
+    /// A step started. One of the next three follows, once.
     fn started(&self, event: &Event) {
         let _ = event;
     }
 
-    /// It was done.
+    /// The step succeeded.
     fn completed(&self, event: &Event) {
         let _ = event;
     }
 
-    /// It could not be done.
+    /// The step failed.
     fn failed(&self, event: &Event, error: &Error) {
         let _ = (event, error);
     }
 
-    /// It was given up: the request was dropped, the time ran out, or another attempt was quicker.
+    /// The step was given up: the request was dropped, the time ran out, or another attempt was quicker.
     fn canceled(&self, event: &Event) {
         let _ = event;
     }
 
-    /// Something happened that has no duration.
+    /// An event without duration occurred.
     fn noted(&self, note: &Note) {
         let _ = note;
     }
@@ -73,7 +73,8 @@ impl<L: EventListener + ?Sized> EventListener for Arc<L> {
     }
 }
 
-/// One [`EventListener`] or several: what a setter takes, and as an extension of a request, who is told of that one.
+/// One [`EventListener`] or several: the argument of setters, and the extension of a request that is observed by
+/// itself.
 ///
 /// ```
 /// # use tower_transport::{RequestExt, Transport, events::EventListener, options::Listener};
@@ -88,13 +89,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// This one alone.
+    /// Wraps one listener.
     pub fn new(listener: impl EventListener) -> Self {
         let one: Arc<dyn EventListener> = Arc::new(listener);
         Self { all: Arc::new([one]) }
     }
 
-    /// This one and then another. Who is in both is told once.
+    /// Adds other listeners after this one. A listener that is in both is called once.
     pub fn and(self, other: impl Into<Self>) -> Self {
         let other = other.into();
         let is_new = |one: &&Arc<dyn EventListener>| !self.all.iter().any(|it| is_same(it, one));
@@ -102,7 +103,7 @@ impl Listener {
         Self { all: self.all.iter().chain(more).cloned().collect() }
     }
 
-    /// Those who want to be told now, if there are any.
+    /// The interested listeners, if any.
     pub(super) fn interested(self) -> Option<Self> {
         let wants = |one: &Arc<dyn EventListener>| guarded(|| one.is_interested()) == Some(true);
         if self.all.iter().all(wants) {
@@ -112,10 +113,10 @@ impl Listener {
         (!all.is_empty()).then_some(Self { all })
     }
 
-    /// Tells each of them.
-    pub(super) fn tell(&self, tell: impl Fn(&dyn EventListener)) {
+    /// Calls each listener.
+    pub(super) fn notify(&self, notify: impl Fn(&dyn EventListener)) {
         for one in self.all.iter() {
-            guarded(|| tell(&**one));
+            guarded(|| notify(&**one));
         }
     }
 }
@@ -126,7 +127,7 @@ impl<L: EventListener> From<L> for Listener {
     }
 }
 
-/// A listener is not ours: its panic ends the call, and the panic hook has told of it.
+/// A panic of a listener ends only this call; the panic hook has reported it.
 fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(call)).ok()
 }

@@ -1,38 +1,39 @@
-//! Counts and measures for the `metrics` facade, by the names of OpenTelemetry's conventions for HTTP clients.
+//! Records metrics by the `metrics` facade, named by OpenTelemetry's conventions for HTTP clients.
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use ::metrics::{Label, gauge, histogram};
 use http::{Method, StatusCode, Version};
 
 use super::{
-    ConnectionId, Event, EventListener, Note, Noted, Step,
+    ConnectionId, Event, EventListener, Note, NoteKind, Step,
     attributes::{KnownMethods, Server, error_type},
 };
-use crate::error::Error;
+use crate::{error::Error, lock};
 
-/// Records metrics of what it is told, in the recorder of the [`metrics`](::metrics) crate. Durations are in seconds.
+/// Records metrics of the events, in the recorder of the [`metrics`](::metrics) crate. Durations are in seconds.
 ///
 /// | metric | kind | of |
 /// |---|---|---|
 /// | `http.client.request.duration` | histogram | a request, to the end of its response's body |
-/// | `http.client.active_requests` | gauge | requests that are under way |
+/// | `http.client.active_requests` | gauge | requests in progress |
 /// | `http.client.request.time_in_queue` | histogram | finding a connection, or making one |
 /// | `http.client.open_connections` | gauge | connections, by `http.connection.state`: `active` or `idle` |
-/// | `http.client.connection.duration` | histogram | a connection, from its first moment to its last |
-/// | `dns.lookup.duration` | histogram | a question to a resolver |
+/// | `http.client.connection.duration` | histogram | a connection, from open to close |
+/// | `dns.lookup.duration` | histogram | a name lookup |
 ///
-/// Each has `server.address` and `server.port`, those of the URL; for a connection to a proxy, the proxy's. A question has
-/// `dns.question.name` instead. Requests have `http.request.method`, which is `_OTHER` for a method that is not
-/// [known](Self::known_methods), and once they have ended `http.response.status_code`, `network.protocol.version` and, if they
-/// did not succeed, `error.type`: the status from 400 on, `canceled`, or what the predicates of the error say.
+/// Each has `server.address` and `server.port`, those of the URL; for a connection to a proxy, the proxy's. A lookup
+/// has `dns.question.name` instead. Requests have `http.request.method`, which is `_OTHER` for a method that is not
+/// [known](Self::known_methods). At their end they also have `http.response.status_code`, `network.protocol.version`
+/// and, unless they succeeded, `error.type`: the status from 400 on, `canceled`, or the word for the error's
+/// predicates.
 ///
-/// Attach it to a transport, not to requests: connections are told of to the listener of the transport alone. The requests
-/// by which tunnels are asked for are not measured.
+/// Attach it to a transport, not to requests: only the transport's listener receives the events of connections.
+/// `CONNECT` requests for tunnels are not measured.
 ///
 /// ```
 /// use tower_transport::{Transport, events::MetricsListener};
@@ -40,27 +41,27 @@ use crate::error::Error;
 /// ```
 #[derive(Default)]
 pub struct MetricsListener {
-    open: Mutex<HashMap<ConnectionId, Open>>,
-    /// The servers of the requests that are under way, by the numbers of their pairs.
-    asked: Mutex<HashMap<u64, Vec<Label>>>,
+    open: Mutex<HashMap<ConnectionId, OpenConnection>>,
+    /// The servers of the requests in progress, by the numbers of their pairs.
+    servers: Mutex<HashMap<u64, Vec<Label>>>,
     methods: KnownMethods,
 }
 
-/// A connection as it was last told of.
+/// The last known state of a connection.
 #[derive(Clone)]
-struct Open {
+struct OpenConnection {
     server: Vec<Label>,
     is_idle: bool,
 }
 
 impl MetricsListener {
-    /// One that records wherever the `metrics` crate does.
+    /// Records in the recorder of the `metrics` crate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Shows these methods by their names, and every other as `_OTHER`: by default those of RFC 9110, `PATCH` and `QUERY`
-    /// are known.
+    /// Shows these methods by their names, and every other as `_OTHER`. By default the methods of RFC 9110, `PATCH`
+    /// and `QUERY` are known.
     pub fn known_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = KnownMethods::of(methods);
         self
@@ -82,24 +83,24 @@ impl MetricsListener {
 
     fn acquired(&self, event: &Event, error: Option<&'static str>) {
         if let Some(connection) = event.connection {
-            self.turn(connection, false);
+            self.set_idle(connection, false);
         }
-        let asked = |request| lock(&self.asked).get(&request).cloned();
-        // Asking a proxy for a tunnel is a part of the wait of the request behind it.
-        let Some(mut labels) = event.parent.and_then(asked) else { return };
+        let servers = |request| lock(&self.servers).get(&request).cloned();
+        // A `CONNECT` request has no entry: its wait is a part of the wait of the tunneled request.
+        let Some(mut labels) = event.parent.and_then(servers) else { return };
         labels.extend(error.map(|error| Label::new("error.type", error)));
         histogram!("http.client.request.time_in_queue", labels).record(event.elapsed());
     }
 
     fn opened(&self, event: &Event, target: &str) {
         let Some(connection) = event.connection else { return };
-        let open = Open { server: server(Server::of_key(target)), is_idle: false };
+        let open = OpenConnection { server: server(Server::of_key(target)), is_idle: false };
         open.count(1.0);
         lock(&self.open).insert(connection, open);
     }
 
-    /// Counts a connection as idle, or as active.
-    fn turn(&self, connection: ConnectionId, is_idle: bool) {
+    /// Moves a connection between the counts of active and idle ones.
+    fn set_idle(&self, connection: ConnectionId, is_idle: bool) {
         let before = {
             let mut open = lock(&self.open);
             let Some(known) = open.get_mut(&connection) else { return };
@@ -109,19 +110,19 @@ impl MetricsListener {
         };
         if before.is_idle != is_idle {
             before.count(-1.0);
-            Open { is_idle, ..before }.count(1.0);
+            OpenConnection { is_idle, ..before }.count(1.0);
         }
     }
 
     fn request_began(&self, event: &Event) {
         let Step::Request { url, .. } = &event.step else { return };
         let labels = server(Server::of_url(url));
-        lock(&self.asked).insert(event.id, labels.clone());
+        lock(&self.servers).insert(event.id, labels.clone());
         gauge!("http.client.active_requests", self.of_request(&event.step, labels)).increment(1.0);
     }
 
     fn request_ended(&self, event: &Event, error: Option<&'static str>) {
-        let began = lock(&self.asked).remove(&event.id);
+        let began = lock(&self.servers).remove(&event.id);
         let Some(labels) = began else { return };
         let mut labels = self.of_request(&event.step, labels);
         gauge!("http.client.active_requests", labels.clone()).decrement(1.0);
@@ -137,7 +138,7 @@ impl MetricsListener {
         histogram!("http.client.request.duration", labels).record(event.elapsed());
     }
 
-    /// What is known of a request from its start.
+    /// The labels known when a request starts.
     fn of_request(&self, step: &Step, server: Vec<Label>) -> Vec<Label> {
         let Step::Request { method, .. } = step else { return server };
         let mut labels =
@@ -147,7 +148,7 @@ impl MetricsListener {
     }
 }
 
-impl Open {
+impl OpenConnection {
     fn count(&self, more: f64) {
         let state = if self.is_idle { "idle" } else { "active" };
         let mut labels = self.server.clone();
@@ -177,9 +178,9 @@ impl EventListener for MetricsListener {
 
     fn noted(&self, note: &Note) {
         let Some(connection) = note.connection else { return };
-        match note.what {
-            Noted::Idle => self.turn(connection, true),
-            Noted::Close { open_for, .. } => {
+        match note.kind {
+            NoteKind::Idle => self.set_idle(connection, true),
+            NoteKind::Close { open_for, .. } => {
                 let open = lock(&self.open).remove(&connection);
                 let Some(open) = open else { return };
                 open.count(-1.0);
@@ -196,9 +197,9 @@ fn server(server: Server) -> Vec<Label> {
     labels
 }
 
-/// Never kept while `metrics` is called: a recorder may do anything.
+/// Release the lock before calling `metrics`: a recorder may call anything.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    lock::lock(mutex)
 }
 
 fn spoken(version: Version) -> Option<Label> {

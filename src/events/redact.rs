@@ -1,8 +1,8 @@
-//! A URL as it may be shown: without credentials, and without what signs it.
+//! Shows URLs without credentials and signatures.
 
 use http::Uri;
 
-/// The parameters of a query whose values let whoever knows them in, in lower case.
+/// Query parameters whose values grant access, in lower case.
 const SECRET: [&str; 7] = [
     "x-amz-signature",
     "x-amz-credential",
@@ -32,7 +32,6 @@ pub(crate) fn shown(uri: &Uri) -> String {
     shown
 }
 
-/// A parameter as it may be shown.
 fn parameter(parameter: &str) -> String {
     match parameter.split_once('=') {
         Some((name, _)) if is_secret(name) => format!("{name}=***"),
@@ -40,7 +39,7 @@ fn parameter(parameter: &str) -> String {
     }
 }
 
-/// Also if its name hides behind percent-encoding.
+/// Decodes percent-encoding first, which could hide the name.
 fn is_secret(name: &str) -> bool {
     let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
     SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret))

@@ -1,4 +1,4 @@
-//! On whose account something is done, where no argument says it: connectors are given a target and nothing else.
+//! The current scope of a thread, for code without an argument for it: connectors receive only a target.
 
 use std::{
     cell::RefCell,
@@ -13,51 +13,50 @@ thread_local! {
     static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
 }
 
-/// Whose turn it is, until this is dropped: then it is theirs whose it was before.
+/// Sets the current scope until dropped, then restores the scope before.
 #[must_use = "the turn is over when this is dropped"]
-pub(crate) struct Turn {
+pub(crate) struct ScopeGuard {
     before: Option<Scope>,
 }
 
-impl Turn {
+impl ScopeGuard {
     fn of(scope: Option<Scope>) -> Self {
         Self { before: replace(scope) }
     }
 }
 
-impl Drop for Turn {
+impl Drop for ScopeGuard {
     fn drop(&mut self) {
         drop(replace(self.before.take()));
     }
 }
 
-/// Lets this thread work on account of `scope`, or on nobody's, until the turn is dropped.
-pub(crate) fn on_account_of(scope: Option<Scope>) -> Turn {
-    Turn::of(scope)
+/// Sets this thread's scope, or clears it, until the guard is dropped.
+pub(crate) fn enter_scope(scope: Option<Scope>) -> ScopeGuard {
+    ScopeGuard::of(scope)
 }
 
-/// Does this on account of `scope`, or on nobody's.
-pub(crate) async fn within<F: Future>(scope: Option<Scope>, doing: F) -> F::Output {
+/// Polls `doing` within the scope, or within none.
+pub(crate) async fn instrument<F: Future>(scope: Option<Scope>, doing: F) -> F::Output {
     let mut doing = pin!(doing);
     poll_fn(|cx| {
-        let _turn = Turn::of(scope.clone());
+        let _turn = ScopeGuard::of(scope.clone());
         doing.as_mut().poll(cx)
     })
     .await
 }
 
-/// On whose account this thread is working.
 fn current() -> Option<Scope> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
-/// Starts a step on that account, and a stage of the attempt that is being made; the step is made only where it is needed.
+/// Starts a step in the current scope, and a stage of the current attempt. `step` is called only where it is needed.
 pub(crate) fn start(step: impl Fn() -> Step) -> Span {
     let span = current().map(|scope| scope.start(step())).unwrap_or_default();
     span.with_stage(step_begins(step))
 }
 
-/// A thread that is ending has no account any more.
+/// `None` on a thread whose locals are already destroyed.
 fn replace(scope: Option<Scope>) -> Option<Scope> {
     CURRENT.try_with(|current| mem::replace(&mut *current.borrow_mut(), scope)).ok().flatten()
 }

@@ -1,4 +1,4 @@
-//! A pair that is open: it ends itself, whatever becomes of the one who holds it.
+//! An open pair of events, which ends itself when dropped.
 
 use std::{
     fmt,
@@ -8,15 +8,15 @@ use std::{
     },
 };
 
-use super::{ConnectionId, Event, Listener, Note, Noted, RequestId, StageGuard, Step};
+use super::{ConnectionId, Event, Listener, Note, NoteKind, RequestId, StageGuard, Step};
 use crate::{error::Error, rt::Runtime};
 
-/// Who is told, and in which place of which tree.
+/// Listeners, and a position in the event trees.
 #[derive(Clone)]
-pub(crate) struct Scope(Arc<Standing>);
+pub(crate) struct Scope(Arc<SpanContext>);
 
 #[derive(Clone)]
-struct Standing {
+struct SpanContext {
     listener: Listener,
     runtime: Runtime,
     parent: Option<u64>,
@@ -24,15 +24,15 @@ struct Standing {
     connection: Option<ConnectionId>,
 }
 
-/// A started pair, or nothing if nobody listens. Dropped without a word, it was canceled.
+/// A started pair; empty without listeners. Dropping it before its end cancels it.
 #[derive(Default)]
 pub(crate) struct Span {
-    open: Option<Box<Open>>,
-    /// The same for the error of a timeout, if one bounds it.
+    open: Option<Box<OpenSpan>>,
+    /// The same step as a stage of the current attempt, if a timeout limits it.
     stage: Option<StageGuard>,
 }
 
-struct Open {
+struct OpenSpan {
     scope: Scope,
     event: Event,
 }
@@ -40,27 +40,27 @@ struct Open {
 impl Scope {
     pub(super) fn new(listener: Listener, runtime: Runtime) -> Self {
         let (parent, request, connection) = (None, None, None);
-        Self(Arc::new(Standing { listener, runtime, parent, request, connection }))
+        Self(Arc::new(SpanContext { listener, runtime, parent, request, connection }))
     }
 
-    /// The same for a new request.
+    /// Moves to a new request.
     pub(super) fn of_request(self) -> Self {
-        self.with(|standing| standing.request = Some(RequestId(next())))
+        self.with(|context| context.request = Some(RequestId(next())))
     }
 
-    /// The same for this connection.
+    /// A scope on this connection.
     pub(crate) fn on(&self, connection: ConnectionId) -> Self {
-        self.clone().with(|standing| standing.connection = Some(connection))
+        self.clone().with(|context| context.connection = Some(connection))
     }
 
-    /// The same below this pair.
-    pub(super) fn beneath(self, parent: Option<u64>) -> Self {
-        self.with(|standing| standing.parent = parent)
+    /// Moves below this pair.
+    pub(super) fn with_parent(self, parent: Option<u64>) -> Self {
+        self.with(|context| context.parent = parent)
     }
 
-    /// The same for a tree of its own.
-    pub(crate) fn apart(&self) -> Self {
-        self.clone().beneath(None)
+    /// A scope at the root of a new tree.
+    pub(crate) fn detached(&self) -> Self {
+        self.clone().with_parent(None)
     }
 
     pub(super) fn parent(&self) -> Option<u64> {
@@ -73,51 +73,51 @@ impl Scope {
 
     pub(crate) fn start(&self, step: Step) -> Span {
         let at = self.0.runtime.now();
-        let Standing { parent, request, connection, .. } = *self.0;
+        let SpanContext { parent, request, connection, .. } = *self.0;
         let event = Event { id: next(), parent, request, connection, began_at: at, at, step };
-        self.0.listener.tell(|listener| listener.started(&event));
-        Span { open: Some(Box::new(Open { scope: self.clone(), event })), stage: None }
+        self.0.listener.notify(|listener| listener.started(&event));
+        Span { open: Some(Box::new(OpenSpan { scope: self.clone(), event })), stage: None }
     }
 
-    pub(crate) fn note(&self, what: Noted) {
+    pub(crate) fn note(&self, kind: NoteKind) {
         let at = self.0.runtime.now();
-        let Standing { parent, request, connection, .. } = *self.0;
-        let note = Note { parent, request, connection, at, what };
-        self.0.listener.tell(|listener| listener.noted(&note));
+        let SpanContext { parent, request, connection, .. } = *self.0;
+        let note = Note { parent, request, connection, at, kind };
+        self.0.listener.notify(|listener| listener.noted(&note));
     }
 
-    fn with(self, change: impl FnOnce(&mut Standing)) -> Self {
-        let mut standing = Arc::unwrap_or_clone(self.0);
-        change(&mut standing);
-        Self(Arc::new(standing))
+    fn with(self, change: impl FnOnce(&mut SpanContext)) -> Self {
+        let mut context = Arc::unwrap_or_clone(self.0);
+        change(&mut context);
+        Self(Arc::new(context))
     }
 }
 
 impl Span {
-    /// Keeps a stage of an attempt for as long.
+    /// Ends this stage together with the span.
     pub(super) fn with_stage(mut self, stage: Option<StageGuard>) -> Self {
         self.stage = stage;
         self
     }
 
-    /// Says what is known by now.
-    pub(crate) fn learn(&mut self, learn: impl FnOnce(&mut Step)) {
+    /// Updates the step with values known by now.
+    pub(crate) fn record(&mut self, record: impl FnOnce(&mut Step)) {
         if let Some(open) = &mut self.open {
-            learn(&mut open.event.step);
+            record(&mut open.event.step);
         }
     }
 
-    /// Says on which connection this is.
+    /// Records the connection of the step.
     pub(crate) fn on(&mut self, connection: ConnectionId) {
         if let Some(open) = &mut self.open {
             open.event.connection = Some(connection);
         }
     }
 
-    /// What is done from here on is a part of this.
+    /// The scope for sub-steps of this one; `None` without listeners.
     pub(crate) fn scope(&self) -> Option<Scope> {
-        let Open { scope, event } = self.open.as_deref()?;
-        Some(scope.clone().beneath(Some(event.id)))
+        let OpenSpan { scope, event } = self.open.as_deref()?;
+        Some(scope.clone().with_parent(Some(event.id)))
     }
 
     pub(crate) fn complete(mut self) {
@@ -131,26 +131,26 @@ impl Span {
         }
     }
 
-    /// Ends it as it came out.
-    pub(crate) fn ended<T>(
+    /// Completes or fails the span by the outcome.
+    pub(crate) fn finish<T>(
         mut self,
         outcome: &Result<T, Error>,
-        learn: impl FnOnce(&mut Step, &T),
+        record: impl FnOnce(&mut Step, &T),
     ) {
         match outcome {
             Ok(outcome) => {
-                self.learn(|step| learn(step, outcome));
+                self.record(|step| record(step, outcome));
                 self.complete();
             }
             Err(error) => self.fail(|| error.clone()),
         }
     }
 
-    fn end(&mut self, tell: impl Fn(&dyn super::EventListener, &Event)) {
+    fn end(&mut self, notify: impl Fn(&dyn super::EventListener, &Event)) {
         let Some(open) = self.open.take() else { return };
-        let Open { scope, mut event } = *open;
+        let OpenSpan { scope, mut event } = *open;
         event.at = scope.0.runtime.now();
-        scope.0.listener.tell(|listener| tell(listener, &event));
+        scope.0.listener.notify(|listener| notify(listener, &event));
     }
 }
 
@@ -166,7 +166,7 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Numbers everything that is told of.
+/// Numbers pairs and requests.
 fn next() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

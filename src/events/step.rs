@@ -1,4 +1,4 @@
-//! What is told: the steps that have a start and an end, and the notes that have none.
+//! Event types: steps, which have a start and an end, and notes, which have none.
 
 use std::{
     fmt,
@@ -12,19 +12,19 @@ use http::{Method, StatusCode, Version};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
-    /// The number of the pair, once in a process.
+    /// The number of the pair, unique in the process.
     pub id: u64,
-    /// The pair that this is a part of.
+    /// The pair that contains this one.
     pub parent: Option<u64>,
-    /// The request that this is for: in the making of a connection, the one that caused it.
+    /// The request. For the steps of making a connection: the request that caused it.
     pub request: Option<RequestId>,
-    /// The connection that is made or used, once it is known.
+    /// The connection that is made or used, once known.
     pub connection: Option<ConnectionId>,
-    /// When the pair began, by the clock of the runtime.
+    /// When the pair started, by the clock of the runtime.
     pub began_at: Instant,
-    /// When this happened.
+    /// When this event occurred.
     pub at: Instant,
-    /// What is being done.
+    /// The step.
     pub step: Step,
 }
 
@@ -35,44 +35,44 @@ impl Event {
     }
 }
 
-/// What is done, and what is known of it. What is an [`Option`], and every count, is known at the end.
+/// A step and its details. [`Option`]s and counts are filled in at the end.
 ///
-/// `Display` is its name, as `connect.dns`.
+/// `Display` is its name, such as `connect.dns`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// `request`: all of a request, to the end of its response's body.
+    /// `request`: a request, to the end of its response's body.
     #[non_exhaustive]
     Request {
         /// The method.
         method: Method,
         /// The URL, without credentials and signatures.
         url: String,
-        /// The version of HTTP of the answer.
+        /// The HTTP version of the response.
         version: Option<Version>,
-        /// The status of the answer.
+        /// The status of the response.
         status: Option<StatusCode>,
     },
     /// `pool.acquire`: finding a connection.
     #[non_exhaustive]
     PoolAcquire {
-        /// Whether the connection had served a request before.
+        /// Whether the connection has served a request before.
         reused: Option<bool>,
     },
     /// `connect`: making a connection.
     #[non_exhaustive]
     Connect {
-        /// For whom, and by which way.
+        /// The target, and the route to it.
         target: String,
-        /// The version of HTTP that it speaks.
+        /// The HTTP version it speaks.
         version: Option<Version>,
     },
-    /// `connect.dns`: asking a resolver for addresses.
+    /// `connect.dns`: resolving a name to addresses.
     #[non_exhaustive]
     Dns {
         /// The name.
         host: String,
-        /// How many addresses it has.
+        /// The number of addresses found.
         addresses: usize,
     },
     /// `connect.tcp`: one attempt to connect to an address.
@@ -81,55 +81,55 @@ pub enum Step {
         /// The address.
         address: SocketAddr,
     },
-    /// `proxy.connect`: reaching a proxy and asking it for a way.
+    /// `proxy.connect`: connecting to a proxy and asking it for a connection.
     #[non_exhaustive]
     ProxyConnect {
         /// The proxy, without its credentials.
         proxy: String,
-        /// Whom it is asked for.
+        /// The target it is asked for.
         target: String,
     },
-    /// `tls.handshake`: making the bytes private.
+    /// `tls.handshake`: encrypting the stream.
     #[non_exhaustive]
     TlsHandshake {
         /// The name that is sent and verified.
         server_name: String,
-        /// The version of TLS, as `TLSv1.3`.
+        /// The TLS version, such as `TLSv1.3`.
         version: Option<&'static str>,
         /// The protocol that ALPN chose (RFC 7301).
         alpn: Option<String>,
     },
-    /// `http.handshake`: from bytes to a connection.
+    /// `http.handshake`: making an HTTP connection of a byte stream.
     #[non_exhaustive]
     HttpHandshake {
-        /// The version of HTTP.
+        /// The HTTP version.
         version: Version,
     },
     /// `request.head`: sending the head of a request.
     #[non_exhaustive]
     RequestHead,
-    /// `request.body`: sending its body.
+    /// `request.body`: sending the request's body.
     #[non_exhaustive]
     RequestBody {
-        /// How much of it was sent.
+        /// Bytes sent.
         bytes: u64,
     },
-    /// `response.head`: waiting for the answer.
+    /// `response.head`: waiting for the head of the response.
     #[non_exhaustive]
     ResponseHead {
-        /// Its status.
+        /// The status.
         status: Option<StatusCode>,
     },
-    /// `response.body`: reading its body.
+    /// `response.body`: reading the response's body.
     #[non_exhaustive]
     ResponseBody {
-        /// How much of it has come.
+        /// Bytes received.
         bytes: u64,
     },
 }
 
 impl Step {
-    /// Its name, as `connect.dns`.
+    /// The name, such as `connect.dns`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Request { .. } => "request",
@@ -148,27 +148,27 @@ impl Step {
     }
 }
 
-/// Something that has no duration.
+/// An event without duration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Note {
-    /// The pair that this is a part of.
+    /// The pair that contains this one.
     pub parent: Option<u64>,
-    /// The request that this is about.
+    /// The request.
     pub request: Option<RequestId>,
-    /// The connection that this is about.
+    /// The connection.
     pub connection: Option<ConnectionId>,
-    /// When it happened, by the clock of the runtime.
+    /// When it occurred, by the clock of the runtime.
     pub at: Instant,
-    /// What happened.
-    pub what: Noted,
+    /// The event.
+    pub kind: NoteKind,
 }
 
-/// What a [`Note`] says. `Display` is its name, as `connection.idle`.
+/// The kind of a [`Note`], with its details. `Display` is its name, such as `connection.idle`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Noted {
-    /// `response.informational`: a 1xx came (RFC 9110 §15.2).
+pub enum NoteKind {
+    /// `response.informational`: a 1xx response arrived (RFC 9110 §15.2).
     #[non_exhaustive]
     Informational {
         /// Its status.
@@ -177,23 +177,23 @@ pub enum Noted {
     /// `request.retry`: the request is sent again.
     #[non_exhaustive]
     Retry {
-        /// Why that does no harm.
-        why: Retrying,
+        /// Why sending it again is safe.
+        reason: RetryReason,
     },
-    /// `connection.idle`: nobody uses it any more.
+    /// `connection.idle`: no request uses the connection any more.
     Idle,
-    /// `connection.close`: it is gone.
+    /// `connection.close`: the connection was closed.
     #[non_exhaustive]
     Close {
         /// Why it was closed.
-        why: Closing,
+        reason: CloseReason,
         /// How long it was open.
         open_for: Duration,
     },
 }
 
-impl Noted {
-    /// Its name, as `connection.idle`.
+impl NoteKind {
+    /// The name, such as `connection.idle`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Informational { .. } => "response.informational",
@@ -207,42 +207,42 @@ impl Noted {
 /// Why a request is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Retrying {
-    /// Nothing of it had been written.
+pub enum RetryReason {
+    /// Nothing of it was written.
     Unsent,
-    /// The peer said that it did not act on it, or asked for it in another way.
+    /// The peer declared that it did not process it, or asked for it in another way.
     Refused,
-    /// The connection broke before the answer, and to act on it twice does no harm.
+    /// The connection broke before the response, and the request is idempotent or marked repeatable.
     Broken,
 }
 
 /// Why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Closing {
+pub enum CloseReason {
     /// The peer closed it, or it broke.
     ByPeer,
-    /// It was idle for as long as it may be.
+    /// It reached the idle timeout.
     Expired,
-    /// It is too old, or has served as many requests as it may.
+    /// It reached its maximum age or its maximum number of requests.
     Retired,
-    /// It made room: for another host, or because too many were idle.
+    /// It made room for another host, or too many connections were idle.
     Evicted,
-    /// Another one of its kind was dead.
+    /// Another connection to the same host turned out dead.
     Distrusted,
-    /// Its request failed, or was given up before the end of its answer.
+    /// Its request failed, or was dropped before the end of its response.
     Unfinished,
-    /// It spoke another protocol until its end.
+    /// It was upgraded to another protocol, and has ended.
     Upgraded,
     /// The pool was closed.
     PoolClosed,
 }
 
-/// A request, once in a process. It is given a number only if somebody listens.
+/// The number of a request, unique in the process. Assigned only if there are listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub(super) u64);
 
-/// A connection, once in a process.
+/// The number of a connection, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId {
     pool: u32,
@@ -250,7 +250,7 @@ pub struct ConnectionId {
 }
 
 impl ConnectionId {
-    /// The connection in this place of this pool.
+    /// The connection in this slot of this pool.
     pub(crate) fn new(pool: u32, place: u64) -> Self {
         Self { pool, place }
     }
@@ -274,13 +274,13 @@ impl fmt::Display for Step {
     }
 }
 
-impl fmt::Display for Noted {
+impl fmt::Display for NoteKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl fmt::Display for Retrying {
+impl fmt::Display for RetryReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unsent => "unsent",
@@ -290,7 +290,7 @@ impl fmt::Display for Retrying {
     }
 }
 
-impl fmt::Display for Closing {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ByPeer => "by peer",

@@ -1,15 +1,15 @@
-//! When each step of a request began and ended, as an extension of its response.
+//! Records when each step of a request started and ended, as an extension of its response.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use super::{ConnectionId, Event, EventListener, Listener, Step};
-use crate::error::Error;
+use crate::{error::Error, lock};
 
-/// Asks, as an extension of a request, for [`Timings`] on its response.
+/// Extension of a request that asks for [`Timings`] on its response.
 ///
 /// ```
 /// # use tower_transport::{RequestExt, Transport, options::Timed, events::Timings};
@@ -22,39 +22,39 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timed;
 
-/// When each step of a request began and ended: an extension of a response whose request asked for it by [`Timed`], or
-/// whose transport is built with `timings`.
+/// When each step of a request started and ended: an extension of the response, if its request asked for it by
+/// [`Timed`] or its transport is built with `timings`.
 ///
-/// The steps of making a connection are among them if this request caused it to be made, also if it was given another in
-/// the end: [`TimedStep::connection`] tells. It is filled while things happen, so the end of the body is known when the
-/// body has been read. Clones see the same.
+/// It holds the steps of making a connection if this request caused the dial, even if another connection served the
+/// request: see [`TimedStep::connection`]. It is filled as events occur, so the end of the body is known once the
+/// body has been read. Clones share the record.
 #[derive(Clone)]
 pub struct Timings {
     since: Instant,
     steps: Arc<Mutex<Vec<(u64, TimedStep)>>>,
 }
 
-/// One step, in time since the request was called.
+/// One step; times are relative to the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimedStep {
-    /// What was done.
+    /// The step.
     pub step: Step,
-    /// On which connection.
+    /// The connection.
     pub connection: Option<ConnectionId>,
-    /// When it began.
+    /// When it started.
     pub began: Duration,
     /// When and how it ended, if it has.
-    pub ended: Option<(Duration, Ended)>,
+    pub ended: Option<(Duration, StepOutcome)>,
 }
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ended {
-    /// It was done.
+pub enum StepOutcome {
+    /// It succeeded.
     Completed,
-    /// It could not be done.
+    /// It failed.
     Failed,
     /// It was given up.
     Canceled,
@@ -69,22 +69,22 @@ impl Timings {
         Listener::new(Recorder(self.clone()))
     }
 
-    /// All steps so far, in the order in which they began.
+    /// All steps so far, in the order of their starts.
     pub fn steps(&self) -> Vec<TimedStep> {
         self.lock().iter().map(|(_, step)| step.clone()).collect()
     }
 
-    /// When the last step of this name began and was completed, as in `timings.of("tls.handshake")`.
+    /// When the last completed step of this name started and ended, as in `timings.of("tls.handshake")`.
     pub fn of(&self, name: &str) -> Option<(Duration, Duration)> {
         self.lock().iter().rev().find_map(|(_, timed)| match timed.ended {
-            Some((ended, Ended::Completed)) if timed.step.name() == name => {
+            Some((ended, StepOutcome::Completed)) if timed.step.name() == name => {
                 Some((timed.began, ended))
             }
             _ => None,
         })
     }
 
-    fn end(&self, event: &Event, how: Ended) {
+    fn end(&self, event: &Event, how: StepOutcome) {
         let at = event.at.saturating_duration_since(self.since);
         if let Some((_, timed)) = self.lock().iter_mut().find(|(id, _)| *id == event.id) {
             timed.ended = Some((at, how));
@@ -94,7 +94,7 @@ impl Timings {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(u64, TimedStep)>> {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.steps)
     }
 }
 
@@ -109,15 +109,15 @@ impl EventListener for Recorder {
     }
 
     fn completed(&self, event: &Event) {
-        self.0.end(event, Ended::Completed);
+        self.0.end(event, StepOutcome::Completed);
     }
 
     fn failed(&self, event: &Event, _: &Error) {
-        self.0.end(event, Ended::Failed);
+        self.0.end(event, StepOutcome::Failed);
     }
 
     fn canceled(&self, event: &Event) {
-        self.0.end(event, Ended::Canceled);
+        self.0.end(event, StepOutcome::Canceled);
     }
 }
 

@@ -1,9 +1,9 @@
-//! Tells `tracing`: a span for each pair, an event for each note and each failure.
+//! Emits events to `tracing`: a span for each pair, an event for each note and each failure.
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use ::tracing::{
@@ -14,43 +14,44 @@ use ::tracing::{
 use http::Method;
 
 use super::{
-    ConnectionId, Event, EventListener, Note, Noted, RequestId, Step,
+    ConnectionId, Event, EventListener, Note, NoteKind, RequestId, Step,
     attributes::{KnownMethods, Server, error_type},
     failure::{Chain, phase},
 };
-use crate::error::Error;
+use crate::{error::Error, lock};
 
-/// Makes spans and events of `tracing` of what it is told.
+/// Emits spans and events of `tracing`.
 ///
-/// A span has the name of its step, and below a request those of its steps. The span of a request is a part of the span
-/// in which the transport was called. What makes a connection is a tree of its own under `connect`, with the same
-/// `request`. Requests are at the level `INFO`, all else is at `DEBUG`:
+/// A span has the name of its step; the spans of a request's steps are its children. The span of a request is a child
+/// of the span in which the transport was called. The making of a connection is a tree of its own under `connect`,
+/// with the same `request` field. Requests have the level `INFO`, everything else has `DEBUG`:
 ///
 /// | target | |
 /// |---|---|
-/// | `tower_transport::request` | requests and what becomes of them |
+/// | `tower_transport::request` | requests and their outcomes |
 /// | `tower_transport::pool` | waiting for a connection; idle and closed ones |
 /// | `tower_transport::connect` | names, sockets, proxies, TLS, protocols |
 ///
-/// The span of a request has `http.request.method`, `server.address`, `server.port`, and where they apply `error.type` and
-/// `http.request.method_original`, as OpenTelemetry's conventions name them, beside the short `method`, `url`, `version`
-/// and `status`.
+/// The span of a request has `http.request.method`, `server.address`, `server.port`, and where they apply
+/// `error.type` and `http.request.method_original`, as named by OpenTelemetry's conventions, in addition to the short
+/// `method`, `url`, `version` and `status`.
 ///
-/// At `INFO` there is one event for each request that failed, after its last try, up to the end of the response's body:
+/// At `INFO` there is one event for each failed request, after its last attempt, up to the end of the response's
+/// body:
 ///
 /// | field | |
 /// |---|---|
-/// | `error` | what was being done, and all causes of the failure, in one line |
-/// | `error.type` | `timeout`, `dns`, `tls` …: what the predicates of the [`Error`] say, in one word |
+/// | `error` | the operation that failed and all causes, in one line |
+/// | `error.type` | one word for the predicates of the [`Error`]: `timeout`, `dns`, `tls` … |
 /// | `server.address`, `server.port` | the host and the port of the URL |
-/// | `phase` | what it waited for: `pool`, `connect`, `write`, `read`, `total`, or `build` if it could not be sent at all |
+/// | `phase` | what the request waited for: `pool`, `connect`, `write`, `read`, `total`, or `build` if it could not be sent at all |
 /// | `was_sent` | [`Error::was_sent`] |
 ///
-/// A request that was dropped has not failed, and neither has one that was answered with a status of 400 or more. What
-/// fails below a request, tries that are made again among it, is told at `DEBUG`. A mistake in the parts of a request, as a
-/// URL without a host, is an error before there is a request, and is not told.
+/// A dropped request has not failed, and neither has a response with a status of 400 or more. Failures of single
+/// steps, retried attempts among them, are logged at `DEBUG`. An invalid part of a request, such as a URL without a
+/// host, is an error before the request exists, and is not logged.
 ///
-/// It costs nothing for a request in whose moment nobody subscribes to `tower_transport::request` at `INFO`.
+/// It costs nothing for a request that starts while no subscriber enables `tower_transport::request` at `INFO`.
 ///
 /// ```
 /// use tower_transport::{Transport, events::TracingListener};
@@ -58,27 +59,27 @@ use crate::error::Error;
 /// ```
 #[derive(Default)]
 pub struct TracingListener {
-    /// Shared, because to clone a span is to call the subscriber.
-    open: Mutex<HashMap<u64, Open>>,
+    /// In an `Arc`, because cloning a span calls the subscriber.
+    open: Mutex<HashMap<u64, TracingSpan>>,
     methods: KnownMethods,
 }
 
 /// A span that has not ended.
 #[derive(Clone)]
-struct Open {
+struct TracingSpan {
     span: Arc<Span>,
-    /// It has its connection since it began; recorded twice, it would be shown twice.
+    /// The connection was known at the start; recording it twice would show it twice.
     has_connection: bool,
 }
 
 impl TracingListener {
-    /// One that tells whoever subscribes.
+    /// Emits to the current subscriber.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Shows these methods by their names in `http.request.method`, and every other as `_OTHER`: by default those of
-    /// RFC 9110, `PATCH` and `QUERY` are known.
+    /// Shows these methods by their names in `http.request.method`, and every other as `_OTHER`. By default the
+    /// methods of RFC 9110, `PATCH` and `QUERY` are known.
     pub fn known_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = KnownMethods::of(methods);
         self
@@ -86,8 +87,10 @@ impl TracingListener {
 
     fn take(&self, event: &Event) -> Arc<Span> {
         let open = self.lock().remove(&event.id);
-        let Some(Open { span, has_connection }) = open else { return Arc::new(Span::none()) };
-        learn(&span, &event.step);
+        let Some(TracingSpan { span, has_connection }) = open else {
+            return Arc::new(Span::none());
+        };
+        record(&span, &event.step);
         if let Some(connection) = event.connection.filter(|_| !has_connection) {
             span.record("connection", display(connection));
         }
@@ -98,9 +101,9 @@ impl TracingListener {
         self.lock().get(&pair?).map(|open| open.span.clone())
     }
 
-    /// Never kept while `tracing` is called: a subscriber may do anything.
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Release the lock before calling `tracing`: a subscriber may call anything.
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, TracingSpan>> {
+        lock::lock(&self.open)
     }
 }
 
@@ -114,7 +117,7 @@ impl EventListener for TracingListener {
             Some(parent) => parent.in_scope(|| span(event, &self.methods)),
             None => span(event, &self.methods),
         };
-        let open = Open { span: Arc::new(span), has_connection: event.connection.is_some() };
+        let open = TracingSpan { span: Arc::new(span), has_connection: event.connection.is_some() };
         self.lock().insert(event.id, open);
     }
 
@@ -135,42 +138,41 @@ impl EventListener for TracingListener {
 
     fn canceled(&self, event: &Event) {
         let span = self.take(event);
-        span.in_scope(|| match place(&event.step) {
-            Place::Request => debug!(target: "tower_transport::request", "canceled"),
-            Place::Pool => debug!(target: "tower_transport::pool", "canceled"),
-            Place::Connect => debug!(target: "tower_transport::connect", "canceled"),
+        span.in_scope(|| match span_target(&event.step) {
+            SpanTarget::Request => debug!(target: "tower_transport::request", "canceled"),
+            SpanTarget::Pool => debug!(target: "tower_transport::pool", "canceled"),
+            SpanTarget::Connect => debug!(target: "tower_transport::connect", "canceled"),
         });
     }
 
     fn noted(&self, note: &Note) {
         match self.of(note.parent) {
-            Some(parent) => parent.in_scope(|| tell(note)),
-            None => tell(note),
+            Some(parent) => parent.in_scope(|| emit(note)),
+            None => emit(note),
         }
     }
 }
 
-/// Where a step belongs: its target, which `tracing` wants to know when it is built.
-enum Place {
+/// The target of a step's span; `tracing` needs it as a constant.
+enum SpanTarget {
     Request,
     Pool,
     Connect,
 }
 
-fn place(step: &Step) -> Place {
+fn span_target(step: &Step) -> SpanTarget {
     match step {
-        Step::PoolAcquire { .. } => Place::Pool,
+        Step::PoolAcquire { .. } => SpanTarget::Pool,
         Step::Connect { .. }
         | Step::Dns { .. }
         | Step::Tcp { .. }
         | Step::ProxyConnect { .. }
         | Step::TlsHandshake { .. }
-        | Step::HttpHandshake { .. } => Place::Connect,
-        _ => Place::Request,
+        | Step::HttpHandshake { .. } => SpanTarget::Connect,
+        _ => SpanTarget::Request,
     }
 }
 
-/// The one event of a request that failed.
 fn request_failed(url: &str, error: &Error) {
     let Server { address, port } = Server::of_url(url);
     info!(
@@ -187,14 +189,13 @@ fn request_failed(url: &str, error: &Error) {
 
 fn step_failed(step: &Step, error: &Error) {
     let error = display(Chain(error));
-    match place(step) {
-        Place::Request => debug!(target: "tower_transport::request", %error, "failed"),
-        Place::Pool => debug!(target: "tower_transport::pool", %error, "failed"),
-        Place::Connect => debug!(target: "tower_transport::connect", %error, "failed"),
+    match span_target(step) {
+        SpanTarget::Request => debug!(target: "tower_transport::request", %error, "failed"),
+        SpanTarget::Pool => debug!(target: "tower_transport::pool", %error, "failed"),
+        SpanTarget::Connect => debug!(target: "tower_transport::connect", %error, "failed"),
     }
 }
 
-/// The span of a request.
 fn request_span(event: &Event, method: &Method, url: &str, known: &KnownMethods) -> Span {
     let (request, connection) = (shown(event.request), shown_connection(event.connection));
     let Server { address, port } = Server::of_url(url);
@@ -207,7 +208,7 @@ fn request_span(event: &Event, method: &Method, url: &str, known: &KnownMethods)
     )
 }
 
-/// What was begun, at its place.
+/// The span of a started step.
 fn span(event: &Event, known: &KnownMethods) -> Span {
     let (request, connection) = (shown(event.request), shown_connection(event.connection));
     match &event.step {
@@ -244,7 +245,7 @@ fn span(event: &Event, known: &KnownMethods) -> Span {
     }
 }
 
-/// What goes over a connection.
+/// The spans of an exchange on a connection.
 fn exchange(step: &Step, request: Option<String>, connection: Option<String>) -> Span {
     match step {
         Step::RequestBody { .. } => debug_span!(
@@ -265,8 +266,8 @@ fn exchange(step: &Step, request: Option<String>, connection: Option<String>) ->
     }
 }
 
-/// What is known at the end.
-fn learn(span: &Span, step: &Step) {
+/// Records the values known at the end.
+fn record(span: &Span, step: &Step) {
     match step {
         Step::Request { version, status, .. } => {
             span.record("version", version.map(::tracing::field::debug));
@@ -295,19 +296,19 @@ fn learn(span: &Span, step: &Step) {
     }
 }
 
-fn tell(note: &Note) {
+fn emit(note: &Note) {
     let (request, connection) = (shown(note.request), shown_connection(note.connection));
-    match &note.what {
-        Noted::Informational { status } => {
+    match &note.kind {
+        NoteKind::Informational { status } => {
             let status = status.as_u16();
             debug!(target: "tower_transport::request", request, status, "response.informational");
         }
-        Noted::Retry { why } => {
-            debug!(target: "tower_transport::request", request, %why, "request.retry");
+        NoteKind::Retry { reason } => {
+            debug!(target: "tower_transport::request", request, why = %reason, "request.retry");
         }
-        Noted::Idle => debug!(target: "tower_transport::pool", connection, "connection.idle"),
-        Noted::Close { why, open_for } => {
-            debug!(target: "tower_transport::pool", connection, %why, ?open_for, "connection.close");
+        NoteKind::Idle => debug!(target: "tower_transport::pool", connection, "connection.idle"),
+        NoteKind::Close { reason, open_for } => {
+            debug!(target: "tower_transport::pool", connection, why = %reason, ?open_for, "connection.close");
         }
     }
 }

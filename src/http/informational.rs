@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header::EXPECT};
 use http_body::Body;
 
 use crate::{
-    events::{Noted, Scope},
+    events::{NoteKind, Scope},
     options::{ExpectContinue, OnInformational},
     rt::{Runtime, Sleep},
 };
@@ -63,7 +63,7 @@ impl Interim {
             self.go_ahead = GoAhead::Given;
         }
         if let Some(scope) = &self.scope {
-            scope.note(Noted::Informational { status: answer.status() });
+            scope.note(NoteKind::Informational { status: answer.status() });
         }
         if let Some(listener) = &self.listener {
             listener.tell(answer);

@@ -176,7 +176,7 @@ where
         // Boxed: HTTP/1.1 should not pay for its kilobyte.
         Protocol::Http2 => Box::pin(HttpConnection::http2(connected, target, http2, runtime)).await,
     };
-    span.ended(&outcome, |_, _| ());
+    span.finish(&outcome, |_, _| ());
     outcome
 }
 

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     pin::Pin,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -18,7 +18,7 @@ use super::{
     greeting::{Greeting, Spoken},
     write_count::{WriteCount, WriteJudge, length_of},
 };
-use crate::error::Error;
+use crate::{error::Error, lock};
 
 /// A stream that is counted: what a protocol reads and writes is seen on its [`Meter`].
 ///
@@ -250,7 +250,7 @@ impl Meter {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.held)
     }
 }
 

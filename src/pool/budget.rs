@@ -14,10 +14,12 @@ use std::{
     cmp::Ordering,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
 };
+
+use crate::lock;
 
 use tokio::sync::Notify;
 
@@ -144,7 +146,7 @@ impl Budget {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn Member>>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.pools)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -26,6 +26,7 @@ use crate::{
     connection::Connection,
     error::{BoxError, Error},
     events::Listener,
+    lock,
     options::Timeouts,
     rt::{Runtime, Task},
     target::Target,
@@ -301,7 +302,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         let make = Arc::new(move |dial: DialTask<C, B, K>| {
             let (make, connect) = (make.clone(), connect.clone());
             Task::new(dial.run(move |key| async move {
-                let make = make.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let make = lock::lock(&make).clone();
                 connect(make, key).await
             }))
         });

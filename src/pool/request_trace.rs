@@ -9,7 +9,7 @@ use http_body::Frame;
 use crate::{
     connection::Progress,
     error::Error,
-    events::{self, ConnectionId, Noted, Retrying, Scope, Span, Step, Timings},
+    events::{self, ConnectionId, NoteKind, RetryReason, Scope, Span, Step, Timings},
 };
 
 /// Spans of a request without a response. Fields drop in this order: the inner span ends first.
@@ -30,8 +30,8 @@ pub(super) struct Reading {
 }
 
 impl RequestTrace {
-    pub(super) fn new(trace: events::Told) -> Box<Self> {
-        let events::Told { scope, request, timings } = trace;
+    pub(super) fn new(trace: events::RequestEvents) -> Box<Self> {
+        let events::RequestEvents { scope, request, timings } = trace;
         Box::new(Self { acquire: None, request, scope, timings })
     }
 
@@ -49,7 +49,7 @@ impl RequestTrace {
     pub(super) fn acquired(&mut self, connection: ConnectionId, reused: bool) -> Scope {
         let mut acquire = mem::take(&mut self.acquire).unwrap_or_default();
         acquire.on(connection);
-        acquire.learn(|step| *step = Step::PoolAcquire { reused: Some(reused) });
+        acquire.record(|step| *step = Step::PoolAcquire { reused: Some(reused) });
         acquire.complete();
         self.request.on(connection);
         self.scope = self.scope.on(connection);
@@ -59,11 +59,11 @@ impl RequestTrace {
     /// Records a retry and starts another search.
     pub(super) fn retries(&mut self, progress: Progress) {
         let reason = match progress {
-            Progress::Unsent => Retrying::Unsent,
-            Progress::Refused => Retrying::Refused,
-            Progress::Sent | Progress::Answered => Retrying::Broken,
+            Progress::Unsent => RetryReason::Unsent,
+            Progress::Refused => RetryReason::Refused,
+            Progress::Sent | Progress::Answered => RetryReason::Broken,
         };
-        self.scope.note(Noted::Retry { why: reason });
+        self.scope.note(NoteKind::Retry { reason });
         self.acquire = Some(self.scope.start(Step::PoolAcquire { reused: None }));
     }
 
@@ -74,7 +74,7 @@ impl RequestTrace {
 
     pub(super) fn answered<RB>(mut self, response: &mut Response<RB>) -> Box<Reading> {
         let (answer, of) = (response.status(), response.version());
-        self.request.learn(|step| {
+        self.request.record(|step| {
             if let Step::Request { status, version, .. } = step {
                 (*status, *version) = (Some(answer), Some(of));
             }
@@ -104,7 +104,7 @@ impl Reading {
             Some(Ok(frame)) => {
                 self.bytes += frame.data_ref().map_or(0, |data| data.remaining() as u64);
                 let bytes = self.bytes;
-                self.body.learn(|step| *step = Step::ResponseBody { bytes });
+                self.body.record(|step| *step = Step::ResponseBody { bytes });
                 if !at_end {
                     return Some(self);
                 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::Request;
 
 use super::budget::Budget;
-use crate::{error::Error, events::Audience, options::Timeouts, rt::Runtime, setting};
+use crate::{error::Error, events::Listeners, options::Timeouts, rt::Runtime, setting};
 
 /// Limits; the setters of [`PoolLayer`](super::PoolLayer) document them.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(super) struct PoolSettings {
     /// Shared with other pools.
     pub(super) budget: Option<Arc<Budget>>,
     pub(super) timeouts: Timeouts,
-    pub(super) listeners: Audience,
+    pub(super) listeners: Listeners,
     pub(super) runtime: Runtime,
 }
 

@@ -10,7 +10,7 @@ use std::{
     marker::PhantomData,
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -32,7 +32,8 @@ use super::{
 use crate::{
     connection::Connection,
     error::{Error, Kind},
-    events::{Closing, ConnectionId, Noted},
+    events::{CloseReason, ConnectionId, NoteKind},
+    lock,
     rt::Task,
 };
 
@@ -189,8 +190,8 @@ where
         }
     }
 
-    fn discard(self: &Arc<Self>, slot: SlotId, why: Closing) {
-        self.event(|state, cx| state.discard(slot, why, cx));
+    fn discard(self: &Arc<Self>, slot: SlotId, reason: CloseReason) {
+        self.event(|state, cx| state.discard(slot, reason, cx));
     }
 
     /// A shared connection takes no requests until it reports free streams again.
@@ -284,12 +285,12 @@ where
     fn note_idle(&self, slot: SlotId) {
         let PoolSettings { listeners, runtime, .. } = &self.settings;
         if listeners.listener.is_some() {
-            listeners.note(self.connection_id(slot), Noted::Idle, runtime);
+            listeners.note(self.connection_id(slot), NoteKind::Idle, runtime);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, StateOf<C, B, K>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.state)
     }
 }
 

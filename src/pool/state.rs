@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     connection::AbortHandle,
-    events::{Closing, Noted},
+    events::{CloseReason, NoteKind},
 };
 
 mod drain;
@@ -258,11 +258,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn discard(
         &mut self,
         slot: SlotId,
-        close_reason: Closing,
+        close_reason: CloseReason,
         cx: &mut Transition<K, C, W>,
     ) {
         let Some(key_id) = self.check_in(slot, cx) else { return };
-        if close_reason == Closing::Upgraded {
+        if close_reason == CloseReason::Upgraded {
             self.change(slot, |slot| slot.state = SlotState::Upgraded);
             self.set_close_reason(slot, close_reason);
         } else {
@@ -304,7 +304,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         entry.streams = None;
         let key_id = entry.key_id;
         if matches!(entry.state, SlotState::Shared { .. }) {
-            self.drain(slot, Closing::ByPeer, cx);
+            self.drain(slot, CloseReason::ByPeer, cx);
         }
         self.rebalance(key_id, cx);
     }
@@ -329,7 +329,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
         let idle: Vec<SlotId> = self.key_mut(key_id).idle.iter().copied().collect();
         for slot in idle {
-            self.evict(slot, Closing::Distrusted, cx);
+            self.evict(slot, CloseReason::Distrusted, cx);
         }
         self.rebalance(key_id, cx);
     }
@@ -345,7 +345,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let over: Vec<SlotId> = over.map(|(id, _)| id).collect();
         for slot in over {
             let key_id = self.slot_mut(slot).key_id;
-            self.evict(slot, Closing::Expired, cx);
+            self.evict(slot, CloseReason::Expired, cx);
             self.rebalance(key_id, cx);
         }
         self.end_drains(cx);
@@ -396,7 +396,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.without_supply.clear();
         self.with_supply.clear();
         let idle: Vec<SlotId> = self.idle.iter(&self.slots).map(|(id, _)| id).collect();
-        idle.into_iter().for_each(|slot| self.evict(slot, Closing::PoolClosed, cx));
+        idle.into_iter().for_each(|slot| self.evict(slot, CloseReason::PoolClosed, cx));
         let finishing = std::mem::take(&mut self.finishing);
         finishing.into_iter().for_each(|slot| self.stop_finishing(slot, cx));
         let dialing = self.slots.iter().filter(|(_, slot)| slot.is_dialing());
@@ -405,11 +405,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// The close events of all open connections, as if they closed now.
-    pub(crate) fn close_events(&self, now: Instant) -> Vec<(SlotId, Noted)> {
+    pub(crate) fn close_events(&self, now: Instant) -> Vec<(SlotId, NoteKind)> {
         let of = |(id, slot): (SlotId, &Slot<C>)| match slot.close_event(now)? {
-            Noted::Close { open_for, .. } => {
-                let close_reason = slot.close_reason.unwrap_or(Closing::PoolClosed);
-                Some((id, Noted::Close { why: close_reason, open_for }))
+            NoteKind::Close { open_for, .. } => {
+                let close_reason = slot.close_reason.unwrap_or(CloseReason::PoolClosed);
+                Some((id, NoteKind::Close { reason: close_reason, open_for }))
             }
             other => Some((id, other)),
         };

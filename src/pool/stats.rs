@@ -62,7 +62,7 @@ pub enum ConnectionState {
     /// It is free for a request.
     Idle,
     /// It takes no more requests.
-    Closing,
+    CloseReason,
 }
 
 impl Stats {
@@ -124,7 +124,7 @@ impl From<Use> for ConnectionState {
             Use::Dialing => Self::Connecting,
             Use::Active => Self::Active,
             Use::Idle => Self::Idle,
-            Use::Closing => Self::Closing,
+            Use::CloseReason => Self::CloseReason,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -10,6 +10,7 @@ use crate::{
     connect::{Connected, Connecting, is_temporary},
     error::Error,
     io::Io,
+    lock,
     rt::Runtime,
     setting,
     target::{Origin, Route, Target},
@@ -131,7 +132,7 @@ impl Fallback {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Way, Instant>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.failed)
     }
 }
 

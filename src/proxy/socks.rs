@@ -134,8 +134,8 @@ impl Asking {
         exchanges: Vec<E>,
     ) -> Result<Connected<C::Io>, Error> {
         let span = self.hop().told(&self.target);
-        let outcome = events::within(span.scope(), self.first_of(connector, exchanges)).await;
-        span.ended(&outcome, |_, _| ());
+        let outcome = events::instrument(span.scope(), self.first_of(connector, exchanges)).await;
+        span.finish(&outcome, |_, _| ());
         outcome
     }
 

@@ -4,7 +4,7 @@
 //! way through proxies, shorter by one. Stages are made when a route is first as long.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,6 +23,7 @@ use crate::{
     connect::{AnyResolver, Connect, Connected, Connecting, too_slow},
     error::Error,
     io::Io,
+    lock,
     pool::Budget,
     rt::Runtime,
     target::{Proxy, ProxyScheme, Route, Target},
@@ -240,7 +241,7 @@ where
     // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
     let connector = Mutex::new(connector);
     Arc::new(move |target: Target, Opening { budget, stall, runtime }| {
-        let connector = connector.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let connector = lock::lock(&connector).clone();
         Connecting::new(async move {
             make_room(budget).await;
             let outcome = runtime.within(stall, connect(connector, target.clone())).await;

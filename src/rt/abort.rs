@@ -7,11 +7,12 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
 use super::{RuntimeHandle, Task};
+use crate::lock;
 
 /// Drops the future of a task, from any thread.
 #[derive(Clone)]
@@ -150,7 +151,7 @@ impl TaskCell {
     }
 
     fn lock(&self) -> MutexGuard<'_, CellState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.state)
     }
 }
 

@@ -8,12 +8,13 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
 use super::{Ground, RuntimeHandle, Sleep, Task};
+use crate::lock;
 
 /// A runtime whose timers share one.
 pub(super) struct SharedTimer {
@@ -177,7 +178,7 @@ impl Alarms {
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.board)
     }
 }
 

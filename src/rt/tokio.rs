@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     panic::catch_unwind,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::runtime::{Handle, Id};
 
 use super::{Fault, Ground, Runtime, Sleep, Task};
+use crate::lock;
 
 mod handle;
 mod timer;
@@ -53,13 +54,13 @@ struct Tokio {
 impl Tokio {
     fn remember(&self, here: &RuntimeHandle) {
         let is_over = |known: &RuntimeHandle| known.is_none() || known.has_ended();
-        if is_over(&self.remembered.read().unwrap_or_else(PoisonError::into_inner)) {
-            *self.remembered.write().unwrap_or_else(PoisonError::into_inner) = here.clone();
+        if is_over(&lock::read(&self.remembered)) {
+            *lock::write(&self.remembered) = here.clone();
         }
     }
 
     fn remembered(&self) -> RuntimeHandle {
-        self.remembered.read().unwrap_or_else(PoisonError::into_inner).clone()
+        lock::read(&self.remembered).clone()
     }
 
     /// One that was seen before and still runs.

@@ -8,7 +8,7 @@ use tokio::io::DuplexStream;
 use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::{Connected, StaticResolver},
-    events::{Event, EventListener, Note, Noted, Step, Timings},
+    events::{Event, EventListener, Note, NoteKind, Step, Timings},
     options::{Listener, Timed, Timeouts},
     tls::TlsConfig,
     transport::TransportBuilder,
@@ -492,7 +492,7 @@ fn an_error_can_be_told_to_a_listener_of_yours() {
             let _ = (matches!(event.step, Step::Dns { .. }), error.is_dns());
         }
         fn noted(&self, note: &Note) {
-            let _ = matches!(note.what, Noted::Idle);
+            let _ = matches!(note.kind, NoteKind::Idle);
         }
     }
     let _ = Listener::from(Counts);

@@ -114,11 +114,11 @@ impl Subscriber for Subscribed {
 
 /// What is told of a request by those who are told so much.
 fn told(most: Level) -> Vec<String> {
-    told_of(most, first([Serve]), |builder| builder, |request| request)
+    start_request(most, first([Serve]), |builder| builder, |request| request)
 }
 
 /// The same of another script, with settings, of another request; an answer is read to its end.
-fn told_of(
+fn start_request(
     most: Level,
     script: Script,
     settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
@@ -177,7 +177,7 @@ fn failure(
     settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
     change: impl FnOnce(request::Builder) -> request::Builder,
 ) -> String {
-    let told = told_of(Level::INFO, script, settings, change);
+    let told = start_request(Level::INFO, script, settings, change);
     let mut events = told.into_iter().filter(|line| line.starts_with("event "));
     let event = events.next().expect("an event");
     assert_eq!(events.next(), None, "a second event");
@@ -244,7 +244,7 @@ fn the_event_says_what_was_waited_for() {
 fn an_answer_of_any_status_is_no_failure() {
     let answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
     let script = first([Head, say(answer), Serve]);
-    let told = told_of(Level::INFO, script, |builder| builder, |request| request);
+    let told = start_request(Level::INFO, script, |builder| builder, |request| request);
     assert!(told.iter().all(|line| !line.starts_with("event ")), "{told:?}");
 }
 
@@ -253,7 +253,7 @@ fn what_fails_below_a_request_is_told_at_its_place() {
     let refused = |_| Transport::builder();
     let port = crate::support::hosts::refusing("127.0.0.1");
     let url = format!("http://127.0.0.1:{}/", port.1);
-    let told = told_of(Level::DEBUG, first([Serve]), refused, |request| request.uri(url));
+    let told = start_request(Level::DEBUG, first([Serve]), refused, |request| request.uri(url));
     let failed: Vec<_> = told.iter().filter(|line| line.contains("message=failed")).collect();
     for target in ["connect", "connect", "pool"] {
         let at = format!("event DEBUG tower_transport::{target} ");
@@ -277,9 +277,9 @@ fn no_span_has_its_connection_twice() {
 #[test]
 fn a_method_that_is_not_known_is_other_and_told_as_it_was() {
     let purge = |request: request::Builder| request.method("PURGE");
-    let told = told_of(Level::INFO, first([Serve]), |builder| builder, purge);
+    let told = start_request(Level::INFO, first([Serve]), |builder| builder, purge);
     let other = "http.request.method=_OTHER http.request.method_original=PURGE";
     assert_has(&told[0], &["method=PURGE", other, "server.address=origin.example server.port=80"]);
-    let told = told_of(Level::INFO, first([Serve]), |builder| builder, |request| request);
+    let told = start_request(Level::INFO, first([Serve]), |builder| builder, |request| request);
     assert!(!told[0].contains("method_original"), "{}", told[0]);
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use http::{HeaderValue, Uri};
@@ -13,6 +13,7 @@ use crate::{
     auth::{Authenticate, Authenticator, Authorizing, Credentials},
     client::{same_origin::is_same, user_info::without_user_info},
     error::Error,
+    lock,
     target::Origin,
 };
 
@@ -153,7 +154,7 @@ impl Auth {
 impl Known {
     /// The authenticator of an origin, which remembers what that has asked.
     fn of(&self, origin: &Origin) -> Authenticator {
-        let mut by_origin = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_origin = lock::lock(&self.by_origin);
         if let Some((_, known)) = by_origin.iter().find(|(known, _)| known == origin) {
             return known.clone();
         }

@@ -17,7 +17,7 @@ use super::{
     set_cookie,
     state::{self, Admitted, CookieScope, JarState},
 };
-use crate::{error::Error, request::IntoUrl, rt::Runtime};
+use crate::{error::Error, lock, request::IntoUrl, rt::Runtime};
 
 /// The cookies of a client, kept and sent by the rules of RFC 6265bis.
 ///
@@ -245,7 +245,7 @@ impl Jar {
     }
 
     fn lock(&self) -> MutexGuard<'_, JarState> {
-        self.shared.state.lock().unwrap_or_else(|e| e.into_inner())
+        lock::lock(&self.shared.state)
     }
 }
 

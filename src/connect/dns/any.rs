@@ -4,14 +4,14 @@ use std::{
     fmt,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
 use tower_service::Service;
 
 use super::{Name, Resolve};
-use crate::error::BoxError;
+use crate::{error::BoxError, lock};
 
 /// Any resolver. Clones ask clones of it.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ impl AnyResolver {
         // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
         let resolver = Mutex::new(resolver);
         let resolve = move |name| -> Resolving {
-            let mut resolver = resolver.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let mut resolver = lock::lock(&resolver).clone();
             Box::pin(async move {
                 std::future::poll_fn(|cx| resolver.poll_ready(cx)).await.map_err(Into::into)?;
                 let answer = resolver.call(name).await.map_err(Into::into)?;

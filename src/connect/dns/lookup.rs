@@ -35,7 +35,7 @@ pub(crate) async fn addresses<R: Resolve>(
         }
         Ok(addresses)
     });
-    span.ended(&addresses, |step, found| {
+    span.finish(&addresses, |step, found| {
         *step = Step::Dns { host: name.to_string(), addresses: found.len() };
     });
     addresses

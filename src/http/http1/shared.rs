@@ -15,7 +15,7 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -28,6 +28,7 @@ use crate::{
     connection::{Abort, PoolSlot},
     error::{Error, Kind},
     io::{Io, greeting::Spoken, write_count::WriteCount},
+    lock,
     rt::{Runtime, RuntimeHandle},
     target::Target,
     timeout::StallTimeout,
@@ -116,7 +117,7 @@ impl ConnShared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, ConnState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.state)
     }
 
     /// Closes the connection at once, in any phase, unless it was upgraded.

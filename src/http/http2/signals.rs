@@ -3,12 +3,13 @@
 use std::{
     fmt, mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
 };
 
+use crate::lock;
 use tokio::sync::oneshot;
 
 /// A signal to the driver.
@@ -90,7 +91,7 @@ impl Signals {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.inbox)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,6 +16,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 
 use super::shared::ConnShared;
+use crate::lock;
 
 /// The limit on 1xx heads of one response: no honest server sends more.
 pub(super) const MAX_INFORMATIONAL: u8 = 64;
@@ -114,7 +115,7 @@ impl Unanswered {
     }
 
     fn lock(&self) -> MutexGuard<'_, UnansweredEntries> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.streams)
     }
 }
 

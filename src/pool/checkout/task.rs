@@ -143,7 +143,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.settings.timeouts);
         let (settings, limit) = (&pool.settings, timeouts.total);
         let deadline = request.extensions().get().copied();
-        let trace = settings.listeners.told_of(&request, &settings.runtime).map(RequestTrace::new);
+        let trace =
+            settings.listeners.start_request(&request, &settings.runtime).map(RequestTrace::new);
         let (state, key, total) = match (limit, deadline) {
             (None, None) => (TaskState::Choosing, None, None),
             _ => Self::limit_total(&pool, &request, limit, deadline),

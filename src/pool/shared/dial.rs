@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     task::Poll,
     time::Duration,
 };
@@ -16,8 +16,9 @@ use crate::{
     connect::ConnectInfo,
     connection::Connection,
     error::{BoxError, Error, Kind, Phase, ProxyFault},
-    events::{self, Attempt, OutOfTime, Span, Step},
+    events::{self, AttemptTimedOut, ConnectAttempt, Span, Step},
     few::Few,
+    lock,
     pool::{
         cancel::Canceled,
         local_key::LocalKey,
@@ -60,7 +61,7 @@ impl<K> DialStarter<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, DialQueue<K>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.queue)
     }
 }
 
@@ -108,7 +109,7 @@ pub(in crate::pool) struct DialTask<C: Connection<Request<B>>, B: 'static, K: Ke
 }
 
 /// An elapsed limit, `None` for a canceled dial, or the connector's result.
-type Outcome<C> = Result<Option<Result<C, BoxError>>, OutOfTime>;
+type Outcome<C> = Result<Option<Result<C, BoxError>>, AttemptTimedOut>;
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
     /// Connects, within the limit and until canceled, and reports to the pool.
@@ -120,12 +121,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
         // The connector's future is dropped before the pool learns of the end: then the slot is really free.
         let outcome = {
             let mut connecting = pin!(connect(dialing.key.key.clone()));
-            let (scope, mut attempt) = (dialing.span.scope(), Attempt::new(limit));
+            let (scope, mut attempt) = (dialing.span.scope(), ConnectAttempt::new(limit));
             poll_fn(|cx| {
                 if canceled.poll(cx).is_ready() {
                     return Poll::Ready(Ok(None));
                 }
-                let _turn = events::on_account_of(scope.clone());
+                let _turn = events::enter_scope(scope.clone());
                 attempt.poll(connecting.as_mut(), &runtime, cx).map_ok(Some)
             })
             .await
@@ -138,7 +139,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     /// Starts the dial in the runtime of its waiters.
     pub(super) fn begin(pool: &Arc<Shared<C, B, K>>, permit: Dial<LocalKey<K>>) {
         let Dial { slot, key, options: DialOptions { limit, scope, .. }, canceled } = permit;
-        let scope = scope.map(|scope| scope.apart().on(pool.connection_id(slot)));
+        let scope = scope.map(|scope| scope.detached().on(pool.connection_id(slot)));
         let target = || Step::Connect { target: name_of(&*key), version: None };
         let span = scope.map(|scope| scope.start(target())).unwrap_or_default();
         let (here, cell) = (key.runtime.clone(), canceled.cell());
@@ -169,7 +170,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
     }
 
     /// Names the timeout, and the operation it interrupted.
-    fn timed_out(&self, limit: Duration, at: OutOfTime) -> Error {
+    fn timed_out(&self, limit: Duration, at: AttemptTimedOut) -> Error {
         let doing = at.doing.map_or_else(|| self.doing(), |it| format!("{}, {it}", self.doing()));
         let error = Error::timed_out(Phase::Connect, limit, doing);
         if at.is_proxy { error.by_proxy(ProxyFault::Failed) } else { error }
@@ -180,7 +181,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         // A foreign connection may panic in `info`: the drop of `self` then reports failure.
         let spoken = connection.info().and_then(ConnectInfo::version);
         let mut span = std::mem::take(&mut self.span);
-        span.learn(|step| {
+        span.record(|step| {
             if let Step::Connect { version, .. } = step {
                 *version = spoken;
             }

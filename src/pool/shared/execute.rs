@@ -13,7 +13,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{Connection, PoolSlot, SlotOwner},
     error::{Error, Kind},
-    events::Noted,
+    events::NoteKind,
     pool::{
         local_key::LocalKey,
         state::{Actions, ConnFacts, FailureScope, Handle, SlotId},
@@ -63,7 +63,7 @@ where
     }
 
     /// Notes about connections go to the pool's listeners only.
-    fn send_notes(&self, notes: Vec<(SlotId, Noted)>) {
+    fn send_notes(&self, notes: Vec<(SlotId, NoteKind)>) {
         for (slot, what) in notes {
             let connection = self.connection_id(slot);
             self.settings.listeners.note(connection, what, &self.settings.runtime);

@@ -16,7 +16,7 @@ use crate::{
     connect::ConnectInfo,
     connection::{AbortHandle, Connection, PoolSlot},
     error::Error,
-    events::{Closing, ConnectionId},
+    events::{CloseReason, ConnectionId},
     pool::{
         cancel::Canceled,
         state::{CheckedOut, Handle, KeyId, Seq, SlotId},
@@ -101,7 +101,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Pooled<C, B, K> {
     }
 
     /// Tells the pool that the connection will not return. It closes when this is dropped.
-    fn discard(&mut self, why: Closing) {
+    fn discard(&mut self, why: CloseReason) {
         if let Some(LeaseState { pool, slot, .. }) = self.lease_state.take() {
             pool.discard(slot, why);
         }
@@ -121,7 +121,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Pooled<C, B, K> {
                 self.connection = ConnHandle::Released;
                 pool.release(slot);
             }
-            Some(LeaseState { pool, slot, .. }) => pool.discard(slot, Closing::Unfinished),
+            Some(LeaseState { pool, slot, .. }) => pool.discard(slot, CloseReason::Unfinished),
             None => {}
         }
         if let Some(abort_handle) =
@@ -317,7 +317,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         }
         let mut pooled = self.pooled.take()?;
         let lease_state = pooled.lease_state.take()?;
-        lease_state.pool.discard(lease_state.slot, Closing::Upgraded);
+        lease_state.pool.discard(lease_state.slot, CloseReason::Upgraded);
         pooled.facts.abort_handle = None;
         None
     }
@@ -358,11 +358,11 @@ where
     let ConnHandle::Own(connection) = &mut pooled.connection else { return };
     // Checked first: `poll_ready` would build an error with a text.
     if !connection.is_open() {
-        return pooled.discard(Closing::ByPeer);
+        return pooled.discard(CloseReason::ByPeer);
     }
     match connection.poll_ready(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(())) if connection.is_open() => give_back(pooled),
-        Poll::Ready(_) => pooled.discard(Closing::ByPeer),
+        Poll::Ready(_) => pooled.discard(CloseReason::ByPeer),
         Poll::Pending => return_later(pooled),
     }
 }
@@ -381,8 +381,8 @@ where
         let ready = std::future::poll_fn(|cx| connection.poll_ready(cx));
         match pool.settings.runtime.within(Some(RETURN_TIME), ready).await {
             Some(Ok(())) => give_back(pooled),
-            Some(Err(_)) => pooled.discard(Closing::ByPeer),
-            None => pooled.discard(Closing::Unfinished),
+            Some(Err(_)) => pooled.discard(CloseReason::ByPeer),
+            None => pooled.discard(CloseReason::Unfinished),
         }
     });
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{KeyId, PoolState, SlotId, Transition, slot::Slot};
-use crate::events::Closing;
+use crate::events::CloseReason;
 
 /// How long a drain to make room may take; the requests of its own key wait that long. After a failure the connection is
 /// left alone for this time, then for 2, 4 and at most 8 times as long.
@@ -52,10 +52,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(super) fn drain(
         &mut self,
         id: SlotId,
-        close_reason: Closing,
+        close_reason: CloseReason,
         cx: &mut Transition<K, C, W>,
     ) {
-        let makes_room = close_reason == Closing::Evicted;
+        let makes_room = close_reason == CloseReason::Evicted;
         if self.slot_mut(id).idle().is_some() {
             return self.evict(id, close_reason, cx);
         }
@@ -96,7 +96,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let victims = victims.filter(|(_, slot)| slot.may_be_drained(cx.now));
         let ease = |(id, slot): &(SlotId, &Slot<C>)| (slot.failed_drains, slot.requests(), *id);
         let Some((victim, _)) = victims.min_by_key(ease) else { return false };
-        self.drain(victim, Closing::Evicted, cx);
+        self.drain(victim, CloseReason::Evicted, cx);
         true
     }
 

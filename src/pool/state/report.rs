@@ -3,7 +3,7 @@
 use std::{hash::Hash, time::Instant};
 
 use super::{ConnCounts, PoolState, Row, Transition};
-use crate::events::Closing;
+use crate::events::CloseReason;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// ConnCounts of connections.
@@ -31,7 +31,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn evict_longest_idle(&mut self, cx: &mut Transition<K, C, W>) {
         let Some(longest) = self.longest_idle() else { return };
         let key_id = self.slot_mut(longest).key_id;
-        self.evict(longest, Closing::Evicted, cx);
+        self.evict(longest, CloseReason::Evicted, cx);
         self.rebalance(key_id, cx);
     }
 

@@ -7,7 +7,7 @@ use super::{
     key_state::Sharing,
     slot::{Slot, SlotState},
 };
-use crate::events::Closing;
+use crate::events::CloseReason;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// Whether no dial may start. Connections that only finish their streams pass their slots on, but at most as many as
@@ -110,7 +110,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     fn evict_something(&mut self, cx: &mut Transition<K, C, W>) -> bool {
         if let Some(slot) = self.longest_idle() {
-            self.evict(slot, Closing::Evicted, cx);
+            self.evict(slot, CloseReason::Evicted, cx);
             return true;
         }
         if let Some(slot) = self.least_worth_finishing(cx.now) {
@@ -165,10 +165,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             SlotState::Finishing { .. } => {
                 std::mem::replace(&mut slot.state, SlotState::Unfinished)
             }
-            _ => SlotState::Closing,
+            _ => SlotState::CloseReason,
         });
         if let SlotState::Finishing { guard, .. } = stopped {
-            self.set_close_reason(id, Closing::Unfinished);
+            self.set_close_reason(id, CloseReason::Unfinished);
             cx.actions.cancel.push(guard);
         }
     }
@@ -182,7 +182,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return;
         }
         if let Some(&useless) = key.shared.useless.first() {
-            return self.evict(useless, Closing::Evicted, cx);
+            return self.evict(useless, CloseReason::Evicted, cx);
         }
         let enough = key.tally.leaving() + key.tally.returning;
         if key.queue.len() > enough {
@@ -202,7 +202,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(super) fn evict(
         &mut self,
         id: SlotId,
-        close_reason: Closing,
+        close_reason: CloseReason,
         cx: &mut Transition<K, C, W>,
     ) {
         if self.slot_mut(id).idle().is_none() {
@@ -210,7 +210,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
         self.leave_idle(id);
         let was_idle =
-            self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Closing));
+            self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::CloseReason));
         cx.actions.close.push(match was_idle {
             SlotState::Idle { connection, .. } => Handle::Exclusive(connection),
             SlotState::Shared { connection, .. } => Handle::Shared(connection),
@@ -222,13 +222,13 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.reindex_shared(id);
     }
 
-    pub(super) fn mark_closing(&mut self, id: SlotId, close_reason: Closing) {
-        self.change(id, |slot| slot.state = SlotState::Closing);
+    pub(super) fn mark_closing(&mut self, id: SlotId, close_reason: CloseReason) {
+        self.change(id, |slot| slot.state = SlotState::CloseReason);
         self.set_close_reason(id, close_reason);
     }
 
     /// Sets the reason of the close event, unless there is one: the first is the cause.
-    pub(super) fn set_close_reason(&mut self, id: SlotId, close_reason: Closing) {
+    pub(super) fn set_close_reason(&mut self, id: SlotId, close_reason: CloseReason) {
         self.slot_mut(id).close_reason.get_or_insert(close_reason);
     }
 

@@ -13,7 +13,7 @@ use super::{
     slot::{Slot, SlotState},
     wait_queue::Waiter,
 };
-use crate::events::{Closing, Noted};
+use crate::events::{CloseReason, NoteKind};
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// Restores the invariants of a key after a change: serves its waiters, starts and abandons dials, and keeps to the
@@ -90,7 +90,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             if !slot.is_retired(cx.now, max_requests) && !slot.is_expired(cx.now) {
                 break id;
             }
-            self.drain(id, Closing::Retired, cx);
+            self.drain(id, CloseReason::Retired, cx);
         };
         self.join(id)
     }
@@ -119,7 +119,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
                 return None;
             }
             if self.slot_mut(id).is_expired(cx.now) {
-                self.evict(id, Closing::Expired, cx);
+                self.evict(id, CloseReason::Expired, cx);
                 continue;
             }
             self.leave_idle(id);
@@ -140,7 +140,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let slot = self.slots.get_mut(id)?;
         if let SlotState::Abandoned = slot.state {
             // Nothing waits for it. The slot is free once the connection is closed.
-            slot.state = SlotState::Closing;
+            slot.state = SlotState::CloseReason;
         }
         if !slot.is_dialing() || !slot.is_fit() {
             return None;
@@ -168,7 +168,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let slot = self.slot_mut(id);
         let key_id = slot.key_id;
         if closed || slot.is_retired(cx.now, max_requests) {
-            self.mark_closing(id, if closed { Closing::PoolClosed } else { Closing::Retired });
+            self.mark_closing(
+                id,
+                if closed { CloseReason::PoolClosed } else { CloseReason::Retired },
+            );
             return cx.actions.close.push(Handle::Exclusive(connection));
         }
         if self.key_mut(key_id).queue.is_empty() || self.is_anothers_turn(key_id) {
@@ -198,7 +201,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let idle = slot.idle_span(limit, cx.now);
         let until = idle.until;
         if until.is_some_and(|until| until <= cx.now) {
-            self.mark_closing(id, Closing::Expired);
+            self.mark_closing(id, CloseReason::Expired);
             return cx.actions.close.push(Handle::Exclusive(connection));
         }
         slot.was_idle = true;
@@ -222,16 +225,16 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         slot.was_idle = true;
         self.mark_idle(id, until, cx);
         match (closed, retired || drained, over) {
-            (true, _, _) => self.evict(id, Closing::PoolClosed, cx),
-            (_, true, _) => self.evict(id, Closing::Retired, cx),
-            (_, _, true) => self.evict(id, Closing::Expired, cx),
+            (true, _, _) => self.evict(id, CloseReason::PoolClosed, cx),
+            (_, true, _) => self.evict(id, CloseReason::Retired, cx),
+            (_, _, true) => self.evict(id, CloseReason::Expired, cx),
             _ => {}
         }
     }
 
     fn mark_idle(&mut self, id: SlotId, until: Option<Instant>, cx: &mut Transition<K, C, W>) {
         self.idle.push(id, &mut self.slots);
-        cx.actions.note(id, || Noted::Idle);
+        cx.actions.note(id, || NoteKind::Idle);
         if let Some(until) = until {
             self.schedule_reap(until, cx);
         }
@@ -262,7 +265,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     fn trim(&mut self, cx: &mut Transition<K, C, W>) {
         while self.idle.len() > self.limits.idle {
             let Some(oldest) = self.longest_idle() else { return };
-            self.evict(oldest, Closing::Evicted, cx);
+            self.evict(oldest, CloseReason::Evicted, cx);
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, idle_list::Links, tally::Role};
-use crate::events::{Closing, Noted};
+use crate::events::{CloseReason, NoteKind};
 
 /// Streams of a shared connection before its peer's SETTINGS (RFC 9113 §6.5.2 recommends no less).
 const STREAMS_UNSAID: usize = 100;
@@ -32,7 +32,7 @@ pub(super) struct Slot<C> {
     /// No further drain to make room before this.
     pub(super) drain_after: Option<Instant>,
     /// The reason of its close event; `None` if the peer closed it.
-    pub(super) close_reason: Option<Closing>,
+    pub(super) close_reason: Option<CloseReason>,
 }
 
 pub(super) enum SlotState<C> {
@@ -67,7 +67,7 @@ pub(super) enum SlotState<C> {
         idle: Option<Idle>,
     },
     Upgraded,
-    Closing,
+    CloseReason,
 }
 
 /// Since when a slot is dialing or, once its dial has brought a connection, open.
@@ -139,13 +139,13 @@ impl<C> Slot<C> {
                 Some(Drain::Final { .. }) => Role::Draining,
                 Some(Drain::PassedOn) => Role::PassedOn,
             },
-            SlotState::Closing => match self.drain {
-                None | Some(Drain::MakesRoom { .. }) => Role::Closing,
+            SlotState::CloseReason => match self.drain {
+                None | Some(Drain::MakesRoom { .. }) => Role::CloseReason,
                 Some(Drain::Final { .. }) => Role::Drained,
                 Some(Drain::PassedOn) => Role::PassedOn,
             },
             SlotState::Upgraded => Role::Upgraded,
-            SlotState::Abandoned | SlotState::Unfinished => Role::Closing,
+            SlotState::Abandoned | SlotState::Unfinished => Role::CloseReason,
         }
     }
 
@@ -239,7 +239,7 @@ impl<C> Slot<C> {
             | SlotState::Unfinished
             | SlotState::Returning
             | SlotState::Idle { .. }
-            | SlotState::Closing => true,
+            | SlotState::CloseReason => true,
         }
     }
 
@@ -252,15 +252,15 @@ impl<C> Slot<C> {
             SlotState::Abandoned
             | SlotState::Unfinished
             | SlotState::Returning
-            | SlotState::Closing => Use::Closing,
+            | SlotState::CloseReason => Use::CloseReason,
         }
     }
 
     /// The event for the close of its transport; `None` if it was never open.
-    pub(super) fn close_event(&self, now: Instant) -> Option<Noted> {
+    pub(super) fn close_event(&self, now: Instant) -> Option<NoteKind> {
         let Age::OpenedAt(opened_at) = self.age else { return None };
         let open_for = now.saturating_duration_since(opened_at);
-        Some(Noted::Close { why: self.close_reason.unwrap_or(Closing::ByPeer), open_for })
+        Some(NoteKind::Close { reason: self.close_reason.unwrap_or(CloseReason::ByPeer), open_for })
     }
 
     /// Requests on it now.

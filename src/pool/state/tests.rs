@@ -67,7 +67,7 @@ impl World {
         let answer = tell(&mut self.state, &mut cx);
         let actions = cx.actions;
         let notes = actions.notes.into_iter().flatten();
-        self.notes.extend(notes.map(|(slot, note)| (slot, matches!(note, Noted::Idle))));
+        self.notes.extend(notes.map(|(slot, note)| (slot, matches!(note, NoteKind::Idle))));
         for (waiter, checkout) in actions.serve {
             let key = self.keys[&waiter];
             let younger = |other: &&u32| self.keys[*other] == key && **other > waiter;
@@ -223,7 +223,7 @@ impl World {
         match shared {
             true => self.event(|state, cx| state.release(slot, cx)),
             false => {
-                self.event(|state, cx| state.discard(slot, Closing::Unfinished, cx));
+                self.event(|state, cx| state.discard(slot, CloseReason::Unfinished, cx));
                 self.closing.push(slot);
             }
         }

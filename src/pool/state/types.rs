@@ -8,7 +8,7 @@ use std::{
 use super::{CancelGuard, Canceled, KeyId, Seq, SlotId};
 use crate::{
     connection::AbortHandle,
-    events::{Noted, Scope},
+    events::{NoteKind, Scope},
     few::Few,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Actions<K, C, W> {
     /// When to call [`PoolState::reap`](super::PoolState::reap).
     pub(crate) reap_at: Option<Instant>,
     /// Tell this of these connections, if anybody listens.
-    pub(crate) notes: Option<Vec<(SlotId, Noted)>>,
+    pub(crate) notes: Option<Vec<(SlotId, NoteKind)>>,
     /// Keys to drop. Their `Drop` is foreign code, which must not run under the lock.
     pub(crate) keys: Few<Arc<K>>,
     /// Options to drop, because they hold listeners, which are foreign too.
@@ -70,7 +70,7 @@ impl<K, C, W> Actions<K, C, W> {
         }
     }
 
-    pub(super) fn note(&mut self, slot: SlotId, what: impl FnOnce() -> Noted) {
+    pub(super) fn note(&mut self, slot: SlotId, what: impl FnOnce() -> NoteKind) {
         if let Some(notes) = &mut self.notes {
             notes.push((slot, what()));
         }
@@ -199,7 +199,7 @@ pub(crate) enum Use {
     Dialing,
     Active,
     Idle,
-    Closing,
+    CloseReason,
 }
 
 /// Numbers of connections.

@@ -15,7 +15,7 @@ use crate::{
     body::Body,
     connect::{ConnectInfo, Connected, HasConnectInfo},
     error::{Error, Phase, ProxyFault, Refusal},
-    events::Beneath,
+    events::ParentSpan,
     fields::check_room,
     options::{RawTarget, Repeatable, Timeouts},
     pool::FailsFast,
@@ -47,7 +47,7 @@ struct Asking<'a> {
     /// How long reaching the proxy may take.
     stall: Option<Duration>,
     /// As a part of what it is asked for, if anybody is told.
-    told: Option<Beneath>,
+    told: Option<ParentSpan>,
 }
 
 pub(super) async fn open(
@@ -70,10 +70,10 @@ pub(super) async fn open(
         .map_err(|error| error.during(format!("asking the proxy {} for a tunnel", hop.proxy)))?;
     let authority = tunnel_target(&target.origin)?;
     let span = hop.told(target);
-    let told = Beneath::of(&span, || authority.to_string());
+    let told = ParentSpan::of(&span, || authority.to_string());
     let asking = Asking { tunnels, hop, target, authority, headers, stall, told };
     let outcome = asking.until_open().await;
-    span.ended(&outcome, |_, _| ());
+    span.finish(&outcome, |_, _| ());
     outcome
 }
 

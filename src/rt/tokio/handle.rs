@@ -7,7 +7,7 @@ use std::{
     future::pending,
     hash::{Hash, Hasher},
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        Arc, LazyLock, Mutex, MutexGuard, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -15,7 +15,7 @@ use std::{
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
 use super::timer::KeptTimers;
-use crate::rt::Task;
+use crate::{lock, rt::Task};
 
 /// One tokio runtime, for as long as it runs; the default is none, or the only one of an executor that was given.
 #[derive(Clone, Default)]
@@ -86,7 +86,7 @@ impl RuntimeHandle {
     /// Does something with it while it runs; `None` if it has ended.
     pub(super) fn while_running<T>(&self, act: impl FnOnce(&Handle) -> T) -> Option<T> {
         let entry = self.entry.as_ref()?;
-        let handle = entry.handle.read().unwrap_or_else(PoisonError::into_inner);
+        let handle = lock::read(&entry.handle);
         handle.as_ref().map(act)
     }
 
@@ -160,7 +160,7 @@ impl Entry {
     }
 
     fn handle(&self) -> Option<Handle> {
-        self.handle.read().unwrap_or_else(PoisonError::into_inner).clone()
+        lock::read(&self.handle).clone()
     }
 }
 
@@ -168,7 +168,7 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         let entry = &self.entry;
         entry.has_ended.store(true, Ordering::Release);
-        let handle = entry.handle.write().unwrap_or_else(PoisonError::into_inner).take();
+        let handle = lock::write(&entry.handle).take();
         drop(handle);
         entry.timers.clear();
         let mut seen = seen();
@@ -179,7 +179,7 @@ impl Drop for EndGuard {
 }
 
 fn seen() -> MutexGuard<'static, HashMap<Id, Weak<Entry>>> {
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+    lock::lock(&SEEN)
 }
 
 impl PartialEq for RuntimeHandle {

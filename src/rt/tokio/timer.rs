@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -10,6 +10,7 @@ use std::{
 use tokio::{runtime::Handle, task::coop::unconstrained};
 
 use super::{Ground as _, RuntimeHandle, Tokio, has_timers};
+use crate::lock;
 
 /// A timer that outlives its runtime: it goes on with what is left of its time in the runtime in which it is polled.
 pub(in crate::rt) struct RuntimeTimer {
@@ -138,7 +139,7 @@ impl KeptTimers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<KeptTimer>> {
-        self.timers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock::lock(&self.timers)
     }
 }
 

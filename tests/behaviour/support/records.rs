@@ -7,7 +7,7 @@ use std::{
 
 use tower_transport::{
     Error,
-    events::{Event, EventListener, Note, Noted, Step},
+    events::{Event, EventListener, Note, NoteKind, Step},
 };
 
 /// Clones write into one book.
@@ -92,9 +92,11 @@ impl EventListener for Records {
     }
 
     fn noted(&self, note: &Note) {
-        match &note.what {
-            Noted::Close { why, .. } => self.write("", &format!("connection.close({why})")),
-            Noted::Retry { why, .. } => self.write("", &format!("request.retry({why})")),
+        match &note.kind {
+            NoteKind::Close { reason, .. } => {
+                self.write("", &format!("connection.close({reason})"))
+            }
+            NoteKind::Retry { reason, .. } => self.write("", &format!("request.retry({reason})")),
             what => self.write("", what.name()),
         }
     }

@@ -112,7 +112,7 @@ fn a_key_whose_own_connection_was_upgraded_starves_at_once() {
     world.request("b");
     world.dialed(false);
     let (slot, _) = world.out.remove(0);
-    world.event(|state, cx| state.discard(slot, Closing::Upgraded, cx));
+    world.event(|state, cx| state.discard(slot, CloseReason::Upgraded, cx));
     world.request("a");
     world.dialed(true);
     world.request("b");
