@@ -28,10 +28,10 @@ struct FileFrames {
     path: Arc<Path>,
     /// `None` reads to the end of the file.
     left: Option<u64>,
-    state: State,
+    state: FileState,
 }
 
-enum State {
+enum FileState {
     Closed,
     Open(File),
     Reading(Unblock<io::Result<(File, Vec<u8>)>>),
@@ -81,8 +81,9 @@ impl Body {
             Ok(shape) => shape.map_err(|error| failed("opening", &path, error))?,
             Err(error) => return Err(failed("opening", &path, error)),
         };
-        let frames =
-            move |left| Self::frames(FileFrames { path: path.clone(), left, state: State::Closed });
+        let frames = move |left| {
+            Self::frames(FileFrames { path: path.clone(), left, state: FileState::Closed })
+        };
         Ok(match shape {
             Shape::Length(length) => Self::again(move || frames(Some(length))),
             Shape::Unknown => Self::again(move || frames(None)),
@@ -109,9 +110,9 @@ fn shape_of(path: &Path) -> io::Result<Shape> {
 
 impl FileFrames {
     /// Reads the next piece on another thread, and opens the file for the first.
-    fn read(&self, file: Option<File>) -> State {
+    fn read(&self, file: Option<File>) -> FileState {
         let (path, most) = (self.path.clone(), self.left.unwrap_or(PIECE).min(PIECE));
-        State::Reading(unblock(move || {
+        FileState::Reading(unblock(move || {
             let file = match file {
                 Some(file) => file,
                 None => File::open(path)?,
@@ -134,7 +135,7 @@ impl FileFrames {
             return None;
         }
         if self.left != Some(0) {
-            self.state = State::Open(file);
+            self.state = FileState::Open(file);
         }
         Some(Ok(Frame::data(piece.into())))
     }
@@ -149,14 +150,14 @@ impl HttpBody for FileFrames {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         loop {
-            match mem::replace(&mut self.state, State::Done) {
-                State::Done => return Poll::Ready(None),
-                State::Closed if self.left == Some(0) => return Poll::Ready(None),
-                State::Closed => self.state = self.read(None),
-                State::Open(file) => self.state = self.read(Some(file)),
-                State::Reading(mut reading) => {
+            match mem::replace(&mut self.state, FileState::Done) {
+                FileState::Done => return Poll::Ready(None),
+                FileState::Closed if self.left == Some(0) => return Poll::Ready(None),
+                FileState::Closed => self.state = self.read(None),
+                FileState::Open(file) => self.state = self.read(Some(file)),
+                FileState::Reading(mut reading) => {
                     let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
-                        self.state = State::Reading(reading);
+                        self.state = FileState::Reading(reading);
                         return Poll::Pending;
                     };
                     let path = &self.path;
@@ -169,7 +170,7 @@ impl HttpBody for FileFrames {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == Some(0) || matches!(self.state, State::Done)
+        self.left == Some(0) || matches!(self.state, FileState::Done)
     }
 
     fn size_hint(&self) -> SizeHint {

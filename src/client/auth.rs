@@ -72,7 +72,7 @@ use attempt::Attempted;
 /// so that the next request says it unasked.
 #[derive(Clone)]
 pub struct AuthLayer {
-    settings: Arc<Settings>,
+    settings: Arc<AuthSettings>,
 }
 
 /// The service of an [`AuthLayer`].
@@ -81,11 +81,11 @@ pub struct AuthLayer {
 #[derive(Clone)]
 pub struct WithAuth<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Arc<AuthSettings>,
 }
 
 #[derive(Clone, Default)]
-struct Settings {
+struct AuthSettings {
     by_origin: Vec<(Origin, Auth)>,
     lookup: Option<Arc<Lookup>>,
 }
@@ -114,13 +114,13 @@ impl AuthLayer {
         self.change(|settings| settings.lookup = Some(Arc::new(lookup)))
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut AuthSettings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
     }
 }
 
-impl Settings {
+impl AuthSettings {
     /// What is to be said for a request, and to whom. The URL has no user afterwards.
     #[inline]
     fn auth(&self, request: &mut Request<Body>) -> Result<Option<(Auth, Origin)>, Error> {

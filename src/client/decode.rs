@@ -91,11 +91,11 @@ const DEFAULT_LIMIT: u64 = 64 << 20;
 /// none, unless they have a `Range`: a range counts coded bytes. A response is decoded whatever the request accepted.
 #[derive(Clone, Debug)]
 pub struct DecodeLayer {
-    settings: Settings,
+    settings: DecodeSettings,
 }
 
 #[derive(Clone, Debug)]
-struct Settings {
+struct DecodeSettings {
     /// Of decoded bytes. The greatest number is none.
     limit: u64,
     accept: Option<HeaderValue>,
@@ -107,7 +107,7 @@ struct Settings {
 #[derive(Clone)]
 pub struct Decode<S> {
     inner: S,
-    settings: Settings,
+    settings: DecodeSettings,
 }
 
 /// How the response to one request is decoded, as an extension of the request.
@@ -155,7 +155,7 @@ impl DecodeLayer {
     pub fn new() -> Self {
         let names: Vec<_> = codec::known().map(Coding::as_str).collect();
         let accept = HeaderValue::try_from(names.join(", ")).ok().filter(|value| !value.is_empty());
-        Self { settings: Settings { limit: DEFAULT_LIMIT, accept } }
+        Self { settings: DecodeSettings { limit: DEFAULT_LIMIT, accept } }
     }
 
     /// How many bytes may come out of a body, of its last coding and of the one before; `None` for any number. A body with more is
@@ -224,7 +224,7 @@ where
     }
 }
 
-impl Settings {
+impl DecodeSettings {
     /// `None` if the response stays as it is.
     fn limit_for<B>(&self, request: &Request<B>) -> Option<u64> {
         let limit = match request.extensions().get::<Decoding>() {

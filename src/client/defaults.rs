@@ -60,7 +60,7 @@ mod base_url;
 /// A setting that is not valid fails each request with [`is_builder`](Error::is_builder).
 #[derive(Clone)]
 pub struct DefaultsLayer {
-    settings: Arc<Settings>,
+    settings: Arc<DefaultsSettings>,
 }
 
 /// The service of a [`DefaultsLayer`].
@@ -69,11 +69,11 @@ pub struct DefaultsLayer {
 #[derive(Clone)]
 pub struct Defaults<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Arc<DefaultsSettings>,
 }
 
 #[derive(Clone, Default)]
-struct Settings {
+struct DefaultsSettings {
     /// With its origin.
     base: Option<(Uri, Origin)>,
     headers: HeaderMap,
@@ -144,7 +144,7 @@ impl DefaultsLayer {
         })
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Settings) -> Result<(), Error>) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut DefaultsSettings) -> Result<(), Error>) -> Self {
         let settings = Arc::make_mut(&mut self.settings);
         if let Err(error) = change(settings) {
             settings.mistake.get_or_insert(error);
@@ -167,7 +167,7 @@ impl DefaultsLayer {
     }
 }
 
-impl Settings {
+impl DefaultsSettings {
     #[inline]
     fn apply(&self, request: &mut Request<Body>) -> Result<(), Error> {
         if let Some(mistake) = &self.mistake {
@@ -300,7 +300,7 @@ impl<S> fmt::Debug for Defaults<S> {
     }
 }
 
-impl Settings {
+impl DefaultsSettings {
     /// The names of the fields alone: their values may be secrets.
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = self.base.as_ref().map(|(base, _)| shown(base));

@@ -91,7 +91,7 @@ use trail::Trail;
 /// [`NextRequest`].
 #[derive(Clone)]
 pub struct RedirectLayer {
-    settings: Arc<Settings>,
+    settings: Arc<RedirectSettings>,
 }
 
 /// The service of a [`RedirectLayer`].
@@ -100,11 +100,11 @@ pub struct RedirectLayer {
 #[derive(Clone)]
 pub struct Redirect<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Arc<RedirectSettings>,
 }
 
 #[derive(Clone, Default)]
-struct Settings {
+struct RedirectSettings {
     redirects: Redirects,
     also: Vec<HeaderName>,
     trusted: Vec<Origin>,
@@ -170,7 +170,7 @@ impl RedirectLayer {
         self.change(|settings| settings.on_redirect = Some(Arc::new(change)))
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut RedirectSettings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
     }

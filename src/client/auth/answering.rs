@@ -37,24 +37,24 @@ pin_project! {
         // `None` for a request that says nothing.
         attempted: Option<Box<Attempted>>,
         #[pin]
-        state: State<S::Future, S::Response>,
+        state: AnsweringState<S::Future, S::Response>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, R> {
+    enum AnsweringState<F, R> {
         Sending { #[pin] response: F },
         /// For the service, with a request that says who we are.
         Waiting { request: Option<Box<Request<Body>>> },
         /// For what is to be said.
-        Refreshing { refreshing: Refreshing, held: Option<Box<Held<R>>> },
+        Refreshing { refreshing: Refreshing, paused: Option<Box<Paused<R>>> },
         Failed { error: Option<Error> },
     }
 }
 
 /// What waits for something to be said.
-enum Held<R> {
+enum Paused<R> {
     Request(Request<Body>),
     /// A 401, which is the result if nothing is said to it.
     Challenge(R),
@@ -62,19 +62,19 @@ enum Held<R> {
 
 /// What comes after a response, or a wait.
 enum Then<F, R> {
-    State(State<F, R>),
+    Continue(AnsweringState<F, R>),
     Result(R),
 }
 
 impl<S: Service<Request<Body>>> Answering<S> {
     /// Sends a request that says nothing.
     pub(super) fn passing(mut service: S, request: Request<Body>) -> Self {
-        let state = State::Sending { response: service.call(request) };
+        let state = AnsweringState::Sending { response: service.call(request) };
         Self { service, attempted: None, state }
     }
 
     pub(super) fn failed(service: S, error: Error) -> Self {
-        let state = State::Failed { error: Some(error) };
+        let state = AnsweringState::Failed { error: Some(error) };
         Self { service, attempted: None, state }
     }
 
@@ -82,13 +82,13 @@ impl<S: Service<Request<Body>>> Answering<S> {
         let mut request = request;
         let state = match attempted.first() {
             Answer401::Wait(refreshing) => {
-                let held = Some(Box::new(Held::Request(request)));
-                State::Refreshing { refreshing, held }
+                let paused = Some(Box::new(Paused::Request(request)));
+                AnsweringState::Refreshing { refreshing, paused }
             }
-            Answer401::Nothing => State::Sending { response: service.call(request) },
+            Answer401::Nothing => AnsweringState::Sending { response: service.call(request) },
             Answer401::Say(value) => {
                 attempted.say(value, &mut request);
-                State::Sending { response: service.call(request) }
+                AnsweringState::Sending { response: service.call(request) }
             }
         };
         Self { service, attempted: Some(Box::new(attempted)), state }
@@ -117,28 +117,28 @@ where
                 StateProj::Waiting { request } => {
                     let ready = ready!(this.service.poll_ready(cx));
                     match (ready, request.take()) {
-                        (Ok(()), Some(request)) => {
-                            Then::State(State::Sending { response: this.service.call(*request) })
-                        }
-                        (Ok(()), None) => Then::State(State::Failed { error: None }),
+                        (Ok(()), Some(request)) => Then::Continue(AnsweringState::Sending {
+                            response: this.service.call(*request),
+                        }),
+                        (Ok(()), None) => Then::Continue(AnsweringState::Failed { error: None }),
                         (Err(error), _) => fails(this.attempted.as_deref(), error, UNSENT),
                     }
                 }
-                StateProj::Refreshing { refreshing, held } => {
+                StateProj::Refreshing { refreshing, paused } => {
                     let Some(it) = this.attempted.as_deref_mut() else {
                         return Poll::Ready(Err(polled_again()));
                     };
                     let outcome = ready!(it.poll_refreshed(refreshing, cx));
-                    refreshed(it, outcome, held.take(), cx)
+                    refreshed(it, outcome, paused.take(), cx)
                 }
                 StateProj::Failed { error } => {
                     return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
                 }
             };
             match then {
-                Then::State(state) => this.state.set(state),
+                Then::Continue(state) => this.state.set(state),
                 Then::Result(response) => {
-                    this.state.set(State::Failed { error: None });
+                    this.state.set(AnsweringState::Failed { error: None });
                     return Poll::Ready(Ok(response));
                 }
             }
@@ -155,14 +155,14 @@ fn answered<F, RB: http_body::Body>(
     match attempted.next(response.status(), response.headers()) {
         Answer401::Nothing => Then::Result(response),
         Answer401::Wait(refreshing) => {
-            let held = Some(Box::new(Held::Challenge(response)));
-            Then::State(State::Refreshing { refreshing, held })
+            let paused = Some(Box::new(Paused::Challenge(response)));
+            Then::Continue(AnsweringState::Refreshing { refreshing, paused })
         }
         Answer401::Say(value) => {
             // Before the request is sent again, so that its connection is free for it.
             discard(response.into_body(), cx);
             let request = attempted.again().map(|request| attempted.said(value, request));
-            Then::State(State::Waiting { request: request.map(Box::new) })
+            Then::Continue(AnsweringState::Waiting { request: request.map(Box::new) })
         }
     }
 }
@@ -171,27 +171,27 @@ fn answered<F, RB: http_body::Body>(
 fn refreshed<F, RB: http_body::Body>(
     attempted: &mut Attempted,
     outcome: Result<Option<HeaderValue>, Error>,
-    held: Option<Box<Held<Response<RB>>>>,
+    paused: Option<Box<Paused<Response<RB>>>>,
     cx: &mut Context<'_>,
 ) -> Then<F, Response<RB>> {
     let value = match outcome {
         Ok(value) => value,
-        Err(error) => return Then::State(State::Failed { error: Some(error) }),
+        Err(error) => return Then::Continue(AnsweringState::Failed { error: Some(error) }),
     };
-    let request = match (held.map(|held| *held), &value) {
-        (Some(Held::Challenge(challenge)), None) => return Then::Result(challenge),
-        (Some(Held::Challenge(challenge)), Some(_)) => {
+    let request = match (paused.map(|paused| *paused), &value) {
+        (Some(Paused::Challenge(challenge)), None) => return Then::Result(challenge),
+        (Some(Paused::Challenge(challenge)), Some(_)) => {
             discard(challenge.into_body(), cx);
             attempted.again()
         }
-        (Some(Held::Request(request)), _) => Some(request),
+        (Some(Paused::Request(request)), _) => Some(request),
         (None, _) => None,
     };
     let request = request.map(|request| match value {
         Some(value) => attempted.said(value, request),
         None => request,
     });
-    Then::State(State::Waiting { request: request.map(Box::new) })
+    Then::Continue(AnsweringState::Waiting { request: request.map(Box::new) })
 }
 
 /// The error of the service. A request that was refused was sent.
@@ -207,7 +207,7 @@ fn fails<F, R>(
             if it.was_refused() { error.sent(true) } else { error }
         }
     };
-    Then::State(State::Failed { error: Some(error) })
+    Then::Continue(AnsweringState::Failed { error: Some(error) })
 }
 
 impl<S: Service<Request<Body>>> fmt::Debug for Answering<S> {

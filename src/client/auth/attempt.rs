@@ -1,11 +1,11 @@
-//! One request on its way through challenges: what was said, and what is said next.
+//! The way of one request through challenges: what was said, and what is said next.
 
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
 
 use super::{
-    credentials::{Auth, Way},
+    credentials::{Auth, AuthMethod},
     refresh::{AuthRequest, Refreshing},
 };
 use crate::{
@@ -23,7 +23,7 @@ const MOST_ANSWERS: usize = 3;
 
 /// What is known of a request that is authorized.
 pub(super) struct Attempted {
-    way: Way,
+    method: AuthMethod,
     origin: Origin,
     target: String,
     kept: Kept,
@@ -45,18 +45,18 @@ impl Attempted {
         let raw = request.extensions().get::<RawTarget>().map(RawTarget::to_string);
         let path = || request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = raw.unwrap_or_else(|| encoded(path()).into_owned());
-        let (way, kept) = (auth.way(&origin)?, Kept::of(request));
-        Ok(Self { way, origin, target, kept, said: None, refusals: 0 })
+        let (method, kept) = (auth.method(&origin)?, Kept::of(request));
+        Ok(Self { method, origin, target, kept, said: None, refusals: 0 })
     }
 
     /// What is said unasked.
     pub(super) fn first(&mut self) -> Answer401 {
-        match &self.way {
-            Way::Known(known) => match known.first(self.kept.head.method(), &self.target) {
+        match &self.method {
+            AuthMethod::Known(known) => match known.first(self.kept.head.method(), &self.target) {
                 Some(value) => Answer401::Say(value),
                 None => Answer401::Nothing,
             },
-            Way::Refreshed(refresh) => {
+            AuthMethod::Refreshed(refresh) => {
                 Answer401::Wait(refresh.clone().refresh(self.asked(&HeaderMap::new())))
             }
         }
@@ -69,8 +69,8 @@ impl Attempted {
             return Answer401::Nothing;
         }
         self.refusals += 1;
-        match &self.way {
-            Way::Known(known) => {
+        match &self.method {
+            AuthMethod::Known(known) => {
                 let next = known.next(&Authorizing {
                     asker: Asker::Origin,
                     method: self.kept.head.method(),
@@ -80,7 +80,7 @@ impl Attempted {
                 });
                 next.map_or(Answer401::Nothing, Answer401::Say)
             }
-            Way::Refreshed(refresh) => {
+            AuthMethod::Refreshed(refresh) => {
                 Answer401::Wait(refresh.clone().refresh(self.asked(challenge)))
             }
         }

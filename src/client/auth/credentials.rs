@@ -41,21 +41,21 @@ pub struct Auth {
 #[derive(Clone)]
 enum Says {
     Nothing,
-    Known(Arc<Known>),
+    Known(Arc<KnownCredentials>),
     Refreshed(Arc<dyn Refresh>),
     /// Cannot be sent: each request fails.
     Mistake(Error),
 }
 
 /// What is said without waiting, and what each origin has asked before.
-struct Known {
+struct KnownCredentials {
     authenticator: Authenticator,
     /// The latest last. Nothing of the user's is called or dropped under the lock but an `Arc` that is held elsewhere.
     by_origin: Mutex<Vec<(Origin, Authenticator)>>,
 }
 
 /// How an origin is answered.
-pub(super) enum Way {
+pub(super) enum AuthMethod {
     Known(Authenticator),
     Refreshed(Arc<dyn Refresh>),
 }
@@ -122,7 +122,7 @@ impl Auth {
     }
 
     fn known(authenticator: Authenticator) -> Self {
-        let known = Known { authenticator, by_origin: Mutex::default() };
+        let known = KnownCredentials { authenticator, by_origin: Mutex::default() };
         Self { says: Says::Known(Arc::new(known)), origin: None }
     }
 
@@ -141,17 +141,17 @@ impl Auth {
     }
 
     /// An error for what cannot be said.
-    pub(super) fn way(&self, origin: &Origin) -> Result<Way, Error> {
+    pub(super) fn method(&self, origin: &Origin) -> Result<AuthMethod, Error> {
         match &self.says {
-            Says::Nothing => Ok(Way::Known(Authenticator::for_origins())),
-            Says::Known(known) => Ok(Way::Known(known.of(origin))),
-            Says::Refreshed(refresh) => Ok(Way::Refreshed(refresh.clone())),
+            Says::Nothing => Ok(AuthMethod::Known(Authenticator::for_origins())),
+            Says::Known(known) => Ok(AuthMethod::Known(known.of(origin))),
+            Says::Refreshed(refresh) => Ok(AuthMethod::Refreshed(refresh.clone())),
             Says::Mistake(error) => Err(error.clone()),
         }
     }
 }
 
-impl Known {
+impl KnownCredentials {
     /// The authenticator of an origin, which remembers what that has asked.
     fn of(&self, origin: &Origin) -> Authenticator {
         let mut by_origin = lock::lock(&self.by_origin);

@@ -22,12 +22,12 @@ const LEAST_ROOM: usize = 1024;
 /// Reads no more of the coded body than is asked for: what is decoded waits for its reader.
 pub(super) struct DecodingBody {
     body: Body,
-    state: State,
+    state: DecodeState,
     /// Zeros that are written over, so that small frames share a buffer.
     room: BytesMut,
 }
 
-enum State {
+enum DecodeState {
     Decoding {
         pipeline: Box<Pipeline>,
         /// Coded bytes that have come.
@@ -43,13 +43,13 @@ enum State {
 impl DecodingBody {
     pub(super) fn new(body: Body, pipeline: Pipeline) -> Self {
         let pipeline = Box::new(pipeline);
-        let state = State::Decoding { pipeline, input: Bytes::new(), end: None };
+        let state = DecodeState::Decoding { pipeline, input: Bytes::new(), end: None };
         Self { body, state, room: BytesMut::new() }
     }
 
     /// What can be had without more of the coded body; `None` if that is needed.
     fn decode(&mut self) -> Result<Option<Option<Frame<Bytes>>>, Error> {
-        let State::Decoding { pipeline, input, end } = &mut self.state else {
+        let DecodeState::Decoding { pipeline, input, end } = &mut self.state else {
             return Ok(Some(self.take_trailers()));
         };
         if self.room.len() < LEAST_ROOM {
@@ -68,20 +68,20 @@ impl DecodingBody {
         }
         let Some(trailers) = end.take() else { return Ok(None) };
         pipeline.finish()?;
-        self.state = trailers.map_or(State::Done, State::Trailers);
+        self.state = trailers.map_or(DecodeState::Done, DecodeState::Trailers);
         Ok(Some(self.take_trailers()))
     }
 
     fn take_trailers(&mut self) -> Option<Frame<Bytes>> {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Trailers(trailers) => Some(Frame::trailers(trailers)),
+        match std::mem::replace(&mut self.state, DecodeState::Done) {
+            DecodeState::Trailers(trailers) => Some(Frame::trailers(trailers)),
             _ => None,
         }
     }
 
     /// Takes what has come of the coded body.
     fn take(&mut self, frame: Option<Frame<Bytes>>) {
-        let State::Decoding { input, end, .. } = &mut self.state else { return };
+        let DecodeState::Decoding { input, end, .. } = &mut self.state else { return };
         match frame.map(Frame::into_data) {
             Some(Ok(bytes)) => *input = bytes,
             Some(Err(frame)) => *end = Some(frame.into_trailers().ok()),
@@ -113,13 +113,13 @@ impl HttpBody for DecodingBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.state, State::Done)
+        matches!(self.state, DecodeState::Done)
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.state {
-            State::Decoding { .. } => SizeHint::default(),
-            State::Trailers(_) | State::Done => SizeHint::with_exact(0),
+            DecodeState::Decoding { .. } => SizeHint::default(),
+            DecodeState::Trailers(_) | DecodeState::Done => SizeHint::with_exact(0),
         }
     }
 }
@@ -127,7 +127,7 @@ impl HttpBody for DecodingBody {
 impl DecodingBody {
     /// Gives up the rest: after an error there is nothing more, and the connection is not kept for it.
     fn fail(&mut self, error: Error) -> Error {
-        (self.state, self.body, self.room) = (State::Done, Body::empty(), BytesMut::new());
+        (self.state, self.body, self.room) = (DecodeState::Done, Body::empty(), BytesMut::new());
         error
     }
 }

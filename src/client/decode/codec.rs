@@ -78,12 +78,12 @@ pub(super) fn known() -> impl Iterator<Item = Coding> {
 /// A decoder of one coding.
 pub(super) struct Codec {
     traits: &'static Traits,
-    state: State,
+    state: MemberState,
     /// The last output was as long as there was room: there may be more.
     has_more: bool,
 }
 
-enum State {
+enum MemberState {
     /// Nothing has come, or too little to say which decoder it takes.
     Start(Option<u8>),
     Inside(Inner),
@@ -108,7 +108,7 @@ impl Codec {
     /// `None` if this build has no decoder of this coding.
     pub(super) fn new(coding: Coding) -> Option<Self> {
         let traits = KNOWN.iter().find(|traits| traits.coding == coding)?;
-        Some(Self { traits, state: State::Start(None), has_more: false })
+        Some(Self { traits, state: MemberState::Start(None), has_more: false })
     }
 
     pub(super) fn coding(&self) -> Coding {
@@ -142,26 +142,27 @@ impl Codec {
     /// Nothing more comes: an error if something is missing.
     pub(super) fn finish(&mut self) -> Result<(), DecodeFault> {
         match &mut self.state {
-            State::Start(None) | State::Ended(_) => Ok(()),
-            State::Start(Some(_)) => Err(DecodeFault::Truncated),
+            MemberState::Start(None) | MemberState::Ended(_) => Ok(()),
+            MemberState::Start(Some(_)) => Err(DecodeFault::Truncated),
             // Of some decoders the end is found only where no input is left.
-            State::Inside(inner) => match inner.finish(&mut WriteBuffer::new_initialized(&mut [0]))
-            {
-                Ok(true) if self.traits.flushes => Ok(()),
-                _ => Err(DecodeFault::Truncated),
-            },
+            MemberState::Inside(inner) => {
+                match inner.finish(&mut WriteBuffer::new_initialized(&mut [0])) {
+                    Ok(true) if self.traits.flushes => Ok(()),
+                    _ => Err(DecodeFault::Truncated),
+                }
+            }
         }
     }
 
     fn is_inside(&self) -> bool {
-        matches!(self.state, State::Inside(_))
+        matches!(self.state, MemberState::Inside(_))
     }
 
     fn step(&mut self, input: &mut &[u8], out: &mut [u8]) -> Result<usize, DecodeFault> {
         match &mut self.state {
-            State::Start(held) => match (held.take(), *input) {
+            MemberState::Start(held) => match (held.take(), *input) {
                 (None, &[first]) if self.traits.start_len > 1 => {
-                    (self.state, *input) = (State::Start(Some(first)), &[]);
+                    (self.state, *input) = (MemberState::Start(Some(first)), &[]);
                     Ok(0)
                 }
                 (None, start) => self.begin(start),
@@ -172,13 +173,13 @@ impl Codec {
                     self.run(&mut &[first][..], out)
                 }
             },
-            State::Inside(_) => self.run(input, out),
-            State::Ended(_) => self.begin_again(),
+            MemberState::Inside(_) => self.run(input, out),
+            MemberState::Ended(_) => self.begin_again(),
         }
     }
 
     fn begin(&mut self, start: &[u8]) -> Result<usize, DecodeFault> {
-        self.state = State::Inside((self.traits.start)(start)?);
+        self.state = MemberState::Inside((self.traits.start)(start)?);
         Ok(0)
     }
 
@@ -187,16 +188,18 @@ impl Codec {
         if !self.traits.has_members {
             return Err(DecodeFault::Surplus);
         }
-        let State::Ended(mut inner) = std::mem::replace(&mut self.state, State::Start(None)) else {
+        let MemberState::Ended(mut inner) =
+            std::mem::replace(&mut self.state, MemberState::Start(None))
+        else {
             return Ok(0);
         };
         inner.reinit().map_err(DecodeFault::Broken)?;
-        self.state = State::Inside(inner);
+        self.state = MemberState::Inside(inner);
         Ok(0)
     }
 
     fn run(&mut self, input: &mut &[u8], out: &mut [u8]) -> Result<usize, DecodeFault> {
-        let State::Inside(inner) = &mut self.state else { return Ok(0) };
+        let MemberState::Inside(inner) = &mut self.state else { return Ok(0) };
         let (mut from, mut to) = (PartialBuffer::new(*input), WriteBuffer::new_initialized(out));
         let outcome = match input.is_empty() && self.traits.flushes {
             true => inner.flush(&mut to).map(|_| false),
@@ -211,8 +214,8 @@ impl Codec {
     }
 
     fn end(&mut self) {
-        self.state = match std::mem::replace(&mut self.state, State::Start(None)) {
-            State::Inside(inner) => State::Ended(inner),
+        self.state = match std::mem::replace(&mut self.state, MemberState::Start(None)) {
+            MemberState::Inside(inner) => MemberState::Ended(inner),
             other => other,
         };
     }

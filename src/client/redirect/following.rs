@@ -36,13 +36,13 @@ pin_project! {
         service: S,
         trail: Option<Trail>,
         #[pin]
-        state: State<S::Future>,
+        state: FollowingState<S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum FollowingState<F> {
         Sending { #[pin] response: F },
         /// For the service, with the next request.
         Waiting { request: Option<Box<Request<Body>>> },
@@ -54,11 +54,11 @@ pin_project! {
 impl<S: Service<Request<Body>>> Redirecting<S> {
     pub(super) fn new(mut service: S, trail: Trail, request: Request<Body>) -> Self {
         let response = service.call(request);
-        Self { service, trail: Some(trail), state: State::Sending { response } }
+        Self { service, trail: Some(trail), state: FollowingState::Sending { response } }
     }
 
     pub(super) fn failed(service: S, error: Error) -> Self {
-        Self { service, trail: None, state: State::Failed { error: Some(error) } }
+        Self { service, trail: None, state: FollowingState::Failed { error: Some(error) } }
     }
 }
 
@@ -83,26 +83,26 @@ where
                     match outcome {
                         Ok(Onward::Next(next)) => next,
                         Ok(Onward::Result(response)) => {
-                            this.state.set(State::Failed { error: None });
+                            this.state.set(FollowingState::Failed { error: None });
                             return Poll::Ready(Ok(response));
                         }
-                        Err(error) => State::Failed { error: Some(error) },
+                        Err(error) => FollowingState::Failed { error: Some(error) },
                     }
                 }
                 StateProj::Waiting { request } => {
                     let ready = ready!(this.service.poll_ready(cx));
                     match (ready, request.take(), &this.trail) {
                         (Ok(()), Some(request), _) => {
-                            State::Sending { response: this.service.call(*request) }
+                            FollowingState::Sending { response: this.service.call(*request) }
                         }
                         (Err(error), _, Some(trail)) => {
-                            State::Failed { error: Some(failed(trail, error, UNSENT)) }
+                            FollowingState::Failed { error: Some(failed(trail, error, UNSENT)) }
                         }
-                        _ => State::Failed { error: None },
+                        _ => FollowingState::Failed { error: None },
                     }
                 }
                 StateProj::Refusing { unfollowed } => {
-                    State::Failed { error: ready!(unfollowed.poll(cx)) }
+                    FollowingState::Failed { error: ready!(unfollowed.poll(cx)) }
                 }
                 StateProj::Failed { error } => {
                     return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
@@ -115,7 +115,7 @@ where
 
 /// What comes after a response.
 enum Onward<F, RB> {
-    Next(State<F>),
+    Next(FollowingState<F>),
     Result(Response<RB>),
 }
 
@@ -139,11 +139,11 @@ where
             // Before the next request is sent, so that its connection is free for it.
             discard(body, cx);
             let request = Some(Box::new(trail.follow(next, head)?));
-            return Ok(Onward::Next(State::Waiting { request }));
+            return Ok(Onward::Next(FollowingState::Waiting { request }));
         }
         Decision::Refuse(error) => {
             let unfollowed = Box::new(Unfollowed::new(error, head, Body::response(body)));
-            return Ok(Onward::Next(State::Refusing { unfollowed }));
+            return Ok(Onward::Next(FollowingState::Refusing { unfollowed }));
         }
     };
     trail.finish(&mut head, next);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Method, Request, StatusCode, header::HOST, response::Parts};
 
 use super::{
-    FinalUrl, NextRequest, Redirected, Settings, Visited,
+    FinalUrl, NextRequest, RedirectSettings, Redirected, Visited,
     next::{self, Next},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub(super) enum Decision {
 }
 
 pub(super) struct Trail {
-    settings: Arc<Settings>,
+    settings: Arc<RedirectSettings>,
     redirects: Redirects,
     /// The request that was sent last.
     kept: Kept,
@@ -40,7 +40,7 @@ pub(super) struct Trail {
 
 impl Trail {
     #[inline]
-    pub(super) fn new(settings: Arc<Settings>, request: &Request<Body>) -> Self {
+    pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Self {
         let redirects = request.extensions().get().copied().unwrap_or(settings.redirects);
         let (kept, hops) = (Kept::of(request), Vec::new());
         Self { settings, redirects, kept, fragment: None, hops }

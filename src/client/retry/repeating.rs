@@ -35,13 +35,13 @@ pin_project! {
         // `None` for a request that is sent once. Boxed: by default it is.
         tries: Option<Box<Tries>>,
         #[pin]
-        state: State<S::Future>,
+        state: RepeatingState<S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum RepeatingState<F> {
         Sending { #[pin] response: F },
         Pausing { sleep: Sleep },
         /// For the service.
@@ -52,7 +52,7 @@ pin_project! {
 
 impl<S: Service<Request<Body>>> Repeating<S> {
     pub(super) fn new(mut service: S, tries: Option<Tries>, request: Request<Body>) -> Self {
-        let state = State::Sending { response: service.call(request) };
+        let state = RepeatingState::Sending { response: service.call(request) };
         Self { service, tries: tries.map(Box::new), state }
     }
 }
@@ -74,14 +74,14 @@ where
                 }
                 StateProj::Pausing { sleep } => {
                     ready!(Pin::new(sleep).poll(cx));
-                    this.state.set(State::Waiting);
+                    this.state.set(RepeatingState::Waiting);
                     continue;
                 }
                 StateProj::Waiting => match ready!(this.service.poll_ready(cx)) {
                     Ok(()) => {
                         let request = this.tries.as_ref().and_then(|tries| tries.again());
                         let response = this.service.call(request.ok_or_else(polled_again)?);
-                        this.state.set(State::Sending { response });
+                        this.state.set(RepeatingState::Sending { response });
                         continue;
                     }
                     Err(error) => Err(failure(this.tries, error, UNSENT)),
@@ -93,7 +93,7 @@ where
                 Err(error) => tries.failed(error),
             });
             let Some(sleep) = pause else {
-                this.state.set(State::Over);
+                this.state.set(RepeatingState::Over);
                 let last = |error| match this.tries {
                     Some(tries) => tries.error(error),
                     None => error,
@@ -104,7 +104,7 @@ where
             if let Ok(response) = outcome {
                 discard(response.into_body(), cx);
             }
-            this.state.set(State::Pausing { sleep });
+            this.state.set(RepeatingState::Pausing { sleep });
         }
     }
 }
