@@ -1,4 +1,4 @@
-//! The limit of everything together, from the call to the end of the body.
+//! The total timeout, from the call to the end of the body.
 
 use std::{
     fmt,
@@ -8,35 +8,35 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Elapsed, Why};
+use super::{Elapsed, ElapsedKind};
 use crate::{
     error::{Error, Phase},
     rt::{Runtime, Sleep},
 };
 
-/// A moment after which nothing of a request is waited for. Its timer exists once something is.
+/// The deadline of a request. Its timer starts with the first wait.
 pub(crate) struct Total {
     limit: Duration,
     peer: String,
-    /// `None` is later than the clock goes.
+    /// `None` if beyond the range of the clock.
     end_at: Option<Instant>,
     timer: Option<Sleep>,
     runtime: Runtime,
 }
 
 impl Total {
-    /// From now on, for a request to this peer.
+    /// Starts now, for a request to this peer.
     pub(crate) fn new(limit: Duration, peer: String, runtime: &Runtime) -> Self {
         let end_at = runtime.now().checked_add(limit);
         Self { limit, peer, end_at, timer: None, runtime: runtime.clone() }
     }
 
-    /// Whether there is no time at all, whatever a timer says, which is no finer than a millisecond.
-    pub(crate) fn is_over_at_once(&self) -> bool {
+    /// Whether the limit is zero, which a timer with a resolution of 1 ms would miss.
+    pub(crate) fn is_zero(&self) -> bool {
         self.limit.is_zero()
     }
 
-    /// Ready when the time is over, with the error of whoever was doing this with the peer.
+    /// Ready when the time is over, with the error of the interrupted operation.
     pub(crate) fn poll(&mut self, doing: &str, cx: &mut Context<'_>) -> Poll<Error> {
         let (Some(end_at), runtime) = (self.end_at, &self.runtime) else { return Poll::Pending };
         if !self.limit.is_zero() {
@@ -44,7 +44,7 @@ impl Total {
             let timer = self.timer.get_or_insert_with(|| runtime.sleep(left()));
             ready!(Pin::new(timer).poll(cx));
         }
-        let late = Elapsed { phase: Phase::Total, why: Why::Late(self.limit) };
+        let late = Elapsed { phase: Phase::Total, kind: ElapsedKind::Total(self.limit) };
         Poll::Ready(late.into_error(format!("{doing} {}", self.peer)))
     }
 }

@@ -184,7 +184,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
 
     /// Whether the total timeout is zero: it fails before anything is done.
     pub(super) fn is_out_of_time(&self) -> bool {
-        self.total.as_ref().is_some_and(|total| total.is_over_at_once())
+        self.total.as_ref().is_some_and(|total| total.is_zero())
     }
 
     /// Ready with an error once the total time is over. The peer may have received the request.

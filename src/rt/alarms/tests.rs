@@ -43,9 +43,9 @@ async fn times(runtime: &Runtime, sleeps: &[u64]) -> Vec<u64> {
             (index, (runtime.now() - start).as_millis() as u64)
         });
     }
-    let mut rung = tasks.join_all().await;
-    rung.sort_unstable();
-    rung.into_iter().map(|(_, time)| time).collect()
+    let mut fired = tasks.join_all().await;
+    fired.sort_unstable();
+    fired.into_iter().map(|(_, time)| time).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn shared_timers_ring_when_timers_of_their_own_would() {
     let shared = own.with_shared_timer();
     for sleeps in [&[0, 1, 5, 5, 30, 7][..], &[100; 20], &[40, 30, 20, 10], &[3, 1000, 2]] {
         let (own, shared) = (times(&own, sleeps).await, times(&shared, sleeps).await);
-        // A keeper that was begun for another may ring a millisecond later, as tokio rounds up.
+        // A keeper that was begun for another may fire a millisecond later, as tokio rounds up.
         let is_like =
             own.iter().zip(&shared).all(|(own, shared)| (0..=1).contains(&(shared - own)));
         assert!(is_like, "{sleeps:?}: {own:?} {shared:?}");
