@@ -81,7 +81,7 @@
 //! | `gzip`, `deflate`, `brotli`, `zstd` | no | a layer that decodes bodies of responses, of these codings; `zstd` brings C |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
-// In the order in which a request meets them.
+// In the order of a request's path.
 #[cfg(feature = "_client")]
 pub mod client;
 #[cfg(feature = "tokio")]

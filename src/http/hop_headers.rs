@@ -13,7 +13,7 @@ use http::{
 use crate::{
     auth::{Asker, Authorizing},
     error::{Error, Kind, ProxyFault, Refusal},
-    request_target::is_by_hand,
+    request_target::addresses_proxy,
     target::{Origin, Proxy},
 };
 
@@ -46,7 +46,7 @@ impl HopHeaders {
     pub(crate) fn for_origin<B>(request: &Request<B>) -> Option<Box<Self>> {
         let headers = request.headers();
         let is_clean = headers.is_empty() || !has_any(headers, &NOT_FOR_ORIGIN);
-        if is_clean || is_by_hand(request) {
+        if is_clean || addresses_proxy(request) {
             return None;
         }
         Some(Box::new(Self::removing(&NOT_FOR_ORIGIN)))

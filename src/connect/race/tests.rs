@@ -80,6 +80,6 @@ async fn the_error_that_came_from_the_network_is_told() {
     for (kinds, told) in table {
         let failures = failures_of(kinds).await;
         assert_eq!(failures.tried, kinds.len());
-        assert_eq!(failures.telling.unwrap().kind(), *told, "of {kinds:?}");
+        assert_eq!(failures.error_to_report.unwrap().kind(), *told, "of {kinds:?}");
     }
 }
