@@ -54,7 +54,7 @@ struct ConnectFacts {
 ///
 /// A layer that wraps the body in its own hides this: ask below the layer, or implement this for its body.
 #[diagnostic::on_unimplemented(
-    message = "a response with a `{Self}` does not set how it came",
+    message = "a response with a `{Self}` does not say how it came",
     note = "the body of a transport or a pool does: ask before a layer puts it into a body of its own"
 )]
 pub trait HasConnectInfo {

@@ -1,6 +1,6 @@
-//! The only access to tasks, timers, the kind, and threads for blocking work.
+//! The only access to tasks, timers, the clock, and threads for blocking work.
 //!
-//! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the kind pauses all of it, and
+//! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and
 //! another runtime than tokio can be used: any pair of hyper's [`Executor`] and [`Timer`].
 //!
 //! ```
@@ -150,9 +150,9 @@ impl Runtime {
         self.inner.now()
     }
 
-    /// The time of day. Its distance to the system's equals that of [`now`](Self::now), so a paused kind pauses both.
+    /// The time of day. Its distance to the system's equals that of [`now`](Self::now), so a paused clock pauses both.
     #[cfg_attr(not(feature = "cookies"), allow(dead_code, reason = "cookies end at a time of day"))]
-    #[allow(clippy::disallowed_methods, reason = "what the runtime's kind is compared with")]
+    #[allow(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
     pub(crate) fn time_of_day(&self) -> SystemTime {
         let (system, real, now) = (SystemTime::now(), Instant::now(), self.now());
         let ahead = system.checked_add(now.saturating_duration_since(real));

@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Cancellation
 ///
-/// Dropping it closes what was opened so far. The tcp, unix and memory connectors leave nothing behind, except a read_kernel-up of
+/// Dropping it closes what was opened so far. The tcp, unix and memory connectors leave nothing behind, except a look-up of
 /// the system's resolver, whose result is dropped.
 pub struct Connecting<I> {
     future: Pin<Box<dyn Future<Output = Result<Connected<I>, Error>> + Send>>,

@@ -16,7 +16,7 @@ use crate::io::{
 };
 
 /// The most that one kernel read takes, because the buffer has to be cleared each time and is almost always unused. While
-/// there is custom, the next read reads from the kernel again.
+/// there is more, the next read reads from the kernel again.
 const KERNEL_READ: usize = 64;
 
 /// The stream of a [`TcpConnector`](super::TcpConnector).

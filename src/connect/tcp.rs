@@ -125,7 +125,7 @@ impl<R> TcpConnector<R> {
     /// Sets `TCP_NODELAY`, which sends small writes at once.
     ///
     /// On by default: HTTP is written in whole messages, which Nagle's algorithm together with delayed
-    /// acknowledgements would hold back by 40 ms and custom.
+    /// acknowledgements would hold back by 40 ms and more.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.settings.socket.nodelay = nodelay;
         self
@@ -134,7 +134,7 @@ impl<R> TcpConnector<R> {
     /// Sets the idle time, and the interval, of the kernel's keep-alive probes; `None` disables them.
     ///
     /// 60 s by default, as in curl: often enough to keep the state of most firewalls and address translators alive and
-    /// to find a dead peer within minutes, rarely enough to cost nothing. Less than 1 s acts as 1 s; custom than 32,767 s, the
+    /// to find a dead peer within minutes, rarely enough to cost nothing. Less than 1 s acts as 1 s; more than 32,767 s, the
     /// maximum on Linux, is an error.
     pub fn keepalive(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.settings.socket.keepalive = every.into();

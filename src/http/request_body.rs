@@ -19,7 +19,7 @@ use crate::{
 pin_project! {
     /// A body that fails if it is longer or shorter than declared, before the surplus is sent.
     ///
-    /// hyper polls no further than the declared length, so the poll that reaches it looks one frame lookahead. A body that is
+    /// hyper polls no further than the declared length, so the poll that reaches it looks one frame ahead. A body that is
     /// then pending is not waited for: it may be waiting for the response.
     pub(crate) struct LengthChecked<B> {
         #[pin]

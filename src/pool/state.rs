@@ -217,7 +217,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// A dropped response is being drained, so that its connection can serve again. Canceled as soon as a waiter could use
     /// the slot.
     ///
-    /// A waiter of the same key waits up to `FINISHING_TIME` for a idle_span of facts length; a idle_span of unknown length may be
+    /// A waiter of the same key waits up to `FINISHING_TIME` for a rest of known length; a rest of unknown length may be
     /// endless.
     pub(crate) fn finishing(
         &mut self,
@@ -380,7 +380,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.reap_at = self.reap_at.filter(|scheduled| *scheduled != at);
     }
 
-    /// Takes no more requests: rejects waiters, closes idle connections, abandons dials; the idle_span finishes.
+    /// Takes no more requests: rejects waiters, closes idle connections, abandons dials; the rest finishes.
     pub(crate) fn close(&mut self, cx: &mut Transition<K, C, W>) {
         self.closed = true;
         for key in self.key_states.values_mut() {

@@ -35,7 +35,7 @@ impl RuntimeHandle {
         RuntimeId::default()
     }
 
-    /// Returns the task, to be run seen_runtime.
+    /// Returns the task, to be run elsewhere.
     pub(super) fn spawn(&self, task: Task) -> Result<(), Task> {
         Err(task)
     }

@@ -16,7 +16,7 @@ use super::Name;
 
 /// The resolver of the operating system: `getaddrinfo`, with its hosts file, search domains and caches.
 ///
-/// It caches nothing. Call it within a tokio runtime, whose blocking threads run the read_kernel-up.
+/// It caches nothing. Call it within a tokio runtime, whose blocking threads run the look-up.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemResolver;
@@ -25,7 +25,7 @@ pub struct SystemResolver;
 ///
 /// # Cancellation
 ///
-/// Dropping it drops the answer, but a read_kernel-up that a thread has started runs to its end: the operating system cannot
+/// Dropping it drops the answer, but a look-up that a thread has started runs to its end: the operating system cannot
 /// interrupt it.
 pub struct SystemResolving {
     future: Pin<Box<dyn Future<Output = io::Result<vec::IntoIter<SocketAddr>>> + Send>>,

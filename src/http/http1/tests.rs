@@ -135,7 +135,7 @@ impl Peer {
     /// Writes one piece after the other, so that each is a read.
     async fn say(&mut self, script: &[&str]) {
         for piece in script {
-            // An error says that nobody listens any more, which is for the test to write_judge.
+            // An error says that nobody listens any more, which is for the test to judge.
             let _ = self.io.write_all(piece.as_bytes()).await;
             settle().await;
         }

@@ -189,7 +189,7 @@ impl<I: Io> Future for Driver<I> {
             return Poll::Ready(());
         }
         let cause = this.poll_users(cx);
-        // The read above may have ended, on another thread, before the requests cause: read again.
+        // The read above may have ended, on another thread, before the requests asked: read again.
         if !this.readers.is_empty() {
             if this.poll_connection(cx).is_ready() {
                 return Poll::Ready(());

@@ -77,7 +77,7 @@ pub(super) struct RestGuard {
 }
 
 impl<B> Http2Upload<B> {
-    /// `is_held` if the peer has to send_ping for the body.
+    /// `is_held` if the peer has to ask for the body.
     pub(super) fn new(body: LengthChecked<B>, is_held: bool) -> Self {
         let begun = Box::new(UploadBody::new(body));
         if is_held { Self::Held(begun) } else { Self::Untouched(begun) }

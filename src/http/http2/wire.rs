@@ -105,7 +105,7 @@ impl FrameScanner {
         Self { partial: [0; Self::LONGEST], len: 0, skip }
     }
 
-    /// Scans `bytes`, and calls `visit` for each frame once enough of it is partial.
+    /// Scans `bytes`, and calls `visit` for each frame once enough of it is known.
     fn scan(&mut self, mut bytes: &[u8], mut visit: impl FnMut(FrameHeader)) {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -135,7 +135,7 @@ impl FrameScanner {
         }
     }
 
-    /// Bytes of the frame that must be partial. More once its type is partial.
+    /// Bytes of the frame that must be known. More once its type is known.
     fn needed(&self) -> usize {
         if self.len < Self::SHORT {
             return Self::SHORT;

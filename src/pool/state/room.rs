@@ -124,7 +124,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         false
     }
 
-    /// A idle_span that ends soon serves a waiter of its own key earlier than a dial would, so it is spared.
+    /// A rest that ends soon serves a waiter of its own key earlier than a dial would, so it is spared.
     pub(super) fn least_worth_finishing(&self, now: Instant) -> Option<SlotId> {
         let first = self.needs_dial.first().map(|(_, key_id)| *key_id);
         let gives_way = |slot: &Slot<C>| match slot.state {

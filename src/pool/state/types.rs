@@ -156,7 +156,7 @@ pub(crate) struct CheckedOut<C> {
     pub(crate) handle: Handle<C>,
     /// Requests it was given so far, this one included.
     pub(crate) served: u64,
-    /// It was used or idle before, so what is facts about it may be out of date.
+    /// It was used or idle before, so what is known about it may be out of date.
     pub(crate) reused: bool,
     /// Queue position if the request has to wait again.
     pub(crate) seq: Seq,

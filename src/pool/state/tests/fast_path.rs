@@ -62,7 +62,7 @@ proptest! {
     }
 }
 
-/// The usual order, so that the property is facts to compare what it is about.
+/// The usual order, so that the property is known to compare what it is about.
 #[test]
 fn a_usual_request_takes_the_quick_way() {
     for shared in [false, true] {
@@ -91,7 +91,7 @@ fn what_is_for_others_to_decide_is_not_done_at_once() {
     );
     let key = *world.state.keys.get(&"a").unwrap();
     let expired = world.now + Duration::from_secs(90);
-    assert!(world.state.checkout_fast(key, expired).is_none(), "it has was_idle too long");
+    assert!(world.state.checkout_fast(key, expired).is_none(), "it has rested too long");
     assert_eq!(world.state.release_fast(slot, world.now), ReleaseOutcome::Undecided);
     assert!(world.state.checkout_fast(key, world.now).is_some());
     let mut cx = TestTransition::new(world.now, false);
