@@ -18,7 +18,7 @@ pub(crate) struct Race<A, F> {
     schedule: Schedule,
     attempt: A,
     running: Vec<(SocketAddr, Pin<Box<F>>)>,
-    alarm: Option<(Instant, Sleep)>,
+    timer: Option<(Instant, Sleep)>,
     failures: Failures,
 }
 
@@ -38,7 +38,7 @@ where
 {
     pub(crate) fn new(runtime: Runtime, schedule: Schedule, attempt: A) -> Self {
         let failures = Failures::default();
-        Self { runtime, schedule, attempt, running: Vec::new(), alarm: None, failures }
+        Self { runtime, schedule, attempt, running: Vec::new(), timer: None, failures }
     }
 
     /// The first connected stream; `None` when all attempts have failed.
@@ -60,7 +60,7 @@ where
                 RaceStep::GiveUp(address) => {
                     self.running.retain(|(running, _)| *running != address)
                 }
-                RaceStep::Wait(until) => ready!(self.poll_alarm(until, cx)),
+                RaceStep::Wait(until) => ready!(self.poll_timer(until, cx)),
                 RaceStep::Failed => return Poll::Ready(None),
             }
         }
@@ -88,15 +88,15 @@ where
         None
     }
 
-    fn poll_alarm(&mut self, until: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_timer(&mut self, until: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(until) = until else { return Poll::Pending };
-        if self.alarm.as_ref().is_none_or(|(at, _)| *at != until) {
+        if self.timer.as_ref().is_none_or(|(at, _)| *at != until) {
             let wait = until.saturating_duration_since(self.runtime.now());
-            self.alarm = Some((until, self.runtime.sleep(wait)));
+            self.timer = Some((until, self.runtime.sleep(wait)));
         }
-        let Some((_, sleep)) = &mut self.alarm else { return Poll::Pending };
+        let Some((_, sleep)) = &mut self.timer else { return Poll::Pending };
         ready!(Pin::new(sleep).poll(cx));
-        self.alarm = None;
+        self.timer = None;
         Poll::Ready(())
     }
 }

@@ -77,7 +77,7 @@ where
         let runtime = pool.settings.runtime.clone();
         let (here, cell) = (runtime.current(), canceled.cell());
         let task = Task::new(async move {
-            let drained = canceled.make_if_ready(drain(rest));
+            let drained = canceled.run_until_canceled(drain(rest));
             if runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
                 lease.finish();
             }

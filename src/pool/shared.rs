@@ -70,9 +70,9 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     request: PhantomData<fn(B)>,
 }
 
-type StateOf<C, B, K> = PoolState<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
-type TransitionOf<C, B, K> = Transition<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
-type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
+type StateOf<C, B, K> = PoolState<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
+type TransitionOf<C, B, K> = Transition<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
+type WaiterSender<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
 /// Makes the task of a dial, connector and all, in one allocation.
 pub(super) type Make<C, B, K> = Arc<dyn Fn(DialTask<C, B, K>) -> Task + Send + Sync>;
 

@@ -1,9 +1,9 @@
-//! Tables: what becomes of each address, and what the schedule makes of it, millisecond by millisecond.
+//! Tables: the fate of each address, and the schedule's actions in milliseconds.
 
 use super::*;
 use crate::rt::Runtime;
 
-/// What becomes of an attempt.
+/// The fate of an attempt.
 #[derive(Clone, Copy)]
 enum Fate {
     RefusedAfter(u64),
@@ -21,13 +21,13 @@ fn v6(n: u16) -> SocketAddr {
     SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, n], 443))
 }
 
-/// Plays the schedule against the fates; what it did, each with its millisecond, until it failed, connected, or the
+/// Runs the schedule against the fates. Returns its actions with their milliseconds, until it failed, connected, or the
 /// planned time was over.
 fn played(fates: &[(SocketAddr, Fate)], planned: u64) -> Vec<String> {
     watched(fates, planned, planned)
 }
 
-/// As [`played`], but watched for another time than was planned.
+/// Like [`played`], observed for another time than planned.
 fn watched(fates: &[(SocketAddr, Fate)], planned: u64, end: u64) -> Vec<String> {
     let began_at = Runtime::tokio().now();
     let addresses = fates.iter().map(|(address, _)| *address);

@@ -40,7 +40,7 @@ pin_project! {
 /// The progress of the body's end.
 #[derive(Debug)]
 enum BodyEnd {
-    Open,
+    Pending,
     /// The body has ended, with these trailers.
     Reached(HeaderMap),
     /// It is in the output buffer.
@@ -69,7 +69,13 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     pub(super) fn new(body: LengthChecked<B>, plan: BodyPlan) -> Pin<Box<Self>> {
-        Box::pin(Self { body, plan, batch: VecDeque::new(), is_starved: false, end: BodyEnd::Open })
+        Box::pin(Self {
+            body,
+            plan,
+            batch: VecDeque::new(),
+            is_starved: false,
+            end: BodyEnd::Pending,
+        })
     }
 
     /// Whether the caller's body is pending.
@@ -130,7 +136,7 @@ where
         // Refill a partly written batch: the rest alone would make ever smaller writes to a slow peer.
         let mut length: usize = self.batch.iter().map(Buf::remaining).sum();
         let mut is_pending = false;
-        while matches!(self.end, BodyEnd::Open)
+        while matches!(self.end, BodyEnd::Pending)
             && length < BATCH
             && self.batch.len() < SLICES
             && shared.lock().wire.unsent() < MAX_UNSENT

@@ -8,7 +8,7 @@ use std::{
 
 use http::Request;
 
-use super::{Key, Lease, Pooled, Shared, Waiter, closed, dial::Dialing};
+use super::{Key, Lease, Pooled, Shared, WaiterSender, closed, dial::Dialing};
 use crate::{
     connect::ConnectInfo,
     connection::{Connection, PoolSlot, SlotOwner},
@@ -21,7 +21,7 @@ use crate::{
     rt::RuntimeHandle,
 };
 
-type ActionsOf<C, B, K> = Actions<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
+type ActionsOf<C, B, K> = Actions<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
 
 impl<C, B, K> Shared<C, B, K>
 where

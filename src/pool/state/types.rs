@@ -28,7 +28,7 @@ pub(crate) struct Actions<K, C, W> {
     pub(crate) cancel: Few<CancelGuard>,
     /// When to call [`PoolState::reap`](super::PoolState::reap).
     pub(crate) reap_at: Option<Instant>,
-    /// Tell this of these connections, if anybody listens.
+    /// Notes for listeners; `None` without listeners.
     pub(crate) notes: Option<Vec<(SlotId, Noted)>>,
     /// Keys to drop. Their `Drop` is foreign code, which must not run under the lock.
     pub(crate) keys: Few<Arc<K>>,
