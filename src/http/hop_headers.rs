@@ -112,6 +112,7 @@ fn proxy_fields(proxy: &Proxy, headers: &HeaderMap) -> Result<HeaderMap, Error> 
         if MESSAGE_FIELDS.contains(name) {
             return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
         }
+        // The caller's field takes precedence over the proxy's.
         if !headers.contains_key(name) {
             proxy_fields.append(name.clone(), value.clone());
         }
@@ -127,6 +128,7 @@ impl Authorization {
     fn of(method: &Method, target: &Uri, origin: &Origin, proxy: &Proxy) -> Self {
         let mut credentials = proxy.authenticator().first(method, target);
         if let Some(credentials) = &mut credentials {
+            // Keeps credentials out of `Debug`, and of HPACK's tables.
             credentials.set_sensitive(true);
         }
         let (method, target) = (method.clone(), target.clone());

@@ -96,6 +96,7 @@ where
     let keep_alive = config.keep_alive(runtime.clone());
     let driver =
         Driver::new(connection, streams, settings_pending, state, keep_alive, runtime.clone());
+    // Before the handle is shared: `abort_handle` needs the task.
     conn.driven_by(runtime.spawn_on(&runtime.current(), driver));
     Ok(Http2 { conn: Arc::new(conn), request: PhantomData })
 }

@@ -129,6 +129,7 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
         if let Some(trace) = self.trace.take() {
             trace.failed(&error);
         }
+        // The order matters: the body's stream ends before its slot is freed.
         self.total = None;
         self.body = None;
         self.lease = None;
@@ -161,6 +162,7 @@ where
         }
         match &frame {
             Some(Err(_)) => {
+                // The connection failed: dropping the lease discards it.
                 this.total = None;
                 drop(this.lease.take());
             }

@@ -146,6 +146,7 @@ where
         key: &LocalKey<K>,
         request: &Request<B>,
     ) -> Option<Lease<C, B, K>> {
+        // `uri_key` uses the current runtime; a key of another one must not be remembered for it.
         let uri = self.uri_key(request).filter(|uri| uri.is_of(key.runtime.id()));
         loop {
             let checkout = self.event(|state, cx| {
@@ -224,6 +225,7 @@ where
         pools.iter().for_each(|pool| pool.begin_to_close());
         let closed = self.budget.closed(&pools);
         let in_time = self.settings.runtime.within(Some(grace), closed).await.is_some();
+        // After the grace. In time this finds nothing open.
         pools.iter().for_each(|pool| pool.abort());
         in_time
     }
@@ -249,6 +251,7 @@ where
         let after = state.counts();
         // Counted under the lock, so that the budget sees the events of this pool in order.
         self.budget.record(&before, &after);
+        // No waker, foreign drop or callback runs under the lock.
         drop(state);
         if before != after {
             self.budget.wake();
@@ -256,6 +259,7 @@ where
         if !cx.actions.is_empty() {
             self.execute(cx.actions);
         }
+        // May evict in this pool again, so it comes after the actions.
         if before.idle < after.idle {
             self.budget.trim();
         }

@@ -111,6 +111,7 @@ where
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut count = 0;
             for data in this.batch.iter() {
+                // Stops by itself when all slices are used.
                 count += data.chunks_vectored(&mut slices[count..]);
             }
             let written = shared.lock().wire.poll_write(cx, &slices[..count]);
@@ -119,6 +120,7 @@ where
                 shared.lock().wire.output().extend_from_slice(b"\r\n");
             }
         }
+        // The budget of writes is used up: other tasks run first.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -163,6 +165,7 @@ where
         }
         let this = self.as_mut().project();
         *this.is_starved = is_pending && this.batch.is_empty();
+        // The size line precedes the batch, which is one chunk.
         if this.plan.is_chunked && length > 0 {
             // Writing to a `Vec` cannot fail.
             drop(write!(shared.lock().wire.output(), "{length:x}\r\n"));

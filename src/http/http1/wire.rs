@@ -165,6 +165,7 @@ impl Wire {
         };
         self.input.advance(std::mem::take(&mut self.used));
         let wanted = usize::try_from(room).unwrap_or(MAX_READ).clamp(READ, self.stride);
+        // Reuses a half-empty buffer rather than growing for each read.
         if self.input.capacity() - self.input.len() < wanted / 2 {
             self.is_large |= self.input.len() + wanted > MAX_IDLE_ROOM;
             self.input.reserve(wanted);
@@ -275,6 +276,7 @@ impl Wire {
                 Pin::new(io).poll_write_vectored(cx, &slices[first..=count])
             }
         };
+        // Counted before the outcome is examined: a failed write may have sent something.
         self.counts.written += self.write_judge.taken(&outcome, length) as u64;
         self.is_full = outcome.is_pending();
         match ready!(outcome) {

@@ -100,6 +100,7 @@ impl<I: Io> Driver<I> {
             self.state.retire(ConnStatus::Closed);
             return Poll::Ready(());
         }
+        // Only a read can bring SETTINGS, GOAWAY or an error, so a turn without one checks nothing.
         let read = self.state.meter().read();
         if self.checked_at.replace(read) != Some(read) {
             self.state.note_read(self.runtime.now());
@@ -134,6 +135,7 @@ impl<I: Io> Driver<I> {
 
     /// Handles signals. Ready when one asks to end the connection.
     fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        // Register before the check: a signal in between is then seen by the check, or wakes.
         if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             self.state.signals().register(cx.waker());
             self.waker = Some(cx.waker().clone());
@@ -194,6 +196,7 @@ impl<I: Io> Future for Driver<I> {
             if this.poll_connection(cx).is_ready() {
                 return Poll::Ready(());
             }
+            // The drop releases the waiting requests.
             this.readers.clear();
         }
         if let Poll::Ready(close_cause) =

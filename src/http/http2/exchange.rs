@@ -272,8 +272,11 @@ where
         let (length, kind) = (plan.length, plan.kind);
         plan.apply(&mut head);
         *extras = Extras::new(&head.extensions, interim, plan.authorization());
+        // h2 stores the extensions with the stream: without this, the caller's would live as long.
         head.extensions = extensions(protocol);
+        // A CONNECT stream stays open for its tunnel, even without a body.
         let is_whole = length.is_none_or(|length| length == 0) && body.is_end_stream();
+        // Counted before h2 writes: the byte counts at this point decide whether anything of the request was sent.
         let mut stream = OpenStream::new(conn, stall);
         let is_end = is_whole && !kind.is_connect;
         match streams.send_request(Request::from_parts(head, ()), is_end) {

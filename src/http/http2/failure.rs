@@ -123,6 +123,7 @@ impl ConnShared {
     /// h2 reports a connection that this side closed as a broken pipe only.
     pub(super) fn failed(&self, what: &str, error: h2::Error) -> Error {
         let doing = self.doing(what);
+        // Our own reason explains the broken pipe.
         if error.is_io()
             && let Some(close_cause) = self.state().close_cause()
         {

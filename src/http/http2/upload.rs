@@ -232,6 +232,7 @@ where
     fn send_piece(self: Pin<&mut Self>, stream: &mut SendStream<Bytes>) -> bool {
         let this = self.project();
         stream.reserve_capacity(this.chunk.len().clamp(1, LARGEST_PIECE));
+        // Capacity may shrink between the wait and here, when the peer lowers its window.
         let room = stream.capacity().min(this.chunk.len());
         let piece = this.chunk.split_to(room);
         let is_last = *this.is_last && this.chunk.is_empty();
@@ -318,6 +319,7 @@ where
             return Poll::Ready(());
         }
         let outcome = this.upload.poll(&mut this.stream, cx);
+        // Before the early return: the response body reads this to judge whether the peer stalls.
         this.progress.note(&this.upload);
         let outcome = ready!(outcome);
         if let (Err(error), Some(failure)) = (outcome, this.failure.take()) {

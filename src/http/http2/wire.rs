@@ -128,6 +128,7 @@ impl FrameScanner {
             bytes = &bytes[taken..];
             if self.len == self.needed() {
                 let header = FrameHeader::read(&self.partial);
+                // `len` bytes were consumed, of which all beyond the header belong to the payload.
                 self.skip = header.length as usize + Self::SHORT - self.len;
                 self.len = 0;
                 visit(header);

@@ -56,6 +56,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             TaskState::Leased(lease) => lease.runtime(),
             _ => return,
         };
+        // Dropping the state leaves the queue, or gives the connection back.
         if runtime != Some(&self.pool.settings.runtime.current()) {
             self.state = TaskState::Choosing;
         }
