@@ -35,7 +35,7 @@ pub use system::{SystemResolver, SystemResolving};
 ///     resolver
 /// }
 /// resolves(tower::service_fn(|name: Name| async move {
-///     println!("somebody asks for {name}");
+///     println!("resolving {name}");
 ///     Ok::<_, Infallible>([SocketAddr::from(([127, 0, 0, 1], 0))])
 /// }));
 /// ```

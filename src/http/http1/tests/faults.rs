@@ -398,7 +398,7 @@ async fn endless(beginning: &str, piece: &str, most: usize) -> (Result<Bytes, Er
         while said < most && peer.io.write_all(piece.as_bytes()).await.is_ok() {
             said += piece.len();
         }
-        // What is said without an end is cut off here.
+        // Endless input is cut off here.
         let _ = peer.io.shutdown().await;
         said
     };

@@ -279,7 +279,7 @@ impl HttpBody for Fed {
     }
 }
 
-/// A pool that records what it is told.
+/// A pool that records its notifications.
 #[derive(Default)]
 pub(super) struct Told {
     streams: Mutex<Vec<Option<usize>>>,
