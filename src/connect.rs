@@ -1,7 +1,7 @@
-//! Reaches bytes: what a connector is, and what it hands on.
+//! Connectors: services that turn a target into a byte stream.
 //!
-//! A connector is a [`Service`] of [`Target`](crate::target::Target)s that answers with [`Connected`] bytes. Layers
-//! that wrap one, like TLS, map the bytes and add to the [`ConnectInfo`]; none of them needs to know the others.
+//! A connector is a [`Service`] of [`Target`](crate::target::Target)s that returns a [`Connected`] stream. Layers
+//! over one, like TLS, wrap the stream and add to the [`ConnectInfo`]; they do not depend on each other.
 //! [`Connect`] and [`MakeConnection`] are aliases for such services: bounds to write, never traits to implement.
 
 use std::{
@@ -57,16 +57,16 @@ pub use tcp::TcpConnector;
 pub use unix::{UnixConnector, UnixIo};
 pub use uri::{UriConnector, UriService};
 
-/// Target to bytes: an alias for the services that connect.
+/// Target to byte stream: an alias for the services that connect.
 ///
 /// A connector that encrypts by itself has to [declare](Connected::encrypted) it: requests to `https` and `wss` origins are
-/// refused over a stream whose [`ConnectInfo`] does not say that it [is encrypted](ConnectInfo::is_encrypted). One below a
-/// [`TlsLayer`](crate::tls::TlsLayer) declares nothing: the layer does.
+/// refused over a stream whose [`ConnectInfo`] does not say that it [is encrypted](ConnectInfo::is_encrypted). Below a
+/// [`TlsLayer`](crate::tls::TlsLayer) the layer declares it.
 ///
 /// ```
 /// use tower_transport::{connect::Connect, target::Target};
 ///
-/// /// A fence: a mistake in a connector is reported where this is called.
+/// /// A compile-time check: a mistake in a connector is reported at the call.
 /// fn connects<C: Connect<Target>>(connector: C) -> C {
 ///     connector
 /// }
@@ -88,7 +88,7 @@ pub trait Connect<T>:
         Future: Send + 'static,
     >
 {
-    /// The bytes.
+    /// The stream.
     type Io: Io;
 }
 
@@ -100,7 +100,7 @@ where
     type Io = I;
 }
 
-/// Target to connection: an alias for the services that make what a pool keeps.
+/// Target to connection: an alias for the services that make connections for a pool.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not make connections that speak HTTP of a `{T}`",
     label = "this does not make connections of HTTP",
@@ -118,27 +118,27 @@ impl<S, T, Req> MakeConnection<T, Req> for S where
 {
 }
 
-/// What a connector answers with: the bytes, and what is known about them.
+/// A connector's result: the stream, and the facts about it.
 ///
-/// Of the streams of this crate's connectors it is known that a write that fails has taken nothing. A stream of your own may
-/// have passed part of it on, as one that encrypts does, so a request whose write failed there counts as
-/// [sent](crate::Error::was_sent) and is not repeated unless it is idempotent.
+/// For streams of this crate's connectors a failed write has taken nothing. A stream of your own may have passed part of it
+/// on, as TLS does, so a request whose write failed there counts as [sent](crate::Error::was_sent) and is not repeated
+/// unless it is idempotent.
 #[derive(Debug)]
 pub struct Connected<I> {
-    /// The bytes.
+    /// The stream.
     pub io: I,
-    /// What is known about them.
+    /// The facts about it.
     pub info: ConnectInfo,
 }
 
 impl<I> Connected<I> {
-    /// Bytes about which nothing is known.
+    /// A stream without known facts.
     pub fn new(io: I) -> Self {
         Self { io, info: ConnectInfo::default() }
     }
 
-    /// Declares the bytes [encrypted](ConnectInfo::with_encryption): for a connector that encrypts by itself, and for
-    /// doubles in tests that stand for one. Over any other stream, this sends `https` requests in the clear.
+    /// Declares the stream [encrypted](ConnectInfo::with_encryption): for a connector that encrypts by itself, and for
+    /// test doubles of one. Over any other stream, this sends `https` requests in the clear.
     ///
     /// ```
     /// use tower::ServiceBuilder;
@@ -158,18 +158,18 @@ impl<I> Connected<I> {
 }
 
 impl<I: Io> Connected<I> {
-    /// The same about other bytes.
+    /// Wraps the stream, keeping the facts.
     pub(crate) fn map<J>(self, io: impl FnOnce(I) -> J) -> Connected<J> {
         Connected { io: io(self.io), info: self.info }
     }
 
-    /// Bytes whose type is forgotten.
+    /// Erases the type of the stream.
     pub(crate) fn boxed(self) -> Connected<Box<dyn Io>> {
         self.map(|io| Box::new(io) as Box<dyn Io>)
     }
 }
 
-/// Asks whether what connects is ready, for a layer over it.
+/// Polls the readiness of a connector, for a layer over it.
 pub(crate) fn poll_connector<T, S>(inner: &mut S, cx: &mut Context<'_>) -> Poll<Result<(), Error>>
 where
     S: Service<T, Error: Into<BoxError>>,
@@ -177,19 +177,19 @@ where
     inner.poll_ready(cx).map_err(|error| Error::from_connector(error.into(), "connecting"))
 }
 
-/// Takes the service that was polled, and leaves one that was not.
+/// Takes the polled service, and leaves a clone that was not polled.
 pub(crate) fn take_polled<S: Clone>(inner: &mut S) -> S {
     let clone = inner.clone();
     mem::replace(inner, clone)
 }
 
-/// Whether another attempt may end better. A connector's error is any error, and those of others are taken to pass.
+/// Whether another attempt may succeed. Foreign errors are assumed to be temporary.
 pub(crate) fn is_temporary(error: &(dyn StdError + 'static)) -> bool {
     let Some(ours) = find::<Error>(error) else { return true };
     !ours.is_builder() && !ours.is_denied() && (!ours.is_tls() || was_cut_off(ours))
 }
 
-/// Whether the peer went away in the middle. What TLS itself objects to comes as an [`io::Error`], too, of another kind.
+/// Whether the peer closed the connection. Errors of TLS itself are also [`io::Error`]s, of other kinds.
 fn was_cut_off(error: &Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     error.cause::<io::Error>().is_some_and(|cause| {

@@ -1,4 +1,4 @@
-//! What is known about a connection: each stage that it passes adds what it knows.
+//! Facts about a connection, collected by each stage that connects it.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     target::{Origin, Proxy},
 };
 
-/// How a response came: what is known of its connection, by [`ConnectInfo::of`].
+/// Facts about the connection of a response, by [`ConnectInfo::of`].
 ///
 /// ```
 /// # use tower_transport::{Error, RequestExt, Transport, connect::ConnectInfo};
@@ -26,14 +26,14 @@ use crate::{
 /// ```
 #[derive(Clone, Default)]
 pub struct ConnectInfo {
-    way: Arc<Way>,
+    facts: Arc<ConnectFacts>,
     served: u64,
     stream_id: Option<u32>,
 }
 
-/// What does not change while a connection lives.
+/// Constant facts of a connection.
 #[derive(Clone, Default)]
-struct Way {
+struct ConnectFacts {
     local_addr: Option<SocketAddr>,
     peer_addr: Option<SocketAddr>,
     version: Option<Version>,
@@ -46,20 +46,19 @@ struct Way {
     write_count: Option<WriteCount>,
     proxies: Vec<Proxy>,
     forwards: bool,
-    /// The bytes are those that are inside of TLS elsewhere: a double plays them, and there is no TLS.
+    /// A test double plays the inside of TLS, and there is no TLS.
     stands_for_tls: bool,
 }
 
-/// A body, or what was read of one, of a response that [`ConnectInfo::of`] is asked about.
+/// A body, or its collected content, that [`ConnectInfo::of`] can ask.
 ///
-/// A layer that puts a body of its own around that of a transport hides what that knows: ask below the layer, or implement
-/// this for its body.
+/// A layer that wraps the body in its own hides this: ask below the layer, or implement this for its body.
 #[diagnostic::on_unimplemented(
     message = "a response with a `{Self}` does not say how it came",
     note = "the body of a transport or a pool does: ask before a layer puts it into a body of its own"
 )]
 pub trait HasConnectInfo {
-    /// What this knows of the connection; `None` if it knows nothing.
+    /// The facts; `None` without any.
     fn connect_info(&self) -> Option<&ConnectInfo>;
 }
 
@@ -69,8 +68,8 @@ impl HasConnectInfo for Body {
     }
 }
 
-/// Says nothing by itself: [`request`](crate::RequestExt::request) leaves what is known in the extensions of its response.
-macro_rules! says_nothing {
+/// Collected content has no facts: [`request`](crate::RequestExt::request) puts them into the extensions of its response.
+macro_rules! without_facts {
     ($($body:ty),*) => {
         $(impl HasConnectInfo for $body {
             fn connect_info(&self) -> Option<&ConnectInfo> {
@@ -80,210 +79,214 @@ macro_rules! says_nothing {
     };
 }
 
-says_nothing!((), Bytes, Vec<u8>, String);
+without_facts!((), Bytes, Vec<u8>, String);
 
 impl ConnectInfo {
-    /// How this response came, of a [`Transport`](crate::Transport), a [`Pool`](crate::pool::Pool) or
-    /// [`request`](crate::RequestExt::request). `None` of one that did not come over a connection, or whose connection
-    /// [says nothing](crate::pool::Connection::info) of itself.
+    /// The facts about the connection of this response, from a [`Transport`](crate::Transport), a [`Pool`](crate::pool::Pool)
+    /// or [`request`](crate::RequestExt::request). `None` for a response without a connection, or whose connection
+    /// [has none](crate::pool::Connection::info).
     ///
-    /// It is kept by the body, because an extension costs several allocations; where the body was read to its end for the
-    /// caller it is an extension.
+    /// The body holds them, because an extension costs several allocations; for a collected body they are an extension.
     pub fn of<B: HasConnectInfo>(response: &http::Response<B>) -> Option<&Self> {
         response.body().connect_info().or_else(|| response.extensions().get())
     }
 
-    /// The address on this side.
+    /// The local address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.way.local_addr
+        self.facts.local_addr
     }
 
-    /// The address on the other side.
+    /// The peer's address.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.way.peer_addr
+        self.facts.peer_addr
     }
 
-    /// The version of HTTP that is spoken.
+    /// The version of HTTP.
     pub fn version(&self) -> Option<Version> {
-        self.way.version
+        self.facts.version
     }
 
     /// The protocol that ALPN chose (RFC 7301).
     pub fn alpn(&self) -> Option<&[u8]> {
-        self.way.alpn.as_deref()
+        self.facts.alpn.as_deref()
     }
 
-    /// Whether the stream is encrypted up to the origin, or up to the proxy that [forwards](Self::forwarder) requests: TLS
-    /// was [spoken](Self::with_tls), or the connector [declares](Self::with_encryption) that it encrypts by itself. What ALPN
-    /// chose is no such declaration.
+    /// Whether the stream is encrypted up to the origin, or up to the [forward proxy](Self::forwarder): by
+    /// [TLS](Self::with_tls), or by the connector's [declaration](Self::with_encryption). ALPN's choice is no such declaration.
     ///
     /// Requests to `https` and `wss` origins are sent over such a stream only.
     pub fn is_encrypted(&self) -> bool {
-        self.way.encrypted
+        self.facts.encrypted
     }
 
-    /// The version of TLS, as `TLSv1.3`.
+    /// The version of TLS, such as `TLSv1.3`.
     pub fn tls_version(&self) -> Option<&'static str> {
-        self.way.tls_version
+        self.facts.tls_version
     }
 
     /// The name that TLS verified.
     pub fn server_name(&self) -> Option<&str> {
-        self.way.server_name.as_deref()
+        self.facts.server_name.as_deref()
     }
 
     /// The certificates of the peer in DER, its own first.
     pub fn peer_certificates(&self) -> &[Bytes] {
-        &self.way.peer_certificates
+        &self.facts.peer_certificates
     }
 
-    /// The proxies on the way, the nearest first.
+    /// The proxies on the path, the nearest first.
     pub fn proxies(&self) -> &[Proxy] {
-        &self.way.proxies
+        &self.facts.proxies
     }
 
-    /// The last proxy on the way, if it is given requests to forward: the bytes end there.
+    /// The forward proxy at the end of the stream, if there is one.
     pub fn forwarder(&self) -> Option<&Proxy> {
-        self.way.proxies.last().filter(|_| self.way.forwards)
+        self.facts.proxies.last().filter(|_| self.facts.forwards)
     }
 
-    /// Whether the connection had served a request before this one.
+    /// Whether the connection had served an earlier request.
     pub fn is_reused(&self) -> bool {
         self.served > 1
     }
 
-    /// How many requests the connection has been given, with this one.
+    /// Requests the connection was given, this one included.
     pub fn served(&self) -> u64 {
         self.served
     }
 
-    /// The id of the stream that the response came on (RFC 9113 §5.1.1); `None` over HTTP/1.1, which has no streams.
+    /// The id of the response's stream (RFC 9113 §5.1.1); `None` over HTTP/1.1, which has no streams.
     ///
-    /// On a new HTTP/2 connection it is 1, and two more for each request: by it a response is found in the logs of a server or
-    /// in what was captured of the traffic. A request that was sent again, as after a GOAWAY, has the id of its last stream.
+    /// It is 1 for the first request of an HTTP/2 connection, and increases by two for each request: find a response by it in
+    /// the logs of a server or in a packet capture. A request that was sent again, as after a GOAWAY, has the id of its last
+    /// stream.
     pub fn stream_id(&self) -> Option<u32> {
         self.stream_id
     }
 
-    /// Says how many requests the connection has been given.
+    /// With the number of requests so far.
     pub(crate) fn after(&self, served: u64) -> Self {
-        Self { way: self.way.clone(), served, stream_id: None }
+        Self { facts: self.facts.clone(), served, stream_id: None }
     }
 
-    /// Says which stream of the connection a response came on.
+    /// With the stream of a response.
     pub(crate) fn on_stream(self, stream_id: Option<u32>) -> Self {
         Self { stream_id, ..self }
     }
 
-    /// The switch by which a connection asks its socket to look again.
+    /// Makes the socket read from the kernel.
     pub fn recheck(&self) -> Option<&Recheck> {
-        self.way.recheck.as_ref()
+        self.facts.recheck.as_ref()
     }
 
-    /// Says both addresses.
+    /// Sets both addresses.
     pub fn with_addrs(self, local: Option<SocketAddr>, peer: Option<SocketAddr>) -> Self {
-        self.with(|way| (way.local_addr, way.peer_addr) = (local, peer))
+        self.with(|facts| (facts.local_addr, facts.peer_addr) = (local, peer))
     }
 
-    /// Says what ALPN chose.
+    /// Sets ALPN's choice.
     pub fn with_alpn(self, alpn: impl Into<Option<Bytes>>) -> Self {
-        self.with(|way| way.alpn = alpn.into())
+        self.with(|facts| facts.alpn = alpn.into())
     }
 
-    /// Says what TLS agreed on and whom it verified, and with it that the stream is [encrypted](Self::is_encrypted).
+    /// Sets the results of TLS, and marks the stream [encrypted](Self::is_encrypted).
     pub fn with_tls(
         self,
         version: Option<&'static str>,
         server_name: impl Into<Arc<str>>,
         peer_certificates: Vec<Bytes>,
     ) -> Self {
-        self.with(|way| {
-            way.encrypted = true;
-            way.tls_version = version;
-            way.server_name = Some(server_name.into());
-            way.peer_certificates = peer_certificates;
+        self.with(|facts| {
+            facts.encrypted = true;
+            facts.tls_version = version;
+            facts.server_name = Some(server_name.into());
+            facts.peer_certificates = peer_certificates;
         })
     }
 
-    /// Declares the stream [encrypted](Self::is_encrypted), whatever it is: for a connector that encrypts by itself, and for
-    /// doubles in tests that stand for one. Over any other stream, this sends `https` requests in the clear.
+    /// Declares the stream [encrypted](Self::is_encrypted): for a connector that encrypts by itself, and for test doubles of
+    /// one. Over any other stream, this sends `https` requests in the clear.
     pub fn with_encryption(self) -> Self {
-        self.with(|way| way.encrypted = true)
+        self.with(|facts| facts.encrypted = true)
     }
 
-    /// Says that the stream answers to this switch.
+    /// Sets the recheck that the stream obeys.
     pub fn with_recheck(self, recheck: Recheck) -> Self {
-        self.with(|way| way.recheck = Some(recheck))
+        self.with(|facts| facts.recheck = Some(recheck))
     }
 
-    /// Says that the way goes on through this proxy. What was agreed on with the proxy, as encryption, TLS and the version of
-    /// HTTP, is no longer said: it does not hold for what is behind it.
+    /// Continues the path through this proxy. Removes the results negotiated with the proxy (encryption, TLS, the version of
+    /// HTTP), which do not hold beyond it.
     pub fn with_proxy(self, proxy: Proxy) -> Self {
-        self.with(|way| {
-            let Way { local_addr, peer_addr, recheck, write_count, proxies, .. } =
-                std::mem::take(way);
-            *way = Way { local_addr, peer_addr, recheck, write_count, proxies, ..Way::default() };
-            way.proxies.push(proxy);
+        self.with(|facts| {
+            let ConnectFacts { local_addr, peer_addr, recheck, write_count, proxies, .. } =
+                std::mem::take(facts);
+            *facts = ConnectFacts {
+                local_addr,
+                peer_addr,
+                recheck,
+                write_count,
+                proxies,
+                ..ConnectFacts::default()
+            };
+            facts.proxies.push(proxy);
         })
     }
 
-    /// Says that the way ends at this proxy, which is given requests in absolute-form to forward (RFC 9112 §3.2.2).
+    /// Ends the path at this proxy, which gets requests in absolute-form to forward (RFC 9112 §3.2.2).
     pub fn with_forwarder(self, proxy: Proxy) -> Self {
-        self.with(|way| {
-            way.proxies.push(proxy);
-            way.forwards = true;
+        self.with(|facts| {
+            facts.proxies.push(proxy);
+            facts.forwards = true;
         })
     }
 
-    /// The same about bytes that are one stream of many on the socket: nobody here could ask that to look again, and it
-    /// counts the bytes of all.
+    /// For one stream of many on a socket: without the recheck, and without the write count of the whole socket.
     pub(crate) fn on_a_stream(self, count: Option<WriteCount>) -> Self {
-        self.with(|way| (way.recheck, way.write_count) = (None, count))
+        self.with(|facts| (facts.recheck, facts.write_count) = (None, count))
     }
 
-    /// How many bytes the stream has taken, if it counts them.
+    /// Bytes that the stream has taken, if it counts them.
     pub(crate) fn write_count(&self) -> Option<&WriteCount> {
-        self.way.write_count.as_ref()
+        self.facts.write_count.as_ref()
     }
 
-    /// Says that the stream counts the bytes that it takes.
+    /// Sets the stream's count of taken bytes.
     pub(crate) fn with_write_count(self, count: WriteCount) -> Self {
-        self.with(|way| way.write_count = Some(count))
+        self.with(|facts| facts.write_count = Some(count))
     }
 
-    /// Says that these bytes are what is inside of TLS elsewhere, so that none is put over them.
+    /// Marks the stream as the inside of TLS, so that no TLS is put over it.
     #[cfg(feature = "mock")]
     pub(crate) fn standing_for_tls(self, server_name: &str, alpn: &'static [u8]) -> Self {
         let info = self.with_tls(None, server_name, Vec::new());
-        info.with_alpn(Bytes::from_static(alpn)).with(|way| way.stands_for_tls = true)
+        info.with_alpn(Bytes::from_static(alpn)).with(|facts| facts.stands_for_tls = true)
     }
 
-    /// Whether TLS is not to be put over the bytes, because a double plays what is inside.
+    /// Whether to skip TLS, because a double plays what is inside.
     #[cfg(feature = "_rustls")]
     pub(crate) fn stands_for_tls(&self) -> bool {
-        self.way.stands_for_tls
+        self.facts.stands_for_tls
     }
 
-    /// Says which version of HTTP is spoken.
+    /// Sets the version of HTTP.
     pub fn with_version(self, version: Version) -> Self {
-        self.with(|way| way.version = Some(version))
+        self.with(|facts| facts.version = Some(version))
     }
 
-    /// An error if requests to this origin have to be encrypted and the stream is not. `layer` is what would encrypt it.
+    /// An error if requests to this origin need encryption and the stream has none. `layer` is what would encrypt it.
     pub(crate) fn check_encryption(&self, origin: &Origin, layer: &str) -> Result<(), Error> {
-        // On the stream to a proxy that forwards, each request is checked by itself.
+        // On the stream to a forward proxy, each request is checked by itself.
         let end = self.forwarder().map_or(origin, Proxy::origin);
         if self.is_encrypted() || !end.scheme().is_tls() {
             return Ok(());
         }
-        let behind = self.way.proxies.last().filter(|_| !self.way.forwards);
+        let behind = self.facts.proxies.last().filter(|_| !self.facts.forwards);
         let behind = behind.map(|proxy| format!(" behind the proxy {proxy}")).unwrap_or_default();
         let text = format!("the stream to {end}{behind} is not private: it needs {layer}");
         Err(Error::builder(text))
     }
 
-    /// An error if the URI of a request says that the request has to be encrypted and the stream is not, whatever target the
-    /// connection was made for.
+    /// An error if the URI of a request needs encryption and the stream has none, whatever the connection's target.
     #[cfg(any(feature = "http1", feature = "http2"))]
     pub(crate) fn check_request(&self, uri: &http::Uri) -> Result<(), Error> {
         use crate::request_target::without_user;
@@ -302,8 +305,8 @@ impl ConnectInfo {
         Err(Error::builder(text))
     }
 
-    fn with(mut self, say: impl FnOnce(&mut Way)) -> Self {
-        say(Arc::make_mut(&mut self.way));
+    fn with(mut self, set: impl FnOnce(&mut ConnectFacts)) -> Self {
+        set(Arc::make_mut(&mut self.facts));
         self
     }
 }
@@ -311,17 +314,17 @@ impl ConnectInfo {
 impl fmt::Debug for ConnectInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectInfo")
-            .field("local_addr", &self.way.local_addr)
-            .field("peer_addr", &self.way.peer_addr)
-            .field("version", &self.way.version)
-            .field("alpn", &self.way.alpn)
-            .field("encrypted", &self.way.encrypted)
-            .field("tls_version", &self.way.tls_version)
-            .field("server_name", &self.way.server_name)
-            .field("peer_certificates", &self.way.peer_certificates.len())
-            .field("proxies", &self.way.proxies)
-            .field("forwards", &self.way.forwards)
-            .field("stands_for_tls", &self.way.stands_for_tls)
+            .field("local_addr", &self.facts.local_addr)
+            .field("peer_addr", &self.facts.peer_addr)
+            .field("version", &self.facts.version)
+            .field("alpn", &self.facts.alpn)
+            .field("encrypted", &self.facts.encrypted)
+            .field("tls_version", &self.facts.tls_version)
+            .field("server_name", &self.facts.server_name)
+            .field("peer_certificates", &self.facts.peer_certificates.len())
+            .field("proxies", &self.facts.proxies)
+            .field("forwards", &self.facts.forwards)
+            .field("stands_for_tls", &self.facts.stands_for_tls)
             .field("served", &self.served)
             .finish()
     }

@@ -1,4 +1,4 @@
-//! A connection that speaks HTTP, as whoever keeps it sees it.
+//! The interface between a pool and its connections.
 
 use std::{
     fmt,
@@ -14,14 +14,14 @@ use crate::{
     options::Timeouts,
 };
 
-/// What a pool asks of a connection, over being a [`Service`] of requests.
+/// A connection for a pool: a [`Service`] of requests with additional facts.
 ///
-/// HTTP/1.1 and HTTP/2 connections of this crate are ones; yours can be, with no hyper in it: see
+/// The HTTP/1.1 and HTTP/2 connections of this crate implement it; yours can, without hyper: see
 /// `examples/own_connection.rs`. A connection is either *exclusive*, one request at a time, or *shared*, many at once
 /// by as many handles.
 ///
-/// The service is called only after its `poll_ready` said so, and `poll_ready` says so again only when the next
-/// request may be sent: after an exclusive connection's answer has been read to the end.
+/// The service is called only after `poll_ready` was ready. An exclusive connection is ready again only after its response
+/// has been read to the end.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a connection that takes a `{Req}`",
     label = "this is not a connection of a pool",
@@ -31,74 +31,73 @@ use crate::{
 pub trait Connection<Req>:
     Service<Req, Error = SendError<Req>, Future: Send> + Sized + Send + Sync + 'static
 {
-    /// Whether a request may still be sent, as far as can be told without sending one.
+    /// Whether a request may still be sent, as far as known without sending one.
     fn is_open(&self) -> bool;
 
-    /// How long requests may wait that say nothing themselves: a pool tells it once, before the first request and before
-    /// there is a second handle. A request may have other [`Timeouts`] among its extensions.
+    /// Sets the timeouts of requests without their own: called once, before the first request and before there is a second
+    /// handle. A request may have other [`Timeouts`] among its extensions.
     ///
-    /// A connection that waits for its peer keeps to [`read`](Timeouts::read), [`write`](Timeouts::write) and
-    /// [`min_throughput`](Timeouts::min_throughput) by itself; by default nothing does. The pool keeps to the others.
+    /// The connection itself enforces [`read`](Timeouts::read), [`write`](Timeouts::write) and
+    /// [`min_throughput`](Timeouts::min_throughput) while it waits for its peer; by default nothing does. The pool enforces
+    /// the others.
     fn timeouts(&mut self, _timeouts: Timeouts) {}
 
-    /// One more handle to a shared connection; `None` if it is exclusive, which is the default.
+    /// Another handle to a shared connection; `None`, the default, if it is exclusive.
     fn share(&self) -> Option<Self> {
         None
     }
 
-    /// Takes its slot in the pool, to hold it for as long as the transport below is open.
+    /// Takes its slot in the pool, to hold it while the transport below is open.
     ///
-    /// An upgraded connection, for one, leaves the pool and yet is a connection: it holds its slot until it is closed. By
-    /// default the slot is given back, and ends when the pool lets go of the connection.
+    /// An upgraded connection, for one, leaves the pool but stays open: it holds its slot until it is closed. By default the
+    /// slot is returned, and ends when the pool drops the connection.
     fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
         Some(slot)
     }
 
-    /// How long the peer said it keeps the connection without a request.
+    /// The peer's limit on idling (`Keep-Alive: timeout`), if it sent one.
     fn keep_alive(&self) -> Option<Duration> {
         None
     }
 
-    /// Ends the connection at once, whatever it is doing. Without a handle, the default, a pool that is closed can only
-    /// wait for it.
+    /// Aborts the connection at once, whatever it is doing. Without a handle, the default, closing a pool can only wait for
+    /// it.
     fn abort_handle(&self) -> Option<AbortHandle> {
         None
     }
 
-    /// Whether it may refuse a request for a reason that is mended when it is sent again, so that a copy of it is worth
-    /// keeping: by default not.
+    /// Whether it may refuse a request that would succeed when sent again, so that a copy of it is worth keeping: by default
+    /// not.
     fn may_refuse(&self) -> bool {
         false
     }
 
-    /// Whether this request, if it fails after some of it was sent and before an answer has begun, comes back with its
-    /// [`SendError`]: then a pool keeps no copy of it. By default not.
+    /// Whether this request comes back with its [`SendError`] if it fails after it was partly sent and before a response has
+    /// begun: then the pool makes no copy. By default not.
     fn gives_back(&self, _request: &Req) -> bool {
         false
     }
 
-    /// The next request finds a connection that was used before, or that was idle since it was made: what is known
-    /// about it may be out of date, so it is looked at once more before anything is written. A pool says so before such
-    /// a request. By default nothing is done.
+    /// Announces that the next request reuses the connection, or follows an idle time: facts about it may be out of date,
+    /// so they should be rechecked before anything is written. By default a no-op.
     fn reused(&mut self) {}
 
-    /// What is known about the way to the peer.
+    /// Facts about the connection.
     fn info(&self) -> Option<&ConnectInfo> {
         None
     }
 
-    /// The id of the stream that a response of such a connection came on, where its protocol has streams: a pool tells it by
-    /// [`ConnectInfo::stream_id`]. By default there is none.
+    /// The stream id of a response, for [`ConnectInfo::stream_id`]. By default none.
     fn stream_id(_response: &Self::Response) -> Option<u32> {
         None
     }
 }
 
-/// Ends a connection at once.
+/// Aborts a connection.
 #[derive(Clone)]
 pub struct AbortHandle(Arc<dyn Abort>);
 
-/// What can be ended at once, and may have ended already.
+/// Can be aborted at any time, even after its end.
 pub(crate) trait Abort: Send + Sync {
     fn abort(&self);
 }
@@ -111,41 +110,41 @@ impl<F: Fn() + Send + Sync> Abort for AbortBy<F> {
     }
 }
 
-/// Why a request has no answer, and how far it came.
+/// Why a request has no response, and how far it came.
 pub struct SendError<Req> {
-    /// What happened.
+    /// The cause.
     pub error: BoxError,
-    /// How far it came: what may be done about it depends on nothing else.
+    /// How far the request came: this alone decides whether it may be retried.
     pub progress: Progress,
-    /// The request itself, if it was never begun, or if the connection [gives it back](Connection::gives_back).
+    /// The request, if it was never started, or if the connection [gives it back](Connection::gives_back).
     pub request: Option<Req>,
 }
 
-/// Says, as the error of a [`SendError`] or as the source of it, that nothing is wrong with a shared connection, but that
-/// its peer allows no further request at present: a pool keeps the connection and puts the request in line again.
+/// The error, or the source of the error, of a [`SendError`] if a shared connection is healthy but its peer allows no
+/// further request now: the pool keeps the connection and queues the request again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoFreeStream;
 
 /// How far a request came before it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
-    /// Certainly not a byte of it went out: neither was one written, nor may a write that failed have taken one.
+    /// Certainly no byte of it was sent: none was written, and no failed write can have taken one.
     Unsent,
-    /// Some of it went out, but the peer says that it did not act on it (RFC 9113 §8.7).
+    /// Some of it was sent, but the peer did not act on it (RFC 9113 §8.7).
     Refused,
-    /// Some of it went out, or may have, and nothing is known.
+    /// Some of it was sent, or may have been; its effect is unknown.
     Sent,
-    /// Some of an answer came.
+    /// Some of a response was received.
     Answered,
 }
 
-/// The slot that a connection takes up in a pool. Dropping it says that the connection is closed.
+/// The slot of a connection in a pool. Dropping it reports that the connection is closed.
 pub struct PoolSlot {
     pool: Weak<dyn SlotOwner>,
     slot: SlotId,
 }
 
-/// Which of the slots of a pool, by a number that no other had, and where the pool has it.
+/// Identifies a slot: by a unique number, and its index in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SlotId {
     pub(crate) seq: u64,
@@ -153,13 +152,13 @@ pub(crate) struct SlotId {
 }
 
 impl SlotId {
-    /// Later than any other.
+    /// Sorts after any other.
     pub(crate) const MAX: Self = Self { seq: u64::MAX, index: u32::MAX };
 }
 
-/// The pool, as a slot knows it.
+/// The pool as its slots see it.
 pub(crate) trait SlotOwner: Send + Sync {
-    /// So many requests may be on the connection at once from now on; `None` while it takes no new ones.
+    /// Sets how many requests the connection may carry at once; `None` while it takes no new ones.
     fn streams(&self, slot: SlotId, streams: Option<usize>);
 
     /// The connection takes no new requests ever again.
@@ -170,12 +169,12 @@ pub(crate) trait SlotOwner: Send + Sync {
 }
 
 impl AbortHandle {
-    /// Calls `end` to end the connection, which may have ended already.
+    /// Calls `end` to abort the connection, which may have ended already.
     pub fn new(end: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(AbortBy(end)))
     }
 
-    /// Ends this, and needs no allocation for it.
+    /// Aborts this value, without an allocation.
     #[cfg(feature = "http1")]
     pub(crate) fn of(shared: Arc<impl Abort + 'static>) -> Self {
         Self(shared)
@@ -193,37 +192,37 @@ impl fmt::Debug for AbortHandle {
 }
 
 impl<Req> SendError<Req> {
-    /// The request was never begun, and here it is: a pool tries it elsewhere. For a request that would fare no better
-    /// there, answer [`after`](Self::after) it was [`Answered`](Progress::Answered).
+    /// The request was never started and comes back: a pool tries it elsewhere. For a request that would fail there too,
+    /// use [`after`](Self::after) with [`Answered`](Progress::Answered).
     pub fn unsent(error: impl Into<BoxError>, request: Req) -> Self {
         Self { error: error.into(), progress: Progress::Unsent, request: Some(request) }
     }
 
-    /// It failed after it had come so far.
+    /// The request failed at this progress.
     pub fn after(progress: Progress, error: impl Into<BoxError>) -> Self {
         Self { error: error.into(), progress, request: None }
     }
 
-    /// Whether no connection would have done better: the request itself cannot be sent.
+    /// Whether the request itself cannot be sent, on any connection.
     pub(crate) fn is_the_requests_fault(&self) -> bool {
         let ours = find::<Error>(&*self.error);
         let is_its_fault = |error: &Error| error.is_builder() || error.is_unsupported();
         self.progress == Progress::Unsent && ours.is_some_and(is_its_fault)
     }
 
-    /// Whether the connection is as good as before: only a stream was lacking.
+    /// Whether only a free stream was missing, and the connection is healthy.
     pub(crate) fn lacks_only_a_stream(&self) -> bool {
         let is_lack = self.error.is::<NoFreeStream>()
             || self.error.source().is_some_and(|cause| cause.is::<NoFreeStream>());
         self.progress == Progress::Unsent && is_lack
     }
 
-    /// Whether the time for it is over, so that it is not for another connection to try.
+    /// Whether a timeout elapsed, so that no other connection should try it.
     pub(crate) fn is_too_late(&self) -> bool {
         find(&*self.error).is_some_and(Error::is_timeout)
     }
 
-    /// The error that a caller is shown.
+    /// The error for the caller.
     pub(crate) fn into_error(self) -> Error {
         let sent = self.progress > Progress::Unsent;
         Error::adopt_with(self.error, ForeignError::LAYER, |error| {
@@ -266,27 +265,27 @@ impl PoolSlot {
         Self { pool, slot }
     }
 
-    /// Says how many requests the peer allows on a shared connection at once from now on: 100 until this is called.
-    /// Those under way are not touched.
+    /// Sets how many requests the peer allows at once on a shared connection: 100 until this is called. Running requests
+    /// are not affected.
     pub fn streams(&self, streams: usize) {
-        self.say(Some(streams));
+        self.report_streams(Some(streams));
     }
 
-    /// Says that the connection takes no new requests, because it is in doubt or being closed, until
+    /// Reports that the connection takes no new requests, because it is suspect or closing, until
     /// [`streams`](Self::streams) is called again.
     pub fn suspend(&self) {
-        self.say(None);
+        self.report_streams(None);
     }
 
-    /// Says that the connection takes no new requests ever again: it finishes those under way, and is closed. The pool
-    /// need not wait for that before it dials another, as it has to while one is only [suspended](Self::suspend).
+    /// Reports that the connection takes no new requests ever again: it finishes the running ones, and is closed. The pool
+    /// may dial another at once, unlike for a [suspended](Self::suspend) one.
     pub fn retire(&self) {
         if let Some(pool) = self.pool.upgrade() {
             pool.retired(self.slot);
         }
     }
 
-    fn say(&self, streams: Option<usize>) {
+    fn report_streams(&self, streams: Option<usize>) {
         if let Some(pool) = self.pool.upgrade() {
             pool.streams(self.slot, streams);
         }

@@ -1,10 +1,10 @@
-//! A list that is nearly always of one entry, or empty, and needs no allocation then.
+//! A list that usually has at most one entry, and then needs no allocation.
 
-/// Entries in the order of their coming.
+/// Entries in order of insertion.
 #[derive(Debug)]
 pub(crate) struct Few<T> {
     first: Option<T>,
-    /// Empty as long as there is no first.
+    /// Empty while `first` is `None`.
     more: Vec<T>,
 }
 

@@ -1,4 +1,4 @@
-//! Bytes: what a connection is made of before it speaks HTTP.
+//! Byte streams below HTTP.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ pub(crate) mod greeting;
 pub(crate) mod metered;
 pub(crate) mod write_count;
 
-/// A stream of bytes in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
+/// A byte stream in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stream of bytes for a connection",
     label = "hyper's `Read` and `Write` are missing here, or `Unpin`, `Send` or `'static`",
@@ -26,7 +26,7 @@ pub trait Io: Read + Write + Unpin + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Read + Write + Unpin + Send + 'static> Io for T {}
 
-/// Implements hyper's [`Read`] for a type by the stream inside it, which each of the patterns binds to the name.
+/// Implements hyper's [`Read`] by an inner stream, which each of the patterns binds to the name.
 macro_rules! delegate_read {
     ([$($bounds:tt)*] $type:ty, $io:ident in $($pattern:pat),+) => {
         impl<$($bounds)*> hyper::rt::Read for $type {
@@ -43,7 +43,7 @@ macro_rules! delegate_read {
     };
 }
 
-/// As [`delegate_read`], but [`Write`]; what can write slices together still does.
+/// Like [`delegate_read`] for [`Write`]; vectored writes stay vectored.
 macro_rules! delegate_write {
     ([$($bounds:tt)*] $type:ty, $io:ident in $($pattern:pat),+) => {
         impl<$($bounds)*> hyper::rt::Write for $type {
@@ -96,66 +96,66 @@ macro_rules! delegate_write {
 
 pub(crate) use {delegate_read, delegate_write};
 
-/// Asks a socket to look at what the kernel has, not at what the runtime last heard of it.
+/// Makes a socket read from the kernel instead of relying on the runtime's cached readiness.
 ///
 /// A runtime reports a socket readable only after its reactor has turned. Between the end of one response and the
-/// next request on the same connection a busy task may not let it, and then an answer nobody asked for, or the end of
-/// the stream, is not seen. A connector that can read past the runtime's memory shares a `Recheck` between its stream
-/// and its [`ConnectInfo`](crate::connect::ConnectInfo): an HTTP/1.1 connection that is about to be used again, or one of
-/// HTTP/2 that has rested for a millisecond, calls [`request`](Self::request), and the stream's next `poll_read`, if
-/// [`take`](Self::take) says so, asks the kernel first.
+/// next request on the same connection a busy task may not let it, and then unsolicited bytes, or the end of the
+/// stream, are not seen. A connector that can bypass the runtime shares a `Recheck` between its stream and its
+/// [`ConnectInfo`](crate::connect::ConnectInfo): an HTTP/1.1 connection that is about to be reused, or an HTTP/2
+/// connection that was idle for a millisecond, calls [`request`](Self::request), and the stream's next `poll_read`, if
+/// [`take`](Self::take) returns true, reads from the kernel first.
 #[derive(Clone, Debug, Default)]
 pub struct Recheck {
-    wanted: Arc<Wanted>,
+    state: Arc<RecheckState>,
 }
 
 #[derive(Debug, Default)]
-struct Wanted {
-    by_the_next_read: AtomicBool,
+struct RecheckState {
+    with_next_read: AtomicBool,
     before_a_write: AtomicBool,
-    /// What the stream has taken: a stream that answers to a recheck counts that as well.
+    /// Bytes taken by the stream. Here, so that a stream with a recheck needs one allocation for both.
     written: AtomicU64,
 }
 
 impl Recheck {
-    /// A recheck that nobody has asked for yet.
+    /// A recheck without a request.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A count of what the same stream takes.
+    /// The count of bytes that the same stream takes.
     #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "sockets are tokio's"))]
     pub(crate) fn write_count(&self) -> write_count::WriteCount {
-        write_count::WriteCount::of(self.wanted.clone())
+        write_count::WriteCount::of(self.state.clone())
     }
 
-    /// Asks for a look at the kernel with the next read.
+    /// Requests a kernel read with the next read.
     pub fn request(&self) {
-        self.wanted.by_the_next_read.store(true, Ordering::Release);
+        self.state.with_next_read.store(true, Ordering::Release);
     }
 
-    /// Asks for it, and that nothing is written before, where what comes unasked is nobody's: for HTTP/1.1. The task that
+    /// Requests it, and that it precedes any write: on HTTP/1.1, unsolicited bytes belong to no request. The task that
     /// reads and writes may, on another thread, be past its read already.
     pub fn request_before_writing(&self) {
-        self.wanted.before_a_write.store(true, Ordering::Release);
+        self.state.before_a_write.store(true, Ordering::Release);
         self.request();
     }
 
-    /// Whether a look was asked for since the last time; for a read.
+    /// Whether it was requested since the last call; for a read.
     pub fn take(&self) -> bool {
-        if !take(&self.wanted.by_the_next_read) {
+        if !take(&self.state.with_next_read) {
             return false;
         }
-        take(&self.wanted.before_a_write);
+        take(&self.state.before_a_write);
         true
     }
 
-    /// Whether a look was asked for that no read has taken; for a write.
+    /// Whether it was requested and no read has taken it; for a write.
     pub fn take_before_writing(&self) -> bool {
-        take(&self.wanted.before_a_write)
+        take(&self.state.before_a_write)
     }
 }
 
-fn take(wanted: &AtomicBool) -> bool {
-    wanted.load(Ordering::Acquire) && wanted.swap(false, Ordering::AcqRel)
+fn take(state: &AtomicBool) -> bool {
+    state.load(Ordering::Acquire) && state.swap(false, Ordering::AcqRel)
 }

@@ -130,7 +130,7 @@
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// In the order in which a request meets them.
+// In the order of a request's path.
 #[cfg(feature = "_client")]
 pub mod client;
 #[cfg(feature = "tokio")]

@@ -1,7 +1,7 @@
-//! The one door to tasks, timers, the clock, and threads for work that blocks.
+//! The only access to tasks, timers, the clock, and threads for blocking work.
 //!
-//! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and a
-//! runtime other than tokio can be given: anything that has hyper's [`Executor`] and [`Timer`].
+//! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and
+//! another runtime than tokio can be used: any pair of hyper's [`Executor`] and [`Timer`].
 //!
 //! ```
 //! use tower_transport::rt::Runtime;
@@ -9,12 +9,12 @@
 //! use hyper_util::rt::{TokioExecutor, TokioTimer};
 //!
 //! let runtime = Runtime::new(TokioExecutor::new(), TokioTimer::new());
-//! let runtime = Runtime::tokio();   // the default: also knows several runtimes apart, and that one has ended
+//! let runtime = Runtime::tokio();   // the default: also tells several runtimes apart, and notices when one ends
 //! # }
 //! ```
 //!
 //! A [`Runtime`] may stand for several tokio runtimes, one after the other or at once. Tasks and sockets belong to the
-//! one that made them: a `RuntimeHandle` says which. Timers move: one whose runtime has ended goes on where it is
+//! one that made them, named by a `RuntimeHandle`. Timers move: one whose runtime has ended continues where it is
 //! polled.
 
 use std::{
@@ -29,31 +29,31 @@ use std::{
 use hyper::rt::{Executor, Timer};
 use pin_project_lite::pin_project;
 
-/// Where tasks run and what time it is. Cloning it is cheap.
+/// Runs tasks and tells the time. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
-    ground: Arc<dyn Ground>,
-    /// Why nothing can be run here, if that is known.
+    inner: Arc<dyn DynRuntime>,
+    /// Why nothing can run here, if known.
     fault: fn() -> Option<Fault>,
 }
 
-/// A task to be run: a future without a result, as an [`Executor`] gets it.
+/// A task for an [`Executor`]: a future without a result.
 pub struct Task {
-    run: Run,
+    run: TaskKind,
 }
 
-enum Run {
+enum TaskKind {
     Boxed(Pin<Box<dyn Future<Output = ()> + Send>>),
-    /// One that can be dropped elsewhere.
+    /// Can be dropped from another thread.
     Held(Abortable),
 }
 
-/// A timer that is running.
+/// A running timer.
 pub struct Sleep {
-    clock: Clock,
+    kind: SleepKind,
 }
 
-enum Clock {
+enum SleepKind {
     Own(Pin<Box<dyn hyper::rt::Sleep>>),
     Runtime(tokio::RuntimeTimer),
     Shared(Alarm),
@@ -63,13 +63,13 @@ enum Clock {
 #[derive(Debug)]
 pub(crate) struct TaskDropped;
 
-trait Ground: Send + Sync {
-    /// The runtime in which this is called; the default for one that knows no others.
+trait DynRuntime: Send + Sync {
+    /// The runtime in which this is called; the default handle if runtimes are not told apart.
     fn current(&self) -> RuntimeHandle {
         RuntimeHandle::default()
     }
 
-    /// Its id; `None` where [`current`](Self::current) would have to look for one elsewhere.
+    /// Its id; `None` where [`current`](Self::current) would search outside of a runtime.
     fn current_id(&self) -> Option<RuntimeId> {
         Some(RuntimeId::default())
     }
@@ -80,43 +80,43 @@ trait Ground: Send + Sync {
 }
 
 impl Runtime {
-    /// A runtime made of an executor and a timer that belong together.
+    /// A runtime from an executor and a timer that belong together.
     ///
-    /// It counts as one runtime, whatever it is made of: where a transport is used in several tokio runtimes, or outlives
-    /// them, take [`Runtime::tokio`](Self::tokio), as a default transport does. hyper-util's `TokioTimer`, for one, panics
+    /// It counts as one runtime, whatever is behind it: where a transport is used in several tokio runtimes, or outlives
+    /// them, use [`Runtime::tokio`](Self::tokio), as a default transport does. hyper-util's `TokioTimer`, for one, panics
     /// when it is polled after its runtime has ended.
     ///
-    /// The executor is also called when a connection or a body is dropped, which may happen on a thread that is not
-    /// one of the runtime's.
+    /// The executor is also called when a connection or a body is dropped, which may happen on a thread outside of the
+    /// runtime.
     pub fn new<E, T>(executor: E, timer: T) -> Self
     where
         E: Executor<Task> + Send + Sync + 'static,
         T: Timer + Send + Sync + 'static,
     {
-        Self { ground: Arc::new(Pair { executor, timer }), fault: || None }
+        Self { inner: Arc::new(Pair { executor, timer }), fault: || None }
     }
 
-    /// Why nothing can be run or timed on this thread, as an error says it. `None` if nothing is known to be amiss.
+    /// Why nothing can run or be timed on this thread; `None` if no fault is known.
     pub(crate) fn fault(&self) -> Option<Fault> {
         (self.fault)()
     }
 
-    /// The runtime in which this is called, or outside of any, one that was seen before and still runs.
+    /// The runtime in which this is called; outside of any, one that was seen before and still runs.
     pub(crate) fn current(&self) -> RuntimeHandle {
-        self.ground.current()
+        self.inner.current()
     }
 
-    /// The id of the runtime in which this is called, if it is called in one.
+    /// The id of the runtime in which this is called, if any.
     pub(crate) fn current_id(&self) -> Option<RuntimeId> {
-        self.ground.current_id()
+        self.inner.current_id()
     }
 
-    /// Runs a future to its end, whoever else goes away.
+    /// Runs a future to its end, detached.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.ground.spawn(Task::new(future));
+        self.inner.spawn(Task::new(future));
     }
 
-    /// Runs a future on this runtime, on whichever thread this is called. A runtime that has ended drops it.
+    /// Runs a future on this runtime, called from any thread. A runtime that has ended drops it.
     pub(crate) fn spawn_on(
         &self,
         runtime: &RuntimeHandle,
@@ -124,35 +124,33 @@ impl Runtime {
     ) -> TaskAbortHandle {
         let (task, handle) = abort::abortable(Task::new(future), runtime.clone());
         if let Err(task) = runtime.spawn(task) {
-            self.ground.spawn(task);
+            self.inner.spawn(task);
         }
         handle
     }
 
-    /// The same with a task that this cell cancels.
+    /// Like `spawn_on`, with a task that this cell cancels.
     pub(crate) fn spawn_in(&self, cell: &TaskCell, runtime: &RuntimeHandle, task: Task) {
         if let Err(task) = runtime.spawn(cell.hold(task, runtime)) {
-            self.ground.spawn(task);
+            self.inner.spawn(task);
         }
     }
 
-    /// A timer over `duration`.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
-        self.ground.sleep(duration)
+        self.inner.sleep(duration)
     }
 
-    /// The same runtime, but its timers share one: for waits that begin often and seldom last.
+    /// The same runtime with timers that share one: for waits that start often and rarely elapse.
     #[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "the waits of HTTP/2 are such"))]
     pub(crate) fn with_shared_timer(&self) -> Self {
-        Self { ground: Arc::new(SharedTimer::new(self.ground.clone())), fault: self.fault }
+        Self { inner: Arc::new(SharedTimer::new(self.inner.clone())), fault: self.fault }
     }
 
-    /// What time it is.
     pub(crate) fn now(&self) -> Instant {
-        self.ground.now()
+        self.inner.now()
     }
 
-    /// The time of day. It is as far ahead of the system's as [`now`](Self::now) is, so a paused clock pauses both.
+    /// The time of day. Its distance to the system's equals that of [`now`](Self::now), so a paused clock pauses both.
     #[cfg_attr(
         not(any(feature = "cookies", feature = "retry")),
         allow(dead_code, reason = "cookies end at a time of day, and `Retry-After` says one")
@@ -165,7 +163,7 @@ impl Runtime {
         time.unwrap_or(system)
     }
 
-    /// Waits for `future`, but not longer than `limit`; `None` says that the time ran out.
+    /// Waits for `future` up to `limit`; `None` if it elapsed.
     pub(crate) fn within<F: Future>(
         &self,
         limit: Option<Duration>,
@@ -176,11 +174,11 @@ impl Runtime {
 }
 
 pin_project! {
-    /// The future of [`Runtime::within`]. Written out, because an `async fn` would have room for its argument twice.
+    /// The future of [`Runtime::within`]. Written by hand, because an `async fn` would store its argument twice.
     pub(crate) struct WithinLimit<'a, F> {
         runtime: &'a Runtime,
         limit: Option<Duration>,
-        // Begun when the future is pending first: most are not.
+        // Started when the future is first pending: most never are.
         sleep: Option<Sleep>,
         #[pin]
         future: F,
@@ -201,8 +199,8 @@ impl<F: Future> Future for WithinLimit<'_, F> {
     }
 }
 
-/// Ready if the task may go on in this turn. A stream of tokio's is pending whatever there is once a task has used up its
-/// turn, so who takes that for quiet asks here before. Ready with any other runtime.
+/// Ready if the task has budget left. Without it every tokio stream is pending, which would look like a quiet stream, so
+/// check this first. Always ready on other runtimes.
 #[cfg(feature = "http1")]
 pub(crate) fn poll_budget(cx: &Context<'_>) -> Poll<()> {
     if ::tokio::task::coop::has_budget_remaining() {
@@ -220,11 +218,11 @@ impl fmt::Debug for Runtime {
 
 impl Task {
     pub(crate) fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { run: Run::Boxed(Box::pin(future)) }
+        Self { run: TaskKind::Boxed(Box::pin(future)) }
     }
 
     fn held(abortable: Abortable) -> Self {
-        Self { run: Run::Held(abortable) }
+        Self { run: TaskKind::Held(abortable) }
     }
 }
 
@@ -233,8 +231,8 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.run {
-            Run::Boxed(future) => future.as_mut().poll(cx),
-            Run::Held(abortable) => abortable.poll(cx),
+            TaskKind::Boxed(future) => future.as_mut().poll(cx),
+            TaskKind::Held(abortable) => abortable.poll(cx),
         }
     }
 }
@@ -249,26 +247,26 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.clock {
-            Clock::Own(timer) => timer.as_mut().poll(cx),
-            Clock::Runtime(timer) => timer.poll(cx),
-            Clock::Shared(alarm) => alarm.poll(cx),
+        match &mut self.kind {
+            SleepKind::Own(timer) => timer.as_mut().poll(cx),
+            SleepKind::Runtime(timer) => timer.poll(cx),
+            SleepKind::Shared(alarm) => alarm.poll(cx),
         }
     }
 }
 
 impl Sleep {
     fn own(timer: Pin<Box<dyn hyper::rt::Sleep>>) -> Self {
-        Self { clock: Clock::Own(timer) }
+        Self { kind: SleepKind::Own(timer) }
     }
 
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone is known"))]
     fn of_runtime(timer: tokio::RuntimeTimer) -> Self {
-        Self { clock: Clock::Runtime(timer) }
+        Self { kind: SleepKind::Runtime(timer) }
     }
 
     fn shared(alarm: Alarm) -> Self {
-        Self { clock: Clock::Shared(alarm) }
+        Self { kind: SleepKind::Shared(alarm) }
     }
 }
 
@@ -291,7 +289,7 @@ struct Pair<E, T> {
     timer: T,
 }
 
-impl<E, T> Ground for Pair<E, T>
+impl<E, T> DynRuntime for Pair<E, T>
 where
     E: Executor<Task> + Send + Sync,
     T: Timer + Send + Sync,
@@ -316,12 +314,12 @@ mod unblock;
 use abort::Abortable;
 use alarms::{Alarm, SharedTimer};
 
-/// Why nothing can be run or timed, as an error says it.
+/// Why nothing can run or be timed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// There is no runtime.
     Missing(&'static str),
-    /// There is one without timers.
+    /// The runtime has no timers.
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone can lack them"))]
     Timerless,
 }
@@ -335,7 +333,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why a task ends that was dropped before its end: it panicked, or its runtime ended.
+/// Why a task was dropped before its end: it panicked, or its runtime ended.
 pub(crate) fn why_dropped() -> &'static str {
     match std::thread::panicking() {
         true => {

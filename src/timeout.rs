@@ -1,8 +1,8 @@
-//! Limits how long a request waits for a peer that does nothing: one timer, which compares counters now and then.
+//! Limits how long a request waits for a peer that does nothing, with one timer that compares counters.
 //!
-//! A protocol polls its [`StallTimeout`] whenever it has to wait, and says for what and how much has moved so far. What moves
-//! is counted and never timed: the timer rings four times within a limit, and the limit has elapsed when nothing has moved
-//! for that many rings. So a byte costs no look at the clock, and a request that never waits has no timer.
+//! A protocol polls its [`StallTimeout`] whenever it waits, with the reason and the bytes moved so far. Moved bytes are
+//! counted and not timed: the timer fires four times per limit, and the limit has elapsed when nothing has moved for that
+//! many ticks. So a byte costs no clock read, and a request that never waits has no timer.
 
 use std::{
     fmt,
@@ -24,68 +24,68 @@ mod total;
 use throughput::ThroughputMonitor;
 pub(crate) use total::Total;
 
-/// So many looks at what has moved are taken within a limit.
-const LOOKS: u32 = 4;
+/// Ticks of the timer within a limit.
+const TICKS: u32 = 4;
 
-/// A runtime's timer is no finer.
+/// The resolution of a runtime's timer.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitingFor {
-    /// The caller, who makes the body of the request: nobody is to blame.
+    /// The caller's request body: no limit applies.
     Caller,
     /// The peer, to take more of the request.
     Upload,
-    /// The peer, to begin its answer.
+    /// The peer, to start its response.
     ResponseHead,
-    /// The peer, to go on with its answer.
+    /// The peer, to continue its response.
     ResponseBody,
 }
 
-/// The limits on the waits of one request, and how far the present wait has come.
+/// The limits of one request, and the state of the current wait.
 pub(crate) struct StallTimeout {
     read: Option<Duration>,
     write: Option<Duration>,
-    /// Seldom asked for, so the room that it takes is not everyone's.
+    /// Boxed: rarely used, keeps the future small.
     throughput: Option<Box<ThroughputMonitor>>,
     timer: Option<Sleep>,
-    /// Something has moved since the timer began, who knows when: its next ring does not count.
-    is_timer_older: bool,
-    /// Rings that count since something moved.
-    quiet: u32,
+    /// Something has moved since the timer started, at an unknown time: its next tick does not count.
+    timer_is_older: bool,
+    /// Counted ticks since something moved.
+    ticks: u32,
     moved: u64,
     awaited: WaitingFor,
     has_just_moved: bool,
     /// The shortest limit.
     shortest: Option<Duration>,
-    /// When the wait began, if the timer is one of an exchange before that was running already.
-    since: Since,
+    /// The start of the wait, if the timer was inherited from an earlier exchange.
+    since: WaitStart,
 }
 
 /// The start of a wait whose timer is older.
 #[derive(Clone, Copy, Debug)]
-enum Since {
+enum WaitStart {
     /// The timer measures by itself.
     Unneeded,
-    /// The timer is older than a wait that has not begun.
+    /// The timer is older than the wait, which has not started.
     #[cfg_attr(not(feature = "http1"), expect(dead_code, reason = "HTTP/2 starts timers anew"))]
     NotBegun,
     Begun(Instant),
 }
 
-/// A limit that is over.
+/// An elapsed limit.
 #[derive(Debug)]
 pub(crate) struct Elapsed {
     phase: Phase,
-    why: Why,
+    kind: ElapsedKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Why {
-    Nothing(Duration),
-    Little { least: u64, window: Duration },
-    Late(Duration),
+enum ElapsedKind {
+    NoProgress(Duration),
+    TooSlow { least: u64, window: Duration },
+    Total(Duration),
 }
 
 impl StallTimeout {
@@ -96,44 +96,44 @@ impl StallTimeout {
             write: timeouts.write,
             throughput: timeouts.throughput.map(|least| Box::new(ThroughputMonitor::new(least))),
             timer: None,
-            is_timer_older: false,
-            quiet: 0,
+            timer_is_older: false,
+            ticks: 0,
             moved: 0,
             awaited: WaitingFor::Caller,
             has_just_moved: false,
             shortest: [timeouts.read, timeouts.write, window].into_iter().flatten().min(),
-            since: Since::Unneeded,
+            since: WaitStart::Unneeded,
         }
     }
 
-    /// Begins anew in the box of the exchange before on a connection, with its timer if that rings as often. It may be
-    /// running, so the wait is measured once by the clock: that costs less than a timer.
+    /// Reuses the box of the previous exchange on a connection, and its timer if the tick is equal. That timer may be
+    /// running, so the start of the wait is taken from the clock: cheaper than a new timer.
     #[cfg(feature = "http1")]
     pub(crate) fn renewed(previous: Option<Box<Self>>, timeouts: &Timeouts) -> Box<Self> {
         let Some(mut stall) = previous else { return Box::new(Self::new(timeouts)) };
         let (timer, shortest) = (stall.timer.take(), stall.shortest);
         *stall = Self::new(timeouts);
         if timer.is_some() && stall.shortest == shortest {
-            (stall.timer, stall.since) = (timer, Since::NotBegun);
+            (stall.timer, stall.since) = (timer, WaitStart::NotBegun);
         }
         stall
     }
 
-    /// Nobody waits: who does from now on begins anew.
+    /// The wait is over: the next one starts anew.
     pub(crate) fn reset(&mut self, runtime: &Runtime) {
-        self.begin_anew();
+        self.restart();
         if let Some(throughput) = &mut self.throughput {
             throughput.reset(runtime);
         }
     }
 
-    /// Whether something had moved when it was last asked, so that the peer is waited for anew.
+    /// Whether something had moved at the last poll, so that the wait for the peer has restarted.
     #[cfg(feature = "http2")]
     pub(crate) fn has_just_moved(&self) -> bool {
         self.has_just_moved
     }
 
-    /// Waits for the peer, of whom so many bytes have come and been taken together so far. Ready when it is too much.
+    /// Continues a wait; `moved` is the number of bytes read and written so far. Ready when the limit has elapsed.
     pub(crate) fn poll(
         &mut self,
         awaited: WaitingFor,
@@ -146,32 +146,32 @@ impl StallTimeout {
         self.has_just_moved = is_waited_for && (awaited, moved) != (self.awaited, self.moved);
         if self.has_just_moved || !is_waited_for {
             (self.awaited, self.moved) = (awaited, moved);
-            self.begin_anew();
-            if is_waited_for && matches!(self.since, Since::NotBegun) {
-                self.since = Since::Begun(runtime.now());
+            self.restart();
+            if is_waited_for && matches!(self.since, WaitStart::NotBegun) {
+                self.since = WaitStart::Begun(runtime.now());
             }
         }
-        if let Some(slow) = self.judge_throughput(runtime) {
+        if let Some(slow) = self.check_throughput(runtime) {
             return Poll::Ready(slow);
         }
         loop {
             ready!(self.poll_timer(shortest, runtime, cx));
             if let Some((phase, limit)) = self.limit()
-                && between_looks(shortest).saturating_mul(self.quiet) >= limit
+                && tick(shortest).saturating_mul(self.ticks) >= limit
             {
-                return Poll::Ready(Elapsed { phase, why: Why::Nothing(limit) });
+                return Poll::Ready(Elapsed { phase, kind: ElapsedKind::NoProgress(limit) });
             }
         }
     }
 
-    fn begin_anew(&mut self) {
-        (self.quiet, self.is_timer_older) = (0, true);
-        if matches!(self.since, Since::Begun(_)) {
-            self.since = Since::Unneeded;
+    fn restart(&mut self) {
+        (self.ticks, self.timer_is_older) = (0, true);
+        if matches!(self.since, WaitStart::Begun(_)) {
+            self.since = WaitStart::Unneeded;
         }
     }
 
-    /// Rings once for each look.
+    /// Ready at each tick.
     fn poll_timer(
         &mut self,
         shortest: Duration,
@@ -181,31 +181,31 @@ impl StallTimeout {
         let timer = match &mut self.timer {
             Some(timer) => timer,
             None => {
-                self.is_timer_older = false;
-                self.timer.insert(runtime.sleep(between_looks(shortest)))
+                self.timer_is_older = false;
+                self.timer.insert(runtime.sleep(tick(shortest)))
             }
         };
         ready!(Pin::new(timer).poll(cx));
         self.timer = None;
-        if let Since::Begun(since) = std::mem::replace(&mut self.since, Since::Unneeded) {
-            self.catch_up(since, between_looks(shortest), runtime);
+        if let WaitStart::Begun(since) = std::mem::replace(&mut self.since, WaitStart::Unneeded) {
+            self.catch_up(since, tick(shortest), runtime);
             return Poll::Ready(());
         }
-        self.quiet = self.quiet.saturating_add(u32::from(!self.is_timer_older));
+        self.ticks = self.ticks.saturating_add(u32::from(!self.timer_is_older));
         Poll::Ready(())
     }
 
-    /// Counts the rings since the wait began, as if the timer had begun with it, and has it ring with the next of them.
+    /// Counts the ticks since the wait started, as if the timer had started with it, and aligns the next tick.
     fn catch_up(&mut self, since: Instant, between: Duration, runtime: &Runtime) {
         let waited = runtime.now().saturating_duration_since(since);
         let rings = waited.as_nanos() / between.as_nanos().max(1);
-        self.quiet = u32::try_from(rings).unwrap_or(u32::MAX);
-        let left = between.saturating_mul(self.quiet.saturating_add(1)).saturating_sub(waited);
-        self.is_timer_older = false;
+        self.ticks = u32::try_from(rings).unwrap_or(u32::MAX);
+        let left = between.saturating_mul(self.ticks.saturating_add(1)).saturating_sub(waited);
+        self.timer_is_older = false;
         self.timer = Some(runtime.sleep(left));
     }
 
-    /// What bounds the wait that is going on.
+    /// The limit of the current wait.
     fn limit(&self) -> Option<(Phase, Duration)> {
         let limit = match self.awaited.phase()? {
             Phase::Write => self.write,
@@ -214,25 +214,25 @@ impl StallTimeout {
         self.awaited.phase().zip(limit)
     }
 
-    fn judge_throughput(&mut self, runtime: &Runtime) -> Option<Elapsed> {
+    fn check_throughput(&mut self, runtime: &Runtime) -> Option<Elapsed> {
         let throughput = self.throughput.as_mut()?;
         if matches!(self.awaited, WaitingFor::Caller | WaitingFor::ResponseHead) {
             throughput.reset(runtime);
             return None;
         }
-        let why = throughput.too_slow(self.moved, runtime)?;
-        Some(Elapsed { phase: self.awaited.phase()?, why })
+        let kind = throughput.too_slow(self.moved, runtime)?;
+        Some(Elapsed { phase: self.awaited.phase()?, kind })
     }
 }
 
-/// From one look to the next, rounded up, so that so many of them are not less than the limit.
-fn between_looks(shortest: Duration) -> Duration {
-    let rounded = shortest.saturating_add(Duration::from_nanos(u64::from(LOOKS) - 1));
-    (rounded / LOOKS).max(SHORTEST)
+/// The tick, rounded up, so that `TICKS` ticks are never less than the limit.
+fn tick(shortest: Duration) -> Duration {
+    let rounded = shortest.saturating_add(Duration::from_nanos(u64::from(TICKS) - 1));
+    (rounded / TICKS).max(SHORTEST)
 }
 
 impl WaitingFor {
-    /// What an error is told of, if it is the peer's fault.
+    /// The phase for the error, unless the caller is the cause.
     fn phase(self) -> Option<Phase> {
         match self {
             Self::Caller => None,
@@ -247,11 +247,15 @@ impl Elapsed {
         self.phase
     }
 
-    /// The error of whoever was doing this.
+    /// The error, for the interrupted operation.
     pub(crate) fn into_error(self, doing: impl fmt::Display) -> Error {
-        match self.why {
-            Why::Nothing(limit) | Why::Late(limit) => Error::timed_out(self.phase, limit, doing),
-            Why::Little { .. } => Error::new(Kind::Timeout(self.phase), format!("{doing}: {self}")),
+        match self.kind {
+            ElapsedKind::NoProgress(limit) | ElapsedKind::Total(limit) => {
+                Error::timed_out(self.phase, limit, doing)
+            }
+            ElapsedKind::TooSlow { .. } => {
+                Error::new(Kind::Timeout(self.phase), format!("{doing}: {self}"))
+            }
         }
         .because(self)
     }
@@ -259,13 +263,15 @@ impl Elapsed {
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.phase, self.why) {
-            (Phase::Write, Why::Nothing(limit)) => write!(f, "nothing was taken for {limit:?}"),
-            (_, Why::Nothing(limit)) => write!(f, "nothing came for {limit:?}"),
-            (_, Why::Little { least, window }) => {
+        match (self.phase, self.kind) {
+            (Phase::Write, ElapsedKind::NoProgress(limit)) => {
+                write!(f, "nothing was taken for {limit:?}")
+            }
+            (_, ElapsedKind::NoProgress(limit)) => write!(f, "nothing came for {limit:?}"),
+            (_, ElapsedKind::TooSlow { least, window }) => {
                 write!(f, "fewer than {least} bytes a second in {window:?}")
             }
-            (_, Why::Late(limit)) => write!(f, "it took more than {limit:?} in all"),
+            (_, ElapsedKind::Total(limit)) => write!(f, "it took more than {limit:?} in all"),
         }
     }
 }
@@ -275,6 +281,6 @@ impl std::error::Error for Elapsed {}
 impl fmt::Debug for StallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("StallTimeout");
-        out.field("awaited", &self.awaited).field("quiet", &self.quiet).finish_non_exhaustive()
+        out.field("awaited", &self.awaited).field("ticks", &self.ticks).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that has stopped speaking HTTP: upgraded (RFC 9110 §7.8) or a tunnel (§9.3.6).
+//! Streams after HTTP: upgrades (RFC 9110 §7.8) and tunnels (§9.3.6).
 
 use std::{
     any::Any,
@@ -16,35 +16,37 @@ use crate::{
     lock,
 };
 
-/// Takes the bytes out of a response that switched protocols or opened a tunnel.
+/// Takes the stream out of a response that switched protocols or opened a tunnel.
 ///
-/// It is for a `101` on HTTP/1.1 and for a `2xx` to `CONNECT` on either protocol. What the peer sent right behind its
-/// answer comes first. A request with `Upgrade` offers HTTP/1.1 alone to its server. The connection, or on HTTP/2 the stream, counts in its pool until the bytes are dropped.
+/// Use it for a `101` on HTTP/1.1 and for a `2xx` to `CONNECT` on either version. Bytes that the peer sent right after
+/// its response are read first. A request with `Upgrade` offers only HTTP/1.1 to its server. The connection, or on HTTP/2
+/// the stream, counts in its pool until the stream is dropped.
 ///
-/// A response that did neither gives an error for which [`Error::is_protocol`] holds.
+/// For any other response it fails with an error for which [`Error::is_protocol`] holds.
 ///
 /// # Cancellation
 ///
 /// Dropping the future closes the connection.
 pub async fn upgrade<B>(mut response: Response<B>) -> Result<Upgraded, Error> {
     let pending = response.extensions_mut().remove::<Pending>().and_then(|pending| pending.take());
-    let Some(Switching { bytes, held }) = pending else {
+    let Some(PendingStream { bytes, held }) = pending else {
         let message = format!("the {} is no upgrade and no tunnel", response.status());
         return Err(Error::new(Kind::Protocol, message).sent(true));
     };
     Ok(Upgraded { io: bytes.await?, _held: held })
 }
 
-/// Bytes in both directions, where a response used to be.
+/// The stream that follows a response in both directions.
 ///
-/// It has hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write); `hyper_util::rt::TokioIo` makes tokio's out of them.
+/// It implements hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write); wrap it in
+/// `hyper_util::rt::TokioIo` for tokio's traits.
 pub struct Upgraded {
     io: Box<dyn Io>,
     _held: Option<Guard>,
 }
 
-/// Bytes on their way out of a protocol. They go before what is held for them.
-struct Switching {
+/// A stream on its way out of a protocol. Dropped before its guard.
+struct PendingStream {
     bytes: Upgrading,
     held: Option<Guard>,
 }
@@ -52,30 +54,30 @@ struct Switching {
 type Upgrading = Pin<Box<dyn Future<Output = Result<Box<dyn Io>, Error>> + Send>>;
 type Guard = Box<dyn Any + Send + Sync>;
 
-/// The extension by which a protocol hands over its bytes: the first to take them has them.
+/// The extension with the stream of a response. The first `take` gets it.
 #[derive(Clone)]
-pub(crate) struct Pending(Arc<Mutex<Option<Switching>>>);
+pub(crate) struct Pending(Arc<Mutex<Option<PendingStream>>>);
 
 impl Pending {
     pub(crate) fn new<F>(bytes: F) -> Self
     where
         F: Future<Output = Result<Box<dyn Io>, Error>> + Send + 'static,
     {
-        Self(Arc::new(Mutex::new(Some(Switching { bytes: Box::pin(bytes), held: None }))))
+        Self(Arc::new(Mutex::new(Some(PendingStream { bytes: Box::pin(bytes), held: None }))))
     }
 
-    /// Keeps `guard` until the bytes are dropped, whoever has them then.
+    /// Holds `guard` until the stream is dropped, wherever it moves.
     pub(crate) fn hold(&self, guard: impl Any + Send + Sync) {
         if let Some(switching) = &mut *self.lock() {
             switching.held = Some(Box::new(guard));
         }
     }
 
-    fn take(&self) -> Option<Switching> {
+    fn take(&self) -> Option<PendingStream> {
         self.lock().take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Switching>> {
+    fn lock(&self) -> MutexGuard<'_, Option<PendingStream>> {
         lock::lock(&self.0)
     }
 }

@@ -1,4 +1,4 @@
-//! The future of the connectors of this crate: opaque, but with a name.
+//! The future of this crate's connectors: an opaque type with a name.
 
 use std::{
     fmt,
@@ -15,12 +15,12 @@ use crate::{
     target::Target,
 };
 
-/// Bytes that are on their way.
+/// A stream that is being connected.
 ///
 /// # Cancellation
 ///
-/// Dropping it closes whatever was opened so far. The tcp, unix and memory connectors leave nothing behind but, with
-/// the system's resolver, a look-up that nobody waits for any more.
+/// Dropping it closes what was opened so far. The tcp, unix and memory connectors leave nothing behind, except a look-up of
+/// the system's resolver, whose result is dropped.
 pub struct Connecting<I> {
     future: Pin<Box<dyn Future<Output = Result<Connected<I>, Error>> + Send>>,
 }
@@ -34,7 +34,7 @@ impl<I> Connecting<I> {
 }
 
 impl<I: Send + 'static> Connecting<I> {
-    /// The same, if it is done in time.
+    /// Limits its time.
     pub(crate) fn within(self, limit: Option<Duration>, runtime: Runtime, target: Target) -> Self {
         if limit.is_none() {
             return self;
@@ -46,7 +46,7 @@ impl<I: Send + 'static> Connecting<I> {
     }
 }
 
-/// The error of a way that took longer than this.
+/// The error of a connector that took longer than this.
 pub(crate) fn too_slow(limit: Option<Duration>, target: &Target) -> Error {
     let doing = format_args!("connecting to {target}");
     Error::timed_out(Phase::Connect, limit.unwrap_or_default(), doing)

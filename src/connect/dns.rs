@@ -1,7 +1,7 @@
-//! Finds the addresses of a host: names by a resolver, literals by themselves.
+//! Finds the addresses of a host: names by a resolver; literals are their own address.
 //!
 //! A resolver is any [`Service`] of [`Name`]s; [`Resolve`] is the alias for it. Two are here: the system's
-//! ([`SystemResolver`]), and one that is told what to answer ([`StaticResolver`]).
+//! ([`SystemResolver`]), and one with fixed answers ([`StaticResolver`]).
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -24,8 +24,8 @@ pub use system::{SystemResolver, SystemResolving};
 
 /// Name to addresses: an alias for the services that resolve.
 ///
-/// The order of the answer is the order of preference (RFC 6724). Ports are not looked at: the target's is used. An
-/// answer without any address is an error.
+/// The order of the answer is the order of preference (RFC 6724). Ports are ignored: the target's is used. An empty
+/// answer is an error.
 ///
 /// ```
 /// use std::{convert::Infallible, net::SocketAddr};
@@ -35,7 +35,7 @@ pub use system::{SystemResolver, SystemResolving};
 ///     resolver
 /// }
 /// resolves(tower::service_fn(|name: Name| async move {
-///     println!("somebody asks for {name}");
+///     println!("resolving {name}");
 ///     Ok::<_, Infallible>([SocketAddr::from(([127, 0, 0, 1], 0))])
 /// }));
 /// ```
@@ -64,7 +64,7 @@ impl<S> Resolve for S where
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The name as somebody wrote it. Whether it can be a name is for the resolver to say.
+    /// Accepts any text; the resolver decides whether it can be a name.
     pub fn new(name: &str) -> Self {
         Self(name.to_ascii_lowercase().into())
     }
@@ -81,7 +81,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// The error of a resolver: ours as it is, any other as the cause of ours.
+/// Passes our own errors on, and wraps others as the cause.
 fn failed(name: &Name, error: impl Into<BoxError>) -> Error {
     let foreign = ForeignError { kind: Kind::Dns, phase: None, sent: Some(false) };
     Error::adopt(error.into(), foreign, format!("resolving {name}"))

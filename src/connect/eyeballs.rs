@@ -1,16 +1,16 @@
-//! Decides which address is tried when: the schedule of RFC 8305, without a socket or a clock.
+//! Schedules connection attempts by RFC 8305. Pure: no socket, no clock.
 //!
-//! The caller asks [`Schedule::step`] what to do, does it, and asks again; it says which attempts
-//! [`failed`](Schedule::failed). The first attempt that connects ends it all: the caller drops the schedule.
+//! The caller executes [`Schedule::step`] repeatedly, and reports which attempts [`failed`](Schedule::failed). The first
+//! attempt that connects ends it: the caller drops the schedule.
 //!
-//! * The families take turns, beginning with that of the first address; within a family the resolver's order holds
+//! * The families alternate, starting with that of the first address; within a family the resolver's order holds
 //!   (§4, with a First Address Family Count of 1).
-//! * The next attempt starts 250 ms after the last one (§5, Connection Attempt Delay), or at once when one fails.
+//! * The next attempt starts 250 ms after the last one (§5, Connection ConnectAttempt Delay), or at once when one fails.
 //! * At most six attempts run at a time, so that a name with hundreds of addresses is no flood of SYNs.
-//! * The time planned for all is shared. While an address waits for one of six places, an attempt keeps its place only
-//!   for its share: the plan over the number of waves that the addresses make. So six black holes cannot use up the time
-//!   of the seventh address, which RFC 8305 leaves open. An attempt for whose place nobody waits is never given up, also
-//!   when the planned time is over: to end it all is the caller's affair.
+//! * The planned time is shared. While an address waits for one of the six places, a running attempt is limited to its
+//!   share: the plan divided by the number of waves of addresses. So six black holes cannot use up the time of the seventh
+//!   address, which RFC 8305 leaves open. Without a waiting address no attempt is given up, even after the planned time:
+//!   ending everything is up to the caller.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -18,89 +18,91 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long an attempt is alone before the next one joins it: what RFC 8305 §5 recommends.
+/// The delay before the next attempt joins, as RFC 8305 §5 recommends.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// How many attempts run at a time, as in curl.
-const PLACES: usize = 6;
+/// Limits the concurrent attempts, as in curl.
+const MAX_CONCURRENT: usize = 6;
 
-/// The addresses of one host, and how far trying them has come.
+/// The addresses of one host, waiting and running.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     waiting: VecDeque<SocketAddr>,
-    /// The oldest first.
-    running: VecDeque<Attempt>,
+    /// Oldest first.
+    running: VecDeque<ConnectAttempt>,
     next_at: Instant,
     share: Duration,
 }
 
 #[derive(Debug)]
-struct Attempt {
+struct ConnectAttempt {
     address: SocketAddr,
     share_ends_at: Option<Instant>,
 }
 
-/// What to do now.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Begin to connect to this address, and ask again.
+pub(crate) enum RaceStep {
+    /// Start an attempt at this address, and ask again.
     Start(SocketAddr),
     /// Drop the attempt at this address, and ask again.
     GiveUp(SocketAddr),
-    /// Nothing before this moment, or before an attempt has ended.
+    /// Wait until this time, or until an attempt ends.
     Wait(Option<Instant>),
-    /// Every address was tried, and none is left.
+    /// All attempts have failed.
     Failed,
 }
 
 impl Schedule {
-    /// A schedule for what a resolver answered; an address that comes twice is tried once.
+    /// Schedules a resolver's answer; a repeated address is tried once.
     pub(crate) fn new(
         addresses: impl IntoIterator<Item = SocketAddr>,
         planned: Duration,
         now: Instant,
     ) -> Self {
         let waiting = interleaved(addresses);
-        let waves = u32::try_from(waiting.len().div_ceil(PLACES).max(1)).unwrap_or(u32::MAX);
+        let waves =
+            u32::try_from(waiting.len().div_ceil(MAX_CONCURRENT).max(1)).unwrap_or(u32::MAX);
         Self { waiting, running: VecDeque::new(), next_at: now, share: planned / waves }
     }
 
-    /// What to do at this moment. To be asked until it says to wait, or that all failed.
-    pub(crate) fn step(&mut self, now: Instant) -> Step {
+    /// The action for now. Call it until it returns `Wait` or `Failed`.
+    pub(crate) fn step(&mut self, now: Instant) -> RaceStep {
         if self.waiting.is_empty() {
-            return if self.running.is_empty() { Step::Failed } else { Step::Wait(None) };
+            return if self.running.is_empty() { RaceStep::Failed } else { RaceStep::Wait(None) };
         }
-        if self.running.len() >= PLACES { self.make_room(now) } else { self.start(now) }
+        if self.running.len() >= MAX_CONCURRENT { self.make_room(now) } else { self.start(now) }
     }
 
-    /// An attempt has failed, so the next one need not wait for its moment.
+    /// An attempt has failed: the next one starts at once.
     pub(crate) fn failed(&mut self, address: SocketAddr, now: Instant) {
         self.running.retain(|attempt| attempt.address != address);
         self.next_at = now;
     }
 
-    fn start(&mut self, now: Instant) -> Step {
+    fn start(&mut self, now: Instant) -> RaceStep {
         if now < self.next_at {
-            return Step::Wait(Some(self.next_at));
+            return RaceStep::Wait(Some(self.next_at));
         }
-        let Some(address) = self.waiting.pop_front() else { return Step::Wait(None) };
+        let Some(address) = self.waiting.pop_front() else { return RaceStep::Wait(None) };
         self.next_at = now + ATTEMPT_DELAY;
-        self.running.push_back(Attempt { address, share_ends_at: now.checked_add(self.share) });
-        Step::Start(address)
+        self.running
+            .push_back(ConnectAttempt { address, share_ends_at: now.checked_add(self.share) });
+        RaceStep::Start(address)
     }
 
-    fn make_room(&mut self, now: Instant) -> Step {
-        let Some(oldest) = self.running.front() else { return Step::Wait(None) };
+    fn make_room(&mut self, now: Instant) -> RaceStep {
+        let Some(oldest) = self.running.front() else { return RaceStep::Wait(None) };
         let (address, share_ends_at) = (oldest.address, oldest.share_ends_at);
         if share_ends_at.is_none_or(|end| now < end) {
-            return Step::Wait(share_ends_at);
+            return RaceStep::Wait(share_ends_at);
         }
         self.failed(address, now);
-        Step::GiveUp(address)
+        RaceStep::GiveUp(address)
     }
 }
 
-/// The families in turn, each in its own order (RFC 8305 §4).
+/// Alternates the families, each in its own order (RFC 8305 §4).
 fn interleaved(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
     let mut seen = HashSet::new();
     let unique: Vec<_> = addresses.into_iter().filter(|address| seen.insert(*address)).collect();

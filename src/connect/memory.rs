@@ -1,4 +1,4 @@
-//! Reaches a listener in the same process: a test double that needs no network and no runtime.
+//! Connects to a listener in the same process: a test double without network and runtime.
 
 use std::{
     io,
@@ -24,14 +24,14 @@ use crate::{
     target::Target,
 };
 
-/// How much one side may write before the other has read it: as a socket has, some.
+/// Bytes that one side may write before the other reads, like a socket's buffer.
 const BUFFER: usize = 64 * 1024;
 
 /// Connects to a [`MemoryListener`], whatever the target.
 ///
-/// A double for tests: the listener sees which target was asked for and plays the server. Connecting succeeds at once,
-/// before it is accepted; when the listener is dropped, connections are refused. Its bytes are not encrypted: where no layer
-/// of TLS is above it, `https` requests need them [declared so](Connected::encrypted).
+/// A test double: the listener receives the target and plays the server. Connecting succeeds at once, before it is
+/// accepted; when the listener is dropped, connections are refused. The stream is not encrypted: without a TLS layer above
+/// it, `https` requests need it [declared so](Connected::encrypted).
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -59,23 +59,23 @@ pub struct MemoryConnector {
     listener: mpsc::UnboundedSender<(DuplexStream, Target)>,
 }
 
-/// The bytes of a [`MemoryConnector`].
+/// The stream of a [`MemoryConnector`].
 ///
-/// It has hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write).
+/// It implements hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write).
 #[derive(Debug)]
 pub struct MemoryIo {
     io: TokioIo<DuplexStream>,
     writes: CountedWrites,
 }
 
-/// Where the connections of a [`MemoryConnector`] arrive.
+/// Receives the connections of a [`MemoryConnector`].
 #[derive(Debug)]
 pub struct MemoryListener {
     connections: mpsc::UnboundedReceiver<(DuplexStream, Target)>,
 }
 
 impl MemoryConnector {
-    /// A connector, and the listener that it reaches.
+    /// A connector and its listener.
     pub fn pair() -> (Self, MemoryListener) {
         let (listener, connections) = mpsc::unbounded_channel();
         (Self { listener }, MemoryListener { connections })
@@ -136,8 +136,7 @@ impl Write for MemoryIo {
 }
 
 impl MemoryListener {
-    /// The server's side of the next connection, and the target that was asked for; `None` when the last connector is
-    /// gone.
+    /// The server's side of the next connection, and its target; `None` when the last connector is gone.
     ///
     /// # Cancellation
     ///

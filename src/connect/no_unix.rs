@@ -1,4 +1,4 @@
-//! Where there are no Unix sockets: the same connector, and a clear error.
+//! The Unix connector on systems without Unix sockets: every connection fails with a clear error.
 
 use std::{
     path::Path,
@@ -10,11 +10,11 @@ use tower_service::Service;
 use super::{Connected, Connecting, TcpIo};
 use crate::{error::Error, target::Target};
 
-/// A connector to Unix sockets, of which this system has none: every connection is an error.
+/// Connects to Unix sockets, which this system does not have: every connection is an error.
 #[derive(Clone, Debug, Default)]
 pub struct UnixConnector {}
 
-/// The stream that there cannot be here.
+/// The stream of a Unix socket, never created here.
 pub type UnixIo = TcpIo;
 
 impl UnixConnector {

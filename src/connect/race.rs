@@ -1,4 +1,4 @@
-//! Runs the attempts that the schedule asks for, until one connects.
+//! Runs scheduled attempts until one connects.
 
 use std::{
     future::{Future, poll_fn},
@@ -9,26 +9,26 @@ use std::{
     time::Instant,
 };
 
-use super::eyeballs::{Schedule, Step};
+use super::eyeballs::{RaceStep, Schedule};
 use crate::rt::{Runtime, Sleep};
 
-/// Attempts side by side. Dropping the race drops every attempt that is still running.
+/// Concurrent attempts. Dropping the race drops every running attempt.
 pub(crate) struct Race<A, F> {
     runtime: Runtime,
     schedule: Schedule,
     attempt: A,
     running: Vec<(SocketAddr, Pin<Box<F>>)>,
-    alarm: Option<(Instant, Sleep)>,
+    timer: Option<(Instant, Sleep)>,
     failures: Failures,
 }
 
-/// What is to be said when no attempt connects.
+/// The failed attempts, for the error.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
-    /// So many addresses were tried.
+    /// Number of addresses tried.
     pub(crate) tried: usize,
-    /// The error that tells most: of the last attempt that got as far as the network.
-    pub(crate) telling: Option<io::Error>,
+    /// The most informative error: of the last attempt that reached the network.
+    pub(crate) error_to_report: Option<io::Error>,
 }
 
 impl<A, F, T> Race<A, F>
@@ -38,15 +38,14 @@ where
 {
     pub(crate) fn new(runtime: Runtime, schedule: Schedule, attempt: A) -> Self {
         let failures = Failures::default();
-        Self { runtime, schedule, attempt, running: Vec::new(), alarm: None, failures }
+        Self { runtime, schedule, attempt, running: Vec::new(), timer: None, failures }
     }
 
-    /// The first that connects; `None` when there is nothing left to try.
+    /// The first connected stream; `None` when all attempts have failed.
     pub(crate) async fn winner(&mut self) -> Option<T> {
         poll_fn(|cx| self.poll_winner(cx)).await
     }
 
-    /// What the losers met.
     pub(crate) fn into_failures(self) -> Failures {
         self.failures
     }
@@ -57,10 +56,12 @@ where
                 return Poll::Ready(Some(winner));
             }
             match self.schedule.step(self.runtime.now()) {
-                Step::Start(address) => self.start(address),
-                Step::GiveUp(address) => self.running.retain(|(running, _)| *running != address),
-                Step::Wait(until) => ready!(self.poll_alarm(until, cx)),
-                Step::Failed => return Poll::Ready(None),
+                RaceStep::Start(address) => self.start(address),
+                RaceStep::GiveUp(address) => {
+                    self.running.retain(|(running, _)| *running != address)
+                }
+                RaceStep::Wait(until) => ready!(self.poll_timer(until, cx)),
+                RaceStep::Failed => return Poll::Ready(None),
             }
         }
     }
@@ -87,34 +88,34 @@ where
         None
     }
 
-    fn poll_alarm(&mut self, until: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_timer(&mut self, until: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(until) = until else { return Poll::Pending };
-        if self.alarm.as_ref().is_none_or(|(at, _)| *at != until) {
+        if self.timer.as_ref().is_none_or(|(at, _)| *at != until) {
             let wait = until.saturating_duration_since(self.runtime.now());
-            self.alarm = Some((until, self.runtime.sleep(wait)));
+            self.timer = Some((until, self.runtime.sleep(wait)));
         }
-        let Some((_, sleep)) = &mut self.alarm else { return Poll::Pending };
+        let Some((_, sleep)) = &mut self.timer else { return Poll::Pending };
         ready!(Pin::new(sleep).poll(cx));
-        self.alarm = None;
+        self.timer = None;
         Poll::Ready(())
     }
 }
 
 impl Failures {
-    /// The only address was tried.
+    /// A single address failed.
     pub(crate) fn of_one(error: io::Error) -> Self {
-        Self { tried: 1, telling: Some(error) }
+        Self { tried: 1, error_to_report: Some(error) }
     }
 
     fn note(&mut self, error: io::Error) {
-        let telling = self.telling.as_ref();
-        if telling.is_none_or(|known| reached_network(&error) || !reached_network(known)) {
-            self.telling = Some(error);
+        let error_to_report = self.error_to_report.as_ref();
+        if error_to_report.is_none_or(|known| reached_network(&error) || !reached_network(known)) {
+            self.error_to_report = Some(error);
         }
     }
 }
 
-/// A host without IPv6 has nothing to say about a peer: the other family's error tells more.
+/// Whether an error says something about the peer. A missing address family on this host does not.
 fn reached_network(error: &io::Error) -> bool {
     use io::ErrorKind::{AddrNotAvailable, NetworkUnreachable, Unsupported};
     !matches!(error.kind(), AddrNotAvailable | NetworkUnreachable | Unsupported)

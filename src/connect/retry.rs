@@ -1,4 +1,4 @@
-//! Connects again after a failure that may pass.
+//! Retries temporary failures to connect.
 
 use std::{
     fmt,
@@ -22,14 +22,13 @@ use crate::{
 /// The wait before the third attempt; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// No wait is longer: by then every deadline has passed.
+/// The longest wait: by then every deadline has passed.
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 
-/// Connects up to so many times more, after 0, 0.5, 1, 2, 4 … s.
+/// Retries a connector up to this many times, after 0, 0.5, 1, 2, 4 … s.
 ///
-/// Errors that another attempt will not mend are final: a certificate that was refused, a target that is not valid.
-/// Nothing of any request has been sent by then, so this is safe for every method. What the first attempts cost counts
-/// against the caller's deadlines.
+/// Permanent errors are not retried: a refused certificate, an invalid target. No request has been sent by then, so this
+/// is safe for every method. The time of all attempts counts against the caller's deadlines.
 ///
 /// ```
 /// use tower::{Layer, ServiceBuilder};
@@ -48,7 +47,7 @@ pub struct ConnectRetryLayer {
     runtime: Runtime,
 }
 
-/// What a [`ConnectRetryLayer`] makes of a connector.
+/// The service of a [`ConnectRetryLayer`].
 #[derive(Clone, Debug)]
 pub struct ConnectRetry<C> {
     inner: C,
@@ -58,14 +57,14 @@ pub struct ConnectRetry<C> {
 
 #[cfg(feature = "tokio")]
 impl ConnectRetryLayer {
-    /// So many retries, any number, that is one attempt more, timed by tokio.
+    /// Allows this many retries, timed by tokio; 0 is one attempt.
     pub fn new(retries: u32) -> Self {
         Self::on(Runtime::tokio(), retries)
     }
 }
 
 impl ConnectRetryLayer {
-    /// So many retries, timed by this runtime.
+    /// Allows this many retries, timed by this runtime.
     pub fn on(runtime: Runtime, retries: u32) -> Self {
         Self { retries, runtime }
     }
@@ -80,7 +79,7 @@ impl<C> Layer<C> for ConnectRetryLayer {
 }
 
 pin_project! {
-    /// The future of [`ConnectRetry`]: an attempt, and those after it.
+    /// The future of [`ConnectRetry`]: all attempts.
     ///
     /// # Cancellation
     ///
@@ -88,16 +87,16 @@ pin_project! {
     pub struct Reconnecting<C: Service<Target>> {
         target: Target,
         // `None` where there are no retries.
-        again: Option<Again<C>>,
+        again: Option<Retries<C>>,
         #[pin]
         state: ReconnectState<C::Future>,
     }
 }
 
-/// What further attempts are made with.
-struct Again<C> {
+/// The state for further attempts.
+struct Retries<C> {
     connector: C,
-    /// Failed attempts so far, and how many may be.
+    /// Failed attempts so far.
     retry: u32,
     retries: u32,
     runtime: Runtime,
@@ -122,7 +121,7 @@ impl<C: Connect<Target> + Clone + Send + 'static> Service<Target> for ConnectRet
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let again = (self.retries > 0).then(|| Again {
+        let again = (self.retries > 0).then(|| Retries {
             connector: self.inner.clone(),
             retry: 0,
             retries: self.retries,
@@ -168,8 +167,8 @@ impl<C: Connect<Target>> Future for Reconnecting<C> {
     }
 }
 
-impl<C> Again<C> {
-    /// The wait before the next attempt, if there is to be one.
+impl<C> Retries<C> {
+    /// The wait before the next attempt; `None` if there is none.
     fn pause(&mut self, error: &BoxError) -> Option<Sleep> {
         if self.retry == self.retries || !is_temporary(&**error) {
             return None;
@@ -186,7 +185,7 @@ impl<C: Service<Target>> fmt::Debug for Reconnecting<C> {
     }
 }
 
-/// None before the first retry, then half a second, doubled each time.
+/// Zero before the first retry, then half a second, doubled each time.
 fn wait_before(retry: u32) -> Duration {
     let Some(doublings) = retry.checked_sub(1) else { return Duration::ZERO };
     FIRST_WAIT.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST_WAIT)

@@ -1,4 +1,4 @@
-//! A socket that can be asked to look past the runtime at what the kernel has.
+//! A socket that can be read past the runtime's cached readiness.
 
 use std::{
     fmt, io,
@@ -15,20 +15,21 @@ use crate::io::{
     write_count::{CountedWrites, WriteCount, length_of},
 };
 
-/// How much one look reads at most. Where there is something, the next read looks again, until the kernel has no more;
-/// where there is nothing, as almost always, no more than this has to be cleared for it.
-const LOOK: usize = 64;
+/// The most that one kernel read takes, because the buffer has to be cleared each time and is almost always unused. While
+/// there is more, the next read reads from the kernel again.
+const KERNEL_READ: usize = 64;
 
-/// The bytes of a [`TcpConnector`](super::TcpConnector).
+/// The stream of a [`TcpConnector`](super::TcpConnector).
 pub type TcpIo = SocketIo<tokio::net::TcpStream>;
 
-/// A stream of tokio's that answers to a [`Recheck`].
+/// A tokio stream with a [`Recheck`].
 ///
-/// After [`Recheck::request`] the next read asks the kernel first, whatever the runtime last heard from it. A connection
-/// that has been idle so finds out that the peer has closed it, or has sent what nobody asked for, even if the reactor
-/// has not turned since: it costs one system call, about 0.4 µs.
+/// After [`Recheck::request`] the next read asks the kernel first, whatever the runtime's cached readiness. So an idle
+/// connection finds out that the peer has closed it, or has sent unsolicited bytes, even if the reactor has not turned
+/// since. It costs one system call, about 0.4 µs.
 ///
-/// It has hyper's [`Read`] and [`Write`](hyper::rt::Write); `hyper_util::rt::TokioIo` makes tokio's out of them.
+/// It implements hyper's [`Read`] and [`Write`](hyper::rt::Write); wrap it in `hyper_util::rt::TokioIo` for tokio's
+/// traits.
 pub struct SocketIo<S> {
     io: TokioIo<S>,
     recheck: Recheck,
@@ -37,7 +38,7 @@ pub struct SocketIo<S> {
 
 /// A stream whose socket can be read without the runtime: sealed, for tokio's `TcpStream` and `UnixStream`.
 pub trait Kernel {
-    /// Reads what is there. [`WouldBlock`](io::ErrorKind::WouldBlock) says that nothing is.
+    /// Reads what is there. [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Whether there is nothing to read, not even an end.
@@ -45,7 +46,7 @@ pub trait Kernel {
 }
 
 impl<S> SocketIo<S> {
-    /// Makes a stream answer to a switch, which a connector also puts into its
+    /// Connects a stream with a recheck. The connector also puts that into its
     /// [`ConnectInfo`](super::ConnectInfo::with_recheck).
     pub fn new(stream: S, recheck: Recheck) -> Self {
         let writes = CountedWrites::exact(recheck.write_count());
@@ -61,40 +62,40 @@ impl<S> SocketIo<S> {
         self.io.inner()
     }
 
-    /// The stream alone.
+    /// Unwraps the stream.
     pub fn into_stream(self) -> S {
         self.io.into_inner()
     }
 }
 
 impl<S: Kernel> SocketIo<S> {
-    /// Whoever asked for a look may find that the connection's task had already read, on another thread, and writes now.
-    /// What came before the first byte of a request is not its answer, so nothing is written.
-    fn look_before_writing(stream: &S, recheck: &Recheck) -> io::Result<()> {
+    /// The connection's task may have read already, on another thread, and be writing now. Bytes before the first byte of a
+    /// request are not its response, so then nothing is written.
+    fn recheck_before_writing(stream: &S, recheck: &Recheck) -> io::Result<()> {
         match recheck.take_before_writing() && !stream.is_quiet() {
             true => Err(io::Error::other("the peer closed the connection, or spoke out of turn")),
             false => Ok(()),
         }
     }
 
-    /// What the kernel says; `None` if it has nothing to say yet.
-    fn look(&self, buffer: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
-        let mut bytes = [0; LOOK];
-        let room = buffer.remaining().min(LOOK);
+    /// Reads from the kernel; `None` if there is nothing yet.
+    fn read_kernel(&self, buffer: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
+        let mut bytes = [0; KERNEL_READ];
+        let room = buffer.remaining().min(KERNEL_READ);
         match self.stream().read_now(&mut bytes[..room]) {
             Ok(read) => {
                 buffer.put_slice(&bytes[..read]);
-                // The runtime still knows nothing of what is left, and it may be the better part of a TLS record.
+                // The runtime does not know of the rest, which may be most of a TLS record.
                 self.recheck.request();
                 Some(Ok(()))
             }
-            Err(error) if is_passing(&error) => None,
+            Err(error) if is_transient(&error) => None,
             Err(error) => Some(Err(error)),
         }
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
@@ -106,7 +107,7 @@ impl<S: AsyncRead + Kernel + Unpin> Read for SocketIo<S> {
     ) -> Poll<io::Result<()>> {
         if buffer.remaining() > 0
             && self.recheck.take()
-            && let Some(seen) = self.look(&mut buffer)
+            && let Some(seen) = self.read_kernel(&mut buffer)
         {
             return Poll::Ready(seen);
         }
@@ -122,7 +123,7 @@ impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
     ) -> Poll<io::Result<usize>> {
         let Self { io, recheck, writes } = &mut *self;
         writes.write(bytes.len(), || {
-            Self::look_before_writing(io.inner(), recheck)?;
+            Self::recheck_before_writing(io.inner(), recheck)?;
             Pin::new(io).poll_write(cx, bytes)
         })
     }
@@ -134,7 +135,7 @@ impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
     ) -> Poll<io::Result<usize>> {
         let Self { io, recheck, writes } = &mut *self;
         writes.write(length_of(slices), || {
-            Self::look_before_writing(io.inner(), recheck)?;
+            Self::recheck_before_writing(io.inner(), recheck)?;
             Pin::new(io).poll_write_vectored(cx, slices)
         })
     }

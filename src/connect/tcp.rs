@@ -1,4 +1,4 @@
-//! Reaches a host by TCP: resolve, race the addresses, hand over the socket.
+//! Connects by TCP: resolves the name, races the addresses, returns the socket.
 
 use std::{
     fmt, io,
@@ -30,7 +30,7 @@ mod socket;
 
 use socket::{ConnectedSocket, SocketOptions};
 
-/// A host that has not answered three SYNs by then seldom does.
+/// A host that has not answered three SYNs by then rarely does.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Linux's `MAX_TCP_KEEPIDLE`.
@@ -38,9 +38,9 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
 /// Connects by TCP to the host and port of a [`Target`] whose route is [`Route::Direct`] or [`Route::Any`].
 ///
-/// A name with several addresses is tried as RFC 8305 says: the families in turn, 250 ms apart, the next one at once
-/// when one fails, at most six at a time; the losers are closed. An address as host, also IPv6 with a zone
-/// (`[fe80::1%25eth0]`), is never given to a resolver.
+/// Several addresses are tried by RFC 8305: the families alternate, 250 ms apart, the next one at once when one fails, at
+/// most six at a time; the losers are closed. A literal address, also IPv6 with a zone (`[fe80::1%25eth0]`), is never
+/// given to a resolver.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,20 +53,20 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 ///
 /// # Errors
 ///
-/// [`is_dns`](Error::is_dns) if the name has no address; [`is_connect`](Error::is_connect), with the
-/// [`io::Error`] that tells most as its source, if no address answers; [`is_timeout`](Error::is_timeout) if
-/// the time runs out; [`is_builder`](Error::is_builder) for a route that is not by TCP, and for a setting outside of its
-/// range, before a name is resolved.
+/// [`is_dns`](Error::is_dns) if the name has no address; [`is_connect`](Error::is_connect), with the most informative
+/// [`io::Error`] as its source, if no address answers; [`is_timeout`](Error::is_timeout) if the time elapses;
+/// [`is_builder`](Error::is_builder) for a route that is not by TCP, and for a setting outside of its range, before a name
+/// is resolved.
 #[derive(Clone)]
 pub struct TcpConnector<R = SystemResolver> {
     resolver: R,
-    settings: Settings,
+    settings: TcpSettings,
 }
 
 #[derive(Clone)]
-struct Settings {
+struct TcpSettings {
     connect_timeout: Option<Duration>,
-    /// What the addresses share where there is no timeout.
+    /// The time that the addresses share without a timeout.
     planned_time: Duration,
     local_address: Option<IpAddr>,
     socket: SocketOptions,
@@ -82,7 +82,7 @@ impl TcpConnector {
 
 impl Default for TcpConnector {
     fn default() -> Self {
-        let settings = Settings {
+        let settings = TcpSettings {
             connect_timeout: Some(CONNECT_TIMEOUT),
             planned_time: CONNECT_TIMEOUT,
             local_address: None,
@@ -94,35 +94,35 @@ impl Default for TcpConnector {
 }
 
 impl<R> TcpConnector<R> {
-    /// Finds addresses by this resolver instead.
+    /// Replaces the resolver.
     pub fn resolver<S: Resolve>(self, resolver: S) -> TcpConnector<S> {
         TcpConnector { resolver, settings: self.settings }
     }
 
-    /// How long resolving and connecting may take together, longer than zero; `None` is for ever.
+    /// Limits resolving and connecting together, longer than zero; `None` is no limit.
     ///
-    /// 10 s by default: a host that has not answered three SYNs by then seldom does. The time is shared: no address
-    /// can use up what the ones after it need. Without a timeout they share 10 s, and the last six may take for ever.
+    /// 10 s by default: a host that has not answered three SYNs by then rarely does. The addresses share the time, so none
+    /// can use up what the next ones need. Without a timeout they share 10 s, and the last six may take for ever.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.connect_timeout = limit.into();
         self
     }
 
-    /// Lets the addresses share this time, but leaves it to whoever called to end it all: what one request allows may
-    /// be more, or less.
+    /// Sets the time that the addresses share, without a limit of its own: the limit of a request may be longer or shorter,
+    /// and the caller enforces it.
     pub(crate) fn planned_time(mut self, time: Option<Duration>) -> Self {
         self.settings.connect_timeout = None;
         self.settings.planned_time = time.unwrap_or(CONNECT_TIMEOUT);
         self
     }
 
-    /// The address to connect from, where a [`Target`] does not say one. Only addresses of its family are tried.
+    /// Sets the address to connect from, unless a [`Target`] has one. Only addresses of its family are tried.
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.settings.local_address = address.into();
         self
     }
 
-    /// Whether small writes are sent at once.
+    /// Sets `TCP_NODELAY`, which sends small writes at once.
     ///
     /// On by default: HTTP is written in whole messages, which Nagle's algorithm together with delayed
     /// acknowledgements would hold back by 40 ms and more.
@@ -131,11 +131,11 @@ impl<R> TcpConnector<R> {
         self
     }
 
-    /// After how long a silence, and then how often, the kernel asks whether the peer is still there; `None` is never.
+    /// Sets the idle time, and the interval, of the kernel's keep-alive probes; `None` disables them.
     ///
     /// 60 s by default, as in curl: often enough to keep the state of most firewalls and address translators alive and
-    /// to find a dead peer within minutes, seldom enough to cost nothing. Less than 1 s is 1 s, and more than 32,767 s, the most that Linux
-    /// knows, is an error.
+    /// to find a dead peer within minutes, rarely enough to cost nothing. Less than 1 s acts as 1 s; more than 32,767 s, the
+    /// maximum on Linux, is an error.
     pub fn keepalive(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.settings.socket.keepalive = every.into();
         self
@@ -143,8 +143,8 @@ impl<R> TcpConnector<R> {
 
     /// Sets any other option of a socket before it connects: buffer sizes, type of service, device, mark.
     ///
-    /// It is called for each address that is tried, after the options above and the local address are set; an error
-    /// ends that attempt. What tokio's [`TcpSocket`] has no method for, `socket2::SockRef::from(socket)` has:
+    /// Called for each address that is tried, after the options above and the local address are set; an error ends that
+    /// attempt. For options without a method on tokio's [`TcpSocket`], use `socket2::SockRef::from(socket)`:
     ///
     /// ```
     /// # use std::time::Duration;
@@ -159,11 +159,11 @@ impl<R> TcpConnector<R> {
         mut self,
         set: impl Fn(&TcpSocket) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        self.settings.socket.more = Some(Arc::new(set));
+        self.settings.socket.custom = Some(Arc::new(set));
         self
     }
 
-    /// Takes timers and time from this runtime. The sockets are tokio's all the same.
+    /// Sets the runtime of timers and time. The sockets are always tokio's.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.settings.runtime = runtime;
         self
@@ -175,7 +175,7 @@ impl<R: Resolve + Clone + Send + 'static> Service<Target> for TcpConnector<R> {
     type Error = Error;
     type Future = Connecting<TcpIo>;
 
-    /// Always ready: the resolver's own readiness is waited for within the time for connecting.
+    /// Always ready: the wait for the resolver's readiness counts against the connect timeout.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
@@ -187,7 +187,7 @@ impl<R: Resolve + Clone + Send + 'static> Service<Target> for TcpConnector<R> {
 }
 
 impl<R: Resolve + Clone> TcpConnector<R> {
-    /// As [`call`](Service::call), in a future without a name, and so without a box.
+    /// Like [`call`](Service::call), without the box of its future.
     pub(crate) async fn connect(&mut self, target: &Target) -> Result<Connected<TcpIo>, Error> {
         let Self { resolver, settings } = self;
         settings.local_address = target.local_address.or(settings.local_address);
@@ -195,7 +195,7 @@ impl<R: Resolve + Clone> TcpConnector<R> {
         if !matches!(target.route, Route::Any | Route::Direct) {
             return Err(Error::builder(format!("the way to {target} is not by TCP")));
         }
-        // An address is connected to at once; the rest is boxed, for its room.
+        // A literal is connected to at once; the large rest is boxed.
         let (host, port) = (target.origin.host(), target.origin.port());
         if let (Some(address), None) = (lookup::literal(host, port), settings.local_address) {
             return settings.reach(address?, settings.connect_timeout, target).await;
@@ -204,7 +204,7 @@ impl<R: Resolve + Clone> TcpConnector<R> {
     }
 }
 
-impl Settings {
+impl TcpSettings {
     async fn resolve_and_reach<R: Resolve>(
         &self,
         resolver: R,
@@ -215,7 +215,7 @@ impl Settings {
         let spent = self.runtime.now().saturating_duration_since(began_at);
         let rest = self.connect_timeout.map(|limit| limit.saturating_sub(spent));
         match addresses[..] {
-            // A host with one address needs no race.
+            // One address needs no race.
             [address] => self.reach(address, rest, target).await,
             _ => self.race(addresses, rest, spent, target).await,
         }
@@ -235,7 +235,7 @@ impl Settings {
         }
     }
 
-    /// One attempt, of which is told from its start to its end.
+    /// One traced attempt.
     async fn attempt(&self, address: SocketAddr) -> io::Result<ConnectedSocket> {
         let span = events::start(|| Step::Tcp { address });
         let outcome = self.socket.connect(self.local_address, address).await;
@@ -282,7 +282,7 @@ impl Settings {
         spent: Duration,
         target: &Target,
     ) -> Result<Connected<TcpIo>, Error> {
-        // Resolving may outlast a plan that ends nothing: half of it is left in any case.
+        // Without a limit, resolving may have used up the plan: at least half of it is left.
         let planned = rest.unwrap_or(self.planned_time - spent.min(self.planned_time / 2));
         let schedule = Schedule::new(addresses, planned, self.runtime.now());
         let mut race = Race::new(self.runtime.clone(), schedule, |address| self.attempt(address));
@@ -305,8 +305,8 @@ fn refused(failures: Failures, target: &Target) -> Error {
         tried => format!("connecting to {target}, {tried} addresses tried"),
     };
     let error = Error::new(Kind::Connect, doing);
-    match failures.telling {
-        Some(telling) => error.because(telling),
+    match failures.error_to_report {
+        Some(error_to_report) => error.because(error_to_report),
         None => error,
     }
 }

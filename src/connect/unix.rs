@@ -1,4 +1,4 @@
-//! Reaches a Unix socket.
+//! Connects to Unix sockets.
 
 use std::{
     io::{self, Read},
@@ -22,12 +22,12 @@ use crate::{
     target::{Route, Target},
 };
 
-/// The bytes of a [`UnixConnector`].
+/// The stream of a [`UnixConnector`].
 pub type UnixIo = SocketIo<UnixStream>;
 
-/// Connects to Unix sockets: that of the target's [`Route::Unix`], or one for all.
+/// Connects to Unix sockets: the target's [`Route::Unix`], or a fixed one.
 ///
-/// Connecting to a Unix socket succeeds or fails at once, so there is no timeout to set.
+/// Connecting to a Unix socket succeeds or fails at once, so there is no timeout.
 ///
 /// ```
 /// use tower_transport::connect::UnixConnector;
@@ -38,8 +38,8 @@ pub type UnixIo = SocketIo<UnixStream>;
 ///
 /// # Errors
 ///
-/// [`is_connect`](Error::is_connect), naming the path, if nobody listens; [`is_builder`](Error::is_builder) for a
-/// target that leads to no socket, or that names a local address, which a Unix socket cannot have.
+/// [`is_connect`](Error::is_connect), naming the path, without a listener; [`is_builder`](Error::is_builder) for a
+/// target without a socket, or with a local address, which a Unix socket cannot have.
 #[derive(Clone, Debug, Default)]
 pub struct UnixConnector {
     fixed: Option<Arc<Path>>,
@@ -51,7 +51,7 @@ impl UnixConnector {
         Self::default()
     }
 
-    /// A connector to one socket, whatever the host is called. A route that names another socket is refused.
+    /// A connector to one socket for every host. A route to another socket is refused.
     pub fn to(path: impl AsRef<Path>) -> Self {
         Self { fixed: Some(path.as_ref().into()) }
     }

@@ -1,6 +1,6 @@
-//! Connectors by URI, in both directions: those made for hyper-util as ours, and ours for hyper-util and tonic.
+//! Connectors by URI, in both directions: those of hyper-util as ours, and ours for hyper-util and tonic.
 //!
-//! Both ways the [`Target`] is translated to or from a [`Uri`], which says less: only scheme, host and port.
+//! Both translate the [`Target`] to or from a [`Uri`], which has only scheme, host and port.
 
 use std::{
     fmt,
@@ -23,16 +23,15 @@ use crate::{
 #[cfg(feature = "hyper-util")]
 mod legacy;
 
-/// Makes a connector of ours out of a service of [`Uri`]s, as they are made for hyper-util's client: hyper-rustls, Unix
-/// sockets, Tor.
+/// Makes a connector from a service of [`Uri`]s, as for hyper-util's client: hyper-rustls, Unix sockets, Tor.
 ///
 /// It is given the URI of the origin, `https://example.com:8443/`. If it speaks TLS for `https`, put no TLS layer above it,
-/// and say so by [`encrypts`](Self::encrypts): nothing about its bytes does, and requests to `https` origins are refused
-/// otherwise. The target's two wishes of TLS then do not reach the one who speaks it:
+/// and declare that with [`encrypts`](Self::encrypts): otherwise requests to `https` origins are refused. Two settings of the
+/// target then do not reach its TLS:
 ///
-/// * [`protocols`](Target::protocols) cannot say what ALPN offers. Have it offer what is to be spoken, and
-///   [`info`](Self::info) say what was chosen: a protocol that the target does not allow is then an error of negotiation,
-///   before any request is sent.
+/// * [`protocols`](Target::protocols) does not set ALPN. Configure the service's ALPN, and report the result by
+///   [`info`](Self::info): a protocol that the target does not allow is then an error of negotiation, before any request is
+///   sent.
 /// * [`server_name`](Target::server_name) is neither sent nor verified: the host of the URI is.
 ///
 /// ```
@@ -53,7 +52,7 @@ mod legacy;
 /// # Errors
 ///
 /// Any error of the service is the source of one for which [`is_connect`](Error::is_connect) holds. A target with a
-/// route or a local address, which a URI cannot say, gives one for which [`is_builder`](Error::is_builder) does.
+/// route or a local address, which a URI cannot express, gives one for which [`is_builder`](Error::is_builder) holds.
 #[derive(Clone)]
 pub struct UriConnector<S, F> {
     inner: S,
@@ -61,16 +60,16 @@ pub struct UriConnector<S, F> {
     encrypts: bool,
 }
 
-/// Makes a service of [`Uri`]s out of a connector of ours, with its TLS and proxies: for hyper-util's client, for
-/// tonic's `Endpoint::connect_with_connector`, and for whatever else takes one.
+/// Makes a service of [`Uri`]s from a connector of ours, with its TLS and proxies: for hyper-util's client, and for
+/// tonic's `Endpoint::connect_with_connector`.
 ///
-/// What it answers with has hyper's [`Read`] and [`Write`] and, with the feature `hyper-util`, says as hyper-util's
-/// `Connection` whether ALPN chose HTTP/2. The [`ConnectInfo`] is then an extension of the response, too.
+/// Its response implements hyper's [`Read`] and [`Write`] and, with the feature `hyper-util`, hyper-util's `Connection`,
+/// which reports whether ALPN chose HTTP/2 and adds the [`ConnectInfo`] to the extensions of the HTTP response.
 ///
 /// # Errors
 ///
-/// Those of the connector; and [`is_builder`](Error::is_builder) for an `https` URI whose bytes are not
-/// [encrypted](ConnectInfo::is_encrypted), because the client above would write the request to them in the clear.
+/// Those of the connector; and [`is_builder`](Error::is_builder) for an `https` URI whose stream is not
+/// [encrypted](ConnectInfo::is_encrypted), because the client above would send the request in the clear.
 ///
 /// ```
 /// use tower::ServiceExt;
@@ -92,20 +91,19 @@ pub struct UriService<C> {
 }
 
 impl<S: Service<Uri>> UriConnector<S, fn(&S::Response) -> ConnectInfo> {
-    /// A connector about whose bytes nothing is known.
+    /// A connector without facts about its streams.
     pub fn new(inner: S) -> Self {
         Self { inner, inform: |_| ConnectInfo::default(), encrypts: false }
     }
 }
 
 impl<S, F> UriConnector<S, F> {
-    /// Says what is known about the bytes: the addresses, what ALPN chose, TLS.
+    /// Sets the facts about a stream: the addresses, ALPN's choice, TLS.
     pub fn info<I, G: Fn(&I) -> ConnectInfo>(self, inform: G) -> UriConnector<S, G> {
         UriConnector { inner: self.inner, inform, encrypts: self.encrypts }
     }
 
-    /// Declares that the service encrypts what it is given an `https` or `wss` URI for, as that of hyper-rustls does. By
-    /// default it is taken to encrypt nothing.
+    /// Declares that the service encrypts the stream of an `https` or `wss` URI, as hyper-rustls does. Off by default.
     pub fn encrypts(mut self) -> Self {
         self.encrypts = true;
         self
@@ -141,12 +139,12 @@ where
 }
 
 impl<C> UriService<C> {
-    /// A service of URIs by this connector, which offers what [`Protocols::Negotiated`] stands for.
+    /// A service of URIs by this connector, which offers [`Protocols::Negotiated`].
     pub fn new(inner: C) -> Self {
         Self { inner, protocols: Protocols::default() }
     }
 
-    /// Which versions of HTTP may be spoken, and so what TLS offers. For tonic, which speaks only HTTP/2, it is
+    /// Sets the allowed versions of HTTP, and so what ALPN offers. For tonic, which speaks only HTTP/2, use
     /// [`Protocols::Http2Only`].
     pub fn protocols(mut self, protocols: Protocols) -> Self {
         self.protocols = protocols;
@@ -189,7 +187,7 @@ fn failed(error: impl Into<BoxError>, target: &Target) -> Error {
     Error::from_connector(error.into(), format!("connecting to {target}"))
 }
 
-/// The URI of an origin, if nothing else is asked for.
+/// The URI of an origin, for a target without a route or a local address.
 fn uri(target: &Target) -> Result<Uri, Error> {
     let is_direct = matches!(target.route, Route::Any | Route::Direct);
     if !is_direct || target.local_address.is_some() {
@@ -204,7 +202,7 @@ fn uri(target: &Target) -> Result<Uri, Error> {
         .map_err(|error| Error::builder(format!("writing {target} as a URI")).because(error))
 }
 
-// As the bytes themselves, so that it can be given to whoever wants only bytes.
+// The stream itself, for users that expect one.
 delegate_read!([I: Read + Unpin] Connected<I>, io in Self { io, .. });
 delegate_write!([I: Write + Unpin] Connected<I>, io in Self { io, .. });
 

@@ -110,6 +110,7 @@ impl<W: WireExchange> Exchange<W> {
         if let Err(error) = self.extras.check(status, headers) {
             self.extras.answered(status);
             let (error, progress) = (error.sent(true), Progress::Refused);
+            // The refusal has to be read, or its stream reset, before the connection serves the retry.
             let request = self.wire.discard(head, &self.extras);
             return Err(Failed::new(error, progress, request).into());
         }
@@ -140,6 +141,7 @@ impl<W: WireExchange> Future for Exchange<W> {
             extras.failed(&failed.error);
             return Poll::Ready(Err(failed.into()));
         }
+        // The head before the limit: a response that has arrived wins over a timeout.
         match wire.poll_head(extras, is_first, cx) {
             Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head)),
             Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.fail(failure))),

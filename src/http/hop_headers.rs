@@ -13,7 +13,7 @@ use http::{
 use crate::{
     auth::{Asker, Authorizing},
     error::{Error, Kind, ProxyFault, Refusal},
-    request_target::is_by_hand,
+    request_target::addresses_proxy,
     target::{Origin, Proxy},
 };
 
@@ -46,7 +46,7 @@ impl HopHeaders {
     pub(crate) fn for_origin<B>(request: &Request<B>) -> Option<Box<Self>> {
         let headers = request.headers();
         let is_clean = headers.is_empty() || !has_any(headers, &NOT_FOR_ORIGIN);
-        if is_clean || is_by_hand(request) {
+        if is_clean || addresses_proxy(request) {
             return None;
         }
         Some(Box::new(Self::removing(&NOT_FOR_ORIGIN)))
@@ -112,6 +112,7 @@ fn proxy_fields(proxy: &Proxy, headers: &HeaderMap) -> Result<HeaderMap, Error> 
         if MESSAGE_FIELDS.contains(name) {
             return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
         }
+        // The caller's field takes precedence over the proxy's.
         if !headers.contains_key(name) {
             proxy_fields.append(name.clone(), value.clone());
         }
@@ -127,6 +128,7 @@ impl Authorization {
     fn of(method: &Method, target: &Uri, origin: &Origin, proxy: &Proxy) -> Self {
         let mut credentials = proxy.authenticator().first(method, target);
         if let Some(credentials) = &mut credentials {
+            // Keeps credentials out of `Debug`, and of HPACK's tables.
             credentials.set_sensitive(true);
         }
         let (method, target) = (method.clone(), target.clone());

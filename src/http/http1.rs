@@ -131,6 +131,7 @@ where
             Ok(head) => head,
             Err(error) => return self.refuse(error, request),
         };
+        // One lock for check, phase and head: no other request can come between.
         let mut state = self.shared.lock();
         if !state.is_idle() || !self.shared.status.takes_requests() {
             drop(state);
@@ -144,6 +145,7 @@ where
         let stall = StallTimeout::renewed(previous, timeouts);
         let authorization = head.hop.take().and_then(|hop| hop.authorization());
         let extras = Extras::new(request.extensions(), self.interim(&request), authorization);
+        // Before the first poll, which reads before it writes.
         self.recheck();
         let shared = self.shared.clone();
         Exchange::new(Http1Exchange::new(shared, request, head, (counts, stall)), extras)

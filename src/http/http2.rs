@@ -91,10 +91,12 @@ where
         }
     })?;
     let info = info.with_version(Version::HTTP_2);
-    let (mut conn, unsettled) =
+    let (mut conn, settings_pending) =
         ConnShared::new(state.clone(), streams.clone(), target, info, runtime);
     let keep_alive = config.keep_alive(runtime.clone());
-    let driver = Driver::new(connection, streams, unsettled, state, keep_alive, runtime.clone());
+    let driver =
+        Driver::new(connection, streams, settings_pending, state, keep_alive, runtime.clone());
+    // Before the handle is shared: `abort_handle` needs the task.
     conn.driven_by(runtime.spawn_on(&runtime.current(), driver));
     Ok(Http2 { conn: Arc::new(conn), request: PhantomData })
 }

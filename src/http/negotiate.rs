@@ -198,7 +198,7 @@ enum Protocol {
 /// Rejects targets that no connection can serve, before connecting.
 fn check_target(target: &Target) -> Result<(), Error> {
     if target.protocols == Protocols::Http2Only && !target.origin.scheme().is_tls() {
-        let text = format!("{target} is to open HTTP/2, which needs TLS or prior knowledge");
+        let text = format!("{target} is to speak HTTP/2, which needs TLS or prior knowledge");
         return Err(Error::builder(text));
     }
     Ok(())
@@ -242,7 +242,7 @@ fn decide(allowed: Protocols, alpn: Option<&[u8]>) -> Result<Protocol, Cow<'stat
         (Http2PriorKnowledge, None | Some(b"h2")) => Ok(Protocol::Http2),
         (Http2Only | Negotiated, Some(b"h2")) => Ok(Protocol::Http2),
         (Http1Only | Negotiated, None | Some(b"http/1.1")) => Ok(Protocol::Http1),
-        (Http2Only, None) => Err("does not open HTTP/2".into()),
+        (Http2Only, None) => Err("does not speak HTTP/2".into()),
         (_, Some(other)) => {
             let other = String::from_utf8_lossy(other);
             Err(format!("chose `{other}`, which was not offered").into())

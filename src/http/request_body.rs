@@ -19,7 +19,7 @@ use crate::{
 pin_project! {
     /// A body that fails if it is longer or shorter than declared, before the surplus is sent.
     ///
-    /// hyper polls no further than the declared length, so the poll that reaches it looks one frame lookahead. A body that is
+    /// hyper polls no further than the declared length, so the poll that reaches it looks one frame ahead. A body that is
     /// then pending is not waited for: it may be waiting for the response.
     pub(crate) struct LengthChecked<B> {
         #[pin]
@@ -101,6 +101,7 @@ where
             }
         }
         let frame = ready!(this.body.poll_frame(cx)).transpose().map_err(failed)?;
+        // Without a declared length there is nothing to check.
         let Some(left) = this.left else { return Poll::Ready(frame.map(Ok)) };
         count(left, frame.as_ref())?;
         let is_data = frame.as_ref().is_some_and(Frame::is_data);
@@ -155,6 +156,7 @@ where
 fn count<D: Buf>(left: &mut u64, frame: Option<&Frame<D>>) -> Result<(), Error> {
     let data = frame.and_then(Frame::data_ref);
     match data.map_or(0, |data| data.remaining() as u64) {
+        // Before the surplus is handed out, so that none of it is sent.
         more if more > *left => Err(Error::new(Kind::Body, "the body is longer than declared")),
         _ if data.is_none() && *left > 0 => {
             Err(Error::new(Kind::Body, "the body is shorter than declared"))

@@ -113,10 +113,12 @@ impl<W: WireBody> Body for ResponseBody<W> {
         };
         let piece = match wire.poll_piece(cx) {
             Poll::Ready(piece) => piece,
+            // Polled only without a piece: data that has arrived wins over a timeout.
             Poll::Pending => Err(ready!(wire.poll_stall(cx))),
         };
         Poll::Ready(match piece {
             Ok(Piece::Frame { frame, is_last }) => {
+                // Finish with the last piece and not with the poll after it: the connection is free earlier.
                 if is_last {
                     self.finish();
                 }

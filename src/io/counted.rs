@@ -1,4 +1,4 @@
-//! A stream that counts what it has taken, for TLS, which does not say how much of a failed write went out.
+//! A stream that counts the bytes it takes, for TLS, which does not say how much of a failed write was sent.
 
 use std::{
     io,
@@ -13,14 +13,14 @@ use super::{
     write_count::{CountedWrites, WriteCount, length_of},
 };
 
-/// A stream of any connector, with a count of what was handed to it.
+/// A connector's stream with a count of taken bytes.
 pub(crate) struct Counted<I> {
     io: I,
     writes: CountedWrites,
 }
 
 impl<I> Counted<I> {
-    /// Counts by the stream's own count, if it has one.
+    /// `below` is the stream's own count, if it has one.
     pub(crate) fn new(io: I, below: Option<&WriteCount>) -> Self {
         Self { io, writes: CountedWrites::over(below) }
     }

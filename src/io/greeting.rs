@@ -1,38 +1,38 @@
-//! The first bytes of a peer: which protocol it speaks, if it is not the one that was spoken to it.
+//! Recognizes the peer's protocol by its first bytes, if it speaks an unexpected one.
 
-/// What a peer speaks, by its first bytes.
+/// The peer's protocol, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Spoken {
-    /// Too few bytes have come, or they are of no protocol that is known here.
+    /// Too few bytes, or an unknown protocol.
     Unknown,
     /// A status line (RFC 9112 §4).
     Http1,
-    /// A SETTINGS frame, with which every HTTP/2 server begins (RFC 9113 §3.4).
+    /// A SETTINGS frame, the first frame of every HTTP/2 server (RFC 9113 §3.4).
     Http2,
     /// A TLS record: an alert, or a handshake message (RFC 8446 §5.1).
     Tls,
 }
 
-/// As many bytes as tell the protocols apart: the head of an HTTP/2 frame.
-const ENOUGH: usize = 9;
+/// The bytes needed to distinguish the protocols: the length of an HTTP/2 frame header.
+const GREETING_LEN: usize = 9;
 
-/// Collects the first bytes as they come in.
+/// Collects the first bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Greeting {
-    bytes: [u8; ENOUGH],
+    bytes: [u8; GREETING_LEN],
     length: usize,
 }
 
 impl Greeting {
-    /// Whether more bytes would tell more.
+    /// Whether more bytes may change the result.
     pub(crate) fn is_open(&self) -> bool {
-        self.length < ENOUGH
+        self.length < GREETING_LEN
     }
 
-    /// Takes what has come, and tells what it is so far.
+    /// Adds received bytes. Returns the protocol so far.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Spoken {
-        let new = &bytes[..bytes.len().min(ENOUGH - self.length)];
+        let new = &bytes[..bytes.len().min(GREETING_LEN - self.length)];
         self.bytes[self.length..self.length + new.len()].copy_from_slice(new);
         self.length += new.len();
         spoken(&self.bytes[..self.length])
@@ -44,7 +44,7 @@ fn spoken(bytes: &[u8]) -> Spoken {
     match bytes {
         [b'H', b'T', b'T', b'P', b'/', ..] => Spoken::Http1,
         [0x15 | 0x16, 3, 0..=4, ..] => Spoken::Tls,
-        // On stream 0, without ACK, and settings of six bytes each.
+        // On stream 0, without ACK, with settings of six bytes each.
         [0, high, low, SETTINGS, 0, 0, 0, 0, 0]
             if u16::from_be_bytes([*high, *low]).is_multiple_of(6) =>
         {
@@ -55,7 +55,7 @@ fn spoken(bytes: &[u8]) -> Spoken {
 }
 
 impl Spoken {
-    /// Its name, if it is known.
+    /// Its name, if known.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Unknown => None,

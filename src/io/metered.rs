@@ -1,4 +1,4 @@
-//! Bytes that are counted, for a protocol that does not say how far a failed request came.
+//! Counts the bytes of a stream, for protocols that do not report how far a failed request came.
 
 use std::{
     fmt, io,
@@ -20,60 +20,58 @@ use super::{
 };
 use crate::{error::Error, lock};
 
-/// A stream that is counted: what a protocol reads and writes is seen on its [`Meter`].
+/// A stream that counts what a protocol reads and writes, on its [`Meter`].
 ///
-/// Protocols do not say how far a failed request came. The bytes do.
-///
-/// When writing fails, reading goes on: what the peer said before it stopped listening is still its answer, and the
-/// reading side then finds the end. Only after it, or when the stream has left HTTP, is a write told that it failed.
+/// If a write fails, reading continues: what the peer sent before it stopped reading is still its response, and the
+/// reading side then finds the end. A write reports the failure only after that end.
 pub(crate) struct Metered<I> {
     io: TokioIo<I>,
     meter: Arc<Meter>,
     judge: WriteJudge,
-    /// Writing failed, but what the peer sent before may still be worth reading.
-    deaf_peer: bool,
-    /// Reading came to its end, so nobody waits for anything.
+    /// A write failed, but data that the peer sent before may still be readable.
+    write_failed: bool,
+    /// Reading has ended.
     read_to_end: bool,
     discards: bool,
     greeting: Greeting,
     /// Last, so that it is dropped after the stream.
-    _held_end: HeldEnd,
+    _held_guard: HeldGuardRelease,
 }
 
-/// What is known about the bytes of one connection.
+/// Facts about the bytes of one connection.
 pub(crate) struct Meter {
     read: AtomicU64,
     written: AtomicU64,
-    /// A write is under way, of which `written` does not know yet.
+    /// A write is running, not yet included in `written`.
     is_writing: AtomicBool,
-    /// No more is written, because a request was called unsent.
+    /// Writing has ended, because a request was reported unsent.
     is_stopped: AtomicBool,
     /// The last write found no room.
     is_full: AtomicBool,
-    /// What the peer speaks: a [`Spoken`].
+    /// The peer's protocol: a [`Spoken`].
     spoken: AtomicU8,
     ending: OnceLock<Ending>,
-    /// Lives as long as the stream, wherever that goes: into a task, or to someone who upgraded it.
-    held: Mutex<Held>,
+    /// Lives as long as the stream, wherever that moves.
+    held: Mutex<HeldGuard>,
 }
 
-/// How reading came to its end. Protocols tell that by their own errors, or not at all, so it is kept here.
+/// How reading ended. Stored, because protocols report it by their own errors, or not at all.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// The peer closed the connection, politely or not.
+    /// The peer closed the connection, properly or not.
     Closed(io::ErrorKind),
-    /// What is below says itself what happened: TLS, or a tunnel.
+    /// The layer below, TLS or a tunnel, has its own error.
     Below(Error),
 }
 
-enum Held {
+enum HeldGuard {
     Open(Option<Box<dyn Send>>),
-    /// The stream is gone, and nothing is held for it any more.
+    /// The stream is dropped, and so is what was held for it.
     Closed,
 }
 
 impl<I> Metered<I> {
-    /// Meters a stream, of which `below` is the count, if it has one.
+    /// Wraps a stream; `below` is its own count, if it has one.
     pub(crate) fn new(io: I, below: Option<&WriteCount>) -> (Self, Arc<Meter>) {
         let meter = Arc::new(Meter {
             read: AtomicU64::new(0),
@@ -83,44 +81,44 @@ impl<I> Metered<I> {
             is_full: AtomicBool::new(false),
             spoken: AtomicU8::new(Spoken::Unknown as u8),
             ending: OnceLock::new(),
-            held: Mutex::new(Held::Open(None)),
+            held: Mutex::new(HeldGuard::Open(None)),
         });
         let io = TokioIo::new(io);
         let metered = Self {
             io,
             meter: meter.clone(),
             judge: WriteJudge::new(below),
-            deaf_peer: false,
+            write_failed: false,
             read_to_end: false,
             discards: false,
             greeting: Greeting::default(),
-            _held_end: HeldEnd(meter.clone()),
+            _held_guard: HeldGuardRelease(meter.clone()),
         };
         (metered, meter)
     }
 
-    fn tells_write_errors(&self) -> bool {
+    fn reports_write_errors(&self) -> bool {
         self.read_to_end
     }
 
-    /// Throws away what is written to a peer that has stopped listening, for a protocol that reads nothing while it
-    /// cannot write. It does not count as written.
+    /// Discards writes after the peer has stopped reading, for a protocol that does not read while it cannot write. They
+    /// do not count as written.
     #[cfg(feature = "http2")]
     pub(crate) fn discarding(mut self) -> Self {
         self.discards = true;
         self
     }
 
-    /// What becomes of `bytes` for a peer that has stopped listening. The reading side wakes whoever waits.
-    fn unheard<T>(&self, bytes: T) -> Poll<io::Result<T>> {
-        match (self.discards, self.tells_write_errors()) {
+    /// The result of a write after the peer has stopped reading. If pending, the reading side wakes the task.
+    fn write_after_failure<T>(&self, bytes: T) -> Poll<io::Result<T>> {
+        match (self.discards, self.reports_write_errors()) {
             (true, _) => Poll::Ready(Ok(bytes)),
             (false, true) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             (false, false) => Poll::Pending,
         }
     }
 
-    /// Remembers whether the peer takes what is written, as a write or a flush says.
+    /// Records whether the last write or flush found room.
     fn note_room<T>(&self, outcome: &Poll<T>) {
         let is_full = outcome.is_pending();
         if self.meter.is_full() != is_full {
@@ -135,24 +133,24 @@ impl<I> Metered<I> {
     ) -> Poll<io::Result<usize>> {
         self.note_room(&written);
         match &written {
-            Poll::Ready(Err(error)) if self.is_deaf(error) => {
-                self.deaf_peer = true;
-                return self.unheard(length);
+            Poll::Ready(Err(error)) if self.is_write_failure(error) => {
+                self.write_failed = true;
+                return self.write_after_failure(length);
             }
             _ => {}
         }
         written
     }
 
-    /// Whether a write failed because the peer has stopped listening, so that reading goes on. What is below may know more.
-    fn is_deaf(&self, error: &io::Error) -> bool {
+    /// Whether a write failed only because the peer has stopped reading. Records an own error of the layer below.
+    fn is_write_failure(&self, error: &io::Error) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         if Error::inside(error).is_some() {
             self.meter.ends(error);
             return false;
         }
         matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
-            && !self.tells_write_errors()
+            && !self.reports_write_errors()
     }
 }
 
@@ -163,8 +161,8 @@ impl<I: Io> Metered<I> {
         length: usize,
         write: impl FnOnce(Pin<&mut TokioIo<I>>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if self.deaf_peer {
-            return self.unheard(length);
+        if self.write_failed {
+            return self.write_after_failure(length);
         }
         if !self.meter.begins_writing() {
             return match self.discards {
@@ -181,19 +179,19 @@ impl<I: Io> Metered<I> {
 }
 
 impl Meter {
-    /// What the peer speaks, as far as its first bytes tell.
+    /// The peer's protocol, as far as known.
     pub(crate) fn spoken(&self) -> Spoken {
         self.spoken.load(Ordering::Acquire).into()
     }
 
-    /// How reading came to its end, if it did.
+    /// How reading ended, if it has.
     pub(crate) fn ending(&self) -> Option<&Ending> {
         self.ending.get()
     }
 
     fn ends(&self, error: &io::Error) {
         let below = Error::inside(error).cloned();
-        // The first is the cause of the others.
+        // The first end is the cause of later ones.
         let _ = self.ending.set(below.map_or(Ending::Closed(error.kind()), Ending::Below));
     }
 
@@ -202,21 +200,21 @@ impl Meter {
         self.read.load(Ordering::Acquire)
     }
 
-    /// Bytes written so far. All bytes of a write that failed are among them, unless it certainly took none.
+    /// Bytes written so far. Includes all bytes of a failed write, unless it certainly took none.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }
 
-    /// Whether nothing has been written since `written` was so much, and nothing will be: if so, writing ends here.
+    /// Whether nothing was written since the count `written`. If so, stops all further writes.
     ///
-    /// A protocol that gives up a request keeps trying to write what it has of it, for as long as its task has not noticed,
-    /// or to say goodbye. A request that is called unsent must not go out then.
+    /// A protocol keeps writing its part of a failed request until its task notices the failure, or writes a goodbye. A
+    /// request that is reported unsent must not go out then.
     pub(crate) fn stops_unwritten(&self, written: u64) -> bool {
         if self.written() != written {
             return false;
         }
-        // The writer announces a write, then looks at the stop; here it is the other way round. One of the two sees the
-        // other, which takes a total order of both.
+        // The writer announces a write, then reads the stop flag; this sets the flag, then reads the announcement. In a
+        // total order (SeqCst) at least one of them sees the other.
         self.is_stopped.store(true, Ordering::SeqCst);
         !self.is_writing.load(Ordering::SeqCst) && self.written() == written
     }
@@ -235,32 +233,32 @@ impl Meter {
         self.is_writing.store(false, Ordering::SeqCst);
     }
 
-    /// Whether bytes wait to be written, because the peer takes none.
+    /// Whether bytes wait to be written.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Acquire)
     }
 
-    /// Keeps `guard` until the stream is dropped; if that has happened already, not at all.
+    /// Holds `guard` until the stream is dropped; drops it at once if that has happened.
     pub(crate) fn hold(&self, guard: impl Send + 'static) {
         let mut guard: Option<Box<dyn Send>> = Some(Box::new(guard));
-        if let Held::Open(held) = &mut *self.lock() {
+        if let HeldGuard::Open(held) = &mut *self.lock() {
             std::mem::swap(held, &mut guard);
         }
         drop(guard);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HeldGuard> {
         lock::lock(&self.held)
     }
 }
 
-/// Gives up what is held for a stream. It comes after the stream in the order in which fields are dropped: what is held
-/// is a place in a pool, which must not be free while its socket is open.
-struct HeldEnd(Arc<Meter>);
+/// Drops what is held for a stream. Declared after the stream, so dropped after it: a pool's slot must not be free while
+/// its socket is open.
+struct HeldGuardRelease(Arc<Meter>);
 
-impl Drop for HeldEnd {
+impl Drop for HeldGuardRelease {
     fn drop(&mut self) {
-        let held = std::mem::replace(&mut *self.0.lock(), Held::Closed);
+        let held = std::mem::replace(&mut *self.0.lock(), HeldGuard::Closed);
         drop(held);
     }
 }
@@ -311,15 +309,15 @@ impl<I: Io> AsyncWrite for Metered<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.deaf_peer {
-            return self.unheard(());
+        if self.write_failed {
+            return self.write_after_failure(());
         }
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         self.note_room(&flushed);
         match &flushed {
-            Poll::Ready(Err(error)) if self.is_deaf(error) => {
-                self.deaf_peer = true;
-                self.unheard(())
+            Poll::Ready(Err(error)) if self.is_write_failure(error) => {
+                self.write_failed = true;
+                self.write_after_failure(())
             }
             _ => flushed,
         }

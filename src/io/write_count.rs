@@ -1,4 +1,4 @@
-//! How many bytes a stream has taken, so that a request that failed is not called unsent when it was sent.
+//! Counts the bytes that a stream takes, so that a sent request is never reported unsent.
 
 use std::{
     io,
@@ -6,21 +6,21 @@ use std::{
     task::Poll,
 };
 
-use super::Wanted;
+use super::RecheckState;
 
 /// Bytes that a stream has taken, counted by the stream.
 ///
-/// Whoever puts one into a [`ConnectInfo`](crate::connect::ConnectInfo) promises that a write that failed without moving
-/// the count has taken nothing, and that nothing is written after it. Of a stream without a count, a failed write may have
-/// taken anything: TLS, for one, writes several records for one call, and an error of the second hides that the first is out.
+/// A stream that puts one into a [`ConnectInfo`](crate::connect::ConnectInfo) guarantees that a failed write that did not
+/// move the count has taken nothing, and that nothing is written after it. Without a count, a failed write may have taken
+/// anything: TLS, for one, writes several records per call, and an error of the second hides that the first was sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriteCount {
-    shared: Arc<Wanted>,
+    shared: Arc<RecheckState>,
 }
 
 impl WriteCount {
-    /// That of a stream which answers to a recheck, too.
-    pub(super) fn of(shared: Arc<Wanted>) -> Self {
+    /// Shares its allocation with a recheck of the same stream.
+    pub(super) fn of(shared: Arc<RecheckState>) -> Self {
         Self { shared }
     }
 
@@ -33,21 +33,21 @@ impl WriteCount {
     }
 }
 
-/// Judges writes to a stream: how many bytes each may have taken, by the stream's own count if it has one.
+/// Judges how many bytes each write may have taken, by the stream's own count if it has one.
 #[derive(Debug)]
 pub(crate) struct WriteJudge {
     below: Below,
-    /// The count below before the current write, which may need several calls.
+    /// The count before the current write, which may need several calls.
     before: u64,
     is_pending: bool,
 }
 
-/// What is known of the stream below.
+/// What is known about the stream's writes.
 #[derive(Debug)]
 enum Below {
     Unknown,
     Counted(WriteCount),
-    /// A write that fails has taken nothing.
+    /// A failed write has taken nothing.
     Exact,
 }
 
@@ -69,7 +69,7 @@ impl WriteJudge {
         }
     }
 
-    /// Call after each write of `length` bytes: how many of them may be on their way to the peer.
+    /// Call after each write of `length` bytes. Returns how many of them may have been sent.
     pub(crate) fn taken(&mut self, outcome: &Poll<io::Result<usize>>, length: usize) -> usize {
         self.is_pending = outcome.is_pending();
         match (outcome, &self.below) {
@@ -82,7 +82,7 @@ impl WriteJudge {
     }
 }
 
-/// Keeps the promises of a [`WriteCount`] for the stream that owns it: counts, and lets no write follow one that failed.
+/// Implements the guarantees of a [`WriteCount`]: counts, and fails every write after a failed one.
 #[derive(Debug)]
 pub(crate) struct CountedWrites {
     judge: WriteJudge,
@@ -96,7 +96,7 @@ impl CountedWrites {
         Self::judged_by(WriteJudge::over(Below::Exact), count)
     }
 
-    /// For a stream over another, of which no more is known than its count, if it has one.
+    /// For a stream over another one with this count, if it has one.
     #[cfg(any(test, feature = "_rustls"))]
     pub(crate) fn over(below: Option<&WriteCount>) -> Self {
         Self::judged_by(WriteJudge::new(below), WriteCount::default())
@@ -110,7 +110,7 @@ impl CountedWrites {
         &self.count
     }
 
-    /// Does one write of `length` bytes.
+    /// Runs one write of `length` bytes.
     pub(crate) fn write(
         &mut self,
         length: usize,
@@ -127,7 +127,7 @@ impl CountedWrites {
     }
 }
 
-/// The length of all slices together.
+/// The total length of slices.
 pub(crate) fn length_of(slices: &[io::IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }

@@ -77,7 +77,7 @@ where
         let runtime = pool.settings.runtime.clone();
         let (here, cell) = (runtime.current(), canceled.cell());
         let task = Task::new(async move {
-            let drained = canceled.make_if_ready(drain(rest));
+            let drained = canceled.run_until_canceled(drain(rest));
             if runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
                 lease.finish();
             }
@@ -129,6 +129,7 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
         if let Some(trace) = self.trace.take() {
             trace.failed(&error);
         }
+        // The order matters: the body's stream ends before its slot is freed.
         self.total = None;
         self.body = None;
         self.lease = None;
@@ -161,6 +162,7 @@ where
         }
         match &frame {
             Some(Err(_)) => {
+                // The connection failed: dropping the lease discards it.
                 this.total = None;
                 drop(this.lease.take());
             }

@@ -43,9 +43,9 @@ impl Canceled {
     }
 
     /// Runs a future until canceled. An output that is ready wins over a cancellation.
-    pub(super) async fn make_if_ready<C>(self, making: impl Future<Output = C>) -> Option<C> {
-        let mut making = pin!(making);
-        poll_fn(|cx| match making.as_mut().poll(cx) {
+    pub(super) async fn run_until_canceled<C>(self, running: impl Future<Output = C>) -> Option<C> {
+        let mut running = pin!(running);
+        poll_fn(|cx| match running.as_mut().poll(cx) {
             Poll::Ready(made) => Poll::Ready(Some(made)),
             Poll::Pending => self.cell.poll_canceled(cx).map(|()| None),
         })

@@ -83,6 +83,7 @@ where
             }
         };
         Poll::Ready(outcome.map_err(|error| {
+            // Before the lease, which `ended` drops.
             this.sending.set(None);
             task.ended(error)
         }))

@@ -43,6 +43,7 @@ impl FailedAttempt {
 
 /// The pause before the next attempt: a server that keeps refusing is not asked in a storm.
 pub(super) fn pause(progress: Progress, tries: u32) -> Option<Duration> {
+    // The first `AT_ONCE` retries have no pause; 2^16 × 10 ms bounds the shift.
     let pauses = tries.checked_sub(AT_ONCE + 1).filter(|_| progress == Progress::Refused)?;
     Some(PAUSE * 2u32.saturating_pow(pauses.min(16)))
 }

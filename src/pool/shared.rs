@@ -71,9 +71,9 @@ pub(super) struct Shared<C: Connection<Request<B>>, B: 'static, K: Key> {
     request: PhantomData<fn(B)>,
 }
 
-type StateOf<C, B, K> = PoolState<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
-type TransitionOf<C, B, K> = Transition<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
-type Waiter<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
+type StateOf<C, B, K> = PoolState<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
+type TransitionOf<C, B, K> = Transition<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
+type WaiterSender<C, B, K> = oneshot::Sender<Result<Lease<C, B, K>, Error>>;
 /// Makes the task of a dial, connector and all, in one allocation.
 pub(super) type Make<C, B, K> = Arc<dyn Fn(DialTask<C, B, K>) -> Task + Send + Sync>;
 
@@ -147,6 +147,7 @@ where
         key: &LocalKey<K>,
         request: &Request<B>,
     ) -> Option<Lease<C, B, K>> {
+        // `uri_key` uses the current runtime; a key of another one must not be remembered for it.
         let uri = self.uri_key(request).filter(|uri| uri.is_of(key.runtime.id()));
         loop {
             let checkout = self.event(|state, cx| {
@@ -225,6 +226,7 @@ where
         pools.iter().for_each(|pool| pool.begin_to_close());
         let closed = self.budget.closed(&pools);
         let in_time = self.settings.runtime.within(Some(grace), closed).await.is_some();
+        // After the grace. In time this finds nothing open.
         pools.iter().for_each(|pool| pool.abort());
         in_time
     }
@@ -250,6 +252,7 @@ where
         let after = state.counts();
         // Counted under the lock, so that the budget sees the events of this pool in order.
         self.budget.record(&before, &after);
+        // No waker, foreign drop or callback runs under the lock.
         drop(state);
         if before != after {
             self.budget.wake();
@@ -257,6 +260,7 @@ where
         if !cx.actions.is_empty() {
             self.execute(cx.actions);
         }
+        // May evict in this pool again, so it comes after the actions.
         if before.idle < after.idle {
             self.budget.trim();
         }

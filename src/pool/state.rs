@@ -189,6 +189,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             true => self.key_mut(key_id).take_failed(failed, seq),
             false => Vec::new(),
         };
+        // `take_failed` has removed them from the queue.
         self.waiting -= given_up.len();
         self.rebalance(key_id, cx);
         let waiters = given_up.into_iter().map(|Waiter { waiter, options, .. }| {
@@ -217,7 +218,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// A dropped response is being drained, so that its connection can serve again. Canceled as soon as a waiter could use
     /// the slot.
     ///
-    /// A waiter of the same key waits up to `FINISHING_TIME` for a idle_span of facts length; a idle_span of unknown length may be
+    /// A waiter of the same key waits up to `FINISHING_TIME` for a rest of known length; a rest of unknown length may be
     /// endless.
     pub(crate) fn finishing(
         &mut self,
@@ -234,6 +235,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
                 self.finishing.insert(slot);
                 self.rebalance(key_id, cx);
             }
+            // The slot has ended meanwhile: the task is canceled before it starts.
             _ => cx.actions.cancel.push(guard),
         }
         canceled
@@ -340,6 +342,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if self.reap_at != Some(at) {
             return;
         }
+        // Cleared first: `schedule_reap` replaces only a later time.
         self.reap_at = None;
         let over = self.idle.iter(&self.slots).filter(|(_, slot)| slot.is_expired(cx.now));
         let over: Vec<SlotId> = over.map(|(id, _)| id).collect();
@@ -354,6 +357,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.take_back_drains(cx);
         let idle = self.idle.iter(&self.slots).filter_map(|(_, slot)| slot.until()).min();
         let pause = self.limits.idle_timeout.map_or(REAP_PAUSE, |it| REAP_PAUSE.min(it / 16));
+        // Not before the pause, so that connections which expire one by one cost few reaps.
         let idle = idle.map(|until| until.max(cx.now + pause));
         let others =
             self.next_drain_event(cx.now).into_iter().chain(self.next_to_stop_finishing(cx.now));
@@ -380,11 +384,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.reap_at = self.reap_at.filter(|scheduled| *scheduled != at);
     }
 
-    /// Takes no more requests: rejects waiters, closes idle connections, abandons dials; the idle_span finishes.
+    /// Takes no more requests: rejects waiters, closes idle connections, abandons dials; the rest finishes.
     pub(crate) fn close(&mut self, cx: &mut Transition<K, C, W>) {
         self.closed = true;
         for key in self.key_states.values_mut() {
             let queue = std::mem::replace(&mut key.queue, WaitQueue::new());
+            // The sets that this entry is in are cleared below.
             (key.needs_dial_at, key.queued) = (None, 0);
             for Waiter { waiter, options, .. } in queue.into_waiters() {
                 cx.actions.drop_options(options);

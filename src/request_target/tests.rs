@@ -1,10 +1,10 @@
-//! Tables: what is asked for, and what goes over the wire on each protocol.
+//! Tables: the request, and what each version sends.
 
 use http::{HeaderValue, header::HOST, uri::Authority};
 
 use super::*;
 
-/// What goes over the wire, or why nothing does.
+/// What is sent, or why nothing is.
 type Written = Result<String, String>;
 
 fn request(method: &str, url: &str) -> (Request<()>, Origin) {
@@ -90,7 +90,7 @@ fn a_raw_target_goes_before_the_url() {
     }
 }
 
-/// The same, where a proxy reads it first.
+/// Like the table above, through a forward proxy.
 fn to_a_proxy(request: &Request<()>) -> (Written, Written) {
     let (http1, http2) = (forwarded_on_http1(request), forwarded_on_http2(request));
     (http1.map_err(|error| error.to_string()), http2.map_err(|error| error.to_string()))

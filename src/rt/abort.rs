@@ -1,8 +1,7 @@
-//! Ends tasks of a runtime that may not be driven at the moment.
+//! Ends tasks of a runtime that may not be driven now.
 //!
-//! A current-thread runtime runs its tasks only while some thread blocks on it. Asking such a task to end, by a channel
-//! or by tokio's own `abort`, waits for that. So the future of a task that holds a socket is kept where any thread can
-//! drop it.
+//! A current-thread runtime runs its tasks only while a thread blocks on it. A channel, or tokio's own `abort`, would
+//! wait for that. So the future of a task that holds a socket is stored where any thread can drop it.
 
 use std::{
     fmt,
@@ -21,18 +20,18 @@ use crate::lock;
     allow(dead_code, reason = "the driver of HTTP/2 is such a task")
 )]
 pub(crate) struct TaskAbortHandle {
-    /// `None` of a task that needs none, because its runtime drives itself.
+    /// `None` if the runtime drives itself.
     cell: Option<TaskCell>,
     runtime: RuntimeHandle,
 }
 
-/// What cancels one task: made before the task is, held by whoever may cancel it, and watched by the task.
+/// Cancels one task: created before the task, held by its canceller, polled by the task.
 #[derive(Clone)]
 pub(crate) struct TaskCell {
     state: Arc<Mutex<CellState>>,
 }
 
-/// What the runtime runs in place of a task that a cell holds.
+/// What the runtime runs in place of a task in a cell.
 pub(super) struct Abortable {
     cell: TaskCell,
 }
@@ -40,13 +39,13 @@ pub(super) struct Abortable {
 struct CellState {
     held: HeldTask,
     is_canceled: bool,
-    /// That of the last poll.
+    /// Of the last poll.
     waker: Option<Waker>,
     runtime: RuntimeHandle,
 }
 
 enum HeldTask {
-    /// There is no task yet, or its runtime drives itself and has it.
+    /// No task yet, or its runtime drives itself and owns it.
     Nothing,
     Waiting(Task),
     /// Taken out by the thread that polls it.
@@ -54,7 +53,7 @@ enum HeldTask {
     Over,
 }
 
-/// A task that ends when it is told to by the handle.
+/// A task that the handle can end.
 pub(super) fn abortable(task: Task, runtime: RuntimeHandle) -> (Task, TaskAbortHandle) {
     if runtime.drives_itself() {
         return (task, TaskAbortHandle { cell: None, runtime });
@@ -68,14 +67,14 @@ pub(super) fn abortable(task: Task, runtime: RuntimeHandle) -> (Task, TaskAbortH
     allow(dead_code, reason = "the driver of HTTP/2 is such a task")
 )]
 impl TaskAbortHandle {
-    /// Whether [`abort_if_foreign`](Self::abort_if_foreign) would.
+    /// Whether [`abort_if_foreign`](Self::abort_if_foreign) would end the task.
     #[cfg(feature = "http2")]
     pub(crate) fn is_foreign(&self) -> bool {
         self.runtime.is_foreign()
     }
 
-    /// Drops the future now, if its runtime is neither the current one nor one that drives itself; the caller has asked
-    /// it to end already. A future that is being polled is dropped after that poll.
+    /// Drops the future now, if its runtime is neither the current one nor drives itself. The caller has asked the task to
+    /// end already. A future that is being polled is dropped after that poll.
     pub(crate) fn abort_if_foreign(&self) {
         if let Some(cell) = &self.cell
             && self.runtime.is_foreign()
@@ -93,7 +92,7 @@ impl TaskCell {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Keeps a task that may have to be dropped from another thread, and returns what the runtime runs for it.
+    /// Stores a task that may have to be dropped from another thread, and returns what the runtime runs instead.
     pub(super) fn hold(&self, task: Task, runtime: &RuntimeHandle) -> Task {
         if runtime.drives_itself() {
             return task;
@@ -105,7 +104,7 @@ impl TaskCell {
         Task::held(Abortable { cell: self.clone() })
     }
 
-    /// Tells the task to end, and ends it here if its runtime may not run it now.
+    /// Asks the task to end, and drops it here if its runtime may not run it now.
     pub(crate) fn cancel(&self) {
         let mut state = self.lock();
         state.is_canceled = true;
@@ -121,13 +120,13 @@ impl TaskCell {
         waker.map(Waker::wake).unwrap_or_default();
     }
 
-    /// Ready if it was canceled; the task that polls this is woken when it is.
+    /// Ready if canceled; registers the waker otherwise.
     pub(crate) fn poll_canceled(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.is_canceled {
             return Poll::Ready(());
         }
-        // The waker of a task that is held is kept after each of its polls, once for both ends.
+        // The waker of a stored task is registered after each of its polls, for both purposes.
         let is_held = matches!(state.held, HeldTask::Polled);
         if is_held || state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             return Poll::Pending;
@@ -146,7 +145,7 @@ impl TaskCell {
         if let HeldTask::Waiting(task) = ended {
             drop(task);
         }
-        // So that the runtime lets go of what is left of it.
+        // Wake it, so that the runtime frees what is left of the task.
         waker.map(Waker::wake).unwrap_or_default();
     }
 
@@ -176,7 +175,7 @@ impl Abortable {
         state.held = HeldTask::Waiting(task);
         let is_known = state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         let before = if is_known { None } else { state.waker.replace(cx.waker().clone()) };
-        // It was canceled after it had asked.
+        // Canceled during the poll, after the task had checked.
         let is_late = state.is_canceled;
         drop(state);
         drop(before);

@@ -1,7 +1,7 @@
-//! One timer for many waits: to begin one is an entry in a list, not a timer of the runtime.
+//! One timer for many waits: starting a wait adds a list entry instead of a runtime timer.
 //!
-//! A connection with a hundred requests would otherwise start and stop as many timers that hardly ever ring. Here a task,
-//! the keeper, sleeps until the earliest of the entries and wakes whoever set it.
+//! A connection with a hundred requests would otherwise start and stop a hundred timers that hardly ever fire. Here a
+//! task, the keeper, sleeps until the earliest entry and wakes its task.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Ground, RuntimeHandle, Sleep, Task};
+use super::{DynRuntime, RuntimeHandle, Sleep, Task};
 use crate::lock;
 
 /// A runtime whose timers share one.
@@ -22,25 +22,25 @@ pub(super) struct SharedTimer {
 }
 
 struct Alarms {
-    ground: Arc<dyn Ground>,
-    /// Where the keeper runs.
+    inner: Arc<dyn DynRuntime>,
+    /// The runtime of the keeper.
     home: RuntimeHandle,
-    board: Mutex<Board>,
+    board: Mutex<AlarmBoard>,
 }
 
 #[derive(Default)]
-struct Board {
-    entries: Vec<Entry>,
-    /// The entries that are free.
+struct AlarmBoard {
+    entries: Vec<AlarmEntry>,
+    /// Indices of free entries.
     free: Vec<usize>,
-    /// When the keeper rings next, if there is one.
+    /// When the keeper fires next, if there is one.
     next: Option<Instant>,
 }
 
-enum Entry {
+enum AlarmEntry {
     Free,
     Set { at: Instant, waker: Waker },
-    Rung,
+    Fired,
 }
 
 /// A timer of a [`SharedTimer`].
@@ -48,12 +48,12 @@ pub(super) struct Alarm {
     alarms: Arc<Alarms>,
     at: Instant,
     entry: Option<usize>,
-    /// A timer of its own, where the keeper cannot be relied on.
+    /// A runtime timer, where the keeper may not be driven.
     own: Option<Box<Sleep>>,
 }
 
-/// The task that rings. One that is dropped before rings for all: they go on without it.
-struct Keeper {
+/// The task that fires alarms. Dropped early, it fires all of them: they continue with timers of their own.
+struct AlarmKeeper {
     alarms: Weak<Alarms>,
     at: Instant,
     sleep: Sleep,
@@ -61,30 +61,30 @@ struct Keeper {
 }
 
 impl SharedTimer {
-    pub(super) fn new(ground: Arc<dyn Ground>) -> Self {
-        let home = ground.current();
-        Self { alarms: Arc::new(Alarms { ground, home, board: Mutex::default() }) }
+    pub(super) fn new(inner: Arc<dyn DynRuntime>) -> Self {
+        let home = inner.current();
+        Self { alarms: Arc::new(Alarms { inner, home, board: Mutex::default() }) }
     }
 }
 
-impl Board {
-    /// `None` if another task than this would be woken.
+impl AlarmBoard {
+    /// `None` if the registered waker is another one.
     fn poll_known(&self, entry: usize, cx: &Context<'_>) -> Option<Poll<()>> {
         match &self.entries[entry] {
-            Entry::Set { waker, .. } if waker.will_wake(cx.waker()) => Some(Poll::Pending),
-            Entry::Set { .. } => None,
-            Entry::Rung | Entry::Free => Some(Poll::Ready(())),
+            AlarmEntry::Set { waker, .. } if waker.will_wake(cx.waker()) => Some(Poll::Pending),
+            AlarmEntry::Set { .. } => None,
+            AlarmEntry::Fired | AlarmEntry::Free => Some(Poll::Ready(())),
         }
     }
 }
 
-impl Ground for SharedTimer {
+impl DynRuntime for SharedTimer {
     fn current(&self) -> RuntimeHandle {
-        self.alarms.ground.current()
+        self.alarms.inner.current()
     }
 
     fn spawn(&self, task: Task) {
-        self.alarms.ground.spawn(task);
+        self.alarms.inner.spawn(task);
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
@@ -93,20 +93,20 @@ impl Ground for SharedTimer {
                 let alarms = self.alarms.clone();
                 Sleep::shared(Alarm { alarms, at, entry: None, own: None })
             }
-            _ => self.alarms.ground.sleep(duration),
+            _ => self.alarms.inner.sleep(duration),
         }
     }
 
     fn now(&self) -> Instant {
-        self.alarms.ground.now()
+        self.alarms.inner.now()
     }
 }
 
 impl Alarms {
-    /// Wakes this task at that time.
+    /// Adds an entry that wakes this task at that time.
     fn set(self: &Arc<Self>, at: Instant, waker: Waker) -> usize {
         let mut board = self.lock();
-        let set = Entry::Set { at, waker };
+        let set = AlarmEntry::Set { at, waker };
         let entry = match board.free.pop() {
             Some(entry) => {
                 board.entries[entry] = set;
@@ -129,55 +129,55 @@ impl Alarms {
     }
 
     fn keep(self: &Arc<Self>, at: Instant) {
-        let sleep = self.ground.sleep(at.saturating_duration_since(self.ground.now()));
-        let keeper = Keeper { alarms: Arc::downgrade(self), at, sleep, has_ended: false };
+        let sleep = self.inner.sleep(at.saturating_duration_since(self.inner.now()));
+        let keeper = AlarmKeeper { alarms: Arc::downgrade(self), at, sleep, has_ended: false };
         if let Err(keeper) = self.home.spawn(Task::new(keeper)) {
-            self.ground.spawn(keeper);
+            self.inner.spawn(keeper);
         }
     }
 
-    /// Rings for those whose time has come, or for all, and says when it is to ring next. A keeper that was overtaken by
-    /// an earlier one has nothing to do any more.
-    fn ring(&self, at: Instant, now: Option<Instant>) -> Option<Instant> {
-        let mut rung = Vec::new();
+    /// Fires due alarms, or all without `now`. Returns the next time. A keeper that an earlier one has replaced does
+    /// nothing.
+    fn fire(&self, at: Instant, now: Option<Instant>) -> Option<Instant> {
+        let mut fired = Vec::new();
         let mut board = self.lock();
         if board.next != Some(at) {
             return None;
         }
         let mut next: Option<Instant> = None;
         for entry in &mut board.entries {
-            let Entry::Set { at, .. } = *entry else { continue };
+            let AlarmEntry::Set { at, .. } = *entry else { continue };
             if now.is_none_or(|now| at <= now) {
-                rung.push(mem::replace(entry, Entry::Rung));
+                fired.push(mem::replace(entry, AlarmEntry::Fired));
             } else {
                 next = Some(next.map_or(at, |next| next.min(at)));
             }
         }
         board.next = next;
         drop(board);
-        for entry in rung {
-            if let Entry::Set { waker, .. } = entry {
+        for entry in fired {
+            if let AlarmEntry::Set { waker, .. } = entry {
                 waker.wake();
             }
         }
         next
     }
 
-    /// Whether an entry was rung; if not, this task is woken from now on.
+    /// Ready if the entry was fired; registers the waker otherwise.
     fn poll(&self, entry: usize, cx: &Context<'_>) -> Poll<()> {
         if let Some(ready) = self.lock().poll_known(entry, cx) {
             return ready;
         }
-        // Wakers are cloned and dropped outside of the lock.
+        // Wakers are foreign code: cloned and dropped outside of the lock.
         let mut waker = cx.waker().clone();
         match &mut self.lock().entries[entry] {
-            Entry::Set { waker: old, .. } => mem::swap(old, &mut waker),
-            Entry::Rung | Entry::Free => return Poll::Ready(()),
+            AlarmEntry::Set { waker: old, .. } => mem::swap(old, &mut waker),
+            AlarmEntry::Fired | AlarmEntry::Free => return Poll::Ready(()),
         }
         Poll::Pending
     }
 
-    fn lock(&self) -> MutexGuard<'_, Board> {
+    fn lock(&self) -> MutexGuard<'_, AlarmBoard> {
         lock::lock(&self.board)
     }
 }
@@ -185,7 +185,7 @@ impl Alarms {
 impl Alarm {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let alarms = &self.alarms;
-        // Elsewhere, nobody may drive the keeper while this waits.
+        // In another runtime the keeper may not be driven while this waits.
         if self.own.is_some() || !alarms.home.is_driven_here() {
             return self.poll_own(cx);
         }
@@ -193,10 +193,10 @@ impl Alarm {
             self.entry = Some(alarms.set(self.at, cx.waker().clone()));
             return Poll::Pending;
         };
-        if alarms.ground.now() >= self.at {
+        if alarms.inner.now() >= self.at {
             return Poll::Ready(());
         }
-        // An entry that rang too early has lost its keeper.
+        // Fired before its time: the keeper was dropped.
         match alarms.poll(entry, cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => self.poll_own(cx),
@@ -204,9 +204,9 @@ impl Alarm {
     }
 
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (ground, at) = (&self.alarms.ground, self.at);
+        let (inner, at) = (&self.alarms.inner, self.at);
         let own = self.own.get_or_insert_with(|| {
-            Box::new(ground.sleep(at.saturating_duration_since(ground.now())))
+            Box::new(inner.sleep(at.saturating_duration_since(inner.now())))
         });
         Pin::new(&mut **own).poll(cx)
     }
@@ -216,14 +216,14 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         let Some(entry) = self.entry else { return };
         let mut board = self.alarms.lock();
-        let freed = mem::replace(&mut board.entries[entry], Entry::Free);
+        let freed = mem::replace(&mut board.entries[entry], AlarmEntry::Free);
         board.free.push(entry);
         drop(board);
         drop(freed);
     }
 }
 
-impl Future for Keeper {
+impl Future for AlarmKeeper {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -231,22 +231,22 @@ impl Future for Keeper {
         loop {
             ready!(Pin::new(&mut this.sleep).poll(cx));
             let Some(alarms) = this.alarms.upgrade() else { break };
-            let now = alarms.ground.now();
-            let Some(next) = alarms.ring(this.at, Some(now)) else { break };
+            let now = alarms.inner.now();
+            let Some(next) = alarms.fire(this.at, Some(now)) else { break };
             this.at = next;
-            this.sleep = alarms.ground.sleep(next.saturating_duration_since(now));
+            this.sleep = alarms.inner.sleep(next.saturating_duration_since(now));
         }
         this.has_ended = true;
         Poll::Ready(())
     }
 }
 
-impl Drop for Keeper {
+impl Drop for AlarmKeeper {
     fn drop(&mut self) {
         if !self.has_ended
             && let Some(alarms) = self.alarms.upgrade()
         {
-            alarms.ring(self.at, None);
+            alarms.fire(self.at, None);
         }
     }
 }

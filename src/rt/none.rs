@@ -1,5 +1,4 @@
-//! The default runtime of a build without tokio: there is none, so whatever would run is dropped, which its owner
-//! reports as cancelled.
+//! The default runtime without tokio: there is none, so tasks are dropped, which their owners report as cancelled.
 
 use std::{
     future::Future,
@@ -15,7 +14,7 @@ use super::{Fault, Runtime, Task};
 impl Default for Runtime {
     fn default() -> Self {
         let fault = || Some(Fault::Missing("built without the feature `tokio`: set a runtime"));
-        Self { fault, ..Self::new(Nowhere, Nowhere) }
+        Self { fault, ..Self::new(NoRuntime, NoRuntime) }
     }
 }
 
@@ -25,7 +24,7 @@ pub(crate) struct RuntimeHandle {
     _only: (),
 }
 
-/// Which runtime is meant: there is one.
+/// The id of the only runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RuntimeId {
     _only: (),
@@ -36,7 +35,7 @@ impl RuntimeHandle {
         RuntimeId::default()
     }
 
-    /// Gives the task back to be run elsewhere.
+    /// Returns the task, to be run elsewhere.
     pub(super) fn spawn(&self, task: Task) -> Result<(), Task> {
         Err(task)
     }
@@ -45,12 +44,12 @@ impl RuntimeHandle {
         false
     }
 
-    /// Whether its tasks go on while something is waited for here.
+    /// Whether its tasks run while something is awaited here.
     pub(super) fn is_driven_here(&self) -> bool {
         true
     }
 
-    /// Whether its tasks may wait for somebody to drive it.
+    /// Whether its tasks may wait for a thread to drive it.
     pub(crate) fn is_foreign(&self) -> bool {
         false
     }
@@ -60,7 +59,7 @@ impl RuntimeHandle {
     }
 }
 
-/// A timer of a runtime that is known: there is none.
+/// The timer of a known runtime: there is none.
 pub(super) enum RuntimeTimer {}
 
 impl RuntimeTimer {
@@ -69,26 +68,26 @@ impl RuntimeTimer {
     }
 }
 
-struct Nowhere;
+struct NoRuntime;
 
-/// The timer where there is no runtime.
-struct Never;
+/// The timer without a runtime: it never fires.
+struct NoTimer;
 
-impl Executor<Task> for Nowhere {
+impl Executor<Task> for NoRuntime {
     fn execute(&self, _: Task) {}
 }
 
-impl Timer for Nowhere {
+impl Timer for NoRuntime {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(Never)
+        Box::pin(NoTimer)
     }
 
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(Never)
+        Box::pin(NoTimer)
     }
 }
 
-impl Future for Never {
+impl Future for NoTimer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
@@ -96,4 +95,4 @@ impl Future for Never {
     }
 }
 
-impl hyper::rt::Sleep for Never {}
+impl hyper::rt::Sleep for NoTimer {}

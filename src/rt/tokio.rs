@@ -11,7 +11,7 @@ use hyper::rt::Timer as _;
 use hyper_util::rt::TokioTimer;
 use tokio::runtime::{Handle, Id};
 
-use super::{Fault, Ground, Runtime, Sleep, Task};
+use super::{DynRuntime, Fault, Runtime, Sleep, Task};
 use crate::lock;
 
 mod handle;
@@ -20,21 +20,21 @@ mod timer;
 pub(crate) use handle::{RuntimeHandle, RuntimeId};
 pub(super) use timer::RuntimeTimer;
 
-/// Later than anybody waits for. tokio's timers know no moment that is much later.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+/// Beyond any real wait. tokio's timers cannot represent times much later.
+const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 impl Runtime {
     /// The tokio runtime in which requests are sent.
     ///
-    /// It need not exist yet: a [`Transport`](crate::Transport) may be built before the runtime is. It may be several,
-    /// at once or one after the other: "Several runtimes" in [`Transport`](crate::Transport). A request that is sent
-    /// where there is none, nor was before, fails with [`is_canceled`](crate::Error::is_canceled), and so does one that
-    /// needs a new connection where the runtime was built without timers (`enable_time`).
+    /// It need not exist yet: a [`Transport`](crate::Transport) may be built before the runtime. There may be several, at
+    /// once or one after the other: see "Several runtimes" in [`Transport`](crate::Transport). A request outside of any
+    /// runtime, with none seen before, fails with [`is_canceled`](crate::Error::is_canceled), and so does one that needs a
+    /// new connection in a runtime without timers (`enable_time`).
     ///
-    /// Whether a runtime has timers is known from no more than a panic of tokio's, which is caught: the panic hook prints its
-    /// message, once for each thread and such runtime, and under `panic = "abort"` the process ends there.
+    /// Only a panic of tokio's shows whether a runtime has timers. It is caught: the panic hook prints its message, once for
+    /// each thread and such runtime, and under `panic = "abort"` the process ends there.
     pub fn tokio() -> Self {
-        Self { ground: Arc::new(Tokio::default()), fault }
+        Self { inner: Arc::new(TokioRuntime::default()), fault }
     }
 }
 
@@ -44,14 +44,13 @@ impl Default for Runtime {
     }
 }
 
-/// The runtime of the caller, or one that was seen before, because a body may be read or dropped on a thread that has
-/// none.
+/// The caller's runtime, or one that was seen before, because a body may be read or dropped on a thread outside of any.
 #[derive(Clone, Default)]
-struct Tokio {
+struct TokioRuntime {
     remembered: Arc<RwLock<RuntimeHandle>>,
 }
 
-impl Tokio {
+impl TokioRuntime {
     fn remember(&self, here: &RuntimeHandle) {
         let is_over = |known: &RuntimeHandle| known.is_none() || known.has_ended();
         if is_over(&lock::read(&self.remembered)) {
@@ -63,19 +62,19 @@ impl Tokio {
         lock::read(&self.remembered).clone()
     }
 
-    /// One that was seen before and still runs.
-    fn elsewhere(&self) -> RuntimeHandle {
+    /// A runtime that was seen before and still runs.
+    fn seen_runtime(&self) -> RuntimeHandle {
         let remembered = self.remembered();
         if remembered.has_ended() { RuntimeHandle::default() } else { remembered }
     }
 }
 
 thread_local! {
-    /// The runtime of which this thread has asked last whether it has timers, and the answer.
-    static KNOWN: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
+    /// The last runtime that this thread tested for timers, and the result.
+    static TIMER_CHECK: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
 }
 
-/// Why nothing can be run or timed here.
+/// Why nothing can run or be timed here.
 fn fault() -> Option<Fault> {
     match Handle::try_current() {
         Err(_) => Some(Fault::Missing("there is no tokio runtime here: call it inside of one")),
@@ -84,24 +83,23 @@ fn fault() -> Option<Fault> {
     }
 }
 
-/// Whether a runtime was built with timers. tokio answers that in no other way than by a panic, which is asked for once for
-/// each runtime, and caught.
+/// Whether a runtime has timers. tokio shows that by a panic only, which is provoked once per runtime and caught.
 fn has_timers(handle: &Handle) -> bool {
     let id = handle.id();
-    if let Some((known, has_timers)) = KNOWN.get()
+    if let Some((known, has_timers)) = TIMER_CHECK.get()
         && known == id
     {
         return has_timers;
     }
     let _inside = handle.enter();
     let has_timers = catch_unwind(|| drop(TokioTimer::new().sleep(Duration::ZERO))).is_ok();
-    KNOWN.set(Some((id, has_timers)));
+    TIMER_CHECK.set(Some((id, has_timers)));
     has_timers
 }
 
-impl Ground for Tokio {
+impl DynRuntime for TokioRuntime {
     fn current(&self) -> RuntimeHandle {
-        let Some(here) = RuntimeHandle::here() else { return self.elsewhere() };
+        let Some(here) = RuntimeHandle::here() else { return self.seen_runtime() };
         self.remember(&here);
         here
     }
@@ -116,7 +114,7 @@ impl Ground for Tokio {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        let deadline = self.now().checked_add(duration).unwrap_or_else(|| self.now() + FAR);
+        let deadline = self.now().checked_add(duration).unwrap_or_else(|| self.now() + FAR_FUTURE);
         Sleep::of_runtime(RuntimeTimer::new(self.clone(), deadline, self.current()))
     }
 

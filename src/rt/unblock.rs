@@ -1,4 +1,4 @@
-//! Runs work that blocks, like reading a file, away from the threads that drive tasks.
+//! Runs blocking work, such as reading a file, away from the threads that drive tasks.
 
 use std::{
     fmt,
@@ -13,21 +13,20 @@ use tokio::{runtime::Handle, sync::oneshot};
 ///
 /// # Cancellation
 ///
-/// Work that has begun runs to its end, because a thread cannot be interrupted; its result is dropped.
+/// Started work runs to its end, because a thread cannot be interrupted; its result is dropped.
 pub(crate) struct Unblock<T> {
     result: oneshot::Receiver<T>,
 }
 
-/// The work never ran, or panicked: its runtime has ended, or the system has no thread left.
+/// The work did not run, or panicked: its runtime has ended, or the system has no thread left.
 #[derive(Debug)]
 pub(crate) struct NotRun;
 
-/// Runs `work` on the blocking threads of the tokio runtime in which this is called, or outside of any, on a thread of
-/// its own.
+/// Runs `work` on the blocking threads of the current tokio runtime, or outside of any, on a thread of its own.
 pub(crate) fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Unblock<T> {
     let (sender, result) = oneshot::channel();
     let run = move || {
-        // The receiver may be gone; the result is dropped then.
+        // Without a receiver the result is dropped.
         let _ = sender.send(work());
     };
     match Handle::try_current() {
@@ -67,10 +66,10 @@ mod tests {
     #[test]
     fn work_runs_with_and_without_a_runtime_on_another_thread() {
         let here = std::thread::current().id();
-        let elsewhere = move || std::thread::current().id() != here;
+        let seen_runtime = move || std::thread::current().id() != here;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert!(runtime.block_on(async { unblock(elsewhere).await }).unwrap());
-        assert!(unblock(elsewhere).result.blocking_recv().unwrap());
+        assert!(runtime.block_on(async { unblock(seen_runtime).await }).unwrap());
+        assert!(unblock(seen_runtime).result.blocking_recv().unwrap());
     }
 
     #[test]

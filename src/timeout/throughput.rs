@@ -1,17 +1,17 @@
-//! The least throughput: only here is the time taken whenever a wait begins or ends, because only waits count.
+//! The minimum throughput. Reads the clock at the start and the end of each wait, because only waits count.
 
 use std::time::{Duration, Instant};
 
-use super::Why;
+use super::ElapsedKind;
 use crate::{options::Throughput, rt::Runtime};
 
-/// How much moves while the peer is waited for.
+/// Measures how much moves while the peer is waited for.
 pub(super) struct ThroughputMonitor {
     least: Throughput,
-    /// Of this window, in the waits before the present one.
+    /// Time of the window's past waits.
     waited: Duration,
     since: Option<Instant>,
-    /// What had moved when the window began, if one has.
+    /// Bytes moved at the start of the window, if one has started.
     from: Option<u64>,
 }
 
@@ -20,15 +20,15 @@ impl ThroughputMonitor {
         Self { least, waited: Duration::ZERO, since: None, from: None }
     }
 
-    /// Nobody waits for the peer.
+    /// The wait for the peer is over.
     pub(super) fn reset(&mut self, runtime: &Runtime) {
         if let Some(since) = self.since.take() {
             self.waited += runtime.now().saturating_duration_since(since);
         }
     }
 
-    /// The peer is waited for, now or still, and so much has moved. Judges it when a window is over.
-    pub(super) fn too_slow(&mut self, moved: u64, runtime: &Runtime) -> Option<Why> {
+    /// Call while the peer is waited for. Compares the throughput with the minimum at the end of each window.
+    pub(super) fn too_slow(&mut self, moved: u64, runtime: &Runtime) -> Option<ElapsedKind> {
         let now = runtime.now();
         let since = *self.since.get_or_insert(now);
         let from = *self.from.get_or_insert(moved);
@@ -39,6 +39,7 @@ impl ThroughputMonitor {
         }
         (self.waited, self.since, self.from) = (Duration::ZERO, Some(now), Some(moved));
         let wanted = u128::from(least) * waited.as_millis() / 1000;
-        (u128::from(moved.saturating_sub(from)) < wanted).then_some(Why::Little { least, window })
+        (u128::from(moved.saturating_sub(from)) < wanted)
+            .then_some(ElapsedKind::TooSlow { least, window })
     }
 }

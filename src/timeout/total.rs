@@ -1,4 +1,4 @@
-//! The limit of everything together, from the call to the end of the body.
+//! The total timeout, from the call to the end of the body.
 
 use std::{
     fmt,
@@ -8,18 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Elapsed, Why};
+use super::{Elapsed, ElapsedKind};
 use crate::{
     error::{Error, Phase},
     options::Deadline,
     rt::{Runtime, Sleep},
 };
 
-/// A moment after which nothing of a request is waited for. Its timer exists once something is.
+/// The deadline of a request. Its timer starts with the first wait.
 pub(crate) struct Total {
     limit: Duration,
     peer: String,
-    /// `None` is later than the clock goes.
+    /// `None` if beyond the range of the clock.
     end_at: Option<Instant>,
     timer: Option<Sleep>,
     runtime: Runtime,
@@ -27,7 +27,7 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// From now on, for a request to this peer; up to the deadline, if that comes first. One of the two is there.
+    /// Starts now, for a request to this peer. The earlier of the limit and the deadline ends it; one of them is given.
     pub(crate) fn new(
         limit: Option<Duration>,
         deadline: Option<Deadline>,
@@ -50,7 +50,7 @@ impl Total {
         self.is_over_at_once
     }
 
-    /// Ready when the time is over, with the error of whoever was doing this with the peer.
+    /// Ready when the time is over, with the error of the interrupted operation.
     pub(crate) fn poll(&mut self, doing: &str, cx: &mut Context<'_>) -> Poll<Error> {
         let (Some(end_at), runtime) = (self.end_at, &self.runtime) else { return Poll::Pending };
         if !self.is_over_at_once {
@@ -58,7 +58,7 @@ impl Total {
             let timer = self.timer.get_or_insert_with(|| runtime.sleep(left()));
             ready!(Pin::new(timer).poll(cx));
         }
-        let late = Elapsed { phase: Phase::Total, why: Why::Late(self.limit) };
+        let late = Elapsed { phase: Phase::Total, kind: ElapsedKind::Total(self.limit) };
         Poll::Ready(late.into_error(format!("{doing} {}", self.peer)))
     }
 }

@@ -1,4 +1,4 @@
-//! A resolver whose type is forgotten, for whoever keeps one that was given.
+//! A type-erased resolver.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::{Name, Resolve};
 use crate::{error::BoxError, lock};
 
-/// Any resolver. Clones ask clones of it.
+/// Any resolver. Each question goes to a clone of it.
 #[derive(Clone)]
 pub(crate) struct AnyResolver {
     resolve: Arc<dyn Fn(Name) -> Resolving + Send + Sync>,
@@ -23,7 +23,7 @@ type Resolving = Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, BoxError>> 
 
 impl AnyResolver {
     pub(crate) fn new<R: Resolve + Clone + Send + 'static>(resolver: R) -> Self {
-        // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
+        // The mutex makes a service that is only `Send` `Sync`; only a clone is made under it.
         let resolver = Mutex::new(resolver);
         let resolve = move |name| -> Resolving {
             let mut resolver = lock::lock(&resolver).clone();

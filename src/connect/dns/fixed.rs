@@ -1,4 +1,4 @@
-//! Answers with the addresses it was given.
+//! A resolver with fixed answers.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,10 @@ use tower_service::Service;
 use super::{Name, Resolve, failed};
 use crate::error::{BoxError, Error};
 
-/// A resolver that is told what to answer, like curl's `--resolve`.
+/// A resolver with fixed answers, like curl's `--resolve`.
 ///
-/// Other names fail, unless there is a [`fallback`](Self::fallback): a test that only knows `example.com` then cannot
-/// reach anybody else by mistake.
+/// Other names fail, unless there is a [`fallback`](Self::fallback): a test with only `example.com` cannot reach another
+/// host by mistake.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -39,19 +39,19 @@ pub struct StaticResolver<F = NoFallback> {
     fallback: F,
 }
 
-/// The resolver that knows no name.
+/// The resolver without any name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoFallback;
 
 impl StaticResolver {
-    /// A resolver that knows no name yet.
+    /// A resolver without any name.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 impl<F> StaticResolver<F> {
-    /// Adds addresses to a name, in the order in which they are to be tried.
+    /// Adds addresses to a name, in the order of the attempts.
     pub fn address<A: Into<IpAddr>>(
         mut self,
         name: &str,
@@ -62,7 +62,7 @@ impl<F> StaticResolver<F> {
         self
     }
 
-    /// Asks this resolver for all other names.
+    /// Resolves all other names by this resolver.
     pub fn fallback<R: Resolve>(self, resolver: R) -> StaticResolver<R> {
         StaticResolver { addresses: self.addresses, fallback: resolver }
     }
@@ -79,27 +79,27 @@ impl<F: Resolve> Service<Name> for StaticResolver<F> {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let state = match self.addresses.get(&name) {
-            Some(addresses) => State::Known { addresses: addresses.clone() },
-            None => State::Asking { asking: self.fallback.call(name.clone()) },
+            Some(addresses) => ResolveState::Fixed { addresses: addresses.clone() },
+            None => ResolveState::Fallback { resolving: self.fallback.call(name.clone()) },
         };
         StaticResolving { name, state }
     }
 }
 
 pin_project! {
-    /// The answer of a [`StaticResolver`]. Dropping it drops the question to the fallback.
+    /// The future of a [`StaticResolver`]. Dropping it drops the fallback's future.
     pub struct StaticResolving<F> {
         name: Name,
         #[pin]
-        state: State<F>,
+        state: ResolveState<F>,
     }
 }
 
 pin_project! {
-    #[project = StateProjection]
-    enum State<F> {
-        Known { addresses: Vec<SocketAddr> },
-        Asking { #[pin] asking: F },
+    #[project = ResolveStateProj]
+    enum ResolveState<F> {
+        Fixed { addresses: Vec<SocketAddr> },
+        Fallback { #[pin] resolving: F },
     }
 }
 
@@ -113,13 +113,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let asking = match this.state.project() {
-            StateProjection::Known { addresses } => {
+        let resolving = match this.state.project() {
+            ResolveStateProj::Fixed { addresses } => {
                 return Poll::Ready(Ok(std::mem::take(addresses).into_iter()));
             }
-            StateProjection::Asking { asking } => asking,
+            ResolveStateProj::Fallback { resolving } => resolving,
         };
-        asking.poll(cx).map(|answer| match answer {
+        resolving.poll(cx).map(|answer| match answer {
             Ok(addresses) => Ok(addresses.into_iter().collect::<Vec<_>>().into_iter()),
             Err(error) => Err(failed(this.name, error)),
         })

@@ -1,4 +1,4 @@
-//! The addresses of a host as it stands in a URL: a literal is its own address, a name is resolved.
+//! Resolves the host of a URI: a literal is its own address, a name goes to the resolver.
 
 use std::{
     future::poll_fn,
@@ -11,9 +11,9 @@ use crate::{
     events::{self, Step},
 };
 
-/// Where a host may be reached, in order of preference; never nowhere. A resolver is asked for names only.
+/// The addresses of a host, in order of preference, at least one. Only names go to the resolver.
 ///
-/// Dropping the future drops the question to the resolver.
+/// Dropping the future drops the resolver's.
 pub(crate) async fn addresses<R: Resolve>(
     mut resolver: R,
     host: &str,
@@ -46,7 +46,7 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// The address that a host is, if it is one: IPv4, IPv6, or IPv6 with a zone (RFC 6874).
+/// The address, if the host is a literal: IPv4, IPv6, or IPv6 with a zone (RFC 6874).
 pub(crate) fn literal(host: &str, port: u16) -> Option<Result<SocketAddr, Error>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Some(Ok(SocketAddr::new(address, port)));
@@ -56,9 +56,9 @@ pub(crate) fn literal(host: &str, port: u16) -> Option<Result<SocketAddr, Error>
     Some(scope_id(address, zone).map(|id| SocketAddrV6::new(address, port, 0, id).into()))
 }
 
-/// The number of the interface that a zone names.
+/// The index of a zone's interface.
 ///
-/// The system's parser of addresses knows the interfaces. It is no question to the network, and does not block.
+/// The system's address parser knows the interfaces. It does not block, because it asks no name server.
 fn scope_id(address: Ipv6Addr, zone: &str) -> Result<u32, Error> {
     if let Ok(id) = zone.parse() {
         return Ok(id);

@@ -1,4 +1,4 @@
-//! Where there is no runtime to wait for the operating system on: the same resolver, and a clear error.
+//! The system resolver without the feature `tokio`: every question fails with a clear error.
 
 use std::{
     future::{Ready, ready},
@@ -12,13 +12,13 @@ use tower_service::Service;
 use super::Name;
 use crate::error::Error;
 
-/// The resolver of the operating system, which cannot be asked without the feature `tokio`: every question is an error
-/// for which [`is_builder`](Error::is_builder) holds.
+/// The resolver of the operating system, not available without the feature `tokio`: every question is an error for which
+/// [`is_builder`](Error::is_builder) holds.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemResolver;
 
-/// The answer of the [`SystemResolver`].
+/// The future of the [`SystemResolver`].
 pub type SystemResolving = Ready<Result<vec::IntoIter<SocketAddr>, Error>>;
 
 impl SystemResolver {

@@ -1,4 +1,4 @@
-//! Asks the operating system, on a thread of tokio's.
+//! The resolver of the operating system, on tokio's blocking threads.
 
 use std::{
     fmt,
@@ -16,17 +16,17 @@ use super::Name;
 
 /// The resolver of the operating system: `getaddrinfo`, with its hosts file, search domains and caches.
 ///
-/// It keeps no answers. It must be called within a tokio runtime, whose blocking threads ask the question.
+/// It caches nothing. Call it within a tokio runtime, whose blocking threads run the look-up.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemResolver;
 
-/// The answer of the [`SystemResolver`].
+/// The future of the [`SystemResolver`].
 ///
 /// # Cancellation
 ///
-/// Nobody hears the answer any more, but a question that a thread has begun to ask is asked to its end: the operating
-/// system knows no other way.
+/// Dropping it drops the answer, but a look-up that a thread has started runs to its end: the operating system cannot
+/// interrupt it.
 pub struct SystemResolving {
     future: Pin<Box<dyn Future<Output = io::Result<vec::IntoIter<SocketAddr>>> + Send>>,
 }

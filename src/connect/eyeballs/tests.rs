@@ -1,9 +1,9 @@
-//! Tables: what becomes of each address, and what the schedule makes of it, millisecond by millisecond.
+//! Tables: the fate of each address, and the schedule's actions in milliseconds.
 
 use super::*;
 use crate::rt::Runtime;
 
-/// What becomes of an attempt.
+/// The fate of an attempt.
 #[derive(Clone, Copy)]
 enum Fate {
     RefusedAfter(u64),
@@ -21,13 +21,13 @@ fn v6(n: u16) -> SocketAddr {
     SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, n], 443))
 }
 
-/// Plays the schedule against the fates; what it did, each with its millisecond, until it failed, connected, or the
+/// Runs the schedule against the fates. Returns its actions with their milliseconds, until it failed, connected, or the
 /// planned time was over.
 fn played(fates: &[(SocketAddr, Fate)], planned: u64) -> Vec<String> {
     watched(fates, planned, planned)
 }
 
-/// As [`played`], but watched for another time than was planned.
+/// Like [`played`], observed for another time than planned.
 fn watched(fates: &[(SocketAddr, Fate)], planned: u64, end: u64) -> Vec<String> {
     let began_at = Runtime::tokio().now();
     let addresses = fates.iter().map(|(address, _)| *address);
@@ -51,17 +51,17 @@ fn watched(fates: &[(SocketAddr, Fate)], planned: u64, end: u64) -> Vec<String> 
         }
         loop {
             match schedule.step(now) {
-                Step::Start(address) => {
+                RaceStep::Start(address) => {
                     log.push(format!("{ms} start {}", address.ip()));
                     let fate = fates.iter().find(|(other, _)| *other == address).unwrap().1;
                     running.push((address, ms, fate));
                 }
-                Step::GiveUp(address) => {
+                RaceStep::GiveUp(address) => {
                     log.push(format!("{ms} give up {}", address.ip()));
                     running.retain(|(other, ..)| *other != address);
                 }
-                Step::Wait(_) => break,
-                Step::Failed => {
+                RaceStep::Wait(_) => break,
+                RaceStep::Failed => {
                     log.push(format!("{ms} failed"));
                     return log;
                 }
@@ -189,8 +189,8 @@ fn when_the_planned_time_is_over_attempts_go_on() {
 fn it_says_until_when_to_wait() {
     let now = Runtime::tokio().now();
     let mut schedule = Schedule::new([v4(1), v4(2)], Duration::from_secs(10), now);
-    assert_eq!(schedule.step(now), Step::Start(v4(1)));
-    assert_eq!(schedule.step(now), Step::Wait(Some(now + ATTEMPT_DELAY)));
-    assert_eq!(schedule.step(now + ATTEMPT_DELAY), Step::Start(v4(2)));
-    assert_eq!(schedule.step(now + ATTEMPT_DELAY), Step::Wait(None));
+    assert_eq!(schedule.step(now), RaceStep::Start(v4(1)));
+    assert_eq!(schedule.step(now), RaceStep::Wait(Some(now + ATTEMPT_DELAY)));
+    assert_eq!(schedule.step(now + ATTEMPT_DELAY), RaceStep::Start(v4(2)));
+    assert_eq!(schedule.step(now + ATTEMPT_DELAY), RaceStep::Wait(None));
 }

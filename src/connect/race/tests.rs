@@ -4,7 +4,7 @@ use super::*;
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
-/// An attempt's open socket, as far as a test can see it.
+/// An attempt's open socket, visible to the test.
 struct Open(Rc<Cell<usize>>);
 
 impl Open {
@@ -24,7 +24,7 @@ fn addresses(n: u8) -> Vec<SocketAddr> {
     (1..=n).map(|n| SocketAddr::from((Ipv4Addr::new(192, 0, 2, n), 80))).collect()
 }
 
-/// What is said when the attempts fail with these errors, one by one.
+/// The reported error, if the attempts fail with these errors in order.
 async fn failures_of(kinds: &[io::ErrorKind]) -> Failures {
     let runtime = Runtime::tokio();
     let schedule = Schedule::new(addresses(kinds.len() as u8), TEN_SECONDS, runtime.now());
@@ -80,6 +80,6 @@ async fn the_error_that_came_from_the_network_is_told() {
     for (kinds, told) in table {
         let failures = failures_of(kinds).await;
         assert_eq!(failures.tried, kinds.len());
-        assert_eq!(failures.telling.unwrap().kind(), *told, "of {kinds:?}");
+        assert_eq!(failures.error_to_report.unwrap().kind(), *told, "of {kinds:?}");
     }
 }

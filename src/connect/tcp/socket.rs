@@ -1,4 +1,4 @@
-//! One socket: what it is told before it connects, and connecting it to one address.
+//! Sets the options of one socket, and connects it to one address.
 
 use std::{
     fmt,
@@ -14,21 +14,21 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::connect::socket::Kernel;
 
-type More = dyn Fn(&TcpSocket) -> io::Result<()> + Send + Sync;
+type CustomOptions = dyn Fn(&TcpSocket) -> io::Result<()> + Send + Sync;
 
-/// What a socket is told before it connects.
+/// Options of a socket before it connects.
 #[derive(Clone)]
 pub(super) struct SocketOptions {
     pub(super) nodelay: bool,
     pub(super) keepalive: Option<Duration>,
-    pub(super) more: Option<Arc<More>>,
+    pub(super) custom: Option<Arc<CustomOptions>>,
 }
 
-fn is_one(local: SocketAddr, peer: SocketAddr) -> bool {
+fn is_self_connect(local: SocketAddr, peer: SocketAddr) -> bool {
     (local.ip(), local.port()) == (peer.ip(), peer.port())
 }
 
-/// A socket that is connected, and the addresses of both sides.
+/// A connected socket with the addresses of both sides.
 pub(super) struct ConnectedSocket {
     pub(super) stream: TcpStream,
     pub(super) local: Option<SocketAddr>,
@@ -37,7 +37,7 @@ pub(super) struct ConnectedSocket {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { nodelay: true, keepalive: Some(Duration::from_secs(60)), more: None }
+        Self { nodelay: true, keepalive: Some(Duration::from_secs(60)), custom: None }
     }
 }
 
@@ -50,14 +50,14 @@ impl SocketOptions {
     ) -> io::Result<ConnectedSocket> {
         let stream = self.open(local, address)?.connect(address).await?;
         let local = stream.local_addr().ok();
-        // What is connected to is the peer, and needs no system call, but for the address that stands for this host.
+        // The connected address is the peer's, without a system call, except for the unspecified address of this host.
         let peer = match address.ip().is_unspecified() {
             true => stream.peer_addr().ok(),
             false => Some(address),
         };
-        // A socket that the kernel gave the very port it connects to meets itself, if nobody listens there: TCP's
-        // simultaneous open (RFC 9293 §3.5). It would answer a request with that request.
-        if local.zip(peer).is_some_and(|(local, peer)| is_one(local, peer)) {
+        // If the kernel picks the destination port as the local port, and there is no listener, the socket connects to
+        // itself: TCP's simultaneous open (RFC 9293 §3.5). A request would come back as its own response.
+        if local.zip(peer).is_some_and(|(local, peer)| is_self_connect(local, peer)) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         Ok(ConnectedSocket { stream, local, peer })
@@ -74,8 +74,8 @@ impl SocketOptions {
         if let Some(local) = local {
             socket.bind(SocketAddr::new(local, 0))?;
         }
-        if let Some(more) = &self.more {
-            more(&socket)?;
+        if let Some(custom) = &self.custom {
+            custom(&socket)?;
         }
         Ok(socket)
     }
@@ -97,7 +97,7 @@ impl fmt::Debug for SocketOptions {
         f.debug_struct("SocketOptions")
             .field("nodelay", &self.nodelay)
             .field("keepalive", &self.keepalive)
-            .field("more", &self.more.is_some())
+            .field("custom", &self.custom.is_some())
             .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! What hyper-util's client asks of a connection, and what its connectors know.
+//! Integration with hyper-util's client and connectors.
 
 use bytes::Bytes;
 use http::{Extensions, Uri};
@@ -9,8 +9,8 @@ use super::UriConnector;
 use crate::connect::{ConnectInfo, Connected};
 
 impl<S: Service<Uri, Response: Connection>> UriConnector<S, fn(&S::Response) -> ConnectInfo> {
-    /// A connector whose bytes say as hyper-util's [`Connection`] whether ALPN chose HTTP/2, and which addresses they
-    /// go between. Nothing in it says that they are encrypted: one that speaks TLS needs [`encrypts`](Self::encrypts), too.
+    /// A connector whose streams implement hyper-util's [`Connection`], which reports whether ALPN chose HTTP/2, and the
+    /// addresses. It does not report encryption: a connector with TLS needs [`encrypts`](Self::encrypts), too.
     pub fn hyper_util(inner: S) -> Self {
         Self { inner, inform: |io| info(&io.connected()), encrypts: false }
     }

@@ -1,4 +1,4 @@
-//! Tables: which fields go with a request, which come back, and what a 407 means.
+//! Tables: the fields sent with a request, the fields of its response, and the meaning of a 407.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -137,7 +137,7 @@ fn no_proxy_can_be_told_what_frames_the_message() {
     }
 }
 
-/// What is made of an answer with this status to a request with these fields.
+/// The result of a response with this status to a request with these fields.
 fn outcome(proxy: &Proxy, fields: Fields<'_>, status: u16) -> Result<(), Error> {
     let request = request("GET", fields);
     let Some(hop) = for_forwarder(&request, proxy).unwrap() else { return Ok(()) };

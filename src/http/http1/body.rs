@@ -91,6 +91,7 @@ impl Http1BodyReader {
             match self.framing.next_piece(&shared, &mut state) {
                 Ok(None) => {}
                 Ok(Some(piece)) => {
+                    // Freed with the last piece, so that the next request need not wait for the caller to drop the body.
                     if piece.is_last() {
                         self.end(state);
                     }
@@ -101,6 +102,7 @@ impl Http1BodyReader {
                     return Poll::Ready(Err(self.malformed(why)));
                 }
             }
+            // Sizes the read by the rest of the body.
             let room = match self.framing {
                 BodyFraming::Length(left) => left,
                 BodyFraming::Chunked(_) | BodyFraming::Close => u64::MAX,

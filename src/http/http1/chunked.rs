@@ -62,6 +62,7 @@ impl Decoder {
         limits: HeadLimits,
     ) -> Result<(usize, ChunkEvent), Malformed> {
         let mut used = 0;
+        // Framing is read byte by byte, data in one piece.
         while let Some(&byte) = bytes.get(used) {
             match self.state {
                 ChunkState::Data => {

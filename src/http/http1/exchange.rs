@@ -264,6 +264,7 @@ where
             if !state.wire.is_open() {
                 return Poll::Ready(Err(Http1Failure::Aborted));
             }
+            // Under the same lock as the read, so that an abort either closes the wire before it or wakes this task.
             let Poll::Ready(filled) = state.wire.poll_fill(cx, 0) else {
                 let old = state.register_reader(cx);
                 drop(state);
@@ -399,6 +400,7 @@ where
     fn fail(&mut self, failure: Http1Failure) -> Box<Failed<Request<B>>> {
         let progress = self.progress();
         let failure = match failure {
+            // The error is a consequence of our own abort.
             Http1Failure::Io(_) if !self.shared.lock().wire.is_open() => Http1Failure::Aborted,
             failure => failure,
         };

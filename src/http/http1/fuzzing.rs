@@ -1,4 +1,4 @@
-//! What the fuzz targets in `fuzz/` check of private parts. It exists only for them and for tests.
+//! Checks of private parts for the fuzz targets in `fuzz/`. Only for them and for tests.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -24,7 +24,7 @@ use crate::{
 
 const LIMITS: HeadLimits = HeadLimits { size: 4096, fields: 20 };
 
-/// A connection over these bytes to `https://example.com`, which is a URL.
+/// A connection over these bytes to the constant target `https://example.com`.
 pub fn connect(
     io: impl Io,
     runtime: &Runtime,
@@ -41,8 +41,8 @@ pub trait Answer: http_body::Body<Data = Bytes, Error = Error> + Unpin {}
 
 impl<T: http_body::Body<Data = Bytes, Error = Error> + Unpin> Answer for T {}
 
-/// Reads a head behind a byte that says what was asked. A head that is complete is the same whatever follows it, and
-/// has room for what it declares.
+/// Parses a head after a byte that selects the kind of request. A complete head does not depend on what follows it, and
+/// contains what it declares.
 ///
 /// # Panics
 ///
@@ -70,7 +70,7 @@ pub fn head(input: &[u8]) {
     assert!(!matches!(parse(&bytes[..head.length - body - 1]), Ok(Some(_))));
 }
 
-/// Decodes chunks behind a byte that says where they are cut in two: cutting makes no difference.
+/// Decodes chunks after a byte that selects where they are cut in two: the cut makes no difference.
 ///
 /// # Panics
 ///
@@ -83,7 +83,7 @@ pub fn chunks(input: &[u8]) {
     assert!(whole.0.len() <= bytes.len());
 }
 
-/// The data, the trailers if they came, and how much was used if it ended.
+/// The data, the trailers if any, and the bytes used if it ended.
 fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Option<HeaderMap>, Result<Option<usize>, &'static str>) {
     let (mut decoder, mut data, mut total) = (Decoder::default(), Vec::new(), 0);
     for piece in pieces {

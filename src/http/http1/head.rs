@@ -130,6 +130,7 @@ fn headers(
         let value = match field.value {
             [] => Bytes::new(),
             value => {
+                // `value` is a slice of `bytes`, so this is its offset.
                 let at = value.as_ptr() as usize - start;
                 copy.slice(at..at + value.len())
             }
@@ -203,6 +204,7 @@ impl FramingFields {
         if status.is_informational() || has_no_body || kind.is_head {
             return Ok(Framing::Empty);
         }
+        // Request smuggling (RFC 9112 §11.2): refuse instead of guessing.
         if self.codings > 0 && (self.length.is_some() || self.has_bad_length) {
             return Err("it has both Content-Length and Transfer-Encoding");
         }

@@ -67,6 +67,7 @@ fn may_be_complete(bytes: &[u8], seen: usize) -> bool {
     if seen == 0 {
         return true;
     }
+    // The end of a head may straddle the old and the new bytes.
     let new = &bytes[seen.saturating_sub(2)..];
     new.windows(2).any(|two| two == b"\n\n" || two == b"\n\r")
 }

@@ -204,6 +204,7 @@ impl Http1Head {
             }
             put(out, name.as_str(), value.as_bytes());
             if self.adds_chunked && *name == TRANSFER_ENCODING {
+                // The last of several fields gets the additional coding.
                 codings -= 1;
                 if codings == 0 {
                     out.truncate(out.len() - 2);

@@ -37,7 +37,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     if head.framing == Framing::Upgrade {
-        return hand_over(exchange, head, upload.is_some());
+        return upgrade_response(exchange, head, upload.is_some());
     }
     let is_body_held = extras.is_body_held();
     note_connection(exchange, &head, is_body_held);
@@ -90,7 +90,7 @@ fn is_refused_tunnel(kind: RequestKind, status: StatusCode) -> bool {
 }
 
 /// Hands the stream out with the response, together with its slot.
-fn hand_over<B: Body>(
+fn upgrade_response<B: Body>(
     exchange: &Http1Exchange<B>,
     head: Head,
     is_uploading: bool,
@@ -112,9 +112,12 @@ fn hand_over<B: Body>(
     Ok(response)
 }
 
-type Parts = (StatusCode, Version, HeaderMap, Option<Bytes>);
+type ResponseParts = (StatusCode, Version, HeaderMap, Option<Bytes>);
 
-fn response((status, version, headers, reason): Parts, body: Http1Body) -> Response<Http1Body> {
+fn response(
+    (status, version, headers, reason): ResponseParts,
+    body: Http1Body,
+) -> Response<Http1Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.version_mut() = version;

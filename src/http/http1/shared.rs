@@ -137,9 +137,11 @@ impl ConnShared {
         drop(state);
         if io.is_some() {
             drop(io);
+            // Only now: the pool may dial as soon as the slot is free.
             self.release_slot();
         }
         drop(stall);
+        // After the lock and all drops: a woken task may use the connection at once.
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
@@ -189,6 +191,7 @@ impl ConnShared {
 
     /// Ends the response. The connection becomes idle, unless the request is still being sent.
     pub(super) fn end_response(self: &Arc<Self>, mut state: MutexGuard<'_, ConnState>) {
+        // Bytes after the response belong to no request; a failed write has left part of this one unsent.
         if !state.wire.unread().is_empty() || state.wire.write_failed() {
             self.status.finish();
         }

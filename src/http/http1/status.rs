@@ -57,6 +57,7 @@ impl StatusCell {
     /// Takes no more requests, unless it already takes none for a stronger reason.
     pub(super) fn finish(&self) {
         self.replace(ConnStatus::Open, ConnStatus::Finished);
+        // Two attempts, because the status may become `Http10` in between.
         self.replace(ConnStatus::Http10, ConnStatus::Finished);
     }
 

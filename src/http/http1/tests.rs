@@ -23,7 +23,7 @@ mod upgrades;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// A connection to `https://example.com`, and the other end of it.
+/// A connection to `https://example.com`, and its other end.
 async fn connected() -> (Http1<Body>, Peer) {
     connected_to("https://example.com", &Http1Config::default()).await
 }
@@ -47,7 +47,7 @@ fn request(method: Method, body: impl Into<Body>) -> Request<Body> {
     Request::builder().method(method).uri("https://example.com/").body(body.into()).unwrap()
 }
 
-/// Chunks that come when they are asked for, of a length nobody knows.
+/// Chunks on demand, of unknown length.
 fn chunks<const N: usize>(chunks: [&'static str; N]) -> Body {
     Body::stream(stream::iter(chunks).map(Ok::<_, io::Error>))
 }
@@ -61,7 +61,7 @@ async fn send(
     connection.call(request).await
 }
 
-/// Sends a request, and has `script` said to it.
+/// Sends a request, and answers with `script`.
 async fn ask(
     connection: &mut Http1<Body>,
     peer: &mut Peer,
@@ -75,7 +75,7 @@ async fn read(response: Response<Http1Body>) -> Result<Bytes, Error> {
     Body::new(response.into_body()).read().await
 }
 
-/// What comes of `request` if the server says `script`, one write after the other, and hangs up.
+/// The result of `request` if the server sends `script`, write by write, and closes.
 async fn exchange(
     request: Request<Body>,
     script: &[&str],
@@ -94,7 +94,7 @@ async fn exchange(
     tokio::join!(asking, answering).0
 }
 
-/// What `request` is on the wire.
+/// The bytes of `request`.
 async fn wire(url: &str, request: Request<Body>) -> String {
     let (mut connection, mut peer) = connected_to(url, &Http1Config::default()).await;
     let asking = async {
@@ -132,16 +132,16 @@ impl Peer {
         String::from_utf8(all).unwrap()
     }
 
-    /// Writes one piece after the other, so that each is a read.
+    /// Writes the pieces so that each is a read of its own.
     async fn say(&mut self, script: &[&str]) {
         for piece in script {
-            // An error says that nobody listens any more, which is for the test to taken_bytes.
+            // A failed write means that the connection has closed; the test checks that.
             let _ = self.io.write_all(piece.as_bytes()).await;
             settle().await;
         }
     }
 
-    /// Reads a head and says `script`.
+    /// Reads a head and sends `script`.
     async fn answer(&mut self, script: &[&str]) -> String {
         let head = self.hear_head().await;
         self.say(script).await;
@@ -149,7 +149,7 @@ impl Peer {
     }
 }
 
-/// Lets the tasks of the connection come to rest.
+/// Lets the connection's tasks run until they wait.
 async fn settle() {
     for _ in 0..10 {
         tokio::task::yield_now().await;

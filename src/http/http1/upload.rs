@@ -40,7 +40,7 @@ pin_project! {
 /// The progress of the body's end.
 #[derive(Debug)]
 enum BodyEnd {
-    Open,
+    Pending,
     /// The body has ended, with these trailers.
     Reached(HeaderMap),
     /// It is in the output buffer.
@@ -69,7 +69,13 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     pub(super) fn new(body: LengthChecked<B>, plan: BodyPlan) -> Pin<Box<Self>> {
-        Box::pin(Self { body, plan, batch: VecDeque::new(), is_starved: false, end: BodyEnd::Open })
+        Box::pin(Self {
+            body,
+            plan,
+            batch: VecDeque::new(),
+            is_starved: false,
+            end: BodyEnd::Pending,
+        })
     }
 
     /// Whether the caller's body is pending.
@@ -105,6 +111,7 @@ where
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut count = 0;
             for data in this.batch.iter() {
+                // Stops by itself when all slices are used.
                 count += data.chunks_vectored(&mut slices[count..]);
             }
             let written = shared.lock().wire.poll_write(cx, &slices[..count]);
@@ -113,6 +120,7 @@ where
                 shared.lock().wire.output().extend_from_slice(b"\r\n");
             }
         }
+        // The budget of writes is used up: other tasks run first.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -130,7 +138,7 @@ where
         // Refill a partly written batch: the rest alone would make ever smaller writes to a slow peer.
         let mut length: usize = self.batch.iter().map(Buf::remaining).sum();
         let mut is_pending = false;
-        while matches!(self.end, BodyEnd::Open)
+        while matches!(self.end, BodyEnd::Pending)
             && length < BATCH
             && self.batch.len() < SLICES
             && shared.lock().wire.unsent() < MAX_UNSENT
@@ -157,6 +165,7 @@ where
         }
         let this = self.as_mut().project();
         *this.is_starved = is_pending && this.batch.is_empty();
+        // The size line precedes the batch, which is one chunk.
         if this.plan.is_chunked && length > 0 {
             // Writing to a `Vec` cannot fail.
             drop(write!(shared.lock().wire.output(), "{length:x}\r\n"));

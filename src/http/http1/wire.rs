@@ -34,7 +34,7 @@ pub(super) struct Wire {
     output: Vec<u8>,
     /// Written bytes at the start of `output`.
     sent: usize,
-    taken_bytes: WriteJudge,
+    write_judge: WriteJudge,
     pub(super) counts: ByteCounts,
     /// The last write or flush found no room.
     pub(super) is_full: bool,
@@ -87,7 +87,7 @@ impl Wire {
             used: 0,
             output: Vec::new(),
             sent: 0,
-            taken_bytes: WriteJudge::new(count),
+            write_judge: WriteJudge::new(count),
             counts: ByteCounts::default(),
             is_full: false,
             is_flushed: true,
@@ -165,6 +165,7 @@ impl Wire {
         };
         self.input.advance(std::mem::take(&mut self.used));
         let wanted = usize::try_from(room).unwrap_or(MAX_READ).clamp(READ, self.stride);
+        // Reuses a half-empty buffer rather than growing for each read.
         if self.input.capacity() - self.input.len() < wanted / 2 {
             self.is_large |= self.input.len() + wanted > MAX_IDLE_ROOM;
             self.input.reserve(wanted);
@@ -262,7 +263,7 @@ impl Wire {
         }
         let head = &self.output[self.sent..];
         let length = head.len() + length_of(body);
-        self.taken_bytes.begin();
+        self.write_judge.begin();
         let outcome = match body {
             [] => Pin::new(io).poll_write(cx, head),
             [one] if head.is_empty() => Pin::new(io).poll_write(cx, one),
@@ -275,7 +276,8 @@ impl Wire {
                 Pin::new(io).poll_write_vectored(cx, &slices[first..=count])
             }
         };
-        self.counts.written += self.taken_bytes.taken(&outcome, length) as u64;
+        // Counted before the outcome is examined: a failed write may have sent something.
+        self.counts.written += self.write_judge.taken(&outcome, length) as u64;
         self.is_full = outcome.is_pending();
         match ready!(outcome) {
             Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{
     keep_alive::KeepAlive,
-    shared::Unsettled,
+    shared::SettingsPending,
     signals::Signal,
     state::{ASSUMED_STREAMS, CloseCause, ConnState, ConnStatus, PRE_SETTINGS_STREAMS},
     wire::Wire,
@@ -41,9 +41,9 @@ pub(super) struct Driver<I> {
     /// The waker that signals use.
     waker: Option<Waker>,
     /// The byte count of the last check for SETTINGS and GOAWAY.
-    learned_at: Option<u64>,
+    checked_at: Option<u64>,
     /// Dropped once the peer's SETTINGS are known, which wakes the requests that wait for them.
-    unsettled: Option<Unsettled>,
+    settings_pending: Option<SettingsPending>,
     /// Requests that wait for one more read.
     readers: Vec<oneshot::Sender<()>>,
     state: Arc<ConnState>,
@@ -59,7 +59,7 @@ impl<I: Io> Driver<I> {
     pub(super) fn new(
         mut connection: Connection<Wire<Metered<I>>, Bytes>,
         probe: SendRequest<Bytes>,
-        unsettled: Unsettled,
+        settings_pending: SettingsPending,
         state: Arc<ConnState>,
         keep_alive: KeepAlive,
         runtime: Runtime,
@@ -69,8 +69,8 @@ impl<I: Io> Driver<I> {
             connection,
             probe: Some(probe),
             waker: None,
-            learned_at: None,
-            unsettled: Some(unsettled),
+            checked_at: None,
+            settings_pending: Some(settings_pending),
             readers: Vec::new(),
             state,
             keep_alive,
@@ -100,26 +100,27 @@ impl<I: Io> Driver<I> {
             self.state.retire(ConnStatus::Closed);
             return Poll::Ready(());
         }
+        // Only a read can bring SETTINGS, GOAWAY or an error, so a turn without one checks nothing.
         let read = self.state.meter().read();
-        if self.learned_at.replace(read) != Some(read) {
+        if self.checked_at.replace(read) != Some(read) {
             self.state.note_read(self.runtime.now());
-            self.learn(cx);
+            self.check_settings(cx);
         }
         Poll::Pending
     }
 
     /// Checks for SETTINGS, GOAWAY and an error of h2.
-    fn learn(&mut self, cx: &mut Context<'_>) {
+    fn check_settings(&mut self, cx: &mut Context<'_>) {
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.is_broken = error.is_library() || error.is_io();
             self.state.retire(ConnStatus::Draining);
             // No request may be sent any more, whatever the SETTINGS said.
-            self.unsettled = None;
+            self.settings_pending = None;
             return;
         }
         let allowed_by_settings = self.connection.max_concurrent_send_streams();
-        let is_settled = allowed_by_settings != PRE_SETTINGS_STREAMS
+        let has_settings = allowed_by_settings != PRE_SETTINGS_STREAMS
             || probe.is_extended_connect_protocol_enabled();
         let allowed = match allowed_by_settings {
             usize::MAX | PRE_SETTINGS_STREAMS => ASSUMED_STREAMS,
@@ -127,18 +128,19 @@ impl<I: Io> Driver<I> {
         };
         self.state.allow(allowed);
         // After `allow`: the woken requests read that number.
-        if is_settled {
-            self.unsettled = None;
+        if has_settings {
+            self.settings_pending = None;
         }
     }
 
     /// Handles signals. Ready when one asks to end the connection.
     fn poll_users(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        // Register before the check: a signal in between is then seen by the check, or wakes.
         if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-            self.state.signals().wake_by(cx.waker());
+            self.state.signals().register(cx.waker());
             self.waker = Some(cx.waker().clone());
         }
-        if !self.state.signals().are_announced() {
+        if !self.state.signals().has_any() {
             return Poll::Pending;
         }
         for signal in self.state.signals().take() {
@@ -189,11 +191,12 @@ impl<I: Io> Future for Driver<I> {
             return Poll::Ready(());
         }
         let cause = this.poll_users(cx);
-        // The read above may have ended, on another thread, before the requests cause: read again.
+        // The read above may have ended, on another thread, before the requests asked: read again.
         if !this.readers.is_empty() {
             if this.poll_connection(cx).is_ready() {
                 return Poll::Ready(());
             }
+            // The drop releases the waiting requests.
             this.readers.clear();
         }
         if let Poll::Ready(close_cause) =

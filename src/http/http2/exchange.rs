@@ -48,7 +48,7 @@ pub(in crate::http) struct Http2Exchange<B> {
 enum ExchangeState<B> {
     Queued(Queued<B>),
     /// Boxed: rarely needed.
-    Settling(Box<Settling<B>>),
+    AwaitingSettings(Box<AwaitingSettings<B>>),
     Waiting(AwaitingHead<B>),
     Over,
 }
@@ -59,7 +59,7 @@ struct Queued<B> {
 }
 
 /// A request that first has to know the peer's SETTINGS, or a GOAWAY that may lie unread.
-struct Settling<B> {
+struct AwaitingSettings<B> {
     queued: Option<Queued<B>>,
     settled: Pin<Box<dyn Future<Output = Option<()>> + Send>>,
 }
@@ -101,13 +101,15 @@ where
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<Failed<Request<B>>>>> {
-        if matches!(self.state, ExchangeState::Queued(_)) && !self.settle() {
+        if matches!(self.state, ExchangeState::Queued(_)) && !self.await_settings_if_needed() {
             return Poll::Ready(self.send(extras, cx));
         }
-        let ExchangeState::Settling(settling) = &mut self.state else { return Poll::Ready(Ok(())) };
+        let ExchangeState::AwaitingSettings(settling) = &mut self.state else {
+            return Poll::Ready(Ok(()));
+        };
         let queued = ready!(settling.poll(cx));
         self.state = queued.map_or(ExchangeState::Over, ExchangeState::Queued);
-        Poll::Ready(self.send_settled(extras, cx))
+        Poll::Ready(self.send_after_wait(extras, cx))
     }
 
     fn poll_head(
@@ -171,17 +173,17 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Whether the request has to wait for SETTINGS, or for a read of what has come. If so, starts the wait.
-    fn settle(&mut self) -> bool {
+    fn await_settings_if_needed(&mut self) -> bool {
         let ExchangeState::Queued(Queued { request, conn }) = &self.state else { return false };
-        let is_settled = conn.is_settled();
+        let has_settings = conn.has_settings();
         let is_extended = connect_protocol(request).is_some();
         if !is_extended
-            && ((is_settled && !conn.may_have_unread()) || can_be_repeated(request.body()))
+            && ((has_settings && !conn.may_have_unread()) || can_be_repeated(request.body()))
         {
             return false;
         }
-        let settled: Pin<Box<dyn Future<Output = ()> + Send>> = match is_extended || !is_settled {
-            true => Box::pin(conn.settled()),
+        let settled: Pin<Box<dyn Future<Output = ()> + Send>> = match is_extended || !has_settings {
+            true => Box::pin(conn.settings_known()),
             // An unread GOAWAY may allow every stream, followed by one that does not (RFC 9113 §6.8): the body would be
             // started in between and lost.
             false => Box::pin(conn.has_read()),
@@ -190,22 +192,24 @@ where
         let limit = if is_extended { SETTINGS_TIME } else { UPLOAD_TIME };
         let settled = Box::pin(async move { runtime.within(Some(limit), settled).await });
         if let ExchangeState::Queued(queued) = mem::replace(&mut self.state, ExchangeState::Over) {
-            self.state =
-                ExchangeState::Settling(Box::new(Settling { queued: Some(queued), settled }));
+            self.state = ExchangeState::AwaitingSettings(Box::new(AwaitingSettings {
+                queued: Some(queued),
+                settled,
+            }));
         }
         true
     }
 
     /// Sends the request after the wait. If the peer allows no further stream now, the request goes back to the pool's
     /// queue.
-    fn send_settled(
+    fn send_after_wait(
         &mut self,
         extras: &mut Extras,
         cx: &mut Context<'_>,
     ) -> Result<(), Box<Failed<Request<B>>>> {
         let ExchangeState::Queued(Queued { conn, .. }) = &self.state else { return Ok(()) };
         let state = conn.state();
-        if conn.is_settled() && state.takes_requests() && !state.has_free_stream() {
+        if conn.has_settings() && state.takes_requests() && !state.has_free_stream() {
             let error = conn.has_no_free_stream();
             return self.give_back(error);
         }
@@ -268,8 +272,11 @@ where
         let (length, kind) = (plan.length, plan.kind);
         plan.apply(&mut head);
         *extras = Extras::new(&head.extensions, interim, plan.authorization());
+        // h2 stores the extensions with the stream: without this, the caller's would live as long.
         head.extensions = extensions(protocol);
+        // A CONNECT stream stays open for its tunnel, even without a body.
         let is_whole = length.is_none_or(|length| length == 0) && body.is_end_stream();
+        // Counted before h2 writes: the byte counts at this point decide whether anything of the request was sent.
         let mut stream = OpenStream::new(conn, stall);
         let is_end = is_whole && !kind.is_connect;
         match streams.send_request(Request::from_parts(head, ()), is_end) {
@@ -293,7 +300,7 @@ where
     }
 }
 
-impl<B> Settling<B> {
+impl<B> AwaitingSettings<B> {
     /// Ready when the wait is over, successful or not: h2 then knows what is allowed.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Queued<B>>> {
         self.settled.as_mut().poll(cx).map(|_| self.queued.take())
@@ -318,7 +325,7 @@ impl<B> fmt::Debug for Http2Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             ExchangeState::Queued(_) => "queued",
-            ExchangeState::Settling(_) => "settling",
+            ExchangeState::AwaitingSettings(_) => "settling",
             ExchangeState::Waiting(_) => "waiting",
             ExchangeState::Over => "done",
         };

@@ -48,8 +48,8 @@ impl ConnShared {
     /// One text and one kind, however the close is noticed.
     fn closed_by_peer(&self, kind: Kind, doing: &str, how: &str, error: h2::Error) -> Error {
         let doing = self.doing(doing);
-        if let Some(strange) = self.strange(&doing) {
-            return strange.because(error);
+        if let Some(foreign_protocol) = self.foreign_protocol(&doing) {
+            return foreign_protocol.because(error);
         }
         let ended = Error::new(kind, format!("{doing}: {how}"));
         match (self.state().meter().ending(), error.into_io()) {
@@ -62,7 +62,7 @@ impl ConnShared {
     }
 
     /// The error for a peer that speaks another protocol, if it does.
-    fn strange(&self, doing: &str) -> Option<Error> {
+    fn foreign_protocol(&self, doing: &str) -> Option<Error> {
         let spoken = self.state().meter().spoken();
         let name = spoken.name().filter(|_| spoken != Spoken::Http2)?;
         let text = format!("{doing}: the server speaks {name}, and HTTP/2 was expected");
@@ -103,7 +103,7 @@ impl ConnShared {
             Some(close_cause) => {
                 Error::new(close_cause.kind(), doing).because(close_cause.into_cause())
             }
-            None => self.strange(&doing).unwrap_or_else(|| self.is_closing(doing)),
+            None => self.foreign_protocol(&doing).unwrap_or_else(|| self.is_closing(doing)),
         }
     }
 
@@ -123,13 +123,14 @@ impl ConnShared {
     /// h2 reports a connection that this side closed as a broken pipe only.
     pub(super) fn failed(&self, what: &str, error: h2::Error) -> Error {
         let doing = self.doing(what);
+        // Our own reason explains the broken pipe.
         if error.is_io()
             && let Some(close_cause) = self.state().close_cause()
         {
             return Error::new(close_cause.kind(), doing).because(close_cause.into_cause());
         }
-        if let Some(strange) = self.strange(&doing) {
-            return strange.because(error);
+        if let Some(foreign_protocol) = self.foreign_protocol(&doing) {
+            return foreign_protocol.because(error);
         }
         if !error.is_io() {
             return Error::new(Kind::Protocol, doing).because(error);

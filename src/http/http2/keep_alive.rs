@@ -107,6 +107,7 @@ impl KeepAlive {
         let read = state.meter().read();
         self.poll_interval(read, state.active() > 0, pings, cx);
         let Some(awaiting) = &mut self.awaiting else { return Poll::Pending };
+        // Any byte since the question is an answer, not only the PONG.
         if awaiting.read != read {
             (self.awaiting, self.silence_timer) = (None, None);
             state.clear_suspicion();
@@ -161,6 +162,7 @@ impl KeepAlive {
             self.next_check = None;
             return;
         };
+        // A timer that has elapsed is replaced and polled at once, which registers the waker.
         loop {
             let sleep = || self.runtime.sleep(interval);
             let next_check =

@@ -48,7 +48,7 @@ pub(super) struct ConnShared {
 }
 
 /// Dropped when the peer's SETTINGS have come, or never will.
-pub(super) type Unsettled = watch::Sender<()>;
+pub(super) type SettingsPending = watch::Sender<()>;
 
 /// If the driver has read this recently, nothing new is expected: a check costs a system call.
 const RECENT_NANOSECONDS: u64 = 1_000_000;
@@ -60,8 +60,8 @@ impl ConnShared {
         target: &Target,
         info: ConnectInfo,
         runtime: &Runtime,
-    ) -> (Self, Unsettled) {
-        let (unsettled, settled) = watch::channel(());
+    ) -> (Self, SettingsPending) {
+        let (settings_pending, settled) = watch::channel(());
         let conn = Self {
             state,
             streams,
@@ -75,7 +75,7 @@ impl ConnShared {
             settled,
             is_used: AtomicBool::new(false),
         };
-        (conn, unsettled)
+        (conn, settings_pending)
     }
 
     pub(super) fn driven_by(&mut self, task: TaskAbortHandle) {
@@ -160,7 +160,7 @@ impl ConnShared {
     }
 
     /// Waits until the peer's SETTINGS have come, or the connection has ended.
-    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(super) fn settings_known(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut settled = self.settled.clone();
         async move {
             // Nothing is ever sent: the drop is the signal.
@@ -169,7 +169,7 @@ impl ConnShared {
     }
 
     /// Whether the peer's SETTINGS have come, or the connection has ended.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn has_settings(&self) -> bool {
         self.settled.has_changed().is_err()
     }
 

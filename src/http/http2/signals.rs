@@ -63,14 +63,14 @@ impl Signals {
     }
 
     /// Registers the driver's waker. Take earlier signals afterwards.
-    pub(super) fn wake_by(&self, driver: &Waker) {
+    pub(super) fn register(&self, driver: &Waker) {
         let driver = Arc::new(driver.clone());
         let replaced = self.lock().driver.replace(driver);
         drop(replaced);
     }
 
     /// Whether signals have come since the last `take`.
-    pub(super) fn are_announced(&self) -> bool {
+    pub(super) fn has_any(&self) -> bool {
         self.is_announced.load(Ordering::Acquire)
     }
 
@@ -120,7 +120,7 @@ mod tests {
     fn each_signal_wakes_and_is_taken_once_and_none_outlives_the_driver() {
         let (signals, wakes) = (Signals::default(), Arc::new(Wakes::default()));
         signals.send(Signal::Silence(1));
-        signals.wake_by(&Waker::from(wakes.clone()));
+        signals.register(&Waker::from(wakes.clone()));
         assert!(matches!(signals.take()[..], [Signal::Silence(1)]));
         signals.send(Signal::Abort);
         signals.send(Signal::Unused);

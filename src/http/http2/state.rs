@@ -193,12 +193,14 @@ impl ConnState {
 
     /// Moves to `Draining` or `Closed`; never back.
     pub(super) fn retire(&self, to: ConnStatus) {
+        // Statuses are ordered, so concurrent changes cannot move back; only the first change reports.
         if self.status.fetch_max(to as u8, Ordering::AcqRel) < to as u8 {
             self.report();
         }
     }
 
     pub(super) fn close(&self, close_cause: CloseCause) {
+        // The first cause stands. Set before the status, so that whoever sees `Closed` finds it.
         let _ = self.close_cause.set(close_cause);
         self.retire(ConnStatus::Closed);
     }
@@ -213,6 +215,7 @@ impl ConnState {
         if self.slot.set(Arc::downgrade(&slot)).is_err() {
             return Arc::into_inner(slot);
         }
+        // The meter drops it after the socket, or at once if the socket is gone.
         self.meter.hold(slot);
         self.report();
         None
@@ -249,6 +252,7 @@ impl ConnState {
 
     /// Whether a request was queued since the last call.
     pub(super) fn take_queued(&self) -> bool {
+        // A load first: most turns find nothing, and a swap costs more.
         self.has_queued.load(Ordering::Acquire) && self.has_queued.swap(false, Ordering::AcqRel)
     }
 

@@ -156,6 +156,7 @@ impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.conn.state().stream_ends();
         if let Some(wait) = self.wait
+            // Nothing was read since the wait began, and the request had been written: the peer owes something.
             && wait.read == self.conn.state().meter().read()
             && self.was_written()
         {

@@ -65,11 +65,13 @@ impl Unanswered {
         let mut streams = self.lock();
         let Some(entry) = streams.entries.iter_mut().find(|entry| entry.id == id) else { return };
         entry.heads = entry.heads.saturating_add(1);
+        // One more than allowed, because the final head may be among the counted ones.
         if entry.heads <= MAX_INFORMATIONAL + 1 {
             return;
         }
         entry.is_flooded = true;
         let stream = entry.stream.take();
+        // h2 takes its own lock: not under ours.
         drop(streams);
         reset(stream, Reason::PROTOCOL_ERROR);
     }
@@ -132,6 +134,7 @@ impl SendHandle {
 
     /// Uses the stream outside of any lock; `None` if it was reset.
     pub(super) fn with<T>(&self, using: impl FnOnce(&mut SendStream<Bytes>) -> T) -> Option<T> {
+        // Taken out during the use: a flood meanwhile sets only the flag, and `put_back` returns the stream for the reset.
         let mut stream = self.streams().take(self.index?)?;
         let used = using(&mut stream);
         reset(self.streams().put_back(self.index?, stream), Reason::PROTOCOL_ERROR);

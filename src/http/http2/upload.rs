@@ -77,7 +77,7 @@ pub(super) struct RestGuard {
 }
 
 impl<B> Http2Upload<B> {
-    /// `is_held` if the peer has to send_ping for the body.
+    /// `is_held` if the peer has to ask for the body.
     pub(super) fn new(body: LengthChecked<B>, is_held: bool) -> Self {
         let begun = Box::new(UploadBody::new(body));
         if is_held { Self::Held(begun) } else { Self::Untouched(begun) }
@@ -232,6 +232,7 @@ where
     fn send_piece(self: Pin<&mut Self>, stream: &mut SendStream<Bytes>) -> bool {
         let this = self.project();
         stream.reserve_capacity(this.chunk.len().clamp(1, LARGEST_PIECE));
+        // Capacity may shrink between the wait and here, when the peer lowers its window.
         let room = stream.capacity().min(this.chunk.len());
         let piece = this.chunk.split_to(room);
         let is_last = *this.is_last && this.chunk.is_empty();
@@ -318,6 +319,7 @@ where
             return Poll::Ready(());
         }
         let outcome = this.upload.poll(&mut this.stream, cx);
+        // Before the early return: the response body reads this to judge whether the peer stalls.
         this.progress.note(&this.upload);
         let outcome = ready!(outcome);
         if let (Err(error), Some(failure)) = (outcome, this.failure.take()) {

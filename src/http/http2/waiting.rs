@@ -76,6 +76,7 @@ where
     ) -> Poll<Result<Response<RecvStream>, Http2Failure>> {
         self.poll_upload(cx)?;
         let answer = self.poll_answer(extras, cx);
+        // A `100` that was just read releases the body: send it in the same poll.
         if self.is_released(answer.is_ready(), extras, cx) {
             self.poll_upload(cx)?;
         }
@@ -206,6 +207,7 @@ where
 
     pub(super) fn fail(mut self, failure: Http2Failure) -> Box<Failed<Request<B>>> {
         let is_flooded = self.sending.is_flooded();
+        // After a 1xx the peer has begun to act on the request: it is not safe to repeat.
         let is_answered = self.informational > 0 || is_flooded;
         let failure = match failure {
             Http2Failure::Stream(_) if is_flooded => Http2Failure::Malformed(TOO_MANY),

@@ -21,6 +21,7 @@ pub(super) struct Window {
 impl Window {
     /// `target` is the configured window, restored as data is consumed.
     pub(super) fn new(target: u32) -> Self {
+        // h2 sends WINDOW_UPDATE when half the window is consumed, so half of a small window may be withheld.
         let least = FRAME.min(i64::from(target) / 2).max(1);
         Self { open: AtomicI64::new(INITIAL), least }
     }

@@ -105,7 +105,7 @@ impl FrameScanner {
         Self { partial: [0; Self::LONGEST], len: 0, skip }
     }
 
-    /// Scans `bytes`, and calls `visit` for each frame once enough of it is partial.
+    /// Scans `bytes`, and calls `visit` for each frame once enough of it is known.
     fn scan(&mut self, mut bytes: &[u8], mut visit: impl FnMut(FrameHeader)) {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -128,6 +128,7 @@ impl FrameScanner {
             bytes = &bytes[taken..];
             if self.len == self.needed() {
                 let header = FrameHeader::read(&self.partial);
+                // `len` bytes were consumed, of which all beyond the header belong to the payload.
                 self.skip = header.length as usize + Self::SHORT - self.len;
                 self.len = 0;
                 visit(header);
@@ -135,7 +136,7 @@ impl FrameScanner {
         }
     }
 
-    /// Bytes of the frame that must be partial. More once its type is partial.
+    /// Bytes of the frame that must be known. More once its type is known.
     fn needed(&self) -> usize {
         if self.len < Self::SHORT {
             return Self::SHORT;

@@ -243,6 +243,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
 
     /// Creates the send future in place: both it and the request are large.
     fn begin(&mut self, mut sending: Pin<&mut Option<C::Future>>) {
+        // The pool timeout counts only the time without a connection.
         self.stop_waiting();
         let TaskState::Leased(lease) = &mut self.state else { return };
         let Some(mut request) = self.request.take() else {

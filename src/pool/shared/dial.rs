@@ -52,6 +52,7 @@ impl<K> DialStarter<K> {
         {
             let mut queue = self.lock();
             queue.permits.extend(permits);
+            // The serving thread will find these permits: it clears the flag only with an empty queue.
             if std::mem::replace(&mut queue.is_served, true) {
                 return;
             }
@@ -77,6 +78,7 @@ impl<K> Iterator for QueueWorker<'_, K> {
     fn next(&mut self) -> Option<Dial<K>> {
         let mut queue = self.dials.lock();
         let next = queue.permits.pop_front();
+        // Under the lock, so that a permit pushed later finds the queue unserved.
         self.is_over = next.is_none();
         queue.is_served = !self.is_over;
         next

@@ -8,7 +8,7 @@ use std::{
 
 use http::Request;
 
-use super::{Key, Lease, Pooled, Shared, Waiter, closed, dial::Dialing};
+use super::{Key, Lease, Pooled, Shared, WaiterSender, closed, dial::Dialing};
 use crate::{
     connect::ConnectInfo,
     connection::{Connection, PoolSlot, SlotOwner},
@@ -21,7 +21,7 @@ use crate::{
     rt::RuntimeHandle,
 };
 
-type ActionsOf<C, B, K> = Actions<LocalKey<K>, Pooled<C, B, K>, Waiter<C, B, K>>;
+type ActionsOf<C, B, K> = Actions<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
 
 impl<C, B, K> Shared<C, B, K>
 where
@@ -44,8 +44,10 @@ where
             options,
         } = actions;
         self.send_notes(notes.unwrap_or_default());
+        // Tied together, so that they are dropped last, also if something below panics.
         let gone = (close, abort_handles, cancel, keys, options);
         let lease = |checkout| Lease::new(self.clone(), checkout);
+        // Leases before anything that may panic: a dropped lease gives its connection back, a bare checkout would be lost.
         let serve = serve.map(|(waiter, checkout)| (waiter, lease(checkout)));
         for waiter in reject {
             drop(waiter.send(Err(closed())));
@@ -104,6 +106,7 @@ where
         use std::hash::{BuildHasher, RandomState};
         let max_age = self.settings.limits.max_age?;
         let random = RandomState::new().hash_one(()) % 1000;
+        // `random` is in 0..1000, so the age is in 0.9..1.1 × `max_age`.
         let jitter = max_age / 10;
         let more = (jitter * 2 / 1000) * u32::try_from(random).unwrap_or(0);
         self.settings.runtime.now().checked_add((max_age - jitter).saturating_add(more))

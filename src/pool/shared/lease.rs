@@ -255,6 +255,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     /// Ready once the connection takes a request, or reports that it will not.
     pub(in crate::pool) fn poll_readiness(&mut self, cx: &mut Context<'_>) -> Poll<Readiness> {
         let Some(begun) = self.begun() else { return Poll::Ready(Readiness::Suspect) };
+        // Set during the foreign call.
         let before = std::mem::replace(begun, true);
         let readiness = self.ask(cx);
         // Still `true` if `poll_ready` panicked: the connection is then discarded.
@@ -318,6 +319,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         let mut pooled = self.pooled.take()?;
         let lease_state = pooled.lease_state.take()?;
         lease_state.pool.discard(lease_state.slot, CloseReason::Upgraded);
+        // The bytes belong to the caller now: closing the pool must not abort them.
         pooled.facts.abort_handle = None;
         None
     }
@@ -337,6 +339,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> From<Box<Pooled<C, B, K>>> f
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Lease<C, B, K> {
     fn drop(&mut self) {
+        // A box that is not fit discards itself: see `Drop` of `Pooled`.
         let Some(pooled) = self.pooled.take() else { return };
         let is_fit = pooled
             .lease_state
@@ -375,6 +378,7 @@ where
 {
     let Some(LeaseState { pool, slot, .. }) = &pooled.lease_state else { return };
     let pool = pool.clone();
+    // Tells the state that the connection is supply, before its task runs.
     pool.returning(*slot);
     pool.clone().settings.runtime.spawn(async move {
         let ConnHandle::Own(connection) = &mut pooled.connection else { return };

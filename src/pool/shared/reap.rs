@@ -51,6 +51,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> ReapTimer<C, B, K> {
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for ReapTimer<C, B, K> {
     fn drop(&mut self) {
+        // Runs also when the runtime drops the task: a reap must not get lost with it.
         let Some(pool) = self.pool.upgrade() else { return };
         if self.is_over {
             return pool.event(|state, cx| state.reap(self.at, cx));

@@ -88,6 +88,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// Drains the shared connection with the least to do, for a starving key.
     pub(super) fn drain_for_room(&mut self, cx: &mut Transition<K, C, W>) -> bool {
         let under_way = self.drains_for_room() + self.tally.leaving();
+        // Slots that will be free soon and running drains serve that many starving keys already.
         if self.joinable.is_empty() || self.starving(cx.now, under_way + 1) <= under_way {
             return false;
         }
@@ -107,6 +108,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             if under_way == 0 {
                 return;
             }
+            // Below the limit every key can dial, so none starves.
             let starving = match self.is_full() {
                 true => self.starving(cx.now, under_way + self.tally.leaving()),
                 false => 0,
@@ -142,6 +144,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         for id in late {
             if self.makes_room(id) {
                 let slot = self.slot_mut(id);
+                // 1, 2, 4, 8, 8 … s.
                 let pause = ROOM_TIME * 2u32.saturating_pow(slot.failed_drains.min(3));
                 slot.failed_drains += 1;
                 slot.drain_after = cx.now.checked_add(pause);
@@ -159,6 +162,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// long.
     pub(super) fn next_drain_event(&self, now: Instant) -> Option<Instant> {
         let ends = self.draining.iter().filter_map(|&id| self.drain_of(id)?.until());
+        // Nothing starves: only the ends of drains matter.
         if self.needs_dial.is_empty() || !self.is_full() {
             return ends.min();
         }
@@ -170,11 +174,13 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     /// How many keys no other event will serve: they have no connection that serves, or have waited too long for one.
     /// ConnCounts no further than `enough`.
     pub(super) fn starving(&self, now: Instant, enough: usize) -> usize {
+        // Counting stops at `enough`: a crowd of starving keys must not cost each event a full scan.
         let Some(more) = enough.checked_sub(self.without_supply.len()) else { return enough };
         let is_late = |key_id: KeyId| self.starves_at(key_id).is_some_and(|at| at <= now);
         // A key whose own connection yields is served when that drain is taken back.
         let yields =
             |key_id: &KeyId| self.key_states.get(*key_id).is_some_and(|it| it.tally.yielding > 0);
+        // Ordered by age, so the first key that is not late ends the search.
         let late = self.with_supply.iter().take_while(|(_, key_id)| is_late(*key_id));
         self.without_supply.len() + late.filter(|(_, key_id)| !yields(key_id)).take(more).count()
     }

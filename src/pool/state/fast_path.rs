@@ -84,6 +84,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         else {
             return None;
         };
+        // Copied out, because the list below borrows all slots.
         let ((served, reused), links) = (slot.serve(), slot.links);
         idle.pop_back();
         self.idle.remove(links, &mut self.slots);
@@ -161,6 +162,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
         let idle = slot.idle_span(shorter(self.limits.idle_timeout, keep_alive), now);
         match idle.until {
+            // The general event closes it at once, or schedules the earlier reap.
             Some(until) if until <= now || self.reap_at.is_none_or(|at| until < at) => None,
             _ => Some(idle),
         }

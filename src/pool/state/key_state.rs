@@ -81,6 +81,7 @@ impl<K, W> KeyState<K, W> {
         let coming = self.tally.dialing + self.tally.returning;
         let covered = match self.sharing {
             Sharing::Exclusive => coming,
+            // One dial may bring a shared connection for all of them.
             Sharing::Unknown | Sharing::Shared if self.tally.dialing > 0 => usize::MAX,
             Sharing::Unknown | Sharing::Shared => 0,
         };
@@ -105,7 +106,9 @@ impl<K, W> KeyState<K, W> {
             return all.into_iter().filter_map(|seq| self.take(seq)).collect();
         }
         self.cover();
+        // Sequence numbers order dials and failures: a dial numbered after the first failure belongs to the second wave.
         let is_second_wave = self.failed_at.is_some_and(|before| before < slot.seq);
+        // Waiters older than the first failure have waited through both waves.
         let since = self.failed_at.filter(|_| is_second_wave).unwrap_or(0);
         if is_second_wave || self.failed_at.is_none() {
             self.failed_at = Some(now);
@@ -132,6 +135,7 @@ impl<K, W> KeyState<K, W> {
 
     /// Slots that count against the limit of the key: a draining connection passes its slot on.
     pub(super) fn counted(&self) -> usize {
+        // A drained or draining connection has, or may have, a successor.
         self.tally.total() - self.tally.drained - self.tally.draining - self.tally.passed_on
     }
 

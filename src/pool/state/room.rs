@@ -18,6 +18,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Slots that count against the limit.
     pub(super) fn counted(&self) -> usize {
+        // At most `connections` slots are left out, so there are never more than 2 × `connections` sockets.
         self.slots.len() - self.tally.passed_on.min(self.limits.connections)
     }
 
@@ -30,6 +31,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let mine = key.and_then(|key| key.queue.first()).unwrap_or(Seq::MAX);
         let mut older =
             self.needs_dial.range(..(mine, KeyId::MAX)).filter(|(_, other)| *other != key_id);
+        // The first `leaving` older waiters get the slots that will be free soon.
         older.nth(self.tally.leaving()).is_some()
     }
 
@@ -51,6 +53,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         while let Some(&(_, key_id)) = self.needs_dial.first() {
             if !self.is_full() {
                 self.dial(key_id, cx);
+            // Enough slots will be free soon, or nothing can be given up.
             } else if self.tally.leaving() >= self.needs_dial.len() || !make_room(self, cx) {
                 break;
             }
@@ -94,6 +97,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return;
         }
         let (key_id, cause) = (slot.key_id, slot.caused_by());
+        // The slot stays until the task reports: its socket may still be open.
         let dial = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Abandoned));
         if let SlotState::Dialing { guard, .. } = dial {
             cx.actions.cancel.push(guard);
@@ -124,7 +128,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         false
     }
 
-    /// A idle_span that ends soon serves a waiter of its own key earlier than a dial would, so it is spared.
+    /// A rest that ends soon serves a waiter of its own key earlier than a dial would, so it is spared.
     pub(super) fn least_worth_finishing(&self, now: Instant) -> Option<SlotId> {
         let first = self.needs_dial.first().map(|(_, key_id)| *key_id);
         let gives_way = |slot: &Slot<C>| match slot.state {
@@ -184,6 +188,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if let Some(&useless) = key.shared.useless.first() {
             return self.evict(useless, CloseReason::Evicted, cx);
         }
+        // Connections on their way serve that many waiters without giving anything up.
         let enough = key.tally.leaving() + key.tally.returning;
         if key.queue.len() > enough {
             let gives_way = |slot: &Slot<C>| match slot.state {
@@ -270,11 +275,13 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let limit = self.limits.connections_per_key;
         let Some(key) = self.key_states.get_mut(key_id) else { return };
         key.cover();
+        // A peer that allows no streams would allow none on another connection either.
         let is_forbidden = key.sharing == Sharing::Shared && !key.shared.forbidden.is_empty();
         let may_dial = key.counted() < limit && !is_forbidden;
         let first = may_dial.then(|| key.queue.first_uncovered()).flatten();
         let needs_dial = first.map(|seq| (seq, key.tally.alive() == 0));
         let queued = key.queue.uncovered();
+        // Add before subtracting: `usize` must not go below zero.
         self.queued = self.queued + queued - std::mem::replace(&mut key.queued, queued);
         let surplus = key.surplus() > 0;
         match surplus {
@@ -316,6 +323,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
         while self.empty.len() > REMEMBERED {
             let Some((_, forgotten)) = self.empty.pop_first() else { return };
+            // Both `Arc`s of the key go to the actions: the last drop runs the user's code, outside of the lock.
             if let Some(key) = self.key_states.remove(forgotten) {
                 let entry = self.keys.remove_entry(&key.key).map(|(key, _)| key);
                 cx.actions.keys.extend(entry.into_iter().chain([key.key]));

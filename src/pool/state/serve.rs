@@ -21,16 +21,19 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(super) fn rebalance(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) {
         // First: a slot that will be free soon may be all that an older waiter needs, and then this key is served.
         self.make_room_for_own_key(key_id, cx);
+        // Serve before counting: only the waiters left need dials, and surplus dials are known.
         self.serve(key_id, cx);
         self.abandon_needless(key_id, cx);
         self.reindex(key_id);
         self.start_dials(cx);
+        // After the dials: they may have covered the older waiter that this key's idle connection was spared for.
         self.serve_leftovers(key_id, cx);
         self.take_back_drains(cx);
         self.schedule_starvation_check(cx);
         if let Some(at) = self.next_to_stop_finishing(cx.now) {
             self.schedule_reap(at, cx);
         }
+        // Last: only now is it known what stays idle, and whether the key is in use at all.
         self.trim(cx);
         self.reindex_empty(key_id, cx);
     }
@@ -115,6 +118,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     fn take_idle(&mut self, key_id: KeyId, cx: &mut Transition<K, C, W>) -> Option<CheckedOut<C>> {
         loop {
             let id = *self.key_states.get(key_id)?.idle.back()?;
+            // The idle connection stays, to be evicted for the older waiter.
             if self.is_anothers_turn(key_id) {
                 return None;
             }
@@ -152,6 +156,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
         let key = self.key_mut(key_id);
         key.dials.end(cause, id);
+        // A connection ends the series of failing waves.
         key.failed_at = None;
         Some(key_id)
     }
@@ -174,6 +179,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             );
             return cx.actions.close.push(Handle::Exclusive(connection));
         }
+        // An older waiter of another key may need the slot: leave the connection idle, so that it can be evicted.
         if self.key_mut(key_id).queue.is_empty() || self.is_anothers_turn(key_id) {
             return self.idle_exclusive(id, connection, keep_alive, cx);
         }
@@ -224,6 +230,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         *idle = Some(idle_span);
         slot.was_idle = true;
         self.mark_idle(id, until, cx);
+        // Idle first, evicted then: `evict` handles only idle connections, and the idle note precedes the close event.
         match (closed, retired || drained, over) {
             (true, _, _) => self.evict(id, CloseReason::PoolClosed, cx),
             (_, true, _) => self.evict(id, CloseReason::Retired, cx),
@@ -308,6 +315,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let before = slot.role();
         let changed = change(slot);
         let (after, key_id) = (slot.role(), slot.key_id);
+        // Both tallies change together: limits read the total one, coverage the key's.
         if before != after {
             self.tally.remove(before);
             self.tally.add(after);

@@ -17,7 +17,7 @@ pub(super) struct Slot<C> {
     pub(super) served: u64,
     /// Its neighbours in the idle list.
     pub(super) links: Links,
-    /// It has been idle since its dial, so what is facts about it may be out of date.
+    /// It has been idle since its dial, so what is known about it may be out of date.
     pub(super) was_idle: bool,
     pub(super) age: Age,
     pub(super) facts: ConnFacts,

@@ -1,4 +1,4 @@
-//! The state as tables of events and answers, and as a property over any order of events.
+//! The state machine by tables of events and results, and by a property over any order of events.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,11 +15,11 @@ mod serving;
 type TestState = PoolState<&'static str, Conn, u32>;
 type TestTransition = Transition<&'static str, Conn, u32>;
 
-/// A connection that is nothing but its name.
+/// A connection that is only an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Conn(SlotId);
 
-/// A state and the world around it, which does at once what the state wants done.
+/// A state with its environment, which executes every action at once.
 struct World {
     state: TestState,
     now: Instant,
@@ -34,9 +34,9 @@ struct World {
     next_waiter: u32,
     keys: BTreeMap<u32, &'static str>,
     notes: Vec<(SlotId, bool)>,
-    /// Tries the quick events first.
+    /// Tries the fast path first.
     is_quick: bool,
-    /// How many of them were all that happened.
+    /// Events that the fast path handled.
     fast_path: usize,
 }
 
@@ -95,7 +95,7 @@ impl World {
         answer
     }
 
-    /// Dials that are not wanted any more are abandoned.
+    /// Canceled dials become abandoned.
     fn let_go(&mut self) {
         let dialing = &self.dialing;
         self.canceled.retain(|slot, _| dialing.contains_key(slot));
@@ -108,7 +108,7 @@ impl World {
         }
     }
 
-    /// A dial that was abandoned ends: it had connected at that very moment, or it had not.
+    /// An abandoned dial ends. If `late`, it had just connected.
     fn abandoned_ends(&mut self, late: bool) {
         let Some(slot) = self.abandoned.pop() else { return };
         if late {
@@ -130,7 +130,7 @@ impl World {
         self.out.push((checkout.slot, matches!(checkout.handle, Handle::Shared(_))));
     }
 
-    /// A request: its number if it waits, `None` if it has a connection.
+    /// Sends a request: returns its number if it waits, `None` if it has a connection.
     fn request(&mut self, key: &'static str) -> Option<u32> {
         if let Some(checkout) = self.checkout(key) {
             self.take_out(&checkout);
@@ -249,7 +249,7 @@ fn abandoning(connections: usize) -> Limits {
     Limits { abandon_dials: true, ..limits(connections) }
 }
 
-/// A key with one connection that is shared and busy, in a state that is full with it.
+/// A full state with one key and its busy shared connection.
 fn busy_shared(connections: usize) -> World {
     let mut world = World::new(limits(connections));
     world.request("a");
@@ -274,7 +274,7 @@ impl World {
         self.event(|state, cx| state.finishing(slot, is_endless, cx))
     }
 
-    /// Time goes on, and what is due is done.
+    /// Advances the time, with all due reaps.
     fn later(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(at) = self.state.reap_at.filter(|at| *at <= end) {

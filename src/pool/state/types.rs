@@ -28,7 +28,7 @@ pub(crate) struct Actions<K, C, W> {
     pub(crate) cancel: Few<CancelGuard>,
     /// When to call [`PoolState::reap`](super::PoolState::reap).
     pub(crate) reap_at: Option<Instant>,
-    /// Tell this of these connections, if anybody listens.
+    /// Notes for listeners; `None` without listeners.
     pub(crate) notes: Option<Vec<(SlotId, NoteKind)>>,
     /// Keys to drop. Their `Drop` is foreign code, which must not run under the lock.
     pub(crate) keys: Few<Arc<K>>,
@@ -156,7 +156,7 @@ pub(crate) struct CheckedOut<C> {
     pub(crate) handle: Handle<C>,
     /// Requests it was given so far, this one included.
     pub(crate) served: u64,
-    /// It was used or idle before, so what is facts about it may be out of date.
+    /// It was used or idle before, so what is known about it may be out of date.
     pub(crate) reused: bool,
     /// Queue position if the request has to wait again.
     pub(crate) seq: Seq,

@@ -41,8 +41,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.waiting += 1;
         let waiting = Waiter { waiter, options, since: cx.now };
         self.key_mut(key_id).queue.insert(seq, waiting);
+        // This may serve the waiter at once: the ticket is then void, and leaving the queue does nothing.
         self.rebalance(key_id, cx);
         let ticket = Ticket { key_id, seq };
+        // Only a new request is refused: one that waits again had been admitted.
         match again.is_none() && self.exceeds_max_waiters(ticket) {
             true => self.refuse(ticket, cx),
             false => Ok(ticket),

@@ -48,6 +48,7 @@ impl<W> WaitQueue<W> {
 
     pub(super) fn insert(&mut self, seq: Seq, waiter: Waiter<W>) {
         self.waiters.insert(seq, waiter);
+        // A waiter with an old number may enter before the border.
         self.covered += usize::from(seq < self.border);
     }
 
@@ -60,6 +61,7 @@ impl<W> WaitQueue<W> {
     /// Moves the border so that `count` waiters, or all, are covered.
     pub(super) fn cover(&mut self, count: usize) {
         let count = count.min(self.waiters.len());
+        // Both loops move the border past one waiter per step; usually one step in all.
         while self.covered > count {
             let Some((&last, _)) = self.waiters.range(..self.border).next_back() else { return };
             self.border = last;
@@ -67,6 +69,7 @@ impl<W> WaitQueue<W> {
         }
         while self.covered < count {
             let Some((&next, _)) = self.waiters.range(self.border..).next() else { return };
+            // The border is exclusive: `next` is covered from here on.
             self.border = next + 1;
             self.covered += 1;
         }

@@ -13,7 +13,7 @@ fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// A timer that counts how often the runtime is asked for one.
+/// Counts the timers that the runtime is asked for.
 #[derive(Clone, Default)]
 struct Counting(std::sync::Arc<AtomicUsize>);
 
@@ -33,7 +33,7 @@ impl hyper::rt::Timer for Counting {
     }
 }
 
-/// How many milliseconds these sleeps take, all at once, each in a task of its own.
+/// Runs these sleeps at once, each in its own task. Returns the milliseconds until all have ended.
 async fn times(runtime: &Runtime, sleeps: &[u64]) -> Vec<u64> {
     let (start, mut tasks) = (runtime.now(), JoinSet::new());
     for (index, time) in sleeps.iter().enumerate() {
@@ -43,9 +43,9 @@ async fn times(runtime: &Runtime, sleeps: &[u64]) -> Vec<u64> {
             (index, (runtime.now() - start).as_millis() as u64)
         });
     }
-    let mut rung = tasks.join_all().await;
-    rung.sort_unstable();
-    rung.into_iter().map(|(_, time)| time).collect()
+    let mut fired = tasks.join_all().await;
+    fired.sort_unstable();
+    fired.into_iter().map(|(_, time)| time).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn shared_timers_ring_when_timers_of_their_own_would() {
     let shared = own.with_shared_timer();
     for sleeps in [&[0, 1, 5, 5, 30, 7][..], &[100; 20], &[40, 30, 20, 10], &[3, 1000, 2]] {
         let (own, shared) = (times(&own, sleeps).await, times(&shared, sleeps).await);
-        // A keeper that was begun for another may ring a millisecond later, as tokio rounds up.
+        // A keeper that was started for another alarm may fire a millisecond late, as tokio rounds up.
         let is_like =
             own.iter().zip(&shared).all(|(own, shared)| (0..=1).contains(&(shared - own)));
         assert!(is_like, "{sleeps:?}: {own:?} {shared:?}");
@@ -72,7 +72,7 @@ async fn any_number_of_waits_that_end_early_take_one_timer_of_the_runtime() {
         }
     }
     assert_eq!(counting.0.load(Ordering::SeqCst), 1);
-    // The next of them rings in time, though the timer was begun for another.
+    // The next alarm fires in time, though the timer was started for another.
     advance(ms(500)).await;
     assert_eq!(times(&runtime, &[1000]).await, [1000]);
 }
@@ -94,7 +94,7 @@ fn a_wait_that_goes_on_in_another_runtime_rings_there() {
         runtime.with_shared_timer().sleep(ms(30))
     };
     assert!(first.block_on(is_pending(&mut sleep)));
-    // Nobody drives the first, and then it ends.
+    // The first runtime is not driven, and then ends.
     second.block_on(async {
         assert!(is_pending(&mut sleep).await);
         first.shutdown_background();

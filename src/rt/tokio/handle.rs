@@ -1,4 +1,4 @@
-//! Knows tokio runtimes apart, and notices when one ends.
+//! Tells tokio runtimes apart, and notices when one ends.
 
 use std::{
     cell::Cell,
@@ -14,45 +14,45 @@ use std::{
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
-use super::timer::KeptTimers;
+use super::timer::TimerCache;
 use crate::{lock, rt::Task};
 
-/// One tokio runtime, for as long as it runs; the default is none, or the only one of an executor that was given.
+/// One tokio runtime while it runs. The default is none, or the only one of a given executor.
 #[derive(Clone, Default)]
 pub(crate) struct RuntimeHandle {
-    entry: Option<Arc<Entry>>,
+    entry: Option<Arc<RuntimeEntry>>,
 }
 
-/// Says which runtime is meant, and keeps nothing of it. The default is that of the default handle.
+/// Identifies a runtime without keeping anything of it alive. The default is that of the default handle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RuntimeId {
     id: Option<Id>,
 }
 
-struct Entry {
+struct RuntimeEntry {
     id: Id,
-    /// Its own threads drive it, not somebody who blocks on it.
+    /// Its own threads drive it; no thread has to block on it.
     drives_itself: bool,
     has_ended: AtomicBool,
-    /// `None` when the runtime has ended. A handle that is kept any longer keeps file descriptors.
+    /// `None` once the runtime has ended: a longer-lived handle would keep file descriptors open.
     ///
-    /// Read-locked while a timer of the runtime is polled: the runtime drops its tasks, [`EndGuard`] among them, before
-    /// it stops its timers, and a timer panics when it is polled after that. No lock is held while something is spawned.
+    /// Read-locked while a timer of the runtime is polled. The runtime drops its tasks, [`EndGuard`] among them, before it
+    /// stops its timers, and a timer that is polled later panics. No lock is held while spawning.
     handle: RwLock<Option<Handle>>,
-    timers: KeptTimers,
+    timers: TimerCache,
 }
 
-/// In a task of the runtime: dropped when that ends.
+/// Held by a task of the runtime, and dropped when that ends.
 struct EndGuard {
-    entry: Arc<Entry>,
+    entry: Arc<RuntimeEntry>,
 }
 
 /// All runtimes that were seen and still run.
-static SEEN: LazyLock<Mutex<HashMap<Id, Weak<Entry>>>> = LazyLock::new(Mutex::default);
+static SEEN: LazyLock<Mutex<HashMap<Id, Weak<RuntimeEntry>>>> = LazyLock::new(Mutex::default);
 
 thread_local! {
-    /// The one that this thread asked for last: mostly it is the same again.
-    static LAST: Cell<Option<Arc<Entry>>> = const { Cell::new(None) };
+    /// The last runtime of this thread, a cache.
+    static LAST: Cell<Option<Arc<RuntimeEntry>>> = const { Cell::new(None) };
 }
 
 impl RuntimeHandle {
@@ -62,9 +62,9 @@ impl RuntimeHandle {
         let last = LAST.try_with(Cell::take).ok().flatten();
         let entry = match last.filter(|last| last.id == handle.id()) {
             Some(last) => last,
-            None => Entry::of(handle),
+            None => RuntimeEntry::of(handle),
         };
-        // An error says that the thread ends.
+        // `Err` means that the thread is ending.
         let _ = LAST.try_with(|last| last.set(Some(entry.clone())));
         Some(Self { entry: Some(entry) })
     }
@@ -73,7 +73,7 @@ impl RuntimeHandle {
         RuntimeId { id: self.entry.as_ref().map(|entry| entry.id) }
     }
 
-    /// Runs a task on it, or gives the task back if this is the default.
+    /// Spawns a task on it, or returns the task if this is the default.
     pub(in crate::rt) fn spawn(&self, task: Task) -> Result<(), Task> {
         let Some(entry) = &self.entry else { return Err(task) };
         match entry.handle() {
@@ -83,7 +83,7 @@ impl RuntimeHandle {
         Ok(())
     }
 
-    /// Does something with it while it runs; `None` if it has ended.
+    /// Uses the handle while the runtime runs; `None` if it has ended.
     pub(super) fn while_running<T>(&self, act: impl FnOnce(&Handle) -> T) -> Option<T> {
         let entry = self.entry.as_ref()?;
         let handle = lock::read(&entry.handle);
@@ -96,18 +96,18 @@ impl RuntimeHandle {
         Handle::try_current().is_ok_and(is_it)
     }
 
-    /// Those that its timers have left.
-    pub(super) fn kept_timers(&self) -> Option<&KeptTimers> {
+    /// Timers for reuse.
+    pub(super) fn timer_cache(&self) -> Option<&TimerCache> {
         self.entry.as_ref().map(|entry| &entry.timers)
     }
 
-    /// Whether its tasks may wait for somebody to drive it: it is not the current one and does not drive itself.
+    /// Whether its tasks may wait for a thread to drive it: it is not the current one and does not drive itself.
     pub(crate) fn is_foreign(&self) -> bool {
         self.entry.as_ref().is_some_and(|entry| !entry.drives_itself)
             && Self::here().as_ref() != Some(self)
     }
 
-    /// Whether its tasks go on while something is waited for here: it drives itself, or is the current one.
+    /// Whether its tasks run while something is awaited here: it drives itself, or is the current one.
     pub(in crate::rt) fn is_driven_here(&self) -> bool {
         let Some(entry) = &self.entry else { return true };
         !entry.has_ended.load(Ordering::Acquire) && (entry.drives_itself || self.is_here())
@@ -133,8 +133,8 @@ impl RuntimeId {
     }
 }
 
-impl Entry {
-    /// The one entry of a runtime.
+impl RuntimeEntry {
+    /// The only entry of a runtime.
     fn of(handle: Handle) -> Arc<Self> {
         let mut seen = seen();
         let known = seen.get(&handle.id()).and_then(Weak::upgrade);
@@ -146,12 +146,12 @@ impl Entry {
             drives_itself: handle.runtime_flavor() != RuntimeFlavor::CurrentThread,
             has_ended: AtomicBool::new(false),
             handle: RwLock::new(Some(handle.clone())),
-            timers: KeptTimers::default(),
+            timers: TimerCache::default(),
         });
         seen.insert(entry.id, Arc::downgrade(&entry));
         drop(seen);
         let guard = EndGuard { entry: entry.clone() };
-        // A runtime that has ended already drops it at once.
+        // A runtime that has ended drops the task, and so the guard, at once.
         drop(handle.spawn(async move {
             let _guard = guard;
             pending::<()>().await;
@@ -178,7 +178,7 @@ impl Drop for EndGuard {
     }
 }
 
-fn seen() -> MutexGuard<'static, HashMap<Id, Weak<Entry>>> {
+fn seen() -> MutexGuard<'static, HashMap<Id, Weak<RuntimeEntry>>> {
     lock::lock(&SEEN)
 }
 

@@ -103,7 +103,7 @@ fn a_runtime_is_the_same_everywhere_and_no_other() {
         let same = scope.spawn(|| handle(&first) == one).join();
         assert!(same.unwrap());
     });
-    // Outside of any, the first that still runs.
+    // Outside of any runtime: the first one that still runs.
     assert_eq!(ours.current(), one);
     drop(first);
     assert!(one.has_ended() && !two.has_ended());

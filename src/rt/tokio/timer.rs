@@ -1,4 +1,4 @@
-//! Timers of tokio's that outlive their runtime, and are used again.
+//! tokio timers that outlive their runtime, and are reused.
 
 use std::{
     pin::Pin,
@@ -9,12 +9,12 @@ use std::{
 
 use tokio::{runtime::Handle, task::coop::unconstrained};
 
-use super::{Ground as _, RuntimeHandle, Tokio, has_timers};
+use super::{DynRuntime as _, RuntimeHandle, TokioRuntime, has_timers};
 use crate::lock;
 
-/// A timer that outlives its runtime: it goes on with what is left of its time in the runtime in which it is polled.
+/// A timer that outlives its runtime: it continues with its remaining time in the runtime in which it is polled.
 pub(in crate::rt) struct RuntimeTimer {
-    ground: Tokio,
+    inner: TokioRuntime,
     deadline: Instant,
     runtime: RuntimeHandle,
     sleep: Option<TokioSleep>,
@@ -22,34 +22,34 @@ pub(in crate::rt) struct RuntimeTimer {
 
 type TokioSleep = Pin<Box<tokio::time::Sleep>>;
 
-/// Timers of a runtime that were given up before they rang, as most are, for the next ones.
+/// Timers of a runtime that were dropped before they fired, as most are, for reuse.
 ///
-/// A timer that is put off stays where it is in tokio's wheel, so it costs a fraction of a new one: no lock, no allocation,
-/// and no waking of the driver because it is the earliest.
+/// A timer that is reset to a later time stays in its place of tokio's wheel, which costs a fraction of a new one: no
+/// lock, no allocation, and no wake of the driver for an earliest timer.
 #[derive(Default)]
-pub(super) struct KeptTimers {
-    timers: Mutex<Vec<KeptTimer>>,
+pub(super) struct TimerCache {
+    timers: Mutex<Vec<CachedTimer>>,
 }
 
-struct KeptTimer {
+struct CachedTimer {
     deadline: Instant,
     sleep: TokioSleep,
 }
 
-/// So many are kept: those of a request and its dial, for a few that come and go at once.
-const KEPT: usize = 32;
+/// Limits the stored timers: enough for a request and its dial, a few times at once.
+const MAX_CACHED: usize = 32;
 
 impl RuntimeTimer {
-    pub(super) fn new(ground: Tokio, deadline: Instant, runtime: RuntimeHandle) -> Self {
-        let mut timer = Self { ground, deadline, runtime, sleep: None };
+    pub(super) fn new(inner: TokioRuntime, deadline: Instant, runtime: RuntimeHandle) -> Self {
+        let mut timer = Self { inner, deadline, runtime, sleep: None };
         timer.poll_own(|_| ());
         timer
     }
 
-    /// Does something with it where it is; `None` if that runtime has ended.
+    /// Uses the timer in its own runtime; `None` if that has ended.
     fn poll_own<T>(&mut self, act: impl FnOnce(Pin<&mut tokio::time::Sleep>) -> T) -> Option<T> {
         let Self { deadline, runtime, sleep, .. } = self;
-        let kept = runtime.kept_timers()?;
+        let kept = runtime.timer_cache()?;
         runtime.while_running(|handle| {
             if sleep.is_none() {
                 *sleep = kept.take(*deadline).or_else(|| tokio_timer(handle, *deadline));
@@ -58,7 +58,7 @@ impl RuntimeTimer {
         })?
     }
 
-    /// Makes it a timer of this runtime and does something with it; `None` if that has ended.
+    /// Moves the timer to this runtime and uses it; `None` if that has ended.
     fn poll_on<T>(
         &mut self,
         runtime: RuntimeHandle,
@@ -75,7 +75,7 @@ impl RuntimeTimer {
     }
 
     pub(in crate::rt) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // One that drives itself wakes also those who are polled elsewhere.
+        // A runtime that drives itself also wakes tasks of other runtimes.
         if !self.runtime.drives_itself()
             && !self.runtime.is_here()
             && let Some(here) = RuntimeHandle::here()
@@ -86,19 +86,19 @@ impl RuntimeTimer {
         if let Some(poll) = self.poll_own(|sleep| sleep.poll(cx)) {
             return poll;
         }
-        let other = self.ground.current();
-        // Where no runtime is left there is nobody who could wake.
+        let other = self.inner.current();
+        // Without any runtime nothing could wake the task.
         self.poll_on(other, |sleep| sleep.poll(cx)).unwrap_or(Poll::Pending)
     }
 
-    /// Leaves what it had of its runtime for the next timer there.
+    /// Stores the tokio timer for reuse in its runtime.
     fn keep(&mut self) {
-        let (Some(sleep), Some(kept)) = (self.sleep.take(), self.runtime.kept_timers()) else {
+        let (Some(sleep), Some(kept)) = (self.sleep.take(), self.runtime.timer_cache()) else {
             return;
         };
         let deadline = self.deadline;
-        // Within, because the kept timers of a runtime that has ended are gone.
-        self.runtime.while_running(|_| kept.put(KeptTimer { deadline, sleep }));
+        // Only while the runtime runs: the stored timers of an ended one are gone.
+        self.runtime.while_running(|_| kept.put(CachedTimer { deadline, sleep }));
     }
 }
 
@@ -108,8 +108,8 @@ impl Drop for RuntimeTimer {
     }
 }
 
-impl KeptTimers {
-    /// The one that has to be put off least.
+impl TimerCache {
+    /// The stored timer with the latest deadline that is not too late.
     fn take(&self, deadline: Instant) -> Option<TokioSleep> {
         let mut timers = self.lock();
         let fitting = timers.iter().enumerate().filter(|(_, kept)| kept.deadline <= deadline);
@@ -120,30 +120,29 @@ impl KeptTimers {
         Some(sleep)
     }
 
-    /// Keeps one that has not rung and wakes nobody any more.
-    fn put(&self, mut kept: KeptTimer) {
+    /// Stores a timer that has not fired, without a waker.
+    fn put(&self, mut kept: CachedTimer) {
         let mut nobody = Context::from_waker(Waker::noop());
         if Pin::new(&mut unconstrained(kept.sleep.as_mut())).poll(&mut nobody).is_ready() {
             return;
         }
         let mut timers = self.lock();
-        if timers.len() < KEPT {
+        if timers.len() < MAX_CACHED {
             timers.push(kept);
         }
     }
 
-    /// Drops them.
     pub(super) fn clear(&self) {
         let timers = std::mem::take(&mut *self.lock());
         drop(timers);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<KeptTimer>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<CachedTimer>> {
         lock::lock(&self.timers)
     }
 }
 
-/// Without timers it never ends; a request that would need one has failed before.
+/// `None` without timers: the wait then never ends; a request that needs a new connection has failed before.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one door; boxed, as hyper-util's, it costs more"

@@ -1,4 +1,4 @@
-//! What is made of an answer.
+//! How responses are handled.
 
 use std::sync::Mutex;
 

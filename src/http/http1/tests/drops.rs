@@ -1,4 +1,4 @@
-//! A request dropped at every turn: the connection is idle and right, or closed, and lets go of its slot once.
+//! Drops a request after every turn: the connection is idle and correct, or closed, and releases its slot once.
 
 use std::{
     convert::Infallible,
@@ -16,12 +16,12 @@ use super::{
 /// One exchange.
 struct Scene {
     request: fn() -> Request<Body>,
-    /// How much of the request comes before the peer says anything.
+    /// How much of the request the peer reads before it sends anything.
     after: &'static [u8],
     says: &'static str,
-    /// The peer hangs up after that.
+    /// The peer closes after that.
     ends: bool,
-    /// What the peer takes until it has said everything.
+    /// The bytes that the peer takes until it has sent everything.
     room: Option<usize>,
     body: &'static str,
     is_reusable: bool,
@@ -123,7 +123,7 @@ fn scenes() -> Vec<Scene> {
     ]
 }
 
-/// Counts how often it is dropped.
+/// Counts its drops.
 struct Slot(Arc<AtomicUsize>);
 
 impl Drop for Slot {
@@ -132,7 +132,7 @@ impl Drop for Slot {
     }
 }
 
-/// An exchange, one poll after the other.
+/// An exchange, poll by poll.
 struct Driving {
     sending: Option<Exchange<Http1Exchange<Body>>>,
     body: Option<Http1Body>,
@@ -146,7 +146,7 @@ impl Driving {
         Self { sending: Some(sending), body: None, upgraded: None, read: Vec::new(), failure: None }
     }
 
-    /// Whether it has ended; pending if it waits.
+    /// Whether it has ended; pending while it waits.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if let Some(sending) = &mut self.sending {
             let Poll::Ready(outcome) = Pin::new(sending).poll(cx) else { return Poll::Pending };
@@ -171,7 +171,7 @@ impl Driving {
     }
 }
 
-/// Plays a scene with cuts in what the peer says, and drops the request after so many turns. Whether it had ended.
+/// Plays a scene with cuts in the peer's bytes, and drops the request after this many turns. Whether it had ended.
 fn play(scene: &Scene, cuts: &[usize], turns: usize) -> bool {
     let says = scene.says.as_bytes();
     let ends: Vec<usize> = [&[0], cuts, &[says.len()]].concat();
@@ -228,7 +228,7 @@ fn play(scene: &Scene, cuts: &[usize], turns: usize) -> bool {
     has_ended
 }
 
-/// The next request has its own answer.
+/// The next request gets its own response.
 fn is_right(connection: &mut Http1<Body>, script: &Script, tasks: &Tasks) {
     let was_untouched = !script.left().is_empty();
     let before = script.heard().len();

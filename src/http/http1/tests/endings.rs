@@ -1,4 +1,4 @@
-//! How a connection ends, and what it takes along.
+//! How a connection ends, and what it drops.
 
 use std::sync::{
     Arc,
@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use super::*;
 
-/// Something that the connection holds, and that counts who does.
+/// A value held by the connection, which counts its holders.
 fn guarded(connection: &Http1<Body>) -> Arc<()> {
     let alive = Arc::new(());
     connection.shared.hold(HeldSlot::Other(Box::new(alive.clone())));
@@ -98,12 +98,12 @@ async fn a_connection_that_is_to_be_closed_takes_no_request() {
     }
 }
 
-/// Where two threads wait for each other awake, so that they go on at the same time.
+/// A spinning barrier of two threads, so that they continue at the same time.
 #[derive(Clone, Default)]
 struct Meeting(Arc<AtomicUsize>);
 
 impl Meeting {
-    /// Comes, and waits until so many have come.
+    /// Waits until this many threads have arrived.
     fn come(&self, number: usize) {
         self.0.fetch_add(1, Ordering::SeqCst);
         for turn in 0.. {
@@ -166,7 +166,7 @@ async fn a_request_without_a_body_comes_back_unless_an_answer_has_begun() {
     }
 }
 
-/// A stream that is asked, while it is being dropped, to have a slot held for it.
+/// A stream whose drop asks the connection to hold a slot.
 struct HeldAsItCloses {
     io: TokioIo<DuplexStream>,
     connection: Arc<std::sync::OnceLock<std::sync::Weak<ConnShared>>>,

@@ -1,4 +1,4 @@
-//! What a broken or hostile peer can and cannot do.
+//! Broken and hostile peers.
 
 use std::pin::Pin;
 
@@ -340,7 +340,7 @@ async fn broken_upload(answer: &'static str) -> Http1<Body> {
     over(io, "https://example.com", &Http1Config::default()).await
 }
 
-/// A server that hears so many bytes, says `answer`, hangs up, well or not, and resets when it is told more.
+/// A server that reads this many bytes, sends `answer`, closes, cleanly or not, and resets on further bytes.
 struct DeafAfter {
     hears: usize,
     answer: &'static [u8],
@@ -388,7 +388,7 @@ impl Write for DeafAfter {
     }
 }
 
-/// Says `piece` after the head of a chunked answer, until so many bytes were taken or no more are. How many there were.
+/// Sends `piece` after the head of a chunked response, until this many bytes were taken or no more are. Returns the count.
 async fn endless(beginning: &str, piece: &str, most: usize) -> (Result<Bytes, Error>, usize) {
     let (mut connection, mut peer) = connected().await;
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -398,7 +398,7 @@ async fn endless(beginning: &str, piece: &str, most: usize) -> (Result<Bytes, Er
         while said < most && peer.io.write_all(piece.as_bytes()).await.is_ok() {
             said += piece.len();
         }
-        // What is said without an end is cut off here.
+        // Endless input is cut off here.
         let _ = peer.io.shutdown().await;
         said
     };

@@ -17,7 +17,7 @@ mod requests;
 /// Names and values, in order.
 type Fields = Vec<(String, Vec<u8>)>;
 
-/// What a client makes of what a server says.
+/// A client's verdict on a server's bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// No head, and why.
@@ -45,11 +45,11 @@ pub(super) enum End {
     Whole,
     Waits,
     Cut(String),
-    /// The bytes behind the head belong to another protocol.
+    /// The bytes after the head belong to another protocol.
     Upgraded(Vec<u8>),
 }
 
-/// A request that decides how its answer is read.
+/// The kind of request, which decides how its response is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asking {
     Get,
@@ -84,7 +84,7 @@ impl Asking {
     }
 }
 
-/// What a server says: pieces, each a read of its own, and whether it hangs up then.
+/// A server's bytes: pieces, each in a read of its own, and whether it closes then.
 #[derive(Clone)]
 pub(super) struct Said {
     pub(super) asking: Asking,
@@ -105,7 +105,7 @@ impl Said {
     }
 }
 
-/// Inputs of the fuzz target `exchange`: who asks, whether there is an end, where it is cut, and the bytes.
+/// Inputs of the fuzz target `exchange`: the kind of request, whether there is an end, the cut, and the bytes.
 impl Said {
     fn of_input(input: &[u8]) -> Option<Self> {
         let ([asking, flags], rest) = input.split_first_chunk()?;
@@ -137,7 +137,7 @@ fn unfolded(value: &[u8]) -> Vec<u8> {
     words.collect::<Vec<_>>().join(&b' ')
 }
 
-/// Reads a body to its end, as far as it comes. `drive` polls whatever else has to run.
+/// Reads a body to its end, as far as it comes. `drive` polls everything else.
 fn read_body<B>(
     mut body: B,
     mut drive: impl FnMut(&mut Context<'_>),
@@ -214,7 +214,7 @@ pub(super) fn ours(said: &Said) -> Verdict {
     }))
 }
 
-/// All bytes that come from an upgraded stream.
+/// All bytes of an upgraded stream.
 fn early(response: Response<()>) -> Vec<u8> {
     let mut upgrading = Box::pin(crate::upgrade::upgrade(response));
     let Some(Ok(stream)) = run(|cx| upgrading.as_mut().poll(cx)) else { return b"none".to_vec() };
@@ -302,7 +302,7 @@ pub(super) fn hypers(said: &Said) -> Verdict {
     }))
 }
 
-/// How often a property is tried.
+/// Cases per property.
 fn cases() -> ProptestConfig {
     // `PROPTEST_CASES` for more.
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());

@@ -1,5 +1,5 @@
-//! A stream that says what a script has, and tasks that run only when the test polls them: no runtime, no clock, and the
-//! same order every time.
+//! A stream that plays a script, and tasks that run only when the test polls them: no runtime, no clock, and the same order
+//! every time.
 
 use std::{
     collections::VecDeque,
@@ -16,7 +16,7 @@ use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 use super::*;
 use crate::rt::Task;
 
-/// The peer: what it says piece by piece, and what it has heard. It says nothing before it has heard so much.
+/// The peer: the pieces it sends, and the bytes it has received. It sends nothing before a complete request.
 #[derive(Clone, Default)]
 pub(super) struct Script {
     state: Arc<Mutex<ScriptState>>,
@@ -25,12 +25,12 @@ pub(super) struct Script {
 #[derive(Default)]
 struct ScriptState {
     says: VecDeque<Bytes>,
-    /// It hangs up after the last piece.
+    /// It closes after the last piece.
     ends: bool,
-    /// How a request has to end before it says anything.
+    /// How a request has to end before it sends anything.
     after: Option<&'static [u8]>,
     heard: Vec<u8>,
-    /// It takes no more than so many bytes.
+    /// The most bytes it takes.
     room: Option<usize>,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -39,7 +39,7 @@ struct ScriptState {
 }
 
 impl Script {
-    /// Says these pieces, each a read of its own, once it has heard a request that ends so.
+    /// Sends these pieces, each in a read of its own, after a request that ends so.
     pub(super) fn new<'a>(
         after: &'static [u8],
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -57,7 +57,7 @@ impl Script {
         self
     }
 
-    /// Takes no more than `room` bytes, until it takes everything.
+    /// Takes at most `room` bytes, until it takes everything.
     pub(super) fn with_room(self, room: usize) -> Self {
         self.change(|state| state.room = Some(room));
         self
@@ -79,7 +79,7 @@ impl Script {
         self.change(|state| (state.room, state.holds_flushes) = (None, false));
     }
 
-    /// Takes bytes, but does not pass them on until it takes everything.
+    /// Takes bytes, but passes them on only once it takes everything.
     pub(super) fn that_holds_flushes(self) -> Self {
         self.change(|state| state.holds_flushes = true);
         self
@@ -89,7 +89,7 @@ impl Script {
         self.state.lock().unwrap().heard.clone()
     }
 
-    /// What it has not said yet.
+    /// Pieces that it has not sent.
     pub(super) fn left(&self) -> Vec<u8> {
         self.state.lock().unwrap().says.iter().flatten().copied().collect()
     }
@@ -174,7 +174,7 @@ impl Write for Script {
     }
 }
 
-/// Tasks that wait to be polled by the test.
+/// Tasks that the test polls.
 #[derive(Clone, Default)]
 pub(super) struct Tasks {
     tasks: Arc<Mutex<Vec<Task>>>,
@@ -185,20 +185,20 @@ impl Tasks {
         Runtime::new(self.clone(), NoTimer)
     }
 
-    /// Polls each once.
+    /// Polls each task once.
     pub(super) fn poll(&self, cx: &mut Context<'_>) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
         tasks.retain_mut(|task| Pin::new(task).poll(cx).is_pending());
         self.tasks.lock().unwrap().extend(tasks);
     }
 
-    /// Ends them all, as a runtime that ends does.
+    /// Drops all tasks, as a runtime that ends does.
     pub(super) fn end(&self) {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
         drop(tasks);
     }
 
-    /// How many have not ended.
+    /// Number of running tasks.
     pub(super) fn left(&self) -> usize {
         self.tasks.lock().unwrap().len()
     }
@@ -244,7 +244,7 @@ impl Wake for Flag {
     }
 }
 
-/// Calls `poll` while it is woken. `None` says that it waits for something that never comes.
+/// Polls while woken. `None` if it waits for something that never comes.
 pub(super) fn run<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     let flag = Arc::new(Flag::default());
     let waker = Waker::from(flag.clone());

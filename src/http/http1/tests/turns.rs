@@ -1,4 +1,4 @@
-//! Who comes when: ends, answers and drops between any two turns of a request.
+//! Ends, responses and drops between any two turns of a request.
 
 use std::pin::pin;
 

@@ -1,4 +1,4 @@
-//! Connections that stop speaking HTTP.
+//! Connections that switch to another protocol.
 
 use super::*;
 use crate::upgrade::upgrade;

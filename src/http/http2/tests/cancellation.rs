@@ -3,7 +3,7 @@ use crate::connection::Connection;
 use bytes::Bytes;
 use tower_service::Service;
 
-/// Whether a stream that was opened is closed from this side: ended, or reset.
+/// Whether an opened stream was closed by this side: ended, or reset.
 fn is_closed(stream: u32, frames: &[Frame]) -> bool {
     let opened = frames.iter().any(|f| f.kind == HEADERS && f.stream == stream);
     let reset = frames.iter().find(|f| f.kind == RST_STREAM && f.stream == stream);

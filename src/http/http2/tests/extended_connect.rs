@@ -22,13 +22,13 @@ fn chat() -> Request<Body> {
     request.extension(ConnectProtocol::websocket()).body(Body::empty()).unwrap()
 }
 
-/// The error, which comes before the end of a minute.
+/// The error, which comes within a minute.
 async fn refused(connection: &mut Http2<Body>) -> SendError<Request<Body>> {
     let limit = Some(seconds(60));
     runtime().within(limit, connection.call(chat())).await.expect("nothing is sent").unwrap_err()
 }
 
-/// Nothing was sent, and the error says that there may be another way.
+/// Nothing was sent, and the error allows another attempt.
 async fn is_unsupported(error: SendError<Request<Body>>, peer: &mut Peer) {
     assert_eq!(error.progress, Progress::Unsent);
     assert!(error.request.is_some() && error.is_the_requests_fault());
@@ -140,7 +140,7 @@ async fn a_usual_tunnel_names_an_authority_alone_and_waits_for_nothing() {
     let _other = send(&mut connection, get()).await;
 }
 
-/// A connection to h2's own server, which takes one extended CONNECT and says something early.
+/// A connection to h2's own server, which takes one extended CONNECT and sends early.
 async fn allowing() -> (Http2<Body>, impl Future<Output = Received>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (tell, told) = tokio::sync::oneshot::channel();

@@ -1,7 +1,7 @@
 use super::peer::{END_STREAM, GOAWAY, PROTOCOL_ERROR, Peer, RST_STREAM, get, pair, send, text};
 use crate::{Body, Error, connection::Progress, http::http2::Http2};
 
-/// The error of a request whose answer begins with this head, and the connection after it.
+/// The error of a request whose response has this head, and the connection after it.
 async fn refused(flags: u8, fields: &[(&str, &str)]) -> (Error, Http2<Body>, Peer) {
     let (mut connection, mut peer) = pair().await;
     let sending = send(&mut connection, get()).await;

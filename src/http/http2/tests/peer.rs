@@ -1,4 +1,4 @@
-//! The other end, frame by frame; and what tests need on ours.
+//! A peer scripted in frames, and helpers for our side.
 
 use std::{
     pin::Pin,
@@ -48,7 +48,7 @@ pub(super) const PROTOCOL_ERROR: u32 = 1;
 pub(super) const REFUSED_STREAM: u32 = 7;
 pub(super) const CANCEL: u32 = 8;
 
-/// A frame as it came.
+/// A received frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) kind: u8,
@@ -57,7 +57,7 @@ pub(super) struct Frame {
     pub(super) payload: Bytes,
 }
 
-/// A server of which every byte is written by the test.
+/// A server whose every byte the test writes.
 pub(super) struct Peer {
     pub(super) io: DuplexStream,
 }
@@ -75,7 +75,7 @@ impl Frame {
 }
 
 impl Peer {
-    /// Reads the preface, and says nothing.
+    /// Reads the preface, and sends nothing.
     pub(super) async fn silent(mut io: DuplexStream) -> Self {
         let mut preface = [0; 24];
         io.read_exact(&mut preface).await.unwrap();
@@ -108,7 +108,7 @@ impl Peer {
         self.frame(HEADERS, flags | END_HEADERS, stream, &packed(fields)).await;
     }
 
-    /// An answer without content.
+    /// A response without content.
     pub(super) async fn answer(&mut self, stream: u32, status: &str) {
         self.fields(stream, END_STREAM, &[(":status", status)]).await;
     }
@@ -141,7 +141,7 @@ impl Peer {
         Some(Frame { kind: head[3], flags: head[4], stream, payload: payload.into() })
     }
 
-    /// The next frame of this kind; what comes before it is passed over.
+    /// The next frame of this kind; skips others.
     pub(super) async fn next(&mut self, kind: u8) -> Frame {
         loop {
             let frame = self.read().await.expect("the connection was closed");
@@ -151,7 +151,7 @@ impl Peer {
         }
     }
 
-    /// The next request's stream.
+    /// The stream of the next request.
     pub(super) async fn request(&mut self) -> u32 {
         self.next(HEADERS).await.stream
     }
@@ -178,7 +178,7 @@ impl Peer {
     }
 }
 
-/// Fields as literals that nobody need remember (RFC 7541 §6.2.2).
+/// Fields as literals without indexing (RFC 7541 §6.2.2).
 fn packed(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -209,14 +209,14 @@ where
     handshake(io, info, &target(), config, &runtime()).await
 }
 
-/// A connection to a peer that has said nothing yet.
+/// A connection to a peer that has sent nothing yet.
 pub(super) async fn silent_pair(config: &Http2Config) -> (Http2<Body>, Peer) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let connection = over(TokioIo::new(ours), config).await.unwrap();
     (connection, Peer::silent(theirs).await)
 }
 
-/// A connection to a peer that allows what HTTP/2 allows by default.
+/// A connection to a peer with the defaults of HTTP/2.
 pub(super) async fn pair() -> (Http2<Body>, Peer) {
     let (connection, mut peer) = silent_pair(&Http2Config::new()).await;
     peer.settings(&[]).await;
@@ -232,7 +232,7 @@ pub(super) fn post(body: impl Into<Body>) -> Request<Body> {
     Request::post("https://example.com/").body(body.into()).unwrap()
 }
 
-/// A request that is under way: its future was polled once.
+/// A started request: its future was polled once.
 pub(super) async fn send(
     connection: &mut Http2<Body>,
     request: Request<Body>,
@@ -246,7 +246,7 @@ pub(super) async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
 
-/// Lets the connection's task do all that it can.
+/// Lets the connection's task run until it waits.
 pub(super) async fn turns() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -259,7 +259,7 @@ pub(super) async fn text(response: Response<Http2Body>) -> Result<String, Error>
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A body that is fed by the test.
+/// A body that the test feeds.
 pub(super) fn fed() -> (mpsc::UnboundedSender<Result<Bytes, Error>>, Body) {
     let (feed, frames) = mpsc::unbounded_channel();
     (feed, Body::new(Fed(frames)))
@@ -279,7 +279,7 @@ impl HttpBody for Fed {
     }
 }
 
-/// A pool that writes down what it is told.
+/// A pool that records its notifications.
 #[derive(Default)]
 pub(super) struct Told {
     streams: Mutex<Vec<Option<usize>>>,
@@ -287,7 +287,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// A pool in which the connection has its place.
+    /// A pool in which the connection has its slot.
     pub(super) fn by(connection: &Http2<Body>) -> Arc<Self> {
         let told = Arc::new(Self::default());
         assert!(connection.hold(told.place()).is_none());
@@ -333,7 +333,7 @@ pub(super) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// What a server has read.
+/// The request as the server has read it.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) head: Request<()>,

@@ -21,7 +21,7 @@ async fn a_request_on_a_connection_that_the_peer_left_comes_back() {
     let mut request = post(body);
     request.headers_mut().insert("x-mine", "yes".parse().unwrap());
     request.extensions_mut().insert(7_u8);
-    // The end of the stream is there to be read, but nobody has read it.
+    // The end of the stream is there to be read, but was not read yet.
     let sending = send(&mut connection, request).await;
     let error = sending.await.unwrap_err();
     assert_eq!(error.progress, Progress::Unsent);

@@ -161,7 +161,7 @@ fn content(frames: &[Frame]) -> usize {
     frames.iter().filter(|frame| frame.kind == DATA).map(|frame| frame.payload.len()).sum()
 }
 
-/// Whether a request has been written; all else is passed over.
+/// Whether a request has been written; skips other frames.
 async fn has_written_a_request(peer: &mut Peer) -> bool {
     peer.settled().await.iter().any(|frame| frame.kind == HEADERS)
 }

@@ -8,7 +8,7 @@ use crate::{
     options::Timeouts,
 };
 
-/// The body of an answer of which the head has come.
+/// The body of a response whose head has come.
 async fn begun(connection: &mut Http2<Body>, peer: &mut super::peer::Peer) -> (u32, Body) {
     let sending = send(connection, get()).await;
     let stream = peer.request().await;
@@ -24,7 +24,7 @@ async fn the_window_of_a_connection_is_as_large_as_can_be() {
     assert_eq!((update.stream, increment + 65_535), (0, (1 << 31) - 1));
 }
 
-/// A connection whose window is filled by an answer that nobody reads, and a body that waits.
+/// A connection whose window is filled by an unread response, and a body that waits.
 async fn stalled(timeouts: Timeouts) -> (Http2<Body>, super::peer::Peer, Body, (u32, Body)) {
     let config = Http2Config::new().connection_window(65_535);
     let (mut connection, mut peer) = silent_pair(&config).await;

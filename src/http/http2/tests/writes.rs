@@ -23,7 +23,7 @@ use crate::{
     io::Recheck,
 };
 
-/// Bytes that count their writes.
+/// A stream that counts its writes.
 struct Counted {
     io: TokioIo<DuplexStream>,
     writes: Arc<AtomicUsize>,
@@ -134,7 +134,7 @@ async fn what_came_before_a_request_is_read_before_it_is_written() {
     assert!(error.progress < crate::connection::Progress::Sent);
 }
 
-/// Bytes whose writes fail from some time on, though reading goes on.
+/// A stream whose writes fail from some time on, while reads continue.
 struct Deaf {
     io: TokioIo<DuplexStream>,
     is_deaf: Arc<AtomicUsize>,

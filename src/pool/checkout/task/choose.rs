@@ -56,6 +56,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             TaskState::Leased(lease) => lease.runtime(),
             _ => return,
         };
+        // Dropping the state leaves the queue, or gives the connection back.
         if runtime != Some(&self.pool.settings.runtime.current()) {
             self.state = TaskState::Choosing;
         }
@@ -87,7 +88,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             return Err(Error::new(Kind::Canceled, text));
         }
         let waiting = self.pool.wait(key, self.seq, self.dial_options());
-        self.state = TaskState::Waiting(waiting.map_err(|error| self.turned_away(error))?);
+        self.state = TaskState::Waiting(waiting.map_err(|error| self.with_target(error))?);
         Ok(())
     }
 
@@ -106,7 +107,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     }
 
     /// Adds the target to the error of a closed pool, or of a connection that closed at once.
-    fn turned_away(&self, error: Error) -> Error {
+    fn with_target(&self, error: Error) -> Error {
         let is_nameless = error.is_closed() || error.is_canceled() && error.is_io();
         if is_nameless { error.during(self.waiting()) } else { error }
     }
@@ -136,7 +137,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         };
         let lease = served
             .unwrap_or_else(|gone| Err(Error::new(Kind::Canceled, self.waiting()).because(gone)));
-        let lease = lease.map_err(|error| self.turned_away(error))?;
+        let lease = lease.map_err(|error| self.with_target(error))?;
         if let (Some(request), Some(key)) = (&self.request, &self.key) {
             self.pool.remember_uri(request, key, &lease);
         }

@@ -1,4 +1,4 @@
-//! Dials: who causes them, when they are abandoned, whom their failure concerns.
+//! Dials: their cause, their abandonment, the waiters that a failure concerns.
 
 use super::*;
 

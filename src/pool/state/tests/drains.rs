@@ -1,4 +1,4 @@
-//! Shared connections that finish what was begun.
+//! Draining shared connections.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How connections come to their end.
+//! How connections end.
 
 use super::*;
 

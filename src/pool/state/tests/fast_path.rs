@@ -1,4 +1,4 @@
-//! The quick events against the general ones: the same orders of events, seen from outside.
+//! Compares the fast path with the general events: the same events have the same visible result.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::pool::state::fast_path::ReleaseOutcome;
 
-/// What there is to see of a world.
+/// The visible state of a world.
 fn seen(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
     let state = &world.state;
     let mut rows: Vec<_> = state
@@ -30,7 +30,7 @@ fn seen(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
 
 fn same_both_ways(limits: Limits, events: &[Event]) -> usize {
     let (mut general, mut quick) = (World::new(limits.clone()), World::new(limits));
-    // An instant that both share.
+    // Both start at the same instant.
     quick.now = general.now;
     quick.is_quick = true;
     for event in events {
@@ -62,7 +62,7 @@ proptest! {
     }
 }
 
-/// The usual order, so that the property is facts to compare what it is about.
+/// A usual order, which shows that the property reaches the fast path.
 #[test]
 fn a_usual_request_takes_the_quick_way() {
     for shared in [false, true] {
@@ -70,7 +70,7 @@ fn a_usual_request_takes_the_quick_way() {
         let first = [Event::Request(0), Event::Dialed(shared), Event::GiveBack(0)];
         let events: Vec<_> =
             first.into_iter().chain(request.into_iter().cycle().take(20)).collect();
-        // The first that is idle calls the reaper, which is for the general event.
+        // The first idle connection schedules a reap, which needs the general event.
         assert_eq!(same_both_ways(limits(9), &events), 20, "shared: {shared}");
     }
 }
@@ -91,7 +91,7 @@ fn what_is_for_others_to_decide_is_not_done_at_once() {
     );
     let key = *world.state.keys.get(&"a").unwrap();
     let expired = world.now + Duration::from_secs(90);
-    assert!(world.state.checkout_fast(key, expired).is_none(), "it has was_idle too long");
+    assert!(world.state.checkout_fast(key, expired).is_none(), "it has rested too long");
     assert_eq!(world.state.release_fast(slot, world.now), ReleaseOutcome::Undecided);
     assert!(world.state.checkout_fast(key, world.now).is_some());
     let mut cx = TestTransition::new(world.now, false);

@@ -1,4 +1,4 @@
-//! Rests of dropped responses, queues that are full, keys that are exclusive.
+//! Drains of dropped responses, full queues, exclusive keys.
 
 use super::*;
 

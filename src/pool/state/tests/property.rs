@@ -1,4 +1,4 @@
-//! Whatever happens, in any order.
+//! Invariants that hold after any order of events.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ pub(super) enum Event {
     TransportsClose,
     Streams(usize, Option<usize>),
     Retire(usize),
-    /// Another pool needs the slot of what is not used.
+    /// Another pool evicts this one's longest idle connection.
     MakeRoom,
     Later(u64),
 }
@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    /// What the state knows twice agrees, and nobody waits for what there is.
+    /// Redundant data agree, and no waiter waits while a connection is free.
     pub(super) fn is_consistent(&self) {
         let state = &self.state;
         let count = |is: fn(&Slot<Conn>) -> bool| state.slots.values().filter(|p| is(p)).count();
@@ -148,7 +148,7 @@ impl World {
         self.state.tally.yielding
     }
 
-    /// Everybody finishes: dials end, requests end, transports close.
+    /// Everything ends: dials, requests, transports.
     fn quiet_down(&mut self) {
         for _ in 0..500 {
             self.transports_close();
@@ -188,8 +188,8 @@ proptest! {
     }
 }
 
-/// Orders of events that the property below found once: a connection stayed idle for an older waiter that needed it no more,
-/// and a dial that a drain taken back had made needless pooled its slot.
+/// Orders of events that the property below once found: a connection stayed idle for an older waiter that no longer needed
+/// it, and a dial kept its slot although a drain that was taken back had made it needless.
 #[test]
 fn what_others_need_no_more_is_not_kept_for_them() {
     use Event::{
@@ -257,7 +257,7 @@ fn what_others_need_no_more_is_not_kept_for_them() {
 }
 
 proptest! {
-    /// A pool whose connections are counted by what they carry leaves none out that carries nothing.
+    /// In a pool counted by users, every connection without users is counted.
     #[test]
     fn each_connection_has_a_user_or_counts_whatever_happens(events in events(), idle in 0..4usize) {
         let limits = Limits { idle, is_counted_by_users: true, ..abandoning(usize::MAX) };

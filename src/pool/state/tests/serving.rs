@@ -1,4 +1,4 @@
-//! Who is served with what, in which order.
+//! Which waiter is served with which connection, and in which order.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! What both engines make of answers.
+//! How both engines handle responses.
 
 use super::*;
 
-/// Where ours is stricter, by its own words: each stands in the docs of `http1`.
+/// Error texts of cases where ours is stricter; the docs of `http1` list them.
 const STRICTER: [&str; 4] = [
     "it has both Content-Length and Transfer-Encoding",
     "it has a transfer coding other than chunked",
@@ -11,7 +11,7 @@ const STRICTER: [&str; 4] = [
     "its chunks are malformed",
 ];
 
-/// Why the two differ, if they may. `None` is a fault.
+/// The reason for an allowed difference. `None` is a fault.
 fn reason(said: &Said, ours: &Verdict, hypers: &Verdict) -> Option<&'static str> {
     let strict = |why: &str| STRICTER.into_iter().find(|strict| why.contains(strict));
     match (ours, hypers) {
@@ -205,7 +205,7 @@ fn body() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A change of some bytes.
+/// A random change of some bytes.
 type Change = (prop::sample::Index, u8, u8);
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
@@ -250,7 +250,7 @@ fn said() -> impl Strategy<Value = Said> {
     )
 }
 
-/// Bytes above 127 by themselves.
+/// Generates bytes above 127.
 fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|char| u8::try_from(u32::from(char)).unwrap_or(b'?')).collect()
 }

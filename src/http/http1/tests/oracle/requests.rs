@@ -1,4 +1,4 @@
-//! What hyper's server reads of what we write.
+//! How hyper's server reads our requests.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use proptest::sample::select;
 
 use super::*;
 
-/// A request, in parts that a property can make and show.
+/// A request in parts that a property can generate and print.
 #[derive(Clone, Debug)]
 struct Asked {
     method: &'static str,
@@ -16,7 +16,7 @@ struct Asked {
     fields: Vec<(&'static str, Vec<u8>)>,
     body: Content,
     title_case: bool,
-    /// The server takes no more than so many bytes at a time.
+    /// The most bytes that the server takes at a time.
     step: usize,
 }
 
@@ -27,11 +27,11 @@ enum Content {
     Known(usize),
     /// Of this length, which the request declares.
     Declared(Vec<usize>),
-    /// Frames of these lengths, and trailers which are announced or not.
+    /// Frames of these lengths, and trailers, announced or not.
     Unknown(Vec<usize>, Option<bool>),
 }
 
-/// What a server has read.
+/// The request as the server has read it.
 #[derive(Debug, PartialEq, Eq)]
 struct ReadBack {
     method: String,
