@@ -18,7 +18,7 @@
 //!
 //! # Three shapes, two joints
 //!
-//! | shape | bound | who |
+//! | shape | bound | implemented by |
 //! |---|---|---|
 //! | request → response | `Service<http::Request<B>>` | [`Transport`], [`Pool`](pool::Pool), each HTTP connection |
 //! | target → connection | [`MakeConnection`](connect::MakeConnection) | [`Negotiate`](http::Negotiate) |
@@ -67,27 +67,27 @@
 //! | `http1` | yes | HTTP/1.1, with httparse for heads |
 //! | `http2` | yes | HTTP/2, over h2 |
 //! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's trust |
-//! | `digest` | yes | answers to proxies that ask in the Digest scheme |
+//! | `digest` | yes | Digest proxy authentication |
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls`, also for short scripts, [which start sooner](tls#what-the-first-handshake-costs) |
-//! | `tower` | yes | timeouts of tower's and tokio's own are told as timeouts when they come through `request` |
+//! | `tower` | yes | recognises the timeouts of tower and tokio as timeouts in errors of `request` |
 //! | `client` | no | the layers of a whole [client]: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, each also by itself |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
-//! | `tracing` | no | a listener that makes spans and events of `tracing` |
+//! | `tracing` | no | a listener that emits spans and events of `tracing` |
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
-//! | `mock` | no | doubles for tests of code that is built on this crate |
-//! | `cookies` | no | a layer that keeps cookies and sends them again |
+//! | `mock` | no | test doubles for code built on this crate |
+//! | `cookies` | no | a layer that stores cookies and sends them again |
 //! | `gzip`, `deflate`, `brotli`, `zstd` | no | a layer that decodes bodies of responses, of these codings; `zstd` brings C |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |
 
 // In the order in which a request meets them.
 #[cfg(feature = "_client")]
 pub mod client;
-#[cfg(feature = "tokio")]
-mod one_shot;
 mod request;
 pub mod transport;
+#[cfg(feature = "tokio")]
+mod unpooled;
 
 pub mod proxy;
 
@@ -127,10 +127,10 @@ mod upgrade;
 
 pub use body::Body;
 pub use error::Error;
-#[cfg(feature = "tokio")]
-pub use one_shot::{OneShot, request, stream};
 pub use request::RequestExt;
 pub use transport::Transport;
+#[cfg(feature = "tokio")]
+pub use unpooled::{Unpooled, request, stream};
 
 /// Runs what the README shows.
 #[cfg(all(doctest, feature = "http1", feature = "http2", feature = "tls", feature = "tokio"))]

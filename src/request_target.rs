@@ -1,4 +1,4 @@
-//! What the first line of a request names: the forms of RFC 9112 §3.2, and the `Host` rule that goes with them.
+//! Request targets: the forms of RFC 9112 §3.2, and the `Host` rule.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(crate) mod http2;
 pub(crate) use encode::encoded;
 use encode::is_plain;
 
-/// What `CONNECT` names for this origin, through whoever the request goes to (RFC 9112 §3.2.3).
+/// The target of `CONNECT` for this origin (RFC 9112 §3.2.3).
 pub(crate) fn tunnel_target(origin: &Origin) -> Result<RawTarget, Error> {
     authority_form(origin).map(RawTarget)
 }
@@ -32,7 +32,7 @@ fn raw<B>(request: &Request<B>) -> Option<&RawTarget> {
     request.extensions().get()
 }
 
-/// What the origin itself is to speak, if a `CONNECT` asks that of it and not for a tunnel (RFC 8441 §4).
+/// The protocol of an extended `CONNECT` (RFC 8441 §4); `None` for a tunnel.
 pub(crate) fn connect_protocol<B>(request: &Request<B>) -> Option<&ConnectProtocol> {
     let is_connect = request.method() == Method::CONNECT;
     is_connect.then(|| request.extensions().get()).flatten()
@@ -42,15 +42,15 @@ fn asks_for_tunnel<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT && connect_protocol(request).is_none()
 }
 
-/// Whether a request shows that its maker speaks to a proxy by hand: a target that is no more than a path is one for an
+/// Whether the caller addresses a proxy by hand: the target is more than a path. A target that is a path is for an
 /// origin, however it is written.
 pub(crate) fn is_by_hand<B>(request: &Request<B>) -> bool {
     let names_whom = |RawTarget(raw): &RawTarget| raw.authority().is_some();
     asks_for_tunnel(request) || raw(request).is_some_and(names_whom)
 }
 
-/// The origin of a request that is given to this proxy to forward. The proxy reads all of it, and so does everyone behind
-/// it: what is meant to be private is refused.
+/// The origin of a request forwarded by this proxy. Refuses requests that must be private: the proxy, and everyone
+/// behind it, can read them.
 pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Origin, Error> {
     let origin = Origin::try_from(request.uri())?;
     if origin.scheme() == Scheme::Http || is_by_hand(request) {
@@ -60,14 +60,14 @@ pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Ori
     Err(Error::builder(text))
 }
 
-/// The `Host` that a request says itself: one at the most (RFC 9112 §3.2), and one that a URL could name.
+/// The request's own `Host`: at most one (RFC 9112 §3.2), and valid in a URL.
 pub(crate) fn own_host(headers: &HeaderMap) -> Result<Option<Authority>, Error> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else { return Ok(None) };
     if hosts.next().is_some() {
         return Err(Error::builder("the request has two `Host`"));
     }
-    // An authority with a user would be one, but not for a request (RFC 9113 §8.3.1).
+    // An authority may contain a user, `Host` may not (RFC 9113 §8.3.1).
     if host.as_bytes().contains(&b'@') {
         return Err(Error::builder("`Host` holds a user or a password"));
     }
@@ -77,7 +77,7 @@ pub(crate) fn own_host(headers: &HeaderMap) -> Result<Option<Authority>, Error> 
     Ok(Some(authority))
 }
 
-/// Whether a URL is written as it is to be sent, as most are.
+/// Whether a URL is written as it is sent, which most are.
 fn is_as_sent(uri: &Uri, origin: &Origin) -> bool {
     let authority = origin.authority();
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
@@ -93,11 +93,10 @@ fn authority_form(origin: &Origin) -> Result<Uri, Error> {
         .map_err(|error| Error::builder("the host cannot be sent").because(error))
 }
 
-/// The path and the query of a URL as they are sent: never empty, with a slash before a query that has no path, and
-/// percent-encoded.
+/// The path and query of a URL as sent: never empty, with a slash before a query without a path, and percent-encoded.
 fn path(uri: &Uri) -> Result<PathAndQuery, Error> {
     let Some(path) = uri.path_and_query() else { return Ok(PathAndQuery::from_static("/")) };
-    // `http://host#fragment` has a path that is empty, says that it is `/`, and would be written as it is.
+    // `http://host#fragment` has an empty path that `Uri` reports as `/` and writes as empty.
     let text = match path.as_str() {
         "/" => return Ok(PathAndQuery::from_static("/")),
         text => encoded(text),
@@ -112,14 +111,14 @@ fn path(uri: &Uri) -> Result<PathAndQuery, Error> {
     }
 }
 
-/// Neither `Host` nor `:authority` has a place for a user (RFC 9112 §3.2, RFC 9113 §8.3.1).
+/// Removes userinfo, which neither `Host` nor `:authority` allows (RFC 9112 §3.2, RFC 9113 §8.3.1).
 pub(crate) fn without_user(authority: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-/// A zone says through which of our interfaces; nobody else has any use for it (RFC 6874 §4).
+/// Removes the zone, which names a local interface and means nothing to others (RFC 6874 §4).
 fn without_zone(authority: &str) -> Cow<'_, str> {
-    // To look for one byte is much cheaper than for a text.
+    // Searching for a byte is much cheaper than for a text.
     if !authority.as_bytes().contains(&b'%') {
         return authority.into();
     }

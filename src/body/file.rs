@@ -1,4 +1,4 @@
-//! Reads a file as a body, in pieces, away from the threads that drive tasks.
+//! A body read from a file, in pieces, on other threads.
 
 use std::{
     fs::File,
@@ -20,41 +20,41 @@ use crate::{
     rt::{Unblock, unblock},
 };
 
-/// Large enough that the hop to another thread does not count, small enough for many uploads at once.
+/// Large enough to amortise the hop to another thread, small enough for many uploads at once.
 const PIECE: u64 = 64 * 1024;
 
-/// A file, opened when its first piece is asked for.
+/// A file, opened for its first piece.
 struct FileFrames {
     path: Arc<Path>,
     /// `None` reads to the end of the file.
     left: Option<u64>,
-    state: State,
+    state: FileState,
 }
 
-enum State {
+enum FileState {
     Closed,
     Open(File),
     Reading(Unblock<io::Result<(File, Vec<u8>)>>),
     Done,
 }
 
-/// What is known of a file before it is read.
+/// The kind of a file, from its metadata.
 enum Shape {
     Length(u64),
-    /// Like those of `/proc`, which say that they are empty.
+    /// Like files of `/proc`, which report a length of zero.
     Unknown,
-    /// Can be read once, like a pipe.
+    /// Can be read once, such as a pipe.
     Once,
 }
 
 impl Body {
-    /// A file, read in pieces of 64 KiB as it is sent, and opened again for each time that it is sent.
+    /// Makes a body of a file, read in pieces of 64 KiB as it is sent, and opened again each time it is sent.
     ///
-    /// Its length is the one it has now, and is sent as `Content-Length`: of a file that grows, no more is sent, and one
-    /// that shrinks is an error while it is sent. A pipe, a terminal or a device has no length and can be sent only once.
+    /// Its length is determined now, and sent as `Content-Length`: of a file that grows, no more is sent; one that
+    /// shrinks is an error while it is sent. A pipe, a terminal or a device has no length and can be sent only once.
     ///
-    /// Reading blocks, so it is done on the blocking threads of the tokio runtime in which the body is polled, or outside of
-    /// one on a thread of its own for each piece.
+    /// Reads run on the blocking threads of the tokio runtime in which the body is polled; outside of one, on a new
+    /// thread for each piece.
     ///
     /// ```
     /// # use tower_transport::{Body, Error};
@@ -68,8 +68,8 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`is_body`](Error::is_body) for a file that cannot be opened, with the [`io::Error`] as its cause, and for a
-    /// directory. While it is sent, the same holds for one that cannot be read or has become shorter.
+    /// [`is_body`](Error::is_body) for a directory, and for a file that cannot be opened, with the [`io::Error`] as
+    /// its cause. While it is sent, the same holds for a file that cannot be read or has become shorter.
     ///
     /// # Cancellation
     ///
@@ -81,8 +81,9 @@ impl Body {
             Ok(shape) => shape.map_err(|error| failed("opening", &path, error))?,
             Err(error) => return Err(failed("opening", &path, error)),
         };
-        let frames =
-            move |left| Self::frames(FileFrames { path: path.clone(), left, state: State::Closed });
+        let frames = move |left| {
+            Self::frames(FileFrames { path: path.clone(), left, state: FileState::Closed })
+        };
         Ok(match shape {
             Shape::Length(length) => Self::again(move || frames(Some(length))),
             Shape::Unknown => Self::again(move || frames(None)),
@@ -92,7 +93,7 @@ impl Body {
 }
 
 fn shape_of(path: &Path) -> io::Result<Shape> {
-    // Not opened before: opening a pipe waits for a writer, and a reader that closes it again ends that one.
+    // Not opened before it is sent: opening a pipe waits for a writer, and closing it again ends that writer.
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -108,10 +109,10 @@ fn shape_of(path: &Path) -> io::Result<Shape> {
 }
 
 impl FileFrames {
-    /// Reads the next piece on another thread, and opens the file for the first.
-    fn read(&self, file: Option<File>) -> State {
+    /// Reads the next piece on another thread, after opening the file for the first.
+    fn read(&self, file: Option<File>) -> FileState {
         let (path, most) = (self.path.clone(), self.left.unwrap_or(PIECE).min(PIECE));
-        State::Reading(unblock(move || {
+        FileState::Reading(unblock(move || {
             let file = match file {
                 Some(file) => file,
                 None => File::open(path)?,
@@ -134,7 +135,7 @@ impl FileFrames {
             return None;
         }
         if self.left != Some(0) {
-            self.state = State::Open(file);
+            self.state = FileState::Open(file);
         }
         Some(Ok(Frame::data(piece.into())))
     }
@@ -149,14 +150,14 @@ impl HttpBody for FileFrames {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         loop {
-            match mem::replace(&mut self.state, State::Done) {
-                State::Done => return Poll::Ready(None),
-                State::Closed if self.left == Some(0) => return Poll::Ready(None),
-                State::Closed => self.state = self.read(None),
-                State::Open(file) => self.state = self.read(Some(file)),
-                State::Reading(mut reading) => {
+            match mem::replace(&mut self.state, FileState::Done) {
+                FileState::Done => return Poll::Ready(None),
+                FileState::Closed if self.left == Some(0) => return Poll::Ready(None),
+                FileState::Closed => self.state = self.read(None),
+                FileState::Open(file) => self.state = self.read(Some(file)),
+                FileState::Reading(mut reading) => {
                     let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
-                        self.state = State::Reading(reading);
+                        self.state = FileState::Reading(reading);
                         return Poll::Pending;
                     };
                     let path = &self.path;
@@ -169,7 +170,7 @@ impl HttpBody for FileFrames {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == Some(0) || matches!(self.state, State::Done)
+        self.left == Some(0) || matches!(self.state, FileState::Done)
     }
 
     fn size_hint(&self) -> SizeHint {

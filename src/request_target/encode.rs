@@ -1,15 +1,15 @@
-//! Percent-encodes what a path and a query cannot hold as it is.
+//! Percent-encodes paths and queries.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// The path and query percent-encode sets of the WHATWG URL standard (§1.3), but for a `'` in a query, which RFC 3986 allows.
-/// They hold everything that is not ASCII, too.
+/// The path and query percent-encode sets of the WHATWG URL standard (§1.3), except for `'` in a query, which RFC
+/// 3986 allows. They include everything that is not ASCII.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
 const PATH: &AsciiSet = &QUERY.add(b'^').add(b'`').add(b'{').add(b'}');
 
-/// A path, and a query if it has one, as browsers send them. A `%` stays: what is encoded is not encoded again.
+/// Encodes a path with its optional query as browsers do. `%` is not encoded: the text may be encoded already.
 pub(crate) fn encoded(path_and_query: &str) -> Cow<'_, str> {
     let end = path_and_query.find('?').unwrap_or(path_and_query.len());
     let (path, query) = path_and_query.split_at(end);
@@ -21,7 +21,7 @@ pub(crate) fn encoded(path_and_query: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether nothing of it is encoded, as of most. It may say no of a query that holds what only a path must not.
+/// Whether encoding would change nothing. May return false for a query with characters that only a path must encode.
 pub(super) fn is_plain(path_and_query: &str) -> bool {
     path_and_query.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>^`{}".contains(&byte))
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{error::Error, target::Origin};
 
-/// What an HTTP/1.1 request line names (RFC 9112 §3.2): the path, an authority for `CONNECT`, or what was set.
+/// The target of an HTTP/1.1 request line (RFC 9112 §3.2): the path, an authority for `CONNECT`, or a raw target.
 pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     if let Some(RawTarget(raw)) = raw(request) {
         return Ok(raw.clone());
@@ -23,11 +23,11 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     path(request.uri()).map(Uri::from)
 }
 
-/// The same for a proxy that forwards to this origin: the whole URL (RFC 9112 §3.2.2).
+/// The target for a proxy that forwards to this origin: the whole URL (RFC 9112 §3.2.2).
 pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     let raw = raw(request).map(|RawTarget(raw)| raw);
     if raw.is_some_and(|raw| raw == "*") && request.method() == Method::OPTIONS {
-        // It would have to be a URL without a path (RFC 9112 §3.2.4), which `Uri` always writes with one.
+        // It requires a URL without a path (RFC 9112 §3.2.4), which `Uri` cannot write.
         let text = format!("`OPTIONS *` cannot be forwarded to {origin} over HTTP/1.1");
         return Err(Error::builder(text));
     }
@@ -46,7 +46,7 @@ pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Resu
     Uri::from_parts(parts).map_err(|error| cannot(error.into()))
 }
 
-/// Whether [`target`] is the path of the URL as it is written there.
+/// Whether [`target`] returns the path of the URL as written.
 pub(crate) fn is_path_as_written<B>(request: &Request<B>) -> bool {
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     *request.method() != Method::CONNECT
@@ -55,8 +55,8 @@ pub(crate) fn is_path_as_written<B>(request: &Request<B>) -> bool {
         && matches!(encoded(path), Cow::Borrowed(_))
 }
 
-/// The value of `Host` if it is not the [usual value](usual_host) for the origin: the authority of the request target where
-/// that has one (RFC 9112 §3.2).
+/// The value of `Host` if it differs from the [usual value](usual_host) for the origin: the authority of the request
+/// target if that has one (RFC 9112 §3.2).
 pub(crate) fn unusual_host<B>(
     request: &Request<B>,
     origin: &Origin,
@@ -70,7 +70,7 @@ pub(crate) fn unusual_host<B>(
     }
 }
 
-/// The value of `Host` where nothing else is asked for: the same for every request on a connection.
+/// The default value of `Host`, the same for every request on a connection.
 pub(crate) fn usual_host(origin: &Origin) -> Result<HeaderValue, Error> {
     value(&without_zone(&origin.authority()))
 }

@@ -14,8 +14,8 @@ use crate::{
     target::{Origin, Scheme},
 };
 
-/// What the pseudo-fields of an HTTP/2 request are made of (RFC 9113 §8.3.1): `CONNECT` has an authority
-/// only, unless it is an extended one.
+/// The URI for the pseudo-fields of an HTTP/2 request (RFC 9113 §8.3.1): an authority only for `CONNECT`, unless it
+/// is extended.
 pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     let raw = raw(request).map(|RawTarget(raw)| raw);
     if asks_for_tunnel(request) {
@@ -28,7 +28,7 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
     Uri::from_parts(parts).map_err(|error| Error::builder("the URL cannot be sent").because(error))
 }
 
-/// An origin as the pseudo-fields of HTTP/2 name it, worked out once for a connection.
+/// An origin's pseudo-fields, computed once per connection.
 pub(crate) struct NamedOrigin {
     scheme: uri::Scheme,
     authority: Box<str>,
@@ -40,11 +40,11 @@ impl NamedOrigin {
         Self { scheme: origin.scheme().into(), authority }
     }
 
-    /// Whether [`target`] is what the URL of a request says already, as of most requests without a `Host`.
+    /// Whether [`target`] returns the URL of a request unchanged, as for most requests without a `Host`.
     pub(crate) fn is_named_by<B>(&self, request: &Request<B>) -> bool {
-        // `OPTIONS` of a URL without a path is asked of the server as a whole.
+        // `OPTIONS` of a URL without a path concerns the server as a whole.
         let is_usual = !matches!(*request.method(), Method::CONNECT | Method::OPTIONS);
-        // A URL that has a query only has a path that is `/` in name only.
+        // A URL with a query only has `/` as its path only by `Uri`'s report.
         let is_as_sent = |path: &str| path.starts_with('/') && is_plain(path);
         let uri = request.uri();
         is_usual
@@ -55,8 +55,8 @@ impl NamedOrigin {
     }
 }
 
-/// The same as [`target`] for a proxy that forwards to this origin. What the request line would say goes before what `Host` does, because
-/// that is what the proxy goes by (RFC 9112 §3.2.2).
+/// Like [`target`], for a proxy that forwards to this origin. A raw target takes precedence over `Host`, because the
+/// proxy follows the target (RFC 9112 §3.2.2).
 pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     if asks_for_tunnel(request) {
         return target(request, origin);
@@ -78,7 +78,7 @@ pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Resu
     Uri::from_parts(parts).map_err(|error| cannot(error.into()))
 }
 
-/// That of a target that is sent as it is.
+/// The path of a raw target.
 fn raw_path(raw: &Uri) -> Result<PathAndQuery, Error> {
     match raw.path_and_query() {
         Some(path) if path.as_str().starts_with(['/', '*']) => Ok(path.clone()),
@@ -86,7 +86,7 @@ fn raw_path(raw: &Uri) -> Result<PathAndQuery, Error> {
     }
 }
 
-/// A caller who sets `Host` means another name than the URL's, on HTTP/2 as on HTTP/1.1.
+/// The authority: a caller's `Host` replaces the URL's on HTTP/2 as on HTTP/1.1.
 fn authority<B>(request: &Request<B>, origin: &Origin) -> Result<Authority, Error> {
     if let Some(host) = own_host(request.headers())? {
         return Ok(host);
