@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok::<_, io::Error>(Connected::new(TokioIo::new(ours)))
     });
     let pool = ServiceBuilder::new()
-        .layer(PoolLayer::new().max_connections_per_key(2))
+        .layer(PoolLayer::new().max_connections_per_host(2))
         .layer(NegotiateLayer::new())
         .service(connector);
 

@@ -1,19 +1,19 @@
-//! Answers challenges: who we are, said in the scheme that is asked for (RFC 9110 §11).
+//! Answers authentication challenges (RFC 9110 §11).
 //!
-//! A proxy that wants to know who we are answers 407 with `Proxy-Authenticate`, an origin 401 with `WWW-Authenticate`. What is
-//! said to either is decided here, without I/O: [`Credentials`] are said as Digest (RFC 7616) or Basic (RFC 7617), whichever is the stronger of what it
-//! offers, and other schemes are a matter of [`Authenticate`].
+//! A proxy asks for credentials by 407 with `Proxy-Authenticate`, an origin by 401 with `WWW-Authenticate`. This
+//! module computes the answer, without I/O: [`Credentials`] answer Digest (RFC 7616) or Basic (RFC 7617), whichever
+//! is the stronger of those offered; other schemes implement [`Authenticate`].
 //!
-//! | offered | what is said |
+//! | offered | answer |
 //! |---|---|
-//! | something your own [`Authenticate`] answers | what it answers |
+//! | a challenge your own [`Authenticate`] answers | its answer |
 //! | Digest with SHA-512-256, SHA-256 or MD5 | Digest with the first of these, if the feature `digest` is on |
 //! | Basic | Basic |
-//! | anything else | nothing: a proxy's refusal is the error, an origin's the answer |
+//! | anything else | none: a proxy's refusal is an error, an origin's is the response |
 //!
-//! An origin is answered by an `AuthLayer` of the [client](crate::client), a proxy by the connection to it.
+//! An `AuthLayer` of the [client](crate::client) answers origins; the connection to a proxy answers the proxy.
 //!
-//! What a proxy asked for is remembered by all that share its settings, so that the next connection says it unasked.
+//! All that share a proxy's settings remember its challenge, so that the next connection answers it in advance.
 
 use std::{fmt, sync::Arc};
 
@@ -33,7 +33,7 @@ mod digest;
 #[path = "auth/no_digest.rs"]
 mod digest;
 
-/// Who asks to be told who we are: that decides which fields ask and answer.
+/// The asker, which decides the header fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Asker {
@@ -45,7 +45,7 @@ pub enum Asker {
 }
 
 impl Asker {
-    /// The field that asks.
+    /// The field of the challenge.
     pub fn asks(self) -> HeaderName {
         match self {
             Self::Proxy => header::PROXY_AUTHENTICATE,
@@ -54,10 +54,10 @@ impl Asker {
     }
 }
 
-/// A user and a password. Never shown: `Debug` prints `***`.
+/// A user and a password.
 ///
-/// Basic cannot say a user with a colon, nor control characters in either (RFC 7617 §2). Where nothing but Basic is asked
-/// for, such credentials are not said at all, and the refusal is the error.
+/// Basic cannot encode a user with a colon, nor control characters (RFC 7617 §2). Where only Basic is offered, such
+/// credentials are not sent, and the refusal is the error.
 ///
 /// ```
 /// # use tower_transport::auth::Credentials;
@@ -70,22 +70,22 @@ pub struct Credentials {
     password: Arc<str>,
 }
 
-/// What is to be authorized: the request, and what was said to it before.
+/// A request to authorize, and the challenge it answers.
 #[non_exhaustive]
 pub struct Authorizing<'a> {
-    /// Who asks.
+    /// The asker.
     pub asker: Asker,
     /// The method of the request.
     pub method: &'a Method,
-    /// Its target, as it stands in the request line.
+    /// Its target, as in the request line.
     pub target: &'a str,
-    /// The header of the answer that asked for authorization; empty before there is one.
+    /// The header with the challenge; empty before the first response.
     pub challenge: &'a HeaderMap,
-    /// What was sent and refused, if anything was.
+    /// The value that was sent and refused, if any.
     pub refused: Option<&'a HeaderValue>,
 }
 
-/// A scheme of authentication of your own, like Negotiate (RFC 4559).
+/// An authentication scheme of your own, such as Negotiate (RFC 4559).
 ///
 /// ```
 /// use http::HeaderValue;
@@ -103,8 +103,8 @@ pub struct Authorizing<'a> {
 /// }
 ///
 /// /// A step of GSS-API: what the proxy said last, if it said anything, to what is said next.
-/// fn next_token(said: Option<&str>) -> Option<String> {
-///     # said.is_none().then(|| "YII=".to_owned())
+/// fn next_token(params: Option<&str>) -> Option<String> {
+///     # params.is_none().then(|| "YII=".to_owned())
 /// }
 ///
 /// # fn main() -> Result<(), tower_transport::Error> {
@@ -113,7 +113,7 @@ pub struct Authorizing<'a> {
 /// # }
 /// ```
 ///
-/// A closure is one, too. This one says its token unasked, and has nothing better to say once that is refused:
+/// Closures implement it. This one sends its token in advance, and gives up when that is refused:
 ///
 /// ```
 /// use http::HeaderValue;
@@ -129,12 +129,12 @@ pub struct Authorizing<'a> {
 /// # }
 /// ```
 pub trait Authenticate: Send + Sync + 'static {
-    /// The value of the field that authorizes (to a proxy `Proxy-Authorization`, to an origin `Authorization`), or `None` if nothing is to be said, or
-    /// nothing more: then [`Credentials`] are said to the challenge, if there are any.
+    /// Returns the value of the field (`Proxy-Authorization` for a proxy, `Authorization` for an origin), or `None`
+    /// to send nothing, or nothing more: then [`Credentials`], if set, answer the challenge.
     ///
-    /// It is called before the first request, with no challenge, and after each that was refused. To say once more what
-    /// was refused is taken as `None`. An answer to a challenge is said once more to the same request on another
-    /// connection, without asking, in case the proxy has closed this one.
+    /// It is called before the first request, without a challenge, and after each refusal. Repeating a refused value
+    /// counts as `None`. The answer to a challenge is repeated for the same request on another connection, without
+    /// asking, in case the proxy has closed this one.
     ///
     /// It is called in the task of the connection, and must not block.
     fn authorize(&self, request: &Authorizing<'_>) -> Option<HeaderValue>;
@@ -166,8 +166,8 @@ impl Credentials {
 }
 
 impl Authorizing<'_> {
-    /// The challenges of `Proxy-Authenticate` or `WWW-Authenticate`, in their order, without those that are malformed. Empty before there is an
-    /// answer that asks.
+    /// The challenges of `Proxy-Authenticate` or `WWW-Authenticate`, in order, without malformed ones. Empty before
+    /// the first response.
     pub fn challenges(&self) -> Vec<Challenge> {
         Challenge::read(self.challenge.get_all(self.asker.asks()).iter().map(HeaderValue::as_bytes))
     }
@@ -180,7 +180,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl fmt::Debug for Authorizing<'_> {
-    /// Without what was refused, which may be a password, and without what signs the target.
+    /// Omits the refused value, which may be a password, and query parameters that sign the target.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target.parse().map_or_else(|_| "***".to_owned(), |uri| shown(&uri));
         f.debug_struct("Authorizing")

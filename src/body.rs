@@ -1,4 +1,4 @@
-//! Bodies: bytes known beforehand, or frames as they come.
+//! Request and response bodies: bytes, or frames that are streamed.
 
 use std::{
     any::Any,
@@ -22,12 +22,15 @@ use crate::{
 
 mod file;
 mod repeatable;
+mod try_clone;
+
+pub use try_clone::TryCloneRequest;
 
 /// The body of a request or of a response.
 ///
-/// A body made of bytes knows its length and can be sent a second time, and so can [a file](Self::file) and whatever is made
-/// [by a function](Self::again); one made [from a stream](Self::stream), [an iterator](Self::iter) or
-/// [of another body](Self::new) can do neither unless that body says its length.
+/// A body of bytes knows its length and can be sent again, and so can [a file](Self::file) and a body made [by a
+/// function](Self::again). A body made [from a stream](Self::stream), [an iterator](Self::iter) or [another
+/// body](Self::new) can be sent once, and has a length only if that body reports one.
 ///
 /// ```
 /// # use tower_transport::Body;
@@ -41,8 +44,8 @@ mod repeatable;
 ///
 /// # Cancellation
 ///
-/// Dropping a response body that is not at its end gives up the rest: on HTTP/2 the stream is reset, on HTTP/1.1 a
-/// small rest is read in the background so that the connection can be kept, and a large one costs the connection.
+/// Dropping a response body before its end abandons the rest: on HTTP/2 the stream is reset; on HTTP/1.1 a small rest
+/// is drained in the background so that the connection can be reused, and a large one closes the connection.
 #[derive(Default)]
 pub struct Body {
     source: Source,
@@ -55,33 +58,33 @@ enum Source {
     Full(Bytes),
     Again(Repeat),
     Frames {
-        body: Frames,
-        /// Its request was sent.
+        body: BoxedFrames,
+        /// Marks a response body, whose request was sent.
         is_response: bool,
     },
     Response(Box<dyn ResponseFrames>),
 }
 
-/// The body of a response as a pool hands it out, in one box.
+/// The response body of a pool, in one box.
 pub(crate) trait ResponseFrames:
     HttpBody<Data = Bytes, Error = Error> + Unpin + Send + Sync
 {
-    /// What is known of its connection.
+    /// The `ConnectInfo` of its connection.
     fn known(&self) -> Option<&dyn Any>;
 }
 
-/// The mutex is never contended: it makes a body `Sync` that need only be `Send`.
-type Frames = Mutex<Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>>;
+/// The mutex is never contended: it makes a body `Sync` that is only `Send`.
+type BoxedFrames = Mutex<Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>>;
 
 impl Body {
-    /// No body.
+    /// An empty body.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Any other body. One of this type is taken as it is.
+    /// Wraps any other body. A [`Body`] is returned unchanged.
     ///
-    /// Its errors are [`Error`]s when they come out: one of this crate as it is, any other as the source of one for which
+    /// Errors of the body become [`Error`]s: one of this crate is unchanged, any other is the source of one for which
     /// [`is_other`](Error::is_other) holds.
     pub fn new<B>(body: B) -> Self
     where
@@ -90,16 +93,16 @@ impl Body {
         match cast(body) {
             Ok(ours) => ours,
             Err(body) if body.is_end_stream() => Self::empty(),
-            Err(body) => Self::frames(Foreign { body }),
+            Err(body) => Self::frames(ForeignBody { body }),
         }
     }
 
-    /// The body of a response that came over a connection.
+    /// The body of a response from a pool.
     pub(crate) fn pooled(body: impl ResponseFrames + 'static) -> Self {
         Self { source: Source::Response(Box::new(body)) }
     }
 
-    /// What is known of the connection, if it is a response's.
+    /// The `ConnectInfo` of the connection, for the body of a response.
     pub(crate) fn known(&self) -> Option<&dyn Any> {
         match &self.source {
             Source::Response(body) => body.known(),
@@ -107,7 +110,8 @@ impl Body {
         }
     }
 
-    /// The body of a response, whose request was sent. One that a layer made is not known to be that before.
+    /// Wraps the body of a response, so that its errors state that the request was sent. A layer's own body does not
+    /// tell.
     pub(crate) fn response<B>(body: B) -> Self
     where
         B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
@@ -120,27 +124,27 @@ impl Body {
     }
 
     fn frames(body: impl HttpBody<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
-        let body: Frames = Mutex::new(Box::pin(body));
+        let body: BoxedFrames = Mutex::new(Box::pin(body));
         Self { source: Source::Frames { body, is_response: false } }
     }
 
-    /// Chunks as they come. HTTP/1.1 sends them with `Transfer-Encoding: chunked`.
+    /// Makes a body of chunks from a stream. HTTP/1.1 sends them with `Transfer-Encoding: chunked`.
     ///
-    /// Its errors come out as those of [`new`](Self::new) do.
+    /// Errors are converted as by [`new`](Self::new).
     pub fn stream<S, D, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<D, E>> + Send + 'static,
         D: Into<Bytes>,
         E: Into<BoxError>,
     {
-        Self::frames(Chunks { stream })
+        Self::frames(StreamBody { stream })
     }
 
-    /// Chunks of an iterator, like those of a `Vec` of `Bytes`. It is sent once, and HTTP/1.1 sends it with
-    /// `Transfer-Encoding: chunked`.
+    /// Makes a body of chunks from an iterator, such as a `Vec` of `Bytes`. It can be sent once, and HTTP/1.1 sends
+    /// it with `Transfer-Encoding: chunked`.
     ///
-    /// The iterator is advanced in the task that sends the request, so it must not block. One that can be cloned makes a body
-    /// that can be sent again:
+    /// The iterator runs in the task that sends the request, so it must not block. If it is `Clone`,
+    /// [`again`](Self::again) makes a body that can be sent again:
     ///
     /// ```
     /// # use tower_transport::Body;
@@ -152,15 +156,15 @@ impl Body {
     where
         I: IntoIterator<Item: Into<Bytes>, IntoIter: Send + 'static>,
     {
-        Self::frames(Pieces { chunks: chunks.into_iter() })
+        Self::frames(IterBody { chunks: chunks.into_iter() })
     }
 
-    /// How many bytes are left, if that is known: of a response, as its `Content-Length` says.
+    /// The number of bytes left, if known: for a response, from its `Content-Length`.
     pub fn length(&self) -> Option<u64> {
         self.size_hint().exact()
     }
 
-    /// The next chunk, or `None` at the end. Trailers are passed over; see [`frame`](Self::frame) for them.
+    /// Reads the next chunk; `None` at the end. Skips trailers; see [`frame`](Self::frame) for them.
     ///
     /// # Cancellation
     ///
@@ -176,7 +180,7 @@ impl Body {
         }
     }
 
-    /// The next chunk or, as the last, the trailers (RFC 9110 §6.5); `None` at the end.
+    /// Reads the next chunk or, last, the trailers (RFC 9110 §6.5); `None` at the end.
     ///
     /// ```
     /// # use tower_transport::Body;
@@ -198,11 +202,11 @@ impl Body {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await.transpose()
     }
 
-    /// Everything that is left, in one piece. There is no limit to it: ask the size first, or take chunks.
+    /// Reads the rest into one piece. There is no limit: check [`length`](Self::length) first, or read chunks.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future loses what it has read.
+    /// Dropping the future loses the bytes it has read.
     pub async fn read(&mut self) -> Result<Bytes, Error> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         let Some(second) = self.chunk().await? else { return Ok(first) };
@@ -215,8 +219,7 @@ impl Body {
         Ok(all.freeze())
     }
 
-    /// The same body once more, if it can be had: bytes that are not read yet, or one made [by a function](Self::again) from
-    /// its beginning.
+    /// Clones the body, if possible: unread bytes, or a body made [by a function](Self::again), from its beginning.
     pub fn try_clone(&self) -> Option<Self> {
         match &self.source {
             Source::Empty => Some(Self::empty()),
@@ -324,7 +327,7 @@ impl From<()> for Body {
     }
 }
 
-/// The same body once more, for the types of which that is known: ours, and text.
+/// Clones a body of a type known to allow it: ours, and text.
 pub(crate) fn replay<B: 'static>(body: &B) -> Option<B> {
     let mut again: Option<B> = None;
     let (body, slot) = (body as &dyn Any, &mut again as &mut dyn Any);
@@ -337,14 +340,14 @@ pub(crate) fn replay<B: 'static>(body: &B) -> Option<B> {
 }
 
 pin_project! {
-    /// Another's body under our types.
-    struct Foreign<B> {
+    /// Adapts the types of a foreign body.
+    struct ForeignBody<B> {
         #[pin]
         body: B,
     }
 }
 
-impl<B> HttpBody for Foreign<B>
+impl<B> HttpBody for ForeignBody<B>
 where
     B: HttpBody<Error: Into<BoxError>>,
 {
@@ -374,13 +377,13 @@ where
 }
 
 pin_project! {
-    struct Chunks<S> {
+    struct StreamBody<S> {
         #[pin]
         stream: S,
     }
 }
 
-impl<S, D, E> HttpBody for Chunks<S>
+impl<S, D, E> HttpBody for StreamBody<S>
 where
     S: Stream<Item = Result<D, E>>,
     D: Into<Bytes>,
@@ -401,15 +404,15 @@ where
     }
 }
 
-/// The chunks of an iterator.
-struct Pieces<I> {
+/// A body of an iterator's chunks.
+struct IterBody<I> {
     chunks: I,
 }
 
-/// Nothing of it is pinned.
-impl<I> Unpin for Pieces<I> {}
+/// No field is pinned.
+impl<I> Unpin for IterBody<I> {}
 
-impl<I> HttpBody for Pieces<I>
+impl<I> HttpBody for IterBody<I>
 where
     I: Iterator<Item: Into<Bytes>>,
 {
@@ -424,7 +427,8 @@ where
     }
 }
 
-/// The error of a body that may be another's. When it comes with a response, the request was sent, whatever the error says.
+/// Converts the error of a possibly foreign body. If it is of a response, the request was sent, whatever the error
+/// states.
 fn read_error(error: BoxError, is_response: bool) -> Error {
     match is_response {
         true => Error::adopt(error, ForeignError::LAYER, "reading the response body").sent(true),
@@ -432,7 +436,7 @@ fn read_error(error: BoxError, is_response: bool) -> Error {
     }
 }
 
-/// The error of a request's body, under our name unless it is ours already.
+/// Converts the error of a request's body, unless it is an [`Error`] already.
 pub(crate) fn failed(error: impl Into<BoxError>) -> Error {
     let foreign = ForeignError { kind: Kind::Body, phase: None, sent: Some(false) };
     Error::adopt(error.into(), foreign, "reading the body of the request")

@@ -1,7 +1,7 @@
-//! What went wrong, for whom, and whether the request may have reached anyone.
+//! Errors: the operation that failed, its target, and whether the request may have been sent.
 //!
-//! There is one error type. Decide by its predicates, never by its text: the text says what was being done and for
-//! whom, and the cause below it is the [`source`](std::error::Error::source).
+//! There is one error type. Decide by its predicates, never by its text: the text names the operation and its target,
+//! and the cause is the [`source`](std::error::Error::source).
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
@@ -17,12 +17,12 @@ use answer::Reply;
 pub(crate) use foreign::{ForeignError, find};
 pub use kind::{Kind, Phase};
 
-/// Any error at all, as connectors and bodies of others bring it.
+/// Any error, as returned by foreign connectors and bodies.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The error of every function and service of this crate.
 ///
-/// It is cheap to clone, because one failed connection attempt is told to every request that waited for it.
+/// Cloning is cheap: one failed connection attempt is reported to every request that waited for it.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -46,7 +46,7 @@ pub struct Error {
 struct Report {
     kind: Kind,
     doing: Cow<'static, str>,
-    /// Shared, because a report is copied when only some of its holders change it.
+    /// Shared, because changing a clone copies the report.
     source: Option<Arc<dyn StdError + Send + Sync>>,
     delivery: Delivery,
     proxy: Option<ProxyFault>,
@@ -57,45 +57,45 @@ struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {
     Unsent,
-    /// A connector failed, so nothing was sent, whatever its error says.
+    /// A connector failed, so nothing was sent, whatever its error states.
     Unconnected,
     Sent,
-    /// A layer or service failed that does not say.
+    /// A foreign layer or service failed, without a statement.
     Unknown,
 }
 
-/// What a proxy did instead of letting us through.
+/// The failure of a proxy.
 #[derive(Clone, Debug)]
 pub(crate) enum ProxyFault {
-    /// Nothing was heard of it: another may do.
+    /// It was not reached: another route may work.
     Unreachable,
-    /// It broke off, or did not speak its protocol, or said no in the words of SOCKS.
+    /// It closed the connection, violated its protocol, or refused by SOCKS.
     Failed,
-    /// The same, in a way that asking again would not change.
+    /// The same, where another attempt would fail again.
     Denied,
-    /// It answered with this.
+    /// It refused with this response.
     Refused(Arc<Refusal>),
 }
 
-/// How much of the body of a refusal is kept: enough for an error page.
+/// The most bytes kept of a refusal's body: enough for an error page.
 pub(crate) const REFUSAL_BODY: usize = 64 * 1024;
 
-/// The answer of a proxy that is no tunnel.
+/// The response of a proxy that refused.
 #[derive(Clone)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The beginning of it.
+    /// Its first bytes.
     pub(crate) body: Bytes,
 }
 
 impl Error {
-    /// A timeout ran out; [`timeout_phase`](Self::timeout_phase) says which.
+    /// A timeout passed; [`timeout_phase`](Self::timeout_phase) returns which.
     pub fn is_timeout(&self) -> bool {
         self.timeout_phase().is_some()
     }
 
-    /// What the timeout that ran out was waiting for.
+    /// The phase of the timeout that passed.
     pub fn timeout_phase(&self) -> Option<Phase> {
         match self.report.kind {
             Kind::Timeout(phase) => Some(phase),
@@ -103,7 +103,7 @@ impl Error {
         }
     }
 
-    /// No connection could be made: the name, the address, a proxy, TLS or the time for all of it failed.
+    /// No connection could be made: DNS, TCP, a proxy, TLS or the time for all of it failed.
     pub fn is_connect(&self) -> bool {
         match self.report.kind {
             Kind::Dns | Kind::Connect | Kind::Timeout(Phase::Connect) => true,
@@ -124,21 +124,21 @@ impl Error {
         self.report.kind == Kind::Tls
     }
 
-    /// An I/O error is the cause, near or far: mostly the operating system's, but also of what was read as a stream, like a
-    /// broken chunk.
+    /// An I/O error is among the causes: usually the operating system's, also that of an invalid stream, such as a
+    /// malformed chunk.
     pub fn is_io(&self) -> bool {
         self.report.kind == Kind::Io || self.cause::<std::io::Error>().is_some()
     }
 
-    /// A proxy on the way could not be reached, broke off, or refused; not the origin behind it.
+    /// A proxy could not be reached, closed the connection, or refused; the origin behind it did not.
     ///
-    /// The other predicates say how: [`is_tls`](Self::is_tls) that TLS to the proxy failed, [`is_protocol`](Self::is_protocol)
-    /// that its answer was none.
+    /// Other predicates hold as well: [`is_tls`](Self::is_tls) if TLS to the proxy failed,
+    /// [`is_protocol`](Self::is_protocol) if its response was invalid.
     pub fn is_proxy(&self) -> bool {
         self.report.proxy.is_some()
     }
 
-    /// The status with which an HTTP proxy refused: 407 if it wants to know who we are, 403, 502 …
+    /// The status of an HTTP proxy's refusal: 407 if it requires credentials, 403, 502 …
     pub fn proxy_status(&self) -> Option<StatusCode> {
         self.refusal().map(|refusal| refusal.status)
     }
@@ -148,12 +148,12 @@ impl Error {
         self.refusal().map(|refusal| &refusal.headers)
     }
 
-    /// The beginning of the body of that refusal, 64 KiB of it at the most.
+    /// The first 64 KiB of the body of that refusal.
     pub fn proxy_body(&self) -> Option<&Bytes> {
         self.refusal().map(|refusal| &refusal.body)
     }
 
-    /// A proxy said no for good, or does not speak its protocol: asking it again would not help.
+    /// A proxy refused, or violated its protocol, in a way that another attempt would not change.
     pub(crate) fn is_denied(&self) -> bool {
         match &self.report.proxy {
             Some(ProxyFault::Denied) => true,
@@ -169,23 +169,24 @@ impl Error {
         }
     }
 
-    /// The peer did not keep to HTTP: a malformed or truncated answer. A proxy that [refuses](Self::proxy_status) does.
+    /// The peer violated HTTP: a malformed or truncated response. A proxy that [refuses](Self::proxy_status) does
+    /// not.
     pub fn is_protocol(&self) -> bool {
         self.report.kind == Kind::Protocol && self.refusal().is_none()
     }
 
-    /// The request itself, or the configuration, is not valid. Nothing was sent.
+    /// The request or the configuration is invalid. Nothing was sent.
     pub fn is_builder(&self) -> bool {
         self.report.kind == Kind::Builder
     }
 
-    /// The peer does not do what the request asks of it, an extended `CONNECT` (RFC 8441). Nothing was sent; there may be
-    /// another way, like `Upgrade` over HTTP/1.1.
+    /// The peer does not support what the request requires, such as an extended `CONNECT` (RFC 8441). Nothing was
+    /// sent; an alternative may work, such as `Upgrade` over HTTP/1.1.
     pub fn is_unsupported(&self) -> bool {
         self.report.kind == Kind::Unsupported
     }
 
-    /// The body of the request failed, or was longer or shorter than it said.
+    /// The body of the request failed, or did not match its declared length.
     pub fn is_body(&self) -> bool {
         self.report.kind == Kind::Body
     }
@@ -201,39 +202,39 @@ impl Error {
         self.report.kind == Kind::Closed
     }
 
-    /// As many requests wait for a connection as the pool lets wait.
+    /// The pool's limit of waiting requests is reached.
     pub fn is_queue_full(&self) -> bool {
         self.report.kind == Kind::QueueFull
     }
 
-    /// Any other error: of a layer, service or body that is not of this crate. It is the [`source`](StdError::source).
+    /// Any other error, of a layer, service or body outside this crate. It is the [`source`](StdError::source).
     ///
-    /// It does not hold where more is known: an error of this crate inside a layer's own error keeps its predicates, and a
+    /// It does not hold where more is known: an error of this crate wrapped by a layer keeps its predicates, and a
     /// layer's timeout (`Elapsed` of tower and tokio with the feature `tower`, or an I/O error of the kind
     /// [`TimedOut`](std::io::ErrorKind::TimedOut)) is a timeout of the phase [`Total`](Phase::Total).
     pub fn is_other(&self) -> bool {
         self.report.kind == Kind::Other
     }
 
-    /// What all predicates but those about proxies and about sending are derived from.
+    /// The kind, from which all predicates derive except those about proxies and about sending.
     pub fn kind(&self) -> Kind {
         self.report.kind
     }
 
-    /// Whether it is known that bytes of the request may have reached the peer.
+    /// Whether bytes of the request may have reached the peer.
     ///
-    /// `false` is not yet leave to send the request again: a foreign layer that fails, tower's `Timeout` for example, does
-    /// not say what became of the request below it, and then neither this nor [`is_unsent`](Self::is_unsent) holds.
+    /// `false` does not mean that sending again is safe: a foreign layer that fails, such as tower's `Timeout`, does
+    /// not report the state of the request below it; then neither this nor [`is_unsent`](Self::is_unsent) holds.
     pub fn was_sent(&self) -> bool {
         self.report.delivery == Delivery::Sent
     }
 
-    /// Whether it is known that no byte of the request reached the peer: it may be sent again whatever its method.
+    /// Whether no byte of the request reached the peer: it may be sent again whatever its method.
     pub fn is_unsent(&self) -> bool {
         matches!(self.report.delivery, Delivery::Unsent | Delivery::Unconnected)
     }
 
-    /// The first cause of this type, however deep below: of the operating system, of TLS, of a SOCKS proxy.
+    /// The first cause of this type, at any depth: of the operating system, of TLS, of a SOCKS proxy.
     ///
     /// ```
     /// use tower_transport::proxy::Socks5Error;
@@ -258,7 +259,7 @@ impl Error {
         Self { report: Arc::new(report) }
     }
 
-    /// A timeout ran out. The text says which, and its limit.
+    /// The error of a timeout, with the phase and the limit in its text.
     pub(crate) fn timed_out(phase: Phase, limit: Duration, doing: impl fmt::Display) -> Self {
         let (name, limit) = (phase.name(), kind::shown(limit));
         Self::new(
@@ -271,7 +272,7 @@ impl Error {
         Self::new(Kind::Builder, doing)
     }
 
-    /// The same under the name of what was done at large, with itself as the cause; nothing of the request was sent.
+    /// Wraps the error in that of a larger operation; nothing of the request was sent.
     pub(crate) fn during(self, doing: impl Into<Cow<'static, str>>) -> Self {
         let mut report = Report::clone(&self.report);
         report.doing = doing.into();
@@ -279,22 +280,22 @@ impl Error {
         Self { report: Arc::new(report) }.sent(false)
     }
 
-    /// A proxy said no.
+    /// The error of a proxy that refused.
     pub(crate) fn refused(doing: impl Into<Cow<'static, str>>, refusal: Refusal) -> Self {
         Self::new(Kind::Connect, doing).by_proxy(ProxyFault::Refused(Arc::new(refusal)))
     }
 
-    /// Whether nothing was heard of a proxy.
+    /// Whether a proxy was not reached.
     pub(crate) fn is_proxy_unreachable(&self) -> bool {
         matches!(self.report.proxy, Some(ProxyFault::Unreachable))
     }
 
-    /// Says that it was a proxy.
+    /// Sets the failure of a proxy.
     pub(crate) fn by_proxy(self, fault: ProxyFault) -> Self {
         self.rewrite(|report| report.proxy = Some(fault))
     }
 
-    /// Says whether the request may have reached the peer.
+    /// Sets whether the request may have reached the peer.
     pub(crate) fn sent(self, sent: bool) -> Self {
         if self.was_sent() == sent && self.is_unsent() != sent {
             return self;
@@ -302,8 +303,8 @@ impl Error {
         self.rewrite(|report| report.delivery = Some(sent).into())
     }
 
-    /// An error of a connector, under the name of what was done unless it is ours. One that does not say whether the request
-    /// was sent is that of a connection that could not be made.
+    /// Adopts the error of a connector; `doing` describes a foreign one. If it does not state whether the request was
+    /// sent, no connection could be made.
     pub(crate) fn from_connector(error: BoxError, doing: impl Into<Cow<'static, str>>) -> Self {
         let error = Self::adopt(error, ForeignError::CONNECTOR, doing);
         match error.report.delivery {
@@ -312,12 +313,12 @@ impl Error {
         }
     }
 
-    /// An error of ours that came as an I/O error, because it had to pass as one.
+    /// The [`Error`] inside an I/O error that carried it.
     pub(crate) fn inside(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Changes the report; one that others hold as well is copied first.
+    /// Changes the report, after copying it if it is shared.
     fn rewrite(mut self, change: impl FnOnce(&mut Report)) -> Self {
         change(Arc::make_mut(&mut self.report));
         self
@@ -358,7 +359,7 @@ impl StdError for Error {
 }
 
 impl fmt::Debug for Refusal {
-    /// The status alone: the header may hold a cookie or a challenge that is nobody else's.
+    /// Prints the status only: the header may contain another user's cookie or challenge.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal").field("status", &self.status).finish_non_exhaustive()
     }

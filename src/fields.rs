@@ -1,14 +1,14 @@
-//! Header fields: as many as a map takes without a panic, and those of which a request has one at the most.
+//! Adds header fields within a limit, because a full `HeaderMap` panics.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::Error;
 
-/// So many different names a request may have, those that are added to it included. A [`HeaderMap`] that is full panics, and
-/// one with names of like hashes may be full from a fifth of its 32,768 places on: fewer always fit. Values do not count.
+/// The most names a request may have, including those added to it. A full [`HeaderMap`] panics, and with colliding
+/// hashes it may be full from a fifth of its 32,768 slots on: fewer always fit. Values do not count.
 pub(crate) const MAX_NAMES: usize = 6000;
 
-/// An error if so many more names would be too many.
+/// An error if adding so many names would exceed the limit.
 pub(crate) fn check_room(headers: &HeaderMap, more: usize) -> Result<(), Error> {
     match headers.keys_len() + more > MAX_NAMES {
         true => Err(Error::builder(format!("more than {MAX_NAMES} header fields"))),
@@ -16,7 +16,7 @@ pub(crate) fn check_room(headers: &HeaderMap, more: usize) -> Result<(), Error> 
     }
 }
 
-/// Adds a field next to others of its name.
+/// Adds a field, keeping others of its name.
 pub(crate) fn append(
     headers: &mut HeaderMap,
     name: HeaderName,
@@ -27,7 +27,7 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// Adds fields in place of others of their names.
+/// Adds fields, replacing others of their names.
 pub(crate) fn replace(headers: &mut HeaderMap, by: HeaderMap) -> Result<(), Error> {
     check_room(headers, by.keys_len())?;
     headers.extend(by);

@@ -133,10 +133,10 @@
 // In the order of a request's path.
 #[cfg(feature = "_client")]
 pub mod client;
-#[cfg(feature = "tokio")]
-mod one_shot;
 mod request;
 pub mod transport;
+#[cfg(feature = "tokio")]
+mod unpooled;
 
 pub mod proxy;
 
@@ -176,10 +176,10 @@ mod upgrade;
 
 pub use body::Body;
 pub use error::Error;
-#[cfg(feature = "tokio")]
-pub use one_shot::{OneShot, request, stream};
 pub use request::RequestExt;
 pub use transport::Transport;
+#[cfg(feature = "tokio")]
+pub use unpooled::{Unpooled, request, stream};
 
 /// Compiles the code of the README, and runs what needs no network.
 #[cfg(all(doctest, feature = "http1", feature = "http2", feature = "tls", feature = "tokio"))]

@@ -1,21 +1,20 @@
-//! Doubles for tests of code that is built on this crate: connectors that do what they are told, and a clock.
+//! Test doubles for code built on this crate: scripted and counting connectors, and a paused clock.
 //!
-//! A double takes the place of the network, at the bottom of the stack. Everything above it, the pool, HTTP, the timeouts,
-//! is what runs in earnest, so a test sees what a user would. TLS is the exception: [what a script
-//! plays](ScriptedConnector#https) for an `https` URL is what would be inside of it. Nothing here opens a socket or waits in real time.
+//! A double replaces the network at the bottom of the stack. Everything above it, the pool, HTTP and the timeouts,
+//! runs unmodified, so a test sees what a user would. TLS is the exception: [the script](ScriptedConnector#https) for
+//! an `https` URL is the content of the TLS stream. Nothing here opens a socket or waits in real time.
 //!
-//! | to see | take |
+//! | to test | use |
 //! |---|---|
-//! | what is sent, and what becomes of this answer, or of this fault | [`ScriptedConnector`] |
-//! | what becomes of a host that cannot be reached | [`NeverConnects`] |
-//! | how many connections there are | [`CountingConnector`], around any connector |
-//! | what happens after so much time | [`PausedClock`] |
-//! | that a layer of yours calls only what is ready | [`StrictService`], around any service |
-//! | a server of yours, in the same process | [`MemoryConnector`](crate::connect::MemoryConnector) |
+//! | what is sent, and the effect of a response or a fault | [`ScriptedConnector`] |
+//! | a host that cannot be reached | [`NeverConnects`] |
+//! | the number of connections | [`CountingConnector`], around any connector |
+//! | the passing of time | [`PausedClock`] |
+//! | that your layer calls only services that are ready | [`StrictService`], around any service |
+//! | your own server, in the same process | [`MemoryConnector`](crate::connect::MemoryConnector) |
 //!
-//! Where code takes a [`Transport`](crate::Transport), give it one over a double; where it takes any service of requests,
-//! a function by `tower::service_fn` is enough, and no double is needed. Keep a clone of the double: it tells afterwards
-//! what happened.
+//! For code that takes a [`Transport`](crate::Transport), build one over a double. For code that takes any service of
+//! requests, `tower::service_fn` is enough. Keep a clone of the double to inspect it afterwards.
 //!
 //! ```
 //! # #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -23,7 +22,7 @@
 //! # async fn main() -> Result<(), tower_transport::Error> {
 //! use tower_transport::{RequestExt, Transport, mock::{Script, ScriptedConnector}};
 //!
-//! /// What is to be tested.
+//! /// The code under test.
 //! async fn version(transport: &Transport) -> Result<String, tower_transport::Error> {
 //!     let response = transport.request("GET", "http://api.example/version").await?;
 //!     Ok(String::from_utf8_lossy(response.body()).into_owned())
@@ -49,7 +48,7 @@ use std::sync::{Mutex, MutexGuard};
 mod clock;
 mod counting;
 mod never;
-mod playing;
+mod player;
 mod script;
 mod scripted;
 mod strict;
@@ -61,7 +60,7 @@ pub use script::Script;
 pub use scripted::{ScriptedConnector, ScriptedIo};
 pub use strict::StrictService;
 
-/// A test that failed elsewhere still wants to know what happened.
+/// Ignores poisoning: after a failure elsewhere, a test still reads the record.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     lock::lock(mutex)
 }

@@ -1,31 +1,31 @@
-//! What one request may ask for, as typed extensions.
+//! Options of one request, as typed extensions.
 //!
 //! | extension | what it does |
 //! |---|---|
-//! | [`Timeouts`] | how long to wait, and for what |
+//! | [`Timeouts`] | limits on waiting |
 //! | [`ServerName`] | the name that TLS sends and verifies |
-//! | [`Protocols`] | which versions of HTTP may be spoken |
+//! | [`Protocols`] | the versions of HTTP that may be used |
 //! | [`LocalAddress`] | the local address to connect from |
-//! | [`TlsIdentity`] | another TLS configuration, like a client certificate |
-//! | [`ProxyOverride`] | the proxies that the request goes through, or none |
-//! | [`Deadline`] | the end of its time, over all that it is redirected to and tries of it |
-//! | [`Repeatable`] | that the request may be sent again, whatever its method |
-//! | [`OnInformational`] | who is told of 1xx |
+//! | [`TlsIdentity`] | another TLS configuration, such as a client certificate |
+//! | [`ProxyOverride`] | the proxies of this request, or none |
+//! | [`Deadline`] | the end of its time, over all redirects and tries |
+//! | [`Repeatable`] | allows sending the request again, whatever its method |
+//! | [`OnInformational`] | receives 1xx responses |
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
-//! | [`ConnectProtocol`] | the protocol that `CONNECT` is for, as WebSocket over HTTP/2 |
-//! | [`RawTarget`] | a request target that is sent as it is |
+//! | [`ConnectProtocol`] | the protocol of an extended `CONNECT`, such as WebSocket over HTTP/2 |
+//! | [`RawTarget`] | a request target that is sent unchanged |
 //! | `CookieOverride`, of `client::cookies` | another jar of cookies, or none |
-//! | `Decoding`, of `client::decode` | that the body of the response is not decoded, or another limit of its size |
-//! | [`Listener`] | who is told of every step of the request |
-//! | [`Timed`] | that its response has [`Timings`](crate::events::Timings) |
+//! | `Decoding`, of `client::decode` | disables decoding of the response's body, or limits its size |
+//! | [`Listener`] | receives the events of the request |
+//! | [`Timed`] | adds [`Timings`](crate::events::Timings) to the response |
 //!
-//! With the layers of a [client](crate::client), those whose features are on:
+//! With the layers of a [client](crate::client) whose features are on:
 //!
 //! | extension | what it does |
 //! |---|---|
-//! | `Redirects` | how many redirects are followed |
-//! | `Retries` | how often the request is sent again |
-//! | `client::Auth` | who we are to the origin |
+//! | `Redirects` | the number of redirects followed |
+//! | `Retries` | the number of tries |
+//! | `client::Auth` | the credentials for the origin |
 
 use std::time::Duration;
 
@@ -61,33 +61,35 @@ pub use crate::{
     target::route::ProxyOverride,
 };
 
-/// How long to wait, and for what.
+/// Limits on how long a request waits, and for what.
 ///
-/// Set for a whole [`Transport`](crate::Transport), for a [pool](crate::pool::PoolLayer::timeouts), by a [`TimeoutsLayer`],
-/// or, as an extension, for one request. Strict by default, because a request without a limit is one that can hang for
-/// ever; [`none`](Self::none) is explicit. What ran out says [`Error::timeout_phase`](crate::Error::timeout_phase).
+/// Set them for a [`Transport`](crate::Transport), for a [pool](crate::pool::PoolLayer::timeouts), by a
+/// [`TimeoutsLayer`], or for one request as an extension. The defaults are strict, because a request without a limit
+/// can hang for ever; use [`none`](Self::none) to remove them. [`Error::timeout_phase`](crate::Error::timeout_phase)
+/// returns the limit that was reached.
 ///
 /// | | bounds | default |
 /// |---|---|---|
 /// | [`pool`](Self::pool) | all waits for a connection together | 30 s |
 /// | [`connect`](Self::connect) | making a connection | 10 s |
 /// | [`read`](Self::read) | the peer's silence, once it has the request | 30 s |
-/// | [`write`](Self::write) | how long the peer takes nothing of the request | 30 s |
+/// | [`write`](Self::write) | a peer that accepts nothing of the request | 30 s |
 /// | [`total`](Self::total) | everything, from the call to the end of the body | none |
 /// | [`min_throughput`](Self::min_throughput) | a peer that is not silent, but slow | none |
 ///
-/// A limit is longer than zero, and so is a window; `None` is no limit. Only [`pool`](Self::pool) may be zero. For the others
-/// zero is refused where a transport or a pool is made of it, because nothing could be sent: with [`is_builder`](Error::is_builder), by
-/// [`build`](crate::transport::TransportBuilder::build), or where there is no `build`, by every request. For one
-/// request, or by a [`TimeoutsLayer`], zero is a time that is over: nothing is sent with a `total` of zero, and no connection is
-/// made with a `connect` of zero. The others end as soon as the timer of the runtime does, which is no finer than 1 ms with
-/// tokio: a peer that is faster than that is in time.
+/// Limits and windows must be longer than zero; `None` is no limit. Only [`pool`](Self::pool) may be zero. Any other
+/// zero is refused with [`is_builder`](Error::is_builder), because no request could be sent: by
+/// [`build`](crate::transport::TransportBuilder::build) or, without a `build`, by every request. For one request, or
+/// in a [`TimeoutsLayer`], zero is a limit that has passed: nothing is sent with a `total` of zero, and no connection
+/// is made with a `connect` of zero. The other limits pass with the runtime's timer, whose resolution is 1 ms with
+/// tokio: a peer that is faster is in time.
 ///
-/// A request that runs out of one of the last four costs an HTTP/1.1 connection, and one stream of an HTTP/2 connection
-/// (`CANCEL`). It is not sent again. An upgraded connection or a tunnel is bounded by none of them from its answer on.
+/// A request that reaches one of the last four limits closes an HTTP/1.1 connection, and resets one stream of an
+/// HTTP/2 connection (`CANCEL`). It is not sent again. None of them applies to an upgraded connection or a tunnel
+/// after its response.
 ///
-/// Reading and writing are watched by connections, so a [`Connection`](crate::pool::Connection) of yours has to do
-/// so itself; the others hold for it, too.
+/// Connections enforce the limits on reading and writing, so a [`Connection`](crate::pool::Connection) of yours must
+/// do so itself; the other limits apply to it as well.
 ///
 /// ```
 /// use std::time::Duration;
@@ -107,18 +109,19 @@ pub struct Timeouts {
     pub(crate) throughput: Option<Throughput>,
 }
 
-/// The least that a peer has to send or take.
+/// The minimum throughput of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Throughput {
     pub(crate) bytes_per_second: u64,
-    /// How long it is waited for before it is judged.
+    /// The time measured before each verdict.
     pub(crate) window: Duration,
 }
 
 impl Default for Timeouts {
-    /// Pool 30 s: long enough to queue behind slow answers, short enough to be told. Connect 10 s: a host that has
-    /// not answered three SYNs by then seldom does. Read and write 30 s: longer than lost packets are sent again, and than
-    /// most answers take to begin. No total: how long an answer may be is the caller's to know.
+    /// Pool 30 s: long enough to queue behind slow responses, short enough to report a stall. Connect 10 s: a host
+    /// that has not answered three SYNs by then rarely does. Read and write 30 s: longer than TCP's first
+    /// retransmissions, and than most responses take to begin. No total: only the caller knows how long a response
+    /// may be.
     fn default() -> Self {
         let half_a_minute = Some(Duration::from_secs(30));
         Self {
@@ -133,69 +136,69 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// No limit at all.
+    /// No limits.
     pub fn none() -> Self {
         Self { pool: None, connect: None, read: None, write: None, total: None, throughput: None }
     }
 
-    /// How long to wait in all for a connection of the pool, or a free stream on one. With zero a request is sent only if a
-    /// connection is there for it, or within what the timer of the runtime takes, 1 ms with tokio; one that has to be made is
-    /// kept for the next.
+    /// Limits the total wait for a connection of the pool, or a free stream on one. With zero a request is sent only
+    /// if a connection is available, or becomes so within the resolution of the runtime's timer, 1 ms with tokio; a
+    /// connection that has to be made is kept for later requests.
     pub fn pool(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.pool = limit.into();
         self
     }
 
-    /// How long making a connection may take: names, TCP, proxies, TLS and the HTTP handshake together.
+    /// Limits making a connection: DNS, TCP, proxies, TLS and the HTTP handshake together.
     ///
-    /// A connection attempt belongs to the pool and outlives the request that caused it, so this is counted from the
-    /// start of the attempt.
+    /// A connection attempt belongs to the pool and outlives the request that caused it, so the time starts with the
+    /// attempt.
     pub fn connect(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.connect = limit.into();
         self
     }
 
-    /// How long the peer may be silent when it is its turn: from the moment it has the whole request to the head of its
-    /// answer, and between any two pieces of that.
+    /// Limits the peer's silence in its turn: from the moment it has the whole request to the head of its response,
+    /// and between any two pieces of the response.
     ///
-    /// Any byte begins it anew: on HTTP/1.1 of the connection, on HTTP/2 of the stream's heads and content. It does not run while the request
-    /// is still being sent, nor while nobody reads the body. It is told when the silence has lasted that long, and at the
-    /// latest a quarter of it later: what moves is looked at four times within the limit, so that no byte costs a look at
-    /// the clock.
+    /// Any byte restarts it: on HTTP/1.1 of the connection, on HTTP/2 of the stream's heads and content. It does not
+    /// run while the request is still being sent, nor while the caller does not read the body. The error comes at
+    /// most a quarter of the limit late: progress is checked four times within the limit, so that no byte costs a
+    /// clock reading.
     pub fn read(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.read = limit.into();
         self
     }
 
-    /// How long the peer may take nothing of a request while there is something to take: its socket is full, or on
-    /// HTTP/2 its window closed.
+    /// Limits the time in which the peer accepts nothing of a request: its socket buffer is full, or on HTTP/2 its
+    /// window is closed.
     ///
-    /// A body of yours that is slow does not count. Once an answer has begun, it is the answer that is waited for, as
-    /// [`read`](Self::read) says. It is told as late as that.
+    /// A slow request body does not count. Once a response has begun, [`read`](Self::read) applies instead. The error
+    /// comes as late as that of `read`.
     pub fn write(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.write = limit.into();
         self
     }
 
-    /// How long everything may take: from the call, through the line, all tries and the answer, to the end of its body,
-    /// also while the body is read slowly.
+    /// Limits the whole request: from the call, through queueing and all attempts, to the end of the response's body,
+    /// including time in which the caller reads slowly.
     pub fn total(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.total = limit.into();
         self
     }
 
-    /// How many bytes a second the peer must send, or take, on average over each `window` of waiting for it: against one
-    /// that sends a byte now and then. By default that is allowed.
+    /// Sets the bytes per second the peer must send, or accept, on average over each `window` of waiting for it. It
+    /// stops peers that send single bytes. Default: none.
     ///
-    /// Only the time in which the peer is waited for counts, and of that neither the time until its answer begins, which
-    /// is [`read`](Self::read)'s, nor pauses of the caller. It ends in the phase of what was slow, `Read` or `Write`. Any number
-    /// of bytes may be asked for; none is as by default.
+    /// Only time spent waiting for the peer counts, without the time until its response begins, which
+    /// [`read`](Self::read) limits, and without pauses of the caller. The error's phase is `Read` or `Write`,
+    /// whichever was slow. Zero bytes are no minimum.
     pub fn min_throughput(mut self, bytes_per_second: u64, window: Duration) -> Self {
         self.throughput = Some(Throughput { bytes_per_second, window });
         self
     }
 
-    /// Requires each limit to be longer than zero.
+    /// Checks that each limit is longer than zero.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let window = self.throughput.map(|throughput| throughput.window);
         setting::longer_than_zero("Timeouts::connect", self.connect)?;
@@ -206,8 +209,7 @@ impl Timeouts {
     }
 }
 
-/// Says that a request does no more harm when it is acted on twice than once, whatever its method: it may then be sent
-/// again as a `GET` may be.
+/// Declares a request idempotent, whatever its method: it may be sent again like a `GET`.
 ///
 /// ```
 /// use tower_transport::options::Repeatable;

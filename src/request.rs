@@ -1,9 +1,8 @@
-//! `request` and `stream`: one line for one request.
+//! Requests in one line: `request` and `stream`.
 //!
-//! The free functions make a connection and close it: for scripts, and for trying things out. [`RequestExt`] gives the
-//! same two to every service of requests, so that `transport.request("GET", url).await?` pools. `request` reads the
-//! whole body into memory, `stream` lets you read it as it comes. What they answer with is a plain
-//! [`http::Response`].
+//! The free functions open a connection for one request: for scripts and trials. [`RequestExt`] adds the same two to
+//! every service of requests, so that `transport.request("GET", url).await?` uses the pool. `request` reads the whole
+//! body into memory, `stream` returns it as it arrives. Both return a plain [`http::Response`].
 //!
 //! ```
 //! # use tower_transport::{Error, RequestExt, Transport};
@@ -40,7 +39,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri, uri::PathAndQuery};
 use tower_service::Service;
 
 use crate::{
-    body::Body,
+    body::{Body, TryCloneRequest},
     error::{BoxError, Error, ForeignError},
     events::shown,
     fields,
@@ -56,14 +55,14 @@ pub use url::IntoUrl;
 
 use sending::{Buffering, SendRequest};
 
-/// A request that is being put together, and is sent when it is awaited.
+/// A request under construction, sent when awaited.
 ///
-/// A mistake in any part of it, the URL or a header, is an error of the await, for which [`Error::is_builder`] holds;
-/// nothing is sent then. `Host` is always sent. A body whose length is known is sent with `Content-Length`, a stream
-/// with `Transfer-Encoding: chunked`, or on HTTP/2 as it comes.
+/// An invalid part, such as the URL or a header, is the error of the await, for which [`Error::is_builder`] holds;
+/// nothing is sent then. `Host` is always sent. A body of known length is sent with `Content-Length`, a stream with
+/// `Transfer-Encoding: chunked`, or on HTTP/2 without either.
 ///
-/// It becomes a future by [`IntoFuture`], which `await` calls by itself. "`RequestBuilder` is not a future" says the compiler
-/// where a function takes futures, like `join_all` or a spawn: give it `request.into_future()`.
+/// It implements [`IntoFuture`], which `await` calls. Where a function takes futures, such as `join_all` or a spawn,
+/// the compiler reports "`RequestBuilder` is not a future": pass `request.into_future()`.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -82,19 +81,19 @@ pub struct RequestBuilder<S, A> {
     answer: PhantomData<fn() -> A>,
 }
 
-/// The answer is read to its end.
+/// The response's body is read into memory.
 #[derive(Debug)]
-pub enum Whole {}
+pub enum Buffered {}
 
-/// The answer is read as it comes.
+/// The response's body is streamed.
 #[derive(Debug)]
 pub enum Streamed {}
 
-/// Gives `request` and `stream` to every service of requests: a [`Transport`](crate::Transport), a pool, or those with
-/// layers on top.
+/// Adds `request`, `stream` and `send` to every service of requests: a [`Transport`](crate::Transport), a pool, or
+/// either with layers on top.
 pub trait RequestExt: Service<Request<Body>> + Clone {
-    /// A request whose response is read to its end: `http::Response<Bytes>`.
-    fn request<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Whole>
+    /// Starts a request whose response is read to its end: `http::Response<Bytes>`.
+    fn request<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Buffered>
     where
         M: IntoMethod,
         Self: Sized,
@@ -102,13 +101,45 @@ pub trait RequestExt: Service<Request<Body>> + Clone {
         RequestBuilder::new(self.clone(), method, url)
     }
 
-    /// A request whose response is read as it comes: `http::Response<Body>`.
+    /// Starts a request whose response is streamed: `http::Response<Body>`.
     fn stream<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Streamed>
     where
         M: IntoMethod,
         Self: Sized,
     {
         RequestBuilder::new(self.clone(), method, url)
+    }
+
+    /// Sends a request that is complete already, and streams the response: `http::Response<Body>`. Errors are those of
+    /// [`stream`](Self::stream).
+    ///
+    /// The body is anything that converts into a [`Body`]; wrap other bodies with [`Body::new`]. Unlike
+    /// [`Service::call`], it waits until the service is ready, and needs no `&mut`. To send a request again, clone it
+    /// first with [`try_clone`](crate::body::TryCloneRequest::try_clone).
+    ///
+    /// ```
+    /// # use tower_transport::{Error, RequestExt, Transport};
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = http::Request::put("https://www.example.com/a").body("Hello, world")?;
+    /// let response = Transport::new().send(request).await?;
+    /// println!("{}", response.status());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`Requesting`]. Nothing is sent before the future is polled.
+    fn send<B, RB>(&self, request: Request<B>) -> Requesting<Body>
+    where
+        B: Into<Body>,
+        Self: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>
+            + Send
+            + Sized
+            + 'static,
+        RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        Requesting::new(SendRequest::new(self.clone(), Ok(request.map(Into::into))))
     }
 }
 
@@ -136,7 +167,7 @@ impl<S, A> RequestBuilder<S, A> {
     {
         self.change(|request| {
             let name = name.into_header_name()?;
-            // The value may be a secret, so the error says only whose it is.
+            // The value may be a secret, so the error names only the header.
             let wrong = |error: V::Error| {
                 Error::builder(format!("the value of the header `{name}`")).because(error.into())
             };
@@ -145,7 +176,7 @@ impl<S, A> RequestBuilder<S, A> {
         })
     }
 
-    /// Sets header fields, in place of others of their names.
+    /// Sets header fields, replacing others of their names.
     pub fn headers(self, headers: HeaderMap) -> Self {
         self.change(|request| fields::replace(request.headers_mut(), headers))
     }
@@ -158,7 +189,7 @@ impl<S, A> RequestBuilder<S, A> {
         })
     }
 
-    /// Sets a body that comes in chunks. It is sent once: the request cannot be sent again if its connection breaks.
+    /// Sets a body of chunks from a stream. It can be sent once: the request is not retried if its connection breaks.
     pub fn body_stream<T, D, E>(self, chunks: T) -> Self
     where
         T: Stream<Item = Result<D, E>> + Send + 'static,
@@ -176,12 +207,24 @@ impl<S, A> RequestBuilder<S, A> {
         })
     }
 
-    /// Sets how long to wait, in place of what the transport was built with.
+    /// Sets timeouts, replacing those of the transport.
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         self.extension(timeouts)
     }
 
-    /// Changes the request, unless something was wrong with it before: the first mistake is the one to tell.
+    /// Clones the request, if its body [can be cloned](Body::try_clone). An invalid request is cloned with its error.
+    pub fn try_clone(&self) -> Option<Self>
+    where
+        S: Clone,
+    {
+        let request = match &self.request {
+            Ok(request) => Ok(request.try_clone()?),
+            Err(error) => Err(error.clone()),
+        };
+        Some(Self { service: self.service.clone(), request, answer: PhantomData })
+    }
+
+    /// Changes the request, unless an earlier part was invalid: the first error is reported.
     fn change(mut self, change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>) -> Self {
         let changed = self.request.as_mut().map(change);
         if let Ok(Err(error)) = changed {
@@ -191,21 +234,22 @@ impl<S, A> RequestBuilder<S, A> {
     }
 }
 
-/// The error of a service: ours as it is, that of a foreign layer with its own text, because nothing else tells what failed.
+/// Converts the error of a service: ours unchanged; that of a foreign layer with its text included, because its type
+/// is unknown to callers.
 pub(crate) fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Error {
     Error::adopt_with(error, foreign, |error| {
         format!("sending a request to {}: {error}", origin_shown(uri)).into()
     })
 }
 
-/// Scheme and authority alone, without a user.
+/// Scheme and authority, without userinfo.
 fn origin_shown(uri: &Uri) -> String {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = parts.scheme.is_some().then(|| PathAndQuery::from_static("/"));
     shown(&Uri::from_parts(parts).unwrap_or_default())
 }
 
-impl<S, RB> IntoFuture for RequestBuilder<S, Whole>
+impl<S, RB> IntoFuture for RequestBuilder<S, Buffered>
 where
     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>
         + Send
@@ -239,7 +283,7 @@ where
 ///
 /// # Cancellation
 ///
-/// Dropping it gives the request up: an HTTP/1.1 connection that has begun it is closed, a stream of an HTTP/2
+/// Dropping it abandons the request: an HTTP/1.1 connection on which it began is closed, a stream of an HTTP/2
 /// connection is reset.
 #[must_use = "futures do nothing unless polled"]
 pub struct Requesting<T> {
@@ -267,7 +311,7 @@ impl<T> fmt::Debug for Requesting<T> {
 }
 
 impl<S, A> fmt::Debug for RequestBuilder<S, A> {
-    /// The URL as it may be shown, and neither fields nor body.
+    /// Prints the URL without credentials and signatures, and neither fields nor body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("RequestBuilder");
         match &self.request {

@@ -111,7 +111,7 @@ fn path(uri: &Uri) -> Result<PathAndQuery, Error> {
     }
 }
 
-/// Neither `Host` nor `:authority` has a place for a user (RFC 9112 §3.2, RFC 9113 §8.3.1).
+/// Removes userinfo, which neither `Host` nor `:authority` allows (RFC 9112 §3.2, RFC 9113 §8.3.1).
 pub(crate) fn without_user(authority: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }

@@ -1,11 +1,11 @@
-//! Ranges of settings: a value outside of its range is an error that names the setting, the value and the range.
+//! Checks the ranges of settings: an error names the setting, the value and the range.
 
 use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
 use crate::error::Error;
 
-/// Requires a value in this range, both ends included.
-pub(crate) fn within<T: PartialOrd + Display>(
+/// Checks that a value is in this range, both ends included.
+pub(crate) fn in_range<T: PartialOrd + Display>(
     setting: &str,
     value: T,
     range: RangeInclusive<T>,
@@ -17,7 +17,7 @@ pub(crate) fn within<T: PartialOrd + Display>(
     }
 }
 
-/// Requires a value that is not zero.
+/// Checks that a value is not zero.
 pub(crate) fn at_least_one(setting: &str, value: u64) -> Result<(), Error> {
     match value {
         0 => Err(refused(setting, value, "1 or more")),
@@ -25,7 +25,7 @@ pub(crate) fn at_least_one(setting: &str, value: u64) -> Result<(), Error> {
     }
 }
 
-/// Requires a time that is longer than zero, or none.
+/// Checks that a duration, if any, is longer than zero.
 pub(crate) fn longer_than_zero(
     setting: &str,
     value: impl Into<Option<Duration>>,
@@ -36,7 +36,7 @@ pub(crate) fn longer_than_zero(
     }
 }
 
-/// Requires a time that is no longer than this, or none.
+/// Checks that a duration, if any, is at most this.
 #[cfg(feature = "tokio")]
 pub(crate) fn at_most(setting: &str, value: Option<Duration>, most: Duration) -> Result<(), Error> {
     match value {
@@ -63,10 +63,10 @@ mod tests {
     #[test]
     fn a_value_outside_of_its_range_is_named_with_its_setting_and_the_range() {
         let table = [
-            (within("size", 1, 1..=9), "fine"),
-            (within("size", 9, 1..=9), "fine"),
-            (within("size", 0, 1..=9), "the setting `size` is 0, but has to be 1 to 9"),
-            (within("size", 10, 1..=9), "the setting `size` is 10, but has to be 1 to 9"),
+            (in_range("size", 1, 1..=9), "fine"),
+            (in_range("size", 9, 1..=9), "fine"),
+            (in_range("size", 0, 1..=9), "the setting `size` is 0, but has to be 1 to 9"),
+            (in_range("size", 10, 1..=9), "the setting `size` is 10, but has to be 1 to 9"),
             (at_least_one("count", 1), "fine"),
             (at_least_one("count", 0), "the setting `count` is 0, but has to be 1 or more"),
             (longer_than_zero("wait", None), "fine"),

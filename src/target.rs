@@ -1,7 +1,7 @@
-//! Whom a request is for: the origin, and everything else that makes one connection differ from another.
+//! The target of a request: the origin, and everything else that makes one connection differ from another.
 //!
-//! A [`Target`] is both what connectors are given and what the pool is keyed by. Whatever changes who is at the other
-//! end, or who we are to them, is a field of it, so a connection can never serve a request it was not made for.
+//! Connectors receive a [`Target`], and the pool is keyed by it. Everything that changes the peer, or our identity
+//! towards it, is a field of it, so a connection never serves a request it was not made for.
 
 use std::{
     fmt,
@@ -33,26 +33,26 @@ pub use route::Route;
 pub(crate) use proxy::{Proxy, ProxyScheme};
 pub(crate) use route::ProxyOverride;
 
-/// What connectors are given, and what connections are kept under.
+/// The input of connectors, and the key of connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Target {
-    /// Who is meant.
+    /// The origin.
     pub origin: Origin,
-    /// How to get there.
+    /// The route to it.
     pub route: Route,
-    /// Which protocols may be spoken.
+    /// The protocols allowed.
     pub protocols: Protocols,
     /// The name that TLS sends and verifies instead of the host's.
     pub server_name: Option<ServerName>,
-    /// The TLS configuration in place of the one that a layer has.
+    /// The TLS configuration, instead of the layer's.
     pub tls_identity: Option<TlsIdentity>,
     /// The local address to connect from.
     pub local_address: Option<IpAddr>,
 }
 
 impl Target {
-    /// The origin, reached directly, by any protocol.
+    /// A target for this origin, reached directly, by any protocol.
     pub fn new(origin: Origin) -> Self {
         Self {
             origin,
@@ -64,7 +64,7 @@ impl Target {
         }
     }
 
-    /// The target of a request by itself: its URI, its extensions, and whether it asks for an `Upgrade`, which leaves
+    /// The target of a request: its URI, its extensions, and whether it asks for an `Upgrade`, which requires
     /// [`Http1Only`](Protocols::Http1Only).
     pub fn of<B>(request: &http::Request<B>) -> Result<Self, Error> {
         let mut target = Self::new(Origin::try_from(request.uri())?);
@@ -73,8 +73,8 @@ impl Target {
         Ok(target)
     }
 
-    /// Whether [`of`](Self::of) makes equal targets of all requests that pass this and have this one's scheme and authority:
-    /// no extension and no `Upgrade` says otherwise.
+    /// Whether [`of`](Self::of) makes equal targets of all requests that pass this check and have this one's scheme
+    /// and authority: no extension and no `Upgrade` changes the target.
     pub(crate) fn is_by_uri<B>(request: &http::Request<B>) -> bool {
         let extensions = request.extensions();
         let is_plain = extensions.is_empty()
@@ -83,11 +83,11 @@ impl Target {
                 && extensions.get::<ProxyOverride>().is_none()
                 && extensions.get::<LocalAddress>().is_none()
                 && extensions.get::<TlsIdentity>().is_none();
-        // Few fields are looked through faster than a name is hashed.
+        // Comparing few names is faster than hashing one.
         is_plain && !request.headers().keys().any(|name| name == UPGRADE)
     }
 
-    /// Whether a connection to it serves one request at a time, whatever the peer says: only HTTP/1.1 can be spoken.
+    /// Whether a connection to it serves one request at a time, whatever the peer supports: only HTTP/1.1 is allowed.
     pub(crate) fn is_exclusive(&self) -> bool {
         let (scheme, protocols) = (self.origin.scheme(), self.protocols);
         match (protocols, scheme.is_tls()) {
@@ -97,14 +97,14 @@ impl Target {
         }
     }
 
-    /// Offers HTTP/1.1 alone for a request that asks for an upgrade, or says that there can be none.
+    /// Restricts a request with `Upgrade` to HTTP/1.1, or returns an error if HTTP/1.1 is not allowed.
     pub(crate) fn allow_upgrade<B>(&mut self, request: &http::Request<B>) -> Result<(), Error> {
         if !asks_for_upgrade(request) {
             return Ok(());
         }
         match self.protocols {
             Protocols::Http1Only => Ok(()),
-            // Without TLS and a proxy it is HTTP/1.1 anyway, and the connections of all other requests will do.
+            // Without TLS and a proxy it is HTTP/1.1 anyway, and can share the connections of other requests.
             Protocols::Negotiated if self.is_in_the_clear() => Ok(()),
             Protocols::Negotiated => {
                 self.protocols = Protocols::Http1Only;
@@ -120,7 +120,7 @@ impl Target {
         !self.origin.scheme().is_tls() && matches!(self.route, Route::Direct | Route::Unix(_))
     }
 
-    /// Lets the request's own wishes go before what the transport was built with.
+    /// Applies the request's extensions, which override the transport's settings.
     pub(crate) fn read_extensions<B>(&mut self, request: &http::Request<B>) {
         let extensions = request.extensions();
         if extensions.is_empty() {
@@ -144,13 +144,13 @@ impl Target {
     }
 }
 
-/// Whether a request asks the server to switch protocols, which it can over HTTP/1.1 only (RFC 9110 §7.8, RFC 9113 §8.6).
-/// `CONNECT` takes the connection over by itself.
+/// Whether a request asks the server to switch protocols, which only HTTP/1.1 allows (RFC 9110 §7.8, RFC 9113 §8.6).
+/// `CONNECT` takes over the connection without it.
 pub(crate) fn asks_for_upgrade<B>(request: &http::Request<B>) -> bool {
     request.headers().contains_key(UPGRADE) && request.method() != Method::CONNECT
 }
 
-/// Why a request that asks for an upgrade is not sent over HTTP/2.
+/// The error of a request with `Upgrade` that must use HTTP/2.
 pub(crate) fn no_upgrade_over_http2(origin: &Origin) -> Error {
     let text = format!(
         "asking {origin} to switch protocols by `Upgrade`: HTTP/2 has no such, allow HTTP/1.1 or use an extended CONNECT"
@@ -159,8 +159,8 @@ pub(crate) fn no_upgrade_over_http2(origin: &Origin) -> Error {
 }
 
 impl Hash for Target {
-    /// Hashes fields only where they differ from what nearly all targets have. Each field that a user may vary from
-    /// request to request is among them: equal hashes of many targets would make every look-up a search.
+    /// Hashes only the fields that usually differ. Every field that users vary per request is included: many targets
+    /// with equal hashes would turn each lookup into a search.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { origin, route, protocols, server_name, tls_identity, local_address } = self;
         origin.hash(state);

@@ -1,25 +1,24 @@
-//! Makes bytes private: a TLS handshake over the bytes of any connector, for the targets that want one.
+//! TLS: a handshake over the stream of any connector, for targets that require it.
 //!
-//! [`TlsLayer`] stands over whatever reaches the host: TCP, a Unix socket, a tunnel, or once more TLS. `https` targets
-//! get a handshake by rustls (RFC 8446), `http` targets pass through. What is sent and verified comes from the target
-//! alone:
+//! [`TlsLayer`] goes over any connector: TCP, a Unix socket, a tunnel, or TLS again. `https` targets get a handshake
+//! by rustls (RFC 8446), `http` targets pass through. The target alone decides what is sent and verified:
 //!
-//! | of the target | becomes |
+//! | field of the target | use |
 //! |---|---|
 //! | `server_name`, or the host of the origin | the name sent (RFC 6066 §3) and verified (RFC 9110 §4.3.4); an address is verified and not sent |
-//! | `protocols` | the ALPN offer (RFC 7301): `h2` and `http/1.1`, or one of them, as far as they are built in |
+//! | `protocols` | the ALPN offer (RFC 7301): `h2` and `http/1.1`, or one of them, as far as their features are on |
 //!
-//! A server may choose none of what is offered, and may not choose anything else. How the connection became private is on
-//! its [`ConnectInfo`].
+//! A server may choose none of the protocols offered, and must not choose another. The result of the handshake is on
+//! the [`ConnectInfo`].
 //!
 //! # What the first handshake costs
 //!
-//! With aws-lc-rs, the provider of the feature `tls`, the first handshake of a process takes about 30 ms of CPU more than any
-//! other: before its first random number aws-lc collects entropy from the jitter of the CPU. Nothing of it is spent before a
-//! handshake begins, nor for `http` alone, and no setting at run time avoids it. Where a process lives for one request, as
-//! in a script, take the feature `ring` without `tls`, which starts in about 1 ms; or build with
-//! `AWS_LC_SYS_NO_JITTER_ENTROPY=1` in the environment, which leaves that source of entropy out and relies on the operating
-//! system's alone.
+//! With aws-lc-rs, the provider of the feature `tls`, the first handshake of a process takes about 30 ms more CPU
+//! than later ones: aws-lc collects entropy from the jitter of the CPU before its first random number. Without a
+//! handshake, or with `http` only, nothing of it is spent, and no setting at run time avoids it. For a process that
+//! sends one request, such as a script, use the feature `ring` without `tls`, which starts in about 1 ms; or build
+//! with `AWS_LC_SYS_NO_JITTER_ENTROPY=1` in the environment, which leaves out that source of entropy and relies on
+//! the operating system's alone.
 //!
 //! ```
 //! use tower_layer::Layer;
@@ -68,13 +67,13 @@ mod stream;
 pub use config::TlsConfig;
 pub use stream::MaybeTls;
 
-/// Puts TLS over a connector.
+/// Adds TLS over a connector.
 #[derive(Clone, Debug, Default)]
 pub struct TlsLayer {
     config: TlsConfig,
 }
 
-/// A connector whose bytes are private where the target asks for it.
+/// A connector that encrypts the stream where the target requires it.
 #[derive(Clone, Debug)]
 pub struct Tls<C> {
     inner: C,
@@ -82,7 +81,7 @@ pub struct Tls<C> {
 }
 
 pin_project! {
-    /// The future of a connection by [`Tls`]: the inner connector's, and the handshake.
+    /// The future of [`Tls`]: the inner connector's, then the handshake.
     ///
     /// # Cancellation
     ///
@@ -97,7 +96,7 @@ pin_project! {
     #[project = HandshakeStageProj]
     enum HandshakeStage<F, I> {
         Connecting { #[pin] connecting: F, target: Target, config: TlsConfig },
-        // Boxed: several kilobytes, for which a plain stream has no use.
+        // Boxed: it takes several kilobytes, which a plain stream does not need.
         Handshake { handshake: Handshake<I> },
     }
 }
@@ -105,7 +104,7 @@ pin_project! {
 type Handshake<I> = Pin<Box<dyn Future<Output = Result<Connected<MaybeTls<I>>, Error>> + Send>>;
 
 impl TlsLayer {
-    /// TLS by this configuration.
+    /// Uses this configuration.
     pub fn new(config: TlsConfig) -> Self {
         Self { config }
     }
@@ -135,8 +134,8 @@ impl<C: Connect<Target>> Service<Target> for Tls<C> {
     }
 }
 
-/// A handshake, of which is told from its start to its end.
-async fn told<I>(
+/// A handshake within its `tls.handshake` span.
+async fn handshake_with_span<I>(
     target: &Target,
     handshake: impl Future<Output = Result<Connected<I>, Error>>,
 ) -> Result<Connected<I>, Error> {
@@ -173,7 +172,8 @@ async fn handshake<I: Io>(
     Ok(Connected { io: MaybeTls::private(stream, target.clone()), info })
 }
 
-/// The dot that ends an absolute name is no part of it in certificates (RFC 6066 §3), nor is the zone of an address.
+/// The name without the trailing dot of an absolute name, which certificates omit (RFC 6066 §3), and without the zone
+/// of an address.
 fn verified_name(target: &Target) -> &str {
     let name = target.server_name.as_ref().map_or(target.origin.host(), |name| name.as_str());
     let name = name.strip_suffix('.').unwrap_or(name);
@@ -214,8 +214,9 @@ where
             return Poll::Ready(Ok(connected.map(MaybeTls::plain)));
         }
         let (target, config) = (target.clone(), config.clone());
-        let mut handshake: Handshake<I> =
-            Box::pin(async move { told(&target, handshake(connected, &target, &config)).await });
+        let mut handshake: Handshake<I> = Box::pin(async move {
+            handshake_with_span(&target, handshake(connected, &target, &config)).await
+        });
         let outcome = handshake.as_mut().poll(cx);
         stage.set(HandshakeStage::Handshake { handshake });
         outcome

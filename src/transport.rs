@@ -1,4 +1,4 @@
-//! The default stack, wired in one place: the only one where the layers meet.
+//! The default stack: the only place where all layers are connected.
 
 use std::{
     fmt,
@@ -35,14 +35,42 @@ mod direct;
 pub use builder::TransportBuilder;
 
 pub use crate::request::{
-    IntoHeaderName, IntoMethod, IntoUrl, RequestBuilder, Requesting, Streamed, Whole,
+    Buffered, IntoHeaderName, IntoMethod, IntoUrl, RequestBuilder, Requesting, Streamed,
 };
 
 /// The whole stack as one service: pool, negotiation, TLS, proxies and TCP.
 ///
-/// It is cheap to clone, and clones share their connections. A request that was started holds a connection as soon as there
-/// is one for it, so [poll what you have started](crate::pool#poll-what-you-have-started). It takes a request with any body
-/// and answers with [`Body`]; `Display` shows what it is doing:
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::Request;
+/// use tower_transport::{RequestExt, Transport};
+///
+/// let transport = Transport::new();
+///
+/// // One line: the body is read into memory.
+/// let response = transport.request("GET", "https://www.example.com/").await?;
+/// println!("{} {} bytes", response.status(), response.body().len());
+///
+/// // With header fields and a body; the response is streamed.
+/// let mut response = transport
+///     .stream("POST", "https://www.example.com/reports")
+///     .header("content-type", "text/plain")
+///     .body("Hello, world")
+///     .await?;
+/// while let Some(chunk) = response.body_mut().chunk().await? {
+///     println!("{} bytes", chunk.len());
+/// }
+///
+/// // A request made elsewhere.
+/// let request = Request::delete("https://www.example.com/reports/7").body(())?;
+/// println!("{}", transport.send(request).await?.status());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Keep one and clone it: cloning is cheap, and clones share their connections. A started request holds a connection as
+/// soon as it gets one, so [poll what you have started](crate::pool#poll-what-you-have-started). It is a
+/// [`Service`] of requests with any body, and responds with [`Body`]. `Display` shows its state:
 ///
 /// ```
 /// # use tower_transport::Transport;
@@ -56,26 +84,26 @@ pub use crate::request::{
 /// # Several runtimes
 ///
 /// A transport may be used in several tokio runtimes, at once or one after the other. Sockets and tasks belong to the
-/// runtime that made them, so each runtime has connections of its own:
+/// runtime that made them, so each runtime has its own connections:
 ///
-/// * A request uses connections of the runtime in which it is polled, and dials there. Until it is sent it may be moved to
-///   another runtime, also after its own has ended.
-/// * [`max_connections`](TransportBuilder::max_connections) counts the connections of all runtimes together. A runtime
-///   that needs room closes idle connections of the others, whether or not somebody drives those.
+/// * A request uses connections of the runtime in which it is polled, and dials there. Until it is sent it may move
+///   to another runtime, also after its own has ended.
+/// * [`max_connections`](TransportBuilder::max_connections) counts the connections of all runtimes together. A
+///   runtime that needs room closes idle connections of the others, whether or not these are driven.
 ///   [`max_connections_per_host`](TransportBuilder::max_connections_per_host) counts those of each runtime.
-/// * A runtime that ends takes its connections along, and fails no request elsewhere. A request of which nothing was
+/// * A runtime that ends closes its connections, and fails no request elsewhere. A request of which nothing was
 ///   written is sent again where it is polled next.
-/// * Timers go on where they are polled.
+/// * Timers continue where they are polled.
 ///
-/// What cannot work:
+/// Limitations:
 ///
-/// * A request that was sent, and a body that is being read, need the runtime of their connection: they fail when it ends,
-///   and wait, up to their [timeouts](crate::options::Timeouts), while it is a current-thread runtime that no thread
+/// * A sent request, and a body that is being read, need the runtime of their connection: they fail when it ends, and
+///   wait, up to their [timeouts](crate::options::Timeouts), while it is a current-thread runtime that no thread
 ///   blocks on.
-/// * A connection that is in use or being made holds its slot while such a runtime rests. If all slots are held like
-///   this, other runtimes wait for one up to the pool timeout.
-/// * A request outside of any runtime uses one that was seen before and still runs, and needs it to be driven. If there is
-///   none it fails with [`Error::is_canceled`].
+/// * A connection that is in use or being made holds its slot while such a runtime is not driven. If all slots are
+///   held like this, other runtimes wait for one up to the pool timeout.
+/// * A request outside of any runtime uses one that was seen before and still runs, and needs it to be driven.
+///   Without one it fails with [`Error::is_canceled`].
 /// * An executor and timer given by [`rt::Runtime::new`](crate::rt::Runtime::new) count as one runtime.
 #[derive(Clone)]
 pub struct Transport {
@@ -106,7 +134,7 @@ impl Stack {
     fn over_proxied(self, proxied: Proxied) -> HttpPool {
         let Self { pool, negotiate, retry, tls, .. } = self;
         let negotiate = negotiate.layer(retry.layer(tls.layer(proxied)));
-        // As `pool.layer(negotiate)`, without a box around what negotiates.
+        // Like `pool.layer(negotiate)`, without a box around the negotiation.
         pool.over(negotiate, |mut negotiate, target| async move {
             std::future::poll_fn(|cx| negotiate.poll_ready(cx)).await?;
             Ok(negotiate.negotiate(target).await?)
@@ -115,34 +143,35 @@ impl Stack {
 }
 
 impl Transport {
-    /// HTTP/2 and HTTP/1.1, 100 connections, the platform's trust, and the [timeouts](crate::options::Timeouts) that are
-    /// strict by default.
+    /// A transport with the defaults: HTTP/2 and HTTP/1.1, 100 connections, the platform's trusted roots, and strict
+    /// [timeouts](crate::options::Timeouts).
     pub fn new() -> Self {
         Self::builder().assemble()
     }
 
-    /// One that keeps no connection.
+    /// A transport without idle connections.
     #[cfg(feature = "tokio")]
     pub(crate) fn unpooled(tls: crate::tls::TlsConfig) -> Self {
         Self::builder().max_idle(0).tls(tls).assemble()
     }
 
-    /// What can be set, each with its default.
+    /// A builder with all settings, each with its default.
     pub fn builder() -> TransportBuilder {
         TransportBuilder::new()
     }
 
-    /// What there is at this moment: requests, connections, and a row for each of those.
+    /// A snapshot: requests, connections, and a row for each connection.
     pub fn stats(&self) -> Stats {
         self.pool.stats()
     }
 
-    /// Takes no more requests, closes idle connections, those to proxies among them, and waits until what is under way has
-    /// finished and all is closed, but not longer than the [grace period](TransportBuilder::close_grace): then it is cut off. Says whether all had finished.
+    /// Refuses further requests, closes idle connections, including those to proxies, and waits until the others have
+    /// finished, up to the [grace period](TransportBuilder::close_grace); then it aborts them. Returns whether all
+    /// finished.
     ///
     /// # Cancellation
     ///
-    /// The transport stays closed; only the waiting ends.
+    /// The transport stays closed; only the wait ends.
     pub async fn close(&self) -> bool {
         self.pool.close(self.grace).await
     }
@@ -160,15 +189,15 @@ where
 {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = Sending;
+    type Future = TransportFuture;
 
-    /// Always ready: which queue a request stands in is known only from the request.
+    /// Always ready: the queue of a request depends on the request.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Sending {
-        Sending { checkout: self.pool.call(request.map(Body::new)) }
+    fn call(&mut self, request: Request<B>) -> TransportFuture {
+        TransportFuture { checkout: self.pool.call(request.map(Body::new)) }
     }
 }
 
@@ -177,14 +206,14 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// As that of [`Checkout`].
-    pub struct Sending {
+    /// That of [`Checkout`].
+    pub struct TransportFuture {
         #[pin]
         checkout: Checkout<HttpConnection<Body>, Body, Target>,
     }
 }
 
-impl Future for Sending {
+impl Future for TransportFuture {
     type Output = Result<Response<Body>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -192,7 +221,7 @@ impl Future for Sending {
     }
 }
 
-/// The body of a response of any service. That of a pool over [`NegotiateLayer`] keeps what is known of its connection.
+/// Wraps the response body of any service. That of a pool over [`NegotiateLayer`] keeps the info of its connection.
 pub(crate) fn response_body<RB>(body: RB) -> Body
 where
     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
@@ -215,8 +244,8 @@ impl fmt::Debug for Transport {
     }
 }
 
-impl fmt::Debug for Sending {
+impl fmt::Debug for TransportFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sending").finish_non_exhaustive()
+        f.debug_struct("TransportFuture").finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use std::{
 /// The modules in the order in which a request meets them: each uses only what stands below it.
 const STREET: [&str; 28] = [
     "client",
-    "one_shot",
+    "unpooled",
     "request",
     "transport",
     "proxy",
@@ -51,7 +51,7 @@ const LAYERS: [&str; 3] = ["pool", "http", "tls"];
 const WIRED: [&str; 7] = [
     "transport.rs",
     "transport",
-    "one_shot.rs",
+    "unpooled.rs",
     "proxy/layer.rs",
     "proxy/stage.rs",
     "proxy/tunnel.rs",
@@ -107,8 +107,8 @@ const PURE: [&str; 23] = [
     "proxy/select.rs",
     "proxy/select/environment.rs",
     "proxy/select/pattern.rs",
-    "proxy/socks4/exchange.rs",
-    "proxy/socks5/exchange.rs",
+    "proxy/socks4/handshake.rs",
+    "proxy/socks5/handshake.rs",
 ];
 
 /// A file without its tests may have so many lines, and is worth a second look above the lower figure.

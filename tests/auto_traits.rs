@@ -11,7 +11,7 @@ use std::{
 use allocation_counter::measure;
 use tower_service::Service;
 use tower_transport::{
-    Body, Error, OneShot, RequestExt, Transport,
+    Body, Error, RequestExt, Transport, Unpooled,
     auth::{Challenge, Credentials},
     body::Body as BodyByPath,
     connect::{
@@ -35,7 +35,7 @@ use tower_transport::{
     rt::{Runtime, Sleep, Task},
     target::{Origin, Route, Target},
     tls::{TlsConfig, TlsLayer},
-    transport::{RequestBuilder, Requesting, Sending, TransportBuilder, Whole},
+    transport::{Buffered, RequestBuilder, Requesting, TransportBuilder, TransportFuture},
 };
 
 type Connection = HttpConnection<Body>;
@@ -47,7 +47,7 @@ macro_rules! all {
 #[test]
 fn services_are_send_and_sync_and_clone() {
     fn is<T: Clone + Send + Sync + 'static>() {}
-    all!(is: Transport, OneShot, Pool<Connection, Body>, PoolLayer<Body>, NegotiateLayer<Body>);
+    all!(is: Transport, Unpooled, Pool<Connection, Body>, PoolLayer<Body>, NegotiateLayer<Body>);
     all!(is: Negotiate<TcpConnector, Body>, TlsLayer, TcpConnector, TcpConnector<StaticResolver>);
     all!(is: UnixConnector, MemoryConnector, ConnectRetry<TcpConnector>, ConnectRetryLayer);
     all!(is: SystemResolver, StaticResolver, Runtime);
@@ -78,7 +78,7 @@ fn layers_of_a_client_are_send_and_sync_and_clone_and_their_futures_send() {
     all!(is: DefaultsLayer, Defaults<Transport>, Auth, AuthRequest);
     all!(is: Visited, Redirected, FinalUrl, NextRequest);
     all!(goes: Redirecting<Transport>, Repeating<Transport>, Answering<Transport>);
-    all!(goes: UntilDeadline<Sending>, WithDefaults<Sending>);
+    all!(goes: UntilDeadline<TransportFuture>, WithDefaults<TransportFuture>);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn cookies_and_decoders_are_send_and_sync_and_clone_and_their_futures_send() {
     fn goes<T: Send + 'static>() {}
     all!(is: Jar, Cookie, SameSite, Loaded, CookiesLayer, Cookies<Transport>, CookieOverride);
     all!(is: DecodeLayer, Decode<Transport>, Decoding, Decoded, Coding, Netrc);
-    all!(goes: CookiesFuture<Sending>, DecodeFuture<Sending>);
+    all!(goes: CookiesFuture<TransportFuture>, DecodeFuture<TransportFuture>);
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn connections_are_send_and_sync() {
 #[test]
 fn what_is_used_up_is_send() {
     fn is<T: Send + 'static>() {}
-    all!(is: Sending, Checkout<Connection, Body, Target>, Requesting<Body>, Negotiating<Body>);
-    all!(is: RequestBuilder<Transport, Whole>, TransportBuilder, Upgraded, Sleep, Task);
+    all!(is: TransportFuture, Checkout<Connection, Body, Target>, Requesting<Body>, Negotiating<Body>);
+    all!(is: RequestBuilder<Transport, Buffered>, TransportBuilder, Upgraded, Sleep, Task);
 }
 
 /// Of 64-bit machines. What grows is copied by whoever moves it, with every layer on top.
@@ -117,7 +117,7 @@ fn what_is_used_up_is_send() {
 #[cfg(target_pointer_width = "64")]
 fn what_is_moved_with_a_request_is_no_larger_than_it_was() {
     let bounds: [(&str, usize, usize); 8] = [
-        ("Sending", size_of::<Sending>(), 936),
+        ("TransportFuture", size_of::<TransportFuture>(), 936),
         ("PoolBody", size_of::<PoolBody<HttpBody>>(), 128),
         ("Response", size_of::<http::Response<Body>>(), 152),
         ("Requesting", size_of::<Requesting<Body>>(), 16),

@@ -1,4 +1,4 @@
-//! Chooses what is said, unasked or to a challenge, and remembers what was asked. Pure.
+//! Selects the credentials to send, in advance or as an answer, and remembers challenges. Pure.
 //!
 //! ```text
 //! first ─ own scheme ─ what it said last to this request, or what it says now
@@ -20,61 +20,61 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::{
     Asker, Authenticate, Authorizing, Challenge, Credentials, basic,
-    digest::{self, Nonces, Offer, Turn},
+    digest::{self, DigestChallenge, NonceUse, Nonces},
 };
 use crate::lock;
 
-/// Who we are to one proxy, and what it has asked before, which clones share. Equal are those that say the same to the
-/// same question, whatever they remember.
+/// Credentials for one proxy or origin, and a memory of its challenges that clones share. Instances are equal if they
+/// give the same answers, whatever they remember.
 #[derive(Clone)]
 pub(crate) struct Authenticator {
     asker: Asker,
     credentials: Option<Credentials>,
-    /// What they are in Basic: the same in every request.
+    /// The Basic encoding of the credentials, the same in every request.
     basic: Option<HeaderValue>,
     scheme: Option<Arc<dyn Authenticate>>,
     preemptive: bool,
-    /// Made anew when somebody else is to be authorized. Nothing of the user's is called or dropped under its lock.
+    /// Replaced when the credentials change. Never calls or drops a foreign type under its lock.
     memory: Arc<Mutex<Memory>>,
 }
 
 #[derive(Default)]
 struct Memory {
-    asked: Asked,
+    asked: LastChallenge,
     nonces: Nonces,
-    answered: Option<Answered>,
+    answered: Option<LastResponse>,
 }
 
-/// What credentials were asked for last.
+/// The last challenge to the credentials.
 #[derive(Clone, Copy, Default)]
-enum Asked {
+enum LastChallenge {
     #[default]
     Nothing,
     Basic,
     Digest,
 }
 
-/// What is to be said when the same is asked for again.
-struct Answered {
+/// The last answer of the user's scheme.
+struct LastResponse {
     method: Method,
     target: Box<str>,
     value: HeaderValue,
 }
 
 impl Authenticator {
-    /// Who we are to origins: one that is refused answers 401.
+    /// For origins, which ask by 401.
     #[cfg(feature = "auth")]
     pub(crate) fn for_origins() -> Self {
         Self { asker: Asker::Origin, ..Self::default() }
     }
 
-    /// Never says the password in the clear, whatever is asked for.
+    /// Never sends the password in the clear, whatever the challenge.
     #[cfg(feature = "auth")]
     pub(crate) fn forbid_basic(&mut self) {
         (self.basic, self.preemptive) = (None, false);
     }
 
-    /// The same who has not been asked yet: by another origin, whose nonces are its own.
+    /// The same credentials without memory: for another origin, which has nonces of its own.
     #[cfg(feature = "auth")]
     pub(crate) fn unasked(&self) -> Self {
         Self { memory: Arc::default(), ..self.clone() }
@@ -95,7 +95,7 @@ impl Authenticator {
         self.memory = Arc::default();
     }
 
-    /// Whether credentials may be said in Basic before they are asked for.
+    /// Whether Basic credentials are sent in advance.
     pub(crate) fn set_preemptive(&mut self, preemptive: bool) {
         self.preemptive = preemptive;
         self.memory = Arc::default();
@@ -109,40 +109,41 @@ impl Authenticator {
         self.scheme.is_some()
     }
 
-    /// Whether there is anything that could be said to a challenge.
+    /// Whether any challenge can be answered.
     pub(crate) fn can_answer(&self) -> bool {
         self.credentials.is_some() || self.scheme.is_some()
     }
 
-    /// What is said unasked, or to what was asked before.
+    /// The value to send in advance, or for the remembered challenge.
     pub(crate) fn first(
         &self,
         method: &Method,
         target: &(impl fmt::Display + ?Sized),
     ) -> Option<HeaderValue> {
-        if self.says_basic_to_all() {
+        if self.is_always_basic() {
             return self.basic.clone();
         }
         let target = &*target.to_string();
-        let is_this = |it: &mut Answered| it.method == method && *it.target == *target;
+        let is_this = |it: &mut LastResponse| it.method == method && *it.target == *target;
         let answered = self.memory().answered.take_if(is_this).map(|answered| answered.value);
         let by_scheme = || self.scheme_first(method, target);
         answered.or_else(by_scheme).or_else(|| self.credentials_first(method, target))
     }
 
-    /// Whether it does not matter what is asked for: nearly always, so that nothing more is looked at.
-    fn says_basic_to_all(&self) -> bool {
+    /// Whether the value is always Basic; the usual case, which skips everything else.
+    fn is_always_basic(&self) -> bool {
         let memory = self.memory();
         let is_said = match memory.asked {
-            Asked::Nothing => self.preemptive,
-            Asked::Basic => true,
-            Asked::Digest => false,
+            LastChallenge::Nothing => self.preemptive,
+            LastChallenge::Basic => true,
+            LastChallenge::Digest => false,
         };
         is_said && self.scheme.is_none() && memory.answered.is_none()
     }
 
-    /// Whether there is anything better to say than what was refused. [`first`](Self::first) says it when the same is asked
-    /// for again: a nonce that would be counted twice by then makes a wrong password look like an old nonce.
+    /// Whether a better answer exists than the refused one, for a challenge that [`first`](Self::first) then answers
+    /// on the repeated request: answering here as well would count the nonce twice, and make a wrong password look
+    /// like a stale nonce.
     pub(crate) fn prepare(&self, request: &Authorizing<'_>) -> bool {
         let better = self.next(request);
         let is_any = better.is_some();
@@ -152,11 +153,11 @@ impl Authenticator {
         is_any
     }
 
-    /// What is said to this challenge, after `refused` was not enough; `None` if there is nothing better to say. It is
-    /// remembered, so that [`first`](Self::first) says it the next time.
+    /// The answer to this challenge after `refused`, or `None` if there is no better one. It is remembered, so that
+    /// [`first`](Self::first) sends it next time.
     ///
-    /// A server may call each nonce stale that it has given out, and a scheme of the user's may always find something new
-    /// to say: it is for the caller to count how often it asks.
+    /// A server may declare every nonce stale, and a user's scheme may always return a new value: the caller must
+    /// limit its attempts.
     pub(crate) fn next(&self, request: &Authorizing<'_>) -> Option<HeaderValue> {
         self.scheme_next(request).or_else(|| self.credentials_next(request))
     }
@@ -172,7 +173,7 @@ impl Authenticator {
         if request.refused == Some(&value) {
             return None;
         }
-        // An origin is answered by whoever sends again at once; a proxy may have to be reached by another connection first.
+        // The answer to an origin is sent at once; a proxy may have to be reached over another connection first.
         if self.asker == Asker::Proxy {
             self.remember(request, value.clone());
         }
@@ -181,8 +182,8 @@ impl Authenticator {
 
     fn remember(&self, request: &Authorizing<'_>, value: HeaderValue) {
         let (method, target) = (request.method.clone(), request.target.into());
-        let answered = Answered { method, target, value };
-        // What was there is dropped after the lock is released: its bytes may be of a foreign type.
+        let answered = LastResponse { method, target, value };
+        // Dropped after the lock is released: its bytes may be of a foreign type.
         let before = self.memory().answered.replace(answered);
         drop(before);
     }
@@ -191,24 +192,26 @@ impl Authenticator {
         let credentials = self.credentials.as_ref()?;
         let asked = self.memory().asked;
         match asked {
-            Asked::Digest => {
-                let turn = self.memory().nonces.another_turn()?;
+            LastChallenge::Digest => {
+                let turn = self.memory().nonces.reuse_nonce()?;
                 turn.answer(credentials, method.as_str().as_bytes(), target.as_bytes())
             }
-            Asked::Basic => self.basic.clone(),
-            // A scheme of the user's that waits is not to be overtaken by a password in the clear.
-            Asked::Nothing if self.preemptive && self.scheme.is_none() => self.basic.clone(),
-            Asked::Nothing => None,
+            LastChallenge::Basic => self.basic.clone(),
+            // A user's scheme that waits for a challenge must not be preempted by a password in the clear.
+            LastChallenge::Nothing if self.preemptive && self.scheme.is_none() => {
+                self.basic.clone()
+            }
+            LastChallenge::Nothing => None,
         }
     }
 
     fn credentials_next(&self, request: &Authorizing<'_>) -> Option<HeaderValue> {
         let credentials = self.credentials.as_ref()?;
         let challenges = request.challenges();
-        let Some(offer) = Offer::strongest(&challenges) else {
+        let Some(offer) = DigestChallenge::strongest(&challenges) else {
             return self.basic_next(&challenges, request.refused);
         };
-        let turn = self.memory().turn(offer, request.refused)?;
+        let turn = self.memory().use_nonce(offer, request.refused)?;
         turn.answer(credentials, request.method.as_str().as_bytes(), request.target.as_bytes())
     }
 
@@ -218,12 +221,12 @@ impl Authenticator {
         refused: Option<&HeaderValue>,
     ) -> Option<HeaderValue> {
         let offers = |scheme| challenges.iter().any(|challenge| challenge.is(scheme));
-        // Who would rather wait for Digest is not content with Basic because this Digest cannot be answered here.
+        // Without `preemptive`, Basic is never the fallback for a Digest challenge that cannot be answered here.
         if !offers(basic::SCHEME) || !self.preemptive && offers(digest::SCHEME) {
             return None;
         }
         let value = self.basic.clone().filter(|value| Some(value) != refused)?;
-        self.memory().asked = Asked::Basic;
+        self.memory().asked = LastChallenge::Basic;
         Some(value)
     }
 
@@ -233,19 +236,23 @@ impl Authenticator {
 }
 
 impl Memory {
-    fn turn(&mut self, offer: Offer, refused: Option<&HeaderValue>) -> Option<Turn> {
-        let turn = self.nonces.turn(offer, refused);
+    fn use_nonce(
+        &mut self,
+        offer: DigestChallenge,
+        refused: Option<&HeaderValue>,
+    ) -> Option<NonceUse> {
+        let turn = self.nonces.use_nonce(offer, refused);
         if turn.is_some() {
-            self.asked = Asked::Digest;
+            self.asked = LastChallenge::Digest;
         } else if refused.is_some_and(|refused| self.is_latest(refused)) {
-            self.asked = Asked::Nothing;
+            self.asked = LastChallenge::Nothing;
         }
         turn
     }
 
-    /// Whether it would be said again: another may have got a better nonce in the meantime.
+    /// Whether it is still the latest answer: another request may have received a newer nonce.
     fn is_latest(&self, refused: &HeaderValue) -> bool {
-        matches!(self.asked, Asked::Digest) && self.nonces.latest_was_used_in(refused)
+        matches!(self.asked, LastChallenge::Digest) && self.nonces.latest_was_used_in(refused)
     }
 }
 
@@ -255,7 +262,7 @@ fn sensitive(mut value: HeaderValue) -> HeaderValue {
 }
 
 impl Default for Authenticator {
-    /// Nobody. Credentials are said unasked, which saves a round trip.
+    /// No credentials. Credentials are sent in advance, which saves a round trip.
     fn default() -> Self {
         let (credentials, basic, scheme) = (None, None, None);
         let asker = Asker::default();
@@ -265,7 +272,7 @@ impl Default for Authenticator {
 
 impl PartialEq for Authenticator {
     fn eq(&self, other: &Self) -> bool {
-        // Taken apart without `..`, so that a new field cannot be forgotten. Basic is made of the credentials.
+        // Destructured without `..`, so that a new field cannot be forgotten. `basic` derives from the credentials.
         let Self { asker, credentials, basic: _, scheme, preemptive, memory: _ } = self;
         let same_scheme = match (scheme, &other.scheme) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),

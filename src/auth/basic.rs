@@ -1,4 +1,4 @@
-//! Says user and password in the Basic scheme (RFC 7617). Pure.
+//! The Basic scheme (RFC 7617). Pure.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::HeaderValue;
@@ -8,8 +8,8 @@ use super::Credentials;
 /// The name of the scheme.
 pub(super) const SCHEME: &str = "Basic";
 
-/// `None` for what cannot be said in Basic: a user with a colon would end there, and control characters are forbidden
-/// (RFC 7617 §2). It is always UTF-8, which is the one charset that a challenge may ask for.
+/// `None` for a user with a colon, which would end it, and for control characters (RFC 7617 §2). Always UTF-8, the
+/// only charset a challenge may ask for.
 pub(super) fn answer(credentials: &Credentials) -> Option<HeaderValue> {
     let (user, password) = (credentials.user(), credentials.password());
     let has_control = |text: &str| text.contains(|c: char| c.is_ascii_control());

@@ -1,36 +1,36 @@
-//! Reads challenges: schemes, each with a token or parameters (RFC 9110 §11.2, §11.6.1). Pure.
+//! Parses challenges: schemes, each with a token or parameters (RFC 9110 §11.2, §11.6.1). Pure.
 //!
-//! One field may hold several challenges, and one challenge has commas of its own:
+//! One field may contain several challenges, and a challenge contains commas of its own:
 //!
 //! ```text
 //! Negotiate, Digest realm="a, b", nonce="x", qop="auth,auth-int", Basic realm="c"
 //! ```
 //!
-//! A name before `=` is a parameter of the challenge before it; any other begins a challenge. Where a challenge is malformed,
-//! it is left out with what belongs to it, and reading goes on after the next comma.
+//! A name before `=` is a parameter of the challenge before it; any other name starts a challenge. A malformed
+//! challenge is skipped with its parameters, and parsing resumes after the next comma.
 
 use std::fmt;
 
-/// No real field comes near it. What follows is not read.
-const MOST_CHALLENGES: usize = 16;
+/// The most challenges read of a field, far above real ones.
+const MAX_CHALLENGES: usize = 16;
 
-/// A challenge with more is malformed: Digest, which has the most, knows nine.
-const MOST_PARAMS: usize = 32;
+/// A challenge with more parameters is malformed: Digest, which has the most, defines nine.
+const MAX_PARAMS: usize = 32;
 
-/// One way to say who we are, as it was asked for.
+/// One challenge.
 ///
-/// [`Authorizing::challenges`](super::Authorizing::challenges) reads them.
+/// Parsed by [`Authorizing::challenges`](super::Authorizing::challenges).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
     token: Option<String>,
-    /// The names in lower case.
+    /// Names are in lower case.
     params: Vec<(String, Vec<u8>)>,
 }
 
-/// What may stand between two commas.
+/// An element between two commas.
 enum Element {
-    /// A scheme and, if it has one, its token. Parameters are elements of their own, the first after a space.
+    /// A scheme with its token, if any. Parameters are elements of their own, the first after a space.
     Begins(Challenge),
     Param(String, Vec<u8>),
 }
@@ -40,29 +40,29 @@ struct Reader<'a> {
 }
 
 impl Challenge {
-    /// The scheme, as it was written.
+    /// The scheme, as written.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// Whether it is of this scheme, in whatever case.
+    /// Whether its scheme is this one, ignoring case.
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// What stands after the scheme instead of parameters, like the base64 of Negotiate.
+    /// The token after the scheme, such as the base64 of Negotiate, instead of parameters.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
-    /// The parameter of this name, in whatever case, without quotes and escapes. These are bytes: a realm may be in any
-    /// charset.
+    /// The parameter of this name, ignoring case, without quotes and escapes. The value is bytes: a realm may be in
+    /// any charset.
     pub fn param(&self, name: &str) -> Option<&[u8]> {
         let param = self.params.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         param.map(|(_, value)| &**value)
     }
 
-    /// The challenges of all these fields, in their order.
+    /// The challenges of these fields, in order.
     pub(super) fn read<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Vec<Self> {
         let mut challenges = Vec::new();
         for field in fields {
@@ -71,10 +71,10 @@ impl Challenge {
         challenges
     }
 
-    /// `None` if that makes it malformed: a name may occur once (RFC 9110 §11.2).
+    /// `None` if it becomes malformed: a name may occur once (RFC 9110 §11.2).
     fn with(mut self, name: String, value: Vec<u8>) -> Option<Self> {
         let malformed =
-            self.token.is_some() || self.params.len() == MOST_PARAMS || self.param(&name).is_some();
+            self.token.is_some() || self.params.len() == MAX_PARAMS || self.param(&name).is_some();
         self.params.push((name, value));
         (!malformed).then_some(self)
     }
@@ -82,9 +82,9 @@ impl Challenge {
 
 impl<'a> Reader<'a> {
     fn read_into(mut self, challenges: &mut Vec<Challenge>) {
-        // While there is none, parameters belong to one that was malformed.
+        // While `None`, parameters belong to a malformed challenge.
         let mut open: Option<Challenge> = None;
-        while self.goes_on() && challenges.len() < MOST_CHALLENGES {
+        while self.goes_on() && challenges.len() < MAX_CHALLENGES {
             match self.element() {
                 Some(Element::Begins(challenge)) => challenges.extend(open.replace(challenge)),
                 Some(Element::Param(name, value)) => {
@@ -96,12 +96,12 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        if challenges.len() < MOST_CHALLENGES {
+        if challenges.len() < MAX_CHALLENGES {
             challenges.extend(open);
         }
     }
 
-    /// Elements may be empty, and servers forget commas.
+    /// Skips empty elements, and tolerates missing commas.
     fn goes_on(&mut self) -> bool {
         self.take_while(|byte| byte == b',' || is_space(byte));
         !self.rest.is_empty()
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         text(self.take_while(is_tchar))
     }
 
-    /// It looks like a parameter until its end: `abc=` is a token, `abc=d` is not.
+    /// Resembles a parameter until its end: `abc=` is a token, `abc=d` is not.
     fn token68(&mut self) -> Option<String> {
         let mut ahead = Self { rest: self.rest };
         ahead.take_while(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
@@ -142,8 +142,8 @@ impl<'a> Reader<'a> {
         text(token)
     }
 
-    /// A quoted string, or what stands there up to a space or comma, which is more than the tokens that are allowed:
-    /// servers forget to quote, too.
+    /// A quoted string, or all bytes up to a space or comma, which is more than a token allows: some servers omit the
+    /// quotes.
     fn value(&mut self) -> Option<Vec<u8>> {
         if self.skip(b'"') {
             return self.quoted();
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         (!value.is_empty()).then(|| value.to_vec())
     }
 
-    /// What follows an opening quote (RFC 9110 §5.6.4); `None`, and nothing left, if it does not end.
+    /// The rest of a quoted string (RFC 9110 §5.6.4); `None`, with all input consumed, if it does not end.
     fn quoted(&mut self) -> Option<Vec<u8>> {
         let mut value = Vec::new();
         loop {
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Up to the next comma that is not in a quoted string.
+    /// Skips to the next comma outside a quoted string.
     fn skip_element(&mut self) {
         while !self.is_at_an_end() {
             if self.skip(b'"') {
@@ -208,13 +208,13 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Of a token (RFC 9110 §5.6.2).
+/// A character of a token (RFC 9110 §5.6.2).
 fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 impl fmt::Debug for Challenge {
-    /// The scheme alone: what a server sends with it may be meant for one client.
+    /// Prints the scheme only: the parameters may be meant for one client.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Challenge").field("scheme", &self.scheme).finish_non_exhaustive()
     }

@@ -1,10 +1,10 @@
-//! Answers in the Digest scheme (RFC 7616), and RFC 2069 where that is asked for. Pure.
+//! The Digest scheme (RFC 7616), and RFC 2069 for servers without `qop`. Pure.
 //!
-//! A nonce is used for many requests, on many connections at once: each takes a [`Turn`], with a count of its own. Under
-//! the lock of those who share the nonces, a turn is all that is taken; hashing is done with it, outside.
+//! A nonce serves many requests, on many connections at once. Each takes a [`NonceUse`] with its own count under the
+//! lock of the shared nonces; hashing happens outside of it.
 //!
-//! `Authentication-Info` is not read: neither is the server's own proof checked, nor its `nextnonce` used, so a nonce
-//! lives until it is refused as stale. The integrity of bodies (`qop=auth-int`) is not spoken.
+//! `Authentication-Info` is not read: the server's own proof is not checked, and `nextnonce` is not used, so a nonce
+//! lives until it is stale. The integrity of bodies (`qop=auth-int`) is not supported.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -16,21 +16,21 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use self::{
     algorithm::{Algorithm, Function},
-    said::Said,
+    auth_params::AuthParams,
 };
 use super::{Credentials, challenge::Challenge};
 
 mod algorithm;
-mod said;
+mod auth_params;
 
 /// The name of the scheme.
 pub(super) const SCHEME: &str = "Digest";
 
-/// How many nonces are known at a time. One that comes back must not be counted from the beginning, and a server that
-/// gives out more at once gives each connection its own.
-const MOST_NONCES: usize = 32;
+/// The most nonces remembered. A nonce that is offered again must not be counted from the start; a server that issues
+/// more gives each connection its own.
+const MAX_NONCES: usize = 32;
 
-/// All but the `attr-char` of RFC 8187 §3.2.1.
+/// All bytes but the `attr-char` of RFC 8187 §3.2.1.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -46,49 +46,49 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// A challenge that can be answered.
-pub(super) struct Offer {
+pub(super) struct DigestChallenge {
     algorithm: Algorithm,
-    /// As it was spelled, because that is what a server looks for; `None` if it was silent.
+    /// As the server spelled it, for servers that compare it; `None` without the parameter.
     algorithm_name: Option<Vec<u8>>,
     realm: Vec<u8>,
     nonce: Vec<u8>,
     opaque: Option<Vec<u8>>,
-    /// `qop=auth`, without which RFC 2069 holds.
+    /// `qop=auth`; without it RFC 2069 applies.
     has_qop: bool,
     hashes_user: bool,
     is_utf8: bool,
     is_stale: bool,
 }
 
-/// The nonces that were given to us, and how often each was used.
+/// The nonces received, and their use counts.
 pub(super) struct Nonces {
-    /// The latest last.
-    known: Vec<Known>,
+    /// The latest is last.
+    known: Vec<KnownNonce>,
     new_cnonce: fn() -> String,
 }
 
-struct Known {
-    offer: Arc<Offer>,
-    /// One for the life of the nonce: the key of a `-sess` algorithm is made of the first (RFC 7616 §3.4.2).
+struct KnownNonce {
+    offer: Arc<DigestChallenge>,
+    /// One for the life of the nonce: it is part of the key of a `-sess` algorithm (RFC 7616 §3.4.2).
     cnonce: Arc<str>,
     count: u32,
 }
 
-/// The right to use a nonce once.
-pub(super) struct Turn {
-    offer: Arc<Offer>,
+/// One use of a nonce.
+pub(super) struct NonceUse {
+    offer: Arc<DigestChallenge>,
     cnonce: Arc<str>,
     count: u32,
 }
 
-/// What matters of an answer once it has been refused.
+/// The parts of a refused answer that matter.
 struct Refused {
     nonce: Vec<u8>,
     is_first: bool,
 }
 
-impl Offer {
-    /// The one with the strongest algorithm of those that can be answered; of equals, the first.
+impl DigestChallenge {
+    /// The challenge with the strongest supported algorithm; of equals, the first.
     pub(super) fn strongest(challenges: &[Challenge]) -> Option<Self> {
         let offers = challenges.iter().filter_map(Self::of);
         offers.reduce(|best, other| match other.strength() > best.strength() {
@@ -125,9 +125,9 @@ impl Offer {
         self.algorithm.function
     }
 
-    /// Whether it may be answered after this was refused. It may if it is not of ours; if the nonce was too old; and if
-    /// it was not the first answer to that nonce, because servers forget nonces without a word when they start anew.
-    /// Otherwise it is the password that was wrong.
+    /// Whether to answer after this refusal: if the refused answer was not Digest; if the nonce is stale; or if it
+    /// was not the first use of the nonce, because servers forget nonces silently when they restart. Otherwise the
+    /// password is wrong.
     fn is_worth_answering_after(&self, refused: &HeaderValue) -> bool {
         Refused::read(refused).is_none_or(|refused| {
             refused.nonce != self.nonce && (self.is_stale || !refused.is_first)
@@ -136,29 +136,33 @@ impl Offer {
 }
 
 impl Nonces {
-    /// A turn at the nonce of this offer; `None` if what was refused is the best we can say.
-    pub(super) fn turn(&mut self, offer: Offer, refused: Option<&HeaderValue>) -> Option<Turn> {
+    /// A use of this challenge's nonce; `None` if no better answer than the refused one exists.
+    pub(super) fn use_nonce(
+        &mut self,
+        offer: DigestChallenge,
+        refused: Option<&HeaderValue>,
+    ) -> Option<NonceUse> {
         if refused.is_some_and(|refused| !offer.is_worth_answering_after(refused)) {
             return None;
         }
         let before = self.known.iter().position(|known| known.offer.nonce == offer.nonce);
         let offer = Arc::new(offer);
         let mut latest = match before {
-            Some(at) => Known { offer, ..self.known.remove(at) },
-            None => Known { offer, cnonce: (self.new_cnonce)().into(), count: 0 },
+            Some(at) => KnownNonce { offer, ..self.known.remove(at) },
+            None => KnownNonce { offer, cnonce: (self.new_cnonce)().into(), count: 0 },
         };
-        let turn = latest.turn();
+        let turn = latest.use_nonce();
         self.known.push(latest);
-        self.known.drain(..self.known.len().saturating_sub(MOST_NONCES));
+        self.known.drain(..self.known.len().saturating_sub(MAX_NONCES));
         turn
     }
 
-    /// One more turn at the latest nonce.
-    pub(super) fn another_turn(&mut self) -> Option<Turn> {
-        self.known.last_mut()?.turn()
+    /// Another use of the latest nonce.
+    pub(super) fn reuse_nonce(&mut self) -> Option<NonceUse> {
+        self.known.last_mut()?.use_nonce()
     }
 
-    /// Whether this was said with the latest nonce.
+    /// Whether this answer used the latest nonce.
     pub(super) fn latest_was_used_in(&self, refused: &HeaderValue) -> bool {
         let latest = self.known.last().map(|known| &known.offer.nonce);
         Refused::read(refused).is_some_and(|refused| Some(&refused.nonce) == latest)
@@ -171,47 +175,48 @@ impl Default for Nonces {
     }
 }
 
-impl Known {
-    /// `None` when the eight digits are used up.
-    fn turn(&mut self) -> Option<Turn> {
+impl KnownNonce {
+    /// `None` when the count exceeds its eight digits.
+    fn use_nonce(&mut self) -> Option<NonceUse> {
         self.count = self.count.checked_add(1)?;
         let (offer, cnonce) = (Arc::clone(&self.offer), Arc::clone(&self.cnonce));
-        Some(Turn { offer, cnonce, count: self.count })
+        Some(NonceUse { offer, cnonce, count: self.count })
     }
 }
 
-impl Turn {
-    /// `None` if it does not fit into a header field.
+impl NonceUse {
+    /// `None` if it contains bytes that no header field allows.
     pub(super) fn answer(
         &self,
         credentials: &Credentials,
         method: &[u8],
         target: &[u8],
     ) -> Option<HeaderValue> {
-        let Offer { algorithm, algorithm_name, realm, nonce, opaque, has_qop, .. } = &*self.offer;
+        let DigestChallenge { algorithm, algorithm_name, realm, nonce, opaque, has_qop, .. } =
+            &*self.offer;
         let response = self.response(credentials, method, target);
-        let mut said = Said::new(SCHEME);
-        self.say_user(credentials, &mut said);
-        said.quoted("realm", realm).quoted("nonce", nonce).quoted("uri", target);
+        let mut params = AuthParams::new(SCHEME);
+        self.push_user(credentials, &mut params);
+        params.quoted("realm", realm).quoted("nonce", nonce).quoted("uri", target);
         if let Some(name) = algorithm_name {
-            said.plain("algorithm", name);
+            params.plain("algorithm", name);
         }
         if *has_qop || algorithm.is_session {
-            said.quoted("cnonce", self.cnonce.as_bytes());
+            params.quoted("cnonce", self.cnonce.as_bytes());
         }
         if *has_qop {
-            said.plain("nc", self.nc().as_bytes()).plain("qop", b"auth");
+            params.plain("nc", self.nc().as_bytes()).plain("qop", b"auth");
         }
-        said.quoted("response", response.as_bytes());
+        params.quoted("response", response.as_bytes());
         if let Some(opaque) = opaque {
-            said.quoted("opaque", opaque);
+            params.quoted("opaque", opaque);
         }
-        said.into_value()
+        params.into_value()
     }
 
     /// RFC 7616 §3.4.1 to §3.4.3.
     fn response(&self, credentials: &Credentials, method: &[u8], target: &[u8]) -> String {
-        let Offer { algorithm, realm, nonce, has_qop, .. } = &*self.offer;
+        let DigestChallenge { algorithm, realm, nonce, has_qop, .. } = &*self.offer;
         let function = algorithm.function;
         let (user, password) = (credentials.user(), credentials.password());
         let cnonce = self.cnonce.as_bytes();
@@ -227,19 +232,19 @@ impl Turn {
         }
     }
 
-    /// As a hash, in quotes, or in the extended notation. That is for control characters, and for what is not ASCII
-    /// where the server has said that it knows UTF-8: those who do not say so know `username` alone.
-    fn say_user(&self, credentials: &Credentials, said: &mut Said) {
-        let Offer { algorithm, realm, hashes_user, is_utf8, .. } = &*self.offer;
+    /// As a hash, quoted, or in the extended notation: for control characters, and for a name that is not ASCII if
+    /// the server declares UTF-8. Other servers know `username` alone.
+    fn push_user(&self, credentials: &Credentials, params: &mut AuthParams) {
+        let DigestChallenge { algorithm, realm, hashes_user, is_utf8, .. } = &*self.offer;
         let user = credentials.user();
         if *hashes_user {
             let hash = algorithm.function.of(&[user.as_bytes(), realm]);
-            said.quoted("username", hash.as_bytes()).plain("userhash", b"true");
+            params.quoted("username", hash.as_bytes()).plain("userhash", b"true");
         } else if user.contains(|c: char| c.is_ascii_control()) || *is_utf8 && !user.is_ascii() {
             let user = percent_encode(user.as_bytes(), ESCAPED);
-            said.plain("username*", format!("UTF-8''{user}").as_bytes());
+            params.plain("username*", format!("UTF-8''{user}").as_bytes());
         } else {
-            said.quoted("username", user.as_bytes());
+            params.quoted("username", user.as_bytes());
         }
     }
 
@@ -249,20 +254,21 @@ impl Turn {
 }
 
 impl Refused {
-    /// `None` if it is not of this scheme.
+    /// `None` if it is not Digest.
     fn read(value: &HeaderValue) -> Option<Self> {
-        let said = Challenge::read([value.as_bytes()]).into_iter().find(|said| said.is(SCHEME))?;
-        let is_first = said.param("nc").is_none_or(|nc| nc == b"00000001");
-        Some(Self { nonce: said.param("nonce")?.to_vec(), is_first })
+        let mut read = Challenge::read([value.as_bytes()]).into_iter();
+        let params = read.find(|challenge| challenge.is(SCHEME))?;
+        let is_first = params.param("nc").is_none_or(|nc| nc == b"00000001");
+        Some(Self { nonce: params.param("nonce")?.to_vec(), is_first })
     }
 }
 
-/// Of a list of tokens.
+/// The tokens of a list.
 fn tokens(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| matches!(byte, b',' | b' ' | b'\t')).filter(|token| !token.is_empty())
 }
 
-/// 128 bits of keyed hashes. Whoever has not the key, which is the process's own, cannot tell the next from the last.
+/// 128 bits of keyed hashes, unpredictable without the key, which is the process's own.
 fn unpredictable() -> String {
     let hash = || RandomState::new().hash_one(0);
     format!("{:016x}{:016x}", hash(), hash())

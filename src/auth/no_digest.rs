@@ -1,4 +1,4 @@
-//! Digest where it was not built in: there is no challenge that could be answered.
+//! Stands in for Digest without its feature: no challenge can be answered.
 
 use http::HeaderValue;
 
@@ -7,25 +7,29 @@ use super::{Credentials, challenge::Challenge};
 /// The name of the scheme.
 pub(super) const SCHEME: &str = "Digest";
 
-pub(super) enum Offer {}
+pub(super) enum DigestChallenge {}
 
-pub(super) enum Turn {}
+pub(super) enum NonceUse {}
 
 #[derive(Default)]
 pub(super) struct Nonces {}
 
-impl Offer {
+impl DigestChallenge {
     pub(super) fn strongest(_: &[Challenge]) -> Option<Self> {
         None
     }
 }
 
 impl Nonces {
-    pub(super) fn turn(&mut self, offer: Offer, _: Option<&HeaderValue>) -> Option<Turn> {
+    pub(super) fn use_nonce(
+        &mut self,
+        offer: DigestChallenge,
+        _: Option<&HeaderValue>,
+    ) -> Option<NonceUse> {
         match offer {}
     }
 
-    pub(super) fn another_turn(&mut self) -> Option<Turn> {
+    pub(super) fn reuse_nonce(&mut self) -> Option<NonceUse> {
         None
     }
 
@@ -34,7 +38,7 @@ impl Nonces {
     }
 }
 
-impl Turn {
+impl NonceUse {
     pub(super) fn answer(&self, _: &Credentials, _: &[u8], _: &[u8]) -> Option<HeaderValue> {
         match *self {}
     }

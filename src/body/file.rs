@@ -1,4 +1,4 @@
-//! Reads a file as a body, in pieces, away from the threads that drive tasks.
+//! A body read from a file, in pieces, on other threads.
 
 use std::{
     fs::File,
@@ -20,10 +20,10 @@ use crate::{
     rt::{Unblock, unblock},
 };
 
-/// Large enough that the hop to another thread does not count, small enough for many uploads at once.
+/// Large enough to amortise the hop to another thread, small enough for many uploads at once.
 const PIECE: u64 = 64 * 1024;
 
-/// A file, opened when its first piece is asked for.
+/// A file, opened for its first piece.
 struct FileFrames {
     path: Arc<Path>,
     /// `None` reads to the end of the file.
@@ -38,23 +38,23 @@ enum FileState {
     Done,
 }
 
-/// What is known of a file before it is read.
+/// The kind of a file, from its metadata.
 enum Shape {
     Length(u64),
-    /// Like those of `/proc`, which say that they are empty.
+    /// Like files of `/proc`, which report a length of zero.
     Unknown,
-    /// Can be read once, like a pipe.
+    /// Can be read once, such as a pipe.
     Once,
 }
 
 impl Body {
-    /// A file, read in pieces of 64 KiB as it is sent, and opened again for each time that it is sent.
+    /// Makes a body of a file, read in pieces of 64 KiB as it is sent, and opened again each time it is sent.
     ///
-    /// Its length is the one it has now, and is sent as `Content-Length`: of a file that grows, no more is sent, and one
-    /// that shrinks is an error while it is sent. A pipe, a terminal or a device has no length and can be sent only once.
+    /// Its length is determined now, and sent as `Content-Length`: of a file that grows, no more is sent; one that
+    /// shrinks is an error while it is sent. A pipe, a terminal or a device has no length and can be sent only once.
     ///
-    /// Reading blocks, so it is done on the blocking threads of the tokio runtime in which the body is polled, or outside of
-    /// one on a thread of its own for each piece.
+    /// Reads run on the blocking threads of the tokio runtime in which the body is polled; outside of one, on a new
+    /// thread for each piece.
     ///
     /// ```
     /// # use tower_transport::{Body, Error};
@@ -68,8 +68,8 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`is_body`](Error::is_body) for a file that cannot be opened, with the [`io::Error`] as its cause, and for a
-    /// directory. While it is sent, the same holds for one that cannot be read or has become shorter.
+    /// [`is_body`](Error::is_body) for a directory, and for a file that cannot be opened, with the [`io::Error`] as
+    /// its cause. While it is sent, the same holds for a file that cannot be read or has become shorter.
     ///
     /// # Cancellation
     ///
@@ -93,7 +93,7 @@ impl Body {
 }
 
 fn shape_of(path: &Path) -> io::Result<Shape> {
-    // Not opened before: opening a pipe waits for a writer, and a reader that closes it again ends that one.
+    // Not opened before it is sent: opening a pipe waits for a writer, and closing it again ends that writer.
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -109,7 +109,7 @@ fn shape_of(path: &Path) -> io::Result<Shape> {
 }
 
 impl FileFrames {
-    /// Reads the next piece on another thread, and opens the file for the first.
+    /// Reads the next piece on another thread, after opening the file for the first.
     fn read(&self, file: Option<File>) -> FileState {
         let (path, most) = (self.path.clone(), self.left.unwrap_or(PIECE).min(PIECE));
         FileState::Reading(unblock(move || {

@@ -1,4 +1,4 @@
-//! A body that a function makes, once for each time that it is sent.
+//! A body made by a function, anew each time it is sent.
 
 use std::{
     pin::Pin,
@@ -12,19 +12,19 @@ use http_body::{Body as _, Frame};
 use super::{Body, Source};
 use crate::error::Error;
 
-/// The function, and the body that it made once that was asked for.
+/// The function, and the body it made when first needed.
 pub(super) struct Repeat {
     make: Arc<dyn Fn() -> Body + Send + Sync>,
-    /// In a box, because a body may be made of a body.
+    /// Boxed, because a body may contain a body.
     made: OnceLock<Box<Body>>,
 }
 
 impl Body {
-    /// A body that `make` makes, once for each time that the request is sent: so a file or a stream survives a redirect with
-    /// 307 or 308, a challenge, and retries.
+    /// Makes a body by calling `make` each time the request is sent, so that a file or a stream survives a redirect
+    /// with 307 or 308, an authentication challenge, and retries.
     ///
-    /// It has to make the same body each time. It is called when the body is first looked at, in the task that sends the
-    /// request, and must not block; a body that was made and is not sent is dropped.
+    /// `make` must return the same content each time. It is called when the body is first polled, in the task that
+    /// sends the request, and must not block. A body that was made and not sent is dropped.
     ///
     /// ```
     /// use futures_util::stream;
@@ -39,7 +39,7 @@ impl Body {
 }
 
 impl Repeat {
-    /// From its beginning, whatever was read of this one.
+    /// A copy from the beginning, whatever was read of this one.
     pub(super) fn again(&self) -> Body {
         Self { make: self.make.clone(), made: OnceLock::new() }.into()
     }

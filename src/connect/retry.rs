@@ -55,18 +55,16 @@ pub struct ConnectRetry<C> {
     runtime: Runtime,
 }
 
-#[cfg(feature = "tokio")]
 impl ConnectRetryLayer {
-    /// Allows this many retries, timed by tokio; 0 is one attempt.
+    /// Retries a failed attempt up to this number of times; any number is allowed.
     pub fn new(retries: u32) -> Self {
-        Self::on(Runtime::tokio(), retries)
+        Self { retries, runtime: Runtime::default() }
     }
-}
 
-impl ConnectRetryLayer {
-    /// Allows this many retries, timed by this runtime.
-    pub fn on(runtime: Runtime, retries: u32) -> Self {
-        Self { retries, runtime }
+    /// Sets where the timer runs. Default: tokio, unless the crate is built without it.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an error knows of the response that caused it, and of the URL.
+//! The response that caused an error, and the URL.
 
 use std::{fmt, sync::Arc};
 
@@ -6,33 +6,32 @@ use http::Response;
 
 use super::*;
 
-/// The URL of a request, and a response to it that cannot be the result.
+/// The URL of a request, and the response that became an error.
 #[derive(Clone, Default)]
 pub(super) struct Reply {
-    /// As it may be shown.
+    /// The URL without credentials and signatures.
     url: Option<Arc<str>>,
     response: Option<Arc<Response<Bytes>>>,
 }
 
 impl Error {
-    /// A redirect could not be followed: too many of them, a `Location` that is none, a scheme other than `http` and `https`,
-    /// a body that cannot be had again, or a filter that said no. [`response`](Self::response) is the response that redirects.
+    /// A redirect could not be followed: too many, an invalid `Location`, a scheme other than `http` and `https`, a
+    /// body that cannot be sent again, or a filter that refused. [`response`](Self::response) is the redirect.
     pub fn is_redirect(&self) -> bool {
         self.report.kind == Kind::Redirect
     }
 
-    /// The [`status`](Self::status) of the response is one that was asked to be an error.
+    /// The [`status`](Self::status) of the response was configured to be an error.
     pub fn is_status(&self) -> bool {
         self.report.kind == Kind::Status
     }
 
-    /// The body of the response is not in the coding that its `Content-Encoding` names, or is larger than allowed once it is
-    /// decoded.
+    /// The body of the response does not match its `Content-Encoding`, or exceeds the limit once decoded.
     pub fn is_decode(&self) -> bool {
         self.report.kind == Kind::Decode
     }
 
-    /// The content of a body is not what it was read as, like JSON of another shape.
+    /// The content of a body does not parse as expected, such as JSON of another shape.
     pub fn is_data(&self) -> bool {
         self.report.kind == Kind::Data
     }
@@ -42,19 +41,19 @@ impl Error {
         self.response().map(Response::status)
     }
 
-    /// The URL of the request that failed, of those errors that know it: without user and password, and without the values of
+    /// The URL of the failed request, if the error knows it, without user and password, and without the values of
     /// parameters that sign it.
     pub fn url(&self) -> Option<&str> {
         self.report.answer.as_ref()?.url.as_deref()
     }
 
-    /// The response that could not be the result, with the first 64 KiB of its body: of a redirect that was not followed, or a
-    /// status that is an error.
+    /// The response that became an error, with the first 64 KiB of its body: a redirect that was not followed, or an
+    /// error status.
     pub fn response(&self) -> Option<&Response<Bytes>> {
         self.report.answer.as_ref()?.response.as_deref()
     }
 
-    /// Sets the URL as it may be shown.
+    /// Sets the URL, without credentials and signatures.
     #[allow(dead_code, reason = "layers of a client set it")]
     pub(crate) fn with_url(self, url: impl Into<Arc<str>>) -> Self {
         self.rewrite(|report| report.answer.get_or_insert_default().url = Some(url.into()))
@@ -69,7 +68,7 @@ impl Error {
 }
 
 impl fmt::Debug for Reply {
-    /// The status alone: the header may hold a cookie, and the URL is in the text where it helps.
+    /// Prints the status only: the header may contain a cookie, and the text has the URL where it helps.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.response.as_ref().map(|response| response.status());
         f.debug_struct("Reply").field("status", &status).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Errors that users make: for the key of a pool, doubles, connectors and middleware.
+//! Errors made by users: for pool keys, test doubles, connectors and middleware.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,17 @@ use http::Response;
 use super::*;
 
 impl Error {
-    /// An error of your own, for a [`keyed`](crate::pool::PoolLayer::keyed) pool, a connector, a double or a layer.
+    /// Makes an error of your own, for a [`keyed`](crate::pool::PoolLayer::keyed) pool, a connector, a test double or
+    /// a layer.
     ///
-    /// `doing` is its text: what was being done and for whom, without the cause and without secrets. Set the cause by
-    /// [`because`](Self::because), whether the request was sent by [`with_sent`](Self::with_sent), and that a proxy failed by
-    /// [`with_proxy`](Self::with_proxy) or [`proxy_refused`](Self::proxy_refused).
+    /// `doing` is its text: the operation and its target, without the cause and without secrets.
+    /// [`because`](Self::because) sets the cause, [`with_sent`](Self::with_sent) whether the request was sent, and
+    /// [`with_proxy`](Self::with_proxy) or [`proxy_refused`](Self::proxy_refused) that a proxy failed.
     ///
-    /// At first [`is_unsent`](Self::is_unsent) holds for the kinds that come before sending: `Builder`, `Dns`, `Connect`,
-    /// `Unsupported`, `QueueFull`, and `Timeout` of the phases `Pool` and `Connect`. For all others it is unknown whether the
-    /// request was sent, unless a connector returns it: then no connection could be made, so `is_unsent` and
-    /// [`is_connect`](Self::is_connect) hold.
+    /// Initially [`is_unsent`](Self::is_unsent) holds for the kinds that occur before sending: `Builder`, `Dns`,
+    /// `Connect`, `Unsupported`, `QueueFull`, and `Timeout` of the phases `Pool` and `Connect`. For all others it is
+    /// unknown whether the request was sent, unless a connector returns the error: then no connection could be made,
+    /// so `is_unsent` and [`is_connect`](Self::is_connect) hold.
     ///
     /// ```
     /// use std::error::Error as _;
@@ -39,11 +40,11 @@ impl Error {
         Self::new(kind, doing).rewrite(|report| report.delivery = sent.into())
     }
 
-    /// The error of a proxy that answered something else than success: [`is_proxy`](Self::is_proxy) and
-    /// [`is_connect`](Self::is_connect) hold, and [`proxy_status`](Self::proxy_status),
-    /// [`proxy_headers`](Self::proxy_headers) and [`proxy_body`](Self::proxy_body) are those of the answer.
+    /// Makes the error of a proxy that refused: [`is_proxy`](Self::is_proxy) and [`is_connect`](Self::is_connect)
+    /// hold, and [`proxy_status`](Self::proxy_status), [`proxy_headers`](Self::proxy_headers) and
+    /// [`proxy_body`](Self::proxy_body) return those of the response.
     ///
-    /// The body is cut to its first 64 KiB.
+    /// Only the first 64 KiB of the body are kept.
     ///
     /// ```
     /// use http::{Response, StatusCode};
@@ -68,16 +69,16 @@ impl Error {
     /// Sets whether the request may have reached the peer: [`was_sent`](Self::was_sent) or
     /// [`is_unsent`](Self::is_unsent) holds afterwards.
     ///
-    /// An error before sending can be `true` as well, when an earlier try of the same request was sent. `Builder` and
-    /// `Unsupported` cannot: nothing is sent of what they refuse, so they stay unsent.
+    /// An error of a kind before sending can be `true` as well, if an earlier attempt of the same request was sent.
+    /// `Builder` and `Unsupported` stay unsent: nothing is sent of what they refuse.
     pub fn with_sent(self, sent: bool) -> Self {
         let never = matches!(self.report.kind, Kind::Builder | Kind::Unsupported);
         self.sent(sent && !never)
     }
 
-    /// Makes the failing peer a proxy on the way: [`is_proxy`](Self::is_proxy) holds.
+    /// Attributes the failure to a proxy: [`is_proxy`](Self::is_proxy) holds.
     ///
-    /// `Builder` stays as it is: a mistake in the request or the configuration is no failure of a proxy.
+    /// `Builder` is not changed: an invalid request or configuration is no failure of a proxy.
     pub fn with_proxy(self) -> Self {
         if self.is_builder() || self.is_proxy() {
             return self;

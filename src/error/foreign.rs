@@ -1,7 +1,8 @@
-//! Errors that are not of this crate: what they say about the request, and what they carry of ours.
+//! Adopts foreign errors: keeps an [`Error`] inside them, and recognises timeouts.
 //!
-//! A layer boxes what it passes on, wraps it, or fails by itself. An [`Error`] of this crate keeps all that it says through
-//! any number of such layers. Timeouts are recognised by their type; of anything else only the source is known.
+//! A layer boxes the errors it passes on, wraps them, or fails by itself. An [`Error`] of this crate keeps its
+//! properties through any number of such layers. Timeouts are recognised by their type; any other error is just a
+//! source.
 
 use std::{borrow::Cow, error::Error as StdError, io};
 
@@ -13,7 +14,7 @@ mod elapsed;
 #[path = "foreign/no_tower.rs"]
 mod elapsed;
 
-/// What is assumed of a foreign error that carries none of ours.
+/// Assumptions about a foreign error without an [`Error`] inside.
 #[derive(Clone, Copy)]
 pub(crate) struct ForeignError {
     pub(crate) kind: Kind,
@@ -24,19 +25,19 @@ pub(crate) struct ForeignError {
 }
 
 impl ForeignError {
-    /// A layer or service between the caller and the transport: all that it did before it failed is unknown.
+    /// A layer or service between the caller and the transport: whether it sent the request is unknown.
     pub(crate) const LAYER: Self =
         Self { kind: Kind::Other, phase: Some(Phase::Total), sent: None };
 
-    /// A connector: nothing is sent before it is done.
+    /// A connector: nothing is sent before it finishes.
     pub(crate) const CONNECTOR: Self =
         Self { kind: Kind::Connect, phase: Some(Phase::Connect), sent: Some(false) };
 }
 
 impl Error {
-    /// An error of any type: an [`Error`] as it is, any other under the name of what was done.
+    /// Converts an error of any type: an [`Error`] unchanged, any other with `doing` as its text.
     ///
-    /// What wraps an [`Error`] keeps its kind, its proxy and whether the request was sent.
+    /// An error that wraps an [`Error`] keeps its kind, its proxy and whether the request was sent.
     pub(crate) fn adopt(
         error: BoxError,
         foreign: ForeignError,
@@ -45,7 +46,7 @@ impl Error {
         Self::adopt_with(error, foreign, |_| doing.into())
     }
 
-    /// The same; the name of what was done is made of a foreign error.
+    /// Like [`adopt`](Self::adopt), with the text made from a foreign error.
     pub(crate) fn adopt_with(
         error: BoxError,
         foreign: ForeignError,
@@ -72,8 +73,8 @@ impl Error {
     }
 }
 
-/// A timeout of a layer: `Elapsed` of tower or tokio, or an I/O error of that kind that a layer made. The operating system's
-/// says that packets were lost, and is an I/O error as any other.
+/// Whether it is a layer's timeout: `Elapsed` of tower or tokio, or an I/O error of that kind made by a layer. The
+/// operating system's means lost packets, and is an ordinary I/O error.
 fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
     let is_made =
         |io: &io::Error| io.kind() == io::ErrorKind::TimedOut && io.raw_os_error().is_none();
@@ -81,14 +82,15 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
         .any(|cause| elapsed::is_elapsed(cause) || cause.downcast_ref().is_some_and(is_made))
 }
 
-/// The first of this type among an error and its causes.
+/// The first error of this type in the chain of causes, itself included.
 pub(crate) fn find<'a, E: StdError + 'static>(
     error: &'a (dyn StdError + 'static),
 ) -> Option<&'a E> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// An error and its causes, the outermost first. An I/O error hides the error it is made of, which is one of them.
+/// The chain of causes, itself first. An I/O error is not the source of the error inside it, which is returned as its
+/// cause.
 fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

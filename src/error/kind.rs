@@ -18,11 +18,11 @@ pub enum Kind {
     Connect,
     /// TLS failed, or a certificate was refused.
     Tls,
-    /// A timeout of this phase ran out.
+    /// A timeout of this phase passed.
     Timeout(Phase),
     /// Reading or writing a connection failed, or the peer closed it.
     Io,
-    /// The peer broke the rules of its protocol.
+    /// The peer violated its protocol.
     Protocol,
     /// The body of the request failed.
     Body,
@@ -33,38 +33,38 @@ pub enum Kind {
     Canceled,
     /// The transport was closed.
     Closed,
-    /// Too many requests wait already.
+    /// Too many requests are waiting.
     QueueFull,
     /// A redirect could not be followed.
     Redirect,
-    /// The status of a response is an error.
+    /// The status of a response was configured to be an error.
     Status,
     /// The body of a response could not be decoded.
     Decode,
-    /// The content of a body is not what it was read as.
+    /// The content of a body does not parse as expected.
     Data,
     /// Any other error, of a layer, service or body that is not of this crate.
     Other,
 }
 
-/// What a timeout was waiting for.
+/// The phase of a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// For a connection of the pool, or a free stream on one.
+    /// Waiting for a connection of the pool, or a free stream on one.
     Pool,
-    /// For a new connection: names, TCP, proxies, TLS and the HTTP handshake together.
+    /// Making a new connection: DNS, TCP, proxies, TLS and the HTTP handshake together.
     Connect,
-    /// For a peer that has the request, to send something of its answer.
+    /// Waiting for a peer that has the request to send its response.
     Read,
-    /// For a peer to take something of the request.
+    /// Waiting for a peer to accept the request.
     Write,
-    /// For everything together, whatever was going on. Also the phase of a timeout of a layer that is not of this crate.
+    /// The whole request, in any phase. Also the phase of a foreign layer's timeout.
     Total,
 }
 
 impl Phase {
-    /// The name of the timeout, as error texts have it.
+    /// The name of the timeout in error texts.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Pool => "pool",
@@ -76,7 +76,7 @@ impl Phase {
     }
 }
 
-/// A limit as people write it: `10 s`, `250 ms`, `1.5 s`.
+/// Formats a limit: `10 s`, `250 ms`, `1.5 s`.
 pub(super) fn shown(limit: Duration) -> String {
     match limit {
         whole if whole.subsec_nanos() == 0 => format!("{} s", whole.as_secs()),
@@ -86,7 +86,7 @@ pub(super) fn shown(limit: Duration) -> String {
 }
 
 impl Kind {
-    /// Whether an error of this kind can only come before anything of a request is sent.
+    /// Whether this kind can only occur before anything of a request is sent.
     pub(super) fn is_before_sending(self) -> bool {
         match self {
             Self::Builder | Self::Dns | Self::Connect | Self::Unsupported | Self::QueueFull => true,

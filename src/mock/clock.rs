@@ -1,4 +1,4 @@
-//! A clock that stands until it is told to go on.
+//! A clock that stands still until it is advanced.
 
 use std::{
     collections::BTreeMap,
@@ -15,12 +15,12 @@ use hyper::rt::{Executor, Timer};
 use super::lock;
 use crate::rt::{Runtime, Sleep, Task};
 
-/// A clock never goes further than this, so that every time of it is an [`Instant`]: a hundred years.
+/// The limit of a clock, a hundred years, so that each of its times is a valid [`Instant`].
 const END: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// A [`Runtime`] whose time is [advanced](Self::advance) by the test, with tasks on an executor of yours.
+/// A [`Runtime`] whose time the test [advances](Self::advance), with tasks on an executor of yours.
 ///
-/// It does not depend on tokio. What you time yourself, by another clock, is not paused. Clones are the same clock.
+/// It does not depend on tokio. Times measured by another clock are not paused. Clones are the same clock.
 ///
 /// ```
 /// # #[cfg(feature = "http1")]
@@ -53,61 +53,61 @@ const END: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// ```
 #[derive(Clone)]
 pub struct PausedClock {
-    time: Arc<Time>,
+    time: Arc<ClockTime>,
     runtime: Runtime,
 }
 
-/// The time of one clock and its clones.
-struct Time {
+/// The state of a clock, shared by its clones.
+struct ClockTime {
     began: Instant,
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ClockState {
     elapsed: Duration,
-    /// Those that have not run out, and whom to wake.
-    timers: BTreeMap<Key, Option<Waker>>,
+    /// The pending timers and their wakers.
+    timers: BTreeMap<TimerKey, Option<Waker>>,
     set: u64,
 }
 
-/// When a timer runs out, since the clock began; of those that do together, the older one is first.
-type Key = (Duration, u64);
+/// The deadline since the clock's start, and a number that orders equal deadlines by age.
+type TimerKey = (Duration, u64);
 
-struct Ticks(Arc<Time>);
+struct ClockTimer(Arc<ClockTime>);
 
-struct Waiting {
-    key: Key,
-    time: Arc<Time>,
+struct ClockSleep {
+    key: TimerKey,
+    time: Arc<ClockTime>,
 }
 
 impl PausedClock {
-    /// A clock that stands at the present, and where the tasks run.
+    /// A clock stopped at the present, with tasks on this executor.
     pub fn new(executor: impl Executor<Task> + Send + Sync + 'static) -> Self {
-        let time = Arc::new(Time { began: Runtime::default().now(), state: Mutex::default() });
-        let runtime = Runtime::new(executor, Ticks(time.clone()));
+        let time = Arc::new(ClockTime { began: Runtime::default().now(), state: Mutex::default() });
+        let runtime = Runtime::new(executor, ClockTimer(time.clone()));
         Self { time, runtime }
     }
 
-    /// The runtime, to be given to whatever is tested.
+    /// The runtime for the code under test.
     pub fn runtime(&self) -> Runtime {
         self.runtime.clone()
     }
 
-    /// What time it is.
+    /// The current time.
     pub fn now(&self) -> Instant {
         self.time.now()
     }
 
-    /// A timer of this clock, for what a test does itself.
+    /// A timer of this clock, for the test itself.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.runtime.sleep(duration)
     }
 
-    /// Lets so much time pass. Timers run out one after the other, and while one does, it is the time that it was set for.
+    /// Advances the time. Timers expire in order, each at its own deadline.
     ///
-    /// Whoever waited for them is only woken here: let the executor have its turn, and it goes on at the time that the
-    /// clock stands at then. A clock can be advanced by a hundred years in all, and stands still at their end.
+    /// Expired timers are only woken here: the waiting tasks run when the executor polls them, at the time the clock
+    /// shows then. The clock stops a hundred years after its start.
     pub fn advance(&self, duration: Duration) {
         let end = lock(&self.time.state).elapsed.saturating_add(duration).min(END);
         while let Some(waiting) = self.time.next(end) {
@@ -117,7 +117,7 @@ impl PausedClock {
         }
     }
 
-    /// How many timers are running: by this a test sees that what it tests has come to wait.
+    /// The number of pending timers, which shows a test that its code is waiting.
     pub fn timers(&self) -> usize {
         lock(&self.time.state).timers.len()
     }
@@ -132,12 +132,12 @@ impl fmt::Debug for PausedClock {
     }
 }
 
-impl Time {
+impl ClockTime {
     fn now(&self) -> Instant {
         self.began + lock(&self.state).elapsed
     }
 
-    /// Goes on to the first timer up to `end`, and says who waited for it; if there is none, to the end.
+    /// Advances to the first timer up to `end` and returns its waker; without one, advances to `end`.
     fn next(&self, end: Duration) -> Option<Option<Waker>> {
         let mut state = lock(&self.state);
         let first = state.timers.first_entry().filter(|timer| timer.key().0 <= end);
@@ -147,18 +147,18 @@ impl Time {
         first.map(|(_, waiting)| waiting)
     }
 
-    fn set(self: &Arc<Self>, deadline: impl FnOnce(Duration) -> Duration) -> Waiting {
+    fn set(self: &Arc<Self>, deadline: impl FnOnce(Duration) -> Duration) -> ClockSleep {
         let mut state = lock(&self.state);
         state.set += 1;
         let key = (deadline(state.elapsed), state.set);
         if key.0 > state.elapsed {
             state.timers.insert(key, None);
         }
-        Waiting { key, time: self.clone() }
+        ClockSleep { key, time: self.clone() }
     }
 }
 
-impl Timer for Ticks {
+impl Timer for ClockTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
         Box::pin(self.0.set(|elapsed| elapsed.saturating_add(duration)))
     }
@@ -173,9 +173,9 @@ impl Timer for Ticks {
     }
 }
 
-impl hyper::rt::Sleep for Waiting {}
+impl hyper::rt::Sleep for ClockSleep {}
 
-impl Future for Waiting {
+impl Future for ClockSleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -191,7 +191,7 @@ impl Future for Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for ClockSleep {
     fn drop(&mut self) {
         let waiting = lock(&self.time.state).timers.remove(&self.key);
         drop(waiting);

@@ -1,4 +1,4 @@
-//! Counts the connections of any connector.
+//! ConnectionCounts the connections of any connector.
 
 use std::{
     future::Future,
@@ -18,7 +18,7 @@ use crate::{
     io::{Io, delegate_read, delegate_write},
 };
 
-/// A connector whose connections are counted, and nothing else about it is changed. Clones count together.
+/// Counts the connections of a connector, which it does not change otherwise. Clones share the counts.
 ///
 /// ```
 /// # #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -42,14 +42,14 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct CountingConnector<C> {
     inner: C,
-    counts: Arc<Counts>,
+    counts: Arc<ConnectionCounts>,
 }
 
-/// The bytes of a [`CountingConnector`]: open until they are dropped.
+/// The stream of a [`CountingConnector`]: open until dropped.
 #[derive(Debug)]
 pub struct CountedIo<I> {
     io: I,
-    _open: Open,
+    _open: OpenConnectionGuard,
 }
 
 pin_project! {
@@ -57,43 +57,43 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// Dropping it drops the connector's own; it is then counted neither as opened nor as failed.
+    /// Dropping it drops the connector's future; it then counts neither as opened nor as failed.
     #[derive(Debug)]
     pub struct Counting<F> {
         #[pin]
         connecting: F,
-        counts: Arc<Counts>,
+        counts: Arc<ConnectionCounts>,
     }
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct ConnectionCounts {
     opened: AtomicUsize,
     open_now: AtomicUsize,
     failed: AtomicUsize,
 }
 
-/// One connection that is open.
+/// Counts one open connection.
 #[derive(Debug)]
-struct Open(Arc<Counts>);
+struct OpenConnectionGuard(Arc<ConnectionCounts>);
 
 impl<C> CountingConnector<C> {
-    /// Counts what this connector does from now on.
+    /// Counts the connections of this connector from now on.
     pub fn new(connector: C) -> Self {
         Self { inner: connector, counts: Arc::default() }
     }
 
-    /// How many connections were made so far.
+    /// The number of connections made so far.
     pub fn opened(&self) -> usize {
         self.counts.opened.load(SeqCst)
     }
 
-    /// How many of them still are: their bytes have not been dropped.
+    /// The number of connections still open: their streams have not been dropped.
     pub fn open_now(&self) -> usize {
         self.counts.open_now.load(SeqCst)
     }
 
-    /// How many could not be made.
+    /// The number of connections that could not be made.
     pub fn failed(&self) -> usize {
         self.counts.failed.load(SeqCst)
     }
@@ -125,20 +125,20 @@ where
         if outcome.is_err() {
             this.counts.failed.fetch_add(1, SeqCst);
         }
-        let counted = |io| CountedIo { io, _open: Open::new(this.counts) };
+        let counted = |io| CountedIo { io, _open: OpenConnectionGuard::new(this.counts) };
         Poll::Ready(outcome.map(|connected| connected.map(counted)))
     }
 }
 
-impl Open {
-    fn new(counts: &Arc<Counts>) -> Self {
+impl OpenConnectionGuard {
+    fn new(counts: &Arc<ConnectionCounts>) -> Self {
         counts.opened.fetch_add(1, SeqCst);
         counts.open_now.fetch_add(1, SeqCst);
         Self(counts.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnectionGuard {
     fn drop(&mut self) {
         self.0.open_now.fetch_sub(1, SeqCst);
     }

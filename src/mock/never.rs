@@ -1,4 +1,4 @@
-//! Connects for ever.
+//! A connector that never connects.
 
 use std::{
     future::pending,
@@ -13,7 +13,7 @@ use crate::{
     target::Target,
 };
 
-/// A connector that is always ready and never done, as a host that swallows every packet.
+/// A connector that is always ready and never connects, like a host that drops every packet.
 ///
 /// ```
 /// # #[cfg(all(feature = "http1", feature = "tokio"))]

@@ -1,4 +1,4 @@
-//! What one connection is to see.
+//! The script of one connection.
 
 use std::{fmt, io, time::Duration};
 
@@ -6,20 +6,20 @@ use bytes::Bytes;
 
 use crate::rt::Runtime;
 
-/// What one connection of a [`ScriptedConnector`](super::ScriptedConnector) sees, step by step.
+/// The script of one connection of a [`ScriptedConnector`](super::ScriptedConnector), step by step.
 ///
-/// What is written is compared as it comes, in pieces of any size, and what is written too early waits for the step that
-/// expects it. A script ends with the connection open and silent, where another byte is a mistake; with
-/// [`stall`](Self::stall), [`close`](Self::close) or [`reset`](Self::reset) it ends as that says, wherever in the chain
-/// it stands, and the last of them counts.
+/// Written bytes are compared as they arrive, in pieces of any size; bytes written early wait for the step that
+/// expects them. By default the script ends with an open and silent connection, on which another written byte is a
+/// mistake. [`stall`](Self::stall), [`close`](Self::close) and [`reset`](Self::reset) set another end, wherever they
+/// stand in the chain; the last of them counts.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    pub(super) steps: Vec<Step>,
-    pub(super) end: End,
+    pub(super) steps: Vec<ScriptStep>,
+    pub(super) end: ScriptEnd,
 }
 
 #[derive(Clone)]
-pub(super) enum Step {
+pub(super) enum ScriptStep {
     Expect(Bytes),
     ExpectHead,
     Respond(Bytes),
@@ -27,75 +27,75 @@ pub(super) enum Step {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ScriptEnd {
     #[default]
     Open,
     Stall,
     Close,
     Reset,
-    /// It never begins.
+    /// Connecting fails.
     Fail(io::ErrorKind),
 }
 
 impl Script {
-    /// A connection that is open and silent.
+    /// An open and silent connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A connection that cannot be made, for this reason.
+    /// Connecting fails with this kind.
     pub fn fail(kind: io::ErrorKind) -> Self {
-        Self { steps: Vec::new(), end: End::Fail(kind) }
+        Self { steps: Vec::new(), end: ScriptEnd::Fail(kind) }
     }
 
-    /// These bytes are to be written now. If others are, reading fails, and the error says which.
+    /// Expects these bytes to be written. Otherwise reading fails with an error that shows what was written.
     pub fn expect(self, bytes: impl AsRef<[u8]>) -> Self {
-        self.then(Step::Expect(Bytes::copy_from_slice(bytes.as_ref())))
+        self.then(ScriptStep::Expect(Bytes::copy_from_slice(bytes.as_ref())))
     }
 
-    /// The head of an HTTP/1.1 message is to be written now, whatever it says: all up to an empty line.
+    /// Expects the head of an HTTP/1.1 message to be written, with any content: all up to an empty line.
     pub fn expect_head(self) -> Self {
-        self.then(Step::ExpectHead)
+        self.then(ScriptStep::ExpectHead)
     }
 
-    /// These bytes can be read, once everything before was written. Two responses are two reads.
+    /// Makes these bytes readable, once everything before was written. Two responses are two reads.
     pub fn respond(self, bytes: impl AsRef<[u8]>) -> Self {
-        self.then(Step::Respond(Bytes::copy_from_slice(bytes.as_ref())))
+        self.then(ScriptStep::Respond(Bytes::copy_from_slice(bytes.as_ref())))
     }
 
-    /// Nothing can be read for so long, by the clock of this runtime: that of a
+    /// Makes nothing readable for this time, by the clock of this runtime: that of a
     /// [`PausedClock`](super::PausedClock), or [`Runtime::default`] with tokio's clock paused.
     pub fn pause(self, runtime: Runtime, duration: Duration) -> Self {
-        self.then(Step::Pause(runtime, duration))
+        self.then(ScriptStep::Pause(runtime, duration))
     }
 
-    /// At the end nothing can be read for ever, and anything may be written.
+    /// Ends silently: nothing is readable, and anything may be written.
     pub fn stall(self) -> Self {
-        self.end(End::Stall)
+        self.end(ScriptEnd::Stall)
     }
 
-    /// At the end the peer closes: reading finds the end, writing a [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+    /// Ends by a close: reads find the end, writes fail with [`BrokenPipe`](io::ErrorKind::BrokenPipe).
     pub fn close(self) -> Self {
-        self.end(End::Close)
+        self.end(ScriptEnd::Close)
     }
 
-    /// At the end the peer resets: reading and writing find a [`ConnectionReset`](io::ErrorKind::ConnectionReset).
+    /// Ends by a reset: reads and writes fail with [`ConnectionReset`](io::ErrorKind::ConnectionReset).
     pub fn reset(self) -> Self {
-        self.end(End::Reset)
+        self.end(ScriptEnd::Reset)
     }
 
-    fn then(mut self, step: Step) -> Self {
+    fn then(mut self, step: ScriptStep) -> Self {
         self.steps.push(step);
         self
     }
 
-    fn end(mut self, end: End) -> Self {
+    fn end(mut self, end: ScriptEnd) -> Self {
         self.end = end;
         self
     }
 }
 
-impl fmt::Debug for Step {
+impl fmt::Debug for ScriptStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Expect(bytes) => write!(f, "expect(\"{}\")", bytes.escape_ascii()),

@@ -1,4 +1,4 @@
-//! Plays a script on each connection, in memory.
+//! A connector that plays a script on each connection, in memory.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::{
     lock,
-    playing::{Playing, Turn},
+    player::{ReadAction, ScriptPlayer},
     script::Script,
 };
 use crate::{
@@ -26,18 +26,18 @@ use crate::{
     target::Target,
 };
 
-/// A connector whose connections each play the next [`Script`], whatever the target. Clones play from the same pile.
+/// A connector whose connections each play the next [`Script`], whatever the target. Clones share the scripts.
 ///
-/// What was asked for and written can be seen afterwards. Bytes that a script does not expect are shown as they are, in
-/// the error that reading fails with and by [`assert_done`](Self::assert_done), credentials included: this is for tests.
+/// Targets and written bytes can be inspected afterwards. Unexpected bytes are shown unredacted, credentials
+/// included, in the error of the read and by [`assert_done`](Self::assert_done): this is for tests only.
 ///
 /// # `https`
 ///
-/// For an `https` or `wss` URL a script plays what is inside of TLS: no TLS is put over it, so the same script serves for
-/// `http` and `https`, and no certificate is needed. ALPN is taken to have chosen what the target asks for, HTTP/1.1 unless it
-/// is HTTP/2 alone. With [`below_tls`](Self::below_tls) scripts are given the bytes of TLS itself, which fail on purpose,
-/// as of a host that does not speak it. So are those that are for an `https` origin behind a proxy: a script cannot stand
-/// for what is inside of TLS inside of a tunnel. A ClientHello where the head of a request is expected is a mistake at once.
+/// For an `https` or `wss` URL a script is the content of the TLS stream: no TLS is added, so the same script serves
+/// `http` and `https`, and no certificate is needed. ALPN is assumed to choose what the target asks for: HTTP/1.1,
+/// unless the target allows HTTP/2 only. With [`below_tls`](Self::below_tls) scripts see the bytes of TLS itself, for
+/// handshakes that fail on purpose. So do scripts for an `https` origin behind a proxy: a script cannot play the
+/// content of TLS inside a tunnel. A ClientHello where a request head is expected fails at once.
 ///
 /// ```
 /// # #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -69,82 +69,83 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct ScriptedConnector {
-    stage: Arc<Mutex<Stage>>,
+    queue: Arc<Mutex<ScriptQueue>>,
     is_below_tls: bool,
 }
 
-/// The bytes of a [`ScriptedConnector`].
+/// The stream of a [`ScriptedConnector`].
 ///
-/// It has hyper's [`Read`] and [`Write`].
+/// It implements hyper's [`Read`] and [`Write`].
 pub struct ScriptedIo {
-    playing: Arc<Mutex<Playing>>,
+    player: Arc<Mutex<ScriptPlayer>>,
     pause: Option<Sleep>,
     reader: Option<Waker>,
 }
 
-struct Stage {
+struct ScriptQueue {
     scripts: VecDeque<Script>,
-    /// In the order in which they were asked for.
-    connections: Vec<Arc<Mutex<Playing>>>,
+    /// In the order of the calls.
+    connections: Vec<Arc<Mutex<ScriptPlayer>>>,
 }
 
 impl ScriptedConnector {
-    /// A connector for as many connections as there are scripts, in their order. One more than that fails.
+    /// A connector for as many connections as there are scripts, in order. A further connection fails.
     pub fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
-        let stage = Stage { scripts: scripts.into_iter().collect(), connections: Vec::new() };
-        Self { stage: Arc::new(Mutex::new(stage)), is_below_tls: false }
+        let queue = ScriptQueue { scripts: scripts.into_iter().collect(), connections: Vec::new() };
+        Self { queue: Arc::new(Mutex::new(queue)), is_below_tls: false }
     }
 
-    /// Plays the bytes of TLS itself for [`https`](Self#https) URLs, not what is inside of it.
+    /// Plays the bytes of TLS itself for [`https`](Self#https) URLs, instead of their content.
     pub fn below_tls(mut self) -> Self {
         self.is_below_tls = true;
         self
     }
 
-    /// What was asked for, one target for each connection, made or not.
+    /// The targets, one for each connection, made or not.
     pub fn targets(&self) -> Vec<Target> {
-        self.connections().iter().map(|playing| lock(playing).target.clone()).collect()
+        self.connections().iter().map(|player| lock(player).target.clone()).collect()
     }
 
-    /// All that was written on the connection of this number in [`targets`](Self::targets), from 0. Nothing, if there is
-    /// no such connection.
+    /// All bytes written on the connection at this index of [`targets`](Self::targets). Empty without such a
+    /// connection.
     pub fn written(&self, connection: usize) -> Vec<u8> {
         let connections = self.connections();
-        let playing = connections.get(connection);
-        playing.map_or_else(Vec::new, |playing| lock(playing).written.clone())
+        let player = connections.get(connection);
+        player.map_or_else(Vec::new, |player| lock(player).written.clone())
     }
 
-    /// Makes sure that every script was played to its end, and that nothing happened that is in none.
+    /// Asserts that every script was played to its end, and that nothing unexpected happened.
     ///
     /// # Panics
     ///
-    /// If that is not so, with all that is missing: this is an assertion for tests.
+    /// If a script was not finished, or something else happened, with a list.
     #[track_caller]
     pub fn assert_done(&self) {
-        let mut lacking: Vec<_> = self.connections().iter().enumerate().filter_map(lacks).collect();
-        let unplayed = lock(&self.stage).scripts.len();
+        let mut missing: Vec<_> =
+            self.connections().iter().enumerate().filter_map(unfinished).collect();
+        let unplayed = lock(&self.queue).scripts.len();
         if unplayed > 0 {
-            lacking.push(format!("scripts without a connection: {unplayed}"));
+            missing.push(format!("scripts without a connection: {unplayed}"));
         }
-        assert!(lacking.is_empty(), "not as scripted: {}", lacking.join("; "));
+        assert!(missing.is_empty(), "not as scripted: {}", missing.join("; "));
     }
 
-    fn connections(&self) -> Vec<Arc<Mutex<Playing>>> {
-        lock(&self.stage).connections.clone()
+    fn connections(&self) -> Vec<Arc<Mutex<ScriptPlayer>>> {
+        lock(&self.queue).connections.clone()
     }
 
     fn connect(&self, target: Target) -> Result<Connected<ScriptedIo>, Error> {
         let doing = format!("connecting to {target}");
         let failed = |error| Error::new(Kind::Connect, doing).because(error);
         let info = self.info(&target);
-        let mut stage = lock(&self.stage);
-        let playing = Playing::new(target, stage.scripts.pop_front());
-        let begun = playing.begin();
-        let playing = Arc::new(Mutex::new(playing));
-        stage.connections.push(playing.clone());
-        drop(stage);
+        let mut queue = lock(&self.queue);
+        let player = ScriptPlayer::new(target, queue.scripts.pop_front());
+        let begun = player.begin();
+        let player = Arc::new(Mutex::new(player));
+        queue.connections.push(player.clone());
+        drop(queue);
         begun.map_err(failed)?;
-        Ok(Connected { io: ScriptedIo { playing, pause: None, reader: None }, info })
+        Ok(Connected { io: ScriptedIo { player, pause: None, reader: None }, info })
     }
 
     fn info(&self, target: &Target) -> ConnectInfo {
@@ -160,17 +161,17 @@ impl ScriptedConnector {
     }
 }
 
-fn lacks((number, playing): (usize, &Arc<Mutex<Playing>>)) -> Option<String> {
-    let mut playing = lock(playing);
-    let lacking = playing.lacks()?;
-    Some(format!("connection {number} to {}: {lacking}", playing.target))
+fn unfinished((number, player): (usize, &Arc<Mutex<ScriptPlayer>>)) -> Option<String> {
+    let mut player = lock(player);
+    let missing = player.unfinished()?;
+    Some(format!("connection {number} to {}: {missing}", player.target))
 }
 
 impl fmt::Debug for ScriptedConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = lock(&self.stage);
-        let (scripts, connections) = (stage.scripts.len(), stage.connections.len());
-        drop(stage);
+        let queue = lock(&self.queue);
+        let (scripts, connections) = (queue.scripts.len(), queue.connections.len());
+        drop(queue);
         let mut out = f.debug_struct("ScriptedConnector");
         out.field("scripts", &scripts).field("connections", &connections).finish()
     }
@@ -198,12 +199,12 @@ impl Service<Target> for ScriptedConnector {
 }
 
 impl ScriptedIo {
-    /// Waits out the pause that the script is in, if it is.
+    /// Waits for the end of the current pause, if there is one.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(pause) = &mut self.pause {
             ready!(Pin::new(pause).poll(cx));
             self.pause = None;
-            let paused = lock(&self.playing).go_on();
+            let paused = lock(&self.player).end_pause();
             drop(paused);
         }
         Poll::Ready(())
@@ -218,16 +219,16 @@ impl Read for ScriptedIo {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_pause(cx));
-            let turn = lock(&self.playing).turn(buffer.remaining());
-            match turn {
-                Turn::Read(bytes) => buffer.put_slice(&bytes),
-                Turn::End => {}
-                Turn::Fail(error) => return Poll::Ready(Err(error)),
-                Turn::Wait => {
+            let action = lock(&self.player).next_read(buffer.remaining());
+            match action {
+                ReadAction::Read(bytes) => buffer.put_slice(&bytes),
+                ReadAction::End => {}
+                ReadAction::Fail(error) => return Poll::Ready(Err(error)),
+                ReadAction::Wait => {
                     self.reader = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
-                Turn::Pause(runtime, duration) => {
+                ReadAction::Pause(runtime, duration) => {
                     self.pause = Some(runtime.sleep(duration));
                     continue;
                 }
@@ -243,7 +244,7 @@ impl Write for ScriptedIo {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = lock(&self.playing).write(bytes);
+        let written = lock(&self.player).write(bytes);
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }

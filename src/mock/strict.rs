@@ -1,4 +1,4 @@
-//! Holds those who call a service to its contract.
+//! Checks the callers of a service.
 
 use std::{
     mem,
@@ -7,10 +7,10 @@ use std::{
 
 use tower_service::Service;
 
-/// A service that panics if it is called without having been ready, which `Service` allows.
+/// A service that panics if it is called without being ready, as the contract of `Service` allows.
 ///
-/// Put it below a layer of yours: each call needs a `poll_ready` of its own on the very same value, and a clone is not
-/// ready. It is a service of whatever the inner one is: a connector, if that is one.
+/// Put it below a layer of yours: each call needs its own `poll_ready` on the same value, and a clone is not ready.
+/// It implements the inner service's traits: it is a connector if that is one.
 ///
 /// ```
 /// # #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -34,19 +34,19 @@ pub struct StrictService<S> {
 }
 
 impl<S> StrictService<S> {
-    /// Watches over the calls of this service.
+    /// Checks the calls of this service.
     pub fn new(service: S) -> Self {
         Self { inner: service, is_ready: false }
     }
 
-    /// The service that it watches over.
+    /// The inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
 }
 
 impl<S: Clone> Clone for StrictService<S> {
-    /// A clone is not ready, whatever this one is.
+    /// A clone is not ready, whatever the state of this one.
     fn clone(&self) -> Self {
         Self::new(self.inner.clone())
     }

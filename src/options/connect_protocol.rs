@@ -1,19 +1,19 @@
-//! What a `CONNECT` is to speak with the server itself (RFC 8441).
+//! The protocol of an extended `CONNECT` (RFC 8441).
 
 use std::{borrow::Cow, str::FromStr};
 
 use crate::error::Error;
 
-/// Makes of `CONNECT` over HTTP/2 an extended one (RFC 8441 §4): the server itself is to speak this protocol on the stream,
-/// as with `Upgrade` over HTTP/1.1.
+/// Turns `CONNECT` over HTTP/2 into an extended one (RFC 8441 §4): the server itself speaks this protocol on the
+/// stream, as with `Upgrade` over HTTP/1.1.
 ///
-/// The URL is that of the service, with its path, and fields are sent as with any request. Connections to `wss` and to
-/// `https` are kept apart: with `https` in the URL the stream is one on the connection of the other requests. A 2xx has the bytes, which
-/// [`upgrade`](crate::http::upgrade) takes out. It means nothing with other methods than `CONNECT`.
+/// The URL is that of the service, with its path; fields are sent as with any request. `wss` and `https` have
+/// separate connections: with `https` the stream shares the connection of the other requests. After a 2xx,
+/// [`upgrade`](crate::http::upgrade) returns the stream. It has no effect on methods other than `CONNECT`.
 ///
-/// A server says first whether it knows this, in its SETTINGS, and for those the request waits 10 s at most: they are the
-/// first that a server sends. If it does not know it, or the connection speaks HTTP/1.1, nothing is sent, and the error is
-/// one for which [`Error::is_unsupported`] holds.
+/// A server announces support in its SETTINGS, for which the request waits up to 10 s; they are the first frame of a
+/// server. If it does not support it, or the connection uses HTTP/1.1, nothing is sent, and [`Error::is_unsupported`]
+/// holds for the error.
 ///
 /// ```
 /// use tower_transport::options::ConnectProtocol;
@@ -31,7 +31,7 @@ impl ConnectProtocol {
         Self(Cow::Borrowed("websocket"))
     }
 
-    /// The name, as it is sent.
+    /// The name, as sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -40,7 +40,7 @@ impl ConnectProtocol {
 impl FromStr for ConnectProtocol {
     type Err = Error;
 
-    /// Any name of the registry of upgrade tokens (RFC 9110 §16.7).
+    /// Any name in the registry of upgrade tokens (RFC 9110 §16.7).
     fn from_str(name: &str) -> Result<Self, Error> {
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(&b);
         match !name.is_empty() && name.bytes().all(is_token) {

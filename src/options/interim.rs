@@ -1,22 +1,22 @@
-//! What a request may ask about the answers before its answer (RFC 9110 §15.2).
+//! Options for interim responses (RFC 9110 §15.2).
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::Response;
 
-/// Is told every 1xx that comes before the answer: `103 Early Hints` (RFC 8297), `102`, `100`; not `101`, which is an
-/// answer.
+/// Reports 1xx responses to a callback: `103 Early Hints` (RFC 8297), `102`, `100`; not `101`, which is a final
+/// response.
 ///
-/// It runs in the task that awaits the response, in the order in which they came and before the response is there, so
-/// it must not block. A panic is that task's own: the request is dropped by it, and nothing else is. A request that is sent
-/// again tells those of each try.
+/// The callback runs in the task that awaits the response, in the order of arrival and before the response is
+/// returned, so it must not block. A panic unwinds that task and drops the request; nothing else is affected. A
+/// request that is sent again reports the 1xx of each attempt.
 ///
-/// There can be no flood of them. Over HTTP/1.1 all of them and the head of the answer together have at most
-/// [`max_head_size`](crate::http::Http1Config) bytes, 256 KiB by default. Over HTTP/2 there are 64 at most, and each has
-/// at most [`max_header_list_size`](crate::http::Http2Config), 64 KiB by default. More than that is an error for which
-/// [`Error::is_protocol`](crate::Error::is_protocol) holds.
+/// Their number is limited. Over HTTP/1.1 all of them and the head of the response together have at most
+/// [`max_head_size`](crate::http::Http1Config) bytes, 256 KiB by default. Over HTTP/2 there are at most 64, each of
+/// at most [`max_header_list_size`](crate::http::Http2Config), 64 KiB by default. Beyond that the request fails with
+/// an error for which [`Error::is_protocol`](crate::Error::is_protocol) holds.
 ///
-/// Over HTTP/1.1 it takes the place of hyper's own `on_informational`, should a request have both.
+/// It replaces hyper's own `on_informational` extension, if a request over HTTP/1.1 has both.
 ///
 /// ```
 /// use tower_transport::options::OnInformational;
@@ -26,20 +26,19 @@ use http::Response;
 /// let request = http::Request::get("http://example.com/").extension(hints).body(());
 /// ```
 #[derive(Clone)]
-pub struct OnInformational(Arc<Listener>);
+pub struct OnInformational(Arc<InformationalCallback>);
 
-type Listener = dyn Fn(&Response<()>) + Send + Sync;
+type InformationalCallback = dyn Fn(&Response<()>) + Send + Sync;
 
-/// How long the body of a request with `Expect: 100-continue` is held back (RFC 9110 §10.1.1).
+/// Limits how long the body of a request with `Expect: 100-continue` is held back (RFC 9110 §10.1.1).
 ///
-/// A request that has the field, and a body, sends its head alone. The body follows when a `100` comes, or when this
-/// time is over without a word: not every server knows the field. If the answer itself comes, as in `417`, `413` or a
-/// redirect, the body is not sent at all. That costs an HTTP/1.1 connection, which has promised a body; over HTTP/2 only
-/// the stream ends. `417 Expectation Failed` is an answer like any other: to send the request again without the field is
-/// for whoever sent it.
+/// A request with the field and a body sends its head alone. The body follows on a `100`, or when this time has
+/// passed, because some servers ignore the field. If a final response arrives first, such as `417`, `413` or a
+/// redirect, the body is not sent. That closes an HTTP/1.1 connection, on which a body was announced, and ends only
+/// the stream over HTTP/2. `417 Expectation Failed` is returned like any response; sending the request again without
+/// the field is up to the caller.
 ///
-/// The field is sent as it is, also without a body. A peer that has shown that it speaks HTTP/1.0 cannot say `100`, so
-/// its body is sent at once.
+/// The field is sent unchanged, also without a body. An HTTP/1.0 peer cannot send `100`, so its body is sent at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,7 +54,7 @@ pub struct ExpectContinue {
 }
 
 impl OnInformational {
-    /// Calls this with the status and the fields of each.
+    /// Calls `listener` with the status and fields of each 1xx.
     pub fn new(listener: impl Fn(&Response<()>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(listener))
     }
@@ -67,14 +66,14 @@ impl OnInformational {
 }
 
 impl Default for ExpectContinue {
-    /// 1 s: longer than nearly every round trip, and what curl waits, so what servers expect.
+    /// 1 s: longer than nearly every round trip, and the time curl waits.
     fn default() -> Self {
         Self { limit: Some(Duration::from_secs(1)) }
     }
 }
 
 impl ExpectContinue {
-    /// For so long; `None` is until something comes, and zero does not hold it back.
+    /// Holds the body back for this time; `None` waits without limit, and zero does not hold it back.
     pub fn within(limit: impl Into<Option<Duration>>) -> Self {
         Self { limit: limit.into() }
     }

@@ -1,4 +1,4 @@
-//! Timeouts as a layer: for a stack of layers that is no [`Transport`](crate::Transport).
+//! A layer of timeouts, for stacks other than a [`Transport`](crate::Transport).
 
 use std::task::{Context, Poll};
 
@@ -8,10 +8,10 @@ use tower_service::Service;
 
 use super::Timeouts;
 
-/// Puts [`Timeouts`] on every request that has none of its own.
+/// Sets [`Timeouts`] on every request without timeouts of its own.
 ///
-/// What stands below acts on them: a pool, and the connections of this crate. It may stand anywhere above the pool, also
-/// twice: the outer one goes first.
+/// The pool and connections below enforce them. It may be anywhere above the pool, and more than once: the outermost
+/// wins.
 ///
 /// ```
 /// # #[cfg(all(feature = "tokio", feature = "http1"))] {
@@ -36,11 +36,11 @@ pub struct TimeoutsLayer {
 
 /// The service of a [`TimeoutsLayer`].
 ///
-/// A clone is as ready as the clone of the service below is.
+/// A clone is as ready as the clone of the inner service is.
 ///
 /// # Cancellation
 ///
-/// As below: the future is that of the service below.
+/// That of the inner service, whose future it returns.
 #[derive(Clone, Copy, Debug)]
 pub struct WithTimeouts<S> {
     inner: S,
@@ -48,7 +48,7 @@ pub struct WithTimeouts<S> {
 }
 
 impl TimeoutsLayer {
-    /// These, for requests that say nothing themselves.
+    /// Sets these on requests without their own.
     pub fn new(timeouts: Timeouts) -> Self {
         Self { timeouts }
     }

@@ -1,4 +1,4 @@
-//! Options that are a part of the target: connections that differ in one of them are not shared.
+//! Options that are part of the target: connections that differ in one of them are not shared.
 
 use std::{
     any::Any,
@@ -8,28 +8,28 @@ use std::{
     sync::Arc,
 };
 
-/// Which versions of HTTP may be used for a target, and so what is offered by ALPN.
+/// The HTTP versions allowed for a target, which determine the ALPN offer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocols {
     /// HTTP/2 or HTTP/1.1, as the server chooses by ALPN; HTTP/1.1 without TLS, and for a request with `Upgrade`.
     #[default]
     Negotiated,
-    /// HTTP/1.1, and nothing else is offered.
+    /// HTTP/1.1 only.
     Http1Only,
-    /// HTTP/2 chosen by ALPN. A server that does not choose it is an error, and so is a target without TLS.
+    /// HTTP/2 by ALPN only. A server that does not choose it is an error, and so is a target without TLS.
     Http2Only,
-    /// HTTP/2 without asking: over plain text, or over TLS whatever ALPN says (RFC 9113 §3.3).
+    /// HTTP/2 with prior knowledge: over plain text, or over TLS whatever ALPN says (RFC 9113 §3.3).
     Http2PriorKnowledge,
 }
 
-/// The name that TLS sends and verifies, where it is not the host of the URL.
+/// The name that TLS sends and verifies instead of the host of the URL.
 ///
-/// It can be set on one request as an extension.
+/// Set it on one request as an extension.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerName(Arc<str>);
 
-/// The local address that one request's connection is made from, whatever its transport says: an extension of the request.
+/// The local address of one request's connection, instead of its transport's: an extension of the request.
 ///
 /// ```
 /// use tower_transport::options::LocalAddress;
@@ -40,14 +40,14 @@ pub struct ServerName(Arc<str>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LocalAddress(IpAddr);
 
-/// A TLS configuration as a part of the key: a [`TlsConfig`](crate::tls::TlsConfig), and equal to its clones alone.
+/// A TLS configuration as part of the key: a [`TlsConfig`](crate::tls::TlsConfig), equal to its clones only.
 ///
-/// It can be set on one request as an extension, for another client certificate, say.
+/// Set it on one request as an extension, for example for another client certificate.
 #[derive(Clone)]
 pub struct TlsIdentity(Arc<dyn Any + Send + Sync>);
 
 impl LocalAddress {
-    /// From this address, which is one of this machine's: connecting fails if it is not.
+    /// Connects from this address of this machine; connecting fails for any other.
     pub fn new(address: impl Into<IpAddr>) -> Self {
         Self(address.into())
     }
@@ -58,7 +58,7 @@ impl LocalAddress {
 }
 
 impl ServerName {
-    /// The name or address to send and to verify. TLS checks it when it is used.
+    /// Sets the name or address. TLS validates it when it is used.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
@@ -74,7 +74,7 @@ impl TlsIdentity {
         Self(configuration)
     }
 
-    /// The configuration, for the one who knows what it is.
+    /// The configuration, if it is a `T`.
     #[cfg(feature = "_rustls")]
     pub(crate) fn configuration<T: 'static>(&self) -> Option<&T> {
         self.0.downcast_ref()

@@ -1,4 +1,4 @@
-//! A request target that is sent as it is.
+//! A request target that is sent unchanged.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use http::Uri;
 
 use crate::{error::Error, events::shown};
 
-/// A request target that is sent as it is, instead of the one the URI gives.
+/// A request target that is sent unchanged, instead of that of the URI.
 ///
-/// For `OPTIONS *`, for `CONNECT` to an authority through whoever the URI names, and for paths that must not be
-/// touched. It is set on a request as an extension.
+/// For `OPTIONS *`, for `CONNECT` to an authority through the host of the URI, and for paths that must not be
+/// re-encoded. Set it as an extension of the request.
 ///
 /// ```
 /// use tower_transport::options::RawTarget;
@@ -31,7 +31,7 @@ impl std::str::FromStr for RawTarget {
         }
         match target.parse() {
             Ok(uri) => Ok(Self(uri)),
-            // The text is never part of an error: what signs it may be in it.
+            // Omits the text, which may contain a signature.
             Err(error) => Err(Error::builder("reading a request target").because(error)),
         }
     }
@@ -44,7 +44,7 @@ impl fmt::Display for RawTarget {
 }
 
 impl fmt::Debug for RawTarget {
-    /// As it may be shown: without credentials, and without what signs it.
+    /// Prints it without credentials and signatures.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RawTarget").field(&shown(&self.0)).finish()
     }

@@ -1,7 +1,7 @@
-//! How many redirects are followed.
+//! The number of redirects followed.
 
-/// How many redirects are followed, and what becomes of the next one: for a
-/// [`RedirectLayer`](crate::client::RedirectLayer), or as an extension for one request.
+/// The number of redirects followed, and the result of the next one: for a
+/// [`RedirectLayer`](crate::client::RedirectLayer), or for one request as an extension.
 ///
 /// ```
 /// use tower_transport::options::Redirects;
@@ -14,25 +14,27 @@ pub struct Redirects {
 }
 
 impl Default for Redirects {
-    /// 20, as browsers and curl's users have it: longer chains are loops.
+    /// 20, as in browsers: longer chains are loops.
     fn default() -> Self {
         Self::limited(20)
     }
 }
 
 impl Redirects {
-    /// So many. One more is an error for which [`is_redirect`](crate::Error::is_redirect) holds. Zero is [`none`](Self::none).
+    /// Follows up to `limit`. One more is an error for which [`is_redirect`](crate::Error::is_redirect) holds. Zero
+    /// is [`none`](Self::none).
     pub fn limited(limit: usize) -> Self {
         Self { limit, is_lenient: false }
     }
 
-    /// None: the response that redirects is the result, and has a [`NextRequest`](crate::client::NextRequest) as an extension.
+    /// Follows none: the redirect is the response, with a [`NextRequest`](crate::client::NextRequest) as an
+    /// extension.
     pub fn none() -> Self {
         Self::limited(0)
     }
 
-    /// Returns a response that redirects and cannot be followed, instead of an error: of one redirect too many, of one with
-    /// a body that cannot be had again or a bad `Location`, and of one that a filter refuses.
+    /// Returns a redirect that cannot be followed as the response, instead of an error: beyond the limit, with a body
+    /// that cannot be sent again, with an invalid `Location`, or refused by a filter.
     pub fn lenient(mut self) -> Self {
         self.is_lenient = true;
         self

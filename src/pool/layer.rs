@@ -92,7 +92,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
 
     /// Limits the connections of each key, in each [runtime](crate::Transport#several-runtimes). By default only the total
     /// is limited. A shared connection that only finishes its streams does not count. At least 1.
-    pub fn max_connections_per_key(mut self, connections: usize) -> Self {
+    pub fn max_connections_per_host(mut self, connections: usize) -> Self {
         self.settings.limits.connections_per_key = connections;
         self
     }

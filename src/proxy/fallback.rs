@@ -1,4 +1,4 @@
-//! Takes the first way that can be gone, and remembers for a while which could not.
+//! Tries routes in order, and remembers failures for a while.
 
 use std::{
     collections::HashMap,
@@ -16,22 +16,22 @@ use crate::{
     target::{Origin, Route, Target},
 };
 
-/// So many ways are remembered: more than that are made up by requests, one for each.
-const REMEMBERED: usize = 1024;
+/// The most failures remembered; requests could otherwise add one for each of their routes.
+const MAX_FAILURES: usize = 1024;
 
-/// Which ways could not be gone. Clones share it.
+/// The routes that failed recently. Clones share them.
 #[derive(Clone)]
 pub(super) struct Fallback {
     pub(super) attempt_timeout: Duration,
-    pub(super) remembered: Duration,
-    /// All ways of a list together are likely to be given no more.
+    pub(super) failure_ttl: Duration,
+    /// The time limit expected for all routes of a list together.
     pub(super) planned_time: Option<Duration>,
-    failed: Arc<Mutex<HashMap<Way, Instant>>>,
+    failed: Arc<Mutex<HashMap<Candidate, Instant>>>,
 }
 
-/// What may fail: proxies and sockets for all alike, anything else for one origin alone.
+/// The unit of failure: a route through proxies or a socket fails for all origins, any other route for one origin.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Way {
+struct Candidate {
     route: Route,
     origin: Option<Origin>,
 }
@@ -40,7 +40,7 @@ impl Default for Fallback {
     fn default() -> Self {
         Self {
             attempt_timeout: Duration::from_secs(3),
-            remembered: Duration::from_secs(60),
+            failure_ttl: Duration::from_secs(60),
             planned_time: None,
             failed: Arc::default(),
         }
@@ -48,12 +48,12 @@ impl Default for Fallback {
 }
 
 impl Fallback {
-    /// Requires each setting to be in its range.
+    /// Checks the ranges of the settings.
     pub(super) fn check(&self) -> Result<(), Error> {
         setting::longer_than_zero("ProxyLayer::attempt_timeout", self.attempt_timeout)
     }
 
-    /// The bytes of the first way that can be gone. A proxy that was reached has the last word, whatever it says.
+    /// Connects by the first route that works. An answer from a proxy is final, whatever it says.
     pub(super) async fn first_of(
         &self,
         routes: &[Route],
@@ -61,82 +61,84 @@ impl Fallback {
         runtime: &Runtime,
         reach: impl Fn(Target, Option<Duration>) -> Connecting<Box<dyn Io>>,
     ) -> Result<Connected<Box<dyn Io>>, Error> {
-        let stall = self.stall(routes.len());
-        let mut ways = self.in_order(routes, target, runtime.now()).into_iter();
-        let mut why = None;
-        while let Some(way) = ways.next() {
+        let limit = self.limit(routes.len());
+        let mut candidates = self.in_order(routes, target, runtime.now()).into_iter();
+        let mut last = None;
+        while let Some(candidate) = candidates.next() {
             let mut target = target.clone();
-            target.route = way.route.clone();
-            let stall = (!ways.as_slice().is_empty()).then_some(stall);
-            match reach(target, stall).await {
+            target.route = candidate.route.clone();
+            let limit = (!candidates.as_slice().is_empty()).then_some(limit);
+            match reach(target, limit).await {
                 Ok(connected) => {
-                    self.forget(&way);
+                    self.forget(&candidate);
                     return Ok(connected);
                 }
-                Err(error) if !is_in_the_way(&way.route, &error) => return Err(error),
-                Err(error) => why = Some(error),
+                Err(error) if !allows_next(&candidate.route, &error) => return Err(error),
+                Err(error) => last = Some(error),
             }
-            self.remember(way, runtime.now());
+            self.remember(candidate, runtime.now());
         }
         let doing = format!("connecting to {target}, {} ways tried", routes.len());
-        Err(match why {
-            Some(last) => last.during(doing),
+        Err(match last {
+            Some(error) => error.during(doing),
             None => Error::builder(doing),
         })
     }
 
-    /// Of so many ways each has its share of the time, so that the last has its turn before all is over.
-    fn stall(&self, ways: usize) -> Duration {
-        let ways = u32::try_from(ways).unwrap_or(u32::MAX).max(1);
-        self.planned_time.map_or(self.attempt_timeout, |time| self.attempt_timeout.min(time / ways))
+    /// Gives each route a share of the planned time, so that the last one is tried before it is over.
+    fn limit(&self, candidates: usize) -> Duration {
+        let candidates = u32::try_from(candidates).unwrap_or(u32::MAX).max(1);
+        self.planned_time
+            .map_or(self.attempt_timeout, |time| self.attempt_timeout.min(time / candidates))
     }
 
-    /// Those that failed lately come last, the one that failed first before the others.
-    fn in_order(&self, routes: &[Route], target: &Target, now: Instant) -> Vec<Way> {
-        let mut ways: Vec<_> = routes.iter().map(|route| Way::of(route, target)).collect();
+    /// Moves recent failures to the end, the oldest of them first.
+    fn in_order(&self, routes: &[Route], target: &Target, now: Instant) -> Vec<Candidate> {
+        let mut candidates: Vec<_> =
+            routes.iter().map(|route| Candidate::of(route, target)).collect();
         let failed = self.lock();
-        ways.sort_by_key(|way| {
-            let at = failed.get(way).copied();
-            at.filter(|at| now.saturating_duration_since(*at) < self.remembered)
+        candidates.sort_by_key(|candidate| {
+            let at = failed.get(candidate).copied();
+            at.filter(|at| now.saturating_duration_since(*at) < self.failure_ttl)
         });
-        ways
+        candidates
     }
 
-    fn forget(&self, way: &Way) {
-        // Dropped after the lock is released: a proxy may hold what is somebody else's.
-        let gone = self.lock().remove_entry(way);
-        drop(gone);
+    fn forget(&self, candidate: &Candidate) {
+        // Dropped after the lock is released: a proxy may hold values of foreign types.
+        let expired = self.lock().remove_entry(candidate);
+        drop(expired);
     }
 
-    fn remember(&self, way: Way, now: Instant) {
+    fn remember(&self, candidate: Candidate, now: Instant) {
         let mut failed = self.lock();
-        let is_old = |at: &mut Instant| now.saturating_duration_since(*at) >= self.remembered;
-        let gone: Vec<_> = match failed.len() >= REMEMBERED {
+        let is_old = |at: &mut Instant| now.saturating_duration_since(*at) >= self.failure_ttl;
+        let expired: Vec<_> = match failed.len() >= MAX_FAILURES {
             true => failed.extract_if(|_, at| is_old(at)).collect(),
             false => Vec::new(),
         };
-        let has_room = failed.len() < REMEMBERED;
-        let unused = match failed.get_mut(&way) {
+        let has_room = failed.len() < MAX_FAILURES;
+        let unused = match failed.get_mut(&candidate) {
             Some(at) => {
                 *at = now;
-                Some(way)
+                Some(candidate)
             }
             None if has_room => {
-                failed.insert(way, now);
+                failed.insert(candidate, now);
                 None
             }
-            None => Some(way),
+            None => Some(candidate),
         };
         drop(failed);
-        drop((gone, unused));
+        drop((expired, unused));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Way, Instant>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Candidate, Instant>> {
         lock::lock(&self.failed)
     }
 }
 
-impl Way {
+impl Candidate {
     fn of(route: &Route, target: &Target) -> Self {
         let is_for_all = matches!(route, Route::Proxies(_) | Route::Unix(_));
         let origin = (!is_for_all).then(|| target.origin.clone());
@@ -144,10 +146,9 @@ impl Way {
     }
 }
 
-/// Whether another way may be gone where this could not. What a proxy that was reached has said holds, also if it was
-/// said on a way inside this one. And one on which somebody shows a wrong certificate is not left for another: whoever is in
-/// the middle would choose the way.
-fn is_in_the_way(route: &Route, error: &Error) -> bool {
+/// Whether to try the next route after this error. An answer from a proxy is final, also from a proxy inside this
+/// route. A wrong certificate is final as well: otherwise an attacker on the path could choose the route.
+fn allows_next(route: &Route, error: &Error) -> bool {
     let is_unreachable = match route {
         Route::Proxies(_) => error.is_proxy_unreachable(),
         _ if error.is_proxy() => error.is_proxy_unreachable(),

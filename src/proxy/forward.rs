@@ -1,7 +1,7 @@
-//! Forwards requests: connects to a proxy that takes them in absolute-form (RFC 9112 §3.2.2).
+//! Forwards requests: connects to a proxy that receives them in absolute-form (RFC 9112 §3.2.2).
 //!
-//! There is no handshake: the bytes to the proxy are the connection, and what is different are the requests on it. That they
-//! are is known from [`ConnectInfo::forwarder`](crate::connect::ConnectInfo::forwarder), and done where HTTP is spoken:
+//! There is no handshake: the stream to the proxy is the connection, and only the requests on it differ.
+//! [`ConnectInfo::forwarder`](crate::connect::ConnectInfo::forwarder) marks it, and the HTTP layer acts on that:
 //!
 //! | | directly | to a proxy that forwards |
 //! |---|---|---|
@@ -9,10 +9,10 @@
 //! | pseudo-fields of HTTP/2 | of the connection's origin | of the request's URL |
 //! | [headers of the proxy](crate::proxy::Proxy::header) | never sent | sent, where the request has none of the same name |
 //! | `Proxy-Authorization` | never sent | as the request has it, else as the [`Proxy`] says |
-//! | 407 | an answer like any other | answered, if there is something better to say, and the request is sent again |
+//! | 407 | a response like any other | the request is sent again if there are better credentials to answer with |
 //!
-//! One connection serves every `http` origin. Whoever makes the keys of a pool can make use of that; by default each origin
-//! has connections of its own. Anything but `http` is refused: the proxy would read it.
+//! One connection can serve every `http` origin. A pool with keys of its own may use that; by default each origin has
+//! its own connections. Any scheme but `http` is refused, because the proxy could read the request.
 
 use std::task::{Context, Poll};
 
@@ -28,9 +28,9 @@ use crate::{
     target::{Proxy, Target},
 };
 
-/// Makes a [`Forward`] of what connects to a proxy.
+/// Wraps a connector to make a [`Forward`].
 ///
-/// The connector below is given the target of the proxy; under `https://` proxies it has to be one that speaks TLS.
+/// The connector below receives the target of the proxy; for `https://` proxies it must speak TLS.
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -71,15 +71,15 @@ pub struct ForwardLayer {
     proxy: Proxy,
 }
 
-/// A connector whose bytes end at a proxy that forwards requests.
+/// A connector to a proxy that forwards requests.
 ///
 /// # Errors
 ///
-/// [`is_builder`](Error::is_builder), before anyone is connected to, for a target that the proxy does not forward: one whose
-/// scheme is not `http`, or that is to speak HTTP/2 with the origin beforehand, or if the proxy has been told to
-/// [tunnel](Proxy::tunnel_http). [`is_unsupported`](Error::is_unsupported), as early, if the target allows HTTP/1.1 alone, as
-/// that of a request with `Upgrade` does, and the proxy is to speak HTTP/2. [`is_proxy`](Error::is_proxy) for what goes wrong
-/// on the way to the proxy.
+/// [`is_builder`](Error::is_builder), before anything is connected, for a target the proxy does not forward: its
+/// scheme is not `http`, it requires HTTP/2 with prior knowledge, or the proxy is set to
+/// [tunnel](Proxy::tunnel_http). [`is_unsupported`](Error::is_unsupported), as early, if the target allows HTTP/1.1
+/// alone, as for a request with `Upgrade`, and the proxy is set to HTTP/2. [`is_proxy`](Error::is_proxy) for failures
+/// of the connection to the proxy.
 ///
 /// # Cancellation
 ///
@@ -91,7 +91,7 @@ pub struct Forward<C> {
 }
 
 impl ForwardLayer {
-    /// To this proxy.
+    /// Forwards to this proxy.
     pub fn new(proxy: Proxy) -> Self {
         Self { proxy }
     }
@@ -135,7 +135,7 @@ impl<C: Connect<Target>> Service<Target> for Forward<C> {
     }
 }
 
-/// The way to the proxy itself, if it forwards what there is for this target.
+/// The target of the proxy, if it forwards requests for this target.
 fn hop(target: &Target, proxy: &Proxy) -> Result<Hop, Error> {
     if !proxy.forwards(target.origin.scheme(), target.protocols) {
         let text = format!("{} is not forwarded by {proxy}: it needs a tunnel", target.origin);

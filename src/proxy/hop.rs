@@ -1,4 +1,4 @@
-//! The way to a proxy itself, as a connection to it is kept and as its failures are told.
+//! The connection to a proxy: its key, and its errors.
 
 use std::{
     fmt,
@@ -17,25 +17,26 @@ use crate::{
     target::{Proxy, Route, Target},
 };
 
-/// What connections to proxies are kept under: how to get there, and who we are there.
+/// The key of connections to a proxy: its route, settings and credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Hop {
     pub(super) proxy: Proxy,
-    /// The proxy's own, as connectors are given it.
+    /// The target of the proxy, for connectors.
     pub(super) target: Target,
 }
 
-/// What encrypts the stream to an `https` proxy.
+/// The layer that encrypts the stream to an `https` proxy, for error texts.
 pub(super) const TLS_BELOW: &str = "a `TlsLayer` below the layer of the proxy";
 
 impl Hop {
-    /// The way to a proxy that is to be asked for `target`, whose route leads to the proxy.
+    /// The hop to a proxy for `target`, whose route leads to the proxy.
     pub(super) fn to(proxy: &Proxy, target: &Target) -> Self {
         Self { proxy: proxy.clone(), target: target.hop(proxy, target.route.clone()) }
     }
 
-    /// Whether a connection leads to the proxy. One that ends before, at a proxy that forwards requests, would tell that
-    /// what is meant for this one, and its credentials. One to an `https` proxy without TLS would tell them to everyone.
+    /// Checks that a connection ends at the proxy and is encrypted where required. One that ends at an earlier,
+    /// forwarding proxy would reveal the request and its credentials to that proxy; one to an `https` proxy without
+    /// TLS would reveal them to the network.
     pub(super) fn check(&self, info: &ConnectInfo) -> Result<(), Error> {
         info.check_encryption(&self.target.origin, TLS_BELOW)?;
         info.forwarder().map_or(Ok(()), |nearer| {
@@ -44,16 +45,15 @@ impl Hop {
         })
     }
 
-    /// Starts to tell of the way through the proxy to `target`.
-    pub(super) fn told(&self, target: &Target) -> Span {
+    /// Starts the `proxy.connect` span to `target`.
+    pub(super) fn start_span(&self, target: &Target) -> Span {
         events::start(|| Step::ProxyConnect {
             proxy: self.proxy.to_string(),
             target: target.origin.authority_form(),
         })
     }
 
-    /// What went wrong on the way to the proxy, so that nothing was heard of it. What an earlier proxy had to say is
-    /// said already.
+    /// The error of a proxy that was not reached. An error of an earlier proxy, or of a setting, stays as it is.
     pub(super) fn unreachable(&self, error: impl Into<BoxError>) -> Error {
         let doing = format!("connecting to the proxy {self}");
         let error = Error::from_connector(error.into(), doing.clone());
@@ -74,7 +74,7 @@ impl fmt::Display for Hop {
     }
 }
 
-/// Makes connections to proxies by what makes them to targets.
+/// Adapts a maker of connections to targets for hops.
 #[derive(Clone)]
 pub(super) struct ToProxy<M> {
     pub(super) inner: M,

@@ -1,4 +1,4 @@
-//! Steers targets through proxies: by rules, by the environment, or as a request says.
+//! Connects targets through proxies: by rules, by the environment, or as the request says.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::{
     fallback::Fallback,
     select::ProxyRules,
-    stage::{Stage, Surroundings, erased},
+    stage::{HopSettings, RouteConnector, erased},
     tunnel,
 };
 use crate::{
@@ -28,11 +28,11 @@ use crate::{
     tls::TlsConfig,
 };
 
-/// Puts proxies over whatever reaches the first of them: TCP, a Unix socket, memory.
+/// Puts proxies over the connector that reaches the first of them: TCP, a Unix socket, memory.
 ///
-/// It goes by the [`Route`] of each target, and by its rules where that is [`Route::Any`]. Whatever the connector below
-/// keeps to, as local addresses, socket options and resolvers, it keeps to on the way to a proxy, too; TLS for the origin
-/// stands above, and does not notice.
+/// It follows the [`Route`] of each target, and its rules where that is [`Route::Any`]. The settings of the connector
+/// below, such as local addresses, socket options and resolvers, also hold for connections to proxies. TLS for the
+/// origin stands above.
 ///
 /// ```
 /// # #[cfg(all(feature = "tokio", feature = "http1"))]
@@ -54,44 +54,45 @@ use crate::{
 /// # }
 /// ```
 ///
-/// In such a stack the pool keeps the connections that a proxy forwards requests on by their origins. A
-/// [`Transport`](crate::Transport) knows better, and keeps one set of them for all. Nor does it count connections to
-/// proxies that carry no tunnel, of which up to 100 are kept for proxies at each place of a chain; those of a `Transport`
-/// are within [its limit](crate::transport::TransportBuilder::max_connections).
+/// In such a stack the pool keys forwarding connections by origin, while a [`Transport`](crate::Transport) shares one
+/// set of them among all origins. Such a stack also does not count connections to proxies that carry no tunnel, of
+/// which it keeps up to 100 at each position of a chain; a `Transport` counts them within [its
+/// limit](crate::transport::TransportBuilder::max_connections).
 ///
 /// # Errors
 ///
-/// [`is_proxy`](Error::is_proxy) for whatever goes wrong with a proxy, or on the way to it; where nobody is in between, the
-/// error is that of the connector below. If every way of a [list](Route::FirstOf) fails, the last failure is the
-/// [source](std::error::Error::source). [`is_builder`](Error::is_builder), before anyone is connected to, if the rules name
-/// a proxy that cannot be one, or that has settings which its scheme has no place for.
+/// [`is_proxy`](Error::is_proxy) for any failure of a proxy, or of the connection to it; on a direct route, the error
+/// of the connector below. If every route of a [list](Route::FirstOf) fails, the last failure is the
+/// [source](std::error::Error::source). [`is_builder`](Error::is_builder), before anything is connected, if the rules
+/// name an invalid proxy, or one with settings that do not apply to its scheme.
 ///
 /// # Cancellation
 ///
-/// Dropping the future closes what was opened for it alone. A connection to a proxy that may carry other tunnels, too, stays.
+/// Dropping the future closes what was opened for it alone. A connection to a proxy that may carry other tunnels
+/// stays open.
 #[derive(Clone)]
 pub struct ProxyLayer {
     rules: ProxyRules,
     fallback: Fallback,
-    surroundings: Surroundings,
+    hop_settings: HopSettings,
 }
 
-/// A connector that goes through proxies. Clones share what is known of them, and the connections that carry tunnels.
+/// A connector through proxies. Clones share the memory of failures, and the connections that carry tunnels.
 #[derive(Clone)]
 pub struct Proxied {
     rules: ProxyRules,
-    stage: Arc<Stage>,
+    stage: Arc<RouteConnector>,
 }
 
 impl ProxyLayer {
-    /// By these rules: one proxy for all, a route, or [`ProxyRules`].
+    /// Uses these rules: one proxy for all, a route, or [`ProxyRules`].
     pub fn new(rules: impl Into<ProxyRules>) -> Self {
         Self {
             rules: rules.into(),
             fallback: Fallback::default(),
-            surroundings: Surroundings {
+            hop_settings: HopSettings {
                 tls: TlsConfig::default(),
-                tunnels: tunnel::Settings::default(),
+                tunnels: tunnel::TunnelSettings::default(),
                 resolver: AnyResolver::new(SystemResolver::default()),
                 runtime: Runtime::default(),
                 budget: None,
@@ -99,65 +100,71 @@ impl ProxyLayer {
         }
     }
 
-    /// By the environment, as it is now: see [`ProxyRules::from_env`].
+    /// Uses the environment as it is now: see [`ProxyRules::from_env`].
     pub fn from_env() -> Self {
         Self::new(ProxyRules::from_env())
     }
 
-    /// Whom TLS to `https` proxies trusts, and who we are to it, unless a proxy has its
-    /// [own configuration](super::Proxy::tls): by default the platform's roots, and nobody.
+    /// Sets the trusted roots and the identity for TLS to `https` proxies, unless a proxy has its [own
+    /// configuration](super::Proxy::tls). Default: the platform's roots and no client certificate.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
-        self.surroundings.tls = tls;
+        self.hop_settings.tls = tls;
         self
     }
 
-    /// Finds the addresses that `socks4` and `socks5` proxies are to be given: by default the system's resolver.
+    /// Resolves the names that `socks4` and `socks5` proxies must receive as addresses. Default: the system's
+    /// resolver.
     pub fn resolver<R>(mut self, resolver: R) -> Self
     where
         R: Resolve + Clone + Send + 'static,
     {
-        self.surroundings.resolver = AnyResolver::new(resolver);
+        self.hop_settings.resolver = AnyResolver::new(resolver);
         self
     }
 
-    /// How long reaching the proxy may take on a way that is not the last of a [list](Route::FirstOf), with TLS to it and all
-    /// proxies before it, or connecting where there is none. What it then takes to reach the origin is not counted: an
-    /// origin that is slow must not make its proxy be passed over. 3 s by default: a proxy is near, and
-    /// that covers a lost SYN. In a [`Transport`](crate::Transport) it is never more than its share of the connect timeout,
-    /// so that the last way has its turn. Longer than zero: otherwise every connection fails with an error for which
-    /// [`is_builder`](Error::is_builder) holds.
+    /// Limits the time to reach the proxy on each route of a [list](Route::FirstOf) but the last, including TLS to it
+    /// and all proxies before it; on a direct route, the time to connect. Time the proxy then takes to reach the
+    /// origin does not count: a slow origin must not disqualify its proxy. Default: 3 s, because proxies are near,
+    /// and it covers a lost SYN. In a [`Transport`](crate::Transport) it never exceeds its share of the connect
+    /// timeout, so that the last route is tried. Must be longer than zero: otherwise every connection fails with an
+    /// error for which [`is_builder`](Error::is_builder) holds.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.fallback.attempt_timeout = timeout;
         self
     }
 
-    /// How long a way that failed comes last in a list, 60 s by default: not every connection is to pay for a proxy that
-    /// is gone, and one that is back is soon to be noticed. Zero remembers nothing. That an origin cannot be reached directly is no matter of others.
-    pub fn remember(mut self, duration: Duration) -> Self {
-        self.fallback.remembered = duration;
+    /// Sets how long a failed route is tried last in a list. Default: 60 s, so that not every connection pays for a
+    /// dead proxy, and one that is back is noticed soon. Zero remembers nothing. A direct route that fails for one
+    /// origin is not remembered for others.
+    pub fn failure_ttl(mut self, duration: Duration) -> Self {
+        self.fallback.failure_ttl = duration;
         self
     }
 
-    /// How much time all ways of a list together are likely to be given, so that each has its share.
+    /// Sets the time limit expected for all routes of a list together, of which each gets a share.
     pub(crate) fn planned_time(mut self, time: Option<Duration>) -> Self {
         self.fallback.planned_time = time;
         self
     }
 
-    /// Where tasks and timers run: tokio, unless the crate is built without it.
+    /// Sets where tasks and timers run. Default: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
-        self.surroundings.tunnels = self.surroundings.tunnels.on(runtime.clone());
-        self.surroundings.runtime = runtime;
+        self.hop_settings.tunnels = self.hop_settings.tunnels.with_runtime(runtime.clone());
+        self.hop_settings.runtime = runtime;
         self
     }
 
-    /// Keeps connections to proxies, and speaks with them, as these do with origins; all of them within the limits of that
-    /// pool, if it has a budget.
-    pub(crate) fn like(mut self, pool: &PoolLayer<Body>, negotiate: NegotiateLayer<Body>) -> Self {
-        self.surroundings.tunnels.pool = tunnel::Settings::like(pool).pool;
-        self.surroundings.tunnels.negotiate = negotiate;
-        self.surroundings.budget = pool.budget();
-        let runtime = self.surroundings.runtime.clone();
+    /// Uses the settings of this pool and negotiation for connections to proxies, within the pool's limits if it has
+    /// a budget.
+    pub(crate) fn with_pool(
+        mut self,
+        pool: &PoolLayer<Body>,
+        negotiate: NegotiateLayer<Body>,
+    ) -> Self {
+        self.hop_settings.tunnels.pool = tunnel::TunnelSettings::for_pool(pool).pool;
+        self.hop_settings.tunnels.negotiate = negotiate;
+        self.hop_settings.budget = pool.budget();
+        let runtime = self.hop_settings.runtime.clone();
         self.runtime(runtime)
     }
 }
@@ -180,7 +187,7 @@ where
 }
 
 impl ProxyLayer {
-    /// A connector through proxies over what `connect` reaches by a clone of `inner`.
+    /// A connector through proxies over `connect`, which gets a clone of `inner`.
     pub(crate) fn over<C, F>(
         &self,
         inner: C,
@@ -191,7 +198,7 @@ impl ProxyLayer {
         F: Future<Output = Result<Connected<Box<dyn Io>>, Error>> + Send + 'static,
     {
         let direct = erased(inner, connect);
-        let stage = Stage::first(direct, self.surroundings.clone(), self.fallback.clone());
+        let stage = RouteConnector::first(direct, self.hop_settings.clone(), self.fallback.clone());
         Proxied { rules: self.rules.clone(), stage: Arc::new(stage) }
     }
 }
@@ -201,7 +208,7 @@ impl Service<Target> for Proxied {
     type Error = Error;
     type Future = Connecting<Box<dyn Io>>;
 
-    /// Always ready: the connector below is asked when it is needed.
+    /// Always ready: the connector below is polled when it is needed.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }

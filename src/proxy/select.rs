@@ -1,4 +1,4 @@
-//! Chooses the route to an origin: by its host, by its scheme, as the environment says, or as a function does.
+//! Selects the route to an origin: by host, by scheme, by the environment, or by a function.
 
 use std::{env, fmt, sync::Arc};
 
@@ -15,9 +15,9 @@ mod system;
 mod tests;
 
 use environment::Environment;
-use pattern::{HostPattern, Place};
+use pattern::{HostPattern, PatternHost};
 
-/// By which route each origin is reached: through one proxy, by host and scheme, or as the environment says.
+/// Rules for the route of each origin: one proxy for all, by host and scheme, or by the environment.
 ///
 /// ```
 /// use tower_transport::{proxy::{Proxy, ProxyRules}, target::Route};
@@ -31,32 +31,32 @@ use pattern::{HostPattern, Place};
 /// # }
 /// ```
 ///
-/// What comes first in this table decides, whatever the order of the calls:
+/// The first row that matches decides, whatever the order of the calls:
 ///
 /// | | set by |
 /// |---|---|
 /// | hosts that are reached directly | [`no_proxy`](Self::no_proxy) |
-/// | hosts with a route of their own, the first one given that fits | [`host`](Self::host) |
+/// | hosts with a route of their own, of which the first match counts | [`host`](Self::host) |
 /// | a route for the scheme | [`http`](Self::http), [`https`](Self::https) |
-/// | a route for the rest | what the rules were made from: [`none`](Self::none), [`all`](Self::all), [`from_env`](Self::from_env) … |
+/// | a route for the rest | the constructor: [`none`](Self::none), [`all`](Self::all), [`from_env`](Self::from_env) … |
 ///
-/// Loopback addresses and `localhost` are reached directly where the environment or the system decides, as Go does it. A
-/// rule that is given here holds for them, too.
+/// Where the environment or the system decides, loopback addresses and `localhost` are reached directly, as in Go.
+/// Explicit rules apply to them as well.
 ///
-/// A host, in [`no_proxy`](Self::no_proxy) and [`host`](Self::host) as in the variable `NO_PROXY`, is given as
+/// The patterns of [`no_proxy`](Self::no_proxy), [`host`](Self::host) and the variable `NO_PROXY`:
 ///
-/// | | what it stands for |
+/// | pattern | matches |
 /// |---|---|
-/// | `example.com` | that host and those below it, like `www.example.com` |
-/// | `.example.com`, `*.example.com` | those below it alone |
+/// | `example.com` | that host and its subdomains, such as `www.example.com` |
+/// | `.example.com`, `*.example.com` | its subdomains only |
 /// | `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]` | that address |
 /// | `192.0.2.0/24`, `2001:db8::/32` | the addresses of that network (RFC 4632 §3.1) |
-/// | `example.com:8443`, `192.0.2.1:80`, `[2001:db8::1]:80` | the same, at this port alone |
+/// | `example.com:8443`, `192.0.2.1:80`, `[2001:db8::1]:80` | the same, at this port only |
 /// | `*` | every host |
 ///
-/// Neither case nor a dot at the end of a name makes a difference, an IPv4 address is the same when it is written as IPv6,
-/// and the zone of an address is not looked at. No name stands for an address, and none is resolved to look whether it
-/// does. Names that are not ASCII need the feature `idna`.
+/// Case and a trailing dot are ignored; an IPv4 address equals its IPv6-mapped form; the zone of an address is
+/// ignored. A name never matches an address, and no name is resolved. Names that are not ASCII need the feature
+/// `idna`.
 #[derive(Clone)]
 pub struct ProxyRules {
     rules: Arc<Rules>,
@@ -70,7 +70,7 @@ struct Rules {
     https: Choice,
 }
 
-/// What is chosen for one scheme.
+/// The choice for one scheme.
 #[derive(Clone)]
 enum Choice {
     Route(Route),
@@ -81,40 +81,40 @@ enum Choice {
 type Choose = dyn Fn(&Target) -> Result<Route, Error> + Send + Sync;
 
 impl ProxyRules {
-    /// All directly: the beginning of rules that name their hosts, and the default.
+    /// All directly: a start for rules that name their hosts, and the default.
     pub fn none() -> Self {
         Self::all(Route::Direct)
     }
 
-    /// All by this route, or through this proxy; `localhost`, too.
+    /// All by this route or through this proxy, `localhost` included.
     pub fn all(route: impl Into<Route>) -> Self {
         Self::made_of(Choice::Route(decided(route.into())))
     }
 
-    /// As the environment says at this moment; it is not read again.
+    /// Reads the environment now, and never again.
     ///
-    /// It is understood as Go's `httpproxy` does:
+    /// The rules are those of Go's `httpproxy`:
     ///
     /// | variable | |
     /// |---|---|
     /// | `HTTP_PROXY` | the proxy for `http` and `ws` |
     /// | `HTTPS_PROXY` | the proxy for `https` and `wss` |
-    /// | `ALL_PROXY` | the proxy for those of them that have no variable of their own; Go does not know it |
-    /// | `NO_PROXY` | the hosts that are reached directly, separated by commas; entries that make no sense are passed over |
-    /// | `REQUEST_METHOD` | not empty, `HTTP_PROXY` is not looked at: in a CGI script a client can set it, by a header `Proxy` (CVE-2016-5386) |
+    /// | `ALL_PROXY` | the proxy for those without a variable of their own; unknown to Go |
+    /// | `NO_PROXY` | the hosts reached directly, separated by commas; invalid entries are ignored |
+    /// | `REQUEST_METHOD` | if not empty, `HTTP_PROXY` is ignored: in a CGI script a client can set it, by a header `Proxy` (CVE-2016-5386) |
     ///
-    /// Each may be written in lower case; where both are there and not empty, the one in upper case holds. A proxy is
-    /// given as for [`Proxy::new`], with its scheme or without. Loopback addresses and `localhost` never go through it.
+    /// Each name may be in lower case; if both are set and not empty, upper case wins. A proxy is given as for
+    /// [`Proxy::new`], with or without a scheme. Loopback addresses and `localhost` never use it.
     ///
-    /// A value that is not a proxy does not fail here. A request that would need it fails, with an error that
-    /// [`is_builder`](Error::is_builder) and names the variable, not what it holds. Where Go differs: it passes over such a
-    /// value and goes directly; it fails where `HTTP_PROXY` is not looked at; it does not see that `LOCALHOST`,
-    /// `localhost.` and `localhost` are one; and an IPv6 address in brackets it takes only with a port.
+    /// An invalid proxy is no error here. A request that needs it fails, with an error for which
+    /// [`is_builder`](Error::is_builder) holds and that names the variable, not its value. Go differs: it ignores
+    /// such a value and connects directly; it fails where `HTTP_PROXY` is ignored; it does not treat `LOCALHOST`,
+    /// `localhost.` and `localhost` alike; and it takes an IPv6 address in brackets only with a port.
     pub fn from_env() -> Self {
         Self::from_vars(variable)
     }
 
-    /// As [`from_env`](Self::from_env), with the variables that this function gives: of a file of settings, or of a test.
+    /// Like [`from_env`](Self::from_env), with variables from this function: of a settings file, or of a test.
     ///
     /// ```
     /// # use tower_transport::proxy::ProxyRules;
@@ -127,10 +127,10 @@ impl ProxyRules {
         Self::made_of(Choice::Environment(Arc::new(Environment::new(var))))
     }
 
-    /// As this function says.
+    /// Calls this function.
     ///
-    /// It has to say the same for equal targets, always: connections are kept by their target, and one that was made by
-    /// another route is used again. Hosts are equal without regard to case. It is called often and must not block.
+    /// It must return the same route for equal targets, always: connections are keyed by target, and one made by
+    /// another route is reused. Hosts compare without regard to case. It is called often and must not block.
     pub fn from_fn<F>(choose: F) -> Self
     where
         F: Fn(&Target) -> Route + Send + Sync + 'static,
@@ -138,49 +138,49 @@ impl ProxyRules {
         Self::asking(move |target| Ok(decided(choose(target))))
     }
 
-    /// The route of `http` and `ws` origins, in place of what these rules were made from.
+    /// Sets the route of `http` and `ws` origins, instead of the constructor's.
     pub fn http(self, route: impl Into<Route>) -> Self {
         self.with(|rules| rules.http = Choice::Route(decided(route.into())))
     }
 
-    /// The route of `https` and `wss` origins, in place of what these rules were made from.
+    /// Sets the route of `https` and `wss` origins, instead of the constructor's.
     pub fn https(self, route: impl Into<Route>) -> Self {
         self.with(|rules| rules.https = Choice::Route(decided(route.into())))
     }
 
-    /// The route of some hosts, whatever the scheme: `example.com`, `*.example.com:8443`, `10.0.0.0/8` … Of several that
-    /// fit an origin the one that was given first is taken.
+    /// Sets the route of the hosts that match, for every scheme: `example.com`, `*.example.com:8443`, `10.0.0.0/8` …
+    /// The first match given wins.
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder): no host can be meant by that.
+    /// [`is_builder`](Error::is_builder) for a pattern that can match no host.
     pub fn host(self, pattern: &str, route: impl Into<Route>) -> Result<Self, Error> {
         let pattern = pattern.trim().parse()?;
         Ok(self.with(|rules| rules.hosts.push((pattern, decided(route.into())))))
     }
 
-    /// The hosts that are reached directly before all other rules, separated by commas. They are added to those that were
-    /// given before, and to those of the environment.
+    /// Sets the hosts reached directly, before all other rules, as patterns separated by commas. They add to those
+    /// given before and those of the environment.
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder): no host can be meant by an entry. In the environment it would be passed over.
+    /// [`is_builder`](Error::is_builder) for an entry that can match no host. In the environment it would be ignored.
     pub fn no_proxy(self, hosts: &str) -> Result<Self, Error> {
         let hosts: Vec<_> = pattern::list(hosts).collect::<Result<_, _>>()?;
         Ok(self.with(|rules| rules.no_proxy.extend(hosts)))
     }
 
-    /// The route to this target: decided, so never [`Route::Any`].
+    /// The route to this target; never [`Route::Any`].
     ///
-    /// It is the answer for a target whose own route is [`Route::Any`]. One that has another has its answer already, by a
-    /// [`ProxyOverride`](crate::options::ProxyOverride), say; it is not looked at.
+    /// It applies to a target whose own route is [`Route::Any`]. A target with another route, such as that of a
+    /// [`ProxyOverride`](crate::options::ProxyOverride), does not consult the rules.
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder): the environment or the system names a proxy for it that cannot be one.
+    /// [`is_builder`](Error::is_builder) if the environment or the system names an invalid proxy for it.
     pub fn route(&self, target: &Target) -> Result<Route, Error> {
         let Rules { no_proxy, hosts, http, https } = &*self.rules;
-        let place = Place::of(&target.origin);
+        let place = PatternHost::of(&target.origin);
         if no_proxy.iter().any(|pattern| pattern.fits(&place)) {
             return Ok(Route::Direct);
         }
@@ -191,14 +191,14 @@ impl ProxyRules {
         choice.route(target)
     }
 
-    /// Whether all proxies that are known beforehand can be spoken with as they are set.
+    /// Checks the settings of all proxies known in advance.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let Rules { no_proxy: _, hosts, http, https } = &*self.rules;
         let chosen = [http, https].into_iter().filter_map(Choice::known);
         chosen.chain(hosts.iter().map(|(_, route)| route)).try_for_each(Route::check)
     }
 
-    /// Whether the route to a target is always the same.
+    /// Whether every target has the same route.
     pub(crate) fn is_static(&self) -> bool {
         let Rules { no_proxy: _, hosts: _, http, https } = &*self.rules;
         ![http, https].into_iter().any(|choice| matches!(choice, Choice::Function(_)))
@@ -221,7 +221,7 @@ impl ProxyRules {
 }
 
 impl Choice {
-    /// The route that is the same for all.
+    /// The route shared by all targets, if there is one.
     fn known(&self) -> Option<&Route> {
         match self {
             Self::Route(route) => Some(route),
@@ -240,12 +240,12 @@ impl Choice {
     }
 }
 
-/// What is not Unicode is not lost: it is no URL, and an error where it is needed.
+/// A value that is not Unicode is kept, lossily: it is no valid URL, and an error where it is needed.
 fn variable(name: &str) -> Option<String> {
     Some(env::var_os(name)?.to_string_lossy().into_owned())
 }
 
-/// With all that was left open taken for direct.
+/// Resolves every open alternative to direct.
 fn decided(route: Route) -> Route {
     match route {
         Route::Any => Route::Direct,
@@ -257,7 +257,7 @@ fn decided(route: Route) -> Route {
     }
 }
 
-/// Whether an alternative is not one way that is decided.
+/// Whether an alternative is open, or a list itself.
 fn is_open(route: &Route) -> bool {
     match route {
         Route::Any | Route::FirstOf(_) => true,
@@ -267,7 +267,7 @@ fn is_open(route: &Route) -> bool {
 }
 
 impl Default for ProxyRules {
-    /// All directly: a library does not let the environment of its user decide where requests go unless it is asked to.
+    /// All directly: a library must not let its user's environment route requests unless asked to.
     fn default() -> Self {
         Self::none()
     }

@@ -1,4 +1,4 @@
-//! What SOCKS 4 and 5 share: whom a proxy is asked for, and how their bytes go over a connection to it.
+//! Common to SOCKS 4 and 5: destinations, and handshakes over a connection to the proxy.
 
 use std::{
     error::Error as StdError,
@@ -19,10 +19,10 @@ use crate::{
     target::{Proxy, ProxyScheme, Target},
 };
 
-/// What one read may take at the most. No answer is longer: seven bytes and a name.
-const LONGEST_ANSWER: usize = 7 + 255;
+/// The most one read takes. No reply is longer: seven bytes and a name.
+const MAX_REPLY: usize = 7 + 255;
 
-/// Whom a proxy is asked to connect to.
+/// The destination a proxy is asked to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Destination {
     Address(SocketAddr),
@@ -30,53 +30,53 @@ pub(super) enum Destination {
     Name(String, u16),
 }
 
-/// One side of an exchange with a proxy, without I/O.
-pub(super) trait Exchange: Send {
-    type Refusal: Refusal;
+/// The client's side of a handshake with a proxy, without I/O.
+pub(super) trait SocksHandshake: Send {
+    type Refusal: SocksRefusal;
 
-    /// What is to be done next.
-    fn step(&mut self) -> Step;
+    /// The next step.
+    fn step(&mut self) -> HandshakeStep;
 
-    /// Takes what was read: at least one byte, and no more than [`Step::Read`] allowed.
+    /// Receives bytes read: at least one, and at most as many as [`HandshakeStep::Read`] allowed.
     fn read(&mut self, bytes: &[u8]) -> Result<(), Self::Refusal>;
 }
 
-/// What an [`Exchange`] wants to be done.
+/// The next I/O of a [`SocksHandshake`].
 #[cfg_attr(test, derive(Debug, PartialEq, Eq))]
-pub(super) enum Step {
-    /// All of this is to be written.
+pub(super) enum HandshakeStep {
+    /// Write all of these bytes.
     Write(Vec<u8>),
-    /// Up to so many bytes may be read, because so many will come. Those behind them belong to the tunnel.
+    /// Read up to so many bytes, which are certain to come. The bytes after them belong to the tunnel.
     Read(usize),
-    /// The connection is there.
+    /// The connection to the destination is open.
     Done,
 }
 
-/// An answer that is no connection.
-pub(super) trait Refusal: StdError + Send + Sync + 'static {
-    /// Whether it is not what the protocol allows.
+/// A reply that refuses the connection, or is malformed.
+pub(super) trait SocksRefusal: StdError + Send + Sync + 'static {
+    /// Whether the reply violates the protocol.
     fn is_malformed(&self) -> bool;
 
-    /// Whether it speaks of the address, so that the proxy may reach another one of the same host.
+    /// Whether it concerns the address, so that another address of the same host may work.
     fn is_about_the_address(&self) -> bool;
 
-    /// Whether asking for the same again would not help.
+    /// Whether the same request would fail again.
     fn is_final(&self) -> bool;
 }
 
-/// A target, and the proxy that is asked for it.
-pub(super) struct Asking {
+/// A target, and the proxy asked for it.
+pub(super) struct SocksRequest {
     proxy: Proxy,
     target: Target,
 }
 
-/// Why an exchange did not come to its end.
-enum Failure<R> {
+/// Why a handshake failed.
+enum SocksFailure<R> {
     Io(io::Error),
     Refused(R),
 }
 
-impl Asking {
+impl SocksRequest {
     pub(super) fn new(proxy: Proxy, target: Target) -> Self {
         Self { proxy, target }
     }
@@ -85,7 +85,7 @@ impl Asking {
         &self.proxy
     }
 
-    /// Whether the host is an address by itself.
+    /// Whether the host is an IP address.
     pub(super) fn is_for_an_address(&self) -> bool {
         self.address().is_some()
     }
@@ -94,7 +94,7 @@ impl Asking {
         self.target.origin.host().parse().ok()
     }
 
-    /// Whether the proxy is one that is asked in either of these ways, and was told nothing that they have no place for.
+    /// Checks that the proxy speaks one of these schemes, and that all of its settings apply to them.
     pub(super) fn check(&self, version: &str, schemes: [ProxyScheme; 2]) -> Result<(), Error> {
         let proxy = &self.proxy;
         if !schemes.contains(&proxy.scheme()) {
@@ -103,8 +103,8 @@ impl Asking {
         proxy.check()
     }
 
-    /// The host as the proxy is told it: an address by itself, a name as it is or, if it `resolves_here`, by its addresses
-    /// in the order in which they are to be tried.
+    /// The destinations to try in order: an IP address as it is; a name as it is or, if it `resolves_here`, its
+    /// addresses.
     pub(super) async fn destinations<R: Resolve>(
         &self,
         resolver: R,
@@ -115,7 +115,7 @@ impl Asking {
             return Ok(vec![Destination::Address(SocketAddr::new(address, port))]);
         }
         if host.contains('%') {
-            // An interface of this machine means nothing to another (RFC 4007 §6).
+            // A zone names an interface of this machine, which means nothing to another host (RFC 4007 §6).
             let message = format!("`[{host}]` has a zone, which no proxy can be told");
             return Err(Error::builder(message));
         }
@@ -126,26 +126,26 @@ impl Asking {
         Ok(addresses.into_iter().map(Destination::Address).collect())
     }
 
-    /// Has these exchanges one after the other, each over a connection of its own, until one succeeds or fails for another
-    /// reason than the address. The connector is ready.
-    pub(super) async fn connect<C: Connect<Target>, E: Exchange>(
+    /// Runs these handshakes in order, each over its own connection, until one succeeds or fails for a reason other
+    /// than the address. The connector is ready.
+    pub(super) async fn connect<C: Connect<Target>, E: SocksHandshake>(
         &self,
         connector: C,
-        exchanges: Vec<E>,
+        handshakes: Vec<E>,
     ) -> Result<Connected<C::Io>, Error> {
-        let span = self.hop().told(&self.target);
-        let outcome = events::instrument(span.scope(), self.first_of(connector, exchanges)).await;
+        let span = self.hop().start_span(&self.target);
+        let outcome = events::instrument(span.scope(), self.first_of(connector, handshakes)).await;
         span.finish(&outcome, |_, _| ());
         outcome
     }
 
-    async fn first_of<C: Connect<Target>, E: Exchange>(
+    async fn first_of<C: Connect<Target>, E: SocksHandshake>(
         &self,
         mut connector: C,
-        exchanges: Vec<E>,
+        handshakes: Vec<E>,
     ) -> Result<Connected<C::Io>, Error> {
-        let mut telling = None;
-        for (tried, exchange) in exchanges.into_iter().enumerate() {
+        let mut refusal_to_report = None;
+        for (tried, handshake) in handshakes.into_iter().enumerate() {
             if tried > 0 {
                 let ready = poll_fn(|cx| connector.poll_ready(cx)).await;
                 ready.map_err(|error| self.unreached(error))?;
@@ -153,27 +153,30 @@ impl Asking {
             let hop = self.hop().target;
             let connected = connector.call(hop).await.map_err(|error| self.unreached(error))?;
             self.hop().check(&connected.info)?;
-            match self.exchange(connected, exchange).await {
+            match self.handshake(connected, handshake).await {
                 Ok(connected) => return Ok(connected),
-                Err(Failure::Refused(refusal)) if refusal.is_about_the_address() => {
-                    // That an address is of no use to the proxy tells less than that it has tried one.
-                    if telling.is_none() || !refusal.is_final() {
-                        telling = Some(refusal);
+                Err(SocksFailure::Refused(refusal)) if refusal.is_about_the_address() => {
+                    // A failed attempt says more than an address type the proxy does not support.
+                    if refusal_to_report.is_none() || !refusal.is_final() {
+                        refusal_to_report = Some(refusal);
                     }
                 }
                 Err(failure) => return Err(self.failed(failure)),
             }
         }
-        Err(telling.map_or_else(|| self.no_address(), |told| self.failed(Failure::Refused(told))))
+        Err(refusal_to_report.map_or_else(
+            || self.no_address(),
+            |refusal| self.failed(SocksFailure::Refused(refusal)),
+        ))
     }
 
-    async fn exchange<I: Io, E: Exchange>(
+    async fn handshake<I: Io, E: SocksHandshake>(
         &self,
         connected: Connected<I>,
-        exchange: E,
-    ) -> Result<Connected<I>, Failure<E::Refusal>> {
+        handshake: E,
+    ) -> Result<Connected<I>, SocksFailure<E::Refusal>> {
         let mut io = TokioIo::new(connected.io);
-        speak(&mut io, exchange).await?;
+        speak(&mut io, handshake).await?;
         let info = connected.info.with_proxy(self.proxy.clone());
         Ok(Connected { io: io.into_inner(), info })
     }
@@ -191,17 +194,19 @@ impl Asking {
         self.hop().unreachable(error)
     }
 
-    /// Only SOCKS 4 leaves addresses out, and a name without any is an error before.
+    /// Only SOCKS 4 skips addresses; a name without any address failed before.
     fn no_address(&self) -> Error {
         let error = Error::new(Kind::Connect, self.doing());
         error.because("the host has no IPv4 address, and SOCKS 4 knows no other")
     }
 
-    fn failed<R: Refusal>(&self, failure: Failure<R>) -> Error {
+    fn failed<R: SocksRefusal>(&self, failure: SocksFailure<R>) -> Error {
         let error = |kind| Error::new(kind, self.doing());
         match failure {
-            Failure::Io(cause) => error(Kind::Connect).because(cause).by_proxy(ProxyFault::Failed),
-            Failure::Refused(refusal) => {
+            SocksFailure::Io(cause) => {
+                error(Kind::Connect).because(cause).by_proxy(ProxyFault::Failed)
+            }
+            SocksFailure::Refused(refusal) => {
                 let kind = if refusal.is_malformed() { Kind::Protocol } else { Kind::Connect };
                 let is_final = refusal.is_final();
                 let fault = if is_final { ProxyFault::Denied } else { ProxyFault::Failed };
@@ -211,24 +216,24 @@ impl Asking {
     }
 }
 
-/// Does what an exchange wants, and reads nothing beyond it.
-async fn speak<I: Io, E: Exchange>(
+/// Performs the I/O of a handshake, and reads nothing beyond it.
+async fn speak<I: Io, E: SocksHandshake>(
     io: &mut TokioIo<I>,
-    mut exchange: E,
-) -> Result<(), Failure<E::Refusal>> {
-    let mut buffer = [0; LONGEST_ANSWER];
+    mut handshake: E,
+) -> Result<(), SocksFailure<E::Refusal>> {
+    let mut buffer = [0; MAX_REPLY];
     loop {
-        match exchange.step() {
-            Step::Write(bytes) => write(io, &bytes).await.map_err(Failure::Io)?,
-            Step::Read(most) => {
-                let most = most.min(LONGEST_ANSWER);
-                let read = io.read(&mut buffer[..most]).await.map_err(Failure::Io)?;
+        match handshake.step() {
+            HandshakeStep::Write(bytes) => write(io, &bytes).await.map_err(SocksFailure::Io)?,
+            HandshakeStep::Read(most) => {
+                let most = most.min(MAX_REPLY);
+                let read = io.read(&mut buffer[..most]).await.map_err(SocksFailure::Io)?;
                 if read == 0 {
-                    return Err(Failure::Io(hung_up()));
+                    return Err(SocksFailure::Io(unexpected_eof()));
                 }
-                exchange.read(&buffer[..read]).map_err(Failure::Refused)?;
+                handshake.read(&buffer[..read]).map_err(SocksFailure::Refused)?;
             }
-            Step::Done => return Ok(()),
+            HandshakeStep::Done => return Ok(()),
         }
     }
 }
@@ -238,11 +243,11 @@ async fn write<I: Io>(io: &mut TokioIo<I>, bytes: &[u8]) -> io::Result<()> {
     io.flush().await
 }
 
-fn hung_up() -> io::Error {
+fn unexpected_eof() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the proxy hung up before the end of its answer")
 }
 
-/// The length of something that SOCKS counts in one byte. The text does not repeat what may be a secret.
+/// A length that SOCKS encodes in one byte. The error omits the text, which may be a secret.
 pub(super) fn length(what: &str, text: &str) -> Result<u8, Error> {
     text.len().try_into().map_err(|_| {
         Error::builder(format!("the {what} is longer than the 255 bytes that SOCKS has room for"))

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::socks::{Asking, Destination};
+use super::socks::{Destination, SocksRequest};
 use crate::{
     connect::{
         Connect, Connected, Connecting, Resolve, SystemResolver, poll_connector, take_polled,
@@ -14,25 +14,25 @@ use crate::{
     target::{Proxy, ProxyScheme, Target},
 };
 
-mod exchange;
+mod handshake;
 
-pub use exchange::Socks4Error;
-use exchange::Socks4Exchange;
+pub use handshake::Socks4Error;
+use handshake::Socks4Handshake;
 
-/// Reaches every target through a SOCKS 4 proxy.
+/// Connects to every target through a SOCKS 4 proxy.
 ///
-/// The connector below is asked for the proxy; what it answers with becomes a connection to the target. How names are
-/// resolved is a matter of the [scheme](Proxy::scheme) of the proxy:
+/// The connector below connects to the proxy; that connection becomes the one to the target. The proxy's
+/// [scheme](Proxy::scheme) decides where names are resolved:
 ///
-/// | scheme | the proxy is told |
+/// | scheme | the proxy receives |
 /// |---|---|
-/// | `socks4` | an address: names are resolved here, by the [`resolver`](Self::resolver). Its IPv4 addresses are tried in order, each over a connection of its own, as long as the proxy rejects the last one |
-/// | `socks4a` | the name, of 255 bytes at the most; the resolver is never asked |
+/// | `socks4` | an address: names are resolved here, by the [`resolver`](Self::resolver). IPv4 addresses are tried in order, each over its own connection, while the proxy rejects them |
+/// | `socks4a` | the name, of at most 255 bytes; the resolver is not used |
 ///
-/// A host that is an IPv4 address is sent as one under both. IPv6 is not known to SOCKS 4.
+/// An IPv4 address is sent as such under both. SOCKS 4 does not know IPv6.
 ///
-/// The user of the [credentials](Proxy::credentials) is the user id of the request, which else is empty. There are no
-/// passwords: one that is set is an error.
+/// The user of the [credentials](Proxy::credentials) becomes the user id of the request, which is empty otherwise.
+/// SOCKS 4 has no passwords: setting one is an error.
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,16 +67,16 @@ use exchange::Socks4Exchange;
 ///
 /// # Errors
 ///
-/// * What the proxy says instead of connecting is a [`Socks4Error`], as the [cause](Error::cause) of an error for which
+/// * A refusal by the proxy is a [`Socks4Error`], as the [cause](Error::cause) of an error for which
 ///   [`is_proxy`](Error::is_proxy) holds, and [`is_connect`](Error::is_connect), or
 ///   [`is_protocol`](Error::is_protocol) if it is not SOCKS 4.
-/// * A proxy that hangs up is [`is_proxy`](Error::is_proxy), [`is_connect`](Error::is_connect) and
+/// * A proxy that closes the connection is [`is_proxy`](Error::is_proxy), [`is_connect`](Error::is_connect) and
 ///   [`is_io`](Error::is_io).
-/// * [`is_dns`](Error::is_dns), if a name is to be resolved here and cannot be; [`is_connect`](Error::is_connect) alone, if
-///   it has no IPv4 address.
-/// * [`is_builder`](Error::is_builder), before anything is connected: the proxy speaks something else than SOCKS 4, or has
-///   settings that only HTTP has a place for; there is a password; the name or the user is longer than 255 bytes or holds a
-///   NUL; the host is an IPv6 address.
+/// * [`is_dns`](Error::is_dns) if a name must be resolved here and cannot be; [`is_connect`](Error::is_connect) alone
+///   if it has no IPv4 address.
+/// * [`is_builder`](Error::is_builder), before anything is connected: the proxy's scheme is not SOCKS 4, or has
+///   settings for HTTP only; there is a password; the name or the user is longer than 255 bytes or contains a NUL;
+///   the host is an IPv6 address.
 ///
 /// # Cancellation
 ///
@@ -87,9 +87,9 @@ pub struct Socks4Layer<R = SystemResolver> {
     resolver: R,
 }
 
-/// What a [`Socks4Layer`] makes of a connector.
+/// The connector of a [`Socks4Layer`].
 ///
-/// A clone is as ready as a clone of the connector is: not, until it was asked.
+/// A clone is as ready as a clone of the connector: not, until it is polled.
 #[derive(Clone, Debug)]
 pub struct Socks4<C, R = SystemResolver> {
     inner: C,
@@ -98,8 +98,8 @@ pub struct Socks4<C, R = SystemResolver> {
 }
 
 impl Socks4Layer {
-    /// Through this proxy, whose scheme is `socks4` or `socks4a`; names that are resolved here are by the system's
-    /// resolver, which does not block the caller.
+    /// Connects through this proxy, whose scheme is `socks4` or `socks4a`. Names are resolved here by the system's
+    /// resolver, without blocking the caller.
     pub fn new(proxy: Proxy) -> Self {
         Self { proxy, resolver: SystemResolver::new() }
     }
@@ -135,23 +135,27 @@ where
 
     fn call(&mut self, target: Target) -> Self::Future {
         let ready = take_polled(&mut self.inner);
-        let (asking, resolver) = (Asking::new(self.proxy.clone(), target), self.resolver.clone());
+        let (request, resolver) =
+            (SocksRequest::new(self.proxy.clone(), target), self.resolver.clone());
         Connecting::new(async move {
-            let exchanges = exchanges(&asking, resolver).await?;
-            asking.connect(ready, exchanges).await
+            let handshakes = handshakes(&request, resolver).await?;
+            request.connect(ready, handshakes).await
         })
     }
 }
 
-/// One for each IPv4 address that may be tried, or one for the name.
-async fn exchanges<R: Resolve>(asking: &Asking, resolver: R) -> Result<Vec<Socks4Exchange>, Error> {
-    asking.check("SOCKS 4", [ProxyScheme::Socks4, ProxyScheme::Socks4a])?;
-    let resolves_here = asking.proxy().scheme() == ProxyScheme::Socks4;
-    let mut destinations = asking.destinations(resolver, resolves_here).await?;
-    if !asking.is_for_an_address() {
+/// One handshake for each IPv4 address to try, or one for the name.
+async fn handshakes<R: Resolve>(
+    request: &SocksRequest,
+    resolver: R,
+) -> Result<Vec<Socks4Handshake>, Error> {
+    request.check("SOCKS 4", [ProxyScheme::Socks4, ProxyScheme::Socks4a])?;
+    let resolves_here = request.proxy().scheme() == ProxyScheme::Socks4;
+    let mut destinations = request.destinations(resolver, resolves_here).await?;
+    if !request.is_for_an_address() {
         destinations
             .retain(|destination| !matches!(destination, Destination::Address(to) if to.is_ipv6()));
     }
-    let credentials = asking.proxy().authenticator().credentials();
-    destinations.iter().map(|destination| Socks4Exchange::new(destination, credentials)).collect()
+    let credentials = request.proxy().authenticator().credentials();
+    destinations.iter().map(|destination| Socks4Handshake::new(destination, credentials)).collect()
 }

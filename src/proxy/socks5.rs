@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::socks::Asking;
+use super::socks::SocksRequest;
 use crate::{
     connect::{
         Connect, Connected, Connecting, Resolve, SystemResolver, poll_connector, take_polled,
@@ -14,27 +14,27 @@ use crate::{
     target::{Proxy, ProxyScheme, Target},
 };
 
-mod exchange;
+mod handshake;
 mod refusal;
 
-use exchange::Socks5Exchange;
+use handshake::Socks5Handshake;
 pub use refusal::Socks5Error;
 
-/// Reaches every target through a SOCKS 5 proxy (RFC 1928).
+/// Connects to every target through a SOCKS 5 proxy (RFC 1928).
 ///
-/// The connector below is asked for the proxy; what it answers with becomes a connection to the target. How names are
-/// resolved is a matter of the [scheme](Proxy::scheme) of the proxy:
+/// The connector below connects to the proxy; that connection becomes the one to the target. The proxy's
+/// [scheme](Proxy::scheme) decides where names are resolved:
 ///
-/// | scheme | the proxy is told |
+/// | scheme | the proxy receives |
 /// |---|---|
-/// | `socks5` | an address: names are resolved here, by the [`resolver`](Self::resolver). Its addresses are tried in order, each over a connection of its own, as long as the proxy cannot reach the last one |
-/// | `socks5h` | the name, of 255 bytes at the most; the resolver is never asked |
+/// | `socks5` | an address: names are resolved here, by the [`resolver`](Self::resolver). Addresses are tried in order, each over its own connection, while the proxy cannot reach them |
+/// | `socks5h` | the name, of at most 255 bytes; the resolver is not used |
 ///
-/// A host that is an address is sent as one under both. One with a zone cannot be sent.
+/// An IP address is sent as such under both. One with a zone cannot be sent.
 ///
-/// With [credentials](Proxy::credentials) the proxy may choose between user and password (RFC 1929) and no authentication
-/// at all, as curl and Go let it: many proxies that know their users by address or by port know no other method than none.
-/// They are said to nobody who does not ask. Without them, only no authentication is offered.
+/// With [credentials](Proxy::credentials) the proxy may choose between user and password (RFC 1929) and no
+/// authentication, as with curl and Go: many proxies identify users by address or port and support no other method.
+/// Credentials are sent only to a proxy that asks. Without credentials, only no authentication is offered.
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -71,15 +71,15 @@ pub use refusal::Socks5Error;
 ///
 /// # Errors
 ///
-/// * What the proxy says instead of connecting is a [`Socks5Error`], as the [cause](Error::cause) of an error for which
+/// * A refusal by the proxy is a [`Socks5Error`], as the [cause](Error::cause) of an error for which
 ///   [`is_proxy`](Error::is_proxy) holds, and [`is_connect`](Error::is_connect), or
 ///   [`is_protocol`](Error::is_protocol) if it is not SOCKS 5.
-/// * A proxy that hangs up is [`is_proxy`](Error::is_proxy), [`is_connect`](Error::is_connect) and
+/// * A proxy that closes the connection is [`is_proxy`](Error::is_proxy), [`is_connect`](Error::is_connect) and
 ///   [`is_io`](Error::is_io).
-/// * [`is_dns`](Error::is_dns), if a name is to be resolved here and cannot be.
-/// * [`is_builder`](Error::is_builder), before anything is connected: the proxy speaks something else than SOCKS 5, or has
-///   settings that only HTTP has a place for; the name, the user or the password is longer than 255 bytes, the user is
-///   empty, or the host has a zone.
+/// * [`is_dns`](Error::is_dns) if a name must be resolved here and cannot be.
+/// * [`is_builder`](Error::is_builder), before anything is connected: the proxy's scheme is not SOCKS 5, or has
+///   settings for HTTP only; the name, the user or the password is longer than 255 bytes; the user is empty; the host
+///   has a zone.
 ///
 /// # Cancellation
 ///
@@ -90,9 +90,9 @@ pub struct Socks5Layer<R = SystemResolver> {
     resolver: R,
 }
 
-/// What a [`Socks5Layer`] makes of a connector.
+/// The connector of a [`Socks5Layer`].
 ///
-/// A clone is as ready as a clone of the connector is: not, until it was asked.
+/// A clone is as ready as a clone of the connector: not, until it is polled.
 #[derive(Clone, Debug)]
 pub struct Socks5<C, R = SystemResolver> {
     inner: C,
@@ -101,8 +101,8 @@ pub struct Socks5<C, R = SystemResolver> {
 }
 
 impl Socks5Layer {
-    /// Through this proxy, whose scheme is `socks5` or `socks5h`; names that are resolved here are by the system's
-    /// resolver, which does not block the caller.
+    /// Connects through this proxy, whose scheme is `socks5` or `socks5h`. Names are resolved here by the system's
+    /// resolver, without blocking the caller.
     pub fn new(proxy: Proxy) -> Self {
         Self { proxy, resolver: SystemResolver::new() }
     }
@@ -138,19 +138,23 @@ where
 
     fn call(&mut self, target: Target) -> Self::Future {
         let ready = take_polled(&mut self.inner);
-        let (asking, resolver) = (Asking::new(self.proxy.clone(), target), self.resolver.clone());
+        let (request, resolver) =
+            (SocksRequest::new(self.proxy.clone(), target), self.resolver.clone());
         Connecting::new(async move {
-            let exchanges = exchanges(&asking, resolver).await?;
-            asking.connect(ready, exchanges).await
+            let handshakes = handshakes(&request, resolver).await?;
+            request.connect(ready, handshakes).await
         })
     }
 }
 
-/// One for each address that may be tried, or one for the name.
-async fn exchanges<R: Resolve>(asking: &Asking, resolver: R) -> Result<Vec<Socks5Exchange>, Error> {
-    asking.check("SOCKS 5", [ProxyScheme::Socks5, ProxyScheme::Socks5h])?;
-    let resolves_here = asking.proxy().scheme() == ProxyScheme::Socks5;
-    let destinations = asking.destinations(resolver, resolves_here).await?;
-    let credentials = asking.proxy().authenticator().credentials();
-    destinations.iter().map(|destination| Socks5Exchange::new(destination, credentials)).collect()
+/// One handshake for each address to try, or one for the name.
+async fn handshakes<R: Resolve>(
+    request: &SocksRequest,
+    resolver: R,
+) -> Result<Vec<Socks5Handshake>, Error> {
+    request.check("SOCKS 5", [ProxyScheme::Socks5, ProxyScheme::Socks5h])?;
+    let resolves_here = request.proxy().scheme() == ProxyScheme::Socks5;
+    let destinations = request.destinations(resolver, resolves_here).await?;
+    let credentials = request.proxy().authenticator().credentials();
+    destinations.iter().map(|destination| Socks5Handshake::new(destination, credentials)).collect()
 }

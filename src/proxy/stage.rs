@@ -1,7 +1,7 @@
-//! The way through the last proxy of a route, and to it through those before.
+//! Connects by a route through proxies, the last of them first.
 //!
-//! A way through proxies is a stack: the protocol of the last proxy over TLS to it, over the way to it, which is again a
-//! way through proxies, shorter by one. Stages are made when a route is first as long.
+//! A route through proxies is a stack: the protocol of the last proxy, over TLS to it, over a route that is shorter
+//! by that proxy. The connectors for longer routes are made when a route first needs them.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -30,99 +30,104 @@ use crate::{
     tls::{Tls, TlsConfig, TlsLayer},
 };
 
-/// So many proxies may stand one behind the other. Each is a stage that everything passes through, so that a way without
-/// end would be a stack without end.
-const MOST_PROXIES: usize = 16;
+/// The longest chain of proxies. Each adds a connector to the stack, which must be finite.
+const MAX_PROXIES: usize = 16;
 
-/// Ways through as many proxies as there are stages below it, and ways through fewer.
-pub(super) struct Stage {
-    /// The stages below lead to proxies, which are given bytes: no proxy before them may forward those as requests.
-    leads_to_origins: bool,
-    direct: Direct,
-    surroundings: Surroundings,
+/// Connects by routes through as many proxies as there are connectors below it, and through fewer.
+pub(super) struct RouteConnector {
+    /// False for the connectors below, which lead to proxies: a proxy on the way to another must pass bytes, never
+    /// forward requests.
+    is_outermost: bool,
+    direct: DirectConnect,
+    hop_settings: HopSettings,
     fallback: Fallback,
     below: OnceLock<Arc<Self>>,
     tunnels: OnceLock<Tunnels>,
 }
 
-/// What all ways to proxies have in common.
+/// Settings shared by all hops.
 #[derive(Clone)]
-pub(super) struct Surroundings {
+pub(super) struct HopSettings {
     pub(super) tls: TlsConfig,
-    pub(super) tunnels: tunnel::Settings,
+    pub(super) tunnels: tunnel::TunnelSettings,
     pub(super) resolver: AnyResolver,
     pub(super) runtime: Runtime,
-    /// Counts whatever is opened, if anything does.
+    /// Counts new connections, if set.
     pub(super) budget: Option<Arc<Budget>>,
 }
 
-/// Whatever connects where no proxy is in between.
-pub(super) type Direct = Arc<dyn Fn(Target, Opening) -> Connecting<Box<dyn Io>> + Send + Sync>;
+/// Connects without a proxy.
+pub(super) type DirectConnect =
+    Arc<dyn Fn(Target, DirectDial) -> Connecting<Box<dyn Io>> + Send + Sync>;
 
-/// What is new when it is opened: counted, and perhaps in time.
-pub(super) struct Opening {
+/// The conditions of a direct dial: room in the budget, and a time limit.
+pub(super) struct DirectDial {
     budget: Option<Arc<Budget>>,
-    stall: Option<Duration>,
+    limit: Option<Duration>,
     runtime: Runtime,
 }
 
-/// A stage as a connector.
+/// A [`RouteConnector`] as a service.
 #[derive(Clone)]
-struct By(Arc<Stage>);
+struct StageConnector(Arc<RouteConnector>);
 
-impl Stage {
-    pub(super) fn first(direct: Direct, surroundings: Surroundings, fallback: Fallback) -> Self {
+impl RouteConnector {
+    pub(super) fn first(
+        direct: DirectConnect,
+        hop_settings: HopSettings,
+        fallback: Fallback,
+    ) -> Self {
         let (below, tunnels) = (OnceLock::new(), OnceLock::new());
-        Self { leads_to_origins: true, direct, surroundings, fallback, below, tunnels }
+        Self { is_outermost: true, direct, hop_settings, fallback, below, tunnels }
     }
 
-    /// One that leads to the proxies of this one.
+    /// The connector to the proxies of this one.
     fn before(&self) -> Self {
         Self {
-            leads_to_origins: false,
+            is_outermost: false,
             direct: self.direct.clone(),
-            surroundings: self.surroundings.clone(),
+            hop_settings: self.hop_settings.clone(),
             fallback: self.fallback.clone(),
             below: OnceLock::new(),
             tunnels: OnceLock::new(),
         }
     }
 
-    /// Requires each setting to be in its range.
+    /// Checks the ranges of the settings.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.fallback.check()
     }
 
-    /// By the route of the target.
+    /// Connects by the route of the target.
     pub(super) fn reach(self: &Arc<Self>, target: Target) -> Connecting<Box<dyn Io>> {
         self.reach_within(target, None)
     }
 
-    /// By the route of the target, if the last proxy of it, or the target itself where there is none, is reached in time.
-    /// How long a proxy that was reached takes for the rest is another matter.
+    /// Connects by the route of the target, with a limit on the time to reach its last proxy, or the target itself
+    /// without one. Time the proxy then takes is not limited here.
     fn reach_within(
         self: &Arc<Self>,
         mut target: Target,
-        stall: Option<Duration>,
+        limit: Option<Duration>,
     ) -> Connecting<Box<dyn Io>> {
         match std::mem::take(&mut target.route) {
-            Route::Proxies(proxies) if proxies.len() > MOST_PROXIES => {
+            Route::Proxies(proxies) if proxies.len() > MAX_PROXIES => {
                 let (origin, length) = (&target.origin, proxies.len());
                 let text =
-                    format!("the way to {origin} has {length} proxies, {MOST_PROXIES} at most");
+                    format!("the way to {origin} has {length} proxies, {MAX_PROXIES} at most");
                 Connecting::new(std::future::ready(Err(Error::builder(text))))
             }
             Route::Proxies(proxies) => match proxies.split_last() {
                 Some((last, before)) => {
                     target.route = Route::through(before.iter().cloned());
-                    self.through(last, target, stall)
+                    self.through(last, target, limit)
                 }
-                None => self.directly(target, stall),
+                None => self.directly(target, limit),
             },
             Route::FirstOf(routes) => self.first_of(routes, target),
             route => {
                 target.route = route;
-                self.directly(target, stall)
+                self.directly(target, limit)
             }
         }
     }
@@ -130,69 +135,69 @@ impl Stage {
     fn first_of(self: &Arc<Self>, routes: Arc<[Route]>, target: Target) -> Connecting<Box<dyn Io>> {
         let stage = self.clone();
         Connecting::new(async move {
-            let runtime = &stage.surroundings.runtime;
-            let reach = |way, stall| stage.reach_within(way, stall);
+            let runtime = &stage.hop_settings.runtime;
+            let reach = |way, limit| stage.reach_within(way, limit);
             stage.fallback.first_of(&routes, &target, runtime, reach).await
         })
     }
 
-    /// The only way by which anything new is opened outside of what is open already, so room for it is made here.
-    fn directly(&self, target: Target, stall: Option<Duration>) -> Connecting<Box<dyn Io>> {
-        let Surroundings { budget, runtime, .. } = &self.surroundings;
+    /// All new sockets are opened here, so this makes room for them in the budget.
+    fn directly(&self, target: Target, limit: Option<Duration>) -> Connecting<Box<dyn Io>> {
+        let HopSettings { budget, runtime, .. } = &self.hop_settings;
         let (budget, runtime) = (budget.clone(), runtime.clone());
-        (self.direct)(target, Opening { budget, stall, runtime })
+        (self.direct)(target, DirectDial { budget, limit, runtime })
     }
 
-    /// Through this proxy, to which the target's route leads.
+    /// Connects through this proxy, to which the target's route leads.
     fn through(
         self: &Arc<Self>,
         proxy: &Proxy,
         target: Target,
-        stall: Option<Duration>,
+        limit: Option<Duration>,
     ) -> Connecting<Box<dyn Io>> {
         let proxy = proxy.clone();
-        let runtime = self.surroundings.runtime.clone();
-        let to_proxies = Patient { inner: self.to_proxies(), stall, runtime };
+        let runtime = self.hop_settings.runtime.clone();
+        let to_proxies = ConnectTimeout { inner: self.to_proxies(), limit, runtime };
         match proxy.scheme() {
             ProxyScheme::Http | ProxyScheme::Https => {
                 let forwards = proxy.forwards(target.origin.scheme(), target.protocols);
-                if self.leads_to_origins && forwards {
+                if self.is_outermost && forwards {
                     return boxed(ForwardLayer::new(proxy).layer(to_proxies).call(target));
                 }
-                let tunnel = self.tunnels().open(&proxy, target, stall);
-                let budget = self.surroundings.budget.clone();
+                let tunnel = self.tunnels().open(&proxy, target, limit);
+                let budget = self.hop_settings.budget.clone();
                 Connecting::new(async move {
                     let tunnel = tunnel.await?.boxed();
-                    // It may run inside a connection that was idle until now, and must not be evicted for it.
+                    // The tunnel may use a connection that was idle until now, which must not be evicted for it.
                     make_room(budget).await;
                     Ok(tunnel)
                 })
             }
             ProxyScheme::Socks4 | ProxyScheme::Socks4a => {
-                let layer = Socks4Layer::new(proxy).resolver(self.surroundings.resolver.clone());
+                let layer = Socks4Layer::new(proxy).resolver(self.hop_settings.resolver.clone());
                 boxed(layer.layer(to_proxies).call(target))
             }
             ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
-                let layer = Socks5Layer::new(proxy).resolver(self.surroundings.resolver.clone());
+                let layer = Socks5Layer::new(proxy).resolver(self.hop_settings.resolver.clone());
                 boxed(layer.layer(to_proxies).call(target))
             }
         }
     }
 
-    /// One set of connections to proxies for all tunnels from here.
+    /// One pool of connections to proxies for all tunnels of this connector.
     fn tunnels(self: &Arc<Self>) -> &Tunnels {
-        let settings = &self.surroundings.tunnels;
+        let settings = &self.hop_settings.tunnels;
         self.tunnels.get_or_init(|| Tunnels::over(self.to_proxies(), settings))
     }
 
-    /// What reaches a proxy: TLS, if it is spoken with it, over ways that are shorter by that proxy.
-    fn to_proxies(&self) -> Tls<By> {
+    /// The connector to a proxy: TLS where the proxy speaks it, over routes shorter by that proxy.
+    fn to_proxies(&self) -> Tls<StageConnector> {
         let below = self.below.get_or_init(|| Arc::new(self.before()));
-        TlsLayer::new(self.surroundings.tls.clone()).layer(By(below.clone()))
+        TlsLayer::new(self.hop_settings.tls.clone()).layer(StageConnector(below.clone()))
     }
 }
 
-impl Service<Target> for By {
+impl Service<Target> for StageConnector {
     type Response = Connected<Box<dyn Io>>;
     type Error = Error;
     type Future = Connecting<Box<dyn Io>>;
@@ -206,15 +211,15 @@ impl Service<Target> for By {
     }
 }
 
-/// A connector that gives up in time, if there is a time.
+/// A connector with an optional time limit.
 #[derive(Clone)]
-struct Patient<C> {
+struct ConnectTimeout<C> {
     inner: C,
-    stall: Option<Duration>,
+    limit: Option<Duration>,
     runtime: Runtime,
 }
 
-impl<C: Connect<Target, Error = Error>> Service<Target> for Patient<C> {
+impl<C: Connect<Target, Error = Error>> Service<Target> for ConnectTimeout<C> {
     type Response = Connected<C::Io>;
     type Error = Error;
     type Future = Connecting<C::Io>;
@@ -225,32 +230,32 @@ impl<C: Connect<Target, Error = Error>> Service<Target> for Patient<C> {
 
     fn call(&mut self, target: Target) -> Self::Future {
         let connecting = Connecting::new(self.inner.call(target.clone()));
-        connecting.within(self.stall, self.runtime.clone(), target)
+        connecting.within(self.limit, self.runtime.clone(), target)
     }
 }
 
-/// Forgets what connects, so that a stage has no type to carry along.
+/// Erases the type of the connector.
 pub(super) fn erased<C, F>(
     connector: C,
     connect: impl Fn(C, Target) -> F + Copy + Send + Sync + 'static,
-) -> Direct
+) -> DirectConnect
 where
     C: Clone + Send + 'static,
     F: Future<Output = Result<Connected<Box<dyn Io>>, Error>> + Send + 'static,
 {
-    // The lock lends `Sync` to a service that need only be `Send`; a clone is all that is done under it.
+    // The lock makes a service `Sync` that is only `Send`; it is held for a clone only.
     let connector = Mutex::new(connector);
-    Arc::new(move |target: Target, Opening { budget, stall, runtime }| {
+    Arc::new(move |target: Target, DirectDial { budget, limit, runtime }| {
         let connector = lock::lock(&connector).clone();
         Connecting::new(async move {
             make_room(budget).await;
-            let outcome = runtime.within(stall, connect(connector, target.clone())).await;
-            outcome.unwrap_or_else(|| Err(too_slow(stall, &target)))
+            let outcome = runtime.within(limit, connect(connector, target.clone())).await;
+            outcome.unwrap_or_else(|| Err(too_slow(limit, &target)))
         })
     })
 }
 
-/// Waits until there is room for what is new, if anything counts it. Mostly there is.
+/// Waits for room in the budget, if there is one.
 async fn make_room(budget: Option<Arc<Budget>>) {
     if let Some(budget) = budget
         && !budget.make_room_if_full()
@@ -259,7 +264,7 @@ async fn make_room(budget: Option<Arc<Budget>>) {
     }
 }
 
-/// One type for the bytes of all.
+/// Erases the type of the stream.
 fn boxed<I: Io>(
     connecting: impl Future<Output = Result<Connected<I>, Error>> + Send + 'static,
 ) -> Connecting<Box<dyn Io>> {

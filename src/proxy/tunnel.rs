@@ -1,8 +1,8 @@
 //! Opens tunnels through an HTTP proxy: `CONNECT` (RFC 9110 §9.3.6), over HTTP/1.1 or HTTP/2.
 //!
-//! What connects to the proxy is below; on top of that a tunnel is a request like any other, so it is sent by the same
-//! pool and the same HTTP as all requests. With HTTP/1.1 the tunnel takes the connection over. With HTTP/2 it is a stream,
-//! and one connection to the proxy carries many tunnels.
+//! The connector below connects to the proxy. A tunnel is a `CONNECT` request over it, sent by the same pool and the
+//! same HTTP as all requests. With HTTP/1.1 the tunnel takes over the connection. With HTTP/2 it is a stream, and one
+//! connection to the proxy carries many tunnels.
 
 use std::{
     fmt,
@@ -31,14 +31,13 @@ use crate::{
 
 mod handshake;
 
-/// How many connections that carry no tunnel are kept where no pool counts them: as many as a pool keeps.
+/// The most connections without a tunnel kept where no pool counts them: a pool's default.
 const MAX_IDLE: usize = 100;
 
 /// Opens tunnels through one HTTP proxy, for targets of any scheme.
 ///
-/// Put TLS for the origin above it, and TLS for the proxy, if it is an `https` proxy, below: it is the same layer.
-/// Who sends both `http` and `https`, and wants the first forwarded, or has several proxies, takes a
-/// [`ProxyLayer`](super::ProxyLayer).
+/// Put TLS for the origin above it, and below it TLS for an `https` proxy: the same layer. To forward `http`
+/// requests, or for several proxies, use a [`ProxyLayer`](super::ProxyLayer).
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -62,52 +61,52 @@ const MAX_IDLE: usize = 100;
 /// # }
 /// ```
 ///
-/// | the proxy answers | what is made of it |
+/// | the proxy answers | result |
 /// |---|---|
-/// | 2xx | the tunnel; bytes behind the head are its first, `Content-Length` and `Transfer-Encoding` mean nothing |
-/// | 1xx | passed over, as on any connection |
-/// | 407 that can be answered | asked again, over the same connection if it stays open; four times in all at the most |
-/// | anything else | an error with status, header and up to 64 KiB of body |
+/// | 2xx | the tunnel; bytes after the head are its first, `Content-Length` and `Transfer-Encoding` are ignored |
+/// | 1xx | ignored, as on any connection |
+/// | 407 that can be answered | `CONNECT` again, over the same connection if it stays open; at most four times |
+/// | anything else | an error with status, header and up to 64 KiB of the body |
 ///
-/// With HTTP/2 the proxy may send 1 GiB before it is taken, unless [`http2`](Self::http2) says more, so that a tunnel that
-/// nobody reads does not stall the others; what it may send on each of them is as with any stream.
+/// With HTTP/2 the connection window is 1 GiB, unless [`http2`](Self::http2) sets it, so that a tunnel that is not
+/// read does not stall the others; the window of each stream is as with any stream.
 ///
-/// Up to 100 connections that carry no tunnel are kept, and closed when they have been [idle](Self::idle_timeout) for too
-/// long. A pool above counts tunnels, but does not know of these; in a [`Transport`](crate::Transport) it does.
+/// Up to 100 connections without a tunnel are kept, until they reach the [idle timeout](Self::idle_timeout). A pool
+/// above counts tunnels, but does not see these; that of a [`Transport`](crate::Transport) does.
 ///
 /// # Errors
 ///
-/// [`is_proxy`](Error::is_proxy) for all that goes wrong with the proxy, with [`proxy_status`](Error::proxy_status) if it
-/// has answered. [`is_builder`](Error::is_builder) for a proxy of SOCKS, and for what
-/// [`connect_headers`](Proxy::connect_headers) returns. [`was_sent`](Error::was_sent) is false in any case: the origin has
-/// heard nothing.
+/// [`is_proxy`](Error::is_proxy) for any failure of the proxy, with [`proxy_status`](Error::proxy_status) if it
+/// answered. [`is_builder`](Error::is_builder) for a SOCKS proxy, and for errors of
+/// [`connect_headers`](Proxy::connect_headers). [`was_sent`](Error::was_sent) is always false: nothing reached the
+/// origin.
 ///
 /// # Cancellation
 ///
-/// Dropping the future closes the connection to the proxy. One that carries other tunnels stays, and so does one of HTTP/2
-/// that is open already: only the stream is reset.
+/// Dropping the future closes the connection to the proxy. A connection that carries other tunnels stays, and so does
+/// an open HTTP/2 connection: only the stream is reset.
 #[derive(Clone, Debug)]
 pub struct TunnelLayer {
     proxy: Proxy,
-    settings: Settings,
+    settings: TunnelSettings,
 }
 
-/// How connections to proxies are kept, and what they speak.
+/// Settings of the pool of connections to proxies, and of their HTTP.
 #[derive(Clone)]
-pub(super) struct Settings {
+pub(super) struct TunnelSettings {
     pub(super) pool: PoolLayer<Body, Hop>,
     pub(super) negotiate: NegotiateLayer<Body>,
     pub(super) runtime: Runtime,
 }
 
-/// A connector that reaches its targets through tunnels. Clones share the connections to the proxy.
+/// A connector through tunnels. Clones share the connections to the proxy.
 #[derive(Clone)]
 pub struct Tunnel {
     proxy: Proxy,
     tunnels: Tunnels,
 }
 
-/// Connections to any number of proxies, and tunnels through them.
+/// A pool of connections to proxies, and tunnels through them.
 #[derive(Clone)]
 pub(super) struct Tunnels {
     pool: Pool<HttpConnection<Body>, Body, Hop>,
@@ -115,46 +114,46 @@ pub(super) struct Tunnels {
 }
 
 impl TunnelLayer {
-    /// Through this proxy, which is `http` or `https`.
+    /// Connects through this proxy, which is `http` or `https`.
     pub fn new(proxy: Proxy) -> Self {
-        Self { proxy, settings: Settings::default() }
+        Self { proxy, settings: TunnelSettings::default() }
     }
 
-    /// How long a connection to the proxy may carry no tunnel: 90 s by default, as long as a pool's. Zero keeps none.
+    /// Closes a connection to the proxy that carries no tunnel after this time. Default: 90 s, as in a pool. Zero
+    /// keeps none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.pool = self.settings.pool.idle_timeout(timeout);
         self
     }
 
-    /// What HTTP/1.1 with the proxy keeps to.
+    /// Sets the limits of HTTP/1.1 with the proxy.
     pub fn http1(mut self, config: Http1Config) -> Self {
         self.settings.negotiate = self.settings.negotiate.http1(config);
         self
     }
 
-    /// What HTTP/2 with the proxy keeps to.
+    /// Sets the limits of HTTP/2 with the proxy.
     pub fn http2(mut self, config: Http2Config) -> Self {
         self.settings.negotiate = self.settings.negotiate.http2(config);
         self
     }
 
-    /// Where the tasks of connections run: tokio, unless the crate is built without it.
+    /// Sets where the tasks of connections run. Default: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
-        self.settings = self.settings.on(runtime);
+        self.settings = self.settings.with_runtime(runtime);
         self
     }
 }
 
-impl Settings {
-    /// As a pool of requests is kept, but for its limits: a tunnel belongs to a connection that is counted there, and what
-    /// carries no tunnel is counted there, too.
-    pub(super) fn like(pool: &PoolLayer<Body>) -> Self {
+impl TunnelSettings {
+    /// The settings of this pool without its limits: tunnels, and connections without one, count in that pool.
+    pub(super) fn for_pool(pool: &PoolLayer<Body>) -> Self {
         let pool = pool.beneath(hop_of).timeouts(Timeouts::none()).abandon_dials(true);
         let pool = pool.timings(false).exclusive(|hop| hop.target.is_exclusive());
         Self { pool, negotiate: NegotiateLayer::new(), runtime: Runtime::default() }
     }
 
-    pub(super) fn on(mut self, runtime: Runtime) -> Self {
+    pub(super) fn with_runtime(mut self, runtime: Runtime) -> Self {
         self.pool = self.pool.runtime(runtime.clone());
         self.negotiate = self.negotiate.runtime(runtime.clone());
         self.runtime = runtime;
@@ -162,13 +161,13 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
+impl Default for TunnelSettings {
     fn default() -> Self {
-        Self::like(&PoolLayer::new().max_idle(MAX_IDLE))
+        Self::for_pool(&PoolLayer::new().max_idle(MAX_IDLE))
     }
 }
 
-/// Each request says by which hop it goes.
+/// The hop of a `CONNECT` request, from its extensions.
 fn hop_of(request: &Request<Body>) -> Result<Hop, Error> {
     let hop = request.extensions().get().cloned();
     hop.ok_or_else(|| Error::new(Kind::Canceled, "asking a proxy for nothing"))
@@ -186,24 +185,25 @@ where
 }
 
 impl Tunnels {
-    pub(super) fn over<C>(connector: C, settings: &Settings) -> Self
+    pub(super) fn over<C>(connector: C, settings: &TunnelSettings) -> Self
     where
         C: Connect<Target> + Clone + Send + 'static,
     {
-        let Settings { pool, negotiate, runtime } = settings;
+        let TunnelSettings { pool, negotiate, runtime } = settings;
         let inner = negotiate.clone().for_tunnels(TLS_BELOW).layer(connector);
         Self { pool: pool.layer(ToProxy { inner }), runtime: runtime.clone() }
     }
 
-    /// A tunnel to the target, whose route is the way to the proxy, if that is reached in time.
+    /// Opens a tunnel to the target, whose route leads to the proxy. `connect_limit` limits the time to reach the
+    /// proxy.
     pub(super) fn open(
         &self,
         proxy: &Proxy,
         target: Target,
-        stall: Option<Duration>,
+        connect_limit: Option<Duration>,
     ) -> Connecting<Upgraded> {
         let (tunnels, hop) = (self.clone(), Hop::to(proxy, &target));
-        Connecting::new(async move { handshake::open(tunnels, hop, stall, &target).await })
+        Connecting::new(async move { handshake::open(tunnels, hop, connect_limit, &target).await })
     }
 }
 
@@ -212,7 +212,7 @@ impl Service<Target> for Tunnel {
     type Error = Error;
     type Future = Connecting<Upgraded>;
 
-    /// Always ready: the connector below is asked when a connection to the proxy is needed.
+    /// Always ready: the connector below is polled when a connection to the proxy is needed.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
@@ -222,9 +222,9 @@ impl Service<Target> for Tunnel {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for TunnelSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_struct("TunnelSettings").field("pool", &self.pool).finish_non_exhaustive()
     }
 }
 

@@ -1,22 +1,23 @@
-//! Methods and header names as people write them: one that is not valid is named by the error.
+//! Conversions to methods and header names; errors quote the invalid text.
 
 use http::{HeaderName, Method};
 
 use crate::error::{BoxError, Error};
 
-/// What can be a method: [`Method`], text or bytes. It may be implemented for types of yours.
+/// Converts to a method: implemented for [`Method`], text and bytes. Implement it for your own types.
 pub trait IntoMethod {
     /// The method, or an error for which [`Error::is_builder`] holds.
     fn into_method(self) -> Result<Method, Error>;
 }
 
-/// What can be the name of a header field: [`HeaderName`], text or bytes. It may be implemented for types of yours.
+/// Converts to the name of a header field: implemented for [`HeaderName`], text and bytes. Implement it for your own
+/// types.
 pub trait IntoHeaderName {
     /// The name, or an error for which [`Error::is_builder`] holds.
     fn into_header_name(self) -> Result<HeaderName, Error>;
 }
 
-/// More of a name is not shown: it may be a value in the place of a name.
+/// The longest part of a name shown in an error: it may be a value in the place of a name.
 const LONGEST_SHOWN: usize = 40;
 
 impl IntoMethod for Method {
@@ -43,7 +44,7 @@ impl IntoHeaderName for &HeaderName {
     }
 }
 
-/// The same for text and bytes.
+/// Implements both for text and bytes.
 macro_rules! written {
     ($($written:ty),*) => {$(
         impl IntoMethod for $written {

@@ -1,4 +1,4 @@
-//! The futures behind a request that is awaited: written out, because each is moved into a box as large as it is.
+//! The futures of an awaited request, written out because each is boxed at its full size.
 
 use std::{
     any::TypeId,
@@ -22,13 +22,13 @@ use crate::{
 };
 
 pin_project! {
-    /// Sends a request over a service that it first waits for.
+    /// Waits for a service to be ready, then sends a request over it.
     pub(super) struct SendRequest<S>
     where
         S: Service<Request<Body>>,
     {
         service: S,
-        // Of a request that was sent, where a foreign error may have to be described.
+        // The URI of a sent request, for the text of a foreign error.
         uri: Option<Box<Uri>>,
         #[pin]
         state: SendState<S::Future>,
@@ -36,7 +36,7 @@ pin_project! {
 }
 
 pin_project! {
-    /// Request and future share their room: an allocator serves small boxes faster.
+    /// Request and future share their space: small boxes are faster to allocate.
     #[project = SendStateProj]
     enum SendState<F> {
         Unsent { request: Option<Result<Request<Body>, Error>> },
@@ -62,13 +62,13 @@ where
         let mut this = self.project();
         if let SendStateProj::Unsent { request } = this.state.as_mut().project() {
             if let Some(Ok(request)) = request {
-                // A layer that is not ready has not seen the request.
+                // A layer that is not ready has not received the request.
                 let unsent = ForeignError { sent: Some(false), ..ForeignError::LAYER };
                 let ready = ready!(this.service.poll_ready(cx));
                 ready.map_err(|error| described(error.into(), unsent, request.uri()))?;
             }
             let request = request.take().unwrap_or_else(|| Err(polled_again()))?;
-            // The errors of a transport are described already.
+            // A transport's errors need no description.
             let is_foreign = TypeId::of::<S>() != TypeId::of::<Transport>();
             *this.uri = is_foreign.then(|| Box::new(request.uri().clone()));
             let response = this.service.call(request);
@@ -90,7 +90,7 @@ where
 }
 
 pin_project! {
-    /// The same, and reads the body to its end.
+    /// Sends a request, and reads the response's body to its end.
     pub(super) struct Buffering<S>
     where
         S: Service<Request<Body>>,
@@ -99,13 +99,13 @@ pin_project! {
         sending: SendRequest<S>,
         head: Option<Parts>,
         body: Body,
-        read: Chunks,
+        read: CollectedBody,
     }
 }
 
-/// What was read of a body: one chunk is not copied.
+/// The chunks read of a body: a single chunk is not copied.
 #[derive(Default)]
-enum Chunks {
+enum CollectedBody {
     #[default]
     None,
     One(Bytes),
@@ -115,7 +115,7 @@ enum Chunks {
 impl<S: Service<Request<Body>>> Buffering<S> {
     pub(super) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
         let sending = SendRequest::new(service, request);
-        Self { sending, head: None, body: Body::empty(), read: Chunks::None }
+        Self { sending, head: None, body: Body::empty(), read: CollectedBody::None }
     }
 }
 
@@ -140,7 +140,7 @@ where
                 Ok(Ok(chunk)) => this.read.push(chunk),
                 Ok(Err(_trailers)) => {}
                 Err(error) => {
-                    // What was read is no whole body, whoever polls again.
+                    // A partial body must not be returned if this is polled again.
                     *this.head = None;
                     return Poll::Ready(Err(error));
                 }
@@ -153,7 +153,7 @@ where
     }
 }
 
-impl Chunks {
+impl CollectedBody {
     fn push(&mut self, chunk: Bytes) {
         if chunk.is_empty() {
             return;

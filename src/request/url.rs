@@ -1,4 +1,4 @@
-//! A URL as people write it, made into one that can be sent.
+//! Converts URLs as written to URLs that can be sent.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,15 @@ use http::Uri;
 
 use crate::{error::Error, request_target::encoded, target::to_ascii};
 
-/// What can be requested: `&str`, `String` or [`Uri`].
+/// Converts to the URL of a request: `&str`, `String` or [`Uri`].
 ///
-/// A path and a query may hold what browsers percent-encode, and are encoded alike: spaces, `"`, `<`, `>` and all that is not
-/// ASCII; in a path also `^`, a backquote, `{` and `}`. What is encoded already stays as it is, `.` and `..` are not resolved,
-/// and a fragment is not sent. For a target that must not be touched, set a
-/// [`RawTarget`](crate::options::RawTarget). A port may be empty, and is the default one then.
+/// Characters of the path and the query that browsers percent-encode are encoded alike: spaces, `"`, `<`, `>` and all
+/// that is not ASCII; in a path also `^`, a backquote, `{` and `}`. Encoded characters stay as they are, `.` and `..`
+/// are not resolved, and a fragment is not sent. To send a target unchanged, set a
+/// [`RawTarget`](crate::options::RawTarget). An empty port is the default port.
 ///
-/// A control character is an error, as nobody means to send one, and so is a space before or after the URL. A host that is
-/// not ASCII is converted by IDNA with the feature `idna`, and is an error without.
+/// A control character is an error, and so is a space before or after the URL. A host that is not ASCII is converted
+/// by IDNA with the feature `idna`, and is an error without it.
 pub trait IntoUrl: sealed::Sealed {
     #[doc(hidden)]
     fn into_url(self) -> Result<Uri, Error>;
@@ -59,7 +59,7 @@ mod sealed {
     impl Sealed for &http::Uri {}
 }
 
-/// As most URLs are written: nothing of them is to be encoded, refused or left out.
+/// Parses a plain URL without copying; others go through [`parse_any`].
 fn parse(url: &str) -> Result<Uri, Error> {
     match is_plain(url).then(|| url.parse()) {
         Some(Ok(uri)) => Ok(uri),
@@ -67,7 +67,7 @@ fn parse(url: &str) -> Result<Uri, Error> {
     }
 }
 
-/// Whether [`parse_any`] would hand the text on as it is. It may say no of one that it would.
+/// Whether [`parse_any`] would return the text unchanged. May return false for such a text.
 fn is_plain(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
         return false;
@@ -80,13 +80,13 @@ fn is_plain(url: &str) -> bool {
         && rest.iter().all(|byte| PLAIN[usize::from(*byte)] != Plain::No)
 }
 
-/// Where a byte needs no second look.
+/// Where a byte may stand unchanged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plain {
     No,
     /// In a path or a query.
     Path,
-    /// In a host and its port, too.
+    /// In a host and its port as well.
     Host,
 }
 
@@ -105,7 +105,7 @@ const PLAIN: [Plain; 256] = {
     table
 };
 
-/// The text is never part of an error: it may hold a password. A character of it that is no part of a user may be.
+/// Errors never include the text, which may contain a password, except a single character outside of userinfo.
 fn parse_any(url: &str) -> Result<Uri, Error> {
     check_characters(url)?;
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| !scheme.is_empty())
@@ -127,17 +127,17 @@ fn parse_any(url: &str) -> Result<Uri, Error> {
     let sent = rest.split('#').next().unwrap_or_default();
     let (path, authority) = (encoded(sent), ascii(authority)?);
     let parsed = match (&authority, &path) {
-        // Most URLs are sent as they are written.
+        // Most URLs are sent as written.
         (Cow::Borrowed(_), Cow::Borrowed(_)) if sent.len() == rest.len() => url.parse(),
         _ => format!("{scheme}://{authority}{path}").parse(),
     };
-    // The parser's texts name no part of the URL.
+    // The parser's errors include no part of the URL.
     parsed.map_err(|error: http::uri::InvalidUri| {
         Error::builder(format!("the URL is not valid: {error}")).because(error)
     })
 }
 
-/// What nobody can mean, named with how it is written if somebody does.
+/// Refuses characters that no URL contains, and names their encoded form.
 fn check_characters(url: &str) -> Result<(), Error> {
     let is_outside = |c: char| url.starts_with(c) || url.ends_with(c);
     let wrong = url.chars().find(|c| c.is_control() || *c == ' ' && is_outside(*c));
@@ -151,12 +151,12 @@ fn check_characters(url: &str) -> Result<(), Error> {
     })
 }
 
-/// The authority with its host in ASCII (RFC 5891). Without userinfo: what is refused later need not be converted.
+/// Converts the host of an authority to ASCII (RFC 5891), without userinfo, which is refused later.
 fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
     if authority.contains('@') {
         return Err(Error::builder("the URL holds a user or a password: send them in a header"));
     }
-    // Only the zone of an IPv6 address is written with a `%`.
+    // Only the zone of an IPv6 address contains a `%`.
     let may_be_encoded = authority.starts_with('[');
     let is_wrong = |c: char| c.is_ascii() && !(is_of_authority(c) || c == '%' && may_be_encoded);
     if let Some(c) = authority.chars().find(|c| is_wrong(*c)) {
@@ -175,7 +175,7 @@ fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
     Ok(port.map_or_else(|| host.clone(), |port| format!("{host}:{port}")).into())
 }
 
-/// RFC 3986 §3.2, without what separates a user, and without what is percent-encoded.
+/// A character of an authority (RFC 3986 §3.2), without `@` and percent-encoding.
 fn is_of_authority(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:[]".contains(c)
 }

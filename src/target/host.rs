@@ -1,4 +1,4 @@
-//! Says which hosts and ports can be asked: the authority of RFC 3986 §3.2, without what others read another way.
+//! Validates authorities (RFC 3986 §3.2): accepts only those that all readers parse alike.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,10 +6,10 @@ use http::uri::Authority;
 
 use crate::error::Error;
 
-/// How long the host is, and the port, of an authority that names nothing that does not belong into a request.
+/// The length of the host, and the port, of a valid authority.
 pub(crate) fn checked(authority: &Authority) -> Result<(usize, Option<u16>), Error> {
     let text = authority.as_str();
-    // Neither a host nor a port holds an `@`, so there is always another error to be replaced.
+    // Neither a host nor a port contains an `@`, so there is always an error to replace.
     parts(text).map_err(|error| match text.contains('@') {
         // The text may be a password.
         true => Error::builder("the URL holds a user or a password: send them in a header"),
@@ -21,7 +21,7 @@ fn parts(text: &str) -> Result<(usize, Option<u16>), Error> {
     let (host, port) = split(text);
     check_host(host)?;
     let port = match port {
-        // One that is empty is none (RFC 3986 §6.2.3).
+        // An empty port is none (RFC 3986 §6.2.3).
         None | Some("") => None,
         Some(port) => match number(port) {
             None | Some(0) => {
@@ -33,7 +33,7 @@ fn parts(text: &str) -> Result<(usize, Option<u16>), Error> {
     Ok((host.len(), port))
 }
 
-/// The host, in brackets if it is written so, and what stands after the colon.
+/// Splits the host, in brackets if written so, from the text after the colon.
 fn split(authority: &str) -> (&str, Option<&str>) {
     let bytes = authority.as_bytes();
     let end_of_literal = match bytes.first() {
@@ -49,7 +49,7 @@ fn split(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Of digits alone: the parser of numbers takes a sign, too.
+/// Requires digits alone: the parser of numbers also accepts a sign.
 fn number(digits: &str) -> Option<u16> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
@@ -72,7 +72,7 @@ fn check_host(host: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// A zone says through which interface; it is part of the key and of the connection, never of the request.
+/// A zone names a local interface; it is part of the key and of the connection, never of the request.
 fn check_ipv6(literal: &str) -> Result<(), Error> {
     let (address, zone) = match literal.split_once("%25") {
         Some((address, zone)) => (address, Some(zone)),
@@ -92,8 +92,8 @@ fn is_unreserved(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~')
 }
 
-/// Whether a system's resolver may take the host for an address: `127.1`, `0x7f.1` and `2130706433` are all 127.0.0.1 to
-/// `inet_aton`, so that a check of the host and the connection would not speak of the same one. No name ends so (WHATWG
+/// Whether a system's resolver may read the host as an address: `inet_aton` reads `127.1`, `0x7f.1` and `2130706433`
+/// as 127.0.0.1, so a check of the host could pass for another host than the connection's. No name ends so (WHATWG
 /// URL, "ends in a number").
 fn ends_in_a_number(host: &str) -> bool {
     let host = host.trim_end_matches('.');

@@ -1,4 +1,4 @@
-//! Without IDNA there are no host names that are not ASCII.
+//! Stands in for IDNA without its feature: host names must be ASCII.
 
 use crate::error::Error;
 

@@ -1,4 +1,4 @@
-//! Who is meant: scheme, host and port.
+//! Origins: scheme, host and port.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// Scheme, host and port (RFC 9110 §4.3.1).
 ///
-/// Hosts compare without regard to case, and a default port is the same as the port written out:
+/// Hosts compare case-insensitively, and an omitted port equals the default port:
 ///
 /// ```
 /// # use tower_transport::target::Origin;
@@ -27,14 +27,14 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct Origin {
     scheme: Scheme,
-    /// Without userinfo; may or may not name the default port.
+    /// Without userinfo, with or without a default port.
     authority: Authority,
-    /// The host is as long; the rest is the port.
+    /// The length of the host; the rest is the port.
     host_len: usize,
     port: u16,
 }
 
-/// The schemes that are spoken here.
+/// The supported schemes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -42,9 +42,9 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
-    /// A WebSocket (RFC 6455) in plain text: HTTP, whose bytes no proxy may forward as requests.
+    /// WebSocket (RFC 6455) in plain text: HTTP that proxies must not forward as requests.
     Ws,
-    /// A WebSocket over TLS.
+    /// WebSocket over TLS.
     Wss,
 }
 
@@ -54,19 +54,19 @@ impl Origin {
         self.scheme
     }
 
-    /// The host as it was written, an IPv6 address without its brackets.
+    /// The host as written, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
         let host = self.bracketed_host();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
-    /// The port, also if it is the default one.
+    /// The port, explicit or default.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The host, in brackets if it is an IPv6 address, and the port unless it is the default one: what `Host` and
-    /// `:authority` say (RFC 9110 §7.2).
+    /// The host, in brackets for an IPv6 address, and the port unless it is the default: the value of `Host` and
+    /// `:authority` (RFC 9110 §7.2).
     pub fn authority(&self) -> Cow<'_, str> {
         let host = self.bracketed_host();
         if self.port == self.scheme.default_port() {
@@ -78,7 +78,7 @@ impl Origin {
         }
     }
 
-    /// As [`authority`](Self::authority), but always with the port: the authority-form of RFC 9112 §3.2.3.
+    /// Like [`authority`](Self::authority), always with the port: the authority-form of RFC 9112 §3.2.3.
     pub fn authority_form(&self) -> String {
         format!("{}:{}", self.bracketed_host(), self.port)
     }
@@ -99,7 +99,7 @@ impl Origin {
         self.authority.as_str().starts_with('[')
     }
 
-    /// Whether a URI says it in the same words, so that it need not be taken from it again.
+    /// Whether this URI has the same scheme and authority, byte for byte; a quick check that avoids parsing.
     #[cfg(feature = "http1")]
     pub(crate) fn is_named_by(&self, uri: &Uri) -> bool {
         uri.scheme_str() == Some(self.scheme.as_str())
@@ -114,9 +114,9 @@ impl Origin {
 impl TryFrom<&Uri> for Origin {
     type Error = Error;
 
-    /// Takes the origin of an absolute URI, or says what is wrong with it.
+    /// The origin of an absolute URI.
     ///
-    /// A user or password in it is refused, and so is a host that some take for an address and others do not, like
+    /// Refuses a user or password, and a host that some parsers read as an address and others do not, such as
     /// `127.1`, `0x7f.1` or `2130706433`: an IPv4 address is four decimal numbers.
     fn try_from(uri: &Uri) -> Result<Self, Error> {
         let scheme = match uri.scheme_str() {
@@ -139,7 +139,7 @@ impl TryFrom<&Uri> for Origin {
     }
 }
 
-/// What is compared and sent names a port or has no colon.
+/// Removes an empty port, so that comparisons and requests never see a trailing colon.
 fn without_empty_port(authority: &Authority) -> Result<Authority, Error> {
     match authority.as_str().strip_suffix(':') {
         None => Ok(authority.clone()),
@@ -160,7 +160,7 @@ impl Eq for Origin {}
 
 impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // In pieces of eight, because a hasher that is called for every byte costs more than the table.
+        // In pieces of eight: a hasher call per byte would cost more than the lookup.
         for piece in self.bracketed_host().as_bytes().chunks(8) {
             let mut lower = [0; 8];
             lower[..piece.len()].copy_from_slice(piece);
@@ -184,7 +184,7 @@ impl fmt::Debug for Origin {
 }
 
 impl Scheme {
-    /// As it stands in a URL.
+    /// The scheme, as in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -194,7 +194,7 @@ impl Scheme {
         }
     }
 
-    /// The port of a URL that names none.
+    /// The port of a URL without one.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Http | Self::Ws => 80,
@@ -202,7 +202,7 @@ impl Scheme {
         }
     }
 
-    /// Whether TLS is spoken under it.
+    /// Whether it requires TLS.
     pub fn is_tls(self) -> bool {
         matches!(self, Self::Https | Self::Wss)
     }

@@ -1,4 +1,4 @@
-//! One proxy on the way: its address, who we are to it, and what it is told.
+//! A proxy: its address, credentials and settings.
 
 use std::{
     fmt,
@@ -21,11 +21,11 @@ mod scheme;
 mod url;
 
 pub use scheme::ProxyScheme;
-use url::Parts;
+use url::ProxyUrlParts;
 
-/// A proxy: its address, who we are to it, and what it is told.
+/// A proxy: its address, credentials and settings.
 ///
-/// It is made of a URL, and cheap to clone. Neither `Display` nor `Debug` shows a password.
+/// Made from a URL, and cheap to clone. Neither `Display` nor `Debug` shows a password.
 ///
 /// ```
 /// use tower_transport::proxy::Proxy;
@@ -36,9 +36,9 @@ use url::Parts;
 /// # }
 /// ```
 ///
-/// | scheme | port | how the origin is reached |
+/// | scheme | port | connection to the origin |
 /// |---|---|---|
-/// | `http` | 80 | requests to `http` are forwarded (RFC 9112 §3.2.2), all others go through a tunnel (RFC 9110 §9.3.6) |
+/// | `http` | 80 | requests to `http` are forwarded (RFC 9112 §3.2.2), all others use a tunnel (RFC 9110 §9.3.6) |
 /// | `https` | 443 | the same, over TLS to the proxy |
 /// | `socks4` | 1080 | by its IPv4 address, resolved here |
 /// | `socks4a` | 1080 | by its name, resolved there |
@@ -46,12 +46,12 @@ use url::Parts;
 /// | `socks5h` | 1080 | by its name, resolved there |
 #[derive(Clone)]
 pub struct Proxy {
-    settings: Arc<Settings>,
+    settings: Arc<ProxySettings>,
 }
 
-/// All of it is part of the key: nothing here may be left out of a comparison.
+/// All fields are part of the key: comparisons must include each of them.
 #[derive(Clone)]
-struct Settings {
+struct ProxySettings {
     scheme: ProxyScheme,
     origin: Origin,
     authenticator: Authenticator,
@@ -66,20 +66,20 @@ struct Settings {
 type ConnectHeaders = dyn Fn(&Target) -> Result<HeaderMap, BoxError> + Send + Sync;
 
 impl Proxy {
-    /// The proxy at this URL. Without a scheme it is `http://`; without a port, that of the scheme. User and password are
-    /// percent-decoded: `@`, `/` and `%` are best written as `%40`, `%2F` and `%25` (RFC 3986 §2.1).
+    /// Parses the URL of a proxy. Without a scheme it is `http://`; without a port, that of the scheme. User and
+    /// password are percent-decoded: write `@`, `/` and `%` as `%40`, `%2F` and `%25` (RFC 3986 §2.1).
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder), and the text never repeats the user or the password.
+    /// [`is_builder`](Error::is_builder); the text never contains the user or the password.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let Parts { scheme, origin, credentials } = url.parse()?;
+        let ProxyUrlParts { scheme, origin, credentials } = url.parse()?;
         let mut authenticator = Authenticator::default();
         if let Some(credentials) = credentials {
             authenticator.set_credentials(credentials);
         }
         Ok(Self {
-            settings: Arc::new(Settings {
+            settings: Arc::new(ProxySettings {
                 scheme,
                 origin,
                 authenticator,
@@ -93,24 +93,26 @@ impl Proxy {
         })
     }
 
-    /// Who we are to it. Those of the URL are replaced.
+    /// Sets the credentials, instead of those of the URL.
     ///
-    /// HTTP proxies are told [unasked](Self::preemptive), in the Basic scheme (RFC 7617), and asked again in the scheme that
-    /// they answer with; SOCKS 5 as RFC 1929 has it; SOCKS 4 knows a user only.
+    /// HTTP proxies receive them [in advance](Self::preemptive) in the Basic scheme (RFC 7617), and again in the
+    /// scheme of their challenge; SOCKS 5 proxies by RFC 1929; SOCKS 4 proxies receive the user only.
     pub fn credentials(self, credentials: Credentials) -> Self {
         self.with(|settings| settings.authenticator.set_credentials(credentials))
     }
 
-    /// Another scheme of authentication than Basic and Digest, for HTTP proxies. It goes before the credentials.
+    /// Sets an authentication scheme other than Basic and Digest, for HTTP proxies. It takes precedence over the
+    /// credentials.
     pub fn authenticate(self, scheme: impl Authenticate) -> Self {
         self.with(|settings| settings.authenticator.set_scheme(Arc::new(scheme)))
     }
 
-    /// Whether an HTTP proxy is told credentials before it asks for them. By default it is, in the Basic scheme, which
+    /// Sets whether an HTTP proxy receives credentials before it asks. Default: true, in the Basic scheme, which
     /// saves a round trip.
     ///
-    /// Basic sends the password in the clear to a plain-text proxy; `false` waits until the proxy asks, and never sends
-    /// Basic if it offers Digest. With a [scheme of your own](Self::authenticate), credentials are never said unasked.
+    /// Basic sends the password in the clear to a plain-text proxy; `false` waits for a challenge, and never sends
+    /// Basic if the proxy offers Digest. With a [scheme of your own](Self::authenticate), credentials are never sent
+    /// in advance.
     ///
     /// ```
     /// # use tower_transport::proxy::Proxy;
@@ -123,18 +125,18 @@ impl Proxy {
         self.with(|settings| settings.authenticator.set_preemptive(preemptive))
     }
 
-    /// A header field that an HTTP proxy is told: with `CONNECT`, or with each request that is forwarded, unless that has
-    /// a field of this name. It is never told to an origin through a tunnel.
+    /// Adds a header field for an HTTP proxy: in `CONNECT`, or in each forwarded request without a field of this
+    /// name. It never reaches an origin through a tunnel.
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|settings| {
-            // One that finds no room is missed when the proxy is used: there are too many before.
+            // A field beyond the limit is reported when the proxy is used: by then there are too many.
             let _ = fields::append(&mut settings.headers, name, value);
         })
     }
 
-    /// Header fields of `CONNECT` that depend on the target, like a token for it. They replace the
-    /// [fixed ones](Self::header) of the same names. An error ends the attempt before anyone is connected to: it is the source
-    /// of one for which [`is_builder`](Error::is_builder) holds.
+    /// Sets header fields of `CONNECT` that depend on the target, such as a token for it. They replace the [fixed
+    /// ones](Self::header) of the same names. An error fails the attempt before anything is connected: it is the
+    /// source of one for which [`is_builder`](Error::is_builder) holds.
     pub fn connect_headers<F>(self, headers: F) -> Self
     where
         F: Fn(&Target) -> Result<HeaderMap, BoxError> + Send + Sync + 'static,
@@ -142,46 +144,46 @@ impl Proxy {
         self.with(|settings| settings.connect_headers = Some(Arc::new(headers)))
     }
 
-    /// Whom TLS to the proxy trusts, and who we are to it: a [`TlsConfig`](crate::tls::TlsConfig). By default it trusts
-    /// whom the layer trusts that connects to it, and shows no client certificate. For a proxy that is not `https` it is an
-    /// error to set it, told when the proxy is used.
+    /// Sets a [`TlsConfig`](crate::tls::TlsConfig) for TLS to the proxy. Default: the trusted roots of the layer that
+    /// connects to it, and no client certificate. For a proxy that is not `https`, using the proxy is an error.
     pub fn tls(self, tls: impl Into<TlsIdentity>) -> Self {
         self.with(|settings| settings.tls_identity = Some(tls.into()))
     }
 
-    /// The name that TLS to the proxy sends and verifies instead of its host. As [`tls`](Self::tls), for `https` alone.
+    /// Sets the name that TLS to the proxy sends and verifies instead of its host. For `https` only, like
+    /// [`tls`](Self::tls).
     pub fn server_name(self, name: ServerName) -> Self {
         self.with(|settings| settings.server_name = Some(name))
     }
 
-    /// Which versions of HTTP are spoken with an HTTP proxy: by default HTTP/2 or HTTP/1.1 as it chooses by ALPN, and
-    /// HTTP/1.1 without TLS. What is spoken with the origin through a tunnel is another matter.
+    /// Sets the HTTP versions for an HTTP proxy. Default: HTTP/2 or HTTP/1.1 by ALPN, and HTTP/1.1 without TLS. The
+    /// protocol with the origin through a tunnel is independent.
     pub fn protocols(self, protocols: Protocols) -> Self {
         self.with(|settings| settings.protocols = protocols)
     }
 
-    /// Whether requests to `http` origins go through a tunnel, too, and are not forwarded. By default they are not: most
-    /// HTTP proxies let tunnels through to port 443 alone.
+    /// Sets whether requests to `http` origins use a tunnel as well, instead of being forwarded. Default: false,
+    /// because most HTTP proxies allow tunnels to port 443 only.
     pub fn tunnel_http(self, tunnel: bool) -> Self {
         self.with(|settings| settings.tunnels_http = tunnel)
     }
 
-    /// What it speaks.
+    /// The scheme.
     pub fn scheme(&self) -> ProxyScheme {
         self.settings.scheme
     }
 
-    /// Its host, an IPv6 address without brackets.
+    /// The host, an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         self.settings.origin.host()
     }
 
-    /// Its port.
+    /// The port.
     pub fn port(&self) -> u16 {
         self.settings.origin.port()
     }
 
-    /// Where it is; `https` if TLS is spoken with it.
+    /// Its origin; `https` if it uses TLS.
     pub(crate) fn origin(&self) -> &Origin {
         &self.settings.origin
     }
@@ -190,16 +192,16 @@ impl Proxy {
         &self.settings.authenticator
     }
 
-    /// What it is told with every request.
+    /// The header fields sent with every request.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.settings.headers
     }
 
-    /// What it is told with `CONNECT` to this target.
+    /// The header fields of `CONNECT` to this target.
     pub(crate) fn headers_for(&self, target: &Target) -> Result<HeaderMap, Error> {
         let mut headers = self.settings.headers.clone();
         if let Some(more) = &self.settings.connect_headers {
-            // A map that goes into another replaces what is there under the same name.
+            // Extending a map replaces the values of equal names.
             let doing = || {
                 let origin = target.origin.authority_form();
                 format!("choosing what the proxy {self} is told of {origin}")
@@ -210,10 +212,10 @@ impl Proxy {
         Ok(headers)
     }
 
-    /// The setter of something that was set and that what is spoken with this proxy has no place for.
+    /// The setter of a setting that does not apply to the proxy's scheme, if any was called.
     pub(crate) fn setting_without_use(&self) -> Option<&'static str> {
-        // Taken apart without `..`, so that a new field cannot be forgotten.
-        let Settings {
+        // Destructured without `..`, so that a new field cannot be forgotten.
+        let ProxySettings {
             scheme,
             origin: _,
             authenticator,
@@ -225,7 +227,7 @@ impl Proxy {
             tunnels_http: _,
         } = &*self.settings;
         let (http, tls) = (scheme.is_http(), *scheme == ProxyScheme::Https);
-        // SOCKS 5 proxies always ask before they are told who we are.
+        // SOCKS 5 proxies always ask before they receive credentials.
         let may_wait = http || matches!(scheme, ProxyScheme::Socks5 | ProxyScheme::Socks5h);
         let settings = [
             ("authenticate", http, authenticator.has_scheme()),
@@ -240,8 +242,8 @@ impl Proxy {
         without_use.find_map(|(setter, _, is_set)| is_set.then_some(setter))
     }
 
-    /// An error if more fields were set than it can be told, or something that has no use: whoever sets TLS for a proxy that is spoken to in plain text believes
-    /// that it is private.
+    /// Checks the number of header fields, and that every setting applies: a TLS setting on a plain-text proxy would
+    /// suggest privacy that is not there.
     pub(crate) fn check(&self) -> Result<(), Error> {
         fields::check_room(&self.settings.headers, 1)
             .map_err(|error| error.during(format!("choosing what the proxy {self} is told")))?;
@@ -264,7 +266,7 @@ impl Proxy {
         self.settings.protocols
     }
 
-    /// Whether HTTP/2 may be spoken with it: if it is set, or may be agreed on by ALPN.
+    /// Whether HTTP/2 is set, or may be chosen by ALPN.
     pub(super) fn may_speak_http2(&self) -> bool {
         match self.settings.protocols {
             Protocols::Http1Only => false,
@@ -273,7 +275,7 @@ impl Proxy {
         }
     }
 
-    /// Whether a request of this scheme, in these versions of HTTP, is forwarded by it rather than sent through a tunnel.
+    /// Whether it forwards a request of this scheme and these HTTP versions, rather than tunnel it.
     pub(crate) fn forwards(&self, scheme: Scheme, protocols: Protocols) -> bool {
         self.settings.scheme.is_http()
             && scheme == Scheme::Http
@@ -281,7 +283,7 @@ impl Proxy {
             && !self.settings.tunnels_http
     }
 
-    /// Which versions of HTTP may be spoken with it about a request for which these are allowed.
+    /// The HTTP versions for forwarding a request that allows these.
     pub(crate) fn forwarding_protocols(&self, allowed: Protocols) -> Result<Protocols, Error> {
         use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge};
         match (allowed, self.settings.protocols) {
@@ -296,7 +298,7 @@ impl Proxy {
         }
     }
 
-    fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+    fn with(mut self, set: impl FnOnce(&mut ProxySettings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self
     }
@@ -319,10 +321,10 @@ impl PartialEq for Proxy {
 impl Eq for Proxy {}
 
 impl Hash for Proxy {
-    /// Hashes everything that is compared, because users vary any of it from request to request.
+    /// Hashes all fields, because users vary any of them per request.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Taken apart without `..`, so that a new field cannot be forgotten.
-        let Settings {
+        // Destructured without `..`, so that a new field cannot be forgotten.
+        let ProxySettings {
             scheme,
             origin,
             authenticator,
@@ -336,15 +338,15 @@ impl Hash for Proxy {
         (scheme, origin, authenticator, tls_identity, server_name).hash(state);
         (protocols, tunnels_http).hash(state);
         connect_headers.as_ref().map(|hook| Arc::as_ptr(hook).cast::<()>()).hash(state);
-        // Their order makes no difference.
+        // Combined independently of their order.
         let pairs = headers.iter().map(|pair| FixedState::default().hash_one(pair));
         pairs.fold(0, u64::wrapping_add).hash(state);
     }
 }
 
-impl PartialEq for Settings {
+impl PartialEq for ProxySettings {
     fn eq(&self, other: &Self) -> bool {
-        // Taken apart without `..`, so that a new field cannot be forgotten.
+        // Destructured without `..`, so that a new field cannot be forgotten.
         let Self {
             scheme,
             origin,
@@ -375,7 +377,7 @@ impl PartialEq for Settings {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { scheme, origin, authenticator, .. } = &*self.settings;
+        let ProxySettings { scheme, origin, authenticator, .. } = &*self.settings;
         let user = if authenticator.credentials().is_some() { "***@" } else { "" };
         write!(f, "{}://{user}{}", scheme.as_str(), origin.authority_form())
     }

@@ -1,29 +1,28 @@
-//! How the bytes get to the origin, and what a request may say about it.
+//! The route to an origin, and the override of one request.
 
 use std::{fmt, path::Path, sync::Arc};
 
 use super::{Protocols, Proxy, Scheme, Target};
 use crate::error::Error;
 
-/// How the bytes get to the origin.
+/// The route to an origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Route {
-    /// Undecided: as a [`ProxyLayer`](crate::proxy::ProxyLayer) chooses, and without one as
-    /// [`Direct`](Self::Direct).
+    /// Undecided: a [`ProxyLayer`](crate::proxy::ProxyLayer) decides; without one it is [`Direct`](Self::Direct).
     #[default]
     Any,
-    /// To the address of the host, through no proxy.
+    /// To the address of the host, without a proxy.
     Direct,
-    /// To a Unix socket, whatever the host is called.
+    /// To a Unix socket, whatever the host.
     Unix(Arc<Path>),
     /// Through these proxies, the nearest first.
     Proxies(Arc<[Proxy]>),
-    /// By the first of these that can be reached.
+    /// By the first of these that works.
     FirstOf(Arc<[Self]>),
 }
 
-/// The route of one request, whatever the rules of its transport say: an extension of the request.
+/// The route of one request, instead of its transport's rules: an extension of the request.
 ///
 /// ```
 /// use tower_transport::{proxy::Proxy, options::ProxyOverride};
@@ -43,7 +42,7 @@ impl Route {
         if proxies.is_empty() { Self::Direct } else { Self::Proxies(proxies) }
     }
 
-    /// By the first of these that can be reached; direct if there is none.
+    /// By the first of these that works; direct if there is none.
     pub fn first_of(routes: impl IntoIterator<Item = impl Into<Self>>) -> Self {
         let routes = routes.into_iter().map(Into::into);
         let mut flat: Vec<Self> = routes.flat_map(Self::alternatives).collect();
@@ -54,7 +53,7 @@ impl Route {
         }
     }
 
-    /// Whether all proxies on it can be spoken with as they are set.
+    /// Checks the settings of all its proxies.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Proxies(proxies) => proxies.iter().try_for_each(Proxy::check),
@@ -63,7 +62,7 @@ impl Route {
         }
     }
 
-    /// Whether requests of this kind may be forwarded to a proxy that speaks HTTP/2, so that they share a connection.
+    /// Whether requests of this kind may be forwarded over a shared HTTP/2 connection to the proxy.
     pub(super) fn may_share(&self, scheme: Scheme, protocols: Protocols) -> bool {
         match self {
             Self::Any | Self::Direct | Self::Unix(_) => false,
@@ -81,7 +80,7 @@ impl Route {
         }
     }
 
-    /// The last proxy, if it is one to which requests are forwarded, whichever way is taken.
+    /// The last proxy, if it forwards such requests on every alternative.
     fn forwarder(&self, scheme: Scheme, protocols: Protocols) -> Option<&Proxy> {
         let forwards = |proxy: &&Proxy| proxy.forwards(scheme, protocols);
         match self {
@@ -108,7 +107,7 @@ impl ProxyOverride {
         Self(Route::Direct)
     }
 
-    /// By this route, or through this proxy.
+    /// Uses this route, or this proxy.
     pub fn to(route: impl Into<Route>) -> Self {
         Self(route.into())
     }
@@ -119,8 +118,7 @@ impl ProxyOverride {
 }
 
 impl Target {
-    /// Makes it the target under which one connection serves every origin that it can: a proxy to which requests are forwarded
-    /// takes those of all, so that their origin is the proxy's.
+    /// Replaces the origin by the proxy's if the proxy forwards requests, so that one connection serves all origins.
     pub(crate) fn share_by_origins(&mut self) {
         let Self { origin, route, protocols, .. } = self;
         if let Some(proxy) = route.forwarder(origin.scheme(), *protocols) {
@@ -128,8 +126,8 @@ impl Target {
         }
     }
 
-    /// The way to its last proxy: the proxy in place of the origin, and those before it as the route. What was said of
-    /// the origin alone does not go with it.
+    /// The target of a hop: the proxy as the origin, and the proxies before it as the route. Settings of the origin
+    /// are left out.
     pub(crate) fn hop(&self, proxy: &Proxy, before: Route) -> Self {
         let mut hop = Self::new(proxy.origin().clone());
         hop.route = before;

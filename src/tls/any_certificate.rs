@@ -1,4 +1,4 @@
-//! Accepts any certificate, for those who asked for it.
+//! A verifier that accepts any certificate.
 
 use rustls::{
     DigitallySignedStruct, Error, SignatureScheme,

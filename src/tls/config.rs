@@ -1,4 +1,4 @@
-//! Whom TLS trusts, who we are to it, and what it offers.
+//! The configuration of TLS: trusted roots, client certificate, ALPN.
 
 use std::{
     fmt,
@@ -21,7 +21,7 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-/// Whom TLS trusts, and who we are to it. Cloning it is cheap, and clones share their sessions.
+/// Trusted roots and a client certificate. Cloning is cheap, and clones share their sessions.
 ///
 /// ```
 /// # use tower_transport::tls::TlsConfig;
@@ -34,16 +34,16 @@ use rustls::{
 #[derive(Clone)]
 pub struct TlsConfig(Arc<Configuration>);
 
-/// What clones have in common.
+/// The part that clones share.
 struct Configuration {
-    source: Source,
-    /// Made at the first handshake: a machine without roots can still speak `http`.
-    offers: OnceLock<Offers>,
+    source: ConfigSource,
+    /// Made at the first handshake, so that a machine without roots can still use `http`.
+    by_alpn: OnceLock<ConfigByAlpn>,
 }
 
 #[derive(Clone)]
-enum Source {
-    Own { trust: Trust, identity: Option<Arc<SingleCertAndKey>> },
+enum ConfigSource {
+    Own { trust: TrustRoots, identity: Option<Arc<SingleCertAndKey>> },
     Given(Arc<ClientConfig>),
     PerTarget(Arc<PerTarget>),
 }
@@ -51,16 +51,16 @@ enum Source {
 type PerTarget = dyn Fn(&Target) -> Arc<ClientConfig> + Send + Sync;
 
 #[derive(Clone)]
-enum Trust {
-    /// And these.
+enum TrustRoots {
+    /// The platform's roots and these.
     Platform(Arc<[CertificateDer<'static>]>),
     Roots(Arc<RootCertStore>),
     AnyCertificate,
 }
 
-/// One configuration per ALPN offer. They have the verifier, the identity and the sessions in common, so that a session
-/// is resumed only where it was verified in the same way.
-struct Offers {
+/// One configuration per ALPN offer. They share the verifier, the client certificate and the sessions, so that a
+/// session is resumed only where it was verified in the same way.
+struct ConfigByAlpn {
     both: Arc<ClientConfig>,
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
@@ -70,79 +70,85 @@ const HTTP1: bool = cfg!(feature = "http1");
 const HTTP2: bool = cfg!(feature = "http2");
 
 impl Default for TlsConfig {
-    /// What the platform trusts, because that is what its administrator decided.
+    /// The platform's roots, which its administrator controls.
     fn default() -> Self {
         Self::platform()
     }
 }
 
 impl TlsConfig {
-    /// Trusts whom the operating system trusts. The default.
+    /// Trusts the roots of the operating system. The default.
     ///
-    /// Its roots are read at the first handshake.
+    /// They are read at the first handshake.
     pub fn platform() -> Self {
-        Self::of(Source::Own { trust: Trust::Platform([].into()), identity: None })
+        Self::of(ConfigSource::Own { trust: TrustRoots::Platform([].into()), identity: None })
     }
 
-    /// Trusts these roots, in PEM, and no others.
+    /// Trusts only these roots, in PEM.
     ///
-    /// Without a root in it, or with a broken one, it is an error for which [`Error::is_builder`] holds.
+    /// An error for which [`Error::is_builder`] holds if there is no root or an invalid one.
     pub fn roots_pem(pem: impl AsRef<[u8]>) -> Result<Self, Error> {
         let roots = certificates(pem.as_ref(), "reading the root certificates")?;
         let roots = store(RootCertStore::empty(), roots)?;
-        Ok(Self::of(Source::Own { trust: Trust::Roots(Arc::new(roots)), identity: None }))
+        Ok(Self::of(ConfigSource::Own {
+            trust: TrustRoots::Roots(Arc::new(roots)),
+            identity: None,
+        }))
     }
 
-    /// Trusts these roots, in PEM, as well: a company's own beside those of the platform, say.
+    /// Trusts these roots, in PEM, in addition: those of a company, for example.
     ///
-    /// It is an error for which [`Error::is_builder`] holds if there is none in it or a broken one, or if the
-    /// configuration is one that roots cannot be added to.
+    /// An error for which [`Error::is_builder`] holds if there is no root or an invalid one, or if roots cannot be
+    /// added to this configuration.
     pub fn add_roots_pem(self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let Source::Own { trust, identity } = self.0.source.clone() else {
+        let ConfigSource::Own { trust, identity } = self.0.source.clone() else {
             return Err(Error::builder("a rustls configuration has its own roots: set them there"));
         };
         let more = certificates(pem.as_ref(), "reading the root certificates")?;
         let trust = match trust {
-            Trust::Platform(extra) => {
-                // Broken ones are told of here, and not at the first handshake.
+            TrustRoots::Platform(extra) => {
+                // Reports invalid roots here, and not at the first handshake.
                 store(RootCertStore::empty(), more.clone())?;
-                Trust::Platform(extra.iter().cloned().chain(more).collect())
+                TrustRoots::Platform(extra.iter().cloned().chain(more).collect())
             }
-            Trust::Roots(roots) => Trust::Roots(store(Arc::unwrap_or_clone(roots), more)?.into()),
-            Trust::AnyCertificate => {
+            TrustRoots::Roots(roots) => {
+                TrustRoots::Roots(store(Arc::unwrap_or_clone(roots), more)?.into())
+            }
+            TrustRoots::AnyCertificate => {
                 return Err(Error::builder("any certificate is accepted: roots mean nothing"));
             }
         };
-        Ok(Self::of(Source::Own { trust, identity }))
+        Ok(Self::of(ConfigSource::Own { trust, identity }))
     }
 
-    /// Trusts **anyone**: whoever is on the way can read and change everything. For tests.
+    /// Trusts **any certificate**: an attacker on the path can read and change everything. For tests.
     pub fn danger_accept_any_certificate() -> Self {
-        Self::of(Source::Own { trust: Trust::AnyCertificate, identity: None })
+        Self::of(ConfigSource::Own { trust: TrustRoots::AnyCertificate, identity: None })
     }
 
-    /// Asks for the configuration of each connection, for what only a target decides, like encrypted client hello.
+    /// Calls `config` for the configuration of each connection, for settings per target, such as encrypted client
+    /// hello.
     ///
-    /// Its ALPN is replaced by the target's. Sessions are resumed as far as the configurations given share their store. It is
-    /// asked for the targets of proxies, too; what it gives for them shows no client certificate and resumes no session,
-    /// unless it is given as the [proxy's own](crate::proxy::Proxy::tls).
+    /// Its ALPN is replaced by the target's. Sessions are resumed if the configurations share their store. It is also
+    /// called for the targets of proxies; the configuration then shows no client certificate and resumes no session,
+    /// unless it is the [proxy's own](crate::proxy::Proxy::tls).
     pub fn per_target<F>(config: F) -> Self
     where
         F: Fn(&Target) -> Arc<ClientConfig> + Send + Sync + 'static,
     {
-        Self::of(Source::PerTarget(Arc::new(config)))
+        Self::of(ConfigSource::PerTarget(Arc::new(config)))
     }
 
-    /// Shows this certificate, with its chain, to servers that ask for one. All in PEM.
+    /// Sets the client certificate, with its chain and key, in PEM, for servers that ask for one.
     ///
-    /// It is an error for which [`Error::is_builder`] holds if either is broken, if they do not belong together, or if
-    /// the configuration was given as rustls's, which has its own.
+    /// An error for which [`Error::is_builder`] holds if either is invalid, if they do not belong together, or if the
+    /// configuration is rustls's own, which has its own certificate.
     pub fn identity_pem(
         self,
         certificate: impl AsRef<[u8]>,
         key: impl AsRef<[u8]>,
     ) -> Result<Self, Error> {
-        let Source::Own { trust, .. } = self.0.source.clone() else {
+        let ConfigSource::Own { trust, .. } = self.0.source.clone() else {
             let message = "a rustls configuration has its own client certificate: set it there";
             return Err(Error::builder(message));
         };
@@ -152,45 +158,45 @@ impl TlsConfig {
         let identity = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
             Error::builder("the client certificate and its key cannot be used").because(error)
         })?;
-        Ok(Self::of(Source::Own { trust, identity: Some(Arc::new(identity.into())) }))
+        Ok(Self::of(ConfigSource::Own { trust, identity: Some(Arc::new(identity.into())) }))
     }
 
-    /// The configuration of one handshake: the target's own, or else this.
+    /// The configuration of one handshake: the target's own, or else this one.
     pub(super) fn for_target(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
         let own = target.tls_identity.as_ref().and_then(TlsIdentity::configuration);
         own.unwrap_or(&*self.0).for_target(target)
     }
 
-    /// The same trust for whoever is on the way: with no client certificate, which is shown to the origin alone, and with
-    /// sessions of its own.
+    /// The same trust for proxies: without the client certificate, which is for origins only, and with separate
+    /// sessions.
     pub(crate) fn for_proxies(&self) -> Self {
         Self::of(match self.0.source.clone() {
-            Source::Own { trust, .. } => Source::Own { trust, identity: None },
-            Source::Given(config) => Source::Given(Arc::new(anonymous(&config))),
-            Source::PerTarget(config) => {
-                Source::PerTarget(Arc::new(move |target| Arc::new(anonymous(&config(target)))))
-            }
+            ConfigSource::Own { trust, .. } => ConfigSource::Own { trust, identity: None },
+            ConfigSource::Given(config) => ConfigSource::Given(Arc::new(anonymous(&config))),
+            ConfigSource::PerTarget(config) => ConfigSource::PerTarget(Arc::new(move |target| {
+                Arc::new(anonymous(&config(target)))
+            })),
         })
     }
 
-    fn of(source: Source) -> Self {
-        Self(Arc::new(Configuration { source, offers: OnceLock::new() }))
+    fn of(source: ConfigSource) -> Self {
+        Self(Arc::new(Configuration { source, by_alpn: OnceLock::new() }))
     }
 }
 
 impl Configuration {
     fn for_target(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
-        if let Source::PerTarget(config) = &self.source {
+        if let ConfigSource::PerTarget(config) = &self.source {
             return Ok(offering(&config(target), offer(target.protocols)));
         }
-        let offers = match self.offers.get() {
-            Some(offers) => offers,
+        let by_alpn = match self.by_alpn.get() {
+            Some(by_alpn) => by_alpn,
             None => {
-                let built = Offers::of(&self.source.build(target)?);
-                self.offers.get_or_init(|| built)
+                let built = ConfigByAlpn::of(&self.source.build(target)?);
+                self.by_alpn.get_or_init(|| built)
             }
         };
-        Ok(offers.get(target.protocols).clone())
+        Ok(by_alpn.get(target.protocols).clone())
     }
 }
 
@@ -207,7 +213,7 @@ fn anonymous(config: &ClientConfig) -> ClientConfig {
     config
 }
 
-/// Shows no certificate.
+/// A resolver without a client certificate.
 #[derive(Debug)]
 struct NoCertificate;
 
@@ -222,13 +228,13 @@ impl ResolvesClientCert for NoCertificate {
 }
 
 impl From<Arc<ClientConfig>> for TlsConfig {
-    /// Does as it says, ALPN aside, which is the target's.
+    /// Uses it unchanged, except for ALPN, which is the target's.
     fn from(config: Arc<ClientConfig>) -> Self {
-        Self::of(Source::Given(config))
+        Self::of(ConfigSource::Given(config))
     }
 }
 
-impl Source {
+impl ConfigSource {
     fn build(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
         match self {
             Self::Own { trust, identity } => {
@@ -250,7 +256,7 @@ impl Source {
     }
 }
 
-impl Trust {
+impl TrustRoots {
     fn builder(&self) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -269,7 +275,7 @@ impl Trust {
     }
 }
 
-impl Offers {
+impl ConfigByAlpn {
     fn of(config: &Arc<ClientConfig>) -> Self {
         Self {
             both: offering(config, offer(Protocols::Negotiated)),
@@ -328,7 +334,7 @@ fn certificates(pem: &[u8], doing: &'static str) -> Result<Vec<CertificateDer<'s
     }
 }
 
-/// The parser's own error holds the line that is wrong, which may be the whole of a key.
+/// Omits the parser's own error, which quotes the invalid line: possibly a whole key.
 fn broken(doing: &'static str, error: &pem::Error) -> Error {
     Error::builder(doing).because(match error {
         pem::Error::MissingSectionEnd { .. } => "a section has no end",
@@ -342,13 +348,17 @@ fn broken(doing: &'static str, error: &pem::Error) -> Error {
 impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (trust, identity) = match &self.0.source {
-            Source::Own { trust: Trust::Platform(_), identity } => ("platform roots", identity),
-            Source::Own { trust: Trust::Roots(_), identity } => ("given roots", identity),
-            Source::Own { trust: Trust::AnyCertificate, identity } => {
+            ConfigSource::Own { trust: TrustRoots::Platform(_), identity } => {
+                ("platform roots", identity)
+            }
+            ConfigSource::Own { trust: TrustRoots::Roots(_), identity } => {
+                ("given roots", identity)
+            }
+            ConfigSource::Own { trust: TrustRoots::AnyCertificate, identity } => {
                 ("DANGER: any certificate is accepted", identity)
             }
-            Source::Given(_) => ("given by rustls's configuration", &None),
-            Source::PerTarget(_) => ("given per target", &None),
+            ConfigSource::Given(_) => ("given by rustls's configuration", &None),
+            ConfigSource::PerTarget(_) => ("given per target", &None),
         };
         let identity = if identity.is_some() { ", client certificate" } else { "" };
         write!(f, "TlsConfig({trust}{identity})")

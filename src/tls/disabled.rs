@@ -1,4 +1,4 @@
-//! TLS where it was not built in: `http` passes through, `https` is a clear error.
+//! Stands in for TLS without its features: `http` passes through, `https` is an error.
 
 use std::{
     fmt,
@@ -20,32 +20,32 @@ use crate::{
     target::Target,
 };
 
-/// Whom TLS would trust: nobody, without the feature `tls`.
+/// The configuration of TLS; empty without the feature `tls`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct TlsConfig {}
 
-/// Refuses the targets that want TLS.
+/// Refuses targets that require TLS.
 #[derive(Clone, Debug, Default)]
 pub struct TlsLayer {}
 
-/// A connector for `http` alone.
+/// A connector for `http` only.
 #[derive(Clone, Debug)]
 pub struct Tls<C> {
     inner: C,
 }
 
-/// The bytes of a connection, which are as they came.
+/// The stream of a connection, unchanged.
 pub type MaybeTls<I> = I;
 
 pin_project! {
-    /// The future of a connection by [`Tls`].
+    /// The future of [`Tls`].
     ///
     /// # Cancellation
     ///
     /// Dropping it closes the connection.
     pub struct Handshaking<F, I> {
-        // `None` of a target that is refused.
+        // `None` for a refused target.
         #[pin]
         connecting: Option<F>,
         target: Target,
@@ -54,7 +54,7 @@ pin_project! {
 }
 
 impl TlsConfig {
-    /// The default, and all there is without the feature `tls`.
+    /// The only configuration without the feature `tls`.
     pub fn platform() -> Self {
         Self {}
     }
@@ -73,7 +73,7 @@ impl From<TlsConfig> for TlsIdentity {
 }
 
 impl TlsLayer {
-    /// No TLS by any configuration.
+    /// Ignores the configuration, which is empty.
     pub fn new(_: TlsConfig) -> Self {
         Self {}
     }

@@ -1,4 +1,4 @@
-//! Says in a sentence why a handshake failed.
+//! Describes handshake failures in a sentence.
 
 use std::{borrow::Cow, io};
 
@@ -11,7 +11,7 @@ use crate::{
     target::Target,
 };
 
-/// The error of a handshake: for whom, why, and rustls's or the stream's own error below.
+/// The error of a handshake: target and reason in the text, rustls's or the stream's own error as the source.
 pub(super) fn described(error: io::Error, target: &Target) -> Error {
     let doing = |why: &str| Error::new(Kind::Tls, format!("TLS handshake with {target}: {why}"));
     match error.downcast::<rustls::Error>() {
@@ -79,7 +79,7 @@ fn certificate(error: &CertificateError) -> Cow<'static, str> {
     why.into()
 }
 
-/// What a verifier says in its own words, which are no sentences.
+/// Reasons of a verifier's own error type, whose texts are no sentences.
 fn other_certificate(error: &(dyn std::error::Error + 'static)) -> Cow<'static, str> {
     use webpki::Error::*;
     let why = match error.downcast_ref::<webpki::Error>() {
@@ -94,14 +94,14 @@ fn other_certificate(error: &(dyn std::error::Error + 'static)) -> Cow<'static, 
             "the certificate has more authorities (CAs) above it than the path length of one allows"
         }
         Some(_) => return format!("the certificate was refused: {error}").into(),
-        // The platform's verifier has a type of its own for it, which cannot be named.
+        // The platform's verifier returns a type that cannot be named here.
         None if error.to_string() == EKU => "the certificate is not one for servers",
         None => return format!("the certificate was refused: {error}").into(),
     };
     why.into()
 }
 
-/// What `rustls-platform-verifier` says of a certificate that is for something else (its extended key usage).
+/// The text of `rustls-platform-verifier` for a certificate with another extended key usage.
 const EKU: &str = "certificate had invalid extensions";
 
 fn received(alert: AlertDescription) -> Cow<'static, str> {

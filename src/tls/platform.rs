@@ -1,4 +1,4 @@
-//! The platform's verifier, with roots of one's own on top.
+//! The platform's verifier, with additional roots.
 
 use std::sync::Arc;
 

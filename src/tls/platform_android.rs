@@ -1,4 +1,4 @@
-//! The platform's verifier of Android, which takes no roots on top.
+//! Android's verifier, which takes no additional roots.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The cryptography: aws-lc-rs with the feature `tls`, or else ring. No process-wide default is set or used.
+//! The crypto provider: aws-lc-rs with the feature `tls`, ring otherwise. No process-wide default is set or used.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Bytes that are private, or were not asked to be.
+//! A stream with TLS or without.
 
 use std::{
     fmt, io,
@@ -17,21 +17,21 @@ use crate::{
     target::Target,
 };
 
-/// The bytes of a connection with TLS over them, or without.
+/// The stream of a connection, with TLS or without.
 ///
-/// A TLS stream that ends without `close_notify` ends with an error of kind
-/// [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof): it may have been cut by anyone (RFC 8446 §6.1).
+/// A TLS stream that ends without `close_notify` fails with [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof): an
+/// attacker may have truncated it (RFC 8446 §6.1).
 pub struct MaybeTls<I> {
     bytes: Bytes<I>,
 }
 
 enum Bytes<I> {
     Plain(I),
-    /// In a box, because a TLS session is a kilobyte and a plain stream is not.
-    Private(Box<Private<I>>),
+    /// Boxed: a TLS session takes a kilobyte, a plain stream does not.
+    TlsIo(Box<TlsIo<I>>),
 }
 
-struct Private<I> {
+struct TlsIo<I> {
     stream: TokioIo<TlsStream<TokioIo<Counted<I>>>>,
     target: Target,
 }
@@ -43,19 +43,19 @@ impl<I> MaybeTls<I> {
 
     pub(super) fn private(stream: TlsStream<TokioIo<Counted<I>>>, target: Target) -> Self {
         let stream = TokioIo::new(stream);
-        Self { bytes: Bytes::Private(Box::new(Private { stream, target })) }
+        Self { bytes: Bytes::TlsIo(Box::new(TlsIo { stream, target })) }
     }
 
-    /// Whether TLS is over the bytes.
+    /// Whether the stream is encrypted.
     pub fn is_tls(&self) -> bool {
-        matches!(self.bytes, Bytes::Private(_))
+        matches!(self.bytes, Bytes::TlsIo(_))
     }
 }
 
-delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
-delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::Private(io) });
+delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::TlsIo(io) });
+delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::TlsIo(io) });
 
-impl<I: Io> Read for Private<I> {
+impl<I: Io> Read for TlsIo<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -69,7 +69,7 @@ impl<I: Io> Read for Private<I> {
     }
 }
 
-impl<I: Io> Write for Private<I> {
+impl<I: Io> Write for TlsIo<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -103,8 +103,8 @@ impl<I: Io> Write for Private<I> {
     }
 }
 
-/// With TLS 1.3 a server that wants another client certificate says so only after the handshake, with the first bytes that
-/// are read (RFC 8446 §4.4.2.4), or that a write finds.
+/// In TLS 1.3 a server rejects a client certificate only after the handshake, as seen by the first read (RFC 8446
+/// §4.4.2.4) or a write.
 fn refused(error: io::Error, target: &Target) -> io::Error {
     match error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         true => io::Error::new(error.kind(), failure::described(error, target)),
@@ -112,7 +112,7 @@ fn refused(error: io::Error, target: &Target) -> io::Error {
     }
 }
 
-/// rustls's own text explains itself by a link.
+/// Replaces rustls's text, which contains a link.
 fn truncated(target: &Target) -> io::Error {
     let kind = io::ErrorKind::UnexpectedEof;
     let cause = io::Error::new(kind, "the end of the stream may be missing");

@@ -1,4 +1,4 @@
-//! What can be set about a transport, and how it is put together.
+//! The settings of a transport, and its assembly.
 
 use std::{
     fmt,
@@ -27,7 +27,29 @@ use crate::{
 
 /// What a [`Transport`] is made of.
 ///
-/// Every setting acts on every route, or [`build`](Self::build) says that it cannot.
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # fn example() -> Result<(), tower_transport::Error> {
+/// use std::time::Duration;
+/// use tower_transport::{Transport, options::Timeouts};
+///
+/// let timeouts = Timeouts::default()
+///     .connect(Duration::from_secs(5))
+///     .read(Duration::from_secs(20))
+///     .total(Duration::from_secs(60));
+/// let transport = Transport::builder()
+///     .timeouts(timeouts)
+///     .max_connections(200)
+///     .max_connections_per_host(20)
+///     .idle_timeout(Duration::from_secs(30))
+///     .connect_retries(2)
+///     .proxy_from_env()
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Every setting applies to every route, or [`build`](Self::build) returns an error.
 #[must_use = "a transport is made by `build`"]
 pub struct TransportBuilder {
     pool: PoolLayer<Body>,
@@ -37,29 +59,29 @@ pub struct TransportBuilder {
     timeouts: Timeouts,
     grace: Duration,
     runtime: Runtime,
-    base: Base,
+    template: TargetTemplate,
     connector: Connector,
     pub(super) resolves: bool,
-    mistake: Option<&'static str>,
+    config_error: Option<&'static str>,
 }
 
-/// What every target starts from.
+/// Settings for every target.
 #[derive(Clone, Default)]
-pub(super) struct Base {
+pub(super) struct TargetTemplate {
     protocols: Option<Protocols>,
     pub(super) unix_socket: Option<Arc<Path>>,
     proxies: Option<ProxyRules>,
     pub(super) local_address: Option<IpAddr>,
 }
 
-/// The innermost part of the stack, and how the rest is put around it.
+/// The innermost part of the stack, and how the rest is built around it.
 enum Connector {
     Default,
-    Given(Over),
+    Given(BuildStack),
 }
 
-/// Puts the layers over a connector, which is to keep to these.
-type Over = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> HttpPool + Send>;
+/// Builds the layers over a connector that uses these timeouts and this runtime.
+type BuildStack = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> HttpPool + Send>;
 
 impl TransportBuilder {
     pub(super) fn new() -> Self {
@@ -71,119 +93,120 @@ impl TransportBuilder {
             timeouts: Timeouts::default(),
             grace: Duration::from_secs(30),
             runtime: Runtime::default(),
-            base: Base::default(),
+            template: TargetTemplate::default(),
             connector: Connector::Default,
             resolves: false,
-            mistake: None,
+            config_error: None,
         }
     }
 
-    /// How many connections may be open at once, those to proxies included, 1 or more: see
+    /// Limits the open connections, including those to proxies; 1 or more. Default: 100. See
     /// [`PoolLayer::max_connections`].
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.pool = self.pool.max_connections(connections);
         self
     }
 
-    /// How many of them to one host, 1 or more, in each [runtime](Transport#several-runtimes): see
-    /// [`PoolLayer::max_connections_per_key`].
+    /// Limits the connections to one host, in each [runtime](Transport#several-runtimes); 1 or more. Default: none
+    /// below the total. See [`PoolLayer::max_connections_per_host`].
     pub fn max_connections_per_host(mut self, connections: usize) -> Self {
-        self.pool = self.pool.max_connections_per_key(connections);
+        self.pool = self.pool.max_connections_per_host(connections);
         self
     }
 
-    /// How many connections may be idle, where zero keeps none: see [`PoolLayer::max_idle`].
+    /// Limits the idle connections; zero keeps none. See [`PoolLayer::max_idle`].
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.pool = self.pool.max_idle(connections);
         self
     }
 
-    /// How long a connection may be idle, 90 s by default, where zero keeps none: see [`PoolLayer::idle_timeout`].
+    /// Closes a connection that was idle for this time. Default: 90 s; zero keeps none. See
+    /// [`PoolLayer::idle_timeout`].
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.pool = self.pool.idle_timeout(timeout);
         self
     }
 
-    /// How old a connection may be: see [`PoolLayer::max_age`].
+    /// Limits the age of a connection. Default: none. See [`PoolLayer::max_age`].
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.pool = self.pool.max_age(age);
         self
     }
 
-    /// How many requests a connection may serve: see [`PoolLayer::max_requests`].
+    /// Limits the requests per connection. Default: none. See [`PoolLayer::max_requests`].
     pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
         self.pool = self.pool.max_requests(requests);
         self
     }
 
-    /// How many requests may wait for a connection: see [`PoolLayer::max_waiters`].
+    /// Limits the requests that wait for a connection. Default: none. See [`PoolLayer::max_waiters`].
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.pool = self.pool.max_waiters(waiters);
         self
     }
 
-    /// How often a connection that could not be made is tried again, after 0, 0.5, 1, 2, 4 … seconds: not at all by
-    /// default. Requests are not what is tried again here. Any number: the connect timeout bounds them all.
+    /// Sets how often a failed dial is repeated, after 0, 0.5, 1, 2, 4 … seconds. Default: never. It does not repeat
+    /// requests. Any number is allowed: the connect timeout limits all of them together.
     pub fn connect_retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Speaks HTTP/1.1 and offers nothing else.
+    /// Uses HTTP/1.1 only.
     pub fn http1_only(self) -> Self {
         self.protocols(Protocols::Http1Only)
     }
 
-    /// Speaks HTTP/2 chosen by ALPN, and nothing else. Targets without TLS are an error.
+    /// Uses HTTP/2 by ALPN only. Targets without TLS are an error.
     pub fn http2_only(self) -> Self {
         self.protocols(Protocols::Http2Only)
     }
 
-    /// Speaks HTTP/2 without asking, also without TLS.
+    /// Uses HTTP/2 with prior knowledge, also without TLS.
     pub fn http2_prior_knowledge(self) -> Self {
         self.protocols(Protocols::Http2PriorKnowledge)
     }
 
     fn protocols(mut self, protocols: Protocols) -> Self {
-        if self.base.protocols.is_some_and(|before| before != protocols) {
-            self.mistake = Some("two settings say which protocol alone is to be spoken");
+        if self.template.protocols.is_some_and(|before| before != protocols) {
+            self.config_error = Some("two settings say which protocol alone is to be spoken");
         }
-        self.base.protocols = Some(protocols);
+        self.template.protocols = Some(protocols);
         self
     }
 
-    /// What HTTP/1.1 connections keep to.
+    /// Sets the limits of HTTP/1.1 connections.
     pub fn http1(mut self, config: Http1Config) -> Self {
         self.negotiate = self.negotiate.http1(config);
         self
     }
 
-    /// What HTTP/2 connections keep to.
+    /// Sets the limits of HTTP/2 connections.
     pub fn http2(mut self, config: Http2Config) -> Self {
         self.negotiate = self.negotiate.http2(config);
         self
     }
 
-    /// Whom TLS trusts, and who we are to it: by default the platform's roots, and nobody.
+    /// Sets the trusted roots and the client certificate. Default: the platform's roots and no certificate.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.tls = tls;
         self
     }
 
-    /// The local address to connect from: by default the system chooses.
+    /// Sets the local address of connections. Default: chosen by the system.
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
-        self.base.local_address = address.into();
+        self.template.local_address = address.into();
         self
     }
 
-    /// Sends every request to this Unix socket, whatever its host is.
+    /// Sends every request to this Unix socket, whatever its host.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.base.unix_socket = Some(path.into().into());
+        self.template.unix_socket = Some(path.into().into());
         self
     }
 
-    /// Sends requests through this [`Proxy`], by this [`Route`], or by [`ProxyRules`]: by default all go directly, whatever
-    /// the environment says. A request's own [`ProxyOverride`](crate::options::ProxyOverride) goes before it.
+    /// Sends requests through this [`Proxy`], by this [`Route`], or by [`ProxyRules`]. Default: directly, whatever
+    /// the environment says. A request's own [`ProxyOverride`](crate::options::ProxyOverride) takes precedence.
     ///
     /// ```
     /// # use tower_transport::{Transport, proxy::Proxy};
@@ -194,12 +217,12 @@ impl TransportBuilder {
     /// # }
     /// ```
     ///
-    /// All `http` origins whose requests a proxy forwards share their connections, and are one host to
-    /// [`max_connections_per_host`](Self::max_connections_per_host). What is set for connections holds for those to the
-    /// proxy, too, but for client certificates: those of [`tls`](Self::tls) are the origin's, a proxy has
-    /// [its own](Proxy::tls).
+    /// All `http` origins forwarded by a proxy share their connections, and count as one host for
+    /// [`max_connections_per_host`](Self::max_connections_per_host). Settings of connections apply to those to the
+    /// proxy as well, except for client certificates: those of [`tls`](Self::tls) are for origins; a proxy has [its
+    /// own](Proxy::tls).
     pub fn proxy(mut self, proxy: impl Into<ProxyRules>) -> Self {
-        self.base.proxies = Some(proxy.into());
+        self.template.proxies = Some(proxy.into());
         self
     }
 
@@ -213,48 +236,46 @@ impl TransportBuilder {
         self.proxy(ProxyRules::from_env())
     }
 
-    /// Sends requests directly, as by default: what was said about proxies before is taken back.
+    /// Sends requests directly, the default; cancels earlier settings of proxies.
     pub fn no_proxy(mut self) -> Self {
-        self.base.proxies = None;
+        self.template.proxies = None;
         self
     }
 
-    /// How long to wait, and for what. A request's own timeouts go before these. Connecting includes all proxies on the
-    /// way.
+    /// Sets the timeouts. A request's own take precedence. Connecting includes all proxies of the route.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// Tells this [`EventListener`](crate::events::EventListener), or these, of every request and every connection, those
-    /// to proxies among them; those that are there already are told, too. By default nobody is told.
+    /// Adds listeners, which receive the events of every request and every connection, including those to proxies.
+    /// Default: none.
     pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
         self.pool = self.pool.listener(listener);
         self
     }
 
-    /// Whether every response has [`Timings`](crate::events::Timings): by default only where the request asks for them by
-    /// [`Timed`](crate::options::Timed).
+    /// Sets whether every response has [`Timings`](crate::events::Timings). Default: only if the request asks for
+    /// them by [`Timed`](crate::options::Timed).
     pub fn timings(mut self, timings: bool) -> Self {
         self.pool = self.pool.timings(timings);
         self
     }
 
-    /// How long [`Transport::close`] waits for what is under way: 30 s by default. Zero waits for nothing.
+    /// Sets how long [`Transport::close`] waits for requests in progress. Default: 30 s. Zero does not wait.
     pub fn close_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Where tasks and timers run: tokio, unless the crate is built without it.
+    /// Sets where tasks and timers run. Default: tokio, unless the crate is built without it.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
         self
     }
 
-    /// Connects by a connector of yours, in place of TCP and Unix sockets. TLS, proxies and retries are put around
-    /// it; it is given the whole [`Target`], local address and route included, and where there is a proxy that of the
-    /// nearest.
+    /// Connects by your connector, instead of TCP and Unix sockets. TLS, proxies and retries are built around it. It
+    /// receives the whole [`Target`], with local address and route; if there is a proxy, the target of the nearest.
     pub fn connector<C>(mut self, connector: C) -> Self
     where
         C: Connect<Target> + Clone + Send + 'static,
@@ -263,27 +284,30 @@ impl TransportBuilder {
         self
     }
 
-    pub(super) fn given(&mut self, over: Over) {
+    pub(super) fn given(&mut self, over: BuildStack) {
         if matches!(self.connector, Connector::Given(_)) {
-            self.mistake = Some("`connector` and `resolver` exclude each other, and are set once");
+            self.config_error =
+                Some("`connector` and `resolver` exclude each other, and are set once");
         }
         self.connector = Connector::Given(over);
     }
 
-    /// Puts the layers together, or says why they do not fit.
+    /// Builds the transport.
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder) for a setting whose value is outside of its range, which each setter says, with the
-    /// name, the value and the range in the text; and for settings that exclude each other.
+    /// [`is_builder`](Error::is_builder) for a setting outside its range, with its name, value and range in the text,
+    /// and for settings that exclude each other.
     pub fn build(self) -> Result<Transport, Error> {
-        match self.mistake {
-            Some(mistake) => Err(Error::builder(format!("building the transport: {mistake}"))),
+        match self.config_error {
+            Some(config_error) => {
+                Err(Error::builder(format!("building the transport: {config_error}")))
+            }
             None => {
                 self.check_ranges()?;
-                self.base.check()?;
+                self.template.check()?;
                 let given = matches!(self.connector, Connector::Given(_));
-                direct::check(given, self.resolves, &self.base).map(|()| self.assemble())
+                direct::check(given, self.resolves, &self.template).map(|()| self.assemble())
             }
         }
     }
@@ -296,20 +320,29 @@ impl TransportBuilder {
 
     pub(super) fn assemble(self) -> Transport {
         let Self {
-            pool, negotiate, tls, retries, timeouts, grace, runtime, base, connector, ..
+            pool,
+            negotiate,
+            tls,
+            retries,
+            timeouts,
+            grace,
+            runtime,
+            template,
+            connector,
+            ..
         } = self;
-        let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
-        let key = move |request: &Request<Body>| base.target(request);
+        let rules = template.proxies.clone().unwrap_or_else(ProxyRules::none);
+        let key = move |request: &Request<Body>| template.target(request);
         let is_by_uri = if rules.is_static() { Target::is_by_uri } else { |_: &_| false };
         let pool = pool.by(key).by_uri(is_by_uri).with_budget();
         let negotiate = negotiate.runtime(runtime.clone());
         let proxy = ProxyLayer::new(rules).tls(tls.for_proxies()).runtime(runtime.clone());
         let proxy = proxy.planned_time(timeouts.connect);
         let stack = Stack {
-            proxy: proxy.like(&pool, negotiate.clone()),
+            proxy: proxy.with_pool(&pool, negotiate.clone()),
             pool: pool.timeouts(timeouts).runtime(runtime.clone()),
             negotiate,
-            retry: ConnectRetryLayer::on(runtime.clone(), retries),
+            retry: ConnectRetryLayer::new(retries).runtime(runtime.clone()),
             tls: TlsLayer::new(tls),
         };
         let pool = match connector {
@@ -320,7 +353,7 @@ impl TransportBuilder {
     }
 }
 
-impl Base {
+impl TargetTemplate {
     fn target(&self, request: &Request<Body>) -> Result<Target, Error> {
         let mut target = Target::new(Origin::try_from(request.uri())?);
         target.protocols = self.protocols.unwrap_or_default();

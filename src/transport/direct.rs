@@ -1,8 +1,8 @@
-//! The innermost part of the default stack: straight to the host by TCP, or to a Unix socket.
+//! The innermost connector of the default stack: TCP to the host, or a Unix socket.
 
 use tower_service::Service;
 
-use super::{HttpPool, Stack, TransportBuilder, builder::Base};
+use super::{HttpPool, Stack, TransportBuilder, builder::TargetTemplate};
 use crate::{
     connect::{Connected, Resolve, TcpConnector, UnixConnector},
     error::Error,
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl TransportBuilder {
-    /// Finds addresses by this resolver instead of the system's.
+    /// Resolves names by this resolver instead of the system's.
     pub fn resolver<R>(mut self, resolver: R) -> Self
     where
         R: Resolve + Clone + Send + 'static,
@@ -32,36 +32,40 @@ pub(super) fn under(stack: Stack, timeouts: Timeouts, runtime: Runtime) -> HttpP
     stack.over_direct(tcp)
 }
 
-/// What of the settings excludes what.
-pub(super) fn check(_connector_is_given: bool, resolves: bool, base: &Base) -> Result<(), Error> {
-    let by_unix = base.unix_socket.is_some();
-    let mistake = match (by_unix, base.local_address.is_some(), resolves) {
+/// Checks for settings that exclude each other.
+pub(super) fn check(
+    _connector_is_given: bool,
+    resolves: bool,
+    template: &TargetTemplate,
+) -> Result<(), Error> {
+    let by_unix = template.unix_socket.is_some();
+    let conflict = match (by_unix, template.local_address.is_some(), resolves) {
         (true, true, _) => "a Unix socket has no local address",
         (true, _, true) => "a Unix socket needs no resolver",
         _ => return Ok(()),
     };
-    Err(Error::builder(format!("building the transport: {mistake}")))
+    Err(Error::builder(format!("building the transport: {conflict}")))
 }
 
-/// The pool bounds every dial by what the request allows, so this plans only.
+/// The pool limits every dial by the request's timeouts; this limit only spreads the attempts.
 fn tcp(timeouts: Timeouts, runtime: Runtime) -> TcpConnector {
     TcpConnector::new().planned_time(timeouts.connect).runtime(runtime)
 }
 
-/// Goes by the route of the target.
+/// Connects by the route of the target.
 #[derive(Clone)]
-struct Direct<R> {
+struct DirectConnector<R> {
     tcp: TcpConnector<R>,
     unix: UnixConnector,
 }
 
 impl Stack {
     fn over_direct<R: Resolve + Clone + Send + 'static>(self, tcp: TcpConnector<R>) -> HttpPool {
-        let direct = Direct { tcp, unix: UnixConnector::new() };
-        // Not an `async fn`, which would hold what it is given twice.
+        let direct = DirectConnector { tcp, unix: UnixConnector::new() };
+        // Not an `async fn`, which would store its arguments twice.
         let proxied = self.proxy.over(direct, |mut direct, target| async move {
             match target.route {
-                // It is always ready.
+                // Always ready.
                 Route::Unix(_) => direct.unix.call(target).await.map(Connected::boxed),
                 _ => direct.tcp.connect(&target).await.map(Connected::boxed),
             }

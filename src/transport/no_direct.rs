@@ -1,4 +1,4 @@
-//! Without tokio there is no innermost part: a connector has to be given.
+//! Stands in for the innermost connector without tokio: `build` requires a connector.
 
 use std::{
     future::Ready,
@@ -7,30 +7,34 @@ use std::{
 
 use tower_service::Service;
 
-use super::{HttpPool, Stack, builder::Base};
+use super::{HttpPool, Stack, builder::TargetTemplate};
 use crate::{
     connect::Connected, error::Error, io::Io, options::Timeouts, rt::Runtime, target::Target,
 };
 
 pub(super) fn under(stack: Stack, _: Timeouts, _: Runtime) -> HttpPool {
-    stack.over(Nowhere)
+    stack.over(NoConnector)
 }
 
-pub(super) fn check(connector_is_given: bool, _resolves: bool, _base: &Base) -> Result<(), Error> {
+pub(super) fn check(
+    connector_is_given: bool,
+    _resolves: bool,
+    _base: &TargetTemplate,
+) -> Result<(), Error> {
     match connector_is_given {
         true => Ok(()),
-        false => Err(nowhere("building the transport")),
+        false => Err(no_connector("building the transport")),
     }
 }
 
-fn nowhere(doing: impl std::fmt::Display) -> Error {
+fn no_connector(doing: impl std::fmt::Display) -> Error {
     Error::builder(format!("{doing}: set a connector, or enable the feature `tokio`"))
 }
 
 #[derive(Clone)]
-struct Nowhere;
+struct NoConnector;
 
-impl Service<Target> for Nowhere {
+impl Service<Target> for NoConnector {
     type Response = Connected<Box<dyn Io>>;
     type Error = Error;
     type Future = Ready<Result<Self::Response, Error>>;
@@ -40,6 +44,6 @@ impl Service<Target> for Nowhere {
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        std::future::ready(Err(nowhere(format_args!("connecting to {target}"))))
+        std::future::ready(Err(no_connector(format_args!("connecting to {target}"))))
     }
 }

@@ -19,7 +19,7 @@ use tower_transport::{
     target::Target,
 };
 
-use crate::support::{origin::settle, scripted::HELLO};
+use crate::support::{origin::run_ready_tasks, scripted::HELLO};
 
 const NOTHING: &str = "requests: 0 active, 0 queued | connections: 0 active, 0 idle";
 const A: &str = "http://a.example/";
@@ -76,10 +76,10 @@ impl Silence {
     }
 
     /// One more request is answered, on whichever connection it comes.
-    async fn goes_on(mut self) {
+    async fn assert_usable(mut self) {
         self.gate.add_permits(1);
         let request = self.get(A);
-        settle().await;
+        run_ready_tasks().await;
         while let Some(Some((mut stream, _))) = self.listener.accept().now_or_never() {
             let _hung_up = answer(&mut stream).await;
         }
@@ -93,7 +93,7 @@ impl Silence {
 
 /// Whether the other side has closed it.
 async fn is_closed(stream: &mut DuplexStream) -> bool {
-    settle().await;
+    run_ready_tasks().await;
     matches!(stream.read(&mut [0]).now_or_never(), Some(Ok(0)))
 }
 
@@ -108,7 +108,7 @@ async fn answer(stream: &mut DuplexStream) -> io::Result<()> {
 async fn drop_it<T>(request: JoinHandle<T>) {
     request.abort();
     assert!(request.await.is_err(), "it was over");
-    settle().await;
+    run_ready_tasks().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ async fn who_is_served_by_a_returned_connection_needs_no_dial() {
     silence.gate.add_permits(1);
     let first = silence.get(A);
     let (mut returned, _) = silence.dial().await;
-    settle().await;
+    run_ready_tasks().await;
     let second = silence.get(A);
     let (mut dialed, _) = silence.dial().await;
     answer(&mut returned).await.unwrap();
@@ -194,7 +194,7 @@ async fn by_default_a_dial_goes_on_without_those_who_wait() {
     drop_it(request).await;
     assert!(!is_closed(&mut dialed).await);
     silence.gate.add_permits(1);
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(silence.stats(), NOTHING.replace("0 idle", "1 idle"));
 }
 
@@ -235,7 +235,7 @@ async fn a_request_dropped_at_any_poll_leaves_no_dial_behind() {
         })
         .await;
         drop(request);
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(silence.stats(), NOTHING);
     }
 }
@@ -259,6 +259,6 @@ async fn a_request_dropped_at_any_turn_leaves_no_dial_behind() {
             rest.starts_with("requests: 0 active, 0 queued | connections: 0 active,"),
             "{rest}"
         );
-        silence.goes_on().await;
+        silence.assert_usable().await;
     }
 }

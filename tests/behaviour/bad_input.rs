@@ -6,14 +6,14 @@ use tower::ServiceExt;
 use tower_transport::{Body, Error, RequestExt, options::RawTarget};
 
 use crate::support::{
-    scene::{Scene, told},
+    scene::{Scene, predicates},
     scripted::first,
 };
 
 /// Whether this was refused as a mistake of the caller's, and nobody was connected to.
 async fn is_refused(scene: &Scene, result: Result<impl std::fmt::Debug, Error>) {
     let error = result.unwrap_err();
-    assert_eq!(told(&error), "builder", "{error}");
+    assert_eq!(predicates(&error), "builder", "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
     assert_eq!(scene.origin.heads(), Vec::<String>::new());
 }
@@ -167,7 +167,7 @@ async fn the_first_of_several_mistakes_is_told() {
 #[test]
 fn a_raw_target_that_would_end_the_line_is_none() {
     for target in ["", "/a b", "/a\r\nX: y", "/\0", "/\n", "ü"] {
-        assert_eq!(told(&target.parse::<RawTarget>().unwrap_err()), "builder", "{target:?}");
+        assert_eq!(predicates(&target.parse::<RawTarget>().unwrap_err()), "builder", "{target:?}");
     }
 }
 
@@ -204,7 +204,7 @@ async fn a_length_that_the_body_is_known_not_to_have_is_refused() {
     ] {
         let (scene, sent) = post(fields, "hello".into()).await;
         is_refused(&scene, sent).await;
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 }
 
@@ -213,8 +213,8 @@ async fn a_stream_that_has_another_length_than_it_said_fails() {
     for body in [chunks(["he", "l"]), chunks(["hello", "!"]), chunks(["hello!"]), chunks([])] {
         let (scene, sent) = post(&[("content-length", "5")], body).await;
         let error = sent.unwrap_err();
-        assert_eq!(scene.told(&error).replace(", sent", ""), "body", "{error:?}");
-        scene.goes_on().await;
+        assert_eq!(scene.predicates(&error).replace(", sent", ""), "body", "{error:?}");
+        scene.assert_usable().await;
     }
 }
 
@@ -224,16 +224,16 @@ async fn a_stream_that_should_be_empty_and_is_not_fails() {
     for body in [chunks(["hello"]), chunks(["", "hello"]), Body::stream(later)] {
         let (scene, sent) = post(&[("content-length", "0")], body).await;
         let error = sent.unwrap_err();
-        assert_eq!(scene.told(&error).replace(", sent", ""), "body", "{error:?}");
+        assert_eq!(scene.predicates(&error).replace(", sent", ""), "body", "{error:?}");
         assert!(format!("{error:?}").contains("longer than declared"), "{error:?}");
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
     for body in [chunks([]), chunks(["", ""]), Body::empty()] {
         let (scene, sent) = post(&[("content-length", "0")], body).await;
         sent.unwrap();
         let heads = scene.origin.heads();
         assert!(heads[0].contains("content-length: 0\r\n"), "{heads:?}");
-        scene.goes_on().await;
+        scene.assert_usable().await;
         assert_eq!(scene.origin.accepted(), 1);
     }
     let (_scene, sent) = post(
@@ -258,7 +258,7 @@ async fn a_body_that_fails_midway_fails_the_request() {
             cause = deeper;
         }
         assert_eq!(cause.to_string(), "the disk is gone");
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 }
 
@@ -267,8 +267,8 @@ async fn a_mistake_costs_no_connection() {
     let scene = Scene::memory(first([crate::support::scripted::Step::Serve]));
     scene.get().await.unwrap();
     let request = scene.transport.request("POST", scene.url("/")).header("content-length", "4");
-    assert_eq!(told(&request.body("hello").await.unwrap_err()), "builder");
-    scene.goes_on().await;
+    assert_eq!(predicates(&request.body("hello").await.unwrap_err()), "builder");
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -297,7 +297,7 @@ async fn what_no_server_may_accept_is_refused() {
         for body in [Body::empty(), "hello".into()] {
             let (scene, sent) = post(fields, body).await;
             is_refused(&scene, sent).await;
-            scene.goes_on().await;
+            scene.assert_usable().await;
         }
     }
 }
@@ -320,11 +320,11 @@ async fn a_proxy_that_forwards_is_not_given_it_either() {
 #[cfg(feature = "http2")]
 async fn is_refused_on_http2(scene: &Scene, result: Result<impl std::fmt::Debug, Error>) {
     let error = result.unwrap_err();
-    assert_eq!(told(&error), "builder", "{error}");
+    assert_eq!(predicates(&error), "builder", "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
     let frames = scene.origin.heads();
     assert!(frames.iter().all(|frame| frame.ends_with("on 0")), "{frames:?}");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[cfg(feature = "http2")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_transport::RequestExt;
 
 use crate::support::{
-    scene::{Scene, at_rest},
+    scene::{Scene, wait_idle},
     scripted::{
         Step::{self, Finish, Head, Hold, Serve, Wait},
         first, say,
@@ -29,7 +29,7 @@ async fn needed_after_dropping(mut steps: Vec<Step>) -> usize {
     steps.insert(0, Head);
     let scene = Scene::memory(first(steps));
     drop(scene.transport.stream("GET", scene.url("/")).await.unwrap());
-    scene.goes_on().await;
+    scene.assert_usable().await;
     scene.origin.accepted()
 }
 
@@ -66,7 +66,7 @@ async fn a_rest_that_does_not_come_within_two_seconds_costs_the_connection() {
         assert_eq!(scene.transport.stats().active, 1);
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(scene.transport.stats().connections.is_empty());
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 }
 
@@ -76,7 +76,7 @@ async fn a_rest_that_comes_late_but_in_time_keeps_the_connection() {
     drop(scene.transport.stream("GET", scene.url("/")).await.unwrap());
     tokio::time::sleep(Duration::from_secs(1)).await;
     scene.origin.go();
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -94,9 +94,9 @@ async fn a_body_that_fails_midway_costs_the_connection() {
     let scene = Scene::memory(first([Head, say(head(5)), say("hell"), Finish]));
     let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hell");
-    assert_eq!(scene.told(&body.chunk().await.unwrap_err()), "io, protocol, sent");
+    assert_eq!(scene.predicates(&body.chunk().await.unwrap_err()), "io, protocol, sent");
     // The body is still there, and holds nothing.
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
     drop(body);
 }
@@ -116,7 +116,7 @@ async fn the_last_byte_gives_the_connection_back_though_the_body_is_kept() {
         let scene = Scene::memory(first(steps));
         let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
         while body.chunk().await.unwrap().is_some() {}
-        scene.goes_on().await;
+        scene.assert_usable().await;
         assert_eq!(scene.origin.accepted(), 1);
         drop(body);
     }
@@ -132,8 +132,8 @@ async fn an_answer_without_a_body_gives_the_connection_back_at_once() {
     ] {
         let scene = Scene::memory(first([Head, say(answer), Serve]));
         let kept = scene.transport.stream(method, scene.url("/")).await.unwrap();
-        at_rest(&scene.transport).await;
-        scene.goes_on().await;
+        wait_idle(&scene.transport).await;
+        scene.assert_usable().await;
         assert_eq!(scene.origin.accepted(), 1, "{answer}");
         drop(kept);
     }
@@ -143,6 +143,6 @@ async fn an_answer_without_a_body_gives_the_connection_back_at_once() {
 async fn a_body_that_only_the_end_delimits_ends_the_connection() {
     let scene = Scene::memory(first([Head, say("HTTP/1.1 200 OK\r\n\r\nhello"), Finish]));
     assert_eq!(scene.get().await.unwrap().body(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
 }

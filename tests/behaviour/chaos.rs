@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tower_transport::RequestExt;
 
 use crate::support::{
-    scene::{Scene, at_rest},
+    scene::{Scene, wait_idle},
     scripted::{
         Script,
         Step::{Answer, Finish, Head, Hold, Reset, Turn},
@@ -63,7 +63,7 @@ async fn lost(scene: &Arc<Scene>, tasks: usize, method: &'static str, each: usiz
     for task in tasks {
         lost += task.await.unwrap();
     }
-    at_rest(&scene.transport).await;
+    wait_idle(&scene.transport).await;
     lost
 }
 

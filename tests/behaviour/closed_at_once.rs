@@ -7,7 +7,7 @@ use tower_transport::{Error, RequestExt, transport::TransportBuilder};
 
 use crate::support::{
     frames::{HEADERS, PREFACE, send, settings},
-    scene::{Scene, told},
+    scene::{Scene, predicates},
     scripted::{
         HELLO, Script,
         Step::{self, Finish, Frame, Head, Hold, Read, Reset},
@@ -69,9 +69,9 @@ fn is_closed(error: &Error, scene: &Scene, case: &str) {
     let expected = if error.was_sent() { "io, sent" } else { "io, canceled" };
     if error.is_connect() && case.contains("Reset") {
         // The kernel knew of the reset before the connector had the socket.
-        return assert_eq!(scene.told(error), "connect, io", "{case}: {error:?}");
+        return assert_eq!(scene.predicates(error), "connect, io", "{case}: {error:?}");
     }
-    assert_eq!(scene.told(error), expected, "{case}: {error:?}");
+    assert_eq!(scene.predicates(error), expected, "{case}: {error:?}");
     assert!(error.to_string().contains("the server closed the connection"), "{case}: {error:?}");
     assert!(error.cause::<io::Error>().is_some(), "{case}: {error:?}");
 }
@@ -131,7 +131,11 @@ async fn a_server_of_http2_is_named_to_a_client_of_http1() {
     for steps in [vec![hello(), Hold], vec![Head, hello(), Hold], vec![Read(1), hello(), Finish]] {
         let scene = Http1.plain(first(steps.clone()));
         let error = error_of(&scene, "GET").await;
-        assert_eq!(scene.told(&error).replace(", sent", ""), "protocol", "{steps:?}: {error:?}");
+        assert_eq!(
+            scene.predicates(&error).replace(", sent", ""),
+            "protocol",
+            "{steps:?}: {error:?}"
+        );
         assert!(error.to_string().contains("the server speaks HTTP/2"), "{error}");
     }
 }
@@ -142,7 +146,11 @@ async fn a_server_of_http1_is_named_to_a_client_of_http2() {
     for steps in [vec![Read(PREFACE), say(refusal), Finish, Hold], vec![say(refusal), Hold]] {
         let scene = Http2.plain(Http2.always(steps.clone()));
         let error = error_of(&scene, "GET").await;
-        assert_eq!(scene.told(&error).replace(", sent", ""), "protocol", "{steps:?}: {error:?}");
+        assert_eq!(
+            scene.predicates(&error).replace(", sent", ""),
+            "protocol",
+            "{steps:?}: {error:?}"
+        );
         assert!(error.to_string().contains("the server speaks HTTP/1.1"), "{error}");
     }
 }
@@ -167,7 +175,7 @@ async fn tls_that_is_cut_inside_an_answer_is_io_and_not_the_peers_breach() {
     ] {
         let scene = Http1.private(first(vec![Head, say(answer)]));
         let error = error_of(&scene, "GET").await;
-        assert_eq!(scene.told(&error), "io, sent", "{answer:?}: {error:?}");
+        assert_eq!(scene.predicates(&error), "io, sent", "{answer:?}: {error:?}");
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(error) = cause {
             assert!(!error.to_string().contains("http"), "a link in {error}");
@@ -189,7 +197,7 @@ async fn a_server_that_misses_a_client_certificate_is_a_tls_error_in_either_vers
             let scene = Scene::tls_with(each(vec![]), &authority, vec![server], |b| b);
             let post = scene.transport.request("POST", scene.url("/")).body(vec![0; body]);
             let error = post.await.unwrap_err();
-            assert!(error.is_tls(), "{speaks:?}, {body}: {} {error:?}", told(&error));
+            assert!(error.is_tls(), "{speaks:?}, {body}: {} {error:?}", predicates(&error));
             assert!(error.to_string().contains("the server wants a client certificate"), "{error}");
         }
     }

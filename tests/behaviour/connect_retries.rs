@@ -24,7 +24,7 @@ use tower_transport::{
 
 use crate::support::{
     socks_proxy::{
-        Step::{HangUp, Hear, Say},
+        Step::{HangUp, Receive, Say},
         connect, proxy,
     },
     targets::{io_kind, target},
@@ -134,7 +134,7 @@ async fn an_error_that_will_not_pass_is_final() {
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_is_asked_again_unless_it_has_said_no_for_good() {
-    let mute = [Hear(3), HangUp];
+    let mute = [Receive(3), HangUp];
     let table: [(&[u8], usize); 6] = [
         (b"\x05\x00\x05\x01", 3),
         (b"\x05\x00\x05\x05", 3),
@@ -143,14 +143,14 @@ async fn a_proxy_is_asked_again_unless_it_has_said_no_for_good() {
         (b"\x05\xff", 1),
         (b"HTTP/1.1 400", 1),
     ];
-    let said = table.map(|(said, attempts)| (vec![Hear(3), Say(said.to_vec())], attempts));
+    let said = table.map(|(said, attempts)| (vec![Receive(3), Say(said.to_vec())], attempts));
     for (script, attempts) in said.into_iter().chain([(mute.to_vec(), 3)]) {
         let socks = Socks5Layer::new(proxy("socks5h://proxy.example"));
         let layer = Stack::new(socks, ConnectRetryLayer::new(2));
         let scripts = vec![script.clone(); 4];
         let (outcome, proxy) = connect(layer, scripts, "http://example.com/").await;
         assert!(outcome.unwrap_err().is_proxy());
-        assert_eq!(proxy.heard().await.len(), attempts, "{script:?}");
+        assert_eq!(proxy.received().await.len(), attempts, "{script:?}");
     }
 }
 

@@ -43,8 +43,8 @@ async fn the_answer_to_an_upload_that_nobody_reads_is_delivered() {
         let scene = Scene::tcp(refusing([Hold]));
         let response = upload(&scene, body()).await.unwrap();
         assert_eq!((response.status().as_u16(), &response.body()[..]), (413, &b"too much"[..]));
-        scene.goes_on().await;
-        assert_eq!((scene.origin.accepted(), scene.origin.heard("POST")), (2, 1));
+        scene.assert_usable().await;
+        assert_eq!((scene.origin.accepted(), scene.origin.requests_starting("POST")), (2, 1));
     }
 }
 
@@ -53,7 +53,7 @@ async fn the_answer_of_a_server_that_hangs_up_on_an_upload_is_delivered() {
     for body in [large, endless] {
         let scene = Scene::tcp(refusing([Finish, Drain]));
         assert_eq!(upload(&scene, body()).await.unwrap().body(), "too much");
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 }
 
@@ -64,7 +64,7 @@ async fn an_answer_whose_body_is_not_read_pins_nothing_either() {
     let response = request.await.unwrap();
     assert_eq!(response.status(), 413);
     drop(response);
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn an_upload_that_the_server_reads_to_its_end_keeps_the_connection() {
     let body_length = 1 << 20;
     let scene = Scene::tcp(first([Head, say(TOO_MUCH), Read(body_length), Step::Serve]));
     assert_eq!(upload(&scene, vec![b'x'; body_length].into()).await.unwrap().status(), 413);
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test]
@@ -80,5 +80,5 @@ async fn a_reset_instead_of_an_answer_to_an_upload_is_an_error() {
     let scene = Scene::tcp(first([Head, Read(5), Reset]));
     let error = upload(&scene, large()).await.unwrap_err();
     assert!(error.was_sent() && (error.is_io() || error.is_protocol()), "{error:?}");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }

@@ -24,10 +24,10 @@ use tower_transport::{
 
 use crate::support::{
     frames::{HEADERS, PREFACE, PROTOCOL_ERROR, each_http2, headers, open, reset, send, settings},
-    net::{Does, Net},
-    origin::settle,
+    net::{Behavior, Net},
+    origin::run_ready_tasks,
     proxy::{proxy, tunneling},
-    scene::{Scene, told},
+    scene::{Scene, predicates},
     scripted::{
         HELLO,
         Step::{self, Frame, Head, Hold, Read, Reset},
@@ -111,7 +111,7 @@ fn all(error: &Error) -> String {
         None => "proxy".to_owned(),
     });
     let unsupported = error.is_unsupported().then(|| "unsupported".to_owned());
-    let words = [Some(told(error)), phase, proxy, unsupported].into_iter().flatten();
+    let words = [Some(predicates(error)), phase, proxy, unsupported].into_iter().flatten();
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
@@ -221,7 +221,7 @@ async fn is_dns() {
 async fn is_tls() {
     for protocols in [Protocols::Http1Only, Protocols::Http2Only] {
         let (net, stranger) = (Net::new(), Authority::new().certify("origin.example"));
-        net.tls("origin.example:443", Does::Serve, stranger.server(&["h2", "http/1.1"]));
+        net.tls("origin.example:443", Behavior::Serve, stranger.server(&["h2", "http/1.1"]));
         let tls = TlsConfig::roots_pem(Authority::new().pem()).unwrap();
         let transport = match protocols {
             Protocols::Http1Only => net.transport().http1_only(),
@@ -234,7 +234,7 @@ async fn is_tls() {
 }
 
 /// What a GET comes to through a proxy that does this; the proxy is named.
-async fn through(speaks: Speaks, proxy: Proxy, does: Does) -> String {
+async fn through(speaks: Speaks, proxy: Proxy, does: Behavior) -> String {
     let net = Net::new();
     net.plain("proxy.example:8080", does);
     let transport = speaks.set(net.transport().proxy(proxy)).build().unwrap();
@@ -250,10 +250,10 @@ async fn is_proxy_with_the_status_of_its_refusal() {
             ("HTTP/1.1 502 Gone\r\nContent-Length: 0\r\n\r\n", "connect, proxy 502"),
             ("nonsense\r\n\r\n", "connect, protocol, proxy"),
         ] {
-            assert_eq!(through(speaks, proxy(), Does::Say(answer)).await, told, "{speaks:?}");
+            assert_eq!(through(speaks, proxy(), Behavior::Say(answer)).await, told, "{speaks:?}");
         }
         let http2 = proxy().protocols(Protocols::Http2PriorKnowledge);
-        let told = through(speaks, http2, Does::Tunnel).await;
+        let told = through(speaks, http2, Behavior::Tunnel).await;
         assert_eq!(told, "connect, proxy 502", "{speaks:?}");
     }
 }
@@ -262,11 +262,11 @@ async fn is_proxy_with_the_status_of_its_refusal() {
 async fn is_proxy_of_one_that_is_not_there_or_silent() {
     for speaks in BOTH {
         for proxy in [proxy(), tunneling("socks5h://proxy.example:8080")] {
-            let told = through(speaks, proxy, Does::Refuse).await;
+            let told = through(speaks, proxy, Behavior::Refuse).await;
             assert_eq!(told, "connect, io, proxy", "{speaks:?}");
         }
         let net = Net::new();
-        net.plain("proxy.example:8080", Does::Nothing);
+        net.plain("proxy.example:8080", Behavior::Nothing);
         let transport = speaks.set(net.transport().proxy(proxy())).build().unwrap();
         assert_eq!(get(&transport).await, "timeout, connect, Connect, proxy", "{speaks:?}");
     }
@@ -276,7 +276,7 @@ async fn is_proxy_of_one_that_is_not_there_or_silent() {
 async fn is_proxy_and_sent_of_one_that_forwards_and_asks_for_what_cannot_be_had_again() {
     let who = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
     let net = Net::new();
-    net.plain("proxy.example:8080", Does::Say(who));
+    net.plain("proxy.example:8080", Behavior::Say(who));
     let proxy: Proxy = "http://user:password@proxy.example:8080".parse().unwrap();
     let transport = net.transport().proxy(proxy.preemptive(false)).build().unwrap();
     let once = Body::stream(stream::iter([Ok::<_, io::Error>("hello")]));
@@ -313,9 +313,9 @@ async fn is_closed_of_a_request_that_comes_too_late_or_is_in_line() {
         let scene = speaks.busy(|builder| builder);
         let held = held(&scene).await;
         let waiting = tokio::spawn(scene.transport.request("GET", URL).into_future());
-        settle().await;
+        run_ready_tasks().await;
         let (_, late) = tokio::join!(scene.transport.close(), async {
-            settle().await;
+            run_ready_tasks().await;
             get(&scene.transport).await
         });
         assert_eq!(late, "closed", "{speaks:?}");
@@ -329,7 +329,7 @@ async fn is_closed_or_canceled_and_sent_of_one_that_closing_cuts_off() {
     for (speaks, told) in [(Http1, "canceled, sent"), (Http2, "closed, sent")] {
         let scene = speaks.scene_with(Hold, Hold, |builder| builder.close_grace(seconds(5)));
         let request = tokio::spawn(scene.transport.request("GET", URL).into_future());
-        settle().await;
+        run_ready_tasks().await;
         assert!(!scene.transport.close().await);
         assert_eq!(named(request.await.unwrap(), ORIGIN), told, "{speaks:?}");
     }
@@ -366,7 +366,7 @@ async fn is_body_of_one_that_fails_at_once_or_later() {
         let scene = speaks.scene(Hold, Hold);
         let post = scene.transport.request("POST", URL).body_stream(chunks).await;
         let told = named(post, ORIGIN);
-        settle().await;
+        run_ready_tasks().await;
         let heard = scene.origin.heads().iter().any(|head| is_request(head));
         assert!(told.contains("sent") || !heard, "{told}");
         assert_eq!(told, expected, "{speaks:?} after {before}");
@@ -384,7 +384,7 @@ async fn is_queue_full() {
         let scene = speaks.busy(|builder| builder.max_waiters(1));
         let _held = held(&scene).await;
         let _waiting = tokio::spawn(scene.transport.request("GET", URL).into_future());
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(get(&scene.transport).await, "queue full", "{speaks:?}");
     }
 }
@@ -445,8 +445,8 @@ async fn the_text_of_a_connect_timeout_says_what_was_waited_for() {
         (None, false),
     ] {
         let net = Net::new();
-        net.plain("proxy.example:8080", Does::Nothing);
-        net.plain("origin.example:443", Does::Nothing);
+        net.plain("proxy.example:8080", Behavior::Nothing);
+        net.plain("origin.example:443", Behavior::Nothing);
         let builder = match proxy {
             Some(proxy) => net.transport().proxy(proxy),
             None => net.transport(),

@@ -16,11 +16,11 @@ use tower_transport::{
 
 use crate::support::{
     frames::open,
-    net::{Does, Net, Peer},
-    origin::{Origin, settle},
+    net::{Behavior, Net, Peer},
+    origin::{Origin, run_ready_tasks},
     proxy::proxy,
     records::Records,
-    scene::{Scene, at_rest},
+    scene::{Scene, wait_idle},
     scripted::{
         HELLO,
         Step::{Answer, Head, Hold, Serve, ServeHttp2, Turn, Wait},
@@ -56,7 +56,7 @@ async fn a_cold_get_over_http1_tells_of_every_step_in_its_order() {
     let records = Records::default();
     let scene = https("http/1.1", &records);
     scene.get().await.unwrap();
-    assert_eq!(records.told(), format!("{COLD} {EXCHANGE} {READ}"));
+    assert_eq!(records.take_line(), format!("{COLD} {EXCHANGE} {READ}"));
     records.are_balanced();
 }
 
@@ -65,7 +65,7 @@ async fn a_cold_get_over_http2_tells_the_same() {
     let records = Records::default();
     let scene = https("h2", &records);
     scene.get().await.unwrap();
-    assert_eq!(records.told(), format!("{COLD} {EXCHANGE} {READ}"));
+    assert_eq!(records.take_line(), format!("{COLD} {EXCHANGE} {READ}"));
     records.are_balanced();
 }
 
@@ -76,7 +76,7 @@ async fn informational_answers_are_noted_before_the_answer() {
     let scene = in_memory(&records, first([Head, say(hints), say(hints), say(HELLO), Serve]));
     scene.get().await.unwrap();
     let noted = "+response.head response.informational response.informational -response.head";
-    let told = records.told();
+    let told = records.take_line();
     assert!(told.contains(noted), "{told}");
     records.are_balanced();
 }
@@ -87,10 +87,10 @@ async fn a_warm_get_tells_of_no_connecting() {
         let records = Records::default();
         let scene = https(alpn, &records);
         scene.get().await.unwrap();
-        records.told();
+        records.take_line();
         scene.get().await.unwrap();
         let told = format!("+request +pool.acquire -pool.acquire {EXCHANGE} {READ}");
-        assert_eq!(records.told(), told, "{alpn}");
+        assert_eq!(records.take_line(), told, "{alpn}");
         assert_eq!(records.end("pool.acquire").step.to_string(), "pool.acquire");
         assert!(format!("{:?}", records.end("pool.acquire")).contains("reused: Some(true)"));
     }
@@ -121,9 +121,9 @@ async fn the_details_are_those_of_what_was_done() {
 /// A transport through a proxy, and whom it reaches.
 fn through_a_proxy(records: &Records) -> (Transport, Arc<Peer>) {
     let (net, authority) = (Net::new(), Authority::new());
-    net.plain("proxy.example:8080", Does::Tunnel);
+    net.plain("proxy.example:8080", Behavior::Tunnel);
     let server = authority.certify("origin.example").server(&["http/1.1"]);
-    let origin = net.tls("origin.example:443", Does::Serve, server);
+    let origin = net.tls("origin.example:443", Behavior::Serve, server);
     let tls = TlsConfig::roots_pem(authority.pem()).unwrap();
     let builder = Transport::builder().connector(net.connector()).tls(tls).proxy(proxy());
     (builder.listener(records.clone()).build().unwrap(), origin)
@@ -140,7 +140,7 @@ async fn a_cold_get_through_a_tunnel_tells_of_the_tunnel_as_a_request_of_its_own
         "+request +pool.acquire +connect +proxy.connect {tunnel} -proxy.connect +tls.handshake \
          -tls.handshake +http.handshake -http.handshake -connect -pool.acquire {EXCHANGE} {READ}"
     );
-    assert_eq!(records.told(), whole);
+    assert_eq!(records.take_line(), whole);
     records.are_balanced();
 }
 
@@ -163,7 +163,7 @@ async fn an_upload_tells_of_its_body_between_the_heads() {
     let records = Records::default();
     let scene = in_memory(&records, first([Serve]));
     scene.transport.request("POST", scene.url("/")).body("four").await.unwrap();
-    let told = records.told();
+    let told = records.take_line();
     let exchange =
         "+request.head -request.head +response.head +request.body -request.body -response.head";
     assert!(told.contains(exchange), "{told}");
@@ -176,9 +176,9 @@ async fn a_listener_of_one_request_is_told_of_that_one() {
     let scene = in_memory(&all, first([Serve]));
     let listener = Listener::new(one.clone());
     scene.transport.request("GET", scene.url("/")).extension(listener).await.unwrap();
-    assert_eq!(one.told(), all.told().replace(" connection.idle", ""));
+    assert_eq!(one.take_line(), all.take_line().replace(" connection.idle", ""));
     scene.get().await.unwrap();
-    assert_eq!(one.told(), "");
+    assert_eq!(one.take_line(), "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,7 +188,7 @@ async fn requests_that_share_a_dial_are_told_of_it_once() {
     let get = || transport.request("GET", "http://example.com/").into_future();
     let (one, other) = tokio::join!(get(), get());
     assert!(one.is_ok() && other.is_ok());
-    let told = records.told();
+    let told = records.take_line();
     assert_eq!(told.matches("+request ").count(), 2);
     assert_eq!(told.matches("+connect ").count(), 1, "{told}");
     records.are_balanced();
@@ -199,8 +199,8 @@ async fn what_fails_says_so_from_the_inside_out() {
     let records = Records::default();
     let scene = in_memory(&records, each(vec![vec![Head, say("nonsense\r\n\r\n")]]));
     scene.get().await.unwrap_err();
-    settle().await;
-    let told = records.told();
+    run_ready_tasks().await;
+    let told = records.take_line();
     assert!(told.contains("!response.head") && told.contains("!request"), "{told}");
     assert_eq!(told.matches("connection.close").count(), 1, "{told}");
     records.are_balanced();
@@ -208,7 +208,7 @@ async fn what_fails_says_so_from_the_inside_out() {
 
 /// The steps that fail, in their order.
 fn failures(records: &Records) -> String {
-    let told = records.told();
+    let told = records.take_line();
     let failed = told.split(' ').filter(|line| line.starts_with('!'));
     failed.collect::<Vec<_>>().join(" ")
 }
@@ -266,7 +266,7 @@ async fn a_body_that_breaks_off_fails() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe";
     let scene = in_memory(&records, first([Head, say(cut)]));
     scene.get().await.unwrap_err();
-    let told = records.told();
+    let told = records.take_line();
     assert!(told.contains("!response.body !request"), "{told}");
     records.are_balanced();
 }
@@ -276,9 +276,9 @@ async fn a_retry_says_why() {
     let records = Records::default();
     let scene = in_memory(&records, each(vec![vec![Answer, Head], vec![Serve]]));
     scene.get().await.unwrap();
-    records.told();
+    records.take_line();
     scene.get().await.unwrap();
-    let told = records.told();
+    let told = records.take_line();
     assert!(told.contains("!response.head"), "{told}");
     assert!(told.contains("request.retry(broken) +pool.acquire"), "{told}");
     records.are_balanced();
@@ -292,7 +292,10 @@ async fn when_the_time_for_connecting_is_over_the_dial_fails() {
     let builder = Transport::builder().connector(never).timeouts(timeouts);
     let transport = builder.listener(records.clone()).build().unwrap();
     transport.request("GET", "http://origin.example/").await.unwrap_err();
-    assert_eq!(records.told(), "+request +pool.acquire +connect !connect !pool.acquire !request");
+    assert_eq!(
+        records.take_line(),
+        "+request +pool.acquire +connect !connect !pool.acquire !request"
+    );
     assert_eq!(records.end("connect").elapsed(), Duration::from_secs(3));
 }
 
@@ -329,10 +332,10 @@ async fn an_idle_connection_that_expires_is_told_of() {
     let records = Records::default();
     let scene = in_memory(&records, first([Serve]));
     scene.get().await.unwrap();
-    records.told();
+    records.take_line();
     tokio::time::sleep(Duration::from_secs(91)).await;
-    settle().await;
-    assert_eq!(records.told(), "connection.close(expired)");
+    run_ready_tasks().await;
+    assert_eq!(records.take_line(), "connection.close(expired)");
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,10 +343,10 @@ async fn a_connection_that_the_peer_closes_is_told_of() {
     let records = Records::default();
     let scene = in_memory(&records, first([Answer, Wait]));
     scene.get().await.unwrap();
-    records.told();
+    records.take_line();
     scene.origin.go();
-    settle().await;
-    assert_eq!(records.told(), "connection.close(by peer)");
+    run_ready_tasks().await;
+    assert_eq!(records.take_line(), "connection.close(by peer)");
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,10 +354,10 @@ async fn what_was_open_when_a_transport_went_away_is_told_of() {
     let records = Records::default();
     let scene = in_memory(&records, first([Serve]));
     scene.get().await.unwrap();
-    records.told();
+    records.take_line();
     drop(scene);
-    settle().await;
-    assert_eq!(records.told(), "connection.close(pool closed)");
+    run_ready_tasks().await;
+    assert_eq!(records.take_line(), "connection.close(pool closed)");
 }
 
 /// Panics whenever it is told anything.
@@ -402,9 +405,9 @@ async fn a_listener_that_panics_takes_nobody_with_it() {
     let settings = |builder: TransportBuilder| builder.listener(listener);
     let scene = Scene::memory_with(first([Serve]), settings);
     scene.get().await.unwrap();
-    scene.goes_on().await;
+    scene.assert_usable().await;
     records.are_balanced();
-    assert!(records.told().contains("connection.idle"));
+    assert!(records.take_line().contains("connection.idle"));
 }
 
 /// Wants to be told of nothing.
@@ -426,7 +429,7 @@ async fn who_is_not_interested_is_not_told_and_others_are() {
     let listener = Listener::new(Elsewhere).and(records.clone());
     let scene = Scene::memory_with(first([Serve]), |builder| builder.listener(listener));
     scene.get().await.unwrap();
-    assert!(records.told().starts_with("+request"));
+    assert!(records.take_line().starts_with("+request"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -472,9 +475,9 @@ async fn a_dropped_answer_cancels_what_is_left() {
         scene.transport.stream("GET", scene.url("/")).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_11);
     drop(response);
-    let told = records.told();
+    let told = records.take_line();
     assert!(told.contains("+response.body ~response.body ~request"), "{told}");
-    at_rest(&scene.transport).await;
+    wait_idle(&scene.transport).await;
     records.are_balanced();
 }
 

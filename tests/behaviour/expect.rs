@@ -21,7 +21,7 @@ use tower_transport::{
 
 use crate::support::{
     moments::{Sent, at_every_moment},
-    origin::settle,
+    origin::run_ready_tasks,
     scene::Scene,
     scripted::{
         CONTINUE, HELLO, Script,
@@ -77,7 +77,7 @@ async fn is_refused(scene: &Scene, status: u16, text: &str) {
     assert_eq!((response.status().as_u16(), &response.body()[..]), (status, text.as_bytes()));
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(!asked.yet());
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 /// The body waits until the server is told to go on.
@@ -92,7 +92,7 @@ async fn waits_for_100(scene: Scene) {
     scene.origin.go();
     assert_eq!(asking.await.unwrap().unwrap().body(), "hello");
     assert!(asked.yet());
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -112,7 +112,7 @@ async fn the_body_waits_until_the_server_wants_it() {
 async fn after_a_second_without_a_word_the_body_is_sent() {
     let scene = Scene::memory(expecting([Read(5), say(HELLO), Serve]));
     assert_eq!(answered_after(&scene).await, Duration::from_secs(1));
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -157,7 +157,7 @@ async fn who_said_100_gets_the_body_though_the_answer_came_with_it() {
     let both = [CONTINUE, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"].concat();
     let scene = Scene::memory(expecting([say(both), Read(5), say("hello"), Serve]));
     assert_eq!(answered_after(&scene).await, Duration::ZERO);
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -165,7 +165,7 @@ async fn who_said_100_gets_the_body_though_the_answer_came_with_it() {
 async fn a_request_without_a_body_waits_for_nothing() {
     let scene = Scene::memory(expecting([say(HELLO), Serve]));
     assert_eq!(upload(&scene, "").await.unwrap().body(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -214,9 +214,9 @@ async fn an_upload_that_is_not_wanted_leaves_nothing_behind_either() {
 async fn a_server_that_hangs_up_instead_of_an_answer_is_an_error() {
     let scene = Scene::memory(expecting([Finish]));
     let error = upload(&scene, "large").await.unwrap_err();
-    assert_eq!(scene.told(&error), "io, sent");
-    settle().await;
-    scene.goes_on().await;
+    assert_eq!(scene.predicates(&error), "io, sent");
+    run_ready_tasks().await;
+    scene.assert_usable().await;
 }
 
 #[cfg(feature = "http2")]
@@ -252,7 +252,7 @@ mod http2 {
     async fn after_a_second_without_a_word_the_body_is_sent() {
         let scene = expecting([Frame(DATA), send(hello(1))]);
         assert_eq!(answered_after(&scene).await, Duration::from_secs(1));
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -262,7 +262,7 @@ mod http2 {
             let scene = expecting([answer, Frame(RST_STREAM)]);
             is_refused(&scene, status, text).await;
             let data = format!("frame {DATA} on 1");
-            assert_eq!((scene.origin.accepted(), scene.origin.heard(&data)), (1, 0));
+            assert_eq!((scene.origin.accepted(), scene.origin.requests_starting(&data)), (1, 0));
         }
     }
 

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use tower_transport::{RequestExt, Transport};
 
-use crate::support::origin::{Origin, settle};
+use crate::support::origin::{Origin, run_ready_tasks};
 
 async fn get(transport: &Transport) {
     transport.request("GET", "http://a.example/").await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
 }
 
 async fn after(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    settle().await;
+    run_ready_tasks().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +82,7 @@ async fn a_request_on_a_connection_of_age_is_finished() {
     after(25).await;
     origin.gate.add_permits(1);
     assert_eq!(request.await.unwrap().unwrap().body(), "hello");
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(origin.open(), 0);
 }
 

@@ -31,8 +31,8 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::tunneling,
     scripted::HELLO,
     tls_peer::Authority,
@@ -138,12 +138,16 @@ impl Way {
     ) -> Self {
         let (net, authority, fault) = (Net::new(), Authority::new(), Fault::default());
         let server = |name: &str, alpn: &[&str]| authority.certify(name).server(alpn);
-        net.plain("proxy.example:8080", Does::Tunnel);
-        let forwarder = net.plain("forwarder.example:8080", Does::Serve);
-        net.tls("proxy.example:443", Does::Tunnel, server("proxy.example", &["h2", "http/1.1"]));
+        net.plain("proxy.example:8080", Behavior::Tunnel);
+        let forwarder = net.plain("forwarder.example:8080", Behavior::Serve);
+        net.tls(
+            "proxy.example:443",
+            Behavior::Tunnel,
+            server("proxy.example", &["h2", "http/1.1"]),
+        );
         let origin = match url.starts_with("https") {
-            true => net.tls("origin.example:443", Does::Serve, server("origin.example", alpn)),
-            false => net.plain("origin.example:80", Does::Serve),
+            true => net.tls("origin.example:443", Behavior::Serve, server("origin.example", alpn)),
+            false => net.plain("origin.example:80", Behavior::Serve),
         };
         let connector = faulty(net.connector(), &fault);
         let tls = TlsConfig::roots_pem(authority.pem()).unwrap();
@@ -159,10 +163,10 @@ impl Way {
     /// A POST on a connection that has served a request, and of which so many writes pass.
     async fn post(&self, length: usize, writes: usize) -> Result<Response<Bytes>, Error> {
         self.transport.request("GET", self.url).await.unwrap();
-        settle().await;
+        run_ready_tasks().await;
         self.fault.after(writes);
         let outcome = self.transport.request("POST", self.url).body(vec![7; length]).await;
-        settle().await;
+        run_ready_tasks().await;
         outcome
     }
 

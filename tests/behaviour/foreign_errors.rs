@@ -16,7 +16,7 @@ use tower_transport::{
 };
 
 use crate::support::{
-    scene::{Scene, told},
+    scene::{Scene, predicates},
     scripted::{
         HELLO,
         Step::{Head, Hold},
@@ -28,7 +28,7 @@ const URL: &str = "http://origin.example/";
 
 type Requests = Request<Body>;
 
-/// An error, and the predicates that hold for what comes of it.
+/// An error, and the predicates of the error that results from it.
 type Case<E> = (fn() -> E, &'static str);
 
 /// A body that fails with an error, and what it is.
@@ -46,7 +46,7 @@ async fn a_filter_that_refuses_is_other_and_neither_sent_nor_unsent() {
     let refuses = |_: Requests| Err::<Requests, _>("no token in the vault");
     let service = ServiceBuilder::new().filter(refuses).service(inner);
     let error = service.request("GET", URL).await.unwrap_err();
-    assert_eq!((error.kind(), told(&error).as_str()), (Kind::Other, ""));
+    assert_eq!((error.kind(), predicates(&error).as_str()), (Kind::Other, ""));
     assert!(error.is_other() && !error.is_unsent());
     assert_eq!(
         error.to_string(),
@@ -61,7 +61,7 @@ async fn the_timeout_of_tower_is_a_timeout_of_everything() {
     let slow =
         ServiceBuilder::new().timeout(Duration::from_millis(100)).service(scene.transport.clone());
     let error = slow.request("GET", URL).await.unwrap_err();
-    assert_eq!(told(&error), "timeout");
+    assert_eq!(predicates(&error), "timeout");
     assert_eq!(error.timeout_phase(), Some(Phase::Total));
     assert!(!error.is_unsent(), "the request was sent, for all that is known");
     assert!(error.cause::<tower::timeout::error::Elapsed>().is_some());
@@ -73,7 +73,7 @@ async fn the_timeout_of_tokio_is_a_timeout_of_everything() {
         let never = std::future::pending::<Response<Body>>();
         tokio::time::timeout(Duration::from_secs(1), never).await
     });
-    assert_eq!(told(&slow.request("GET", URL).await.unwrap_err()), "timeout");
+    assert_eq!(predicates(&slow.request("GET", URL).await.unwrap_err()), "timeout");
 }
 
 #[tokio::test]
@@ -92,13 +92,13 @@ async fn what_layers_box_or_wrap_keeps_its_predicates() {
     }
     let ours = || Error::custom(Kind::Tls, "a handshake").with_sent(true);
     assert_eq!(
-        told(&failing(|| Box::new(Wraps(Error::custom(Kind::Dns, "a name")))).await),
+        predicates(&failing(|| Box::new(Wraps(Error::custom(Kind::Dns, "a name")))).await),
         "connect, dns"
     );
     let service =
         service_fn(move |_: Requests| async move { Err::<Response<Body>, _>(Wraps(ours())) });
     let error = service.request("GET", URL).await.unwrap_err();
-    assert_eq!(told(&error), "tls, sent");
+    assert_eq!(predicates(&error), "tls, sent");
     assert!(error.cause::<Wraps>().is_some());
 }
 
@@ -111,7 +111,7 @@ async fn an_error_through_a_buffer_keeps_its_predicates() {
         .layer(BufferLayer::new(1))
         .layer(ConcurrencyLimitLayer::new(1))
         .service(broken);
-    assert_eq!(told(&buffered.request("GET", URL).await.unwrap_err()), "builder");
+    assert_eq!(predicates(&buffered.request("GET", URL).await.unwrap_err()), "builder");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_service_that_never_becomes_ready_has_sent_nothing() {
 #[tokio::test]
 async fn an_io_error_of_a_layer_is_io_and_not_known_to_be_sent() {
     let error = failing(|| io::Error::from(io::ErrorKind::PermissionDenied).into()).await;
-    assert_eq!(told(&error), "io");
+    assert_eq!(predicates(&error), "io");
     assert!(error.is_other() && !error.is_unsent());
 }
 
@@ -162,7 +162,7 @@ async fn the_body_of_an_answer_that_a_layer_fails_is_other_and_sent() {
         })
         .service(scene.transport.clone());
     let error = broken.request("GET", scene.url("/")).await.unwrap_err();
-    assert_eq!(told(&error), "sent");
+    assert_eq!(predicates(&error), "sent");
     assert!(error.is_other(), "{error:?}");
     assert_eq!(error.source().unwrap().to_string(), "no gzip");
 }
@@ -186,14 +186,14 @@ async fn a_body_of_ours_that_a_layer_answers_with_fails_as_one_of_a_response() {
         (ours, "connect, io, sent"),
     ];
     for (body, what) in bodies {
-        for (error, predicates) in errors {
+        for (error, expected) in errors {
             let scene = Scene::memory(first([Head, say(HELLO)]));
             let broken = ServiceBuilder::new()
                 .map_response(move |response: Response<Body>| response.map(|_| body(error())))
                 .service(scene.transport.clone());
             let error = broken.request("POST", scene.url("/")).body("order").await.unwrap_err();
-            assert_eq!(told(&error), predicates, "{what}: {error:?}");
-            assert_eq!(error.is_other(), predicates == "io, sent", "{what}: {error:?}");
+            assert_eq!(predicates(&error), expected, "{what}: {error:?}");
+            assert_eq!(error.is_other(), expected == "io, sent", "{what}: {error:?}");
             assert_eq!(error.to_string(), "reading the response body", "{what}");
         }
     }
@@ -210,11 +210,11 @@ async fn over(error: fn() -> BoxError) -> Error {
 #[tokio::test]
 async fn a_connector_that_wraps_ours_keeps_its_predicates() {
     let tls = || io::Error::other(Error::custom(Kind::Tls, "TLS with a relay")).into();
-    assert_eq!(told(&over(tls).await), "connect, tls, io");
+    assert_eq!(predicates(&over(tls).await), "connect, tls, io");
     let elapsed = || tower::timeout::error::Elapsed::new().into();
     let error = over(elapsed).await;
     assert_eq!(
-        (told(&error).as_str(), error.timeout_phase()),
+        (predicates(&error).as_str(), error.timeout_phase()),
         ("timeout, connect", Some(Phase::Connect))
     );
     assert!(error.is_unsent());
@@ -232,11 +232,11 @@ async fn an_error_of_ours_that_a_connector_makes_is_one_of_connecting() {
         (|| Error::custom(Kind::Builder, "mine").into(), "builder"),
         (|| io::Error::other(Error::custom(Kind::Io, "mine")).into(), "connect, io"),
     ];
-    for (error, predicates) in table {
+    for (error, expected) in table {
         let kind =
             Error::custom(Kind::Io, "asking").because(error()).cause::<Error>().map(Error::kind);
         let error = over(error).await;
-        assert_eq!(told(&error), predicates, "{error:?}");
+        assert_eq!(predicates(&error), expected, "{error:?}");
         assert!(error.is_unsent(), "{error:?}");
         assert_eq!(Some(error.kind()), kind);
     }
@@ -253,13 +253,13 @@ async fn what_users_make_says_what_they_say() {
     let pool = ServiceBuilder::new().layer(keyed).service(make);
     let error = pool.request("GET", URL).await.unwrap_err();
     assert_eq!(
-        (told(&error).as_str(), error.to_string().as_str()),
+        (predicates(&error).as_str(), error.to_string().as_str()),
         ("builder", "choosing a tenant")
     );
     assert_eq!(error.source().unwrap().to_string(), "no `x-tenant` field");
 }
 
-/// The kinds, and the predicates that hold of an error of each before and after it is said to be sent.
+/// The kinds, and the predicates of an error of each, before and after it is marked as sent.
 #[test]
 fn every_predicate_can_be_made() {
     let table = [
@@ -283,11 +283,15 @@ fn every_predicate_can_be_made() {
     ];
     for (kind, before, is_unsent, after) in table {
         let error = Error::custom(kind, "asking");
-        assert_eq!((told(&error).as_str(), error.is_unsent()), (before, is_unsent), "{kind:?}");
+        assert_eq!(
+            (predicates(&error).as_str(), error.is_unsent()),
+            (before, is_unsent),
+            "{kind:?}"
+        );
         assert_eq!(error.kind(), kind);
         assert!(error.clone().with_sent(false).is_unsent(), "{kind:?}");
         let sent = error.clone().with_sent(true);
-        assert_eq!(told(&sent), after, "{kind:?}");
+        assert_eq!(predicates(&sent), after, "{kind:?}");
         assert!(!(sent.was_sent() && sent.is_unsent()));
         assert_eq!(error.with_proxy().is_proxy(), kind != Kind::Builder, "{kind:?}");
     }

@@ -15,7 +15,7 @@ use tower_transport::{
 
 use crate::support::{
     forwarding::{Client, PROXY, proxy, scripted, shared, through},
-    origin::settle,
+    origin::run_ready_tasks,
     scene::Scene,
     scripted::{Origin, Script, Step::Serve, first},
     targets::target,
@@ -74,7 +74,7 @@ async fn a_forwarded_connection_is_active_until_its_answer_was_read() {
     let mut response = client.stream("GET", "http://example.com/").await.unwrap();
     assert_eq!(rows(&client), [("example.com:80".into(), ConnectionState::Active, 1)]);
     assert_eq!(response.body_mut().read().await.unwrap(), "hello");
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(rows(&client), [("example.com:80".into(), ConnectionState::Idle, 1)]);
 }
 

@@ -4,7 +4,7 @@ use tower_transport::{RequestExt, Transport, connect::StaticResolver};
 
 use crate::support::{
     hosts,
-    scene::{Scene, told},
+    scene::{Scene, predicates},
     scripted::{
         Script,
         Step::{Finish, Head, Hold, Read, Reset},
@@ -16,14 +16,17 @@ use crate::support::{
 async fn fault(script: Script) -> String {
     let scene = Scene::tcp(script);
     let told = match scene.get().await {
-        Err(error) => scene.told(&error),
+        Err(error) => scene.predicates(&error),
         Ok(response) => {
             let body = String::from_utf8_lossy(response.body());
             format!("{} {body}", response.status().as_u16())
         }
     };
-    scene.goes_on().await;
-    assert!(scene.origin.heard("GET / ") <= 1, "what fails on a fresh connection is final");
+    scene.assert_usable().await;
+    assert!(
+        scene.origin.requests_starting("GET / ") <= 1,
+        "what fails on a fresh connection is final"
+    );
     told
 }
 
@@ -169,7 +172,7 @@ async fn the_body_of_a_head_is_nobodys_answer() {
     ]));
     let response = scene.transport.request("HEAD", scene.url("/")).await.unwrap();
     assert_eq!((response.status().as_u16(), response.body().len()), (200, 0));
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test]
@@ -177,7 +180,7 @@ async fn nobody_at_the_port_is_a_connect_error() {
     let (_bound, port) = hosts::refusing("127.0.0.1");
     let error =
         Transport::new().request("GET", format!("http://127.0.0.1:{port}/")).await.unwrap_err();
-    assert_eq!(told(&error), "connect, io");
+    assert_eq!(predicates(&error), "connect, io");
     assert_eq!(error.to_string(), format!("connecting to 127.0.0.1:{port}"));
 }
 
@@ -185,6 +188,6 @@ async fn nobody_at_the_port_is_a_connect_error() {
 async fn a_host_that_cannot_be_resolved_is_a_dns_error() {
     let transport = Transport::builder().resolver(StaticResolver::new()).build().unwrap();
     let error = transport.request("GET", "http://nowhere.example/").await.unwrap_err();
-    assert_eq!(told(&error), "connect, dns");
+    assert_eq!(predicates(&error), "connect, dns");
     assert!(error.to_string().contains("nowhere.example"), "{error}");
 }

@@ -10,9 +10,9 @@ use crate::support::{
         REFUSED_STREAM, SETTINGS, WINDOW_UPDATE, answering, data, field, frame, goaway, headers,
         hello, open, reset, send, settings,
     },
-    scene::{Scene, at_rest},
+    scene::{Scene, wait_idle},
     scripted::{
-        Step::{self, Finish, Frame, Hold, Read, Reset, Tell, Wait},
+        Step::{self, Finish, Frame, Hold, Read, Reset, Signal, Wait},
         say,
     },
 };
@@ -23,10 +23,10 @@ const OK: (&str, &str) = (":status", "200");
 async fn fault(method: &str, steps: Vec<Step>) -> (String, usize) {
     let scene = Scene::http2(vec![steps]);
     let told = match scene.transport.request(method, scene.url("/")).await {
-        Err(error) => scene.told(&error),
+        Err(error) => scene.predicates(&error),
         Ok(response) => String::from_utf8_lossy(response.body()).into_owned(),
     };
-    scene.goes_on().await;
+    scene.assert_usable().await;
     (told, scene.origin.accepted())
 }
 
@@ -221,11 +221,11 @@ async fn a_get_under_which_a_used_connection_dies_is_sent_again() {
         let scene = Scene::http2(vec![[open(), steps].concat()]);
         scene.get().await.unwrap();
         let outcome = match scene.transport.request(method, scene.url("/")).await {
-            Err(error) => scene.told(&error),
+            Err(error) => scene.predicates(&error),
             Ok(response) => String::from_utf8_lossy(response.body()).into_owned(),
         };
         assert_eq!(outcome, told);
-        scene.goes_on().await;
+        scene.assert_usable().await;
         assert_eq!(scene.origin.accepted(), 2);
     }
 }
@@ -244,7 +244,7 @@ async fn a_server_that_does_not_speak_http2_is_not_asked_for_ever() {
             let error = scene.transport.request(method, scene.url("/")).await.unwrap_err();
             assert!(error.is_protocol() || error.is_io(), "{error:?}");
             assert!(error.to_string().contains(&scene.host), "{error}");
-            at_rest(&scene.transport).await;
+            wait_idle(&scene.transport).await;
             assert!(scene.origin.accepted() <= TRIES + 2);
         }
     }
@@ -267,8 +267,8 @@ async fn a_stream_that_is_refused_for_ever_is_not_sent_for_ever() {
     let scene =
         Scene::http2_in_memory(vec![open().into_iter().chain(refusals).chain([Hold]).collect()]);
     let error = scene.transport.request("POST", scene.url("/")).await.unwrap_err();
-    assert_eq!(scene.told(&error), "protocol, sent");
-    assert_eq!(scene.origin.heard("frame 1 "), TRIES);
+    assert_eq!(scene.predicates(&error), "protocol, sent");
+    assert_eq!(scene.origin.requests_starting("frame 1 "), TRIES);
 }
 
 #[tokio::test]
@@ -294,18 +294,18 @@ async fn a_goaway_for_ever_makes_no_storm() {
     for reason in [NO_ERROR, ENHANCE_YOUR_CALM] {
         let scene = Scene::http2_in_memory(vec![answering(goaway(0, reason)); 100]);
         let error = scene.transport.request("POST", scene.url("/")).await.unwrap_err();
-        assert_eq!(scene.told(&error), "protocol, sent");
+        assert_eq!(scene.predicates(&error), "protocol, sent");
         assert_eq!(scene.origin.accepted(), TRIES);
     }
 }
 
 #[tokio::test]
 async fn a_goaway_while_idle_costs_nobody_anything() {
-    let steps = vec![Frame(HEADERS), send(hello(1)), Wait, send(goaway(1, NO_ERROR)), Tell, Hold];
+    let steps = vec![Frame(HEADERS), send(hello(1)), Wait, send(goaway(1, NO_ERROR)), Signal, Hold];
     let scene = Scene::http2(vec![[open(), steps].concat()]);
     scene.get().await.unwrap();
     scene.origin.go();
-    scene.origin.told_while_busy();
+    scene.origin.signaled_while_busy();
     let request = scene.transport.request("POST", scene.url("/")).body("once");
     assert_eq!(request.await.unwrap().body(), "hello");
     assert_eq!(scene.origin.accepted(), 2);
@@ -319,15 +319,15 @@ async fn a_goaway_that_lies_unread_costs_no_upload_that_can_be_had_once() {
         for farewell in [send(goaway(i32::MAX as u32, NO_ERROR)), last(), Finish] {
             let answer = vec![Frame(HEADERS), send(hello(1))];
             let answer = if is_used { answer } else { Vec::new() };
-            let end = vec![Wait, farewell, Tell, Frame(DATA), last(), Hold];
+            let end = vec![Wait, farewell, Signal, Frame(DATA), last(), Hold];
             let steps = [open(), answer, end].concat();
             let scene = Scene::http2(vec![steps]);
             match is_used {
                 true => drop(scene.get().await.unwrap()),
-                false => scene.rests_unused().await,
+                false => scene.leave_idle().await,
             }
             scene.origin.go();
-            scene.origin.told_while_busy();
+            scene.origin.signaled_while_busy();
             let chunks = stream::iter([Ok::<_, std::io::Error>("once")]);
             let request = scene.transport.request("POST", scene.url("/")).body_stream(chunks);
             assert_eq!(request.await.unwrap().body(), "hello");
@@ -344,7 +344,7 @@ async fn an_early_answer_to_an_upload_is_delivered() {
         let request = scene.transport.request("POST", scene.url("/")).body(vec![0; 1 << 20]);
         let response = request.await.unwrap();
         assert_eq!((response.status().as_u16(), &response.body()[..]), (413, &b"too much"[..]));
-        scene.goes_on().await;
+        scene.assert_usable().await;
         assert_eq!(scene.origin.accepted(), 1);
     }
 }

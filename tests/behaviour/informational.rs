@@ -59,7 +59,7 @@ async fn panics_alone(scene: Scene) {
     let request = scene.transport.request("GET", scene.url("/")).extension(listener);
     let error = tokio::spawn(request.into_future()).await.unwrap_err();
     assert_eq!(*error.into_panic().downcast::<String>().unwrap(), "told of 103 Early Hints");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn every_1xx_is_told_before_the_answer() {
     let script = ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n", HINTS];
     let scene = Scene::memory(hinting(&script));
     assert_eq!(noted(&scene).await, ["100 ", "102 ", "103 </a.css> </b.js>", "200"]);
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,9 +120,9 @@ async fn a_flood_of_1xx_is_an_error() {
     let notes = Notes::default();
     let request = scene.transport.request("GET", scene.url("/")).extension(notes.listener());
     let error = request.await.unwrap_err();
-    assert_eq!(scene.told(&error), "io, protocol, sent");
+    assert_eq!(scene.predicates(&error), "io, protocol, sent");
     assert!(notes.take().len() < 10_000, "a head has 256 KiB");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +154,7 @@ mod http2 {
         let proceed = headers(1, 0, &[(":status", "100")]);
         let scene = hinting([proceed, hint(1), hint(1)]);
         assert_eq!(noted(&scene).await, ["100 ", "103 </a.css>", "103 </a.css>", "200"]);
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -171,9 +171,9 @@ mod http2 {
         let notes = Notes::default();
         let request = scene.transport.request("GET", scene.url("/")).extension(notes.listener());
         let error = request.await.unwrap_err();
-        assert_eq!(scene.told(&error), "protocol, sent");
+        assert_eq!(scene.predicates(&error), "protocol, sent");
         assert_eq!(notes.take().len(), 64);
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use tower_transport::{RequestExt, Transport};
 
-use crate::support::origin::{Origin, settle};
+use crate::support::origin::{Origin, run_ready_tasks};
 
 /// Requests that the server holds back, each in a task of its own.
 fn gated(transport: &Transport, urls: &[&'static str]) -> Vec<tokio::task::JoinHandle<()>> {
@@ -20,7 +20,7 @@ async fn no_more_connections_are_open_than_allowed() {
     let transport = origin.http1().max_connections(3).build().unwrap();
     let urls = ["http://a.example/gated", "http://b.example/gated", "http://c.example/gated"];
     let requests = gated(&transport, &urls.repeat(10));
-    settle().await;
+    run_ready_tasks().await;
     let text = "Transport [requests: 3 active, 27 queued | connections: 3 active, 0 idle]";
     assert_eq!(transport.to_string(), text);
     origin.gate.add_permits(30);
@@ -33,7 +33,7 @@ async fn no_more_connections_are_open_to_one_host_than_allowed() {
     let origin = Origin::new();
     let transport = origin.http1().max_connections_per_host(2).build().unwrap();
     let requests = gated(&transport, &["http://a.example/gated"; 20]);
-    settle().await;
+    run_ready_tasks().await;
     transport.request("GET", "http://b.example/").await.unwrap();
     assert_eq!(transport.stats().queued, 18);
     origin.gate.add_permits(20);
@@ -48,7 +48,7 @@ async fn no_more_connections_are_idle_than_allowed() {
     let requests = gated(&transport, &["http://a.example/gated"; 5]);
     origin.gate.add_permits(5);
     join_all(requests).await;
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(transport.stats().idle_connections(), 2);
     assert_eq!(origin.open(), 2);
 }
@@ -60,7 +60,7 @@ async fn the_longest_idle_connection_makes_room_for_another_host() {
     for url in ["http://a.example/", "http://b.example/", "http://c.example/"] {
         transport.request("GET", url).await.unwrap();
     }
-    settle().await;
+    run_ready_tasks().await;
     let hosts: Vec<_> = transport.stats().connections.into_iter().map(|row| row.key).collect();
     assert_eq!(hosts, ["b.example:80", "c.example:80"]);
 }
@@ -77,7 +77,7 @@ async fn who_comes_first_is_served_first_across_hosts_and_clones() {
             transport.request("GET", url).await.unwrap();
             served.send(number).unwrap();
         });
-        settle().await;
+        run_ready_tasks().await;
     }
     drop(served);
     let mut numbers = Vec::new();
@@ -92,9 +92,9 @@ async fn one_more_than_may_wait_is_told_so() {
     let origin = Origin::new();
     let transport = origin.http1().max_connections(1).max_waiters(1).build().unwrap();
     let mut requests = gated(&transport, &["http://a.example/gated"]);
-    settle().await;
+    run_ready_tasks().await;
     requests.extend(gated(&transport, &["http://a.example/gated"]));
-    settle().await;
+    run_ready_tasks().await;
     let error = transport.request("GET", "http://a.example/").await.unwrap_err();
     assert!(error.is_queue_full() && !error.was_sent());
     assert!(error.to_string().contains("a.example:80"), "{error}");

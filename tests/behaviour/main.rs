@@ -96,6 +96,8 @@ mod proxy_limits;
 mod proxy_settings;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod proxy_tls;
+#[cfg(all(feature = "mock", feature = "http1"))]
+mod ready_request;
 #[cfg(feature = "http1")]
 mod reuse;
 #[cfg(all(feature = "http1", feature = "tokio"))]

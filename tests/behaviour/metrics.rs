@@ -16,7 +16,7 @@ use tower_transport::{
 };
 
 use crate::support::{
-    origin::settle,
+    origin::run_ready_tasks,
     scene::Scene,
     scripted::{
         Script,
@@ -111,10 +111,10 @@ fn measured_with(
             if let Ok(response) = scene.transport.clone().oneshot(request).await {
                 drop(response.into_body().read().await);
             }
-            settle().await;
+            run_ready_tasks().await;
             let before = Measured(Arc::new(Mutex::new(recorder.0.lock().unwrap().clone())));
             drop(scene);
-            settle().await;
+            run_ready_tasks().await;
             before
         })
     });

@@ -21,7 +21,7 @@ use tower_transport::{
     proxy::Proxy,
 };
 
-use crate::support::{given_runtime, origin::settle, targets::target};
+use crate::support::{given_runtime, origin::run_ready_tasks, targets::target};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 const URL: &str = "http://a.example/";
@@ -133,7 +133,7 @@ async fn a_reader_on_another_task_is_woken_by_what_is_written() {
         let mut read = String::new();
         reader.read_to_string(&mut read).await.map(|_| read)
     });
-    settle().await;
+    run_ready_tasks().await;
     writer.write_all(b"a").await.unwrap();
     assert_eq!(reading.await.unwrap().unwrap(), "1");
 }
@@ -166,9 +166,9 @@ async fn a_pause_lasts_until_the_clock_says_so() {
     let script = Script::new().expect_head().pause(clock.runtime(), seconds(60)).respond(HELLO);
     let (connector, transport) = scene([script]);
     let request = tokio::spawn(transport.request("GET", URL).into_future());
-    settle().await;
+    run_ready_tasks().await;
     clock.advance(seconds(59));
-    settle().await;
+    run_ready_tasks().await;
     assert!(!request.is_finished());
     clock.advance(seconds(1));
     assert_eq!(request.await.unwrap().unwrap().body(), "hello");
@@ -182,9 +182,9 @@ async fn who_never_connects_runs_into_the_timeout_of_a_paused_clock() {
     let timeouts = Timeouts::none().connect(seconds(5));
     let transport = builder.timeouts(timeouts).build().unwrap();
     let request = tokio::spawn(transport.request("GET", URL).into_future());
-    settle().await;
+    run_ready_tasks().await;
     clock.advance(seconds(4));
-    settle().await;
+    run_ready_tasks().await;
     assert!(!request.is_finished());
     clock.advance(seconds(1));
     let error = request.await.unwrap().unwrap_err();
@@ -218,7 +218,7 @@ async fn timers_run_out_in_their_order() {
             told.send(after).unwrap();
         });
     }
-    settle().await;
+    run_ready_tasks().await;
     clock.advance(seconds(3));
     assert_eq!([order.recv().await, order.recv().await, order.recv().await], [1, 2, 3].map(Some));
 }

@@ -21,7 +21,7 @@ use tower_transport::{
     pool::{Connection, Pool, PoolLayer, PoolSlot, Progress, SendError},
 };
 
-use crate::support::origin::settle;
+use crate::support::origin::run_ready_tasks;
 
 /// What is wrong with a connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +126,7 @@ async fn ask(pool: &Pool<Odd, String, String>) -> Result<(), Error> {
 }
 
 async fn is_at_rest(pool: &Pool<Odd, String, String>) -> bool {
-    settle().await;
+    run_ready_tasks().await;
     let text = format!("{pool:?}");
     text.starts_with("Pool(0 active") && text.ends_with("0 waiting)") && pool.stats().active == 0
 }
@@ -216,7 +216,7 @@ async fn ten_thousand_who_give_up_at_once_leave_nothing_behind() {
         waiting.spawn(never.clone().oneshot(request));
     }
     while never.stats().queued < 10_000 {
-        settle().await;
+        run_ready_tasks().await;
     }
     waiting.shutdown().await;
     assert_eq!((never.stats().queued, never.stats().active), (0, 0));
@@ -240,11 +240,11 @@ async fn a_connection_in_the_making_ends_with_its_pool() {
         let pool = pool.clone();
         async move { ask(&pool).await }
     });
-    settle().await;
+    run_ready_tasks().await;
     assert!(Arc::strong_count(&alive) > 2);
     asked.abort();
     drop((asked.await, pool));
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(Arc::strong_count(&alive), 1);
 }
 
@@ -255,7 +255,7 @@ async fn closing_does_not_wait_for_a_connection_in_the_making() {
         let pool = pool.clone();
         async move { ask(&pool).await }
     });
-    settle().await;
+    run_ready_tasks().await;
     let before = tokio::time::Instant::now();
     assert!(pool.close(Duration::from_secs(30)).await);
     assert!(before.elapsed().is_zero() && pool.stats().connections.is_empty());
@@ -271,11 +271,11 @@ fn idle_connections_are_closed_in_time_in_a_second_runtime_too() {
     let pool = pool_of(&layer(), Oddity::None);
     runtime().block_on(async {
         ask(&pool).await.unwrap();
-        settle().await;
+        run_ready_tasks().await;
     });
     runtime().block_on(async {
         ask(&pool).await.unwrap();
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(pool.stats().idle_connections(), 1);
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert!(pool.stats().connections.is_empty());

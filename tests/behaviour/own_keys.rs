@@ -22,7 +22,7 @@ use tower_transport::{
     target::Target,
 };
 
-use crate::support::{given_runtime, origin::settle};
+use crate::support::{given_runtime, origin::run_ready_tasks};
 
 type OwnPool = Pool<HttpConnection<Body>, Body, Key>;
 
@@ -170,7 +170,7 @@ async fn a_connection_counts_until_its_socket_is_closed() {
         let _ = own.set(made.clone());
         made.request("GET", "http://a.example/").await.unwrap();
         assert!(made.close().await);
-        settle().await;
+        run_ready_tasks().await;
     }
     assert_eq!(*counted.lock().unwrap(), [1, 1]);
 }

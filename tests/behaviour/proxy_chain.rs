@@ -13,10 +13,10 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::tunneling,
-    scene::at_rest,
+    scene::wait_idle,
     socks_proxy::texts,
     targets::target,
     tls_peer::Authority,
@@ -40,10 +40,10 @@ impl Scene {
         let (net, authority) = (Net::new(), Authority::new());
         let proxy = |name: &str| {
             let host = name.split(':').next().unwrap();
-            net.tls(name, Does::Tunnel, authority.certify(host).server(&[]))
+            net.tls(name, Behavior::Tunnel, authority.certify(host).server(&[]))
         };
         let (one, two) = (proxy(ONE), proxy(TWO));
-        let origin = net.plain(ORIGIN, Does::Serve);
+        let origin = net.plain(ORIGIN, Behavior::Serve);
         Self { net, one, two, origin, tls: TlsConfig::roots_pem(authority.pem()).unwrap() }
     }
 
@@ -65,9 +65,9 @@ impl Scene {
             (&self.one, "b25lOmZpcnN0", "dHdvOnNlY29uZA=="),
             (&self.two, "dHdvOnNlY29uZA==", "b25lOmZpcnN0"),
         ] {
-            assert!(peer.was_told(own) && !peer.was_told(others), "{:?}", peer.heads());
+            assert!(peer.received_text(own) && !peer.received_text(others), "{:?}", peer.heads());
         }
-        assert!(!self.origin.was_told("proxy-authorization"));
+        assert!(!self.origin.received_text("proxy-authorization"));
     }
 }
 
@@ -113,7 +113,7 @@ async fn http2_in_http2_carries_many_tunnels_on_two_connections() {
     let proxies = chain(["http", "http"]).map(http2);
     let transport = scene.net.transport().proxy_chain(proxies).build().unwrap();
     for port in 1..=20 {
-        scene.net.plain(&format!("origin.example:{port}"), Does::Serve);
+        scene.net.plain(&format!("origin.example:{port}"), Behavior::Serve);
     }
     let get =
         |port| transport.request("GET", format!("http://origin.example:{port}/")).into_future();
@@ -155,7 +155,7 @@ async fn a_way_through_more_than_sixteen_proxies_is_an_error() {
         assert!(error.is_builder(), "{error:?}");
         let text = format!("the way to http://origin.example has {length} proxies, 16 at most");
         assert_eq!(error.to_string(), text);
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
     }
     assert!(net.dialed().is_empty());
 }
@@ -164,10 +164,10 @@ async fn a_way_through_more_than_sixteen_proxies_is_an_error() {
 async fn sixteen_proxies_in_line_are_gone_through() {
     let net = Net::new();
     let tls = Authority::new();
-    net.plain(ORIGIN, Does::Serve);
+    net.plain(ORIGIN, Behavior::Serve);
     for number in 0..16 {
         let leaf = tls.certify(&format!("{number}.example"));
-        net.tls(&format!("{number}.example:8080"), Does::Tunnel, leaf.server(&[]));
+        net.tls(&format!("{number}.example:8080"), Behavior::Tunnel, leaf.server(&[]));
     }
     for scheme in ["http", "https"] {
         let trust = TlsConfig::roots_pem(tls.pem()).unwrap();
@@ -184,7 +184,7 @@ async fn misled<C: Connect<Target>>(scene: &Scene, connector: C) {
     assert!(error.is_builder() && !error.is_proxy() && !error.was_sent(), "{error:?}");
     let text = "http://***@one.example:8080 forwards requests, which is no way to the proxy";
     assert!(texts(&error).contains(text), "{error:?}");
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.one.heads().len(), scene.one.open()), (0, 0), "nothing was told");
 }
 
@@ -201,22 +201,22 @@ async fn a_proxy_that_forwards_is_not_told_what_is_for_the_next() {
 }
 
 /// What a GET comes to if the peer does this, and who is named by the error.
-async fn failed(peer: fn(&Scene) -> &Arc<Peer>, does: Does) -> Error {
+async fn failed(peer: fn(&Scene) -> &Arc<Peer>, does: Behavior) -> Error {
     for schemes in [["http", "http"], ["https", "https"]] {
         let scene = Scene::new();
-        peer(&scene).now_does(does);
+        peer(&scene).set_behavior(does);
         let transport = scene.through(chain(schemes));
         let error = get(&transport).await.unwrap_err();
         assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{error:?}");
-        at_rest(&transport).await;
-        peer(&scene).now_does(Does::Tunnel);
+        wait_idle(&transport).await;
+        peer(&scene).set_behavior(Behavior::Tunnel);
         get(&transport).await.unwrap();
         drop(transport);
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!([&scene.one, &scene.two, &scene.origin].map(|peer| peer.open()), [0, 0, 0]);
     }
     let scene = Scene::new();
-    peer(&scene).now_does(does);
+    peer(&scene).set_behavior(does);
     get(&scene.through(chain(["http", "http"]))).await.unwrap_err()
 }
 
@@ -224,13 +224,13 @@ const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
 
 #[tokio::test]
 async fn the_nearest_that_cannot_be_reached_is_named() {
-    let error = failed(|scene| &scene.one, Does::Refuse).await;
+    let error = failed(|scene| &scene.one, Behavior::Refuse).await;
     assert_eq!(error.to_string(), format!("connecting to the proxy http://***@{ONE}"));
 }
 
 #[tokio::test]
 async fn the_nearest_that_refuses_is_named_with_the_next() {
-    let error = failed(|scene| &scene.one, Does::Say(FORBIDDEN)).await;
+    let error = failed(|scene| &scene.one, Behavior::Say(FORBIDDEN)).await;
     let text = format!("opening a tunnel to {TWO} through the proxy http://***@{ONE}");
     assert!(error.to_string().starts_with(&text), "{error}");
     assert_eq!(error.proxy_status().unwrap().as_u16(), 403);
@@ -238,7 +238,7 @@ async fn the_nearest_that_refuses_is_named_with_the_next() {
 
 #[tokio::test]
 async fn a_next_that_cannot_be_reached_is_what_the_nearest_says() {
-    let error = failed(|scene| &scene.two, Does::Refuse).await;
+    let error = failed(|scene| &scene.two, Behavior::Refuse).await;
     let text = format!("opening a tunnel to {TWO} through the proxy http://***@{ONE}");
     assert!(error.to_string().starts_with(&text), "{error}");
     assert_eq!(error.proxy_status().unwrap().as_u16(), 502);
@@ -246,7 +246,7 @@ async fn a_next_that_cannot_be_reached_is_what_the_nearest_says() {
 
 #[tokio::test]
 async fn a_last_that_refuses_is_named_with_the_origin_and_the_way_to_it() {
-    let error = failed(|scene| &scene.two, Does::Say(FORBIDDEN)).await;
+    let error = failed(|scene| &scene.two, Behavior::Say(FORBIDDEN)).await;
     let (one, two) = (format!("http://***@{ONE}"), format!("http://***@{TWO}"));
     let text = format!("opening a tunnel to {ORIGIN} through the proxy {two} through {one}");
     assert!(error.to_string().starts_with(&text), "{error}");

@@ -14,10 +14,10 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::tunneling,
-    scene::{at_rest, told},
+    scene::{predicates, wait_idle},
 };
 
 const ONE: &str = "one.example:8080";
@@ -32,11 +32,15 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(one: Does, two: Does) -> Self {
+    fn new(one: Behavior, two: Behavior) -> Self {
         Self::by(one, two, |builder| builder.proxy(Route::first_of([proxy(ONE), proxy(TWO)])))
     }
 
-    fn by(one: Does, two: Does, by: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Self {
+    fn by(
+        one: Behavior,
+        two: Behavior,
+        by: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self {
         let net = Net::new();
         let (one, two) = (net.plain(ONE, one), net.plain(TWO, two));
         let transport = by(net.transport().timeouts(Timeouts::none())).build().unwrap();
@@ -44,8 +48,8 @@ impl Scene {
     }
 
     /// The first takes connections and no handshakes.
-    fn with_a_silent_one(two: Does, timeouts: Timeouts) -> Self {
-        Self::by(Does::Nothing, two, |builder| {
+    fn with_a_silent_one(two: Behavior, timeouts: Timeouts) -> Self {
+        Self::by(Behavior::Nothing, two, |builder| {
             let list = Route::first_of([private(ONE), proxy(TWO)]);
             builder.timeouts(timeouts).proxy(list)
         })
@@ -54,7 +58,7 @@ impl Scene {
     /// A GET to an origin that was not asked before, so that it needs a connection.
     async fn get(&self, number: usize) -> Result<(), Error> {
         let host = format!("origin{number}.example");
-        self.net.plain(&format!("{host}:80"), Does::Serve);
+        self.net.plain(&format!("{host}:80"), Behavior::Serve);
         let response = self.transport.request("GET", format!("http://{host}/")).await?;
         assert_eq!(response.body(), "hello");
         Ok(())
@@ -78,7 +82,7 @@ fn proxy(name: &str) -> Proxy {
 
 #[tokio::test(start_paused = true)]
 async fn who_cannot_be_reached_is_passed_over_and_remembered_for_a_minute() {
-    let scene = Scene::new(Does::Refuse, Does::Tunnel);
+    let scene = Scene::new(Behavior::Refuse, Behavior::Tunnel);
     scene.get(1).await.unwrap();
     assert_eq!(scene.dialed(), ["one", "two"]);
     advance(Duration::from_secs(59)).await;
@@ -93,9 +97,9 @@ async fn who_cannot_be_reached_is_passed_over_and_remembered_for_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_back_is_used_again() {
-    let scene = Scene::new(Does::Refuse, Does::Tunnel);
+    let scene = Scene::new(Behavior::Refuse, Behavior::Tunnel);
     scene.get(1).await.unwrap();
-    scene.one.now_does(Does::Tunnel);
+    scene.one.set_behavior(Behavior::Tunnel);
     advance(Duration::from_secs(61)).await;
     scene.dialed();
     scene.get(2).await.unwrap();
@@ -105,10 +109,10 @@ async fn who_is_back_is_used_again() {
 
 #[tokio::test(start_paused = true)]
 async fn who_failed_is_asked_again_before_all_fail() {
-    let scene = Scene::new(Does::Refuse, Does::Tunnel);
+    let scene = Scene::new(Behavior::Refuse, Behavior::Tunnel);
     scene.get(1).await.unwrap();
-    scene.one.now_does(Does::Tunnel);
-    scene.two.now_does(Does::Refuse);
+    scene.one.set_behavior(Behavior::Tunnel);
+    scene.two.set_behavior(Behavior::Refuse);
     scene.dialed();
     scene.get(2).await.unwrap();
     assert_eq!(scene.dialed(), ["two", "one"]);
@@ -117,7 +121,7 @@ async fn who_failed_is_asked_again_before_all_fail() {
 #[tokio::test(start_paused = true)]
 async fn the_last_way_can_be_the_direct_one() {
     let direct = [Route::from(proxy(ONE)), Route::Direct];
-    let scene = Scene::by(Does::Refuse, Does::Refuse, |b| b.proxy(Route::first_of(direct)));
+    let scene = Scene::by(Behavior::Refuse, Behavior::Refuse, |b| b.proxy(Route::first_of(direct)));
     scene.get(1).await.unwrap();
     assert_eq!(scene.dialed(), ["one", "origin1"]);
 }
@@ -125,7 +129,7 @@ async fn the_last_way_can_be_the_direct_one() {
 #[tokio::test(start_paused = true)]
 async fn a_direct_way_that_fails_is_passed_over_for_its_origin() {
     let last = [Route::Direct, Route::from(proxy(ONE))];
-    let scene = Scene::by(Does::Tunnel, Does::Refuse, |b| b.proxy(Route::first_of(last)));
+    let scene = Scene::by(Behavior::Tunnel, Behavior::Refuse, |b| b.proxy(Route::first_of(last)));
     let error = scene.transport.request("GET", "http://nobody.example/").await.unwrap_err();
     assert_eq!(scene.dialed(), ["nobody", "one"]);
     assert!(error.is_proxy(), "{error:?}");
@@ -134,7 +138,7 @@ async fn a_direct_way_that_fails_is_passed_over_for_its_origin() {
 #[tokio::test(start_paused = true)]
 async fn that_one_origin_is_not_reached_directly_is_no_matter_of_others() {
     let last = [Route::Direct, Route::from(proxy(ONE))];
-    let scene = Scene::by(Does::Tunnel, Does::Refuse, |b| b.proxy(Route::first_of(last)));
+    let scene = Scene::by(Behavior::Tunnel, Behavior::Refuse, |b| b.proxy(Route::first_of(last)));
     scene.transport.request("GET", "http://nobody.example/").await.unwrap_err();
     scene.dialed();
     scene.get(1).await.unwrap();
@@ -150,10 +154,10 @@ async fn that_one_origin_is_not_reached_directly_is_no_matter_of_others() {
 #[tokio::test(start_paused = true)]
 async fn a_proxy_has_the_last_word_also_in_a_list_inside_a_list() {
     let no = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
-    let scene = Scene::by(Does::Refuse, Does::Say(no), |builder| builder);
+    let scene = Scene::by(Behavior::Refuse, Behavior::Say(no), |builder| builder);
     let proxies = Route::FirstOf([proxy(ONE).into(), proxy(TWO).into()].into());
     let nested = Route::FirstOf([proxies, Route::Direct].into());
-    scene.net.plain("origin1.example:80", Does::Serve);
+    scene.net.plain("origin1.example:80", Behavior::Serve);
     let request = scene.transport.request("GET", "http://origin1.example/");
     let error = request.extension(ProxyOverride::to(nested)).await.unwrap_err();
     assert_eq!(error.proxy_status().map(|status| status.as_u16()), Some(403));
@@ -164,7 +168,7 @@ async fn a_proxy_has_the_last_word_also_in_a_list_inside_a_list() {
 async fn a_proxy_that_answers_is_not_passed_over() {
     let no = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     for answer in [no, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "no HTTP\r\n\r\n"] {
-        let scene = Scene::new(Does::Say(answer), Does::Tunnel);
+        let scene = Scene::new(Behavior::Say(answer), Behavior::Tunnel);
         assert!(scene.get(1).await.unwrap_err().is_proxy());
         scene.get(2).await.unwrap_err();
         assert_eq!((scene.one.heads().len(), scene.two.opened()), (2, 0), "{answer}");
@@ -173,11 +177,11 @@ async fn a_proxy_that_answers_is_not_passed_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_is_silent_before_it_is_reached_is_given_up_after_three_seconds() {
-    let scene = Scene::with_a_silent_one(Does::Tunnel, Timeouts::none());
+    let scene = Scene::with_a_silent_one(Behavior::Tunnel, Timeouts::none());
     let before = Instant::now();
     scene.get(1).await.unwrap();
     assert_eq!(before.elapsed().as_secs(), 3);
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(scene.one.open(), 0);
     scene.get(2).await.unwrap();
     assert_eq!((before.elapsed().as_secs(), scene.one.opened()), (3, 1));
@@ -185,20 +189,20 @@ async fn a_proxy_that_is_silent_before_it_is_reached_is_given_up_after_three_sec
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_was_reached_is_not_passed_over_because_its_origin_is_slow() {
-    let scene = Scene::by(Does::Nothing, Does::Tunnel, |builder| {
+    let scene = Scene::by(Behavior::Nothing, Behavior::Tunnel, |builder| {
         let timeouts = Timeouts::none().connect(Duration::from_secs(8));
         builder.timeouts(timeouts).proxy(Route::first_of([proxy(ONE), proxy(TWO)]))
     });
     let before = Instant::now();
     let error = scene.get(1).await.unwrap_err();
-    assert_eq!((told(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 8));
+    assert_eq!((predicates(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 8));
     assert_eq!(scene.two.opened(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_way_has_no_more_than_its_share_of_the_time_for_all() {
     let timeouts = Timeouts::none().connect(Duration::from_secs(2));
-    let scene = Scene::with_a_silent_one(Does::Tunnel, timeouts);
+    let scene = Scene::with_a_silent_one(Behavior::Tunnel, timeouts);
     let before = Instant::now();
     scene.get(1).await.unwrap();
     assert_eq!(before.elapsed().as_secs(), 1);
@@ -206,35 +210,35 @@ async fn a_way_has_no_more_than_its_share_of_the_time_for_all() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_way_has_the_time_that_is_left() {
-    let scene = Scene::by(Does::Refuse, Does::Nothing, |builder| {
+    let scene = Scene::by(Behavior::Refuse, Behavior::Nothing, |builder| {
         let timeouts = Timeouts::none().connect(Duration::from_secs(8));
         builder.timeouts(timeouts).proxy(Route::first_of([proxy(ONE), proxy(TWO)]))
     });
     let before = Instant::now();
     let error = scene.get(1).await.unwrap_err();
-    assert_eq!((told(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 8));
+    assert_eq!((predicates(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 8));
     let text = error.to_string();
     assert!(text.contains("origin1.example:80") && text.contains(ONE) && text.contains(TWO));
-    at_rest(&scene.transport).await;
+    wait_idle(&scene.transport).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_all_fail_the_error_says_how_many_and_the_last_is_the_cause() {
-    let scene = Scene::new(Does::Refuse, Does::Refuse);
+    let scene = Scene::new(Behavior::Refuse, Behavior::Refuse);
     let error = scene.get(1).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("origin1.example:80") && text.contains("2 ways tried"), "{text}");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains(TWO), "{cause}");
-    assert_eq!((told(&error).as_str(), error.is_proxy()), ("connect, io", true));
-    at_rest(&scene.transport).await;
+    assert_eq!((predicates(&error).as_str(), error.is_proxy()), ("connect, io", true));
+    wait_idle(&scene.transport).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn many_at_once_all_find_the_way() {
     for scene in [
-        Scene::new(Does::Refuse, Does::Tunnel),
-        Scene::with_a_silent_one(Does::Tunnel, Timeouts::none()),
+        Scene::new(Behavior::Refuse, Behavior::Tunnel),
+        Scene::with_a_silent_one(Behavior::Tunnel, Timeouts::none()),
     ] {
         let before = Instant::now();
         for outcome in join_all((0..50).map(|number| scene.get(number))).await {
@@ -251,13 +255,13 @@ async fn many_at_once_all_find_the_way() {
 #[tokio::test(start_paused = true)]
 async fn giving_up_in_between_leaves_nothing_behind() {
     for milliseconds in [0, 1, 1_500, 2_999, 3_001] {
-        let scene = Scene::with_a_silent_one(Does::Nothing, Timeouts::none());
+        let scene = Scene::with_a_silent_one(Behavior::Nothing, Timeouts::none());
         let giving_up = tokio::time::timeout(Duration::from_millis(milliseconds), scene.get(1));
         assert!(giving_up.await.is_err());
         drop(scene.transport);
         // The dial of a pool is its own; with the pool it ends.
         sleep(Duration::from_secs(1)).await;
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!((scene.one.open(), scene.two.open()), (0, 0), "{milliseconds}");
     }
 }

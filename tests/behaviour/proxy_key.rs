@@ -17,7 +17,7 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net, Peer},
+    net::{Behavior, Net, Peer},
     proxy::tunneling,
     targets::target,
     tls_peer::Authority,
@@ -34,10 +34,10 @@ impl World {
         let (net, leaf) = (Net::new(), Authority::new().certify("example"));
         let served = ["origin.example:80", "origin.example:443", "other.example:80"];
         let served =
-            served.map(|name| net.tls(name, Does::Serve, leaf.server(&["h2", "http/1.1"])));
+            served.map(|name| net.tls(name, Behavior::Serve, leaf.server(&["h2", "http/1.1"])));
         let names = ["proxy.example:8080", "proxy.example:8081", "proxy2.example:8080"];
-        let proxies = names.map(|name| net.tls(name, Does::Tunnel, leaf.server(&[])));
-        let last = net.plain("last.example:3128", Does::Tunnel);
+        let proxies = names.map(|name| net.tls(name, Behavior::Tunnel, leaf.server(&[])));
+        let last = net.plain("last.example:3128", Behavior::Tunnel);
         let peers = served.into_iter().chain(proxies).chain([last]).collect();
         Self { net, peers }
     }
@@ -49,7 +49,7 @@ impl World {
 
     /// On which of their connections the peers were asked, each in the order of the questions.
     fn asked(&self) -> Vec<Vec<usize>> {
-        self.peers.iter().map(|peer| peer.asked_on()).collect()
+        self.peers.iter().map(|peer| peer.request_connections()).collect()
     }
 }
 
@@ -230,7 +230,7 @@ fn all_are_tried(source: &str, name: &str, tried: impl Iterator<Item = &'static 
 #[test]
 fn every_field_of_a_proxy_is_tried() {
     let source = include_str!("../../src/target/proxy.rs");
-    all_are_tried(source, "Settings", FIELDS.iter().map(|(field, _)| *field));
+    all_are_tried(source, "ProxySettings", FIELDS.iter().map(|(field, _)| *field));
 }
 
 /// What changes a field of a target into something else.

@@ -22,10 +22,10 @@ use tower_transport::{
 
 use crate::support::{
     moments::polled,
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::tunneling,
-    scene::at_rest,
+    scene::wait_idle,
     targets::target,
 };
 
@@ -43,10 +43,10 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let net = Net::new();
-        let [proxy, other] =
-            ["proxy.example:8080", "other.example:8080"].map(|name| net.plain(name, Does::Tunnel));
+        let [proxy, other] = ["proxy.example:8080", "other.example:8080"]
+            .map(|name| net.plain(name, Behavior::Tunnel));
         for origin in ["a.example:80", "b.example:80"] {
-            net.plain(origin, Does::Serve);
+            net.plain(origin, Behavior::Serve);
         }
         Self { net, proxy, other, most: Arc::default() }
     }
@@ -101,13 +101,13 @@ fn states(transport: &Transport) -> Vec<(String, ConnectionState)> {
 #[tokio::test]
 async fn refusals_of_many_users_leave_one_connection() {
     let scene = Scene::new();
-    scene.proxy.now_does(Does::Say(WHO));
+    scene.proxy.set_behavior(Behavior::Say(WHO));
     let transport = scene.transport(1);
     for user in 0..50 {
         let error = get(&transport, "a.example", of_user(user)).await.unwrap_err();
         assert_eq!(error.proxy_status().unwrap(), 407);
     }
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.proxy.open(), scene.most()), (1, 1));
     let idle = "http://***@proxy.example:8080".to_owned();
     assert_eq!(states(&transport), [(idle, ConnectionState::Idle)]);
@@ -122,7 +122,7 @@ async fn tunnels_of_many_users_over_http2_leave_one_connection() {
         let proxy = of_user(user).protocols(Protocols::Http2PriorKnowledge);
         get(&transport, "a.example", proxy).await.unwrap();
     }
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.proxy.open(), scene.most()), (1, 1));
 }
 
@@ -141,7 +141,7 @@ async fn requests_of_many_users_at_once_keep_to_the_limit() {
     for outcome in futures_util::future::join_all((0..60).map(get)).await {
         outcome.unwrap();
     }
-    at_rest(&transport).await;
+    wait_idle(&transport).await;
     assert!(scene.most() <= 3 && scene.proxy.open() <= 3, "{} at once", scene.most());
     assert!(transport.stats().connections.len() <= 3);
 }
@@ -165,7 +165,7 @@ async fn a_dial_evicts_a_connection_to_a_proxy_that_carries_nothing_and_no_other
     let busy = busy.extension(ProxyOverride::to(http2("other.example"))).await.unwrap();
     // The idle tunnel makes room, and leaves an idle connection to its proxy.
     get(&transport, "b.example", Route::Direct).await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.proxy.open(), scene.other.open(), scene.most()), (0, 1, 2));
     assert_eq!(states(&transport).len(), 2);
     drop(busy);
@@ -174,7 +174,7 @@ async fn a_dial_evicts_a_connection_to_a_proxy_that_carries_nothing_and_no_other
 #[tokio::test(start_paused = true)]
 async fn what_is_idle_longest_goes_first_to_a_proxy_or_to_an_origin() {
     let scene = Scene::new();
-    scene.proxy.now_does(Does::Say(WHO));
+    scene.proxy.set_behavior(Behavior::Say(WHO));
     let second = || tokio::time::sleep(Duration::from_secs(1));
     for proxy_first in [true, false] {
         let transport = scene.transport(2);
@@ -185,7 +185,7 @@ async fn what_is_idle_longest_goes_first_to_a_proxy_or_to_an_origin() {
             second().await;
         }
         get(&transport, "b.example", Route::Direct).await.unwrap();
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
         let keys: Vec<_> = states(&transport).into_iter().map(|(key, _)| key).collect();
         let is_kept = |name: &str| keys.iter().any(|key| key.contains(name));
         assert_eq!((is_kept("proxy"), is_kept("a.example")), (!proxy_first, proxy_first));
@@ -201,10 +201,10 @@ async fn a_chain_counts_what_it_keeps_open() {
         let chain = Route::through([http2("other.example"), last]);
         get(&transport, "a.example", chain).await.unwrap();
     }
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.other.open(), scene.proxy.open(), scene.most()), (1, 1, 1));
     get(&transport, "a.example", Route::Direct).await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.other.open(), scene.proxy.open(), scene.most()), (0, 0, 1));
 }
 
@@ -216,12 +216,12 @@ async fn a_tunnel_inside_what_is_open_makes_room_too() {
         let request = transport.stream("GET", format!("http://{host}/"));
         request.extension(ProxyOverride::to(http2("other.example"))).into_future()
     };
-    scene.proxy.now_does(Does::Say(WHO));
+    scene.proxy.set_behavior(Behavior::Say(WHO));
     get(&transport, "a.example", of_user(1)).await.unwrap_err();
     let one = other("a.example").await.unwrap();
     assert_eq!((scene.proxy.open(), states(&transport).len()), (1, 2));
     let two = other("b.example").await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.proxy.open(), scene.other.open(), scene.most()), (0, 1, 2));
     assert_eq!(states(&transport).len(), 2);
     drop((one, two));
@@ -252,13 +252,13 @@ async fn the_limit_holds_while_threads_race() {
 #[tokio::test]
 async fn idle_connections_to_proxies_are_among_those_that_may_be_idle() {
     let scene = Scene::new();
-    scene.proxy.now_does(Does::Say(WHO));
+    scene.proxy.set_behavior(Behavior::Say(WHO));
     let transport = scene.builder(100).max_idle(2).build().unwrap();
     get(&transport, "a.example", Route::Direct).await.unwrap();
     for user in 0..5 {
         get(&transport, "a.example", of_user(user)).await.unwrap_err();
     }
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!((scene.proxy.open(), transport.stats().idle_connections()), (2, 2));
 }
 
@@ -275,9 +275,9 @@ async fn a_request_that_is_dropped_while_room_is_made_leaves_nothing_behind() {
             tokio::task::yield_now().await;
         }
         drop(direct);
-        settle().await;
+        run_ready_tasks().await;
         get(&transport, "a.example", http2("other.example")).await.unwrap();
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
         let left = transport.stats().connections.len();
         assert_eq!((scene.most(), left), (1, 1), "after {turns} turns");
     }
@@ -289,12 +289,12 @@ async fn closing_ends_connections_to_proxies_too() {
         let scene = Scene::new();
         let transport = scene.transport(5);
         get(&transport, "a.example", of_user(1).protocols(protocols)).await.unwrap();
-        scene.proxy.now_does(Does::Say(WHO));
+        scene.proxy.set_behavior(Behavior::Say(WHO));
         let refused = get(&transport, "b.example", of_user(2)).await;
         assert!(refused.is_err());
         assert!(transport.close().await);
         assert!(transport.stats().connections.is_empty());
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(scene.proxy.open(), 0);
     }
 }
@@ -302,7 +302,7 @@ async fn closing_ends_connections_to_proxies_too() {
 #[tokio::test]
 async fn a_tunnel_layer_alone_keeps_100_connections_that_carry_nothing() {
     let scene = Scene::new();
-    scene.proxy.now_does(Does::Say(WHO));
+    scene.proxy.set_behavior(Behavior::Say(WHO));
     let mut tunnel = TunnelLayer::new(of_user(1)).layer(scene.net.connector());
     for number in 0..120 {
         // Another way to the proxy each time.
@@ -310,6 +310,6 @@ async fn a_tunnel_layer_alone_keeps_100_connections_that_carry_nothing() {
         target.local_address = Some([127, 0, 0, number].into());
         tunnel.call(target).await.unwrap_err();
     }
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(scene.proxy.open(), 100);
 }

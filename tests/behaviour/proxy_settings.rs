@@ -21,10 +21,10 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::{each_tunnel, proxy, tunneling},
-    scene::{Scene, at_rest, told},
+    scene::{Scene, predicates, wait_idle},
     tls_peer::Authority,
 };
 
@@ -32,9 +32,9 @@ use crate::support::{
 fn scene() -> (Net, Arc<Peer>, Arc<Peer>) {
     let net = Net::new();
     let leaf = Authority::new().certify("origin.example");
-    let proxy = net.plain("proxy.example:8080", Does::Tunnel);
-    net.plain("origin.example:80", Does::Serve);
-    let origin = net.tls("origin.example:443", Does::Serve, leaf.server(&["h2", "http/1.1"]));
+    let proxy = net.plain("proxy.example:8080", Behavior::Tunnel);
+    net.plain("origin.example:80", Behavior::Serve);
+    let origin = net.tls("origin.example:443", Behavior::Serve, leaf.server(&["h2", "http/1.1"]));
     (net, proxy, origin)
 }
 
@@ -46,12 +46,12 @@ fn http2_proxy() -> Proxy {
 async fn a_proxy_that_refuses_connections_is_tried_again() {
     for proxy in [proxy(), http2_proxy()] {
         let (net, peer, _) = scene();
-        peer.now_does(Does::Refuse);
+        peer.set_behavior(Behavior::Refuse);
         let transport = net.transport().proxy(proxy).connect_retries(3).build().unwrap();
         let error = transport.request("GET", "http://origin.example/").await.unwrap_err();
         assert!(error.is_proxy(), "{error:?}");
         assert_eq!(net.dialed().len(), 4);
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
     }
 }
 
@@ -60,7 +60,7 @@ async fn a_proxy_that_has_said_no_is_not_asked_again() {
     for status in ["403 Forbidden", "407 Proxy Authentication Required", "404 Not Found"] {
         let (net, peer, _) = scene();
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
-        peer.now_does(Does::Say(answer.leak()));
+        peer.set_behavior(Behavior::Say(answer.leak()));
         let transport = net.transport().proxy(proxy()).connect_retries(3).build().unwrap();
         transport.request("GET", "http://origin.example/").await.unwrap_err();
         assert_eq!(peer.heads().len(), 1, "{status}");
@@ -97,24 +97,27 @@ async fn the_resolver_is_asked_for_the_proxy_and_never_for_the_origin() {
 #[tokio::test(start_paused = true)]
 async fn the_connect_timeout_covers_every_part_of_the_way() {
     let (net, silent, _) = scene();
-    net.plain("silent.example:80", Does::Nothing);
+    net.plain("silent.example:80", Behavior::Nothing);
     let timeouts = Timeouts::none().connect(Duration::from_secs(2));
     for (proxy, does, url) in [
-        (proxy(), Does::Nothing, "http://origin.example/"),
-        (tunneling("https://proxy.example:8080"), Does::Nothing, "http://origin.example/"),
-        (http2_proxy(), Does::Nothing, "http://origin.example/"),
-        (proxy(), Does::Tunnel, "https://silent.example:80/"),
-        (http2_proxy(), Does::Tunnel, "https://silent.example:80/"),
+        (proxy(), Behavior::Nothing, "http://origin.example/"),
+        (tunneling("https://proxy.example:8080"), Behavior::Nothing, "http://origin.example/"),
+        (http2_proxy(), Behavior::Nothing, "http://origin.example/"),
+        (proxy(), Behavior::Tunnel, "https://silent.example:80/"),
+        (http2_proxy(), Behavior::Tunnel, "https://silent.example:80/"),
     ] {
-        silent.now_does(does);
+        silent.set_behavior(does);
         let named = proxy.to_string();
         let transport = net.transport().timeouts(timeouts).proxy(proxy).build().unwrap();
         let before = Instant::now();
         let error = transport.request("GET", url).await.unwrap_err();
-        assert_eq!((told(&error).as_str(), before.elapsed().as_secs()), ("timeout, connect", 2));
+        assert_eq!(
+            (predicates(&error).as_str(), before.elapsed().as_secs()),
+            ("timeout, connect", 2)
+        );
         let text = error.to_string();
         assert!(text.contains(".example:80 ") && text.contains(&named), "{text}");
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
     }
 }
 
@@ -144,7 +147,7 @@ async fn versions_of_http_are_those_spoken_with_the_origin() {
 #[tokio::test]
 async fn prior_knowledge_holds_inside_a_tunnel_without_tls() {
     let (net, proxy_peer, _) = scene();
-    let origin = net.plain("plain.example:80", Does::Serve);
+    let origin = net.plain("plain.example:80", Behavior::Serve);
     let transport = net.transport().http2_prior_knowledge().proxy(proxy()).build().unwrap();
     let response = transport.request("GET", "http://plain.example/").await.unwrap();
     assert_eq!(response.version(), http::Version::HTTP_2);
@@ -156,7 +159,7 @@ async fn prior_knowledge_holds_inside_a_tunnel_without_tls() {
 async fn the_server_name_is_that_of_the_origin() {
     let (net, _, origin) = scene();
     let leaf = Authority::new().certify("secret.example");
-    let peer = net.tls("secret.example:443", Does::Tunnel, leaf.server(&[]));
+    let peer = net.tls("secret.example:443", Behavior::Tunnel, leaf.server(&[]));
     let tls = TlsConfig::danger_accept_any_certificate();
     let proxy = tunneling("https://secret.example");
     let transport = net.transport().tls(tls).proxy(proxy).build().unwrap();
@@ -176,8 +179,8 @@ async fn the_scheme_says_whether_tls_is_spoken_inside_a_tunnel() {
     ] {
         let net = Net::new();
         let leaf = Authority::new().certify("both.example");
-        net.plain("proxy.example:8080", Does::Tunnel);
-        let origin = net.tls("both.example:1234", Does::Serve, leaf.server(&[]));
+        net.plain("proxy.example:8080", Behavior::Tunnel);
+        let origin = net.tls("both.example:1234", Behavior::Serve, leaf.server(&[]));
         let any = TlsConfig::danger_accept_any_certificate();
         let transport = net.transport().tls(any).proxy(proxy()).build().unwrap();
         transport.request("GET", url).await.unwrap();
@@ -212,13 +215,13 @@ const BY_ADDRESS: &str = "http://192.0.2.1/";
 async fn retries_and_the_local_address_act_on_every_kind_of_way() {
     for way in every_kind() {
         let (net, peer, _) = scene();
-        peer.now_does(Does::Refuse);
+        peer.set_behavior(Behavior::Refuse);
         let transport = set(net.transport(), way.clone());
         let error = transport.request("GET", BY_ADDRESS).await.unwrap_err();
         assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{way}: {error:?}");
         let from: Vec<_> = net.dialed().iter().map(|target| target.local_address).collect();
         assert_eq!(from, [Some(IpAddr::from([127, 0, 0, 2])); 3], "{way}");
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
     }
 }
 
@@ -226,14 +229,14 @@ async fn retries_and_the_local_address_act_on_every_kind_of_way() {
 async fn the_connect_timeout_acts_on_every_kind_of_way() {
     for way in every_kind() {
         let (net, peer, _) = scene();
-        peer.now_does(Does::Nothing);
+        peer.set_behavior(Behavior::Nothing);
         let transport = set(net.transport(), way.clone());
         let before = Instant::now();
         let ends = Duration::from_secs(5);
         match tokio::time::timeout(ends, transport.request("GET", BY_ADDRESS)).await {
             Ok(error) => {
                 let error = error.unwrap_err();
-                assert_eq!(told(&error), "timeout, connect", "{way}");
+                assert_eq!(predicates(&error), "timeout, connect", "{way}");
                 assert_eq!(before.elapsed().as_secs(), 2, "{way}");
                 let text = error.to_string();
                 assert!(text.contains("proxy.example:8080"), "{text}");
@@ -242,7 +245,7 @@ async fn the_connect_timeout_acts_on_every_kind_of_way() {
             Err(_) => assert_eq!(way.to_string(), "through http://proxy.example:8080"),
         }
         drop(transport);
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(peer.open(), 0, "{way}");
     }
 }
@@ -361,7 +364,7 @@ async fn closing_ends_the_connections_that_carry_tunnels() {
     transport.request("GET", "http://origin.example/").await.unwrap();
     assert_eq!(peer.open(), 1);
     assert!(transport.close().await);
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(peer.open(), 0);
     let error = transport.request("GET", "http://origin.example/").await.unwrap_err();
     assert!(error.is_closed(), "{error:?}");
@@ -385,10 +388,10 @@ async fn connections_that_carry_no_tunnel_end_after_the_idle_timeout() {
 async fn the_limit_of_connections_counts_tunnels() {
     let (net, peer, _) = scene();
     let transport = net.transport().proxy(proxy()).max_connections(1).build().unwrap();
-    net.plain("other.example:80", Does::Serve);
+    net.plain("other.example:80", Behavior::Serve);
     for host in ["origin.example", "other.example", "origin.example"] {
         transport.request("GET", format!("http://{host}/")).await.unwrap();
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!((peer.open(), transport.stats().connections.len()), (1, 1));
     }
 }

@@ -14,10 +14,10 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::tunneling,
-    scene::{at_rest, told},
+    scene::{predicates, wait_idle},
     tls_peer::{Authority, Leaf},
 };
 
@@ -34,11 +34,11 @@ impl Scene {
     }
 
     fn proxy(&self, tls: ServerConfig) -> Arc<Peer> {
-        self.net.tls("proxy.example:443", Does::Tunnel, tls)
+        self.net.tls("proxy.example:443", Behavior::Tunnel, tls)
     }
 
     fn origin(&self, tls: ServerConfig) -> Arc<Peer> {
-        self.net.tls("origin.example:443", Does::Serve, tls)
+        self.net.tls("origin.example:443", Behavior::Serve, tls)
     }
 
     /// Both with good certificates, and those who trust them.
@@ -206,13 +206,13 @@ async fn refused(scene: &Scene, route: Route, peers: &[&Peer], kept: usize) -> E
     let tls = trusting(&scene.of_origin);
     let transport = scene.net.transport().max_connections(1).tls(tls).proxy(route).build().unwrap();
     let error = get(&transport).await.unwrap_err();
-    assert_eq!((told(&error).as_str(), error.was_sent()), ("connect, tls", false));
-    at_rest(&transport).await;
-    settle().await;
+    assert_eq!((predicates(&error).as_str(), error.was_sent()), ("connect, tls", false));
+    wait_idle(&transport).await;
+    run_ready_tasks().await;
     assert_eq!(transport.stats().connections.len(), kept);
     for peer in peers {
         assert_eq!(peer.open(), 0);
-        assert!(!peer.was_told("get "), "{:?}", peer.heads());
+        assert!(!peer.received_text("get "), "{:?}", peer.heads());
     }
     error
 }
@@ -223,7 +223,7 @@ async fn a_wrong_certificate_fails_on_every_way() {
         let scene = Scene::new();
         let (proxy, _, trusted, _) = scene.good();
         let origin = scene.origin(wrong(&scene.of_origin, "origin.example"));
-        let plain = scene.net.plain("plain.example:8080", Does::Tunnel);
+        let plain = scene.net.plain("plain.example:8080", Behavior::Tunnel);
         let in_plain = tunneling("http://plain.example:8080");
         let http2 = in_plain.clone().protocols(Protocols::Http2PriorKnowledge);
         let chain = Route::through([in_plain.clone(), trusted.clone()]);
@@ -243,7 +243,7 @@ async fn a_wrong_certificate_of_a_proxy_fails_on_every_way() {
         let scene = Scene::new();
         let (_, origin, trusted, _) = scene.good();
         let proxy = scene.proxy(wrong(&scene.of_proxy, "proxy.example"));
-        let plain = scene.net.plain("plain.example:8080", Does::Tunnel);
+        let plain = scene.net.plain("plain.example:8080", Behavior::Tunnel);
         let nearer = tunneling("http://plain.example:8080");
         let further = Route::through([trusted.clone(), nearer.clone()]);
         let nearer = Route::through([nearer, trusted.clone()]);
@@ -258,13 +258,13 @@ async fn a_wrong_certificate_of_a_proxy_fails_on_every_way() {
 #[tokio::test]
 async fn plain_text_where_a_proxy_should_speak_tls_is_its_fault() {
     let scene = Scene::new();
-    let peer = scene.net.plain("proxy.example:443", Does::Serve);
+    let peer = scene.net.plain("proxy.example:443", Behavior::Serve);
     let tls = trusting(&scene.of_origin);
     let transport = scene.transport(tunneling("https://proxy.example"), tls);
     let error = get(&transport).await.unwrap_err();
     assert!(error.is_proxy() && error.is_tls() && !error.was_sent(), "{error:?}");
-    at_rest(&transport).await;
-    settle().await;
+    wait_idle(&transport).await;
+    run_ready_tasks().await;
     assert_eq!(peer.open(), 0);
 }
 
@@ -283,14 +283,14 @@ async fn a_proxy_with_a_wrong_certificate_is_not_passed_over_in_a_list() {
 #[tokio::test]
 async fn tls_that_is_cut_off_inside_a_tunnel_is_nobodys_fault_that_is_known() {
     let (scene, open) = (Scene::new(), "HTTP/1.1 200 OK\r\n\r\n\x16\x03");
-    let peer = scene.net.plain("proxy.example:80", Does::Say(open));
+    let peer = scene.net.plain("proxy.example:80", Behavior::Say(open));
     let tls = trusting(&scene.of_origin);
     let transport = scene.transport(tunneling("http://proxy.example"), tls);
     let getting = tokio::spawn(async move { get(&transport).await });
     while peer.heads().is_empty() {
-        settle().await;
+        run_ready_tasks().await;
     }
-    peer.hang_up();
+    peer.close_all();
     let error = getting.await.unwrap().unwrap_err();
     // Whoever cut it off: it was the origin that was spoken with.
     assert!(error.is_tls() && error.is_connect() && !error.is_proxy(), "{error:?}");

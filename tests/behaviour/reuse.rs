@@ -6,7 +6,7 @@ use tower_transport::{
     options::{ServerName, Timeouts},
 };
 
-use crate::support::origin::{Origin, settle};
+use crate::support::origin::{Origin, run_ready_tasks};
 
 #[tokio::test]
 async fn a_second_request_uses_the_first_ones_connection() {
@@ -41,7 +41,7 @@ async fn a_response_holds_its_connection_until_its_body_is_read() {
     let text = "Transport [requests: 1 active, 0 queued | connections: 1 active, 0 idle]";
     assert_eq!(transport.to_string(), text);
     response.body_mut().read().await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(transport.stats().idle_connections(), 1);
 }
 
@@ -92,7 +92,7 @@ async fn connection_close_ends_it() {
     let transport = origin.http1().build().unwrap();
     let request = transport.request("GET", "http://a.example/").header("connection", "close");
     request.await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert!(transport.stats().connections.is_empty());
 }
 
@@ -101,7 +101,7 @@ async fn a_transport_without_idle_connections_keeps_none() {
     let origin = Origin::new();
     let transport = origin.http1().max_idle(0).build().unwrap();
     transport.request("GET", "http://a.example/").await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert!(transport.stats().connections.is_empty());
     transport.request("GET", "http://a.example/").await.unwrap();
     assert_eq!(origin.opened(), 2);
@@ -113,6 +113,6 @@ async fn dropping_the_transport_closes_what_was_idle() {
     let transport = origin.http1().build().unwrap();
     transport.request("GET", "http://a.example/").await.unwrap();
     drop(transport);
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(origin.open(), 0);
 }

@@ -12,7 +12,7 @@ use tower_transport::{
     rt::{self, Task},
 };
 
-use crate::support::origin::{Origin, settle};
+use crate::support::origin::{Origin, run_ready_tasks};
 
 mod several;
 
@@ -47,7 +47,7 @@ fn a_body_read_outside_of_the_runtime_gives_its_connection_back() {
     let transport = runtime.block_on(async { origin.http1().runtime(tokio).build().unwrap() });
     let body = runtime.block_on(async {
         let response = transport.stream("GET", "http://a.example/").await.unwrap();
-        settle().await;
+        run_ready_tasks().await;
         response.into_body()
     });
     let read = std::thread::spawn(move || {
@@ -55,7 +55,7 @@ fn a_body_read_outside_of_the_runtime_gives_its_connection_back() {
         outside(body.read()).unwrap()
     });
     assert_eq!(read.join().unwrap(), "hello");
-    runtime.block_on(settle());
+    runtime.block_on(run_ready_tasks());
     assert_eq!(transport.stats().idle_connections(), 1);
 }
 
@@ -107,7 +107,7 @@ async fn a_connection_that_dies_before_the_pool_knows_it_frees_its_place() {
         let connector = connector.clone();
         async move {
             let connected = tower::ServiceExt::oneshot(connector, target).await;
-            settle().await;
+            run_ready_tasks().await;
             connected
         }
     });
@@ -117,7 +117,7 @@ async fn a_connection_that_dies_before_the_pool_knows_it_frees_its_place() {
     for _ in 0..3 {
         let error = transport.request("GET", "http://a.example/").await.unwrap_err();
         assert!(!error.was_sent() && !error.is_timeout(), "{error:?}");
-        settle().await;
+        run_ready_tasks().await;
         assert!(transport.stats().connections.is_empty());
     }
 }

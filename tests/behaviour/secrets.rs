@@ -25,11 +25,11 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::tunneling,
     socks_proxy::{
-        Step::{Hear, Say},
+        Step::{Receive, Say},
         connect,
     },
     targets::{never_asked, target},
@@ -98,14 +98,14 @@ impl Said {
         self.line(format!("{value:?} {value:#?}"));
     }
 
-    fn told(&self, value: &(impl Debug + Display)) {
+    fn record(&self, value: &(impl Debug + Display)) {
         self.shown(value);
         self.line(value.to_string());
     }
 
     /// An error, and all that is below it.
     fn error(&self, error: &Error) {
-        self.told(error);
+        self.record(error);
         let mut cause = error.source();
         while let Some(error) = cause {
             self.line(format!("{error} {error:?} {error:#?}"));
@@ -125,7 +125,7 @@ impl Said {
 impl EventListener for Said {
     fn started(&self, event: &Event) {
         self.shown(event);
-        self.told(&event.step);
+        self.record(&event.step);
     }
 
     fn completed(&self, event: &Event) {
@@ -156,7 +156,7 @@ fn proxies_at_rest(secret: &Secret, said: &Said) {
     let layer = |proxy: Proxy| ProxyLayer::new(proxy).layer(MemoryConnector::pair().0);
     for url in ["https://proxy.example", "socks4a://proxy.example", "socks5h://proxy.example"] {
         let proxy = secret.proxy(url);
-        said.told(&proxy);
+        said.record(&proxy);
         said.shown(&layer(proxy.clone()));
         said.shown(&Socks4Layer::new(proxy.clone()));
         said.shown(&Socks5Layer::new(proxy.clone()).layer(MemoryConnector::pair().0));
@@ -169,14 +169,14 @@ fn proxies_at_rest(secret: &Secret, said: &Said) {
     said.shown(&Route::through([proxy.clone(), proxy.clone()]));
     said.shown(&ProxyOverride::to(Route::first_of([proxy.clone(), proxy.clone()])));
     said.shown(&ProxyRules::all(proxy.clone()).host("a.example", proxy.clone()).unwrap());
-    said.told(&{
+    said.record(&{
         let mut target = target("http://origin.example/");
         target.route = proxy.clone().into();
         target
     });
     let builder = Transport::builder().connector(layer(proxy.clone())).proxy(proxy);
     said.shown(&builder);
-    said.told(&builder.build().unwrap());
+    said.record(&builder.build().unwrap());
 }
 
 /// As they are, and as what is no proxy at all.
@@ -233,10 +233,10 @@ fn keys(secret: &Secret, said: &Said) {
 }
 
 /// A proxy that does this, an origin, and a transport that tells what it does.
-fn scene(does: Does, said: &Said) -> (Arc<Peer>, TransportBuilder) {
+fn scene(does: Behavior, said: &Said) -> (Arc<Peer>, TransportBuilder) {
     let net = Net::new();
     let peer = net.plain("proxy.example:8080", does);
-    net.plain("origin.example:80", Does::Serve);
+    net.plain("origin.example:80", Behavior::Serve);
     (peer, net.transport().listener(said.clone()).timings(true))
 }
 
@@ -255,17 +255,17 @@ async fn exchange(builder: TransportBuilder, secret: &Secret, said: &Said) {
             said.shown(&timings.steps());
         }
     }
-    said.told(&transport);
+    said.record(&transport);
     said.shown(&transport.stats());
-    settle().await;
+    run_ready_tasks().await;
 }
 
 /// What a proxy says that wants to know more, and repeats what it was told.
-fn refusal(secret: &Secret, status: &str, challenge: &str) -> Does {
+fn refusal(secret: &Secret, status: &str, challenge: &str) -> Behavior {
     let encoded = secret.encoded();
     let head = format!("HTTP/1.1 {status}\r\nProxy-Authenticate: {challenge}\r\nSet-Cookie: a=");
     let length = encoded.len();
-    Does::Say(format!("{head}{encoded}\r\nContent-Length: {length}\r\n\r\n{encoded}").leak())
+    Behavior::Say(format!("{head}{encoded}\r\nContent-Length: {length}\r\n\r\n{encoded}").leak())
 }
 
 /// A scheme that shows what it is asked.
@@ -298,12 +298,12 @@ proptest! {
             let said = Said::default();
             let challenge = format!("Custom token=\"{}\"", secret.encoded());
             for does in [
-                Does::Tunnel,
-                Does::Refuse,
+                Behavior::Tunnel,
+                Behavior::Refuse,
                 refusal(&secret, "403 No", "Basic realm=\"a\""),
                 refusal(&secret, "407 Who", "Basic realm=\"a\""),
                 refusal(&secret, "407 Who", &challenge),
-                Does::Say("nonsense\r\n\r\n"),
+                Behavior::Say("nonsense\r\n\r\n"),
             ] {
                 for proxy in [secret.http_proxy(), showing(&secret, &said)] {
                     for tunnels in [true, false] {
@@ -320,7 +320,7 @@ proptest! {
     fn no_refusal_of_a_socks_proxy_shows_a_secret(secret in secret()) {
         paused(async {
             let said = Said::default();
-            let asks = vec![Hear(4), Say(b"\x05\x02".to_vec()), Hear(7), Say(b"\x01\x01".to_vec())];
+            let asks = vec![Receive(4), Say(b"\x05\x02".to_vec()), Receive(7), Say(b"\x01\x01".to_vec())];
             let layer = Socks5Layer::new(secret.proxy("socks5h://proxy.example"));
             let layer = layer.resolver(never_asked());
             let (outcome, _) = connect(layer, vec![asks], "https://origin.example/").await;

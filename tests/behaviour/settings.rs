@@ -68,7 +68,7 @@ fn timeouts(set: impl FnOnce(Timeouts) -> Timeouts, builder: TransportBuilder) -
 const ROWS: [Row; 25] = [
     row("pool/layer.rs max_connections", |b, n| b.max_connections(n as usize), &[0], &[1, MOST]),
     row(
-        "pool/layer.rs max_connections_per_key",
+        "pool/layer.rs max_connections_per_host",
         |b, n| b.max_connections_per_host(n as usize),
         &[0],
         &[1, MOST],
@@ -164,10 +164,9 @@ const ROWS: [Row; 25] = [
 ];
 
 /// Setters that hand on to those above, or have tests below and elsewhere.
-const ALIKE: [&str; 19] = [
+const ALIKE: [&str; 18] = [
     "client/decode.rs limit",
     "connect/retry.rs new",
-    "connect/retry.rs on",
     "connect/tcp.rs connect_timeout",
     "connect/tcp.rs keepalive",
     "mock/script.rs pause",
@@ -175,7 +174,7 @@ const ALIKE: [&str; 19] = [
     "options/redirects.rs limited",
     "pool/layer.rs max_waiters",
     "proxy/layer.rs attempt_timeout",
-    "proxy/layer.rs remember",
+    "proxy/layer.rs failure_ttl",
     "proxy/tunnel.rs idle_timeout",
     "transport/builder.rs idle_timeout",
     "transport/builder.rs max_age",
@@ -239,7 +238,7 @@ async fn a_layer_without_build_refuses_every_request_before_it_connects() {
     let (pool, negotiate) = (PoolLayer::new, NegotiateLayer::new);
     let table = [
         (pool().max_connections(0), negotiate(), "max_connections"),
-        (pool().max_connections_per_key(0), negotiate(), "max_connections_per_key"),
+        (pool().max_connections_per_host(0), negotiate(), "max_connections_per_host"),
         (pool().timeouts(Timeouts::none().connect(Duration::ZERO)), negotiate(), "connect"),
         (pool(), negotiate().http1(Http1Config::new().max_headers(1 << 40)), "max_headers"),
         (pool(), negotiate().http1(Http1Config::new().max_head_size(0)), "max_head_size"),

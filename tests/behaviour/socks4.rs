@@ -15,7 +15,7 @@ use tower_transport::{
 use crate::support::{
     socks_proxy::{
         Outcome, PEER, Script, SocksProxy,
-        Step::{Dribble, HangUp, Hear, Say, SayForEver},
+        Step::{HangUp, Receive, Say, WriteForever, WriteSlowly},
         connect, is_dropped_at_every_poll, proxy, texts,
     },
     targets::{io_kind, ips, never_asked, target},
@@ -27,7 +27,7 @@ const URL: &str = "https://example.com/";
 
 /// Hears a request of this length and answers it.
 fn answers(request: usize, answer: &[u8]) -> Script {
-    vec![Hear(request), Say(answer.to_vec())]
+    vec![Receive(request), Say(answer.to_vec())]
 }
 
 /// Answers a request to an address without a user.
@@ -58,7 +58,7 @@ async fn refused(script: Script) -> Error {
     let text = "asking the proxy socks4a://proxy.example:1080 for a connection to example.com:443";
     assert_eq!(error.to_string(), text);
     assert!(error.is_proxy() && !error.was_sent() && !error.is_builder(), "{error:?}");
-    proxy.heard().await;
+    proxy.received().await;
     error
 }
 
@@ -80,7 +80,7 @@ async fn a_host_is_said_as_what_it_is() {
         let script = answers(expected.len(), GRANTED);
         let (outcome, proxy) = connect(remote(proxy), vec![script], url).await;
         drop(outcome.unwrap());
-        assert_eq!(proxy.heard().await, [*expected], "{url}");
+        assert_eq!(proxy.received().await, [*expected], "{url}");
     }
 }
 
@@ -88,7 +88,7 @@ async fn a_host_is_said_as_what_it_is() {
 async fn a_name_is_resolved_here_for_the_scheme_socks4() {
     let (outcome, proxy) = connect(local(["192.0.2.7"]), vec![for_address(0x5A)], URL).await;
     drop(outcome.unwrap());
-    assert_eq!(proxy.heard().await, [b"\x04\x01\x01\xbb\xc0\x00\x02\x07\0"]);
+    assert_eq!(proxy.received().await, [b"\x04\x01\x01\xbb\xc0\x00\x02\x07\0"]);
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn the_connector_is_asked_for_the_proxy_and_its_info_is_handed_on() {
     assert_eq!(info.proxies(), [proxy("socks4a://proxy.example")]);
     assert!(info.forwarder().is_none() && info.recheck().is_some());
     assert_eq!(info.peer_addr(), Some(SocketAddr::from(PEER)));
-    assert_eq!(through.asked_for(), [target("http://proxy.example:1080/")]);
+    assert_eq!(through.targets(), [target("http://proxy.example:1080/")]);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn an_answer_that_is_not_socks_4_is_an_error_of_the_protocol() {
     let http = b"HTTP/1.1 400 Bad Request\r\n\r\n";
     let table: &[(Script, u8)] = &[
         (vec![Say(http.to_vec())], b'H'),
-        (vec![SayForEver(http.to_vec())], b'H'),
+        (vec![WriteForever(http.to_vec())], b'H'),
         (vec![Say(b"\x05\xff".to_vec())], 5),
         (vec![Say(b"\x04\x5a\0\0\0\0\0\0".to_vec())], 4),
     ];
@@ -132,9 +132,9 @@ async fn an_answer_that_is_not_socks_4_is_an_error_of_the_protocol() {
 
 #[tokio::test]
 async fn what_comes_with_the_answer_belongs_to_the_tunnel() {
-    for say in [Say, Dribble] {
+    for say in [Say, WriteSlowly] {
         let answer = [GRANTED, b"220 hello"].concat();
-        let (outcome, _proxy) = asked(vec![Hear(REQUEST.len()), say(answer), HangUp]).await;
+        let (outcome, _proxy) = asked(vec![Receive(REQUEST.len()), say(answer), HangUp]).await;
         let mut said = String::new();
         TokioIo::new(outcome.unwrap().io).read_to_string(&mut said).await.unwrap();
         assert_eq!(said, "220 hello");
@@ -153,11 +153,11 @@ async fn a_proxy_that_hangs_up_in_the_middle_is_an_error_wherever_it_does() {
 
 #[tokio::test]
 async fn the_future_dropped_at_any_await_point_closes_the_connection() {
-    let script = vec![Hear(REQUEST.len()), Dribble(GRANTED.to_vec())];
+    let script = vec![Receive(REQUEST.len()), WriteSlowly(GRANTED.to_vec())];
     is_dropped_at_every_poll(remote("socks4a://proxy.example"), vec![script], URL).await;
 
     let rejected = [b"\x00\x5b", &GRANTED[2..]].concat();
-    let scripts = [rejected, GRANTED.to_vec()].map(|answer| vec![Hear(9), Dribble(answer)]);
+    let scripts = [rejected, GRANTED.to_vec()].map(|answer| vec![Receive(9), WriteSlowly(answer)]);
     is_dropped_at_every_poll(local(["192.0.2.1", "192.0.2.2"]), scripts.into(), URL).await;
 }
 
@@ -167,7 +167,7 @@ async fn ipv4_addresses_are_tried_in_order_each_over_a_connection_of_its_own() {
     let layer = local(["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "192.0.2.3"]);
     let (outcome, proxy) = connect(layer, scripts, URL).await;
     assert_eq!(outcome.unwrap().info.proxies().len(), 1);
-    let heard = proxy.heard().await;
+    let heard = proxy.received().await;
     let ends: Vec<_> = heard.iter().map(|heard| heard[7]).collect();
     assert_eq!(ends, [1, 2]);
 }
@@ -178,7 +178,7 @@ async fn no_other_address_is_tried_if_the_address_is_not_the_matter() {
         let scripts = vec![for_address(code), for_address(0x5A)];
         let (outcome, proxy) = connect(local(["192.0.2.1", "192.0.2.2"]), scripts, URL).await;
         assert!(outcome.unwrap_err().is_proxy());
-        assert_eq!(proxy.heard().await.len(), 1, "after code {code}");
+        assert_eq!(proxy.received().await.len(), 1, "after code {code}");
     }
 }
 
@@ -188,7 +188,7 @@ async fn a_name_without_an_ipv4_address_is_no_error_of_the_proxy() {
     let error = outcome.unwrap_err();
     assert!(error.is_connect() && !error.is_proxy() && !error.is_builder(), "{error:?}");
     assert!(texts(&error).contains("no IPv4 address"), "{error:?}");
-    assert!(proxy.asked_for().is_empty());
+    assert!(proxy.targets().is_empty());
 }
 
 #[tokio::test]
@@ -223,5 +223,5 @@ async fn assert_not_asked(proxy: Proxy, url: &str, expected: &str) {
     let error = outcome.unwrap_err();
     assert!(error.is_builder() && error.to_string().contains(expected), "{error:?}");
     assert!(!texts(&error).contains("hunter2"), "{error:?}");
-    assert!(through.asked_for().is_empty(), "{expected}");
+    assert!(through.targets().is_empty(), "{expected}");
 }

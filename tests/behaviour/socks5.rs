@@ -17,7 +17,7 @@ use tower_transport::{
 use crate::support::{
     socks_proxy::{
         Outcome, PEER, Script, SocksProxy,
-        Step::{Dribble, HangUp, Hear, Say, SayForEver},
+        Step::{HangUp, Receive, Say, WriteForever, WriteSlowly},
         connect, is_dropped_at_every_poll, proxy, texts,
     },
     targets::{io_kind, ips, never_asked, target},
@@ -29,7 +29,7 @@ const URL: &str = "https://example.com/";
 
 /// Lets us in without a password, and answers a request of this length.
 fn open(request: usize, reply: &[u8]) -> Script {
-    vec![Hear(3), Say(b"\x05\x00".to_vec()), Hear(request), Say(reply.to_vec())]
+    vec![Receive(3), Say(b"\x05\x00".to_vec()), Receive(request), Say(reply.to_vec())]
 }
 
 /// Lets us in without a password, and answers a request for `example.com`.
@@ -39,8 +39,9 @@ fn answers(reply: &[u8]) -> Script {
 
 /// Asks for a password, and answers it and then a request for `example.com`.
 fn asks(credentials: usize, verdict: &[u8]) -> Script {
-    let hears = [Hear(4), Say(b"\x05\x02".to_vec()), Hear(credentials), Say(verdict.to_vec())];
-    hears.into_iter().chain([Hear(REQUEST.len()), Say(REPLY.to_vec())]).collect()
+    let hears =
+        [Receive(4), Say(b"\x05\x02".to_vec()), Receive(credentials), Say(verdict.to_vec())];
+    hears.into_iter().chain([Receive(REQUEST.len()), Say(REPLY.to_vec())]).collect()
 }
 
 /// A layer that resolves nothing.
@@ -66,7 +67,7 @@ async fn refused(script: Script) -> Error {
     let text = "asking the proxy socks5h://proxy.example:1080 for a connection to example.com:443";
     assert_eq!(error.to_string(), text);
     assert!(error.is_proxy() && !error.was_sent() && !error.is_builder(), "{error:?}");
-    proxy.heard().await;
+    proxy.received().await;
     error
 }
 
@@ -89,7 +90,7 @@ async fn a_host_is_said_as_what_it_is() {
         let layer = remote(&format!("{scheme}://proxy.example"));
         let (outcome, proxy) = connect(layer, vec![open(expected.len(), REPLY)], url).await;
         drop(outcome.unwrap());
-        assert_eq!(proxy.heard().await, [[b"\x05\x01\x00", *expected].concat()], "{url}");
+        assert_eq!(proxy.received().await, [[b"\x05\x01\x00", *expected].concat()], "{url}");
     }
 }
 
@@ -98,7 +99,7 @@ async fn a_name_is_resolved_here_for_the_scheme_socks5() {
     let ipv4 = b"\x05\x01\x00\x01\xc0\x00\x02\x07\x01\xbb";
     let (outcome, proxy) = connect(local(["192.0.2.7"]), vec![open(10, REPLY)], URL).await;
     drop(outcome.unwrap());
-    assert_eq!(proxy.heard().await, [[&b"\x05\x01\x00"[..], ipv4].concat()]);
+    assert_eq!(proxy.received().await, [[&b"\x05\x01\x00"[..], ipv4].concat()]);
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn the_connector_is_asked_for_the_proxy_and_its_info_is_handed_on() {
     assert_eq!(info.proxies(), [proxy("socks5h://proxy.example")]);
     assert!(info.forwarder().is_none() && info.recheck().is_some());
     assert_eq!(info.peer_addr(), Some(SocketAddr::from(PEER)));
-    assert_eq!(through.asked_for(), [target("http://proxy.example:1080/")]);
+    assert_eq!(through.targets(), [target("http://proxy.example:1080/")]);
 }
 
 #[tokio::test]
@@ -117,13 +118,13 @@ async fn who_we_are_is_said_to_a_proxy_that_asks() {
     let (outcome, proxy) = connect(layer.clone(), vec![asks(11, b"\x01\x00")], URL).await;
     drop(outcome.unwrap());
     let said = [b"\x05\x02\x02\x00", &b"\x01\x04user\x04p@ss"[..], REQUEST].concat();
-    assert_eq!(proxy.heard().await, [said]);
+    assert_eq!(proxy.received().await, [said]);
 
     let mut unasked = answers(REPLY);
-    unasked[0] = Hear(4);
+    unasked[0] = Receive(4);
     let (outcome, proxy) = connect(layer, vec![unasked], URL).await;
     drop(outcome.unwrap());
-    assert_eq!(proxy.heard().await, [[b"\x05\x02\x02\x00", REQUEST].concat()]);
+    assert_eq!(proxy.received().await, [[b"\x05\x02\x02\x00", REQUEST].concat()]);
 }
 
 #[tokio::test]
@@ -137,12 +138,12 @@ async fn a_password_that_is_refused_is_shown_to_nobody() {
     let texts = texts(&error);
     assert!(texts.contains("socks5h://***@proxy.example:1080"), "{texts}");
     assert!(!texts.contains("user:") && !texts.contains("hunter2"), "{texts}");
-    proxy.heard().await;
+    proxy.received().await;
 }
 
 #[tokio::test]
 async fn a_proxy_that_accepts_none_of_the_methods_is_an_error() {
-    let error = refused(vec![Hear(3), Say(b"\x05\xff".to_vec())]).await;
+    let error = refused(vec![Receive(3), Say(b"\x05\xff".to_vec())]).await;
     assert_eq!(cause(&error), Socks5Error::NoAcceptableMethod);
     assert!(error.is_connect() && !error.is_protocol());
 }
@@ -179,8 +180,8 @@ async fn an_answer_that_is_not_socks_5_is_an_error_of_the_protocol() {
         (vec![Say(b"\x05\x01".to_vec())], MethodNotOffered(1)),
         (answers(b"\x04\x00\x00\x01\0\0\0\0\0\0"), WrongVersion(4)),
         (answers(b"\x05\x00\x00\x02\0\0\0\0\0\0"), UnknownAddressType(2)),
-        (vec![SayForEver(http.to_vec())], WrongVersion(b'H')),
-        (vec![SayForEver(vec![5; 1024])], MethodNotOffered(5)),
+        (vec![WriteForever(http.to_vec())], WrongVersion(b'H')),
+        (vec![WriteForever(vec![5; 1024])], MethodNotOffered(5)),
     ];
     for (script, expected) in table {
         let error = refused(script.clone()).await;
@@ -196,7 +197,7 @@ async fn an_answer_to_the_password_in_another_version_is_an_error_of_the_protoco
     let error = outcome.unwrap_err();
     assert_eq!(cause(&error), Socks5Error::WrongAuthVersion(5));
     assert!(error.is_proxy() && error.is_protocol());
-    proxy.heard().await;
+    proxy.received().await;
 }
 
 #[tokio::test]
@@ -214,9 +215,10 @@ async fn what_comes_with_the_reply_belongs_to_the_tunnel() {
 
 #[tokio::test]
 async fn a_proxy_that_dribbles_is_waited_for() {
-    let reply = Dribble([REPLY, b"220 hello"].concat());
-    let method = Dribble(b"\x05\x00".to_vec());
-    let (outcome, _proxy) = asked(vec![Hear(3), method, Hear(REQUEST.len()), reply, HangUp]).await;
+    let reply = WriteSlowly([REPLY, b"220 hello"].concat());
+    let method = WriteSlowly(b"\x05\x00".to_vec());
+    let (outcome, _proxy) =
+        asked(vec![Receive(3), method, Receive(REQUEST.len()), reply, HangUp]).await;
     let mut said = String::new();
     TokioIo::new(outcome.unwrap().io).read_to_string(&mut said).await.unwrap();
     assert_eq!(said, "220 hello");
@@ -224,8 +226,8 @@ async fn a_proxy_that_dribbles_is_waited_for() {
 
 #[tokio::test]
 async fn a_proxy_that_hangs_up_in_the_middle_is_an_error_wherever_it_does() {
-    let mut scripts = vec![vec![HangUp], vec![Hear(3), HangUp]];
-    scripts.push(vec![Hear(3), Say(vec![5]), HangUp]);
+    let mut scripts = vec![vec![HangUp], vec![Receive(3), HangUp]];
+    scripts.push(vec![Receive(3), Say(vec![5]), HangUp]);
     for length in 0..REPLY.len() {
         scripts.push([answers(&REPLY[..length]), vec![HangUp]].concat());
     }
@@ -247,17 +249,18 @@ async fn a_refusal_counts_even_if_the_proxy_hangs_up_behind_its_code() {
 #[tokio::test]
 async fn the_future_dropped_at_any_await_point_closes_the_connection() {
     let dribbling = |request| {
-        let verdict = Dribble(b"\x01\x00".to_vec());
-        let talk = [Hear(4), Dribble(b"\x05\x02".to_vec()), Hear(11), verdict, Hear(request)];
+        let verdict = WriteSlowly(b"\x01\x00".to_vec());
+        let talk =
+            [Receive(4), WriteSlowly(b"\x05\x02".to_vec()), Receive(11), verdict, Receive(request)];
         talk.into_iter()
     };
-    let script = dribbling(REQUEST.len()).chain([Dribble(REPLY.to_vec())]).collect();
+    let script = dribbling(REQUEST.len()).chain([WriteSlowly(REPLY.to_vec())]).collect();
     let layer = remote("socks5h://user:pass@proxy.example");
     is_dropped_at_every_poll(layer, vec![script], URL).await;
 
     let refused = [b"\x05\x05", &REPLY[2..]].concat();
     let scripts = [refused, REPLY.to_vec()];
-    let scripts = scripts.map(|reply| dribbling(10).chain([Dribble(reply)]).collect());
+    let scripts = scripts.map(|reply| dribbling(10).chain([WriteSlowly(reply)]).collect());
     let resolver = StaticResolver::new().address("example.com", ips(["192.0.2.1", "192.0.2.2"]));
     let layer = Socks5Layer::new(proxy("socks5://user:pass@proxy.example")).resolver(resolver);
     is_dropped_at_every_poll(layer, scripts.into(), URL).await;
@@ -281,7 +284,7 @@ async fn the_resolver_is_waited_for_without_a_connection_and_without_blocking() 
     let mut connecting = Box::pin(layer.layer(connector).oneshot(target(URL)));
     assert!((&mut connecting).now_or_never().is_none());
     tokio::task::yield_now().await;
-    assert!(proxy.asked_for().is_empty());
+    assert!(proxy.targets().is_empty());
     gate.add_permits(1);
     connecting.await.unwrap();
 }
@@ -292,7 +295,7 @@ async fn a_name_without_an_address_is_no_error_of_the_proxy() {
     let layer = Socks5Layer::new(proxy("socks5://proxy.example")).resolver(resolver);
     let (outcome, proxy) = connect(layer, vec![open(10, REPLY)], URL).await;
     let error = outcome.unwrap_err();
-    assert!(error.is_dns() && !error.is_proxy() && proxy.asked_for().is_empty(), "{error:?}");
+    assert!(error.is_dns() && !error.is_proxy() && proxy.targets().is_empty(), "{error:?}");
 }
 
 #[tokio::test]
@@ -303,7 +306,7 @@ async fn addresses_are_tried_in_order_each_over_a_connection_of_its_own() {
         let layer = local(["2001:db8::1", "192.0.2.1", "192.0.2.2", "192.0.2.3"]);
         let (outcome, proxy) = connect(layer, scripts, URL).await;
         assert_eq!(outcome.unwrap().info.proxies().len(), 1);
-        let heard = proxy.heard().await;
+        let heard = proxy.received().await;
         let ends: Vec<_> = heard.iter().map(|heard| heard[heard.len() - 3]).collect();
         assert_eq!(ends, [1, 1, 2], "after code {code}");
     }
@@ -320,7 +323,7 @@ async fn no_other_address_is_tried_if_the_address_is_not_the_matter() {
         let (outcome, proxy) = connect(local(["192.0.2.1", "192.0.2.2"]), scripts, URL).await;
         let error = outcome.unwrap_err();
         assert!(error.is_proxy() && error.is_connect(), "{error:?}");
-        assert_eq!(proxy.heard().await.len(), 1, "after code {code}");
+        assert_eq!(proxy.received().await.len(), 1, "after code {code}");
     }
 }
 
@@ -330,7 +333,7 @@ async fn the_error_is_of_the_last_address_that_the_proxy_has_tried() {
     let layer = local(["192.0.2.1", "192.0.2.2", "2001:db8::1"]);
     let (outcome, proxy) = connect(layer, scripts, URL).await;
     assert_eq!(cause(&outcome.unwrap_err()), Socks5Error::ConnectionRefused);
-    assert_eq!(proxy.heard().await.len(), 3);
+    assert_eq!(proxy.received().await.len(), 3);
 }
 
 #[tokio::test]
@@ -384,7 +387,7 @@ async fn assert_not_asked(proxy: Proxy, url: &str, expected: &str) {
     let (outcome, through) = connect(layer, vec![answers(REPLY)], url).await;
     let error = outcome.unwrap_err();
     assert!(error.is_builder() && error.to_string().contains(expected), "{error:?}");
-    assert!(through.asked_for().is_empty(), "{expected}");
+    assert!(through.targets().is_empty(), "{expected}");
 }
 
 #[cfg(not(feature = "tokio"))]
@@ -394,7 +397,7 @@ async fn without_a_resolver_names_that_are_to_be_resolved_are_an_error() {
     let (outcome, proxy) = connect(layer, vec![open(10, REPLY)], URL).await;
     let error = outcome.unwrap_err();
     assert!(error.is_builder() && error.to_string().contains("resolver"), "{error:?}");
-    assert!(proxy.asked_for().is_empty());
+    assert!(proxy.targets().is_empty());
 }
 
 #[cfg(feature = "tokio")]
@@ -403,5 +406,5 @@ async fn names_are_resolved_by_the_system_unless_a_resolver_is_given() {
     let layer = Socks5Layer::new(proxy("socks5://proxy.example"));
     let (outcome, proxy) = connect(layer, vec![vec![HangUp]], "http://localhost/").await;
     assert!(outcome.unwrap_err().is_proxy());
-    assert_eq!(proxy.asked_for().len(), 1);
+    assert_eq!(proxy.targets().len(), 1);
 }

@@ -9,7 +9,7 @@ use crate::support::{
     scene::Scene,
     scripted::{
         HELLO, Script,
-        Step::{self, Finish, Head, Hold, Read, Reset, Serve, Tell, Wait},
+        Step::{self, Finish, Head, Hold, Read, Reset, Serve, Signal, Wait},
         each, first, say,
     },
 };
@@ -50,7 +50,7 @@ async fn an_idempotent_request_is_sent_again() {
             let scene = Scene::tcp(dying(death));
             let response = second(&scene, method, NO_KEY, body).await.unwrap();
             assert_eq!(response.status(), 200);
-            assert_eq!(scene.origin.heard(&format!("{method} /second")), 2);
+            assert_eq!(scene.origin.requests_starting(&format!("{method} /second")), 2);
             assert_eq!(scene.origin.accepted(), 2);
         }
     }
@@ -61,9 +61,9 @@ async fn a_post_is_never_sent_again() {
     for death in deaths() {
         let scene = Scene::tcp(dying(death));
         let error = second(&scene, "POST", NO_KEY, "hello").await.unwrap_err();
-        assert_eq!(scene.told(&error), "io, sent", "{error:?}");
-        scene.goes_on().await;
-        assert_eq!(scene.origin.heard("POST"), 1);
+        assert_eq!(scene.predicates(&error), "io, sent", "{error:?}");
+        scene.assert_usable().await;
+        assert_eq!(scene.origin.requests_starting("POST"), 1);
     }
 }
 
@@ -73,7 +73,7 @@ async fn a_post_with_an_idempotency_key_is_sent_again() {
         let scene = Scene::tcp(dying(death));
         let response = second(&scene, "POST", KEY, "hello").await.unwrap();
         assert_eq!(response.body(), "hello");
-        assert_eq!(scene.origin.heard("POST"), 2);
+        assert_eq!(scene.origin.requests_starting("POST"), 2);
     }
 }
 
@@ -83,8 +83,8 @@ async fn a_body_that_cannot_be_had_again_is_not_sent_again() {
     let chunks = stream::iter([Ok::<_, std::io::Error>("hello")]);
     let error = second(&scene, "PUT", KEY, Body::stream(chunks)).await.unwrap_err();
     assert!(error.was_sent(), "{error:?}");
-    scene.goes_on().await;
-    assert_eq!(scene.origin.heard("PUT"), 1);
+    scene.assert_usable().await;
+    assert_eq!(scene.origin.requests_starting("PUT"), 1);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_body_by_a_function_and_a_file_are_sent_again() {
         let scene = Scene::tcp(dying([Read(15), Reset]));
         let response = second(&scene, "PUT", KEY, body).await.unwrap();
         assert_eq!(response.status(), 200);
-        assert_eq!(scene.origin.heard("PUT"), 2);
+        assert_eq!(scene.origin.requests_starting("PUT"), 2);
     }
 }
 
@@ -102,9 +102,9 @@ async fn a_body_by_a_function_and_a_file_are_sent_again() {
 async fn after_a_byte_of_an_answer_nothing_is_sent_again() {
     let scene = Scene::tcp(dying([say("H"), Finish, Hold]));
     let error = second(&scene, "GET", NO_KEY, "").await.unwrap_err();
-    assert_eq!(scene.told(&error), "protocol, sent");
-    scene.goes_on().await;
-    assert_eq!(scene.origin.heard("GET /second"), 1);
+    assert_eq!(scene.predicates(&error), "protocol, sent");
+    scene.assert_usable().await;
+    assert_eq!(scene.origin.requests_starting("GET /second"), 1);
 }
 
 #[tokio::test]
@@ -114,9 +114,9 @@ async fn a_fresh_connection_that_dies_too_is_the_end_of_it() {
         vec![Head, Finish, Hold],
     ]));
     let error = second(&scene, "GET", NO_KEY, "").await.unwrap_err();
-    assert_eq!(scene.told(&error), "io, sent");
-    assert_eq!(scene.origin.heard("GET /second"), 2);
-    scene.goes_on().await;
+    assert_eq!(scene.predicates(&error), "io, sent");
+    assert_eq!(scene.origin.requests_starting("GET /second"), 2);
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +136,7 @@ async fn a_request_that_was_sent_once_was_sent_though_there_is_no_second_connect
         })
     });
     let error = second(&scene, "GET", NO_KEY, "").await.unwrap_err();
-    assert_eq!(scene.told(&error), "connect, sent");
+    assert_eq!(scene.predicates(&error), "connect, sent");
 }
 
 /// What a server may do to a connection that nobody uses.
@@ -152,8 +152,8 @@ fn poisoned(poison: Vec<Step>) -> Script {
         let mut steps = vec![Head, say(HELLO), Wait];
         steps.extend(poison.clone());
         match poison[0] {
-            Reset => steps.extend([Tell]),
-            _ => steps.extend([Tell, Hold]),
+            Reset => steps.extend([Signal]),
+            _ => steps.extend([Signal, Hold]),
         }
         steps
     })
@@ -166,9 +166,12 @@ async fn survives(scene: Scene, rounds: usize) {
         let request = scene.transport.request("POST", scene.url("/")).body("once");
         let response = request.await.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
         assert_eq!(response.body(), "hello", "round {round}");
-        assert_eq!((scene.origin.accepted(), scene.origin.heard("POST")), (round, round));
+        assert_eq!(
+            (scene.origin.accepted(), scene.origin.requests_starting("POST")),
+            (round, round)
+        );
         scene.origin.go();
-        scene.origin.told_while_busy();
+        scene.origin.signaled_while_busy();
     }
 }
 
@@ -209,54 +212,54 @@ async fn a_session_ticket_on_an_idle_connection_is_no_poison() {
 
 #[tokio::test]
 async fn a_stray_line_end_on_an_idle_connection_is_no_answer() {
-    let scene = Scene::tcp(first([Head, say(HELLO), Wait, say("\r\n"), Tell, Serve]));
+    let scene = Scene::tcp(first([Head, say(HELLO), Wait, say("\r\n"), Signal, Serve]));
     scene.get().await.unwrap();
     scene.origin.go();
-    scene.origin.told().await;
-    scene.goes_on().await;
+    scene.origin.signaled().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test]
 async fn a_timeout_said_on_an_idle_connection_is_nobodys_answer() {
     let said = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    let scene = Scene::tcp(first([Head, say(HELLO), Wait, say(said), Finish, Tell, Hold]));
+    let scene = Scene::tcp(first([Head, say(HELLO), Wait, say(said), Finish, Signal, Hold]));
     scene.get().await.unwrap();
     scene.origin.go();
-    scene.origin.told_while_busy();
-    scene.goes_on().await;
+    scene.origin.signaled_while_busy();
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
 }
 
 #[tokio::test]
 async fn a_stream_that_was_never_begun_goes_over_another_connection() {
-    let scene = Scene::tcp(first([Head, say(HELLO), Wait, Finish, Tell, Hold]));
+    let scene = Scene::tcp(first([Head, say(HELLO), Wait, Finish, Signal, Hold]));
     scene.get().await.unwrap();
     scene.origin.go();
-    scene.origin.told_while_busy();
+    scene.origin.signaled_while_busy();
     let chunks = stream::iter([Ok::<_, std::io::Error>("hello")]);
     let request = scene.transport.request("POST", scene.url("/")).body_stream(chunks);
     assert_eq!(request.await.unwrap().body(), "hello");
-    assert_eq!((scene.origin.accepted(), scene.origin.heard("POST")), (2, 1));
+    assert_eq!((scene.origin.accepted(), scene.origin.requests_starting("POST")), (2, 1));
 }
 
 /// A connection that was made for a request that had been given up, and has rested since.
 async fn with_an_unused_connection(script: Script) -> Scene {
     let scene = Scene::tcp(script);
-    scene.rests_unused().await;
+    scene.leave_idle().await;
     scene
 }
 
 #[tokio::test]
 async fn what_is_said_on_a_connection_that_was_never_used_is_nobodys_answer() {
     let said = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    for steps in [vec![Wait, say(said), Finish, Tell, Hold], vec![Wait, Finish, Tell, Hold]] {
+    for steps in [vec![Wait, say(said), Finish, Signal, Hold], vec![Wait, Finish, Signal, Hold]] {
         for method in ["GET", "POST"] {
             let scene = with_an_unused_connection(first(steps.clone())).await;
             scene.origin.go();
-            scene.origin.told_while_busy();
+            scene.origin.signaled_while_busy();
             let response = scene.transport.request(method, scene.url("/")).await.unwrap();
             assert_eq!(response.status(), 200);
-            assert_eq!((scene.origin.accepted(), scene.origin.heard(method)), (2, 1));
+            assert_eq!((scene.origin.accepted(), scene.origin.requests_starting(method)), (2, 1));
         }
     }
 }
@@ -270,6 +273,6 @@ async fn an_unused_connection_that_ends_under_a_request_is_a_reused_one() {
         let scene = with_an_unused_connection(script()).await;
         let error = scene.transport.request("POST", scene.url("/")).await.unwrap_err();
         assert!(error.was_sent(), "{error:?}");
-        assert_eq!(scene.origin.heard("POST"), 1);
+        assert_eq!(scene.origin.requests_starting("POST"), 1);
     }
 }

@@ -22,7 +22,7 @@ use tower_transport::{
 
 use crate::support::{
     given_runtime,
-    origin::{Origin, settle},
+    origin::{Origin, run_ready_tasks},
 };
 
 const A: &str = "http://a.example/";
@@ -107,7 +107,7 @@ async fn a_host_goes_on_while_another_starves_behind_its_long_stream() {
         given_runtime::transport().connector(hosts(false)).max_connections(1).build().unwrap();
     let _stream = events(&transport, "h2").await;
     let starving = tokio::spawn(transport.request("GET", A).into_future());
-    settle().await;
+    run_ready_tasks().await;
     for _ in 0..5 {
         let served = tokio::time::timeout(Duration::from_secs(9), get_http2(&transport, "h2"));
         served.await.expect("the drain ends in time").unwrap();
@@ -153,7 +153,7 @@ async fn a_goaway_and_a_stream_that_goes_on_do_not_keep_their_host_from_being_se
         let connector = hosts(true);
         let transport = builder.connector(connector).timeouts(pool_timeout(500)).build().unwrap();
         let mut stream = events(&transport, "h2").await;
-        settle().await;
+        run_ready_tasks().await;
         get_http2(&transport, "h2").await.unwrap();
         assert!(futures_util::poll!(std::pin::pin!(stream.chunk())).is_pending());
         assert_eq!(transport.stats().connections.len(), 2);
@@ -165,11 +165,11 @@ async fn a_key_whose_only_connection_stays_busy_has_its_turn() {
     let origin = Origin::new();
     let transport = origin.http1().max_connections(2).build().unwrap();
     let busy = tokio::spawn(transport.request("GET", "http://b.example/gated").into_future());
-    settle().await;
+    run_ready_tasks().await;
     let other = tokio::spawn(transport.request("GET", "http://a.example/gated").into_future());
-    settle().await;
+    run_ready_tasks().await;
     let third = tokio::spawn(transport.request("GET", B).into_future());
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(transport.stats().queued, 1);
     origin.gate.add_permits(1);
     assert_eq!(third.await.unwrap().unwrap().body(), "hello");
@@ -286,7 +286,7 @@ async fn with_no_waiters_a_request_beyond_the_limit_fails_at_once() {
     let builder = origin.http1().max_connections(1).max_waiters(0);
     let transport = builder.build().unwrap();
     let busy = tokio::spawn(transport.request("GET", "http://a.example/gated").into_future());
-    settle().await;
+    run_ready_tasks().await;
     let error = transport.request("GET", B).await.unwrap_err();
     assert!(error.is_queue_full() && !error.was_sent(), "{error}");
     origin.gate.add_permits(1);

@@ -1,4 +1,4 @@
-//! Doubles and scenes that several behaviours share.
+//! Test doubles and scenes shared by several modules.
 
 #[cfg(all(feature = "http1", feature = "tokio"))]
 pub(crate) mod forwarding;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tower_transport::{Body, Error, RequestExt, error::Phase, options::Timeouts};
 
 use crate::support::{
-    scene::{Scene, at_rest},
+    scene::{Scene, wait_idle},
     scripted::{
         Step::{self, Answer, Head, Hold, Pause, Read, Serve},
         first, say,
@@ -42,13 +42,13 @@ async fn timed<T>(future: impl IntoFuture<Output = T>) -> (T, u64) {
 type Told = (Option<Phase>, String, u64);
 
 /// What the failure of a request is called.
-async fn told<T: std::fmt::Debug>(
+async fn predicates_of<T: std::fmt::Debug>(
     scene: &Scene,
     request: impl IntoFuture<Output = Result<T, Error>>,
 ) -> Told {
     let (outcome, seconds) = timed(request).await;
     let error = outcome.unwrap_err();
-    (error.timeout_phase(), scene.told(&error), seconds)
+    (error.timeout_phase(), scene.predicates(&error), seconds)
 }
 
 fn is_told(phase: Option<Phase>, told: &str, seconds: u64) -> Told {
@@ -79,8 +79,8 @@ fn beginning(length: usize, body: &str) -> Step {
 async fn a_peer_that_does_not_answer_is_a_read_timeout_after_thirty_seconds() {
     let scene = Scene::memory(first([Head, Hold]));
     let get = scene.transport.request("GET", scene.url("/"));
-    assert_eq!(told(&scene, get).await, is_told(READ, "timeout, sent", 30));
-    scene.goes_on().await;
+    assert_eq!(predicates_of(&scene, get).await, is_told(READ, "timeout, sent", 30));
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
 }
 
@@ -107,10 +107,10 @@ async fn any_byte_of_a_head_begins_the_wait_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_head_that_stops_midway_is_a_read_timeout() {
     let scene = Scene::memory(first([Head, Pause(20), say("HTTP/1.1 20"), Hold]));
-    let (phase, told, seconds) = told(&scene, scene.get()).await;
+    let (phase, told, seconds) = predicates_of(&scene, scene.get()).await;
     assert_eq!((phase, &*told), (READ, "timeout, sent"));
     assert!((50..=58).contains(&seconds), "{seconds} s");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,11 +118,11 @@ async fn a_body_that_stops_midway_is_a_read_timeout_of_the_body() {
     let scene = Scene::memory(first([Head, beginning(5, "hel"), Hold]));
     let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hel");
-    let (phase, told, seconds) = told(&scene, body.chunk()).await;
+    let (phase, told, seconds) = predicates_of(&scene, body.chunk()).await;
     assert_eq!((phase, &*told), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     // The body is still there, and holds nothing.
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
 }
 
@@ -134,7 +134,7 @@ async fn a_caller_who_reads_slowly_is_no_timeout() {
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hello");
     sleep(seconds(100)).await;
     assert_eq!(body.read().await.unwrap(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -144,7 +144,7 @@ async fn a_caller_who_begins_to_wait_has_the_whole_time() {
     let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hello");
     sleep(seconds(100)).await;
-    let (phase, _, seconds) = told(&scene, body.chunk()).await;
+    let (phase, _, seconds) = predicates_of(&scene, body.chunk()).await;
     assert_eq!(phase, READ);
     assert!((30..=38).contains(&seconds), "{seconds} s");
 }
@@ -158,16 +158,16 @@ async fn an_upload_that_the_peer_takes_slowly_but_steadily_is_no_timeout() {
     let scene = Scene::memory(first(steps));
     let (response, seconds) = timed(upload(&scene, vec![0; 200_000])).await;
     assert_eq!((response.unwrap().body(), seconds), (&"hello".into(), 150));
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_stops_taking_an_upload_is_a_write_timeout() {
     let scene = Scene::memory(first([Head, Pause(10), Read(20_000), Hold]));
-    let (phase, told, seconds) = told(&scene, upload(&scene, vec![0; 200_000])).await;
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
     assert_eq!((phase, &*told), (WRITE, "timeout, sent"));
     assert!((40..=48).contains(&seconds), "{seconds} s");
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
 }
 
@@ -197,13 +197,13 @@ async fn a_caller_who_makes_the_body_slowly_is_no_timeout() {
     let scene = Scene::memory(first([Serve]));
     let (response, seconds) = timed(upload(&scene, dictated(3, 100))).await;
     assert_eq!((response.unwrap().body(), seconds), (&"hello".into(), 400));
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_is_waited_for_once_the_body_is_sent() {
     let scene = Scene::memory(first([Head, Hold]));
-    let (phase, told, seconds) = told(&scene, upload(&scene, dictated(1, 50))).await;
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, dictated(1, 50))).await;
     assert_eq!((phase, &*told), (READ, "timeout, sent"));
     assert!((130..=138).contains(&seconds), "{seconds} s");
 }
@@ -211,34 +211,34 @@ async fn the_answer_is_waited_for_once_the_body_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn an_early_answer_that_stops_midway_is_a_read_timeout_whatever_the_upload_does() {
     let scene = Scene::memory(first([Head, beginning(8, "too"), Hold]));
-    let (phase, told, seconds) = told(&scene, upload(&scene, vec![0; 200_000])).await;
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
     assert_eq!((phase, &*told), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_timed_out_is_not_sent_again() {
     let scene = Scene::memory(first([Answer, Head, Hold]));
     scene.get().await.unwrap();
-    assert_eq!(told(&scene, scene.get()).await, is_told(READ, "timeout, sent", 30));
-    assert_eq!((scene.origin.heard("GET"), scene.origin.accepted()), (2, 1));
-    scene.goes_on().await;
+    assert_eq!(predicates_of(&scene, scene.get()).await, is_told(READ, "timeout, sent", 30));
+    assert_eq!((scene.origin.requests_starting("GET"), scene.origin.accepted()), (2, 1));
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_may_have_other_timeouts_than_its_transport() {
     let short = Timeouts::default().read(seconds(2)).write(seconds(3));
     let scene = Scene::memory_with(first([Head, Hold]), |builder| builder.timeouts(short));
-    assert_eq!(told(&scene, scene.get()).await.2, 2);
+    assert_eq!(predicates_of(&scene, scene.get()).await.2, 2);
 
     let scene = Scene::memory(first([Head, Hold]));
     let get = scene.transport.request("GET", scene.url("/")).timeouts(short);
-    assert_eq!(told(&scene, get).await.2, 2);
+    assert_eq!(predicates_of(&scene, get).await.2, 2);
 
     let scene = Scene::memory(first([Head, Hold]));
     let post = scene.transport.request("POST", scene.url("/")).timeouts(short);
-    let (phase, _, seconds) = told(&scene, post.body(vec![0; 200_000])).await;
+    let (phase, _, seconds) = predicates_of(&scene, post.body(vec![0; 200_000])).await;
     assert_eq!((phase, seconds), (WRITE, 3));
 }
 
@@ -248,7 +248,7 @@ async fn without_timeouts_a_request_waits_for_ever() {
     let scene = Scene::memory(first(steps));
     let get = scene.transport.request("GET", scene.url("/")).timeouts(Timeouts::none());
     assert_eq!(get.await.unwrap().body(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,5 +265,5 @@ async fn an_upgraded_connection_is_bounded_by_nothing() {
     let mut late = [0; 4];
     hyper_util::rt::TokioIo::new(upgraded).read_exact(&mut late).await.unwrap();
     assert_eq!(&late, b"late");
-    at_rest(&scene.transport).await;
+    wait_idle(&scene.transport).await;
 }

@@ -13,7 +13,7 @@ use tower_transport::{
 
 use crate::support::{
     frames::each_http2,
-    scene::{Scene, told},
+    scene::{Scene, predicates},
     scripted::{
         HELLO, Script,
         Step::{self, Finish, Head, Hold, Read, Reset, Serve},
@@ -31,9 +31,9 @@ async fn refused(bad: impl FnOnce(&Authority) -> ServerConfig) -> (String, Strin
     let servers = vec![bad(&authority), good];
     let scene = Scene::tls_with(each(vec![]), &authority, servers, |builder| builder);
     let error = scene.get().await.unwrap_err();
-    let (predicates, text) = (scene.told(&error), error.to_string());
+    let (predicates, text) = (scene.predicates(&error), error.to_string());
     assert!(scene.origin.heads().is_empty());
-    scene.goes_on().await;
+    scene.assert_usable().await;
     let why = text.rsplit(": ").next().unwrap_or_default().to_owned();
     (predicates, why)
 }
@@ -84,7 +84,7 @@ async fn a_connection_verified_for_one_name_is_not_used_for_another() {
     scene.get().await.unwrap();
     let request = scene.transport.request("GET", scene.url("/"));
     let error = request.extension(ServerName::new("other.example")).await.unwrap_err();
-    assert_eq!(told(&error), "connect, tls");
+    assert_eq!(predicates(&error), "connect, tls");
     assert_eq!(scene.origin.heads().len(), 1);
 }
 
@@ -95,7 +95,7 @@ async fn plain_text_where_tls_was_expected_is_a_tls_error() {
         let scene = Scene::tcp(Box::new(move |_| vec![Read(1), say(answer), Finish, Hold]));
         let scene = scene.under("https");
         let error = scene.get().await.unwrap_err();
-        assert_eq!(scene.told(&error), "connect, tls", "{error:?}");
+        assert_eq!(scene.predicates(&error), "connect, tls", "{error:?}");
     }
 }
 
@@ -105,7 +105,7 @@ async fn an_end_or_a_reset_inside_the_handshake_is_a_tls_error() {
         let steps = [vec![Read(1)], death].concat();
         let scene = Scene::tcp(Box::new(move |_| steps.clone())).under("https");
         let error = scene.get().await.unwrap_err();
-        assert_eq!(scene.told(&error), "connect, tls, io", "{error:?}");
+        assert_eq!(scene.predicates(&error), "connect, tls, io", "{error:?}");
     }
 }
 
@@ -113,7 +113,7 @@ async fn an_end_or_a_reset_inside_the_handshake_is_a_tls_error() {
 async fn tls_where_plain_text_was_expected_is_a_protocol_error() {
     let scene = Scene::tls(first([Serve])).under("http");
     let error = scene.get().await.unwrap_err();
-    assert_eq!(scene.told(&error), "protocol, sent", "{error:?}");
+    assert_eq!(scene.predicates(&error), "protocol, sent", "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ async fn silence_in_the_handshake_ends_with_the_connect_timeout() {
     let scene = Scene::memory_with(silent, |builder| builder.timeouts(timeouts));
     let before = tokio::time::Instant::now();
     let error = scene.transport.request("GET", "https://origin.example/").await.unwrap_err();
-    assert_eq!(told(&error), "timeout, connect");
+    assert_eq!(predicates(&error), "timeout, connect");
     assert!(error.to_string().contains("origin.example:443"), "{error}");
     assert_eq!(before.elapsed().as_secs(), 3);
 }
@@ -139,7 +139,7 @@ async fn agreed(
     let scene = Scene::tls_with(script, &authority, vec![server], settings);
     match scene.get().await {
         Ok(response) => String::from_utf8_lossy(response.body()).into_owned(),
-        Err(error) => scene.told(&error),
+        Err(error) => scene.predicates(&error),
     }
 }
 
@@ -168,9 +168,9 @@ async fn cut_off(steps: Vec<Step>) -> String {
     let scene = Scene::tls(first(steps));
     let told = match scene.get().await {
         Ok(response) => String::from_utf8_lossy(response.body()).into_owned(),
-        Err(error) => scene.told(&error),
+        Err(error) => scene.predicates(&error),
     };
-    scene.goes_on().await;
+    scene.assert_usable().await;
     told
 }
 
@@ -218,7 +218,7 @@ async fn both_verifiers(authority: &Authority, leaf: Leaf) -> [String; 2] {
             false => builder.tls(TlsConfig::platform().add_roots_pem(authority.pem()).unwrap()),
         });
         let error = scene.get().await.unwrap_err();
-        assert_eq!(scene.told(&error), "connect, tls", "{error:?}");
+        assert_eq!(scene.predicates(&error), "connect, tls", "{error:?}");
         *said = error.to_string().split_once(": ").unwrap().1.to_owned();
     }
     said

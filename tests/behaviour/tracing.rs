@@ -23,7 +23,7 @@ use tracing::{
 };
 
 use crate::support::{
-    origin::settle,
+    origin::run_ready_tasks,
     scene::Scene,
     scripted::{
         Script,
@@ -113,7 +113,7 @@ impl Subscriber for Subscribed {
 }
 
 /// What is told of a request by those who are told so much.
-fn told(most: Level) -> Vec<String> {
+fn messages(most: Level) -> Vec<String> {
     start_request(most, first([Serve]), |builder| builder, |request| request)
 }
 
@@ -135,7 +135,7 @@ fn start_request(
             if let Ok(response) = scene.transport.clone().oneshot(request).await {
                 drop(response.into_body().read().await);
             }
-            settle().await;
+            run_ready_tasks().await;
         });
     });
     let told = subscribed.told.lock().unwrap();
@@ -144,7 +144,7 @@ fn start_request(
 
 #[test]
 fn each_step_is_a_span_below_that_of_its_request() {
-    let told = told(Level::DEBUG).join("\n");
+    let told = messages(Level::DEBUG).join("\n");
     for line in [
         "request/pool.acquire",
         "request/request.head",
@@ -161,14 +161,14 @@ fn each_step_is_a_span_below_that_of_its_request() {
 
 #[test]
 fn who_wants_little_is_told_of_requests_alone() {
-    let told = told(Level::INFO);
+    let told = messages(Level::INFO);
     assert!(told[0].starts_with("request "), "{told:?}");
     assert!(told.iter().all(|line| line.starts_with("request ")), "{told:?}");
 }
 
 #[test]
 fn who_wants_nothing_is_told_nothing() {
-    assert_eq!(told(Level::ERROR), [""; 0]);
+    assert_eq!(messages(Level::ERROR), [""; 0]);
 }
 
 /// The one event at INFO of a request that fails.
@@ -265,7 +265,7 @@ fn what_fails_below_a_request_is_told_at_its_place() {
 
 #[test]
 fn no_span_has_its_connection_twice() {
-    let told = told(Level::DEBUG);
+    let told = messages(Level::DEBUG);
     let mut spans = HashMap::<_, usize>::new();
     for line in told.iter().filter(|line| !line.starts_with("event")) {
         let path = line.split(' ').next().unwrap();

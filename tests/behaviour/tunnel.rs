@@ -15,9 +15,9 @@ use tower_transport::{
 
 use crate::support::{
     frames::{PREFACE, send, settings},
-    net::{Does, Net},
+    net::{Behavior, Net},
     proxy::{OPEN, good, proxy, tunneling},
-    scene::{Scene, at_rest},
+    scene::{Scene, wait_idle},
     scripted::{
         HELLO,
         Step::{Head, Hold, Read, Serve, ServeHttp2, Turn},
@@ -94,7 +94,7 @@ async fn an_error_of_the_fields_for_a_target_ends_the_attempt_before_it_begins()
     let error = scene.transport.request("GET", "http://forbidden.example/").await.unwrap_err();
     assert!(error.is_builder() && !error.was_sent() && !error.is_proxy(), "{error:?}");
     assert_eq!(scene.origin.accepted(), 0);
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,10 +147,10 @@ async fn fields_that_no_proxy_may_accept_are_refused_before_it_is_connected_to()
 async fn nobody_is_told_what_is_for_the_other() {
     let net = Net::new();
     let (one, two) = (
-        net.plain("proxy.example:8080", Does::Tunnel),
-        net.plain("proxy.example:8082", Does::Tunnel),
+        net.plain("proxy.example:8080", Behavior::Tunnel),
+        net.plain("proxy.example:8082", Behavior::Tunnel),
     );
-    let origin = net.plain("origin.example:80", Does::Serve);
+    let origin = net.plain("origin.example:80", Behavior::Serve);
     let http1 = tunneling("http://user:password@proxy.example:8080");
     let http2 = tunneling("http://user:password@proxy.example:8082");
     let (name, text) = field("x-proxy", "1");
@@ -161,14 +161,14 @@ async fn nobody_is_told_what_is_for_the_other() {
         request.header("authorization", "Basic c2VjcmV0").header("cookie", "a=1").await.unwrap();
     }
     for proxy in [one, two] {
-        assert!(proxy.was_told("proxy-authorization") && proxy.was_told("x-proxy"));
+        assert!(proxy.received_text("proxy-authorization") && proxy.received_text("x-proxy"));
         for secret in ["\"authorization", "\nauthorization", "cookie", "private", "c2VjcmV0"] {
-            assert!(!proxy.was_told(secret), "{secret}: {:?}", proxy.heads());
+            assert!(!proxy.received_text(secret), "{secret}: {:?}", proxy.heads());
         }
     }
     assert_eq!(origin.heads().len(), 2);
-    assert!(origin.was_told("c2VjcmV0") && origin.was_told("cookie"));
-    assert!(!origin.was_told("proxy-authorization") && !origin.was_told("x-proxy"));
+    assert!(origin.received_text("c2VjcmV0") && origin.received_text("cookie"));
+    assert!(!origin.received_text("proxy-authorization") && !origin.received_text("x-proxy"));
 }
 
 /// What a GET comes to through a proxy that answers with this.
@@ -176,7 +176,7 @@ async fn opened(answer: impl Into<String>) -> Result<String, Error> {
     let scene = Scene::tunnel([Head, say(answer), Serve]);
     let response = scene.get().await?;
     assert_eq!(scene.origin.accepted(), 1);
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1, "the tunnel is kept");
     Ok(String::from_utf8_lossy(response.body()).into_owned())
 }
@@ -228,7 +228,7 @@ async fn an_answer_that_comes_byte_by_byte_opens_a_tunnel() {
     let steps: Vec<_> = [Head].into_iter().chain(bytes).chain([Serve]).collect();
     let scene = Scene::tunnel(steps);
     assert_eq!(scene.get().await.unwrap().body(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn settings_that_come_behind_the_answer_belong_to_the_tunnel() {
     let http2 = |builder: TransportBuilder| builder.proxy(proxy()).http2_prior_knowledge();
     let scene = Scene::tunnel_with(scripts, http2);
     assert_eq!(scene.get().await.unwrap().body(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 1);
 }
 
@@ -260,7 +260,7 @@ async fn an_answer_that_nobody_asked_for_is_not_taken_out_of_the_tunnel() {
     let scene = Scene::tunnel([Head, say(format!("{OPEN}{HELLO}")), Hold]);
     let outcome = scene.get().await;
     assert!(outcome.is_err(), "{outcome:?}");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 mod http2_proxy {
@@ -269,7 +269,7 @@ mod http2_proxy {
     use tower_transport::Transport;
 
     use super::*;
-    use crate::support::{net::Peer, origin::settle};
+    use crate::support::{net::Peer, origin::run_ready_tasks};
 
     const PROXY: &str = "http://user:password@proxy.example:8080";
 
@@ -279,7 +279,7 @@ mod http2_proxy {
 
     fn scene() -> (Net, Arc<Peer>, Transport) {
         let net = Net::new();
-        let peer = net.plain("proxy.example:8080", Does::Tunnel);
+        let peer = net.plain("proxy.example:8080", Behavior::Tunnel);
         let transport = net.transport().proxy(proxy()).build().unwrap();
         (net, peer, transport)
     }
@@ -292,7 +292,7 @@ mod http2_proxy {
     #[tokio::test]
     async fn the_request_has_an_authority_and_no_scheme_or_path() {
         let (net, proxy, transport) = scene();
-        net.plain("[fe80::1]:81", Does::Serve);
+        net.plain("[fe80::1]:81", Behavior::Serve);
         get(&transport, "[fe80::1%25eth0]:81").await;
         let told = "{\"proxy-authorization\": Sensitive}";
         let text = proxy.heads().remove(0).replace("\"Basic dXNlcjpwYXNzd29yZA==\"", "Sensitive");
@@ -304,7 +304,7 @@ mod http2_proxy {
         let (net, proxy, transport) = scene();
         let hosts: Vec<_> = (0..50).map(|at| format!("origin{at}.example")).collect();
         for host in &hosts {
-            net.plain(&format!("{host}:80"), Does::Serve);
+            net.plain(&format!("{host}:80"), Behavior::Serve);
         }
         let all = hosts.iter().map(|host| get(&transport, host));
         futures_util::future::join_all(all).await;
@@ -320,28 +320,28 @@ mod http2_proxy {
         // The server allows 200 at once, and says so.
         let hosts: Vec<_> = (0..250).map(|at| format!("origin{at}.example")).collect();
         for host in &hosts {
-            net.plain(&format!("{host}:80"), Does::Serve);
+            net.plain(&format!("{host}:80"), Behavior::Serve);
         }
         futures_util::future::join_all(hosts.iter().map(|host| get(&transport, host))).await;
         assert_eq!((proxy.opened(), proxy.heads().len()), (2, 250));
         drop(transport);
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(proxy.open(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_proxy_that_cannot_be_reached_is_told_to_all_who_wait_for_it() {
         // One that refuses is asked once more for those that did not cause the first dial.
-        for (does, dials) in [(Does::Refuse, 2), (Does::Nothing, 1)] {
+        for (does, dials) in [(Behavior::Refuse, 2), (Behavior::Nothing, 1)] {
             let (net, proxy, transport) = scene();
-            proxy.now_does(does);
+            proxy.set_behavior(does);
             let get =
                 |at| transport.request("GET", format!("http://origin{at}.example/")).into_future();
             for outcome in futures_util::future::join_all((0..20).map(get)).await {
                 let error = outcome.unwrap_err();
                 assert!(error.is_connect() && !error.was_sent(), "{error:?}");
             }
-            at_rest(&transport).await;
+            wait_idle(&transport).await;
             // Who says nothing has 15 s to answer a PING.
             tokio::time::sleep(Duration::from_secs(16)).await;
             assert_eq!((proxy.open(), net.dialed().len()), (0, dials));
@@ -352,15 +352,17 @@ mod http2_proxy {
     async fn a_tunnel_that_ends_leaves_the_others() {
         let (net, proxy, transport) = scene();
         let (a, b) = ("a.example", "b.example");
-        let (one, other) =
-            (net.plain("a.example:80", Does::Serve), net.plain("b.example:80", Does::Serve));
+        let (one, other) = (
+            net.plain("a.example:80", Behavior::Serve),
+            net.plain("b.example:80", Behavior::Serve),
+        );
         get(&transport, a).await;
-        one.now_does(Does::Say(
+        one.set_behavior(Behavior::Say(
             "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
         ));
         get(&transport, b).await;
         get(&transport, a).await;
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
         get(&transport, b).await;
         assert_eq!((proxy.opened(), other.opened()), (1, 1));
     }
@@ -368,10 +370,10 @@ mod http2_proxy {
     #[tokio::test]
     async fn a_connection_that_has_died_is_replaced() {
         let (net, proxy, transport) = scene();
-        let origin = net.plain("a.example:80", Does::Serve);
+        let origin = net.plain("a.example:80", Behavior::Serve);
         get(&transport, "a.example").await;
-        proxy.hang_up();
-        settle().await;
+        proxy.close_all();
+        run_ready_tasks().await;
         get(&transport, "a.example").await;
         assert_eq!((proxy.opened(), proxy.open(), origin.opened()), (2, 1, 2));
     }
@@ -379,7 +381,7 @@ mod http2_proxy {
     #[tokio::test]
     async fn a_refusal_is_one_of_its_stream_alone() {
         let (net, proxy, transport) = scene();
-        net.plain("a.example:80", Does::Serve);
+        net.plain("a.example:80", Behavior::Serve);
         let error = transport.request("GET", "http://gone.example/").await.unwrap_err();
         assert_eq!(error.proxy_status().map(|status| status.as_u16()), Some(502));
         assert!(error.is_proxy() && error.is_connect() && !error.was_sent(), "{error:?}");

@@ -13,7 +13,7 @@ use crate::support::{
     proxy::{OPEN, proxy},
     scene::Scene,
     scripted::{
-        Step::{self, Drain, Head, Serve, Tell},
+        Step::{self, Drain, Head, Serve, Signal},
         say,
     },
 };
@@ -139,10 +139,10 @@ async fn a_field_of_the_proxy_goes_before_its_credentials() {
 async fn a_challenge_that_is_too_long_to_read_is_answered_over_another_connection() {
     let who = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Custom\r\nContent-Length: 10000000\r\n\r\n";
     let (proxy, _) = talkative();
-    let endless = vec![Head, say(who), say("x".repeat(30_000)), Drain, Tell];
+    let endless = vec![Head, say(who), say("x".repeat(30_000)), Drain, Signal];
     let scene = Scene::tunnel_through(proxy, vec![endless]);
     assert_eq!(scene.get().await.unwrap().body(), "hello");
     assert_eq!((scene.origin.accepted(), said(&scene)), (2, vec![None, custom(2)]));
-    scene.origin.told().await;
-    scene.goes_on().await;
+    scene.origin.signaled().await;
+    scene.assert_usable().await;
 }

@@ -15,10 +15,10 @@ use tower_transport::{
 
 use crate::support::{
     moments::{Sent, at_every_moment, get, polled, post, queued, second},
-    net::{Does, Net, Peer},
-    origin::settle,
+    net::{Behavior, Net, Peer},
+    origin::run_ready_tasks,
     proxy::{OPEN, proxy, tunneling},
-    scene::{Scene, at_rest},
+    scene::{Scene, wait_idle},
     scripted::{
         Step::{self, Head, Serve, Turn},
         say,
@@ -98,18 +98,18 @@ struct Alone {
 impl Alone {
     fn http1() -> Self {
         let net = Net::new();
-        let peer = net.plain("proxy.example:8080", Does::Tunnel);
+        let peer = net.plain("proxy.example:8080", Behavior::Tunnel);
         Self::through(&net, peer, proxy())
     }
 
     fn http2() -> Self {
         let net = Net::new();
-        let peer = net.plain("proxy.example:8080", Does::Tunnel);
+        let peer = net.plain("proxy.example:8080", Behavior::Tunnel);
         Self::through(&net, peer, proxy().protocols(Protocols::Http2PriorKnowledge))
     }
 
     fn through(net: &Net, peer: Arc<Peer>, proxy: Proxy) -> Self {
-        let origin = net.plain("origin.example:80", Does::Serve);
+        let origin = net.plain("origin.example:80", Behavior::Serve);
         let tunnel = TunnelLayer::new(proxy).layer(slow(net.connector()));
         Self { tunnel, proxy: peer, origin }
     }
@@ -140,7 +140,7 @@ async fn at_every_poll(alone: fn() -> Alone, left: usize) {
         let outcome = polled(&mut future, times).await;
         drop(future);
         let is_over = outcome.map(|connected| drop(connected.unwrap())).is_some();
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(scene.origin.open(), 0, "after {times} polls");
         assert!(scene.proxy.open() <= left, "after {times} polls");
         if is_over {
@@ -164,15 +164,15 @@ async fn what_is_idle_is_closed_with_the_last_handle_or_in_time() {
     let mut scene = Alone::http2();
     let connected = scene.tunnel.call(target("http://origin.example/")).await.unwrap();
     drop(connected);
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(scene.proxy.open(), 1);
     let mut other = scene.tunnel.clone();
     drop(scene.tunnel);
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(scene.proxy.open(), 1);
     assert!(other.call(target("http://origin.example/")).now_or_never().is_none());
     drop(other);
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(scene.proxy.open(), 0);
 }
 
@@ -187,10 +187,11 @@ impl Through {
     fn route(route: impl Into<Route>) -> Self {
         let (net, leaf) = (Net::new(), Authority::new().certify("example"));
         for name in ["one.example:8080", "two.example:8080"] {
-            net.tls(name, Does::Tunnel, leaf.server(&["h2", "http/1.1"]));
+            net.tls(name, Behavior::Tunnel, leaf.server(&["h2", "http/1.1"]));
         }
-        let origin = net.tls("origin.example:443", Does::Serve, leaf.server(&["h2", "http/1.1"]));
-        net.plain("silent.example:8080", Does::Refuse);
+        let origin =
+            net.tls("origin.example:443", Behavior::Serve, leaf.server(&["h2", "http/1.1"]));
+        net.plain("silent.example:8080", Behavior::Refuse);
         let tls = TlsConfig::danger_accept_any_certificate();
         let builder = Transport::builder().connector(slow(net.connector())).tls(tls);
         let transport = builder.max_connections(1).proxy(route.into()).build().unwrap();
@@ -208,14 +209,14 @@ async fn at_every_poll_of_a_request(route: fn() -> Route) {
     for times in 1.. {
         let scene = Through::route(route());
         let is_over = polled(&mut scene.get(), times).await.is_some();
-        at_rest(&scene.transport).await;
+        wait_idle(&scene.transport).await;
         scene.get().await;
-        at_rest(&scene.transport).await;
-        settle().await;
+        wait_idle(&scene.transport).await;
+        run_ready_tasks().await;
         assert!(scene.origin.open() <= 1, "after {times} polls");
         let Through { transport, origin } = scene;
         drop(transport);
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(origin.open(), 0, "after {times} polls");
         if is_over {
             return;

@@ -10,11 +10,11 @@ use tower_transport::{
 };
 
 use crate::support::{
-    net::{Does, Net},
+    net::{Behavior, Net},
     proxy::{proxy, tunneling},
-    scene::{Scene, at_rest, told},
+    scene::{Scene, predicates, wait_idle},
     scripted::{
-        Step::{self, Drain, Finish, Head, Hold, Tell},
+        Step::{self, Drain, Finish, Head, Hold, Signal},
         say,
     },
 };
@@ -27,8 +27,12 @@ async fn fault(steps: impl Into<Vec<Step>>) -> Error {
     let scene = Scene::tunnel(steps);
     let error = scene.get().await.unwrap_err();
     names_both(&scene, &error);
-    scene.goes_on().await;
-    assert_eq!(scene.origin.heard("GET / "), 0, "nothing of the request is sent to a proxy");
+    scene.assert_usable().await;
+    assert_eq!(
+        scene.origin.requests_starting("GET / "),
+        0,
+        "nothing of the request is sent to a proxy"
+    );
     error
 }
 
@@ -40,16 +44,16 @@ fn names_both(scene: &Scene, error: &Error) {
 
 /// What a refusal is called. The connection is closed after it.
 async fn refused(answer: &str) -> Error {
-    let scene = Scene::tunnel([Head, say(answer), Drain, Tell]);
+    let scene = Scene::tunnel([Head, say(answer), Drain, Signal]);
     let error = scene.get().await.unwrap_err();
     names_both(&scene, &error);
-    assert_eq!(told(&error), "connect", "{answer}");
+    assert_eq!(predicates(&error), "connect", "{answer}");
     let before = Instant::now();
-    scene.origin.told().await;
+    scene.origin.signaled().await;
     // One that wants to know who we are may be asked again.
     let is_closed = before.elapsed() < Duration::from_secs(1);
     assert!(is_closed || answer.contains(" 407 "), "the connection is kept: {answer}");
-    scene.goes_on().await;
+    scene.assert_usable().await;
     error
 }
 
@@ -135,7 +139,7 @@ async fn an_end_in_place_of_an_answer_is_an_error() {
     for answer in ["", "HTTP/1.1 20", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nVia"] {
         let error = fault([Head, say(answer), Finish, Drain]).await;
         let expected = if answer.is_empty() { "connect, io" } else { "connect, protocol" };
-        assert_eq!(told(&error), expected, "{answer:?} {error:?}");
+        assert_eq!(predicates(&error), expected, "{answer:?} {error:?}");
         assert_eq!(error.proxy_status(), None);
     }
 }
@@ -163,7 +167,7 @@ async fn what_is_no_answer_is_a_protocol_error() {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     ] {
         let error = fault([Head, say(answer), Hold]).await;
-        assert_eq!(told(&error), "connect, protocol", "{answer:?} {error:?}");
+        assert_eq!(predicates(&error), "connect, protocol", "{answer:?} {error:?}");
         assert_eq!(error.proxy_status(), None);
     }
 }
@@ -196,24 +200,24 @@ async fn silence_ends_with_the_connect_timeout_which_names_both_ends() {
         let scene = Scene::tunnel_with(vec![steps], settings);
         let before = Instant::now();
         let error = scene.get().await.unwrap_err();
-        assert_eq!(told(&error), "timeout, connect");
+        assert_eq!(predicates(&error), "timeout, connect");
         let text = error.to_string();
         assert!(text.contains(&scene.host) && text.contains(PROXY), "{text}");
         assert_eq!(before.elapsed().as_secs(), 3);
-        scene.goes_on().await;
+        scene.assert_usable().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_cannot_be_reached_is_named() {
     let net = Net::new();
-    net.plain("origin.example:80", Does::Serve);
+    net.plain("origin.example:80", Behavior::Serve);
     for proxy in [proxy(), proxy().protocols(Protocols::Http2PriorKnowledge)] {
         let transport = net.transport().max_connections(1).proxy(proxy).build().unwrap();
         let error = transport.request("GET", "http://origin.example/").await.unwrap_err();
-        assert_eq!((told(&error).as_str(), error.is_proxy()), ("connect, io", true));
+        assert_eq!((predicates(&error).as_str(), error.is_proxy()), ("connect, io", true));
         assert!(error.to_string().contains(PROXY), "{error}");
-        at_rest(&transport).await;
+        wait_idle(&transport).await;
     }
 }
 
@@ -230,7 +234,7 @@ async fn a_reset_is_an_io_error_wherever_it_comes() {
         let error = scene.get_through_its_own_port().await.unwrap_err();
         assert!(error.is_proxy() && error.is_connect() && error.is_io(), "{error:?}");
         assert!(!error.was_sent());
-        at_rest(&scene.transport).await;
+        wait_idle(&scene.transport).await;
         assert_eq!(scene.get_through_its_own_port().await.unwrap().body(), "hello");
     }
 }
@@ -242,7 +246,7 @@ async fn http2_fault(steps: Vec<Step>) -> Error {
     let scene = Scene::memory_with(script, |builder| builder.proxy(proxy));
     let error = scene.get().await.unwrap_err();
     names_both(&scene, &error);
-    at_rest(&scene.transport).await;
+    wait_idle(&scene.transport).await;
     error
 }
 

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_transport::{RequestExt, Transport, http::upgrade};
 
 use crate::support::{
-    origin::settle,
+    origin::run_ready_tasks,
     scene::Scene,
     scripted::{
         Step::{Answer, Drain, Head},
@@ -24,7 +24,7 @@ const TAKEN: &str = "Transport [requests: 1 active, 0 queued | connections: 1 ac
 async fn is_counted(transport: &Transport, url: String, bytes: impl Send) {
     assert_eq!(transport.to_string(), TAKEN);
     let next = tokio::spawn(transport.request("GET", url).into_future());
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(transport.stats().queued, 1);
     drop(bytes);
     assert_eq!(next.await.unwrap().unwrap().body(), "hello");
@@ -138,7 +138,7 @@ mod where_http2_is_preferred {
 
     use super::*;
     use crate::support::{
-        net::{Does, Net},
+        net::{Behavior, Net},
         proxy::tunneling,
         scripted::Script,
         tls_peer::Authority,
@@ -169,7 +169,7 @@ mod where_http2_is_preferred {
     async fn a_request_for_an_upgrade_takes_no_connection_of_http2() {
         let (net, authority) = (Net::new(), Authority::new());
         let server = authority.certify("origin.example").server(&["h2", "http/1.1"]);
-        let origin = net.tls("origin.example:443", Does::Serve, server);
+        let origin = net.tls("origin.example:443", Behavior::Serve, server);
         let tls = TlsConfig::roots_pem(authority.pem()).unwrap();
         let stack = ServiceBuilder::new()
             .layer(PoolLayer::new())
@@ -222,7 +222,7 @@ mod where_http2_is_preferred {
     async fn a_proxy_that_forwards_over_http2_is_asked_over_http1() {
         let (net, authority) = (Net::new(), Authority::new());
         let server = authority.certify("proxy.example").server(&["h2", "http/1.1"]);
-        let peer = net.tls("proxy.example:443", Does::Serve, server);
+        let peer = net.tls("proxy.example:443", Behavior::Serve, server);
         let proxy = tunneling("https://proxy.example").tunnel_http(false);
         let tls = TlsConfig::roots_pem(authority.pem()).unwrap();
         let transport = net.transport().tls(tls).proxy(proxy).build().unwrap();

@@ -20,7 +20,7 @@ use tower_transport::{
 
 use crate::support::{
     given_runtime,
-    origin::{Origin, settle},
+    origin::{Origin, run_ready_tasks},
 };
 
 /// Connects, or fails, after so many seconds, and counts how often it was asked to.
@@ -84,7 +84,7 @@ async fn a_dial_outlives_the_request_that_caused_it() {
     let text = "Transport [requests: 0 active, 0 queued | connections: 1 active, 0 idle]";
     assert_eq!(transport.to_string(), text);
     let _server = listener.accept().await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     let text = "Transport [requests: 0 active, 0 queued | connections: 0 active, 1 idle]";
     assert_eq!(transport.to_string(), text);
     assert_eq!(dials.load(Ordering::SeqCst), 1);
@@ -112,7 +112,7 @@ async fn a_returned_connection_serves_who_waits() {
     let transport = origin.http1().max_connections(1).build().unwrap();
     let held = transport.stream("GET", "http://a.example/").await.unwrap();
     let waiting = tokio::spawn(transport.request("GET", "http://a.example/").into_future());
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(transport.stats().queued, 1);
     drop(held);
     assert_eq!(waiting.await.unwrap().unwrap().body(), "hello");
@@ -125,7 +125,7 @@ async fn the_first_request_to_a_host_teaches_how_to_dial_for_the_next() {
     let transport = origin.http1().build().unwrap();
     let gated = |n| (0..n).map(|_| transport.request("GET", "http://a.example/gated"));
     let requests: Vec<_> = gated(10).map(|request| tokio::spawn(request.into_future())).collect();
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(origin.opened(), 10);
     origin.gate.add_permits(10);
     join_all(requests).await;
@@ -156,7 +156,7 @@ mod shared {
             .map(|_| transport.request("GET", "http://a.example/gated").into_future())
             .map(tokio::spawn)
             .collect();
-        settle().await;
+        run_ready_tasks().await;
         origin.gate.add_permits(10);
         for answer in join_all(requests).await {
             assert_eq!(answer.unwrap().unwrap().body(), "hello");

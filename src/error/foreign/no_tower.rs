@@ -1,4 +1,4 @@
-//! Without the feature `tower`: only I/O errors say that they are timeouts.
+//! Stands in for the feature `tower`: only I/O errors are recognised as timeouts.
 
 use std::error::Error as StdError;
 

@@ -65,8 +65,8 @@ impl Http1Config {
 
     /// Requires each setting to be in its range.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        setting::within("Http1Config::max_head_size", self.max_head_size, HEAD_SIZES)?;
-        setting::within("Http1Config::max_headers", self.max_headers, HEADERS)
+        setting::in_range("Http1Config::max_head_size", self.max_head_size, HEAD_SIZES)?;
+        setting::in_range("Http1Config::max_headers", self.max_headers, HEADERS)
     }
 
     pub(super) fn limits(&self) -> HeadLimits {

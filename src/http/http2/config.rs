@@ -146,13 +146,13 @@ impl Http2Config {
 
     /// Requires each setting to be in its range.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        setting::within("Http2Config::stream_window", self.stream_window, WINDOWS)?;
-        setting::within("Http2Config::connection_window", self.connection_window, WINDOWS)?;
-        setting::within("Http2Config::max_frame_size", self.max_frame_size, FRAME_SIZES)?;
+        setting::in_range("Http2Config::stream_window", self.stream_window, WINDOWS)?;
+        setting::in_range("Http2Config::connection_window", self.connection_window, WINDOWS)?;
+        setting::in_range("Http2Config::max_frame_size", self.max_frame_size, FRAME_SIZES)?;
         let list = self.max_header_list_size;
-        setting::within("Http2Config::max_header_list_size", list, LIST_SIZES)?;
+        setting::in_range("Http2Config::max_header_list_size", list, LIST_SIZES)?;
         let buffer = self.max_send_buffer as u64;
-        setting::within("Http2Config::max_send_buffer", buffer, 1..=u64::from(u32::MAX))?;
+        setting::in_range("Http2Config::max_send_buffer", buffer, 1..=u64::from(u32::MAX))?;
         let (interval, timeout) = (self.keep_alive_interval, self.keep_alive_timeout);
         setting::longer_than_zero("Http2Config::keep_alive_interval", interval)?;
         setting::longer_than_zero("Http2Config::keep_alive_timeout", timeout)

@@ -1,15 +1,15 @@
-//! What the variables of the environment say about proxies, as Go's `httpproxy` understands them.
+//! Proxy variables of the environment, by the rules of Go's `httpproxy`.
 
-use super::pattern::{self, HostPattern, Place};
+use super::pattern::{self, HostPattern, PatternHost};
 use crate::{
     error::Error,
     target::{Origin, Proxy, Route},
 };
 
-/// The variables as they once were.
+/// A snapshot of the variables.
 #[derive(Debug)]
 pub(super) struct Environment {
-    /// Through the proxy, or why it is none; nothing if no variable names one.
+    /// The route through the proxy, or why its value is invalid; `None` if no variable is set.
     http: Option<Result<Route, Error>>,
     https: Option<Result<Route, Error>>,
     no_proxy: Vec<HostPattern>,
@@ -20,8 +20,8 @@ impl Environment {
         let filled = |name: &'static str| Some((name, var(name).filter(|text| !text.is_empty())?));
         let either = |upper, lower| filled(upper).or_else(|| filled(lower));
         let all = either("ALL_PROXY", "all_proxy");
-        // A CGI server gives scripts the header `Proxy` of the request as HTTP_PROXY; and where names of variables have no
-        // case, as http_proxy.
+        // A CGI server passes the header `Proxy` of a request as HTTP_PROXY; where variable names ignore case, also
+        // as http_proxy.
         let http = match filled("REQUEST_METHOD") {
             None => either("HTTP_PROXY", "http_proxy"),
             Some(_) => None,
@@ -35,9 +35,9 @@ impl Environment {
         }
     }
 
-    /// The route to this origin, if a variable has a say in it.
+    /// The route to this origin; `None` if no variable decides.
     pub(super) fn route(&self, origin: &Origin) -> Option<Result<Route, Error>> {
-        let place = Place::of(origin);
+        let place = PatternHost::of(origin);
         if place.is_local() || self.no_proxy.iter().any(|pattern| pattern.fits(&place)) {
             return Some(Ok(Route::Direct));
         }
@@ -45,7 +45,7 @@ impl Environment {
     }
 }
 
-/// The cause is left out of the error: what is wrong with the value may show a part of it, and that may be a password.
+/// Omits the cause: it may quote a part of the value, which may be a password.
 fn through((name, url): (&str, String)) -> Result<Route, Error> {
     Proxy::new(&url).map(Route::from).map_err(|_| {
         let schemes = "http, https, socks4, socks4a, socks5 or socks5h";

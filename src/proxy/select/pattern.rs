@@ -1,4 +1,4 @@
-//! Which hosts are meant by an entry of `NO_PROXY`.
+//! Host patterns, as in `NO_PROXY`.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -9,7 +9,7 @@ use crate::{
     target::{Origin, to_ascii},
 };
 
-/// What an entry can be.
+/// One pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HostPattern {
     All,
@@ -19,37 +19,37 @@ pub(super) enum HostPattern {
         port: Option<u16>,
     },
     Name {
-        /// In lower case, without a dot at its ends.
+        /// In lower case, without dots at its ends.
         name: String,
-        /// The name itself, or only those below it.
+        /// Whether it matches the name itself, or its subdomains only.
         itself: bool,
         port: Option<u16>,
     },
 }
 
-/// The addresses that begin as this one does.
+/// An address prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Network {
     address: IpAddr,
     bits: u32,
 }
 
-/// An origin as patterns see it.
-pub(super) struct Place<'a> {
+/// An origin as patterns compare it.
+pub(super) struct PatternHost<'a> {
     host: &'a str,
-    /// What the host is, if it is not a name.
+    /// The host as an IP address; `None` for a name.
     address: Option<IpAddr>,
     port: u16,
 }
 
-/// The entries of a list, each by itself; empty ones are none.
+/// The patterns of a list separated by commas, without empty ones.
 pub(super) fn list(entries: &str) -> impl Iterator<Item = Result<HostPattern, Error>> {
     entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(HostPattern::from_str)
 }
 
 impl HostPattern {
     #[inline]
-    pub(super) fn fits(&self, place: &Place<'_>) -> bool {
+    pub(super) fn fits(&self, place: &PatternHost<'_>) -> bool {
         match self {
             Self::All => true,
             Self::Network(network) => place.address.is_some_and(|address| network.holds(address)),
@@ -102,7 +102,7 @@ impl Network {
         let wrong = || Error::builder("a network is an address, a slash and a number of bits");
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let bits = number(bits).filter(|bits| *bits <= width(address)).ok_or_else(wrong)?;
-        // As long as all of the prefix by which IPv4 is written as IPv6 counts, it is a network of IPv4.
+        // With a prefix of at least 96 bits, an IPv4-mapped IPv6 network is an IPv4 network.
         let canonical = address.to_canonical();
         let dropped = width(address) - width(canonical);
         Ok(match bits.checked_sub(dropped) {
@@ -125,17 +125,17 @@ impl Network {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> PatternHost<'a> {
     pub(super) fn of(origin: &'a Origin) -> Self {
         let host = origin.host();
-        // Most hosts are names, and need not be parsed to know it.
+        // Most hosts are names: skips parsing them as addresses.
         let may_be_address =
             origin.is_in_brackets() || host.starts_with(|c: char| c.is_ascii_digit());
         let address = may_be_address.then(|| address_of(host)).flatten();
         Self { host: host.strip_suffix('.').unwrap_or(host), address, port: origin.port() }
     }
 
-    /// Whether it is this computer, by its name or address.
+    /// Whether it is a loopback address or `localhost`.
     pub(super) fn is_local(&self) -> bool {
         match self.address {
             Some(address) => address.is_loopback(),
@@ -157,12 +157,12 @@ impl<'a> Place<'a> {
 }
 
 fn address_of(host: &str) -> Option<IpAddr> {
-    // Nothing but an IPv6 address has a zone. It is not looked at: it could be called `.example.com` (CVE-2025-22870).
+    // Only an IPv6 address has a zone. Ignore it: it could be called `.example.com` (CVE-2025-22870).
     let unzoned = host.split_once('%').map_or(host, |(address, _)| address);
     unzoned.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// The host, without the brackets of IPv6, and the port. Nothing after a colon means any port, as Go has it.
+/// Splits host, without the brackets of IPv6, and port. An empty port means any, as in Go.
 fn split(entry: &str) -> Result<(&str, Option<u16>), Error> {
     let (host, port) = match entry.strip_prefix('[') {
         Some(literal) => {
@@ -186,7 +186,7 @@ fn port_of(text: &str) -> Result<u16, Error> {
     port.ok_or_else(|| Error::builder("a port is a number from 1 to 65535"))
 }
 
-/// A name that an origin can have, in lower case and ASCII, without a dot at its end.
+/// Normalizes a valid host name: lower case, ASCII, no trailing dot.
 fn checked(name: &str) -> Result<String, Error> {
     let name = if name.is_ascii() { name.to_ascii_lowercase() } else { to_ascii(name)? };
     let uri = Uri::builder().scheme("http").authority(&*name).path_and_query("/").build();
@@ -198,7 +198,6 @@ fn checked(name: &str) -> Result<String, Error> {
     }
 }
 
-/// How many bits an address has.
 fn width(address: IpAddr) -> u32 {
     match address {
         IpAddr::V4(_) => 32,
@@ -206,7 +205,7 @@ fn width(address: IpAddr) -> u32 {
     }
 }
 
-/// Of digits alone: the parser of numbers takes a sign, too.
+/// Requires digits alone: the parser of numbers also accepts a sign.
 fn number(digits: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }

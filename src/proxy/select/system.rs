@@ -1,4 +1,4 @@
-//! What the settings of the system say about proxies, by hyper-util's matcher.
+//! Proxy settings of the system, by hyper-util's matcher.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Uri;
@@ -12,11 +12,11 @@ use crate::{
 };
 
 impl ProxyRules {
-    /// As the system says at this moment: the environment as in [`from_env`](Self::from_env), and for a scheme for which
-    /// that names no proxy the settings of macOS (the proxies for web and secure web) or Windows (of Internet Options, with
-    /// the hosts that are excepted there). Other systems have none beside the environment.
+    /// Reads the environment as in [`from_env`](Self::from_env), and for a scheme without a proxy there the settings
+    /// of macOS (web and secure web proxy) or Windows (Internet Options, with the exceptions listed there). Other
+    /// systems have the environment only.
     ///
-    /// Scripts that choose a proxy (PAC, WPAD) are not run. It needs the feature `system-proxy`.
+    /// PAC scripts and WPAD are not supported. Needs the feature `system-proxy`.
     pub fn from_system() -> Self {
         Self::with_settings(Environment::new(variable), Matcher::from_system())
     }
@@ -30,7 +30,7 @@ impl ProxyRules {
 }
 
 fn route(settings: &Matcher, origin: &Origin) -> Result<Route, Error> {
-    // The matcher knows of no others.
+    // The matcher knows only these two.
     let scheme = if origin.scheme().is_tls() { "https" } else { "http" };
     let uri = Uri::builder().scheme(scheme).authority(origin.authority_form()).path_and_query("/");
     let uri = uri.build().map_err(|error| {
@@ -39,7 +39,7 @@ fn route(settings: &Matcher, origin: &Origin) -> Result<Route, Error> {
     settings.intercept(&uri).map_or(Ok(Route::Direct), |found| proxy(&found).map(Route::from))
 }
 
-/// The cause is left out of the error, as in the environment.
+/// Omits the cause, which may quote a password.
 fn proxy(found: &Intercept) -> Result<Proxy, Error> {
     let uri = found.uri();
     let url = uri.authority().map(|at| format!("{}://{at}", uri.scheme_str().unwrap_or("http")));
@@ -52,7 +52,7 @@ fn proxy(found: &Intercept) -> Result<Proxy, Error> {
     })
 }
 
-/// The matcher has those for HTTP encoded already.
+/// The matcher returns credentials for HTTP already encoded.
 fn credentials(found: &Intercept) -> Option<Credentials> {
     if let Some((user, password)) = found.raw_auth() {
         return Some(Credentials::new(user, password));

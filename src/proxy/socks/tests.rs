@@ -1,8 +1,8 @@
-//! Has exchanges over bytes that are cut in every way.
+//! Has handshakes over bytes that are cut in every way.
 
 use super::*;
 
-/// How an exchange ended over one answer, cut in any way.
+/// How a handshake ends with one reply, cut in any way.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::proxy) enum Split<R> {
     /// After so many bytes.
@@ -12,11 +12,11 @@ pub(in crate::proxy) enum Split<R> {
     Waiting(usize),
 }
 
-/// Has the exchange over the answer in one piece, byte by byte, and cut into two and three at every place; and gives the
+/// Has the handshake over the answer in one piece, byte by byte, and cut into two and three at every place; and gives the
 /// one outcome.
 pub(in crate::proxy) fn every_split<E>(start: impl Fn() -> E, answer: &[u8]) -> Split<E::Refusal>
 where
-    E: Exchange<Refusal: PartialEq>,
+    E: SocksHandshake<Refusal: PartialEq>,
 {
     let (expected, _) = over(start(), answer, |_| false);
     assert_eq!(over(start(), answer, |_| true).0, expected, "byte by byte: {answer:?}");
@@ -30,38 +30,38 @@ where
 }
 
 /// What was said, message by message, to a proxy that answers so and is content.
-pub(in crate::proxy) fn conversation<E>(exchange: E, answer: &[u8]) -> Vec<Vec<u8>>
+pub(in crate::proxy) fn conversation<E>(handshake: E, answer: &[u8]) -> Vec<Vec<u8>>
 where
-    E: Exchange<Refusal: PartialEq>,
+    E: SocksHandshake<Refusal: PartialEq>,
 {
-    let (outcome, said) = over(exchange, answer, |_| false);
+    let (outcome, said) = over(handshake, answer, |_| false);
     assert_eq!(outcome, Split::Done(answer.len()));
     said
 }
 
 /// The outcome, and what was said. No piece that is read goes over a cut.
-fn over<E: Exchange>(
-    mut exchange: E,
+fn over<E: SocksHandshake>(
+    mut handshake: E,
     answer: &[u8],
     is_cut: impl Fn(usize) -> bool,
 ) -> (Split<E::Refusal>, Vec<Vec<u8>>) {
     let (mut read, mut said) = (0, Vec::new());
     loop {
-        let most = match exchange.step() {
-            Step::Write(message) => {
+        let most = match handshake.step() {
+            HandshakeStep::Write(message) => {
                 said.push(message);
                 continue;
             }
-            Step::Read(most) => most,
-            Step::Done => return (Split::Done(read), said),
+            HandshakeStep::Read(most) => most,
+            HandshakeStep::Done => return (Split::Done(read), said),
         };
-        assert!((1..=LONGEST_ANSWER).contains(&most), "{most} bytes to be read");
+        assert!((1..=MAX_REPLY).contains(&most), "{most} bytes to be read");
         let end = answer.len().min(read + most);
         if end == read {
             return (Split::Waiting(read), said);
         }
         let end = (read + 1..end).find(|at| is_cut(*at)).unwrap_or(end);
-        if let Err(refusal) = exchange.read(&answer[read..end]) {
+        if let Err(refusal) = handshake.read(&answer[read..end]) {
             return (Split::Refused(refusal), said);
         }
         read = end;

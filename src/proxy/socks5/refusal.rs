@@ -1,11 +1,11 @@
-//! What SOCKS 5 proxies say instead of connecting, as values.
+//! The refusals of SOCKS 5 proxies.
 
 use std::{error::Error as StdError, fmt};
 
-use super::exchange::USER_AND_PASSWORD;
-use crate::proxy::socks::Refusal;
+use super::handshake::USER_AND_PASSWORD;
+use crate::proxy::socks::SocksRefusal;
 
-/// Why a SOCKS 5 proxy made no connection: the [`cause`](crate::Error::cause) of the [`Error`](crate::Error).
+/// Why a SOCKS 5 proxy refused: the [`cause`](crate::Error::cause) of the [`Error`](crate::Error).
 ///
 /// ```
 /// use tower_transport::proxy::Socks5Error;
@@ -21,32 +21,32 @@ pub enum Socks5Error {
     GeneralFailure,
     /// `0x02`: not allowed by its rules.
     NotAllowed,
-    /// `0x03`: the network cannot be reached from there.
+    /// `0x03`: the network is unreachable from the proxy.
     NetworkUnreachable,
-    /// `0x04`: the host cannot be reached from there. Most proxies say so of names that they cannot resolve, too.
+    /// `0x04`: the host is unreachable from the proxy. Most proxies also report unresolvable names so.
     HostUnreachable,
     /// `0x05`: the host refused the connection.
     ConnectionRefused,
-    /// `0x06`: the time to live of the packets ran out; some proxies mean that the host did not answer in time.
+    /// `0x06`: the time to live of the packets expired; some proxies report a host that did not answer in time so.
     TtlExpired,
-    /// `0x07`: the proxy makes no connections at all.
+    /// `0x07`: the proxy does not support CONNECT.
     CommandNotSupported,
-    /// `0x08`: the proxy does not know addresses of this type: IPv6, or names.
+    /// `0x08`: the proxy does not support this address type: IPv6, or names.
     AddressTypeNotSupported,
-    /// A reply from `0x09` on, which the RFC does not assign.
+    /// A code from `0x09` on, which the RFC does not assign.
     Unassigned(u8),
-    /// The proxy accepts none of the methods of authentication that were offered (RFC 1928 §3): most likely it wants a user
-    /// and a password, and has none.
+    /// The proxy accepts none of the offered authentication methods (RFC 1928 §3): most likely it requires a user and
+    /// a password, and none are set.
     NoAcceptableMethod,
     /// The user or the password is wrong (RFC 1929 §2).
     CredentialsRefused,
-    /// An answer does not begin with `0x05`: it is not one of SOCKS 5.
+    /// A reply does not begin with `0x05`: it is not SOCKS 5.
     WrongVersion(u8),
-    /// The proxy chose a method of authentication that was not offered.
+    /// The proxy chose an authentication method that was not offered.
     MethodNotOffered(u8),
-    /// The answer to user and password does not begin with `0x01`.
+    /// The reply to user and password does not begin with `0x01`.
     WrongAuthVersion(u8),
-    /// The reply has an address of a type that there is not, so that its end cannot be known.
+    /// The reply has an unknown address type, so its length is unknown.
     UnknownAddressType(u8),
 }
 
@@ -66,7 +66,7 @@ impl Socks5Error {
     }
 }
 
-impl Refusal for Socks5Error {
+impl SocksRefusal for Socks5Error {
     fn is_malformed(&self) -> bool {
         matches!(
             self,

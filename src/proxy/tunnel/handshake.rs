@@ -1,4 +1,4 @@
-//! The conversation that ends in a tunnel, or in a refusal.
+//! The `CONNECT` exchange: requests until the proxy opens the tunnel or refuses.
 
 use std::time::Duration;
 
@@ -24,36 +24,36 @@ use crate::{
     upgrade::{Upgraded, upgrade},
 };
 
-/// So often a proxy is asked for one tunnel, each time with another answer to what it wants to know.
-const TRIES: usize = 4;
+/// The most `CONNECT` requests for one tunnel, each with another answer to a challenge.
+const MAX_ATTEMPTS: usize = 4;
 
-/// Of the body of a refusal, so much is kept, in bytes: enough for an error page.
-const BODY: usize = 64 * 1024;
+/// The most bytes kept of a refusal's body: enough for an error page.
+const MAX_BODY: usize = 64 * 1024;
 
-/// What a refusal says is worth so much waiting: its status is known already.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time limit for a refusal's body, whose status is known already.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A `CONNECT` has no content (RFC 9110 §9.3.6): what would follow is the beginning of the tunnel.
-const OF_THE_MESSAGE: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
+/// A `CONNECT` has no content (RFC 9110 §9.3.6): bytes after its head belong to the tunnel.
+const FRAMING_FIELDS: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
 
-/// One tunnel that is asked for.
-struct Asking<'a> {
+/// A request for one tunnel.
+struct TunnelRequest<'a> {
     tunnels: Tunnels,
     hop: Hop,
     target: &'a Target,
-    /// The target as it stands in the request line.
+    /// The target in the request line.
     authority: RawTarget,
     headers: HeaderMap,
-    /// How long reaching the proxy may take.
-    stall: Option<Duration>,
-    /// As a part of what it is asked for, if anybody is told.
-    told: Option<ParentSpan>,
+    /// The limit for the time to reach the proxy.
+    connect_limit: Option<Duration>,
+    /// The span above the `CONNECT` requests; `None` without listeners.
+    parent_span: Option<ParentSpan>,
 }
 
 pub(super) async fn open(
     tunnels: Tunnels,
     hop: Hop,
-    stall: Option<Duration>,
+    connect_limit: Option<Duration>,
     target: &Target,
 ) -> Result<Connected<Upgraded>, Error> {
     if !hop.proxy.scheme().is_http() {
@@ -61,34 +61,35 @@ pub(super) async fn open(
     }
     hop.proxy.check()?;
     let headers = hop.proxy.headers_for(target)?;
-    if let Some(name) = OF_THE_MESSAGE.iter().find(|name| headers.contains_key(*name)) {
+    if let Some(name) = FRAMING_FIELDS.iter().find(|name| headers.contains_key(*name)) {
         let proxy = &hop.proxy;
         return Err(Error::builder(format!("`{name}` is not a field for the proxy {proxy}")));
     }
-    let is_told = check_room(&headers, 1).and_then(|()| own_host(&headers));
-    is_told
+    let checked = check_room(&headers, 1).and_then(|()| own_host(&headers));
+    checked
         .map_err(|error| error.during(format!("asking the proxy {} for a tunnel", hop.proxy)))?;
     let authority = tunnel_target(&target.origin)?;
-    let span = hop.told(target);
-    let told = ParentSpan::of(&span, || authority.to_string());
-    let asking = Asking { tunnels, hop, target, authority, headers, stall, told };
-    let outcome = asking.until_open().await;
+    let span = hop.start_span(target);
+    let parent_span = ParentSpan::of(&span, || authority.to_string());
+    let request =
+        TunnelRequest { tunnels, hop, target, authority, headers, connect_limit, parent_span };
+    let outcome = request.run().await;
     span.finish(&outcome, |_, _| ());
     outcome
 }
 
-impl Asking<'_> {
-    async fn until_open(mut self) -> Result<Connected<Upgraded>, Error> {
+impl TunnelRequest<'_> {
+    async fn run(mut self) -> Result<Connected<Upgraded>, Error> {
         let mut authorization = match self.headers.get(PROXY_AUTHORIZATION) {
             Some(own) => Some(own.clone()),
             None => self.hop.proxy.authenticator().first(&Method::CONNECT, &self.authority),
         };
-        for _ in 1..TRIES {
+        for _ in 1..MAX_ATTEMPTS {
             let response = self.ask(authorization.as_ref()).await?;
-            match self.better_answer(&response, authorization.as_ref()) {
+            match self.next_authorization(&response, authorization.as_ref()) {
                 Some(better) => {
-                    // Read to its end, so that the connection can be asked again.
-                    self.body_of(response.into_body()).await;
+                    // Read to its end, so that the connection can be used again.
+                    self.read_body(response.into_body()).await;
                     authorization = Some(better);
                 }
                 None => return self.outcome(response).await,
@@ -119,18 +120,18 @@ impl Asking<'_> {
         extensions.insert(self.hop.clone());
         extensions.insert(self.authority.clone());
         extensions.insert(Repeatable);
-        extensions.insert(Timeouts::none().connect(self.stall));
-        if self.stall.is_some() {
+        extensions.insert(Timeouts::none().connect(self.connect_limit));
+        if self.connect_limit.is_some() {
             extensions.insert(FailsFast);
         }
-        if let Some(told) = &self.told {
-            extensions.insert(told.clone());
+        if let Some(parent_span) = &self.parent_span {
+            extensions.insert(parent_span.clone());
         }
         self.tunnels.pool.call(request).await.map_err(|error| self.failed(error))
     }
 
-    /// What to say to a proxy that wants to know who we are, if there is anything that it has not refused.
-    fn better_answer<B>(
+    /// The next answer to a 407, if any is left that the proxy has not refused.
+    fn next_authorization<B>(
         &self,
         response: &Response<B>,
         refused: Option<&HeaderValue>,
@@ -162,7 +163,7 @@ impl Asking<'_> {
         }
     }
 
-    /// What is known of the way to the proxy is known of the tunnel, but not what was said there.
+    /// The info of the connection to the proxy, without what was negotiated on it.
     fn info(&self, info: ConnectInfo, extensions: &Extensions) -> ConnectInfo {
         let is_shared = info.version() == Some(Version::HTTP_2);
         let info = info.with_proxy(self.hop.proxy.clone());
@@ -174,14 +175,14 @@ impl Asking<'_> {
         B: http_body::Body<Data = Bytes, Error = Error> + Unpin,
     {
         let (head, body) = response.into_parts();
-        let body = self.body_of(body).await;
+        let body = self.read_body(body).await;
         let (status, headers) = (head.status, head.headers);
         let doing = format!("{}: it answered {status}", self.doing());
         Error::refused(doing, Refusal { status, headers, body })
     }
 
-    /// The beginning of it, as far as it comes without delay.
-    async fn body_of<B>(&self, mut body: B) -> Bytes
+    /// Up to `MAX_BODY` bytes of the body, as far as they come within `BODY_TIMEOUT`.
+    async fn read_body<B>(&self, mut body: B) -> Bytes
     where
         B: http_body::Body<Data = Bytes, Error = Error> + Unpin,
     {
@@ -191,18 +192,18 @@ impl Asking<'_> {
                 std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await
             {
                 let Ok(data) = frame.into_data() else { continue };
-                let room = BODY - read.len();
+                let room = MAX_BODY - read.len();
                 read.extend_from_slice(&data[..data.len().min(room)]);
-                if read.len() == BODY {
+                if read.len() == MAX_BODY {
                     break;
                 }
             }
         };
-        self.tunnels.runtime.within(Some(PATIENCE), reading).await;
+        self.tunnels.runtime.within(Some(BODY_TIMEOUT), reading).await;
         read.freeze()
     }
 
-    /// The proxy broke off, or did not speak HTTP; or it was not reached, which is said already; or it was not asked.
+    /// The proxy failed during the exchange; or it was not reached, or not asked, which the error tells already.
     fn failed(&self, error: Error) -> Error {
         if error.is_proxy() {
             return error;

@@ -1,10 +1,10 @@
-//! What a proxy speaks, as the scheme of its URL says.
+//! The protocol of a proxy, by the scheme of its URL.
 
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProxyScheme {
@@ -23,7 +23,7 @@ pub enum ProxyScheme {
 }
 
 impl ProxyScheme {
-    /// As it stands in a URL.
+    /// The scheme, as in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -35,7 +35,7 @@ impl ProxyScheme {
         }
     }
 
-    /// The port of a URL that names none: 80, 443, and 1080 for SOCKS.
+    /// The port of a URL without one: 80, 443, and 1080 for SOCKS.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -44,7 +44,7 @@ impl ProxyScheme {
         }
     }
 
-    /// What it is called in errors.
+    /// Its name in errors.
     pub(super) fn version(self) -> &'static str {
         match self {
             Self::Http => "HTTP without TLS",
@@ -54,7 +54,7 @@ impl ProxyScheme {
         }
     }
 
-    /// Whether it is HTTP, with TLS or without.
+    /// Whether it is HTTP, with or without TLS.
     pub fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::Https)
     }
@@ -68,7 +68,7 @@ impl FromStr for ProxyScheme {
         let all = [Http, Https, Socks4, Socks4a, Socks5, Socks5h];
         let named = |known: &Self| known.as_str().eq_ignore_ascii_case(scheme);
         all.into_iter().find(named).ok_or_else(|| {
-            // What stands there may be a password with `://` in it.
+            // The text before `://` may be part of a password.
             let is_a_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
             let shown = if scheme.chars().all(is_a_scheme) { scheme } else { "***" };
             Error::builder(format!("`{shown}` is not a scheme of proxies that is spoken here"))

@@ -1,4 +1,4 @@
-//! The URL of a proxy, taken apart. Nothing of the part before the `@` is ever in an error.
+//! Parses the URL of a proxy. No error contains any part of the text before the `@`.
 
 use std::str::FromStr;
 
@@ -8,14 +8,14 @@ use percent_encoding::percent_decode_str;
 use super::ProxyScheme;
 use crate::{auth::Credentials, error::Error, target::Origin};
 
-/// What the URL of a proxy says.
-pub(super) struct Parts {
+/// The parts of the URL of a proxy.
+pub(super) struct ProxyUrlParts {
     pub(super) scheme: ProxyScheme,
     pub(super) origin: Origin,
     pub(super) credentials: Option<Credentials>,
 }
 
-impl FromStr for Parts {
+impl FromStr for ProxyUrlParts {
     type Err = Error;
 
     fn from_str(url: &str) -> Result<Self, Error> {
@@ -36,7 +36,7 @@ impl FromStr for Parts {
     }
 }
 
-/// The host and the port, which is always written out: so the same authority does under either scheme.
+/// Always writes the port, so that the same authority serves both schemes.
 fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
     let name = match scheme {
         ProxyScheme::Https => uri::Scheme::HTTPS,
@@ -58,13 +58,13 @@ fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
     Origin::try_from(&uri)
 }
 
-/// Of the part of a URL before the `@`, percent-decoded.
+/// Credentials from the part of a URL before the `@`, percent-decoded.
 fn credentials(user_info: &str) -> Result<Credentials, Error> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     let decoded = |text: &str| {
         let text = percent_decode_str(text).decode_utf8();
         text.map(|text| text.into_owned()).map_err(|_| {
-            // The error of the standard library would say which byte it is.
+            // Omits the standard library's error, which names a byte of the text.
             Error::builder("the user or the password of the proxy is not UTF-8")
         })
     };
@@ -75,11 +75,11 @@ fn credentials(user_info: &str) -> Result<Credentials, Error> {
 mod tests {
     use super::*;
 
-    /// Scheme, host, port, and who we are.
+    /// Scheme, host, port and credentials.
     type Read<'a> = (&'a str, &'a str, u16, Option<(&'a str, &'a str)>);
 
-    fn read(url: &str) -> Result<Parts, String> {
-        url.parse::<Parts>().map_err(|error| {
+    fn read(url: &str) -> Result<ProxyUrlParts, String> {
+        url.parse::<ProxyUrlParts>().map_err(|error| {
             let mut text = format!("{error} {error:?}");
             let mut cause = std::error::Error::source(&error);
             while let Some(error) = cause {
@@ -114,7 +114,7 @@ mod tests {
             ("http://:p@a", ("http", "a", 80, Some(("", "p")))),
         ];
         for (url, (scheme, host, port, user)) in table {
-            let Parts { scheme: read_scheme, origin, credentials } = read(url).unwrap();
+            let ProxyUrlParts { scheme: read_scheme, origin, credentials } = read(url).unwrap();
             let read = (read_scheme.as_str(), origin.host(), origin.port());
             assert_eq!(read, (*scheme, *host, *port), "{url}");
             let expected = user.map(|(user, password)| Credentials::new(user, password));

@@ -12,8 +12,8 @@ use tower_transport::{
 
 use crate::support::{
     forwarding::{PROXY, proxy, scripted, token},
-    origin::settle,
-    scene::told,
+    origin::run_ready_tasks,
+    scene::predicates,
     scripted::{
         HELLO, Script,
         Step::{self, Answer, Head, Read, Serve, Turn, Wait},
@@ -125,7 +125,10 @@ async fn a_post_is_sent_again_exactly_once_with_its_body() {
     let response = client.request("POST", "http://a.example/").body("12345").await.unwrap();
     assert_eq!(response.body(), "hello");
     client.request("GET", "http://a.example/next").await.unwrap();
-    assert_eq!((origin.heard("POST"), origin.heard("GET"), origin.accepted()), (2, 1, 1));
+    assert_eq!(
+        (origin.requests_starting("POST"), origin.requests_starting("GET"), origin.accepted()),
+        (2, 1, 1)
+    );
     assert!(origin.heads()[1].contains("content-length: 5\r\n"));
 }
 
@@ -136,7 +139,7 @@ async fn a_body_by_a_function_is_sent_again() {
     let (client, origin) = scripted(&proxy(PROXY).authenticate(token()), script);
     let body = Body::again(|| Body::iter(["12", "345"]));
     let response = client.request("POST", "http://a.example/").body(body).await.unwrap();
-    assert_eq!((response.body().as_ref(), origin.heard("POST")), (&b"hello"[..], 2));
+    assert_eq!((response.body().as_ref(), origin.requests_starting("POST")), (&b"hello"[..], 2));
 }
 
 #[tokio::test]
@@ -146,17 +149,17 @@ async fn a_body_that_cannot_be_had_again_is_an_error_that_says_why() {
     let script = asking([Read(body), say(ASKED)]);
     let (client, origin) = scripted(&proxy(PROXY).authenticate(token()), script);
     let error = client.request("POST", "http://a.example/").body(chunks()).await.unwrap_err();
-    assert_eq!(told(&error), "sent");
+    assert_eq!(predicates(&error), "sent");
     assert_eq!(error.proxy_status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
     assert!(error.is_proxy());
     assert_eq!(error.proxy_headers().unwrap()["proxy-authenticate"], "Token");
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(
         client.request("POST", "http://a.example/").body(chunks()).await.unwrap().body(),
         "hello"
     );
-    assert_eq!((origin.heard("POST"), origin.accepted()), (2, 1));
+    assert_eq!((origin.requests_starting("POST"), origin.accepted()), (2, 1));
 }
 
 #[tokio::test]
@@ -194,7 +197,7 @@ async fn idle_connections_to_a_proxy_that_asks_are_kept() {
     let get = || client.request("GET", "http://a.example/").into_future();
     let (one, other) = tokio::join!(get(), get());
     assert!(one.is_ok() && other.is_ok());
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(get().await.unwrap().status(), 200);
     assert_eq!((client.stats().connections.len(), origin.accepted()), (2, 2));
 }

@@ -12,7 +12,7 @@ use tower_transport::{
 
 use crate::support::{
     forwarding::{Client, Http2Proxy, PROXY, proxy, shared, token},
-    scene::told,
+    scene::predicates,
 };
 
 /// A client of a proxy that is known to speak HTTP/2.
@@ -39,7 +39,7 @@ async fn the_pseudo_fields_are_those_of_the_url() {
             (response.version(), response.body().as_ref()),
             (Version::HTTP_2, &b"hello"[..])
         );
-        assert_eq!(server.told().pop().unwrap(), format!("GET {seen}: "), "{url}");
+        assert_eq!(server.fields().pop().unwrap(), format!("GET {seen}: "), "{url}");
     }
     assert_eq!(server.opened(), 1, "the key was the same for all");
 }
@@ -58,7 +58,7 @@ async fn the_proxy_has_its_headers_and_credentials_with_every_request() {
         "GET http://a.example/ x-tag=1 proxy-authorization=Basic bWU6c2VjcmV0: ",
         "GET http://b.example/ x-tag=mine proxy-authorization=Mine: ",
     ];
-    assert_eq!(server.told(), expected);
+    assert_eq!(server.fields(), expected);
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn options_for_a_whole_server_names_the_server() {
     let client = over_http2(proxy(PROXY), &server);
     let asterisk = "*".parse::<RawTarget>().unwrap();
     client.request("OPTIONS", "http://a.example/b").extension(asterisk).await.unwrap();
-    assert_eq!(server.told(), ["OPTIONS http://a.example*: "]);
+    assert_eq!(server.fields(), ["OPTIONS http://a.example*: "]);
 }
 
 #[tokio::test]
@@ -75,9 +75,9 @@ async fn a_request_that_is_not_for_every_eye_is_refused_before_a_byte_of_it() {
     let server = Http2Proxy::content();
     let client = over_http2(proxy(PROXY), &server);
     let error = client.request("GET", "https://a.example/").await.unwrap_err();
-    assert_eq!(told(&error), "builder");
+    assert_eq!(predicates(&error), "builder");
     client.request("GET", "http://a.example/").await.unwrap();
-    assert_eq!((server.told().len(), server.opened()), (1, 1));
+    assert_eq!((server.fields().len(), server.opened()), (1, 1));
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn an_origin_is_never_told_what_is_for_proxies() {
     let transport = builder.build().unwrap();
     let request = transport.request("GET", "http://a.example/");
     request.header("proxy-authorization", "x").header("proxy-connection", "x").await.unwrap();
-    assert_eq!(server.told(), ["GET http://a.example/: "]);
+    assert_eq!(server.fields(), ["GET http://a.example/: "]);
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn who_is_asked_answers_over_the_same_connection() {
     let answered =
         "POST http://a.example/ proxy-authorization=Token secret content-length=5: 12345";
     let refused = "POST http://a.example/ content-length=5: 12345";
-    assert_eq!(server.told(), [refused, answered, answered]);
+    assert_eq!(server.fields(), [refused, answered, answered]);
     assert_eq!(server.opened(), 1);
 }
 
@@ -121,7 +121,7 @@ async fn a_body_that_cannot_be_had_again_is_an_error_that_says_why() {
     let client = over_http2(proxy(PROXY).authenticate(token()), &server);
     let chunks = || Body::stream(stream::iter([Ok::<_, std::io::Error>("12345")]));
     let error = client.request("POST", "http://a.example/").body(chunks()).await.unwrap_err();
-    assert_eq!(told(&error), "sent");
+    assert_eq!(predicates(&error), "sent");
     assert_eq!(error.proxy_status().unwrap(), 407);
     let response = client.request("POST", "http://a.example/").body(chunks()).await.unwrap();
     assert_eq!(response.body(), "hello");
@@ -134,5 +134,5 @@ async fn a_refusal_to_which_nothing_better_can_be_said_is_the_answer() {
     let response = over_http2(proxy(PROXY), &server).request("GET", "http://a.example/").await;
     let response = response.unwrap();
     assert_eq!((response.status().as_u16(), response.body().as_ref()), (407, &b"refused"[..]));
-    assert_eq!(server.told().len(), 1);
+    assert_eq!(server.fields().len(), 1);
 }

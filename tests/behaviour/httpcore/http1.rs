@@ -5,13 +5,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_transport::{RequestExt, http::upgrade};
 
 use super::script::{CLOSE, HELLO, http1, listened_to, read_head, read_to_end, rows};
-use crate::support::origin::settle;
+use crate::support::origin::run_ready_tasks;
 
 #[tokio::test]
 async fn a_body_that_nobody_reads_is_read_away_if_it_is_short() {
     let transport = http1(&[&[HELLO, HELLO]]).build().unwrap();
     drop(transport.stream("GET", "http://example.com/").await.unwrap());
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(rows(&transport), ["example.com:80 HTTP/1.1 Idle 1"]);
 }
 
@@ -20,7 +20,7 @@ async fn a_body_that_nobody_reads_and_is_long_costs_the_connection() {
     const LONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\nHello";
     let transport = http1(&[&[LONG]]).build().unwrap();
     drop(transport.stream("GET", "http://example.com/").await.unwrap());
-    settle().await;
+    run_ready_tasks().await;
     assert!(rows(&transport).is_empty(), "{transport}");
 }
 
@@ -31,7 +31,7 @@ async fn a_body_cut_short_is_an_error_and_leaves_no_connection() {
     let transport = http1(&[&[SHORT]]).build().unwrap();
     let error = transport.request("GET", "http://example.com/").await.unwrap_err();
     assert!(error.is_protocol() && error.was_sent(), "{error:?}");
-    settle().await;
+    run_ready_tasks().await;
     assert!(rows(&transport).is_empty(), "{transport}");
 }
 
@@ -104,6 +104,6 @@ async fn what_came_behind_an_upgrade_is_read_first() {
     io.write_all(b"spam").await.unwrap();
     drop(io);
     assert_eq!(server.await.unwrap(), "spam");
-    settle().await;
+    run_ready_tasks().await;
     assert!(rows(&transport).is_empty(), "{transport}");
 }

@@ -8,7 +8,7 @@ use tower_transport::{
 };
 
 use super::script::rows;
-use crate::support::{given_runtime, origin::settle};
+use crate::support::{given_runtime, origin::run_ready_tasks};
 
 /// No limit to the streams.
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
@@ -73,7 +73,7 @@ async fn requests_one_after_the_other_share_a_connection() {
         let response = transport.request("GET", "http://example.com/").await.unwrap();
         assert_eq!(response.version(), Version::HTTP_2);
         assert_eq!(response.body(), "Hello, world!");
-        settle().await;
+        run_ready_tasks().await;
         assert_eq!(rows(&transport), [format!("example.com:80 HTTP/2.0 Idle {served}")]);
     }
 }
@@ -86,7 +86,7 @@ async fn after_goaway_the_next_request_has_a_connection_of_its_own() {
         let response = transport.request("GET", "http://example.com/").await.unwrap();
         assert_eq!(response.body(), "Hello, world!");
     }
-    settle().await;
+    run_ready_tasks().await;
     assert_eq!(rows(&transport), ["example.com:80 HTTP/2.0 Idle 1"]);
 }
 
@@ -103,7 +103,7 @@ async fn each_response_says_its_stream() {
     let transport = http2(vec![vec![whole(1), whole(3), goodbye], vec![whole(1), whole(3)]]);
     for (stream, turn) in [(1, 1), (3, 2), (5, 3), (1, 1), (3, 2)] {
         assert_eq!(stream_and_turn(&transport).await, (Some(stream), turn));
-        settle().await;
+        run_ready_tasks().await;
     }
     // The stream that GOAWAY leaves out is not the one of the answer.
     let transport = http2(vec![vec![whole(1), GOAWAY_1.to_vec()], vec![whole(1)]]);

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tower_transport::{RequestExt, Transport, error::Phase, options::Timeouts};
 
 use super::script::{CLOSE, HELLO, http1, listened_to, read_head, rows};
-use crate::support::origin::settle;
+use crate::support::origin::run_ready_tasks;
 
 const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<close>";
 
@@ -48,7 +48,7 @@ async fn a_request_that_asks_for_the_end_of_the_connection_gets_it() {
     let request = transport.stream("GET", "http://example.com/").header("connection", "close");
     let mut body = request.await.unwrap().into_body();
     assert_eq!(body.read().await.unwrap(), "Hello, world!");
-    settle().await;
+    run_ready_tasks().await;
     assert!(rows(&transport).is_empty(), "{transport}");
 }
 
@@ -59,7 +59,7 @@ async fn what_is_no_answer_leaves_no_connection() {
     let transport = http1(&[&[BAD]]).build().unwrap();
     let error = transport.request("GET", "http://example.com/").await.unwrap_err();
     assert!(error.is_protocol(), "{error:?}");
-    settle().await;
+    run_ready_tasks().await;
     assert!(rows(&transport).is_empty(), "{transport}");
 }
 
@@ -78,7 +78,7 @@ async fn without_time_or_room_to_be_idle_no_connection_is_kept() {
         let transport = builder.build().unwrap();
         let (during, _) = seen(&transport, "http://example.com/").await;
         assert_eq!(during, ["example.com:80 HTTP/1.1 Active 1"]);
-        settle().await;
+        run_ready_tasks().await;
         assert!(rows(&transport).is_empty(), "{transport}");
     }
 }

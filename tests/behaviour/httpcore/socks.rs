@@ -15,16 +15,16 @@ use tower_transport::{
 use super::script::{HELLO, rows};
 use crate::support::{
     given_runtime,
-    origin::settle,
+    origin::run_ready_tasks,
     socks_proxy::{
         Script, SocksProxy,
-        Step::{self, Hear, HearHead, Say},
+        Step::{self, Receive, ReceiveHead, Say},
         proxy,
     },
 };
 
 const REPLY: &[u8] = b"\x05\x00\x00\x01\xff\x00\x00\x01\x00\x50";
-const REQUEST: Step = Hear(7 + "example.com".len());
+const REQUEST: Step = Receive(7 + "example.com".len());
 
 /// Through a proxy that plays these scripts.
 fn through(url: &str, scripts: Vec<Script>) -> (Transport, SocksProxy) {
@@ -39,8 +39,8 @@ fn say(bytes: &[u8]) -> Step {
 
 /// Lets us in, and has an origin behind it that answers twice.
 fn connects() -> Script {
-    let origin = [HearHead, say(HELLO.as_bytes()), HearHead, say(HELLO.as_bytes())];
-    [Hear(3), say(b"\x05\x00"), REQUEST, say(REPLY)].into_iter().chain(origin).collect()
+    let origin = [ReceiveHead, say(HELLO.as_bytes()), ReceiveHead, say(HELLO.as_bytes())];
+    [Receive(3), say(b"\x05\x00"), REQUEST, say(REPLY)].into_iter().chain(origin).collect()
 }
 
 async fn get(transport: &Transport, url: &str) -> Result<Vec<String>, Error> {
@@ -55,9 +55,9 @@ async fn refused(url: &str, script: Script) -> Socks5Error {
     let (transport, socks) = through(url, vec![script]);
     let error = get(&transport, "http://example.com/").await.unwrap_err();
     assert!(error.is_proxy() && !error.was_sent(), "{error:?}");
-    settle().await;
+    run_ready_tasks().await;
     assert!(rows(&transport).is_empty(), "{transport}");
-    socks.heard().await;
+    socks.received().await;
     *error.source().unwrap().downcast_ref().unwrap()
 }
 
@@ -75,7 +75,7 @@ async fn connections_through_a_proxy_are_kept_for_their_origin() {
 
 #[tokio::test]
 async fn a_proxy_that_wants_to_know_who_we_are_is_told() {
-    let auth = [Hear(4), say(b"\x05\x02"), Hear(3 + 8 + 8), say(b"\x01\x00")];
+    let auth = [Receive(4), say(b"\x05\x02"), Receive(3 + 8 + 8), say(b"\x01\x00")];
     let script = auth.into_iter().chain(connects().into_iter().skip(2)).collect();
     let (transport, _socks) = through("socks5h://username:password@localhost:8080", vec![script]);
     get(&transport, "http://example.com/").await.unwrap();
@@ -85,21 +85,21 @@ async fn a_proxy_that_wants_to_know_who_we_are_is_told() {
 #[tokio::test]
 async fn a_proxy_that_cannot_connect_leaves_no_connection() {
     let reply = b"\x05\x05\x00\x01\0\0\0\0\0\0";
-    let script = vec![Hear(3), say(b"\x05\x00"), REQUEST, say(reply)];
+    let script = vec![Receive(3), say(b"\x05\x00"), REQUEST, say(reply)];
     let error = refused("socks5h://localhost:8080", script).await;
     assert_eq!(error, Socks5Error::ConnectionRefused);
 }
 
 #[tokio::test]
 async fn a_proxy_that_asks_who_nobody_is_leaves_no_connection() {
-    let error = refused("socks5h://localhost:8080", vec![Hear(3), say(b"\x05\x02")]).await;
+    let error = refused("socks5h://localhost:8080", vec![Receive(3), say(b"\x05\x02")]).await;
     assert_eq!(error, Socks5Error::MethodNotOffered(2));
     assert!(error.to_string().contains("user and password"), "{error}");
 }
 
 #[tokio::test]
 async fn a_wrong_password_leaves_no_connection() {
-    let script = vec![Hear(4), say(b"\x05\x02"), Hear(3 + 8 + 7), say(b"\x01\x01")];
+    let script = vec![Receive(4), say(b"\x05\x02"), Receive(3 + 8 + 7), say(b"\x01\x01")];
     let error = refused("socks5h://username:invalid@localhost:8080", script).await;
     assert_eq!(error, Socks5Error::CredentialsRefused);
 }

@@ -1,4 +1,4 @@
-//! A pool over a proxy that forwards, and what the proxy is told.
+//! A pool over a forwarding proxy, and the fields the proxy receives.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(crate) fn proxy(url: &str) -> Proxy {
     url.parse().unwrap()
 }
 
-/// One that says its token when it is asked, and from then on.
+/// A scheme that sends its token when asked, and from then on.
 pub(crate) fn token() -> impl Authenticate {
     let asked = std::sync::OnceLock::new();
     move |request: &Authorizing<'_>| {
@@ -48,12 +48,12 @@ pub(crate) fn token() -> impl Authenticate {
     }
 }
 
-/// One connection for each origin.
+/// A client with one connection for each origin.
 pub(crate) fn through(proxy: &Proxy, connector: MemoryConnector) -> Client {
     stack(PoolLayer::keyed(Target::of), proxy, connector)
 }
 
-/// One connection for all of them.
+/// A client with one connection for all origins.
 pub(crate) fn shared(proxy: &Proxy, connector: MemoryConnector) -> Client {
     let key = target(&format!("http://{}:{}", proxy.host(), proxy.port()));
     stack(PoolLayer::keyed(move |_| Ok(key.clone())), proxy, connector)
@@ -67,7 +67,7 @@ fn stack(pool: PoolLayer<Body>, proxy: &Proxy, connector: MemoryConnector) -> Cl
         .service(connector)
 }
 
-/// A proxy that plays a script, and a client of it that makes one connection for all origins.
+/// A scripted proxy, and a client with one connection for all origins.
 pub(crate) fn scripted(proxy: &Proxy, script: Script) -> (Client, Arc<Origin>) {
     let origin = Origin::new(script);
     (shared(proxy, origin.listen()), origin)

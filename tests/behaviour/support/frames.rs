@@ -1,4 +1,4 @@
-//! HTTP/2 frames as bytes, right and wrong ones (RFC 9113 §4.1).
+//! HTTP/2 frames as bytes, valid and invalid (RFC 9113 §4.1).
 
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// The bytes that a client begins with, without its first frame.
+/// The client's preface, without its first frame.
 pub(crate) const PREFACE: usize = 24;
 
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -43,7 +43,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// An unpacked field with a name of its own, as HPACK has it (RFC 7541 §6.2.2).
+/// A literal field with a new name (RFC 7541 §6.2.2).
 pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
     let mut field = vec![0];
     for text in [name, value] {
@@ -53,7 +53,7 @@ pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
     field
 }
 
-/// HEADERS of these fields, the last of their kind.
+/// HEADERS with these fields and END_HEADERS.
 pub(crate) fn headers(stream: u32, flags: u8, fields: &[(&str, &str)]) -> Vec<u8> {
     let block: Vec<u8> = fields.iter().flat_map(|(name, value)| field(name, value)).collect();
     frame(HEADERS, END_HEADERS | flags, stream, &block)
@@ -77,7 +77,7 @@ pub(crate) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &settings.iter().flat_map(one).collect::<Vec<u8>>())
 }
 
-/// The answer that every good request gets.
+/// The response to every valid request.
 pub(crate) fn hello(stream: u32) -> Vec<u8> {
     [headers(stream, 0, &[(":status", "200")]), data(stream, END_STREAM, "hello")].concat()
 }
@@ -87,17 +87,17 @@ pub(crate) fn send(frames: impl Into<Cow<'static, [u8]>>) -> Step {
     Step::Say(frames.into())
 }
 
-/// What every good server begins with.
+/// The start of every valid server.
 pub(crate) fn open() -> Vec<Step> {
     vec![Read(PREFACE), send(settings(&[]))]
 }
 
-/// A connection on which the first request has this answered, and the others what they should have.
+/// A connection that sends these frames for the first request, and serves the others.
 pub(crate) fn answering(frames: impl Into<Cow<'static, [u8]>>) -> Vec<Step> {
     [open(), vec![Frame(HEADERS), send(frames), ServeHttp2]].concat()
 }
 
-/// As many connections as there are scripts see these, the others a good server.
+/// Plays one script on each connection, and serves further ones.
 pub(crate) fn each_http2(scripts: Vec<Vec<Step>>) -> Script {
     Box::new(move |connection| {
         scripts.get(connection).cloned().unwrap_or_else(|| [open(), vec![ServeHttp2]].concat())
@@ -105,7 +105,7 @@ pub(crate) fn each_http2(scripts: Vec<Vec<Step>>) -> Script {
 }
 
 impl Scene {
-    /// HTTP/2 over TCP, known beforehand.
+    /// HTTP/2 over TCP, with prior knowledge.
     pub(crate) fn http2(scripts: Vec<Vec<Step>>) -> Self {
         Self::tcp_with(each_http2(scripts), |builder| builder.http2_prior_knowledge())
     }

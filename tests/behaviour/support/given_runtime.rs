@@ -1,4 +1,4 @@
-//! A runtime that was given, so that a scene is the same without the feature `tokio`.
+//! An explicit runtime, so that a scene is the same without the feature `tokio`.
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_transport::{Transport, rt::Runtime, transport::TransportBuilder};

@@ -1,4 +1,4 @@
-//! A server by hyper on a port of the loopback, for clients and connectors that are not ours.
+//! A hyper server on a loopback port, for foreign clients and connectors.
 
 use std::{convert::Infallible, future::ready, sync::Arc};
 
@@ -15,7 +15,7 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// Answers every request with the version of HTTP in which it came; the port.
+/// Answers every request with its HTTP version; returns the port.
 pub(crate) async fn plain() -> u16 {
     let (listener, port) = super::hosts::listening("127.0.0.1").await;
     tokio::spawn(async move {

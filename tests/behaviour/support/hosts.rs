@@ -11,14 +11,14 @@ pub(crate) async fn listening(ip: &str) -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// A port on which nobody listens, nor will while the socket lives.
+/// A port without a listener, reserved while the socket lives.
 pub(crate) fn refusing(ip: &str) -> (TcpSocket, u16) {
     let socket = bound(SocketAddr::new(ip.parse().unwrap(), 0));
     let port = socket.local_addr().unwrap().port();
     (socket, port)
 }
 
-/// A listener that has as many connections waiting as it allows: Linux does not answer the next SYN.
+/// A listener with a full backlog: Linux does not answer the next SYN.
 pub(crate) struct BlackHole {
     listener: TcpListener,
     _waiting: Vec<Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>>,

@@ -1,4 +1,4 @@
-//! Futures that are dropped at every moment of their lives, one after the other.
+//! Drops futures at every point of their execution.
 
 use std::{
     future::{Future, poll_fn},
@@ -14,7 +14,7 @@ use super::scene::Scene;
 /// A request and the reading of its answer.
 pub(crate) type Sent = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Polls a future to its end, or so often.
+/// Polls a future to its end, or this often.
 pub(crate) async fn polled<F: Future + Unpin>(future: &mut F, times: usize) -> Option<F::Output> {
     let mut left = times;
     poll_fn(|cx| {
@@ -28,21 +28,21 @@ pub(crate) async fn polled<F: Future + Unpin>(future: &mut F, times: usize) -> O
     .await
 }
 
-/// Drops what `send` does after its first poll, in another scene after its second, until it comes to its end.
+/// Drops the future of `send` after its first poll, in another scene after its second, until it completes.
 async fn at_every_poll(scene: fn() -> Scene, send: fn(&Scene) -> Sent) {
     for times in 1.. {
         let scene = scene();
         let mut future = send(&scene);
         let is_over = polled(&mut future, times).await.is_some();
         drop(future);
-        scene.goes_on().await;
+        scene.assert_usable().await;
         if is_over {
             return assert!(times > 1, "it was never dropped");
         }
     }
 }
 
-/// Drops it after every other task has had one turn, two turns, and so on.
+/// Drops it after every other task has run once, twice, and so on.
 async fn at_every_turn(scene: fn() -> Scene, send: fn(&Scene) -> Sent) {
     for turns in 1.. {
         let scene = scene();
@@ -53,7 +53,7 @@ async fn at_every_turn(scene: fn() -> Scene, send: fn(&Scene) -> Sent) {
         let is_over = task.is_finished();
         task.abort();
         let outcome = task.await;
-        scene.goes_on().await;
+        scene.assert_usable().await;
         if is_over {
             return outcome.unwrap();
         }
@@ -79,7 +79,7 @@ pub(crate) fn post(scene: &Scene) -> Sent {
     Box::pin(async move { assert_eq!(request.await.unwrap().body(), "hello") })
 }
 
-/// A request over a connection that has served one.
+/// A request over a connection that has served another.
 pub(crate) fn second(scene: &Scene) -> Sent {
     let (first, second) = (get(scene), get(scene));
     Box::pin(async move {

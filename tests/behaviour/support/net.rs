@@ -1,4 +1,4 @@
-//! A network in memory: proxies and origins by their names, which remember whom they saw and what they were told.
+//! A network in memory: named proxies and origins, which record connections and requests.
 
 use std::{
     collections::HashMap,
@@ -31,31 +31,31 @@ use tower_transport::{
 
 use super::scripted::HELLO;
 
-/// Who can be reached, and who was.
+/// The peers by name, and a record of dials.
 #[derive(Clone, Default)]
 pub(crate) struct Net {
     peers: Arc<Mutex<HashMap<String, Arc<Peer>>>>,
     dialed: Arc<Mutex<Vec<Target>>>,
 }
 
-/// What a peer does.
+/// The behaviour of a peer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Does {
-    /// Answers every request, over HTTP/2 if it is spoken.
+pub(crate) enum Behavior {
+    /// Answers every request, over HTTP/2 if negotiated.
     Serve,
     /// Opens tunnels to others of its network.
     Tunnel,
     /// Answers every request with this.
     Say(&'static str),
-    /// Takes connections, and says nothing.
+    /// Accepts connections, and sends nothing.
     Nothing,
-    /// Takes no connections.
+    /// Refuses connections.
     Refuse,
 }
 
-/// Somebody with a name.
+/// A named peer.
 pub(crate) struct Peer {
-    does: Mutex<Does>,
+    does: Mutex<Behavior>,
     tls: Option<TlsAcceptor>,
     opened: AtomicUsize,
     open: AtomicUsize,
@@ -64,7 +64,7 @@ pub(crate) struct Peer {
     hanging_up: Notify,
 }
 
-/// What TLS told a peer.
+/// The outcome of a peer's TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handshake {
     pub(crate) server_name: Option<String>,
@@ -94,17 +94,17 @@ impl Net {
         Self::default()
     }
 
-    /// Somebody who speaks what he is spoken to in, but not TLS.
-    pub(crate) fn plain(&self, name: &str, does: Does) -> Arc<Peer> {
+    /// Adds a peer that accepts any protocol but TLS.
+    pub(crate) fn plain(&self, name: &str, does: Behavior) -> Arc<Peer> {
         self.add(name, Peer::new(does, None))
     }
 
-    /// The same with TLS, too.
-    pub(crate) fn tls(&self, name: &str, does: Does, tls: ServerConfig) -> Arc<Peer> {
+    /// Adds a peer that accepts TLS as well.
+    pub(crate) fn tls(&self, name: &str, does: Behavior, tls: ServerConfig) -> Arc<Peer> {
         self.add(name, Peer::new(does, Some(tls)))
     }
 
-    /// Connects to those by their names.
+    /// A connector to the peers by name.
     pub(crate) fn connector(&self) -> impl Connect<Target> + Clone + Send + 'static {
         let net = self.clone();
         tower::service_fn(move |target: Target| {
@@ -113,12 +113,12 @@ impl Net {
         })
     }
 
-    /// A transport whose only way is this network.
+    /// A transport over this network.
     pub(crate) fn transport(&self) -> TransportBuilder {
         Transport::builder().connector(self.connector())
     }
 
-    /// Everything that the transport connected to itself.
+    /// The targets the transport has dialed.
     pub(crate) fn dialed(&self) -> Vec<Target> {
         self.dialed.lock().unwrap().clone()
     }
@@ -137,7 +137,7 @@ impl Net {
     fn peer(&self, name: &str) -> Option<Arc<Peer>> {
         let name = name.to_ascii_lowercase();
         let peer = self.peers.lock().unwrap().get(&name).cloned();
-        peer.filter(|peer| !matches!(peer.does(), Does::Refuse))
+        peer.filter(|peer| !matches!(peer.does(), Behavior::Refuse))
     }
 
     fn dial(&self, target: Target) -> io::Result<Connected<TokioIo<DuplexStream>>> {
@@ -155,7 +155,7 @@ impl Net {
             let open = Open::one_more(&peer);
             let visit = Visit { net: self, peer: peer.clone(), connection: open.connection };
             tokio::select! {
-                // An error says that the client has hung up, or refused the server.
+                // An error means that the client closed the connection, or refused the server.
                 _ = visit.speak(stream) => {}
                 () = peer.hanging_up.notified() => {}
             }
@@ -166,7 +166,7 @@ impl Net {
 impl Visit {
     async fn speak(self, stream: Box<dyn Stream>) -> io::Result<()> {
         let mut wire = BufReader::new(stream);
-        if let Does::Nothing = self.peer.does() {
+        if let Behavior::Nothing = self.peer.does() {
             return wait_for_end(wire).await;
         }
         let is_tls = wire.fill_buf().await?.first() == Some(&HANDSHAKE);
@@ -192,19 +192,20 @@ impl Visit {
             let next = name.map(|name| self.net.peer(name));
             self.note(head);
             let answer = match (self.peer.does(), &next) {
-                (Does::Serve, _) | (Does::Tunnel, None) => HELLO,
-                (Does::Tunnel, Some(Some(_))) => "HTTP/1.1 200 OK\r\n\r\n",
-                (Does::Tunnel, Some(None)) => {
+                (Behavior::Serve, _) | (Behavior::Tunnel, None) => HELLO,
+                (Behavior::Tunnel, Some(Some(_))) => "HTTP/1.1 200 OK\r\n\r\n",
+                (Behavior::Tunnel, Some(None)) => {
                     "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
                 }
-                (Does::Say(answer), _) => answer,
-                (Does::Nothing | Does::Refuse, _) => return wait_for_end(wire).await,
+                (Behavior::Say(answer), _) => answer,
+                (Behavior::Nothing | Behavior::Refuse, _) => return wait_for_end(wire).await,
             };
             wire.write_all(answer.as_bytes()).await?;
             wire.flush().await?;
             match (self.peer.does(), next) {
-                (Does::Serve | Does::Say(_), _) | (Does::Tunnel, None | Some(None)) => {}
-                (Does::Tunnel, Some(Some(next))) => {
+                (Behavior::Serve | Behavior::Say(_), _) | (Behavior::Tunnel, None | Some(None)) => {
+                }
+                (Behavior::Tunnel, Some(Some(next))) => {
                     self.net.visit(next, Box::new(wire)).await;
                     return Ok(());
                 }
@@ -223,7 +224,7 @@ impl Visit {
     fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         self.note(format!("{} {} {:?}", request.method(), request.uri(), request.headers()));
         let mut response = Response::new(Full::default());
-        if let (Does::Tunnel, &Method::CONNECT) = (self.peer.does(), request.method()) {
+        if let (Behavior::Tunnel, &Method::CONNECT) = (self.peer.does(), request.method()) {
             match (self.net.clone(), self.net.peer(&request.uri().to_string())) {
                 (net, Some(next)) => drop(tokio::spawn(async move {
                     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
@@ -243,7 +244,7 @@ impl Visit {
 }
 
 impl Peer {
-    fn new(does: Does, tls: Option<ServerConfig>) -> Self {
+    fn new(does: Behavior, tls: Option<ServerConfig>) -> Self {
         Self {
             does: Mutex::new(does),
             tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
@@ -255,42 +256,42 @@ impl Peer {
         }
     }
 
-    fn does(&self) -> Does {
+    fn does(&self) -> Behavior {
         *self.does.lock().unwrap()
     }
 
-    /// From now on it does this.
-    pub(crate) fn now_does(&self, does: Does) {
+    /// Changes its behaviour.
+    pub(crate) fn set_behavior(&self, does: Behavior) {
         *self.does.lock().unwrap() = does;
     }
 
     /// Ends all its connections.
-    pub(crate) fn hang_up(&self) {
+    pub(crate) fn close_all(&self) {
         self.hanging_up.notify_waiters();
     }
 
-    /// Connections that came, and tunnels that ended here.
+    /// The number of connections and tunnels accepted.
     pub(crate) fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
     }
 
-    /// Those that are open.
+    /// The number of open ones.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// Everything that it was asked, and by which fields.
+    /// The heads of all requests received.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().iter().map(|(_, head)| head.clone()).collect()
     }
 
-    /// On which of its connections it was asked what, in the order of the questions.
-    pub(crate) fn asked_on(&self) -> Vec<usize> {
+    /// The connection of each request, in order.
+    pub(crate) fn request_connections(&self) -> Vec<usize> {
         self.heads.lock().unwrap().iter().map(|(connection, _)| *connection).collect()
     }
 
-    /// Whether it was ever told this, whatever the case.
-    pub(crate) fn was_told(&self, text: &str) -> bool {
+    /// Whether any request contained this text, ignoring case.
+    pub(crate) fn received_text(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
         self.heads().iter().any(|head| head.to_ascii_lowercase().contains(&text))
     }

@@ -1,4 +1,4 @@
-//! An origin server in memory, which counts who comes.
+//! An origin server in memory that counts connections.
 
 use std::{
     convert::Infallible,
@@ -24,7 +24,7 @@ use super::given_runtime;
 #[cfg(feature = "http2")]
 mod http2;
 
-/// What a server and its test know in common.
+/// The state shared by a server and its test.
 #[derive(Clone)]
 pub(crate) struct Origin {
     /// `GET /gated` is answered only with a permit of this.
@@ -48,7 +48,7 @@ impl Origin {
         }
     }
 
-    /// Every answer has this `Keep-Alive`.
+    /// Adds this `Keep-Alive` to every response.
     pub(crate) fn keep_alive(mut self, hint: &'static str) -> Self {
         self.keep_alive = Some(hint);
         self
@@ -109,8 +109,8 @@ impl Origin {
     }
 }
 
-/// Lets every task that can go on do so.
-pub(crate) async fn settle() {
+/// Runs all tasks that can make progress.
+pub(crate) async fn run_ready_tasks() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }

@@ -1,4 +1,4 @@
-//! A connector that gives out one stream.
+//! A connector with a single stream.
 
 use std::{
     convert::Infallible,
@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 use tower_service::Service;
 use tower_transport::{connect::Connected, target::Target};
 
-/// A connector that gives out one stream.
+/// A connector with a single stream.
 pub(crate) struct Plug {
     stream: Option<DuplexStream>,
 }

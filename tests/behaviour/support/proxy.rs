@@ -1,4 +1,4 @@
-//! Scripted peers that are proxy and origin in one: what follows a tunnel is on the same bytes.
+//! Scripted peers that are proxy and origin in one: the tunnel continues on the same stream.
 
 use bytes::Bytes;
 use http::Response;
@@ -15,10 +15,10 @@ use super::{
     },
 };
 
-/// The shortest answer that opens a tunnel.
+/// The shortest response that opens a tunnel.
 pub(crate) const OPEN: &str = "HTTP/1.1 200 OK\r\n\r\n";
 
-/// A proxy through which `http` origins, too, are reached by a tunnel.
+/// A proxy that tunnels `http` origins as well.
 pub(crate) fn proxy() -> Proxy {
     tunneling("http://proxy.example:8080")
 }
@@ -28,12 +28,12 @@ pub(crate) fn tunneling(url: &str) -> Proxy {
     url.parse::<Proxy>().unwrap().tunnel_http(true)
 }
 
-/// What a good proxy does, and the origin behind it.
+/// A valid proxy, and the origin behind it.
 pub(crate) fn good() -> Vec<Step> {
     vec![Head, say(OPEN), Serve]
 }
 
-/// As many connections as there are scripts see these, the others a good proxy.
+/// Plays one script on each connection, and serves further ones as a valid proxy.
 pub(crate) fn each_tunnel(scripts: Vec<Vec<Step>>) -> Script {
     Box::new(move |connection| scripts.get(connection).cloned().unwrap_or_else(good))
 }

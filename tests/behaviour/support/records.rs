@@ -1,4 +1,4 @@
-//! A listener that writes down what it is told.
+//! A listener that records events.
 
 use std::{
     collections::BTreeMap,
@@ -10,24 +10,24 @@ use tower_transport::{
     events::{Event, EventListener, Note, NoteKind, Step},
 };
 
-/// Clones write into one book.
+/// Clones share the record.
 #[derive(Clone, Default)]
 pub(crate) struct Records {
     lines: Arc<Mutex<Vec<String>>>,
     events: Arc<Mutex<Vec<Event>>>,
     open: Arc<Mutex<BTreeMap<u64, Step>>>,
-    /// What was told against the rules.
+    /// Violations of the rules.
     wrong: Arc<Mutex<Vec<String>>>,
 }
 
 impl Records {
-    /// What was told, as `+request`, `-request`, `!request` if it failed, `~request` if it was canceled.
+    /// The events, as `+request`, `-request`, `!request` if it failed, `~request` if it was canceled.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
-    /// The same since it was last asked, in one line.
-    pub(crate) fn told(&self) -> String {
+    /// The events since the last call, in one line.
+    pub(crate) fn take_line(&self) -> String {
         std::mem::take(&mut *self.lines.lock().unwrap()).join(" ")
     }
 
@@ -42,8 +42,8 @@ impl Records {
         ends.into_iter().rfind(|event| event.step.name() == name).expect("it has ended")
     }
 
-    /// Waits until every start has had its end. What is still to be sent is let go of by a task of its own.
-    pub(crate) async fn come_to_an_end(&self) {
+    /// Waits until every start has an end. A task of its own drops what is still to be sent.
+    pub(crate) async fn all_ended(&self) {
         for _ in 0..10_000 {
             if self.open.lock().unwrap().is_empty() {
                 break;
@@ -53,7 +53,7 @@ impl Records {
         self.are_balanced();
     }
 
-    /// Every start has had one end, and nothing ended that had not started.
+    /// Asserts that every start has one end, and every end a start.
     pub(crate) fn are_balanced(&self) {
         let (open, wrong) = (self.open.lock().unwrap(), self.wrong.lock().unwrap());
         let lines = self.lines();

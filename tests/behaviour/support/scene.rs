@@ -1,4 +1,4 @@
-//! A transport and its scripted origin, and what must hold between them after every fault.
+//! A transport and its scripted origin, and the invariants after every fault.
 
 use std::{sync::Arc, thread};
 
@@ -20,14 +20,14 @@ use super::{
     scripted::{Origin, Script},
 };
 
-/// A transport of one connection, so that one that is not let go of is missed.
+/// A transport with one connection, so that a leaked one is noticed.
 pub(crate) struct Scene {
     pub(crate) transport: Transport,
     pub(crate) origin: Arc<Origin>,
     /// The host and the port, as errors must name them.
     pub(crate) host: String,
     pub(super) scheme: &'static str,
-    /// What its transport told.
+    /// The events of its transport.
     records: Records,
     _server: Option<Server>,
 }
@@ -115,8 +115,8 @@ impl Scene {
         self.transport.request("GET", self.url("/")).await
     }
 
-    /// Makes a connection for a request that is given up, and lets it rest.
-    pub(crate) async fn rests_unused(&self) {
+    /// Makes a connection for a request that is dropped, and leaves it idle.
+    pub(crate) async fn leave_idle(&self) {
         let mut given_up = Box::pin(self.get());
         assert!(futures_util::poll!(given_up.as_mut()).is_pending());
         drop(given_up);
@@ -125,19 +125,19 @@ impl Scene {
         }
     }
 
-    /// Which predicates hold of an error, in the words of a table: `protocol, sent`. It names the host, whatever else.
-    pub(crate) fn told(&self, error: &Error) -> String {
+    /// The predicates that hold for an error, as in a table: `protocol, sent`. Asserts that it names the host.
+    pub(crate) fn predicates(&self, error: &Error) -> String {
         assert!(error.to_string().contains(&self.host), "{error} does not name {}", self.host);
-        told(error)
+        predicates(error)
     }
 
-    /// Nothing is active or queued, one more request is answered, and everything that began has ended once.
-    pub(crate) async fn goes_on(&self) {
-        at_rest(&self.transport).await;
+    /// Asserts that nothing is active or queued, that one more request is served, and that every start has one end.
+    pub(crate) async fn assert_usable(&self) {
+        wait_idle(&self.transport).await;
         let response = self.transport.request("GET", self.url("/next")).await;
         assert_eq!(response.expect("the next request has an answer").body(), "hello");
-        at_rest(&self.transport).await;
-        self.records.come_to_an_end().await;
+        wait_idle(&self.transport).await;
+        self.records.all_ended().await;
     }
 }
 
@@ -160,7 +160,7 @@ impl Server {
                 let accepting = async {
                     loop {
                         let (stream, _) = listener.accept().await.unwrap();
-                        // What is said is there when the test is told so.
+                        // Without delay, bytes have arrived once the test is signaled.
                         stream.set_nodelay(true).unwrap();
                         tokio::spawn(open(origin.clone(), stream));
                     }
@@ -172,8 +172,8 @@ impl Server {
     }
 }
 
-/// Which predicates hold of an error, in the words of a table.
-pub(crate) fn told(error: &Error) -> String {
+/// The predicates that hold for an error, as in a table.
+pub(crate) fn predicates(error: &Error) -> String {
     let predicates = [
         ("timeout", error.is_timeout()),
         ("connect", error.is_connect()),
@@ -194,7 +194,7 @@ pub(crate) fn told(error: &Error) -> String {
 }
 
 /// Waits until nothing is active or queued.
-pub(crate) async fn at_rest(transport: &Transport) {
+pub(crate) async fn wait_idle(transport: &Transport) {
     let rest = "Transport [requests: 0 active, 0 queued | connections: 0 active,";
     for _ in 0..100_000 {
         if transport.to_string().starts_with(rest) {

@@ -1,4 +1,4 @@
-//! An origin that plays a script on each connection, and remembers what it was asked.
+//! An origin that plays a script on each connection, and records requests.
 
 use std::{
     borrow::Cow,
@@ -20,32 +20,32 @@ use tower_transport::connect::MemoryConnector;
 #[cfg(feature = "http2")]
 use super::frames::{self, ACK, DATA, END_STREAM, HEADERS, PING, WINDOW_UPDATE};
 
-/// What an origin does next on a connection. At the end of its script it hangs up.
+/// The next step of an origin on a connection. It closes the connection after the last one.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Reads the head of a request and remembers it.
+    /// Reads the head of a request and records it.
     Head,
-    /// Reads so many bytes.
+    /// Reads this many bytes.
     Read(usize),
-    /// Reads HTTP/2 frames up to the first of this type, and remembers every one.
+    /// Reads and records HTTP/2 frames up to the first of this type.
     #[cfg(feature = "http2")]
     Frame(u8),
     /// Answers every HTTP/2 request from here on.
     #[cfg(feature = "http2")]
     ServeHttp2,
-    /// The same, but refuses each so-manieth, and says GOAWAY with so many answered.
+    /// The same, but refuses every n-th request, and sends GOAWAY after this many.
     #[cfg(feature = "http2")]
     ServeSome { refused: usize, answered: usize },
-    /// Lets the other tasks have their turn.
+    /// Yields to the other tasks.
     Turn,
-    /// Does nothing for so many seconds of a paused clock.
+    /// Behavior nothing for so many seconds of a paused clock.
     Pause(u64),
     /// Writes.
     Say(Cow<'static, [u8]>),
-    /// Waits until the test says [`go`](Origin::go).
+    /// Waits until the test calls [`go`](Origin::go).
     Wait,
-    /// Lets the test know that it has come so far.
-    Tell,
+    /// Signals the test.
+    Signal,
     /// Reads a request and answers it.
     Answer,
     /// Answers every request from here on.
@@ -54,9 +54,9 @@ pub(crate) enum Step {
     Drain,
     /// Reads no more, and keeps the connection.
     Hold,
-    /// Says that it ends, as its protocol has it.
+    /// Ends the connection by its protocol's own signal.
     Finish,
-    /// Ends the connection by a reset; only [`Tell`](Self::Tell) may follow.
+    /// Ends the connection by a reset; only [`Signal`](Self::Signal) may follow.
     Reset,
 }
 
@@ -65,28 +65,28 @@ pub(crate) fn say(text: impl Into<String>) -> Step {
     Step::Say(text.into().into_bytes().into())
 }
 
-/// The answer that every good request gets.
+/// The response to every valid request.
 pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// What is said to an upload that asks whether it is wanted.
+/// The interim response to `Expect`.
 pub(crate) const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/// What the connection of this number is to see.
+/// The steps of the connection with this number.
 pub(crate) type Script = Box<dyn Fn(usize) -> Vec<Step> + Send + Sync>;
 
-/// The first connection sees these steps, the others a good server.
+/// Plays these steps on the first connection, and serves further ones.
 pub(crate) fn first(steps: impl Into<Vec<Step>>) -> Script {
     each(vec![steps.into()])
 }
 
-/// As many connections as there are scripts see these, the others a good server.
+/// Plays one script on each connection, and serves further ones.
 pub(crate) fn each(scripts: Vec<Vec<Step>>) -> Script {
     Box::new(move |connection| {
         scripts.get(connection).cloned().unwrap_or_else(|| vec![Step::Serve])
     })
 }
 
-/// What a test knows of its origin.
+/// The state shared by an origin and its test.
 pub(crate) struct Origin {
     script: Script,
     accepted: AtomicUsize,
@@ -130,7 +130,7 @@ impl Origin {
         })
     }
 
-    /// Connections that came.
+    /// The number of connections accepted.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
@@ -141,8 +141,8 @@ impl Origin {
         self.answered.load(Ordering::SeqCst)
     }
 
-    /// How many requests came whose line began like this.
-    pub(crate) fn heard(&self, line: &str) -> usize {
+    /// The number of requests whose line begins so.
+    pub(crate) fn requests_starting(&self, line: &str) -> usize {
         self.heads().iter().filter(|head| head.starts_with(line)).count()
     }
 
@@ -156,20 +156,21 @@ impl Origin {
         self.gate.add_permits(1);
     }
 
-    /// Waits for a [`Step::Tell`].
-    pub(crate) async fn told(&self) {
+    /// Waits for a [`Step::Signal`].
+    pub(crate) async fn signaled(&self) {
         self.told_async.acquire().await.unwrap().forget();
     }
 
-    /// The same, but keeps the thread busy meanwhile. A script that never comes so far fails the test instead of hanging it.
-    pub(crate) fn told_while_busy(&self) {
+    /// The same, but blocks the thread meanwhile. A script that does not get there fails the test instead of hanging
+    /// it.
+    pub(crate) fn signaled_while_busy(&self) {
         let (told, changed) = &self.told;
         let (told, limit) = (told.lock().unwrap(), Duration::from_secs(20));
         let (mut told, _) = changed.wait_timeout_while(told, limit, |told| *told == 0).unwrap();
         *told = told.checked_sub(1).expect("the script has come so far");
     }
 
-    /// A connection has come: its number.
+    /// Counts a connection; returns its number.
     pub(crate) fn accept(&self) -> usize {
         self.accepted.fetch_add(1, Ordering::SeqCst)
     }
@@ -197,7 +198,7 @@ impl Origin {
                 drop(wire);
                 return steps.for_each(|_told| self.tell());
             }
-            // An error says that the client has hung up: the script is over.
+            // An error means that the client closed the connection: the script ends.
             if self.step(step, &mut wire).await.is_err() {
                 return;
             }
@@ -230,7 +231,7 @@ impl Origin {
                 self.gate.acquire().await.unwrap().forget();
                 Ok(())
             }
-            Step::Tell => {
+            Step::Signal => {
                 self.tell();
                 Ok(())
             }
@@ -362,7 +363,7 @@ async fn skip(wire: &mut BufReader<impl Wire>, length: u64) -> io::Result<()> {
     }
 }
 
-/// Chunks whose data holds no line that looks like the last chunk.
+/// Skips chunks whose data contains no line like the last chunk.
 async fn skip_chunks(wire: &mut BufReader<impl Wire>) -> io::Result<()> {
     let mut body = Vec::new();
     while !body.ends_with(b"0\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! A proxy that says what is written down, and remembers what it heard.
+//! A proxy that plays a script, and records what it receives.
 
 use std::{
     future::{Future, poll_fn},
@@ -22,26 +22,26 @@ use tower_transport::{
 
 use super::targets::target;
 
-/// What the proxy does next on a connection. At the end of its script it listens until we hang up.
+/// The next step of the proxy on a connection. After the last one it reads until the client closes.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Reads so many bytes.
-    Hear(usize),
+    /// Reads this many bytes.
+    Receive(usize),
     /// Reads the head of a request.
     #[cfg(feature = "http1")]
-    HearHead,
+    ReceiveHead,
     /// Writes.
     Say(Vec<u8>),
-    /// Writes byte by byte, and lets the other tasks have their turn before each.
-    Dribble(Vec<u8>),
-    /// Writes this again and again, until nobody reads it any more.
-    SayForEver(Vec<u8>),
+    /// Writes byte by byte, and yields to the other tasks before each.
+    WriteSlowly(Vec<u8>),
+    /// Writes this repeatedly until the client closes.
+    WriteForever(Vec<u8>),
     HangUp,
 }
 
 pub(crate) type Script = Vec<Step>;
 
-/// A proxy, and what its connections have seen.
+/// A proxy, and a record of its connections.
 #[derive(Clone, Default)]
 pub(crate) struct SocksProxy {
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -49,7 +49,7 @@ pub(crate) struct SocksProxy {
 
 struct Seen {
     target: Target,
-    heard: Vec<u8>,
+    received: Vec<u8>,
     is_open: bool,
 }
 
@@ -59,10 +59,10 @@ pub(crate) struct ProxyConnector {
     is_ready: bool,
 }
 
-/// What came of connecting through a layer.
+/// The outcome of connecting through a layer.
 pub(crate) type Outcome = Result<Connected<MemoryIo>, Error>;
 
-/// As the connector says it.
+/// The address the connector reports.
 pub(crate) const PEER: ([u8; 4], u16) = ([192, 0, 2, 250], 1080);
 
 impl SocksProxy {
@@ -76,18 +76,18 @@ impl SocksProxy {
         (proxy, ProxyConnector { inner, is_ready: false })
     }
 
-    /// Whom the connector was asked for.
-    pub(crate) fn asked_for(&self) -> Vec<Target> {
+    /// The targets the connector was called with.
+    pub(crate) fn targets(&self) -> Vec<Target> {
         self.seen.lock().unwrap().iter().map(|seen| seen.target.clone()).collect()
     }
 
-    /// All that came on each connection, once all of them are closed.
-    pub(crate) async fn heard(&self) -> Vec<Vec<u8>> {
+    /// The bytes received on each connection, once all are closed.
+    pub(crate) async fn received(&self) -> Vec<Vec<u8>> {
         for _ in 0..100_000 {
             tokio::task::yield_now().await;
             let seen = self.seen.lock().unwrap();
             if seen.iter().all(|seen| !seen.is_open) {
-                return seen.iter().map(|seen| seen.heard.clone()).collect();
+                return seen.iter().map(|seen| seen.received.clone()).collect();
             }
         }
         panic!("a connection to the proxy stays open");
@@ -96,11 +96,11 @@ impl SocksProxy {
     async fn accept(self, mut listener: MemoryListener, scripts: Vec<Script>) {
         for (connection, script) in scripts.into_iter().enumerate() {
             let Some((io, target)) = listener.accept().await else { return };
-            let seen = Seen { target, heard: Vec::new(), is_open: true };
+            let seen = Seen { target, received: Vec::new(), is_open: true };
             self.seen.lock().unwrap().push(seen);
             let proxy = self.clone();
             tokio::spawn(async move {
-                // An error says that the client has hung up: the script is over.
+                // An error means that the client closed the connection: the script ends.
                 let _ = proxy.play(connection, script, io).await;
                 proxy.seen.lock().unwrap()[connection].is_open = false;
             });
@@ -115,17 +115,17 @@ impl SocksProxy {
     ) -> std::io::Result<()> {
         for step in script {
             match step {
-                Step::Hear(length) => {
+                Step::Receive(length) => {
                     for _ in 0..length {
                         let byte = io.read_u8().await?;
                         self.hear(connection, &[byte]);
                     }
                 }
                 #[cfg(feature = "http1")]
-                Step::HearHead => crate::httpcore::script::read_head(&mut io).await?,
+                Step::ReceiveHead => crate::httpcore::script::read_head(&mut io).await?,
                 Step::Say(bytes) => io.write_all(&bytes).await?,
-                Step::Dribble(bytes) => dribble(&mut io, &bytes).await?,
-                Step::SayForEver(bytes) => loop {
+                Step::WriteSlowly(bytes) => dribble(&mut io, &bytes).await?,
+                Step::WriteForever(bytes) => loop {
                     io.write_all(&bytes).await?;
                 },
                 Step::HangUp => return Ok(()),
@@ -138,7 +138,7 @@ impl SocksProxy {
     }
 
     fn hear(&self, connection: usize, bytes: &[u8]) {
-        self.seen.lock().unwrap()[connection].heard.extend(bytes);
+        self.seen.lock().unwrap()[connection].received.extend(bytes);
     }
 }
 
@@ -211,14 +211,14 @@ where
         drop(connecting);
         let is_over = outcome.is_some();
         drop(outcome);
-        proxy.heard().await;
+        proxy.received().await;
         if is_over {
             return assert!(polls > 8, "it came to its end at poll {polls}");
         }
     }
 }
 
-/// What a future comes to if it is polled so often at the most.
+/// The output of a future polled at most this often.
 async fn polled<F: Future + Unpin>(future: &mut F, times: usize) -> Option<F::Output> {
     let mut left = times;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! Whom tests connect to, and what went wrong.
+//! Targets and errors of tests.
 
 use std::{
     convert::Infallible,
@@ -23,7 +23,7 @@ pub(crate) fn ips<const N: usize>(ips: [&str; N]) -> [IpAddr; N] {
     ips.map(|ip| ip.parse().unwrap())
 }
 
-/// A resolver that nobody may ask.
+/// A resolver that must not be used.
 pub(crate) fn never_asked() -> impl Resolve + Clone + Send + 'static {
     service_fn(|name: Name| async move {
         assert_eq!(name.as_str(), "nobody may ask");
@@ -31,7 +31,7 @@ pub(crate) fn never_asked() -> impl Resolve + Clone + Send + 'static {
     })
 }
 
-/// The kind of the I/O error that is somewhere below an error.
+/// The kind of the I/O error among the causes of an error.
 pub(crate) fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
     let cause = error.source()?;
     match cause.downcast_ref::<io::Error>() {

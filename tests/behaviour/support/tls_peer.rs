@@ -1,4 +1,4 @@
-//! A certificate authority, and servers that speak TLS by its certificates.
+//! A certificate authority, and servers with its certificates.
 
 use std::{io, sync::Arc};
 
@@ -19,7 +19,7 @@ use rustls::{
 use tokio::io::DuplexStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// Someone whose certificates are trusted, or not.
+/// A certificate authority, trusted or not.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
@@ -35,7 +35,7 @@ impl Authority {
         Self::new_with(|_| ())
     }
 
-    /// One that may certify names under this alone.
+    /// An authority restricted to names under this one.
     pub(crate) fn for_names_under(name: &str) -> Self {
         let permitted_subtrees = vec![GeneralSubtree::DnsName(name.to_owned())];
         let excluded_subtrees = Vec::new();
@@ -60,7 +60,7 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// Who knows the clients that it has certified.
+    /// A verifier of the clients it has certified.
     pub(crate) fn clients(&self) -> ClientCertVerifierBuilder {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem().as_bytes()).unwrap()).unwrap();
@@ -72,7 +72,7 @@ impl Authority {
         self.certify_as(name, |_| ())
     }
 
-    /// A certificate with something about it that matters.
+    /// A certificate with these parameters.
     pub(crate) fn certify_as(
         &self,
         name: &str,
@@ -87,7 +87,7 @@ impl Authority {
 }
 
 impl Leaf {
-    /// A certificate that nobody vouches for.
+    /// A self-signed certificate.
     pub(crate) fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
@@ -95,7 +95,7 @@ impl Leaf {
         Self { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() }
     }
 
-    /// The same, marked as an authority, as many tools mark what they sign for themselves.
+    /// The same, marked as an authority, as many tools mark self-signed certificates.
     pub(crate) fn self_signed_ca(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
@@ -108,7 +108,7 @@ impl Leaf {
         CertificateDer::from_pem_slice(self.certificate_pem.as_bytes()).unwrap()
     }
 
-    /// What a server with this certificate and this ALPN does.
+    /// A server configuration with this certificate and this ALPN.
     pub(crate) fn server(&self, alpn: &[&str]) -> ServerConfig {
         let builder = builder().with_no_client_auth();
         let mut config = builder.with_single_cert(vec![self.der()], self.key()).unwrap();
@@ -121,13 +121,13 @@ impl Leaf {
         self.server_of(authority.clients())
     }
 
-    /// The same, for clients whom this lets in.
+    /// The same, for clients this verifier accepts.
     pub(crate) fn server_of(&self, clients: ClientCertVerifierBuilder) -> ServerConfig {
         let builder = builder().with_client_cert_verifier(clients.build().unwrap());
         builder.with_single_cert(vec![self.der()], self.key()).unwrap()
     }
 
-    /// What a client with this certificate does, who trusts these.
+    /// A client configuration with this certificate that trusts these.
     pub(crate) fn client(&self, trusted: &[&Authority]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         for authority in trusted {
@@ -156,7 +156,7 @@ fn builder() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
     ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap()
 }
 
-/// The provider that the crate under test uses, too.
+/// The crypto provider of the crate under test.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(chosen::default_provider())
 }

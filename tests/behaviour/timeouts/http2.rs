@@ -2,15 +2,15 @@
 
 use tower_transport::{Body, RequestExt, options::Timeouts};
 
-use super::{READ, WRITE, dictated, is_told, seconds, sleep, timed, told, upload};
+use super::{READ, WRITE, dictated, is_told, predicates_of, seconds, sleep, timed, upload};
 use crate::support::{
     frames::{
         ACK, END_STREAM, HEADERS, PING, RST_STREAM, WINDOW_UPDATE, data, frame, headers, hello,
         open, send, settings,
     },
-    origin::settle,
+    origin::run_ready_tasks,
     scene::Scene,
-    scripted::Step::{self, Frame, Hold, Pause, Read, ServeHttp2, Tell},
+    scripted::Step::{self, Frame, Hold, Pause, Read, ServeHttp2, Signal},
 };
 
 const OK: &[(&str, &str)] = &[(":status", "200")];
@@ -43,9 +43,9 @@ fn was_reset(scene: &Scene) -> bool {
 
 /// The stream was reset, the peer was asked whether it is there, and it goes on over the same connection.
 async fn cost_a_stream(scene: &Scene) {
-    settle().await;
-    scene.goes_on().await;
-    let pings = scene.origin.heard(&format!("frame {PING} on 0"));
+    run_ready_tasks().await;
+    scene.assert_usable().await;
+    let pings = scene.origin.requests_starting(&format!("frame {PING} on 0"));
     assert_eq!((was_reset(scene), pings, scene.origin.accepted()), (true, 1, 1));
 }
 
@@ -53,31 +53,31 @@ async fn cost_a_stream(scene: &Scene) {
 async fn a_peer_that_does_not_answer_is_a_read_timeout_after_thirty_seconds() {
     let scene = scene(recovers());
     let get = scene.transport.request("GET", scene.url("/"));
-    assert_eq!(told(&scene, get).await, is_told(READ, "timeout, sent", 30));
+    assert_eq!(predicates_of(&scene, get).await, is_told(READ, "timeout, sent", 30));
     cost_a_stream(&scene).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_says_nothing_any_more_is_given_no_further_request() {
     let scene = scene([Hold]);
-    assert_eq!(told(&scene, scene.get()).await.0, READ);
-    let (outcome, seconds) = timed(scene.goes_on()).await;
+    assert_eq!(predicates_of(&scene, scene.get()).await.0, READ);
+    let (outcome, seconds) = timed(scene.assert_usable()).await;
     assert_eq!((outcome, seconds, scene.origin.accepted()), ((), 0, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_other_streams_live_on() {
-    let scene = scene([Tell, Frame(HEADERS), Pause(10), send(hello(3)), ServeHttp2]);
+    let scene = scene([Signal, Frame(HEADERS), Pause(10), send(hello(3)), ServeHttp2]);
     let short = Timeouts::default().read(seconds(5));
     let stalled = scene.transport.request("GET", scene.url("/")).timeouts(short);
     let other = async {
-        scene.origin.told().await;
+        scene.origin.signaled().await;
         timed(scene.transport.request("GET", scene.url("/other"))).await
     };
-    let (stalled, other) = tokio::join!(told(&scene, stalled), other);
+    let (stalled, other) = tokio::join!(predicates_of(&scene, stalled), other);
     assert_eq!(stalled, is_told(READ, "timeout, sent", 5));
     assert_eq!((other.0.unwrap().body(), other.1), (&"hello".into(), 10));
-    scene.goes_on().await;
+    scene.assert_usable().await;
     assert_eq!((was_reset(&scene), scene.origin.accepted()), (true, 1));
 }
 
@@ -87,7 +87,7 @@ async fn a_body_that_stops_midway_is_a_read_timeout_of_the_body() {
     let scene = scene([vec![send(beginning)], recovers()].concat());
     let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hel");
-    let (phase, told, seconds) = told(&scene, body.chunk()).await;
+    let (phase, told, seconds) = predicates_of(&scene, body.chunk()).await;
     assert_eq!((phase, &*told), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     assert_eq!(body.chunk().await.unwrap(), None);
@@ -102,7 +102,7 @@ async fn any_frame_of_a_stream_begins_the_wait_anew() {
     }
     let scene = scene([steps, vec![send(data(1, END_STREAM, "")), ServeHttp2]].concat());
     assert_eq!(scene.get().await.unwrap().body(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +114,7 @@ async fn a_caller_who_reads_slowly_is_no_timeout() {
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hello");
     sleep(seconds(100)).await;
     assert_eq!(body.read().await.unwrap(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ async fn an_upload_for_which_the_peer_makes_room_slowly_but_steadily_is_no_timeo
     let scene = narrow(1000, [steps, vec![ServeHttp2]].concat());
     let (response, seconds) = timed(upload(&scene, vec![0; 10_000])).await;
     assert_eq!((response.unwrap().body(), seconds), (&"hello".into(), 225));
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ async fn an_upload_that_the_socket_takes_slowly_but_steadily_is_no_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_window_that_is_not_opened_any_more_is_a_write_timeout() {
     let scene = narrow(1000, [vec![Pause(10), room(1000)], recovers()].concat());
-    let (phase, told, seconds) = told(&scene, upload(&scene, vec![0; 10_000])).await;
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 10_000])).await;
     assert_eq!((phase, &*told), (WRITE, "timeout, sent"));
     assert!((40..=48).contains(&seconds), "{seconds} s");
     cost_a_stream(&scene).await;
@@ -149,14 +149,14 @@ async fn a_caller_who_makes_the_body_slowly_is_no_timeout() {
     let scene = scene([ServeHttp2]);
     let (response, seconds) = timed(upload(&scene, dictated(3, 100))).await;
     assert_eq!((response.unwrap().body(), seconds), (&"hello".into(), 400));
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_early_answer_that_stops_midway_is_a_read_timeout_whatever_the_upload_does() {
     let beginning = [headers(1, 0, OK), data(1, 0, "too")].concat();
     let scene = narrow(1000, [vec![send(beginning)], recovers()].concat());
-    let (phase, told, seconds) = told(&scene, upload(&scene, vec![0; 10_000])).await;
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 10_000])).await;
     assert_eq!((phase, &*told), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     cost_a_stream(&scene).await;
@@ -175,7 +175,7 @@ async fn the_total_resets_the_stream() {
     let total = Timeouts::none().total(seconds(10));
     let scene = scene(recovers());
     let get = scene.transport.request("GET", scene.url("/")).timeouts(total);
-    assert_eq!(told(&scene, get).await.2, 10);
+    assert_eq!(predicates_of(&scene, get).await.2, 10);
     cost_a_stream(&scene).await;
 }
 
@@ -185,7 +185,7 @@ async fn the_total_of_a_body_resets_the_stream() {
     let scene = scene([vec![send(headers(1, 0, OK))], recovers()].concat());
     let get = scene.transport.stream("GET", scene.url("/")).timeouts(total);
     let mut body = get.await.unwrap().into_body();
-    assert_eq!(told(&scene, body.chunk()).await.2, 10);
+    assert_eq!(predicates_of(&scene, body.chunk()).await.2, 10);
     cost_a_stream(&scene).await;
 }
 
@@ -195,7 +195,7 @@ async fn a_body_that_drips_is_ended_if_that_is_asked_for() {
     let scene = scene([send(headers(1, 0, OK))].into_iter().chain(drips).collect::<Vec<_>>());
     let least = Timeouts::default().min_throughput(10, seconds(10));
     let get = scene.transport.request("GET", scene.url("/")).timeouts(least);
-    let (phase, _, seconds) = told(&scene, get).await;
+    let (phase, _, seconds) = predicates_of(&scene, get).await;
     assert_eq!(phase, READ);
     assert!((10..=13).contains(&seconds), "{seconds} s");
 }

@@ -3,7 +3,7 @@
 use http_body_util::BodyExt;
 use tower_transport::{Body, RequestExt, options::Timeouts};
 
-use super::{READ, WRITE, beginning, dictated, seconds, sleep, timed, told, upload};
+use super::{READ, WRITE, beginning, dictated, predicates_of, seconds, sleep, timed, upload};
 use crate::support::{
     scene::Scene,
     scripted::{
@@ -30,10 +30,10 @@ fn dripping(piece: &str) -> Vec<Step> {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_drips_is_ended() {
     let scene = scene(dripping("."));
-    let (phase, told, seconds) = told(&scene, scene.get()).await;
+    let (phase, told, seconds) = predicates_of(&scene, scene.get()).await;
     assert_eq!((phase, &*told), (READ, "timeout, sent"));
     assert!((10..=13).contains(&seconds), "{seconds} s");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +41,7 @@ async fn an_answer_that_is_just_fast_enough_is_not() {
     let scene = scene(dripping("twelve bytes"));
     let (response, seconds) = timed(scene.get()).await;
     assert_eq!((response.unwrap().body().len(), seconds), (1200, 100));
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,11 +74,11 @@ async fn an_upload_that_is_taken_in_drips_is_ended() {
     let mut steps = vec![Head];
     (0..200).for_each(|_| steps.extend([Pause(1), Read(1)]));
     let scene = scene(steps);
-    let (phase, told, seconds) = told(&scene, upload(&scene, vec![0; 200_000])).await;
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
     assert_eq!((phase, &*told), (WRITE, "timeout, sent"));
     // What the pipe holds went at once, and counts for the first window.
     assert!((20..=23).contains(&seconds), "{seconds} s");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,13 +99,13 @@ async fn the_time_that_the_caller_takes_between_two_pieces_does_not_count() {
     let pieces =
         dictated(3, 60).map_frame(|word| word.map_data(|_| bytes::Bytes::from(vec![0; PIECE])));
     assert_eq!(post.body(Body::new(pieces)).await.unwrap().body(), "hello");
-    scene.goes_on().await;
+    scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_judged_by_the_first_limit_that_is_over() {
     let scene = scene([Head, beginning(5, "hel"), Hold]);
-    let (phase, _, seconds) = told(&scene, scene.get()).await;
+    let (phase, _, seconds) = predicates_of(&scene, scene.get()).await;
     assert_eq!(phase, READ);
     assert!((10..=13).contains(&seconds), "{seconds} s");
 }

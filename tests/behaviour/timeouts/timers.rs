@@ -54,7 +54,7 @@ async fn used(second: Vec<Step>, timeouts: Timeouts) -> (usize, usize) {
         builder.runtime(Runtime::new(TokioExecutor::new(), clock.clone())).timeouts(timeouts)
     });
     scene.get().await.unwrap();
-    crate::support::scene::at_rest(&scene.transport).await;
+    crate::support::scene::wait_idle(&scene.transport).await;
     let before = (clock.timers.load(Ordering::SeqCst), clock.looks.load(Ordering::SeqCst));
     scene.get().await.unwrap();
     let (timers, looks) = (clock.timers.load(Ordering::SeqCst), clock.looks.load(Ordering::SeqCst));

@@ -9,7 +9,7 @@ fn origin(url: &str) -> Origin {
 /// Whether one of the entries fits the origin, or it is this computer: as `NO_PROXY` is read.
 fn is_direct(entries: &str, url: &str) -> bool {
     let origin = origin(url);
-    let place = Place::of(&origin);
+    let place = PatternHost::of(&origin);
     place.is_local() || list(entries).flatten().any(|pattern| pattern.fits(&place))
 }
 
@@ -134,10 +134,10 @@ fn check(table: &[(&str, &[&str], &[&str])]) {
     for (entry, meant, others) in table {
         let pattern: HostPattern = entry.parse().unwrap();
         for url in *meant {
-            assert!(pattern.fits(&Place::of(&origin(url))), "{entry} does not mean {url}");
+            assert!(pattern.fits(&PatternHost::of(&origin(url))), "{entry} does not mean {url}");
         }
         for url in *others {
-            assert!(!pattern.fits(&Place::of(&origin(url))), "{entry} means {url}");
+            assert!(!pattern.fits(&PatternHost::of(&origin(url))), "{entry} means {url}");
         }
     }
 }

@@ -36,7 +36,7 @@ impl Http2Proxy {
         Arc::new(Self { asks: true, ..Self::default() })
     }
 
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub(crate) fn fields(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
     }
 

@@ -13,16 +13,16 @@ fn name(name: &str) -> Destination {
 
 fn asked(destination: &Destination, user: Option<&str>) -> Result<Vec<u8>, String> {
     let credentials = user.map(|user| Credentials::new(user, ""));
-    let exchange = Socks4Exchange::new(destination, credentials.as_ref());
-    match exchange.map_err(|error| error.to_string())?.step() {
-        Step::Write(request) => Ok(request),
+    let handshake = Socks4Handshake::new(destination, credentials.as_ref());
+    match handshake.map_err(|error| error.to_string())?.step() {
+        HandshakeStep::Write(request) => Ok(request),
         other => panic!("{other:?} before anything was said"),
     }
 }
 
 /// How it ends over every split of this answer.
-fn told(answer: &[u8]) -> Split<Socks4Error> {
-    every_split(|| Socks4Exchange::new(&name("example.com"), None).unwrap(), answer)
+fn outcome_of(answer: &[u8]) -> Split<Socks4Error> {
+    every_split(|| Socks4Handshake::new(&name("example.com"), None).unwrap(), answer)
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn what_cannot_be_said_is_refused_before_anything_is_said() {
 #[test]
 fn an_address_that_says_that_a_name_follows_is_refused() {
     let asked = |address: [u8; 4]| {
-        Socks4Exchange::new(&Destination::Address((address, 80).into()), None).err()
+        Socks4Handshake::new(&Destination::Address((address, 80).into()), None).err()
     };
     for address in [[0, 0, 0, 1], [0, 0, 0, 255]] {
         let error = asked(address).unwrap();
@@ -80,7 +80,7 @@ fn an_address_that_says_that_a_name_follows_is_refused() {
 #[test]
 fn a_password_is_refused_and_not_repeated() {
     let secret = Credentials::new("me", "hunter2");
-    let error = Socks4Exchange::new(&name("a"), Some(&secret)).err().unwrap();
+    let error = Socks4Handshake::new(&name("a"), Some(&secret)).err().unwrap();
     assert!(error.is_builder());
     assert_eq!(error.to_string(), "SOCKS 4 has no place for the password of the proxy");
 }
@@ -88,9 +88,9 @@ fn a_password_is_refused_and_not_repeated() {
 #[test]
 fn a_grant_is_eight_bytes_and_nothing_behind_them_is_read() {
     let granted = b"\x00\x5a\x12\x34\xc0\x00\x02\x07HTTP/1.1 200";
-    assert_eq!(told(granted), Split::Done(8));
+    assert_eq!(outcome_of(granted), Split::Done(8));
     for length in 0..8 {
-        assert_eq!(told(&granted[..length]), Split::Waiting(length));
+        assert_eq!(outcome_of(&granted[..length]), Split::Waiting(length));
     }
 }
 
@@ -103,8 +103,8 @@ fn every_code_has_an_error_of_its_own() {
             0x5D => Socks4Error::WrongIdent,
             other => Socks4Error::Unassigned(other),
         };
-        assert_eq!(told(&[0, code]), Split::Refused(expected));
-        assert_eq!(told(&[0, code, 0, 0, 0, 0, 0, 0]), Split::Refused(expected));
+        assert_eq!(outcome_of(&[0, code]), Split::Refused(expected));
+        assert_eq!(outcome_of(&[0, code, 0, 0, 0, 0, 0, 0]), Split::Refused(expected));
     }
 }
 
@@ -112,8 +112,8 @@ fn every_code_has_an_error_of_its_own() {
 fn an_answer_of_another_protocol_is_known_by_its_first_byte() {
     for version in 1..=255 {
         let refused = Split::Refused(Socks4Error::WrongVersion(version));
-        assert_eq!(told(&[version]), refused);
-        assert_eq!(told(&[version, GRANTED, 0, 0, 0, 0, 0, 0]), refused);
+        assert_eq!(outcome_of(&[version]), refused);
+        assert_eq!(outcome_of(&[version, GRANTED, 0, 0, 0, 0, 0, 0]), refused);
     }
     let error = Socks4Error::WrongVersion(b'H');
     assert!(error.is_malformed() && error.is_final() && error.to_string().contains("HTTP"));

@@ -1,4 +1,4 @@
-//! The bytes of SOCKS 4 and 4a, without I/O: one request, one answer of eight bytes.
+//! The SOCKS 4 and 4a handshake without I/O: one request, one reply of eight bytes.
 
 use std::{
     error::Error as StdError,
@@ -9,22 +9,22 @@ use std::{
 use crate::{
     auth::Credentials,
     error::Error,
-    proxy::socks::{Destination, Exchange, Refusal, Step, length},
+    proxy::socks::{Destination, HandshakeStep, SocksHandshake, SocksRefusal, length},
 };
 
 const VERSION: u8 = 0x04;
 const CONNECT: u8 = 0x01;
 const GRANTED: u8 = 0x5A;
 
-/// An answer begins with this, and not with the version of the request.
+/// The version byte of a reply, which differs from the request's.
 const ANSWER_VERSION: u8 = 0x00;
 
 const ANSWER_LENGTH: usize = 8;
 
-/// The address that says that a name follows: 0.0.0.x with any x but 0 (SOCKS 4a).
+/// The address that announces a name: 0.0.0.x with x other than 0 (SOCKS 4a).
 const NAMED: [u8; 4] = [0, 0, 0, 1];
 
-/// Why a SOCKS 4 proxy made no connection: the [`cause`](Error::cause) of the [`Error`].
+/// Why a SOCKS 4 proxy refused: the [`cause`](Error::cause) of the [`Error`].
 ///
 /// ```
 /// use tower_transport::proxy::Socks4Error;
@@ -38,24 +38,24 @@ const NAMED: [u8; 4] = [0, 0, 0, 1];
 pub enum Socks4Error {
     /// `0x5B`: rejected or failed. Version 4 does not say why.
     Rejected,
-    /// `0x5C`: the proxy could not ask our identd who we are (RFC 1413).
+    /// `0x5C`: the proxy could not reach our identd (RFC 1413).
     NoIdent,
-    /// `0x5D`: our identd says that we are somebody else.
+    /// `0x5D`: our identd reported another user.
     WrongIdent,
-    /// Any other code than the three and `0x5A`, which is the success.
+    /// Any other code but `0x5A`, which is success.
     Unassigned(u8),
-    /// The answer does not begin with `0x00`: it is not one of SOCKS 4.
+    /// The reply does not begin with `0x00`: it is not SOCKS 4.
     WrongVersion(u8),
 }
 
-/// A request for a connection, and what was read of its answer.
-pub(super) struct Socks4Exchange {
+/// A request, and the bytes read of its reply.
+pub(super) struct Socks4Handshake {
     request: Option<Vec<u8>>,
     answer: Vec<u8>,
 }
 
-impl Socks4Exchange {
-    /// Asks for an IPv4 address, or for a name (4a), in the name of a user or of nobody.
+impl Socks4Handshake {
+    /// Requests an IPv4 address or a name (4a), with the user of the credentials if there are any.
     pub(super) fn new(
         destination: &Destination,
         credentials: Option<&Credentials>,
@@ -80,7 +80,7 @@ impl Socks4Exchange {
     }
 }
 
-/// There is no password in SOCKS 4, and 0 ends the user.
+/// SOCKS 4 has no password, and a NUL ends the user.
 fn user(credentials: Option<&Credentials>) -> Result<&str, Error> {
     let Some(credentials) = credentials else { return Ok("") };
     if !credentials.password().is_empty() {
@@ -93,7 +93,7 @@ fn user(credentials: Option<&Credentials>) -> Result<&str, Error> {
     length("user for the proxy", user).map(|_| user)
 }
 
-/// An address that would be taken for the sign that a name follows is none that can be asked for.
+/// Refuses addresses that SOCKS 4a reads as the announcement of a name.
 fn literal(address: Ipv4Addr) -> Result<[u8; 4], Error> {
     match address.octets() {
         [0, 0, 0, last] if last != 0 => {
@@ -110,18 +110,18 @@ fn checked(name: &str) -> Result<&str, Error> {
     length("name of the host", name).map(|_| name)
 }
 
-impl Exchange for Socks4Exchange {
+impl SocksHandshake for Socks4Handshake {
     type Refusal = Socks4Error;
 
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> HandshakeStep {
         match (self.request.take(), ANSWER_LENGTH.saturating_sub(self.answer.len())) {
-            (Some(request), _) => Step::Write(request),
-            (None, 0) => Step::Done,
-            (None, rest) => Step::Read(rest),
+            (Some(request), _) => HandshakeStep::Write(request),
+            (None, 0) => HandshakeStep::Done,
+            (None, rest) => HandshakeStep::Read(rest),
         }
     }
 
-    /// A refusal is told with its code: what would follow says nothing, and some proxies hang up instead.
+    /// Reports a refusal at its code: the rest says nothing, and some proxies close instead of sending it.
     fn read(&mut self, bytes: &[u8]) -> Result<(), Socks4Error> {
         self.answer.extend(bytes);
         match *self.answer {
@@ -143,7 +143,7 @@ impl Socks4Error {
     }
 }
 
-impl Refusal for Socks4Error {
+impl SocksRefusal for Socks4Error {
     fn is_malformed(&self) -> bool {
         matches!(self, Self::WrongVersion(_))
     }

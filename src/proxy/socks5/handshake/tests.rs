@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::proxy::socks::{
-    Refusal,
+    SocksRefusal,
     tests::{Split, conversation, every_split},
 };
 
@@ -18,22 +18,22 @@ fn name(name: &str) -> Destination {
     Destination::Name(name.to_owned(), 443)
 }
 
-fn anonymous() -> Socks5Exchange {
-    Socks5Exchange::new(&name("example.com"), None).unwrap()
+fn anonymous() -> Socks5Handshake {
+    Socks5Handshake::new(&name("example.com"), None).unwrap()
 }
 
-fn known() -> Socks5Exchange {
+fn known() -> Socks5Handshake {
     let credentials = Credentials::new("user", "pass");
-    Socks5Exchange::new(&name("example.com"), Some(&credentials)).unwrap()
+    Socks5Handshake::new(&name("example.com"), Some(&credentials)).unwrap()
 }
 
 /// How it ends over every split of all that the proxy says.
-fn told(start: fn() -> Socks5Exchange, answers: &[&[u8]]) -> Split<Socks5Error> {
+fn outcome_of(start: fn() -> Socks5Handshake, answers: &[&[u8]]) -> Split<Socks5Error> {
     every_split(start, &answers.concat())
 }
 
-fn refused(start: fn() -> Socks5Exchange, answers: &[&[u8]]) -> Socks5Error {
-    match told(start, answers) {
+fn refused(start: fn() -> Socks5Handshake, answers: &[&[u8]]) -> Socks5Error {
+    match outcome_of(start, answers) {
         Split::Refused(error) => error,
         other => panic!("{answers:?} gives {other:?}"),
     }
@@ -50,7 +50,7 @@ fn requests_name_the_destination_by_its_type() {
     ];
     for (destination, expected) in table {
         let said = conversation(
-            Socks5Exchange::new(destination, None).unwrap(),
+            Socks5Handshake::new(destination, None).unwrap(),
             &[b"\x05\x00", IPV4_REPLY].concat(),
         );
         assert_eq!(said, [b"\x05\x01\x00", *expected], "{destination:?}");
@@ -72,7 +72,7 @@ fn what_cannot_be_said_is_refused_before_anything_is_said() {
     let long = "n".repeat(256);
     let new = |name: &str, user: &str, password: &str| {
         let (name, user) = (self::name(name), Credentials::new(user, password));
-        Socks5Exchange::new(&name, Some(&user)).map(drop).map_err(|error| {
+        Socks5Handshake::new(&name, Some(&user)).map(drop).map_err(|error| {
             assert!(error.is_builder(), "{error:?}");
             error.to_string()
         })
@@ -94,18 +94,18 @@ fn a_reply_is_as_long_as_its_address_and_nothing_behind_it_is_read() {
     let empty = b"\x05\x00\x00\x03\x00\x04\x38";
     for reply in [IPV4_REPLY, IPV6_REPLY, NAME_REPLY, empty, &longest] {
         let length = 2 + reply.len();
-        assert_eq!(told(anonymous, &[b"\x05\x00", reply]), Split::Done(length));
+        assert_eq!(outcome_of(anonymous, &[b"\x05\x00", reply]), Split::Done(length));
         let more = [b"\x05\x00", reply, b"HTTP/1.1 200"];
-        assert_eq!(told(anonymous, &more), Split::Done(length));
+        assert_eq!(outcome_of(anonymous, &more), Split::Done(length));
         let with_password = [b"\x05\x02\x01\x00", reply, b"HTTP/1.1 200"];
-        assert_eq!(told(known, &with_password), Split::Done(length + 2));
+        assert_eq!(outcome_of(known, &with_password), Split::Done(length + 2));
     }
 }
 
 #[test]
 fn the_reserved_byte_and_the_address_of_a_success_are_not_looked_at() {
     let reply = b"\x05\x00\xff\x01\xff\x00\x00\x01\x00\x50";
-    assert_eq!(told(anonymous, &[b"\x05\x00", reply]), Split::Done(12));
+    assert_eq!(outcome_of(anonymous, &[b"\x05\x00", reply]), Split::Done(12));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn an_answer_that_is_not_whole_is_waited_for() {
     for reply in [IPV4_REPLY, IPV6_REPLY, NAME_REPLY] {
         let answers = [b"\x05\x02\x01\x00", reply].concat();
         for length in 0..answers.len() {
-            assert_eq!(told(known, &[&answers[..length]]), Split::Waiting(length));
+            assert_eq!(outcome_of(known, &[&answers[..length]]), Split::Waiting(length));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One connection for one request: what the free functions send by.
+//! The free functions `request` and `stream`: one connection for one request.
 
 use std::{
     sync::OnceLock,
@@ -11,15 +11,15 @@ use tower_service::Service;
 use crate::{
     body::Body,
     error::Error,
-    request::{IntoMethod, IntoUrl, RequestBuilder, Streamed, Whole},
+    request::{Buffered, IntoMethod, IntoUrl, RequestBuilder, Streamed},
     tls::TlsConfig,
-    transport::{Sending, Transport},
+    transport::{Transport, TransportFuture},
 };
 
-/// Sends a request over a connection of its own, reads the whole answer, and closes the connection.
+/// Sends a request over a new connection, reads the whole response, and closes the connection.
 ///
-/// For scripts and for trying things out. Who sends more than one request keeps a [`Transport`] and calls
-/// [`request`](crate::RequestExt::request) on that.
+/// For scripts and trials. To send more than one request, keep a [`Transport`] and call its
+/// [`request`](crate::RequestExt::request).
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tower_transport::Error> {
@@ -28,14 +28,14 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-pub fn request<M>(method: M, url: impl IntoUrl) -> RequestBuilder<OneShot, Whole>
+pub fn request<M>(method: M, url: impl IntoUrl) -> RequestBuilder<Unpooled, Buffered>
 where
     M: IntoMethod,
 {
-    RequestBuilder::new(OneShot, method, url)
+    RequestBuilder::new(Unpooled, method, url)
 }
 
-/// Sends a request over a connection of its own, which is closed when the answer's body is read or dropped.
+/// Sends a request over a new connection, which is closed when the response's body is read or dropped.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tower_transport::Error> {
@@ -46,28 +46,28 @@ where
 /// # Ok(())
 /// # }
 /// ```
-pub fn stream<M>(method: M, url: impl IntoUrl) -> RequestBuilder<OneShot, Streamed>
+pub fn stream<M>(method: M, url: impl IntoUrl) -> RequestBuilder<Unpooled, Streamed>
 where
     M: IntoMethod,
 {
-    RequestBuilder::new(OneShot, method, url)
+    RequestBuilder::new(Unpooled, method, url)
 }
 
-/// The service behind the free functions: each request has a transport of its own, which keeps nothing.
+/// The service of the free functions: each request uses a new transport without a pool.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OneShot;
+pub struct Unpooled;
 
-impl Service<Request<Body>> for OneShot {
+impl Service<Request<Body>> for Unpooled {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = Sending;
+    type Future = TransportFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Sending {
-        // The platform's roots are read once, not for every request.
+    fn call(&mut self, request: Request<Body>) -> TransportFuture {
+        // Reads the platform's roots once, not for every request.
         static TLS: OnceLock<TlsConfig> = OnceLock::new();
         Transport::unpooled(TLS.get_or_init(TlsConfig::platform).clone()).call(request)
     }

@@ -1,11 +1,11 @@
-//! The bytes of SOCKS 5 (RFC 1928) with user and password (RFC 1929), without I/O.
+//! The SOCKS 5 handshake (RFC 1928) with user and password (RFC 1929), without I/O.
 
 use std::net::SocketAddr;
 
 use crate::{
     auth::Credentials,
     error::Error,
-    proxy::socks::{Destination, Exchange, Step, length},
+    proxy::socks::{Destination, HandshakeStep, SocksHandshake, length},
 };
 
 use super::Socks5Error;
@@ -15,36 +15,36 @@ const CONNECT: u8 = 0x01;
 const RESERVED: u8 = 0x00;
 const SUCCEEDED: u8 = 0x00;
 
-/// Methods of authentication (RFC 1928 §3).
+/// Authentication methods (RFC 1928 §3).
 const ANONYMOUS: u8 = 0x00;
 pub(super) const USER_AND_PASSWORD: u8 = 0x02;
 const NONE_ACCEPTABLE: u8 = 0xFF;
 
-/// RFC 1929 §2 counts versions of its own.
+/// The version of the RFC 1929 §2 subnegotiation.
 const AUTH_VERSION: u8 = 0x01;
 
-/// Types of addresses (RFC 1928 §5).
+/// Address types (RFC 1928 §5).
 const IPV4: u8 = 0x01;
 const NAME: u8 = 0x03;
 const IPV6: u8 = 0x04;
 
-/// A request for a connection, and how far it has come.
-pub(super) struct Socks5Exchange {
-    /// What is said if the proxy wants to know who we are.
+/// A handshake in progress.
+pub(super) struct Socks5Handshake {
+    /// The encoded credentials, sent if the proxy asks for them.
     credentials: Option<Vec<u8>>,
     request: Vec<u8>,
-    state: State,
-    /// As much of the present answer as was read.
+    state: Socks5State,
+    /// The bytes read of the current reply.
     answer: Vec<u8>,
 }
 
-enum State {
+enum Socks5State {
     Say(Message),
     Hear(Message),
     Connected,
 }
 
-/// What is said, or what it is that is answered.
+/// The messages of the client, each of which has a reply.
 #[derive(Clone, Copy)]
 enum Message {
     Methods,
@@ -52,8 +52,8 @@ enum Message {
     Request,
 }
 
-impl Socks5Exchange {
-    /// Asks for an address or a name, in the name of somebody if the proxy wants to know.
+impl Socks5Handshake {
+    /// Requests an address or a name, with credentials if the proxy asks for them.
     pub(super) fn new(
         destination: &Destination,
         credentials: Option<&Credentials>,
@@ -61,12 +61,13 @@ impl Socks5Exchange {
         Ok(Self {
             credentials: credentials.map(user_and_password).transpose()?,
             request: request(destination)?,
-            state: State::Say(Message::Methods),
+            state: Socks5State::Say(Message::Methods),
             answer: Vec::new(),
         })
     }
 
-    /// Who we are goes first: a proxy that takes the first method it knows would else never ask.
+    /// Offers user and password first: a proxy that takes the first method it knows would otherwise never ask for
+    /// them.
     fn methods(&self) -> Vec<u8> {
         match self.credentials {
             Some(_) => vec![VERSION, 2, USER_AND_PASSWORD, ANONYMOUS],
@@ -82,8 +83,8 @@ impl Socks5Exchange {
         }
     }
 
-    /// What comes after the answer, once there is enough of it.
-    fn after(&self, message: Message) -> Result<Option<State>, Socks5Error> {
+    /// The next state once the reply is complete.
+    fn after(&self, message: Message) -> Result<Option<Socks5State>, Socks5Error> {
         match message {
             Message::Methods => self.after_methods(),
             Message::Credentials => self.after_credentials(),
@@ -91,12 +92,12 @@ impl Socks5Exchange {
         }
     }
 
-    fn after_methods(&self) -> Result<Option<State>, Socks5Error> {
+    fn after_methods(&self) -> Result<Option<Socks5State>, Socks5Error> {
         match *self.answer {
             [version, ..] if version != VERSION => Err(Socks5Error::WrongVersion(version)),
-            [_, ANONYMOUS] => Ok(Some(State::Say(Message::Request))),
+            [_, ANONYMOUS] => Ok(Some(Socks5State::Say(Message::Request))),
             [_, USER_AND_PASSWORD] if self.credentials.is_some() => {
-                Ok(Some(State::Say(Message::Credentials)))
+                Ok(Some(Socks5State::Say(Message::Credentials)))
             }
             [_, NONE_ACCEPTABLE] => Err(Socks5Error::NoAcceptableMethod),
             [_, method, ..] => Err(Socks5Error::MethodNotOffered(method)),
@@ -104,24 +105,24 @@ impl Socks5Exchange {
         }
     }
 
-    fn after_credentials(&self) -> Result<Option<State>, Socks5Error> {
+    fn after_credentials(&self) -> Result<Option<Socks5State>, Socks5Error> {
         match *self.answer {
             [version, ..] if version != AUTH_VERSION => Err(Socks5Error::WrongAuthVersion(version)),
-            [_, SUCCEEDED] => Ok(Some(State::Say(Message::Request))),
+            [_, SUCCEEDED] => Ok(Some(Socks5State::Say(Message::Request))),
             [_, _, ..] => Err(Socks5Error::CredentialsRefused),
             _ => Ok(None),
         }
     }
 
-    /// A refusal is told with its code: what would follow says nothing, and some proxies hang up instead.
-    fn after_request(&self) -> Result<Option<State>, Socks5Error> {
+    /// Reports a refusal at its code: the rest says nothing, and some proxies close instead of sending it.
+    fn after_request(&self) -> Result<Option<Socks5State>, Socks5Error> {
         match *self.answer {
             [version, ..] if version != VERSION => Err(Socks5Error::WrongVersion(version)),
             [_, code, ..] if code != SUCCEEDED => Err(Socks5Error::of_code(code)),
             [_, _, _, kind, ..] if !matches!(kind, IPV4 | NAME | IPV6) => {
                 Err(Socks5Error::UnknownAddressType(kind))
             }
-            _ if self.answer.len() == self.reply_length() => Ok(Some(State::Connected)),
+            _ if self.answer.len() == self.reply_length() => Ok(Some(Socks5State::Connected)),
             _ => Ok(None),
         }
     }
@@ -133,7 +134,7 @@ impl Socks5Exchange {
         }
     }
 
-    /// As far as it is known: the shortest reply is longer than the five bytes that say how long it is.
+    /// The length of the reply as far as it is known: the shortest exceeds the five bytes that determine it.
     fn reply_length(&self) -> usize {
         match *self.answer {
             [_, _, _, IPV4, _, ..] => 4 + 4 + 2,
@@ -144,24 +145,24 @@ impl Socks5Exchange {
     }
 }
 
-impl Exchange for Socks5Exchange {
+impl SocksHandshake for Socks5Handshake {
     type Refusal = Socks5Error;
 
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> HandshakeStep {
         match self.state {
-            State::Say(message) => {
-                self.state = State::Hear(message);
-                Step::Write(self.said(message))
+            Socks5State::Say(message) => {
+                self.state = Socks5State::Hear(message);
+                HandshakeStep::Write(self.said(message))
             }
-            State::Hear(message) => {
-                Step::Read(self.answer_length(message).saturating_sub(self.answer.len()))
+            Socks5State::Hear(message) => {
+                HandshakeStep::Read(self.answer_length(message).saturating_sub(self.answer.len()))
             }
-            State::Connected => Step::Done,
+            Socks5State::Connected => HandshakeStep::Done,
         }
     }
 
     fn read(&mut self, bytes: &[u8]) -> Result<(), Socks5Error> {
-        let State::Hear(message) = self.state else { return Ok(()) };
+        let Socks5State::Hear(message) = self.state else { return Ok(()) };
         self.answer.extend(bytes);
         if let Some(next) = self.after(message)? {
             self.answer.clear();
@@ -195,7 +196,7 @@ fn request(destination: &Destination) -> Result<Vec<u8>, Error> {
     Ok(request)
 }
 
-/// RFC 1929 §2. It wants a password of one byte at least, but proxies that want none take an empty one.
+/// RFC 1929 §2. It requires a password of at least one byte, but proxies without one take an empty one.
 fn user_and_password(credentials: &Credentials) -> Result<Vec<u8>, Error> {
     let (user, password) = (credentials.user(), credentials.password());
     if user.is_empty() {

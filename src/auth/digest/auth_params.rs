@@ -1,14 +1,14 @@
-//! Writes the value of a field: a scheme and its parameters (RFC 9110 §11.4). Pure.
+//! Writes a field value: a scheme and its parameters (RFC 9110 §11.4). Pure.
 
 use http::HeaderValue;
 
-/// The value of a field in the making.
-pub(super) struct Said {
+/// A field value under construction.
+pub(super) struct AuthParams {
     value: Vec<u8>,
 }
 
-impl Said {
-    /// A scheme without parameters yet.
+impl AuthParams {
+    /// A scheme, without parameters.
     pub(super) fn new(scheme: &str) -> Self {
         Self { value: format!("{scheme} ").into_bytes() }
     }
@@ -35,7 +35,7 @@ impl Said {
         self
     }
 
-    /// Sensitive; `None` if there is a byte in it that no field may have.
+    /// The sensitive value; `None` if it contains a byte that no field allows.
     pub(super) fn into_value(self) -> Option<HeaderValue> {
         let mut value = HeaderValue::try_from(self.value).ok()?;
         value.set_sensitive(true);
