@@ -3,7 +3,9 @@
 //! No invariant of this crate is broken halfway when a thread panics under a lock: what is foreign is called outside of
 //! them. So a poisoned lock holds usable data, and a panic in one request must not become a panic in all others.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tokio")]
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Locks a mutex, even a poisoned one.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
