@@ -1,7 +1,7 @@
 //! The whole transport over a connector of your own: `cargo run --example custom_connector`.
 //!
-//! A connector is a tower service: given a `Target`, it answers with bytes, or with any error. This one reaches one
-//! host, through memory; TLS, retries and the pool are put around it as around TCP.
+//! A connector is a tower service: it receives a `Target`, and returns a byte stream or any error. This one reaches
+//! one host, through memory; TLS, retries and the pool are built around it as around TCP.
 
 use std::{
     error::Error,

@@ -1,7 +1,7 @@
-//! HTTP/2 without TLS and without asking: `cargo run --example http2_prior_knowledge`.
+//! HTTP/2 without TLS, with prior knowledge: `cargo run --example http2_prior_knowledge`.
 //!
-//! Between services that trust their network, both sides know that HTTP/2 is spoken (RFC 9113 §3.3). Fifty requests at
-//! once share one connection.
+//! Services on a trusted network know that the other side speaks HTTP/2 (RFC 9113 §3.3). Fifty concurrent requests
+//! share one connection.
 
 use futures_util::future::try_join_all;
 use tower_transport::{RequestExt, Transport};

@@ -1,7 +1,7 @@
 //! Through an HTTP proxy: `cargo run --example http_proxy`.
 //!
-//! Requests to `http` are forwarded by the proxy. Those to `https` go through a tunnel, in which the proxy sees nothing
-//! but bytes; its password is never told to an origin.
+//! The proxy forwards requests to `http`. Requests to `https` use a tunnel, in which the proxy sees only encrypted
+//! bytes; its password never reaches an origin.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
-//! One transport, and for each request another way: `cargo run --example per_request_proxy`.
+//! One transport, with a route for each request: `cargo run --example per_request_proxy`.
 //!
-//! The way is part of what connections are kept under. A connection that was made through one proxy is never used for a
-//! request that is to go through another, or through none.
+//! The route is part of the key of connections: a connection through one proxy never serves a request through
+//! another, or without one.
 
 use std::error::Error;
 
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (to_one, to_other) = (proxy(&one)?, proxy(&other)?);
 
-    // As a rule through the one; but nobody listens where the first of these two would be.
+    // By default through the one proxy; the first of these two addresses has no listener.
     let gone = Proxy::new("http://127.0.0.1:9")?;
     let rules = ProxyRules::all(Route::first_of([gone, to_one]));
     let transport = Transport::builder().proxy(rules).build()?;

@@ -1,6 +1,6 @@
 //! Through a SOCKS proxy: `cargo run --example socks_proxy`.
 //!
-//! `socks5h` leaves it to the proxy to find the address of a name, so that nobody here asks for it; `socks5` asks here.
+//! With `socks5h` the proxy resolves names; with `socks5` they are resolved here.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
-//! A body that is made while it is sent: `cargo run --example stream_upload`.
+//! A body generated while it is sent: `cargo run --example stream_upload`.
 //!
-//! Its length is not known, so HTTP/1.1 sends it in chunks, and as no more is made than the server takes, memory stays
-//! constant however long it is.
+//! Its length is unknown, so HTTP/1.1 sends it in chunks. It is generated only as fast as the server reads, so memory
+//! use stays constant.
 
 use std::convert::Infallible;
 

@@ -1,6 +1,6 @@
-//! What a transport does, step by step: `cargo run --example trace_events`.
+//! The events of a transport, step by step: `cargo run --example trace_events`.
 //!
-//! A listener prints every end with its duration. The first request makes a connection, the second finds it idle.
+//! A listener prints every end with its duration. The first request makes a connection, the second reuses it.
 
 use tower_transport::{
     Error, RequestExt, Transport,

@@ -1,6 +1,6 @@
 //! HTTP over a Unix socket, as Docker and systemd speak it: `cargo run --example unix_socket`.
 //!
-//! Every request goes to the socket. The host of the URL goes into `Host` and is not looked up.
+//! Every request goes to the socket. The host of the URL becomes `Host` and is not resolved.
 
 #[cfg(unix)]
 #[path = "support/site.rs"]

@@ -1,7 +1,7 @@
-//! Where the time of several requests at once went: `cargo run --example waterfall -- [URL]`.
+//! The time of concurrent requests, as a chart: `cargo run --example waterfall -- [URL]`.
 //!
-//! Without a URL it asks a server in its own process. Each request has a bar for each of its steps; the steps of making a
-//! connection are drawn below the request that caused it. Who got a connection that was there is told `reused`.
+//! Without a URL it uses a server in this process. Each request has a bar for each of its steps; the steps of making
+//! a connection are below the request that caused it. A reused connection is marked `reused`.
 
 use std::{error::Error, time::Duration};
 
@@ -18,7 +18,7 @@ mod site;
 #[path = "support/tls_server.rs"]
 mod tls_server;
 
-/// So many columns are all of the time.
+/// The width of the chart, in columns.
 const WIDTH: f64 = 56.0;
 
 #[tokio::main]

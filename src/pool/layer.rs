@@ -92,8 +92,9 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
         self
     }
 
-    /// The same for each key, in each [runtime](crate::Transport#several-runtimes). By default there is no limit below the
-    /// total. A shared connection that takes no more requests and only finishes its streams does not count. At least 1.
+    /// The same for each host, which is a key of the pool, in each [runtime](crate::Transport#several-runtimes). By
+    /// default there is no limit below the total. A shared connection that takes no more requests and only finishes
+    /// its streams does not count. At least 1.
     pub fn max_connections_per_host(mut self, connections: usize) -> Self {
         self.settings.limits.connections_per_key = connections;
         self
