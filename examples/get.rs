@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
     };
     match get(url, verbose).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads along has seen enough: `get URL | head`.
+        // The reader closed the pipe: `get URL | head`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&*error);
@@ -52,7 +52,7 @@ async fn get(url: &str, verbose: bool) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-/// Prints what begins and ends, as `curl -v`.
+/// Prints starts and ends, as `curl -v` does.
 struct Tells;
 
 impl EventListener for Tells {
@@ -91,7 +91,7 @@ fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// What was being done, and why it failed, as far down as it is known.
+/// Prints an error with all its causes.
 fn tell(error: &dyn Error) {
     eprintln!("get: {error}");
     let mut cause = error.source();

@@ -1,7 +1,7 @@
 //! gRPC by tonic over a transport, streaming both ways: `cargo run --example grpc`.
 //!
-//! tonic's clients take any service of requests. Two things are tonic's `Channel`'s and not the client's, so
-//! `support/grpc.rs` adds them: `grpc-timeout` bounds the call, and an error is `Unavailable` or `DeadlineExceeded`.
+//! tonic's clients take any service of requests. `support/grpc.rs` adds two features of tonic's `Channel`:
+//! `grpc-timeout` limits the call, and errors become `Unavailable` or `DeadlineExceeded`.
 
 use std::{error::Error, time::Duration};
 

@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (to_one, to_other) = (proxy(&one)?, proxy(&other)?);
 
-    // As a rule through the one; but nobody listens where the first of these two would be.
+    // By default through the one proxy; the first of these two addresses has no listener.
     let gone = Proxy::new("http://127.0.0.1:9")?;
     let rules = ProxyRules::all(Route::first_of([gone, to_one]));
     let transport = Transport::builder().proxy(rules).build()?;

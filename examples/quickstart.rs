@@ -47,8 +47,8 @@ async fn tour() -> Outcome {
 
     one_line(&plain.url).await?;
 
-    // The server's certificate is by an authority of its own. One by a public authority needs no `tls` here:
-    // `Transport::new()` trusts whom this machine trusts.
+    // The server's certificate is from a private authority. With a public one, `tls` is not needed:
+    // `Transport::new()` trusts the platform's roots.
     let tls = TlsConfig::roots_pem(&private.root_pem)?;
     let transport = Transport::builder().tls(tls.clone()).build()?;
     a_connection_that_is_kept(&transport, &private.url).await?;

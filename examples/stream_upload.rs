@@ -1,4 +1,4 @@
-//! A body that is made while it is sent: `cargo run --example stream_upload`.
+//! A body generated while it is sent: `cargo run --example stream_upload`.
 //!
 //! Its length is unknown, so HTTP/1.1 sends it in chunks. The body is produced only as fast as the server reads, so memory stays
 //! constant.

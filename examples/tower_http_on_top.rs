@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}\n{answer}", response.status());
     println!("{transport}");
 
-    // Moved from there to here, compressed on its way.
+    // Redirected, and compressed.
     assert!(answer.starts_with("GET /headers"));
     assert!(answer.contains("user-agent: on-top/1") && answer.contains("accept-encoding: gzip"));
     Ok(())

@@ -1,4 +1,4 @@
-//! What a transport does, step by step: `cargo run --example trace_events`.
+//! The events of a transport, step by step: `cargo run --example trace_events`.
 //!
 //! A listener prints the end of each step with its duration. The first request opens a connection, the second reuses it.
 

@@ -1,4 +1,4 @@
-//! Where the time of several requests at once went: `cargo run --example waterfall -- [URL]`.
+//! The time of concurrent requests, as a chart: `cargo run --example waterfall -- [URL]`.
 //!
 //! Without a URL it uses a server in its own process. Each request has a bar for each step; the steps of a dial are below the
 //! request that caused it. Requests on an existing connection are marked `reused`.
@@ -18,7 +18,7 @@ mod site;
 #[path = "support/tls_server.rs"]
 mod tls_server;
 
-/// So many columns are all of the time.
+/// The width of the chart, in columns.
 const WIDTH: f64 = 56.0;
 
 #[tokio::main]

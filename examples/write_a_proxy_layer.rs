@@ -27,7 +27,7 @@ use tower_transport::{
 #[path = "support/site.rs"]
 mod site;
 
-/// Says on whose behalf connections are made.
+/// Sends the PROXY header with the client's address.
 #[derive(Clone)]
 struct OnBehalfOfLayer {
     client: SocketAddr,

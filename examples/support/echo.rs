@@ -1,4 +1,4 @@
-//! A site that speaks WebSocket and says back what it hears, by `Upgrade` (RFC 6455) or by `CONNECT` (RFC 8441).
+//! A WebSocket server that echoes, by `Upgrade` (RFC 6455) or by `CONNECT` (RFC 8441).
 
 use std::convert::Infallible;
 
@@ -25,7 +25,7 @@ use tower_transport::Body;
 pub(crate) async fn serve(io: impl Read + Write + Unpin + Send + 'static) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http2().enable_connect_protocol();
-    // A client that goes away in the middle is no affair of the server's.
+    // A client that disconnects is no error of the server.
     let _ = server.serve_connection_with_upgrades(io, service_fn(answer)).await;
 }
 

@@ -1,4 +1,4 @@
-//! An HTTP proxy in this process, which forwards, opens tunnels, and wants to know who asks.
+//! An HTTP proxy in this process that forwards, opens tunnels, and requires credentials.
 
 use std::{
     convert::Infallible,
@@ -42,7 +42,7 @@ impl HttpProxy {
         Ok(Self { address, log, _tasks: tasks })
     }
 
-    /// The first lines of the requests that it was sent, since it was last asked.
+    /// The request lines received since the last call.
     pub(crate) fn log(&self) -> Vec<String> {
         std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -55,7 +55,7 @@ async fn accept(listener: TcpListener, log: Log) {
         connections.spawn(async move {
             let answer = service_fn(|request| answer(request, log.clone()));
             let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-            // A client that goes away in the middle is no affair of the proxy's.
+            // A client that disconnects is no error of the proxy.
             let _ = connection.with_upgrades().await;
         });
     }
