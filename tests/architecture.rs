@@ -1,7 +1,7 @@
 //! Holds the street: what may name what, what only `rt` may do, and how long a file may be.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -325,4 +325,70 @@ fn the_public_modules_are_these() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     let doors = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     assert_eq!(doors.collect::<BTreeSet<_>>(), BTreeSet::from(DOORS));
+}
+
+/// Types of HTTP/1.1 and HTTP/2 that play the same part, and so share a name.
+const TWINS: [&str; 4] = ["ConnShared", "ConnState", "ConnStatus", "Wire"];
+
+#[test]
+fn no_two_types_share_a_name() {
+    let mut named = BTreeMap::<String, String>::new();
+    for source in sources().filter(|source| !source.is_for_a_feature_that_is_off()) {
+        for name in source.types().filter(|name| !TWINS.contains(&name.as_str())) {
+            let before = named.insert(name.clone(), source.name.clone());
+            assert_eq!(before, None, "`{name}` is in {} as well", source.name);
+        }
+    }
+    assert!(named.len() > 300, "only {} types are found", named.len());
+}
+
+/// Words that stood for something that HTTP, tower or tokio has a term for.
+const QUAINT: [&str; 16] = [
+    "Audience",
+    "Beneath",
+    "Desk",
+    "Fitness",
+    "Ground",
+    "Impatience",
+    "Link",
+    "Noted",
+    "Obituary",
+    "OneShot",
+    "Patience",
+    "Retrying",
+    "Surroundings",
+    "Told",
+    "Trip",
+    "Wish",
+];
+
+#[test]
+fn quaint_names_do_not_come_back() {
+    for source in sources() {
+        for name in source.types() {
+            assert!(!QUAINT.contains(&name.as_str()), "{} has a `{name}`", source.name);
+        }
+    }
+}
+
+impl Source {
+    /// Half of a file pair, of which the other half is compiled with the feature.
+    fn is_for_a_feature_that_is_off(&self) -> bool {
+        let file = self.name.rsplit('/').next().unwrap_or_default();
+        ["disabled.rs", "none.rs"].contains(&file) || file.starts_with("no_")
+    }
+
+    /// Types at the top of the file, and those in macros such as `pin_project!`.
+    fn types(&self) -> impl Iterator<Item = String> {
+        self.code.lines().filter_map(|line| {
+            let line = line.trim_start();
+            let line = match line.strip_prefix("pub") {
+                Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+                Some(rest) => rest.trim_start(),
+                None => line,
+            };
+            let (kind, rest) = line.split_once(' ')?;
+            ["struct", "enum", "trait"].contains(&kind).then(|| identifier(rest))
+        })
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! * The families alternate, starting with that of the first address; within a family the resolver's order holds
 //!   (§4, with a First Address Family Count of 1).
-//! * The next attempt starts 250 ms after the last one (§5, Connection ConnectAttempt Delay), or at once when one fails.
+//! * The next attempt starts 250 ms after the last one (§5, Connection AddressAttempt Delay), or at once when one fails.
 //! * At most six attempts run at a time, so that a name with hundreds of addresses is no flood of SYNs.
 //! * The planned time is shared. While an address waits for one of the six places, a running attempt is limited to its
 //!   share: the plan divided by the number of waves of addresses. So six black holes cannot use up the time of the seventh
@@ -29,13 +29,13 @@ const MAX_CONCURRENT: usize = 6;
 pub(crate) struct Schedule {
     waiting: VecDeque<SocketAddr>,
     /// Oldest first.
-    running: VecDeque<ConnectAttempt>,
+    running: VecDeque<AddressAttempt>,
     next_at: Instant,
     share: Duration,
 }
 
 #[derive(Debug)]
-struct ConnectAttempt {
+struct AddressAttempt {
     address: SocketAddr,
     share_ends_at: Option<Instant>,
 }
@@ -87,7 +87,7 @@ impl Schedule {
         let Some(address) = self.waiting.pop_front() else { return RaceStep::Wait(None) };
         self.next_at = now + ATTEMPT_DELAY;
         self.running
-            .push_back(ConnectAttempt { address, share_ends_at: now.checked_add(self.share) });
+            .push_back(AddressAttempt { address, share_ends_at: now.checked_add(self.share) });
         RaceStep::Start(address)
     }
 

@@ -1,4 +1,4 @@
-//! Retries temporary failures to connect.
+//! ConnectRetries temporary failures to connect.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait: by then every deadline has passed.
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 
-/// Retries a connector up to this many times, after 0, 0.5, 1, 2, 4 … s.
+/// ConnectRetries a connector up to this many times, after 0, 0.5, 1, 2, 4 … s.
 ///
 /// Permanent errors are not retried: a refused certificate, an invalid target. No request has been sent by then, so this
 /// is safe for every method. The time of all attempts counts against the caller's deadlines.
@@ -56,7 +56,7 @@ pub struct ConnectRetry<C> {
 }
 
 impl ConnectRetryLayer {
-    /// Retries a failed attempt up to this number of times; any number is allowed.
+    /// ConnectRetries a failed attempt up to this number of times; any number is allowed.
     pub fn new(retries: u32) -> Self {
         Self { retries, runtime: Runtime::default() }
     }
@@ -85,14 +85,14 @@ pin_project! {
     pub struct Reconnecting<C: Service<Target>> {
         target: Target,
         // `None` where there are no retries.
-        again: Option<Retries<C>>,
+        again: Option<ConnectRetries<C>>,
         #[pin]
         state: ReconnectState<C::Future>,
     }
 }
 
 /// The state for further attempts.
-struct Retries<C> {
+struct ConnectRetries<C> {
     connector: C,
     /// Failed attempts so far.
     retry: u32,
@@ -119,7 +119,7 @@ impl<C: Connect<Target> + Clone + Send + 'static> Service<Target> for ConnectRet
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let again = (self.retries > 0).then(|| Retries {
+        let again = (self.retries > 0).then(|| ConnectRetries {
             connector: self.inner.clone(),
             retry: 0,
             retries: self.retries,
@@ -165,7 +165,7 @@ impl<C: Connect<Target>> Future for Reconnecting<C> {
     }
 }
 
-impl<C> Retries<C> {
+impl<C> ConnectRetries<C> {
     /// The wait before the next attempt; `None` if there is none.
     fn pause(&mut self, error: &BoxError) -> Option<Sleep> {
         if self.retry == self.retries || !is_temporary(&**error) {
