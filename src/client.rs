@@ -1,6 +1,9 @@
-//! The layers of a whole client, each over any service of requests: one of this crate or of others.
+//! A whole client, and its layers, each over any service of requests: one of this crate or of others.
 //!
-//! Each turns a `Service<http::Request<Body>, Response = http::Response<_>>` into another, has a feature of its own, and
+//! `Client` (feature `client`) has them all, over a [`Transport`](crate::Transport) or another service; the rest of this
+//! module is for stacks of your own.
+//!
+//! Each layer turns a `Service<http::Request<Body>, Response = http::Response<_>>` into another, has a feature of its own, and
 //! takes settings for one request as [extensions](crate::options). Stack them in this order, the outermost first:
 //!
 //! ```text
@@ -29,6 +32,8 @@ mod bound;
 #[cfg(all(not(feature = "auth"), any(feature = "defaults", feature = "redirect")))]
 #[path = "client/no_auth.rs"]
 mod bound;
+#[cfg(feature = "client")]
+mod builder;
 #[cfg(feature = "cookies")]
 pub mod cookies;
 #[cfg(feature = "deadline")]
@@ -45,19 +50,32 @@ mod kept;
 pub mod netrc;
 #[cfg(feature = "redirect")]
 mod redirect;
+#[cfg(feature = "client")]
+mod request;
 #[cfg(feature = "redirect")]
 mod resolve;
+#[cfg(feature = "client")]
+mod response;
 #[cfg(feature = "retry")]
 mod retry;
 #[cfg(any(feature = "auth", feature = "redirect"))]
 mod same_origin;
 #[cfg(any(feature = "defaults", feature = "redirect"))]
 mod secrets;
+#[cfg(feature = "client")]
+mod sent;
+#[cfg(feature = "client")]
+#[path = "client/text/utf8_only.rs"]
+mod text;
 #[cfg(any(feature = "auth", feature = "defaults", feature = "redirect", feature = "retry"))]
 mod user_info;
+#[cfg(feature = "client")]
+mod whole;
 
 #[cfg(feature = "auth")]
 pub use auth::{Answering, Auth, AuthLayer, AuthRequest, AuthenticateAsync, WithAuth};
+#[cfg(feature = "client")]
+pub use builder::{ClientBuilder, CookiesOver, DecodeOver};
 #[cfg(feature = "cookies")]
 #[doc(no_inline)]
 pub use cookies::{Cookie, CookieOverride, CookieStore, Cookies, CookiesLayer, Jar};
@@ -75,8 +93,14 @@ pub use netrc::Netrc;
 pub use redirect::{
     FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
 };
+#[cfg(feature = "client")]
+pub use response::{Lines, Link, Links, Reading, ResponseExt, StreamedResponseExt, WholeBody};
 #[cfg(feature = "retry")]
 pub use retry::{Repeating, Retry, RetryLayer};
+#[cfg(feature = "client")]
+pub use sent::{RecordSent, RecordingSent, Sent};
+#[cfg(feature = "client")]
+pub use whole::{Client, ClientFuture, ClientStack};
 
 #[cfg(all(any(test, fuzzing), feature = "redirect"))]
 #[doc(hidden)]

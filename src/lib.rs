@@ -13,6 +13,7 @@
 //! | you have | you write |
 //! |---|---|
 //! | a script | [`request()`] and [`stream`]: one connection for one request |
+//! | requests to an API, pages to read | `client::Client`: redirects, cookies, decoding, JSON (feature `client`) |
 //! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
 //! | a tower stack | the layers below, any of them replaced by yours |
 //!
@@ -71,7 +72,9 @@
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls`, also for short scripts, [which start sooner](tls#what-the-first-handshake-costs) |
 //! | `tower` | yes | timeouts of tower's and tokio's own are told as timeouts when they come through `request` |
-//! | `client` | no | the layers of a whole [client]: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, each also by itself |
+//! | `client` | no | a whole [client], and its layers: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, each also by itself |
+//! | `json`, `form` | no | JSON and forms as bodies of requests, JSON of responses, and queries of whatever serde takes apart |
+//! | `client-full` | no | `client`, `cookies`, `gzip`, `json` and `form` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
 //! | `tracing` | no | a listener that makes spans and events of `tracing` |
@@ -124,6 +127,8 @@ mod timeout;
 mod upgrade;
 
 pub use body::Body;
+#[cfg(feature = "client")]
+pub use client::{Client, ResponseExt};
 pub use error::Error;
 #[cfg(feature = "tokio")]
 pub use one_shot::{OneShot, request, stream};

@@ -9,6 +9,7 @@
 //! | [`TlsIdentity`] | another TLS configuration, like a client certificate |
 //! | [`ProxyOverride`] | the proxies that the request goes through, or none |
 //! | [`Deadline`] | the end of its time, over all that it is redirected to and tries of it |
+//! | [`MaxBody`] | how large a body may be that is read whole |
 //! | [`Repeatable`] | that the request may be sent again, whatever its method |
 //! | [`OnInformational`] | who is told of 1xx |
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
@@ -25,6 +26,7 @@
 //! |---|---|
 //! | `Redirects` | how many redirects are followed |
 //! | `Retries` | how often the request is sent again |
+//! | `TotalTimeout` | how long everything may take, beside the other timeouts |
 //! | `client::Auth` | who we are to the origin |
 
 use std::time::Duration;
@@ -37,21 +39,27 @@ mod connect_protocol;
 mod deadline;
 mod interim;
 mod layer;
+mod max_body;
 mod of_target;
 mod raw_target;
 #[cfg(feature = "redirect")]
 mod redirects;
 #[cfg(feature = "retry")]
 mod retries;
+#[cfg(feature = "deadline")]
+mod total_timeout;
 
 pub use connect_protocol::ConnectProtocol;
 pub use deadline::Deadline;
 pub use interim::{ExpectContinue, OnInformational};
 pub use layer::{TimeoutsLayer, WithTimeouts};
+pub use max_body::MaxBody;
 #[cfg(feature = "redirect")]
 pub use redirects::Redirects;
 #[cfg(feature = "retry")]
 pub use retries::Retries;
+#[cfg(feature = "deadline")]
+pub use total_timeout::TotalTimeout;
 
 pub use of_target::{LocalAddress, Protocols, ServerName, TlsIdentity};
 pub use raw_target::RawTarget;

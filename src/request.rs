@@ -47,7 +47,18 @@ use crate::{
     options::Timeouts,
 };
 
+mod build;
+mod cookie;
+#[cfg(feature = "form")]
+mod form;
+#[cfg(feature = "json")]
+mod json;
 mod names;
+#[cfg(feature = "form")]
+mod query;
+#[cfg(not(feature = "form"))]
+#[path = "request/query/pairs.rs"]
+mod query;
 mod sending;
 mod url;
 
@@ -182,7 +193,10 @@ impl<S, A> RequestBuilder<S, A> {
     }
 
     /// Changes the request, unless something was wrong with it before: the first mistake is the one to tell.
-    fn change(mut self, change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>) -> Self {
+    pub(crate) fn change(
+        mut self,
+        change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>,
+    ) -> Self {
         let changed = self.request.as_mut().map(change);
         if let Ok(Err(error)) = changed {
             self.request = Err(error);
@@ -198,6 +212,15 @@ pub(crate) fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Er
         false => format!("sending a request to {}: {error}", origin_shown(uri)),
     };
     Error::adopt(error, foreign, doing)
+}
+
+/// Says what a body is, unless the request does.
+#[cfg(any(feature = "form", feature = "json"))]
+fn set_content_type(headers: &mut HeaderMap, name: HeaderValue) -> Result<(), Error> {
+    if headers.contains_key(http::header::CONTENT_TYPE) {
+        return Ok(());
+    }
+    fields::append(headers, http::header::CONTENT_TYPE, name)
 }
 
 /// Scheme and authority alone, without a user.

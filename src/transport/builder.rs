@@ -49,6 +49,8 @@ pub(super) struct Base {
     protocols: Option<Protocols>,
     pub(super) unix_socket: Option<Arc<Path>>,
     proxies: Option<ProxyRules>,
+    /// Reads the environment if nothing is said of proxies, nor of a socket that none leads to.
+    reads_env: bool,
     pub(super) local_address: Option<IpAddr>,
 }
 
@@ -179,6 +181,7 @@ impl TransportBuilder {
     /// Sends every request to this Unix socket, whatever its host is.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.base.unix_socket = Some(path.into().into());
+        self.base.reads_env = false;
         self
     }
 
@@ -200,6 +203,7 @@ impl TransportBuilder {
     /// [its own](Proxy::tls).
     pub fn proxy(mut self, proxy: impl Into<ProxyRules>) -> Self {
         self.base.proxies = Some(proxy.into());
+        self.base.reads_env = false;
         self
     }
 
@@ -216,6 +220,21 @@ impl TransportBuilder {
     /// Sends requests directly, as by default: what was said about proxies before is taken back.
     pub fn no_proxy(mut self) -> Self {
         self.base.proxies = None;
+        self.base.reads_env = false;
+        self
+    }
+
+    /// Reads proxies from the environment where the transport is made, unless anything else is said of them.
+    #[cfg(feature = "client")]
+    pub(crate) fn env_by_default(mut self) -> Self {
+        self.base.reads_env = true;
+        self
+    }
+
+    /// Reads none, and leaves what was said of proxies.
+    #[cfg(feature = "client")]
+    pub(crate) fn no_env(mut self) -> Self {
+        self.base.reads_env = false;
         self
     }
 
@@ -276,7 +295,8 @@ impl TransportBuilder {
     ///
     /// [`is_builder`](Error::is_builder) for a setting whose value is outside of its range, which each setter says, with the
     /// name, the value and the range in the text; and for settings that exclude each other.
-    pub fn build(self) -> Result<Transport, Error> {
+    pub fn build(mut self) -> Result<Transport, Error> {
+        self.base.read_env();
         match self.mistake {
             Some(mistake) => Err(Error::builder(format!("building the transport: {mistake}"))),
             None => {
@@ -294,10 +314,20 @@ impl TransportBuilder {
         self.timeouts.check()
     }
 
-    pub(super) fn assemble(self) -> Transport {
+    pub(crate) fn assemble(self) -> Transport {
         let Self {
-            pool, negotiate, tls, retries, timeouts, grace, runtime, base, connector, ..
+            pool,
+            negotiate,
+            tls,
+            retries,
+            timeouts,
+            grace,
+            runtime,
+            mut base,
+            connector,
+            ..
         } = self;
+        base.read_env();
         let rules = base.proxies.clone().unwrap_or_else(ProxyRules::none);
         let key = move |request: &Request<Body>| base.target(request);
         let is_by_uri = if rules.is_static() { Target::is_by_uri } else { |_: &_| false };
@@ -338,6 +368,12 @@ impl Base {
         target.allow_upgrade(request)?;
         target.share_by_origins();
         Ok(target)
+    }
+
+    fn read_env(&mut self) {
+        if std::mem::take(&mut self.reads_env) {
+            self.proxies = Some(ProxyRules::from_env());
+        }
     }
 
     fn check(&self) -> Result<(), Error> {

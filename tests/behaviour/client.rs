@@ -11,4 +11,7 @@ mod netrc;
 mod redirects;
 mod retries;
 mod site;
+#[cfg(all(feature = "cookies", feature = "deflate", feature = "form", feature = "json"))]
+mod table;
 mod together;
+mod whole;
