@@ -19,6 +19,12 @@
 //! | [`AuthLayer`] | `auth` | says who we are to origins, and answers their challenges |
 //! | [`CookiesLayer`] | `cookies` | keeps cookies and sends them again |
 //! | [`DecodeLayer`] | `gzip`, `deflate`, `brotli`, `zstd` | decodes the bodies of responses |
+//!
+//! And what requests are made of:
+//!
+//! | part | feature | what it does |
+//! |---|---|---|
+//! | [`Form`] | `multipart` | a body of fields and files |
 
 use crate::error::{BoxError, Error, ForeignError, Kind};
 
@@ -41,6 +47,8 @@ mod defaults;
 mod discard;
 #[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
 mod kept;
+#[cfg(feature = "multipart")]
+pub mod multipart;
 #[cfg(feature = "netrc")]
 pub mod netrc;
 #[cfg(feature = "redirect")]
@@ -68,6 +76,9 @@ pub use deadline::{DeadlineLayer, UntilDeadline, WithDeadline};
 pub use decode::{Coding, Decode, DecodeLayer, Decoded, Decoding};
 #[cfg(feature = "defaults")]
 pub use defaults::{Defaults, DefaultsLayer, WithDefaults};
+#[cfg(feature = "multipart")]
+#[doc(no_inline)]
+pub use multipart::{Form, MultipartExt, Part};
 #[cfg(feature = "netrc")]
 #[doc(no_inline)]
 pub use netrc::Netrc;

@@ -71,7 +71,7 @@
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls`, also for short scripts, [which start sooner](tls#what-the-first-handshake-costs) |
 //! | `tower` | yes | timeouts of tower's and tokio's own are told as timeouts when they come through `request` |
-//! | `client` | no | the layers of a whole [client]: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, each also by itself |
+//! | `client` | no | the layers of a whole [client]: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, `multipart`, each also by itself |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
 //! | `tracing` | no | a listener that makes spans and events of `tracing` |

@@ -182,7 +182,10 @@ impl<S, A> RequestBuilder<S, A> {
     }
 
     /// Changes the request, unless something was wrong with it before: the first mistake is the one to tell.
-    fn change(mut self, change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>) -> Self {
+    pub(crate) fn change(
+        mut self,
+        change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>,
+    ) -> Self {
         let changed = self.request.as_mut().map(change);
         if let Ok(Err(error)) = changed {
             self.request = Err(error);

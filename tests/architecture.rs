@@ -82,7 +82,9 @@ const ONLY_IN_RT: [&str; 5] =
     ["tokio::spawn", "tokio::time", "Instant::now", "SystemTime::now", "std::thread"];
 
 /// Files that decide and do nothing else.
-const PURE: [&str; 23] = [
+const PURE: [&str; 25] = [
+    "client/multipart/content_types.rs",
+    "client/multipart/encode.rs",
     "client/defaults/base_url.rs",
     "client/netrc/parse.rs",
     "client/decode/coding.rs",

@@ -7,6 +7,7 @@ mod deadlines;
 #[cfg(all(feature = "gzip", feature = "deflate"))]
 mod decoding;
 mod defaults;
+mod multipart;
 mod netrc;
 mod redirects;
 mod retries;
