@@ -4,7 +4,7 @@
 //! takes settings for one request as [extensions](crate::options). Stack them in this order, the outermost first:
 //!
 //! ```text
-//! Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
+//! Progress > Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
 //! ```
 //!
 //! The order matters for secrets: credentials are bound to the origin of the call above redirects, and said below them, to
@@ -12,6 +12,7 @@
 //!
 //! | layer | feature | what it does |
 //! |---|---|---|
+//! | [`ProgressLayer`] | `progress` | calls back with how far bodies have come |
 //! | [`DefaultsLayer`] | `defaults` | a base URL, header fields, `https` alone |
 //! | [`DeadlineLayer`] | `deadline` | one limit of time over all that is done for a request |
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
@@ -25,6 +26,7 @@
 //! | part | feature | what it does |
 //! |---|---|---|
 //! | [`Form`] | `multipart` | a body of fields and files |
+//! | [`UriExt`] | each of them | references, queries and origins of URLs |
 
 use crate::error::{BoxError, Error, ForeignError, Kind};
 
@@ -51,9 +53,10 @@ mod kept;
 pub mod multipart;
 #[cfg(feature = "netrc")]
 pub mod netrc;
+#[cfg(feature = "progress")]
+mod progress;
 #[cfg(feature = "redirect")]
 mod redirect;
-#[cfg(feature = "redirect")]
 mod resolve;
 #[cfg(feature = "retry")]
 mod retry;
@@ -61,9 +64,14 @@ mod retry;
 mod same_origin;
 #[cfg(any(feature = "defaults", feature = "redirect"))]
 mod secrets;
+#[cfg_attr(not(test), allow(dead_code, reason = "the responses of a client are read by it"))]
+mod text;
+mod url;
 #[cfg(any(feature = "auth", feature = "defaults", feature = "redirect", feature = "retry"))]
 mod user_info;
 
+#[doc(no_inline)]
+pub use crate::target::Origin;
 #[cfg(feature = "auth")]
 pub use auth::{Answering, Auth, AuthLayer, AuthRequest, AuthenticateAsync, WithAuth};
 #[cfg(feature = "cookies")]
@@ -82,12 +90,15 @@ pub use multipart::{Form, MultipartExt, Part};
 #[cfg(feature = "netrc")]
 #[doc(no_inline)]
 pub use netrc::Netrc;
+#[cfg(feature = "progress")]
+pub use progress::{CountingProgress, ProgressLayer, WithProgress};
 #[cfg(feature = "redirect")]
 pub use redirect::{
     FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
 };
 #[cfg(feature = "retry")]
 pub use retry::{Repeating, Retry, RetryLayer};
+pub use url::UriExt;
 
 #[cfg(all(any(test, fuzzing), feature = "redirect"))]
 #[doc(hidden)]

@@ -26,6 +26,7 @@
 //! | `Redirects` | how many redirects are followed |
 //! | `Retries` | how often the request is sent again |
 //! | `client::Auth` | who we are to the origin |
+//! | `OnUpload`, `OnDownload` | who is told how far the bodies have come |
 
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ mod deadline;
 mod interim;
 mod layer;
 mod of_target;
+#[cfg(feature = "progress")]
+mod progress;
 mod raw_target;
 #[cfg(feature = "redirect")]
 mod redirects;
@@ -54,6 +57,8 @@ pub use redirects::Redirects;
 pub use retries::Retries;
 
 pub use of_target::{LocalAddress, Protocols, ServerName, TlsIdentity};
+#[cfg(feature = "progress")]
+pub use progress::{OnDownload, OnUpload, Progress};
 pub use raw_target::RawTarget;
 
 pub use crate::{

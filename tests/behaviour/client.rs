@@ -9,6 +9,7 @@ mod decoding;
 mod defaults;
 mod multipart;
 mod netrc;
+mod progress;
 mod redirects;
 mod retries;
 mod site;
