@@ -24,7 +24,7 @@ use charset::Charset;
 /// The text of a body; what is no text in its charset is replaced by U+FFFD.
 pub(crate) fn decode_text(bytes: &[u8], content_type: Option<&HeaderValue>) -> String {
     let label = content_type.and_then(charset_label);
-    let charset = label.and_then(|label| Charset::by_label(&label)).unwrap_or_default();
+    let charset = label.and_then(|label| Charset::by_label(&label)).unwrap_or(Charset::UTF_8);
     charset.decode(bytes).0
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn decode_text_strict(
     content_type: Option<&HeaderValue>,
 ) -> Result<String, Error> {
     let charset = match content_type.and_then(charset_label) {
-        None => Charset::default(),
+        None => Charset::UTF_8,
         Some(label) => Charset::by_label(&label).ok_or_else(|| {
             Error::new(Kind::Data, format!("the charset {label:?} of a body is not known"))
                 .sent(true)

@@ -8,13 +8,9 @@ pub(super) struct Charset(&'static Encoding);
 /// Decodes text as it comes: a character may be cut by the end of a chunk.
 pub(crate) struct TextDecoder(encoding_rs::Decoder);
 
-impl Default for Charset {
-    fn default() -> Self {
-        Self(UTF_8)
-    }
-}
-
 impl Charset {
+    pub(super) const UTF_8: Self = Self(UTF_8);
+
     /// Labels of charsets that the Encoding Standard knows only to refuse them, like UTF-7, are not known.
     pub(super) fn by_label(label: &str) -> Option<Self> {
         Encoding::for_label_no_replacement(label.as_bytes()).map(Self)

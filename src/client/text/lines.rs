@@ -23,9 +23,14 @@ impl LineDecoder {
     /// No line may be longer than this, in bytes of UTF-8.
     pub(crate) fn new(content_type: Option<&HeaderValue>, longest: usize) -> Self {
         let label = content_type.and_then(charset_label);
-        let charset = label.and_then(|label| Charset::by_label(&label)).unwrap_or_default();
+        let charset = label.and_then(|label| Charset::by_label(&label)).unwrap_or(Charset::UTF_8);
         let (decoder, text) = (charset.decoder(), String::new());
         Self { decoder, text, taken: 0, searched: 0, longest, is_over: false }
+    }
+
+    /// Sets how long a line may be.
+    pub(crate) fn set_longest(&mut self, longest: usize) {
+        self.longest = longest;
     }
 
     /// Takes a chunk, once there is no whole line left.

@@ -3,7 +3,7 @@
 /// The byte order mark (RFC 3629 §6).
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Charset;
 
 /// Decodes text as it comes: a character may be cut by the end of a chunk.
@@ -16,6 +16,8 @@ pub(crate) struct TextDecoder {
 }
 
 impl Charset {
+    pub(super) const UTF_8: Self = Self;
+
     /// The labels of UTF-8 and of ASCII, which is a part of it.
     pub(super) fn by_label(label: &str) -> Option<Self> {
         let known = ["utf-8", "utf8", "unicode-1-1-utf-8", "us-ascii", "ascii"];
