@@ -7,7 +7,7 @@
 //! takes settings for one request as [extensions](crate::options). Stack them in this order, the outermost first:
 //!
 //! ```text
-//! Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
+//! Progress > Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
 //! ```
 //!
 //! The order matters for secrets: credentials are bound to the origin of the call above redirects, and said below them, to
@@ -15,6 +15,7 @@
 //!
 //! | layer | feature | what it does |
 //! |---|---|---|
+//! | [`ProgressLayer`] | `progress` | calls back with how far bodies have come |
 //! | [`DefaultsLayer`] | `defaults` | a base URL, header fields, `https` alone |
 //! | [`DeadlineLayer`] | `deadline` | one limit of time over all that is done for a request |
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
@@ -22,6 +23,13 @@
 //! | [`AuthLayer`] | `auth` | says who we are to origins, and answers their challenges |
 //! | [`CookiesLayer`] | `cookies` | keeps cookies and sends them again |
 //! | [`DecodeLayer`] | `gzip`, `deflate`, `brotli`, `zstd` | decodes the bodies of responses |
+//!
+//! And what requests are made of:
+//!
+//! | part | feature | what it does |
+//! |---|---|---|
+//! | [`Form`] | `multipart` | a body of fields and files |
+//! | [`UriExt`] | each of them | references, queries and origins of URLs |
 
 use crate::error::{BoxError, Error, ForeignError, Kind};
 
@@ -46,13 +54,16 @@ mod defaults;
 mod discard;
 #[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
 mod kept;
+#[cfg(feature = "multipart")]
+pub mod multipart;
 #[cfg(feature = "netrc")]
 pub mod netrc;
+#[cfg(feature = "progress")]
+mod progress;
 #[cfg(feature = "redirect")]
 mod redirect;
 #[cfg(feature = "client")]
 mod request;
-#[cfg(feature = "redirect")]
 mod resolve;
 #[cfg(feature = "client")]
 mod response;
@@ -64,14 +75,16 @@ mod same_origin;
 mod secrets;
 #[cfg(feature = "client")]
 mod sent;
-#[cfg(feature = "client")]
-#[path = "client/text/utf8_only.rs"]
+#[cfg(any(test, feature = "client"))]
 mod text;
+mod url;
 #[cfg(any(feature = "auth", feature = "defaults", feature = "redirect", feature = "retry"))]
 mod user_info;
 #[cfg(feature = "client")]
 mod whole;
 
+#[doc(no_inline)]
+pub use crate::target::Origin;
 #[cfg(feature = "auth")]
 pub use auth::{Answering, Auth, AuthLayer, AuthRequest, AuthenticateAsync, WithAuth};
 #[cfg(feature = "client")]
@@ -86,9 +99,14 @@ pub use deadline::{DeadlineLayer, UntilDeadline, WithDeadline};
 pub use decode::{Coding, Decode, DecodeLayer, Decoded, Decoding};
 #[cfg(feature = "defaults")]
 pub use defaults::{Defaults, DefaultsLayer, WithDefaults};
+#[cfg(feature = "multipart")]
+#[doc(no_inline)]
+pub use multipart::{Form, MultipartExt, Part};
 #[cfg(feature = "netrc")]
 #[doc(no_inline)]
 pub use netrc::Netrc;
+#[cfg(feature = "progress")]
+pub use progress::{CountingProgress, ProgressLayer, WithProgress};
 #[cfg(feature = "redirect")]
 pub use redirect::{
     FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
@@ -99,6 +117,7 @@ pub use response::{Lines, Link, Links, Reading, ResponseExt, StreamedResponseExt
 pub use retry::{Repeating, Retry, RetryLayer};
 #[cfg(feature = "client")]
 pub use sent::{RecordSent, RecordingSent, Sent};
+pub use url::UriExt;
 #[cfg(feature = "client")]
 pub use whole::{Client, ClientFuture, ClientStack};
 

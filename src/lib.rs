@@ -72,14 +72,15 @@
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `ring` | no | TLS by rustls with ring: take it instead of `tls`, also for short scripts, [which start sooner](tls#what-the-first-handshake-costs) |
 //! | `tower` | yes | timeouts of tower's and tokio's own are told as timeouts when they come through `request` |
-//! | `client` | no | a whole [client], and its layers: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, each also by itself |
+//! | `client` | no | a whole [client], and its layers: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, `multipart`, `progress`, each also by itself |
 //! | `json`, `form` | no | JSON and forms as bodies of requests, JSON of responses, and queries of whatever serde takes apart |
-//! | `client-full` | no | `client`, `cookies`, `gzip`, `json` and `form` |
+//! | `client-full` | no | `client`, `cookies`, `gzip`, `json`, `form` and `charset` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | connectors of hyper-util's legacy client inside ours, and ours inside it |
 //! | `tracing` | no | a listener that makes spans and events of `tracing` |
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
 //! | `mock` | no | doubles for tests of code that is built on this crate |
+//! | `charset` | no | bodies as text in other charsets than UTF-8 |
 //! | `cookies` | no | a layer that keeps cookies and sends them again |
 //! | `gzip`, `deflate`, `brotli`, `zstd` | no | a layer that decodes bodies of responses, of these codings; `zstd` brings C |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows, by hyper-util's matcher |

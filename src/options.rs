@@ -28,6 +28,7 @@
 //! | `Retries` | how often the request is sent again |
 //! | `TotalTimeout` | how long everything may take, beside the other timeouts |
 //! | `client::Auth` | who we are to the origin |
+//! | `OnUpload`, `OnDownload` | who is told how far the bodies have come |
 
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ mod interim;
 mod layer;
 mod max_body;
 mod of_target;
+#[cfg(feature = "progress")]
+mod progress;
 mod raw_target;
 #[cfg(feature = "redirect")]
 mod redirects;
@@ -62,6 +65,8 @@ pub use retries::Retries;
 pub use total_timeout::TotalTimeout;
 
 pub use of_target::{LocalAddress, Protocols, ServerName, TlsIdentity};
+#[cfg(feature = "progress")]
+pub use progress::{OnDownload, OnUpload, Progress};
 pub use raw_target::RawTarget;
 
 pub use crate::{

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, Response, Uri, Version, header::CONTENT_TYPE};
 
-use super::{FinalUrl, NextRequest, Redirected, Sent, Visited, text::decode_text};
+use super::{FinalUrl, NextRequest, Redirected, Sent, Visited, text};
 use crate::{
     body::Body,
     connect_info::ConnectInfo,
@@ -93,6 +93,31 @@ pub trait ResponseExt: sealed::Sealed + Sized {
         WholeBody::read_text(self)
     }
 
+    /// The body as [text](Self::text), where nothing is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`is_data`](Error::is_data) for bytes that are no text in its charset, and for a charset that is not known.
+    fn text_strict(&self) -> Result<String, Error>
+    where
+        Self: WholeBody,
+    {
+        WholeBody::read_text_strict(self)
+    }
+
+    /// The body as text in the charset of this label, like `shift_jis`, whatever the response says; a byte order mark still
+    /// decides. What is not valid becomes U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a label that this build does not know.
+    fn text_with(&self, label: &str) -> Result<String, Error>
+    where
+        Self: WholeBody,
+    {
+        WholeBody::read_text_with(self, label)
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
@@ -118,6 +143,12 @@ pub trait WholeBody: sealed::Sealed {
     fn read_text(&self) -> String;
 
     #[doc(hidden)]
+    fn read_text_strict(&self) -> Result<String, Error>;
+
+    #[doc(hidden)]
+    fn read_text_with(&self, label: &str) -> Result<String, Error>;
+
+    #[doc(hidden)]
     #[cfg(feature = "json")]
     fn read_json<T: serde_core::de::DeserializeOwned>(&self) -> Result<T, Error>;
 }
@@ -130,7 +161,19 @@ mod sealed {
 
 impl WholeBody for Response<Bytes> {
     fn read_text(&self) -> String {
-        decode_text(self.body(), self.headers().get(CONTENT_TYPE))
+        text::decode_text(self.body(), self.headers().get(CONTENT_TYPE))
+    }
+
+    fn read_text_strict(&self) -> Result<String, Error> {
+        let text = text::decode_text_strict(self.body(), self.headers().get(CONTENT_TYPE));
+        text.map_err(|error| match url_in(self.extensions()) {
+            Some(url) => error.with_url(shown(url)),
+            None => error,
+        })
+    }
+
+    fn read_text_with(&self, label: &str) -> Result<String, Error> {
+        text::decode_text_with(self.body(), label)
     }
 
     #[cfg(feature = "json")]
@@ -174,8 +217,8 @@ macro_rules! of_head {
         }
 
         fn charset(&self) -> Option<String> {
-            media_type::parameter(said_type(self.headers())?, "charset")
-                .map(|label| label.to_ascii_lowercase())
+            let label = text::charset_label(self.headers().get(CONTENT_TYPE)?)?;
+            Some(label.to_ascii_lowercase())
         }
 
         fn links(&self) -> Links {

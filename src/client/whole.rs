@@ -14,8 +14,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    AuthLayer, DeadlineLayer, Defaults, DefaultsLayer, Redirect, RedirectLayer, Retry, RetryLayer,
-    WithAuth, WithDeadline,
+    AuthLayer, DeadlineLayer, Defaults, DefaultsLayer, ProgressLayer, Redirect, RedirectLayer,
+    Retry, RetryLayer, WithAuth, WithDeadline, WithProgress,
     builder::{ClientBuilder, CookieChoice, CookiesOver, DecodeChoice, DecodeOver},
     sent::RecordSent,
 };
@@ -115,8 +115,9 @@ pub struct Client<S = Transport> {
 /// The layers of a [`Client`], the outermost first.
 ///
 /// Where a feature is off, the service of its layer is the one below.
-pub type ClientStack<S> =
-    Defaults<WithDeadline<Redirect<Retry<WithAuth<CookiesOver<DecodeOver<RecordSent<S>>>>>>>>;
+pub type ClientStack<S> = WithProgress<
+    Defaults<WithDeadline<Redirect<Retry<WithAuth<CookiesOver<DecodeOver<RecordSent<S>>>>>>>>,
+>;
 
 /// The layers before they are put together.
 pub(super) struct Layers {
@@ -134,11 +135,11 @@ impl Layers {
     fn assemble<S>(&self, over: S) -> ClientStack<S> {
         let Self { defaults, deadline, redirect, retry, auth, cookies, decoding } = self;
         let sent = RecordSent::new(over);
-        defaults.layer(
+        ProgressLayer::new().layer(defaults.layer(
             deadline.layer(
                 redirect.layer(retry.layer(auth.layer(cookies.layer(decoding.layer(sent))))),
             ),
-        )
+        ))
     }
 }
 

@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use bytes::{Buf, BytesMut};
+use http::HeaderValue;
 
-use crate::{
-    body::Body,
-    error::{Error, Kind},
-};
+use crate::{body::Body, client::text::lines::LineDecoder, error::Error};
 
 /// More in one line is no text.
 const LONGEST: usize = 1 << 20;
@@ -15,78 +12,47 @@ const LONGEST: usize = 1 << 20;
 /// The lines of a body, as they come: each ends with `\n`, `\r\n`, or with the body.
 pub struct Lines {
     body: Body,
-    read: BytesMut,
-    /// So many bytes of what was read have no end of a line.
-    searched: usize,
-    longest: usize,
-    is_over: bool,
+    decoder: LineDecoder,
 }
 
 impl Lines {
-    pub(super) fn new(body: Body) -> Self {
-        Self { body, read: BytesMut::new(), searched: 0, longest: LONGEST, is_over: false }
+    pub(super) fn new(body: Body, content_type: Option<&HeaderValue>) -> Self {
+        Self { body, decoder: LineDecoder::new(content_type, LONGEST) }
     }
 
-    /// How many bytes a line may have, 1 MiB by default: so much is kept in memory.
+    /// How many bytes of UTF-8 a line may have, 1 MiB by default: so much is kept in memory.
     pub fn max_line(mut self, bytes: usize) -> Self {
-        self.longest = bytes;
+        self.decoder.set_longest(bytes);
         self
     }
 
-    /// The next line without its end, as UTF-8, with U+FFFD in place of what is none; `None` after the last.
+    /// The next line without its end, in the charset of the response as [`text`](super::ResponseExt::text) reads it; `None`
+    /// after the last.
     ///
     /// # Errors
     ///
-    /// Those of the body; and [`is_data`](Error::is_data) for a line that is too long. There are no more lines after an error.
+    /// Those of the body; and [`is_data`](Error::is_data) for a line that is too long, where the body is given up.
     ///
     /// # Cancellation
     ///
     /// Dropping the future loses nothing: the line comes with the next call.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
         loop {
-            let unsearched = &self.read[self.searched..];
-            let end =
-                unsearched.iter().position(|byte| *byte == b'\n').map(|at| at + self.searched);
-            if end.unwrap_or(self.read.len()) > self.longest {
-                return Err(self.too_long());
-            }
-            if let Some(end) = end {
-                let line = self.read.split_to(end);
-                self.read.advance(1);
-                self.searched = 0;
-                return Ok(Some(text(&line)));
-            }
-            self.searched = self.read.len();
-            if self.is_over {
-                let rest = self.read.split();
-                self.searched = 0;
-                return Ok((!rest.is_empty()).then(|| text(&rest)));
-            }
-            match self.body.chunk().await {
-                Ok(Some(chunk)) => self.read.extend_from_slice(&chunk),
-                Ok(None) => self.is_over = true,
+            match self.decoder.next_line() {
+                Ok(Some(line)) => return Ok(Some(line)),
+                Ok(None) => {}
                 Err(error) => {
-                    self.end();
+                    self.body = Body::empty();
                     return Err(error);
                 }
             }
+            match self.body.chunk().await? {
+                Some(chunk) => self.decoder.push(&chunk),
+                None if self.decoder.is_over() => return Ok(None),
+                None => self.decoder.finish(),
+            }
         }
     }
-
-    fn too_long(&mut self) -> Error {
-        let text = format!("reading a line of more than {} bytes", self.longest);
-        self.end();
-        Error::new(Kind::Data, text).sent(true)
-    }
-
-    fn end(&mut self) {
-        (self.body, self.read, self.searched, self.is_over) =
-            (Body::empty(), BytesMut::new(), 0, true);
-    }
-}
-
-fn text(line: &[u8]) -> String {
-    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }
 
 impl fmt::Debug for Lines {
@@ -100,7 +66,7 @@ mod tests {
     use super::*;
 
     async fn lines(chunks: &'static [&'static str]) -> Vec<String> {
-        let mut lines = Lines::new(Body::iter(chunks.iter().copied())).max_line(8);
+        let mut lines = Lines::new(Body::iter(chunks.iter().copied()), None).max_line(8);
         let mut all = Vec::new();
         while let Some(line) = lines.next().await.unwrap() {
             all.push(line);
@@ -117,11 +83,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_that_is_too_long_is_an_error_and_the_end() {
+    async fn a_line_that_is_too_long_is_an_error_and_gives_up_the_body() {
         for chunks in [&["1234", "56789"][..], &["123456789\nx"]] {
-            let mut lines = Lines::new(Body::iter(chunks.iter().copied())).max_line(8);
+            let mut lines = Lines::new(Body::iter(chunks.iter().copied()), None).max_line(8);
             assert!(lines.next().await.unwrap_err().is_data());
-            assert_eq!(lines.next().await.unwrap(), None);
+            assert!(lines.next().await.unwrap_err().is_data());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use http::{Extensions, Response};
+use http::{Extensions, Response, header::CONTENT_TYPE};
 
 use super::{Lines, Reading, ResponseExt, save, url_in};
 use crate::{
@@ -55,7 +55,8 @@ impl StreamedResponseExt for Response<Body> {
     }
 
     fn lines(self) -> Lines {
-        Lines::new(self.into_body())
+        let content_type = self.headers().get(CONTENT_TYPE).cloned();
+        Lines::new(self.into_body(), content_type.as_ref())
     }
 
     fn read_up_to(self, bytes: u64) -> Reading<Bytes> {

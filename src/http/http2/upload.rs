@@ -58,12 +58,12 @@ pub(super) struct Rest<B> {
     upload: Http2Upload<B>,
     stop: oneshot::Receiver<()>,
     failure: Option<oneshot::Sender<Error>>,
-    progress: Arc<Progress>,
+    progress: Arc<UploadProgress>,
 }
 
 /// How far a [`Rest`] has come.
 #[derive(Debug, Default)]
-struct Progress {
+struct UploadProgress {
     is_lacking: AtomicBool,
     sent: AtomicU64,
 }
@@ -73,7 +73,7 @@ struct Progress {
 pub(super) struct RestGuard {
     stop: oneshot::Sender<()>,
     failure: oneshot::Receiver<Error>,
-    progress: Arc<Progress>,
+    progress: Arc<UploadProgress>,
 }
 
 impl<B> Http2Upload<B> {
@@ -271,13 +271,13 @@ impl<B> Rest<B> {
     pub(super) fn new(stream: SendStream<Bytes>, upload: Http2Upload<B>) -> (Self, RestGuard) {
         let (stopper, stop) = oneshot::channel();
         let (failure, failed) = oneshot::channel();
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(UploadProgress::default());
         let guard = RestGuard { stop: stopper, failure: failed, progress: progress.clone() };
         (Self { stream, upload, stop, failure: Some(failure), progress }, guard)
     }
 }
 
-impl Progress {
+impl UploadProgress {
     fn note<B>(&self, upload: &Http2Upload<B>) {
         self.is_lacking.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
         self.sent.store(upload.sent(), Ordering::Release);
@@ -292,7 +292,7 @@ impl RestGuard {
 
     /// Whether it is the caller who is waited for, and how much has gone out.
     pub(super) fn progress(&self) -> (bool, u64) {
-        let Progress { is_lacking, sent } = &*self.progress;
+        let UploadProgress { is_lacking, sent } = &*self.progress;
         (is_lacking.load(Ordering::Acquire), sent.load(Ordering::Acquire))
     }
 

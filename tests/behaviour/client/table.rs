@@ -6,7 +6,8 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use tower_transport::{
     Body, Transport,
     client::{
-        Auth, Client, Cookie, CookieOverride, Decoding, Jar, ResponseExt, Sent, StreamedResponseExt,
+        Auth, Client, Cookie, CookieOverride, Decoding, Jar, ResponseExt, Sent,
+        StreamedResponseExt, UriExt,
     },
     mock::{Script, ScriptedConnector},
     options::{Redirects, Retries, Timeouts, TlsIdentity, TotalTimeout},
@@ -292,6 +293,40 @@ async fn is_absolute_url_is_relative_url_allow_relative_params() {
         assert!(without.get(url).await.unwrap_err().is_builder(), "{url}");
     }
     assert!(site.seen().is_empty());
+}
+
+#[test]
+fn is_ssl_origin_copy_with_resolve_with() {
+    let url = Uri::from_static("https://example.org/a/b?c=d");
+    assert!(url.is_tls());
+    assert_eq!(url.origin().unwrap(), Origin::try_from(&url).unwrap());
+    assert_eq!(url.resolve("../e?f").unwrap(), "https://example.org/e?f");
+    let mut parts = url.clone().into_parts();
+    parts.authority = Some("other.org".parse().unwrap());
+    assert_eq!(Uri::from_parts(parts).unwrap(), "https://other.org/a/b?c=d");
+    assert_eq!(url.with_query([("q", "1 2")]).unwrap(), "https://example.org/a/b?c=d&q=1%202");
+}
+
+#[tokio::test]
+async fn encoding_can_be_set() {
+    let latin = Site::new(|_| {
+        let body = http_body_util::Full::new(bytes::Bytes::from_static(b"caf\xe9"));
+        http::Response::builder().header("content-type", "text/plain").body(body).unwrap()
+    });
+    let response = Client::over(latin).get("http://a/").await.unwrap();
+    assert_eq!((response.text(), response.charset()), ("caf\u{fffd}".into(), None));
+    assert_eq!(response.text_with("latin1").unwrap(), "caf\u{e9}");
+    assert!(response.text_strict().unwrap_err().is_data());
+    assert!(response.text_with("none").unwrap_err().is_builder());
+}
+
+#[tokio::test]
+async fn upload_and_download_progress() {
+    let (seen, site) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), echo());
+    let told = seen.clone();
+    let request = Client::over(site).get("http://a/");
+    request.on_download(move |it| told.lock().unwrap().push(it.bytes())).await.unwrap();
+    assert_eq!(seen.lock().unwrap().last(), Some(&2));
 }
 
 #[test]
