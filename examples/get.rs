@@ -1,102 +1,111 @@
-//! A small `curl -i`: `cargo run --example get -- [-v] URL`.
+//! A small `curl -i`: `cargo run --example get -- [options] URL`, and without arguments a tour of itself against its own server.
 //!
-//! Prints the head and the body of the response, or an error with its causes; with `-v` also every step. The exit status is 0 for a
-//! complete response whatever its status, 1 for a failure, and 2 for wrong arguments.
+//! Prints the head and the body of the answer, or an error with its causes. It ends with 0 if there was an answer, whatever its
+//! status, with 1 if there was none or not all of it, and with 2 if it was called in a wrong way.
 
 use std::{
     error::Error,
-    io::{self, Write},
+    fs::File,
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
-use http::Response;
-use tower_transport::{
-    events::{Event, EventListener, Note},
-    options::Listener,
-};
+use arguments::{Arguments, USAGE, parse};
+use indicatif::ProgressBar;
+use tower::ServiceBuilder;
+use tower_transport::client::{Auth, AuthLayer, DecodeLayer, ProgressLayer, RedirectLayer};
+use tower_transport::options::{Listener, Redirects};
+use tower_transport::{Body, RequestExt, Transport, proxy::Proxy};
+
+#[path = "support/get_arguments.rs"]
+mod arguments;
+#[path = "support/http_proxy.rs"]
+mod http_proxy;
+#[path = "support/server.rs"]
+mod server;
+#[path = "support/get_shown.rs"]
+mod shown;
+#[path = "support/site.rs"]
+mod site;
+#[path = "support/get_tour.rs"]
+mod tour;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let (url, verbose) = match &arguments[..] {
-        [flag, url] if flag == "-v" => (url, true),
-        [url] => (url, false),
-        _ => {
-            eprintln!("usage: get [-v] URL");
+    let outcome = match parse(&arguments) {
+        _ if arguments.is_empty() => tour::run().await,
+        Some(arguments) => get(arguments, &mut io::stdout().lock()).await,
+        None => {
+            eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
-    match get(url, verbose).await {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader closed the pipe: `get URL | head`.
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        // Whoever reads along has seen enough: `get URL | head`.
+        Err(error) if shown::is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&*error);
+            shown::causes(&*error);
             ExitCode::FAILURE
         }
     }
 }
 
-async fn get(url: &str, verbose: bool) -> Result<(), Box<dyn Error>> {
-    let mut request = tower_transport::stream("GET", url);
-    if verbose {
-        request = request.extension(Listener::new(Tells));
+async fn get(arguments: Arguments, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let transport = match &arguments.proxy {
+        Some(proxy) => Transport::builder().proxy(Proxy::new(proxy)?).build()?,
+        None => Transport::builder().proxy_from_env().build()?,
+    };
+    let client = ServiceBuilder::new()
+        .layer(ProgressLayer::new())
+        .layer(RedirectLayer::new())
+        .layer(AuthLayer::new())
+        .layer(DecodeLayer::new().limit(None))
+        .service(transport);
+
+    let method = if arguments.body.is_some() { "POST" } else { "GET" };
+    let method = arguments.method.unwrap_or(method.to_owned());
+    let mut request = client.stream(method, arguments.url.unwrap_or_default());
+    for (name, value) in arguments.fields {
+        request = request.header(name, value);
     }
-    let response = request.await?;
-    let mut out = io::stdout().lock();
-    write_head(&mut out, &response)?;
+    request = match arguments.body {
+        Some(body) if body.starts_with('@') => request.body(Body::file(&body[1..]).await?),
+        Some(body) => request.body(body),
+        None => request,
+    };
+    if let Some((user, password)) = arguments.user {
+        request = request.extension(Auth::basic(user, password));
+    }
+    if !arguments.follows {
+        request = request.extension(Redirects::none());
+    }
+    if arguments.is_verbose {
+        request = request.extension(Listener::new(shown::Steps));
+    }
+    // It is drawn where stderr is a terminal, and beside a body that is not.
+    let bar = match arguments.file.is_some() || !io::stdout().is_terminal() {
+        true => ProgressBar::no_length().with_style(shown::style()),
+        false => ProgressBar::hidden(),
+    };
+    let drawn = bar.clone();
+    let response = request
+        .on_download(move |progress| {
+            progress.total().inspect(|total| drawn.set_length(*total));
+            drawn.set_position(progress.bytes());
+        })
+        .await?;
+
+    shown::head(out, &response)?;
     let mut body = response.into_body();
+    let mut file = arguments.file.map(File::create).transpose()?;
     while let Some(chunk) = body.chunk().await? {
-        out.write_all(&chunk)?;
+        match &mut file {
+            Some(file) => file.write_all(&chunk)?,
+            None => out.write_all(&chunk)?,
+        }
     }
+    bar.finish_and_clear();
     Ok(out.flush()?)
-}
-
-/// Prints starts and ends, as `curl -v` does.
-struct Tells;
-
-impl EventListener for Tells {
-    fn started(&self, event: &Event) {
-        eprintln!("* {}", event.step);
-    }
-
-    fn completed(&self, event: &Event) {
-        eprintln!("*   {:?} in {:.1?}", event.step, event.elapsed());
-    }
-
-    fn failed(&self, event: &Event, error: &tower_transport::Error) {
-        eprintln!("*   {} failed in {:.1?}: {error}", event.step, event.elapsed());
-    }
-
-    fn canceled(&self, event: &Event) {
-        eprintln!("*   {} was given up", event.step);
-    }
-
-    fn noted(&self, note: &Note) {
-        eprintln!("* {}", note.kind);
-    }
-}
-
-fn write_head<B>(out: &mut impl Write, response: &Response<B>) -> io::Result<()> {
-    writeln!(out, "{:?} {}", response.version(), response.status())?;
-    for (name, value) in response.headers() {
-        write!(out, "{name}: ")?;
-        out.write_all(value.as_bytes())?;
-        writeln!(out)?;
-    }
-    writeln!(out)
-}
-
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Prints an error with all its causes.
-fn tell(error: &dyn Error) {
-    eprintln!("get: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        eprintln!("  because: {error}");
-        cause = error.source();
-    }
 }

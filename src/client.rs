@@ -1,10 +1,13 @@
-//! The layers of a whole client, each over any service of requests: one of this crate or of others.
+//! A whole client, and its layers, each over any service of requests: one of this crate or of others.
 //!
-//! Each turns a `Service<http::Request<Body>, Response = http::Response<_>>` into another, has a feature of its own, and
+//! `Client` (feature `client`) has them all, over a [`Transport`](crate::Transport) or another service; the rest of this
+//! module is for stacks of your own.
+//!
+//! Each layer turns a `Service<http::Request<Body>, Response = http::Response<_>>` into another, has a feature of its own, and
 //! takes settings for one request as [extensions](crate::options). Stack them in this order, the outermost first:
 //!
 //! ```text
-//! Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
+//! Progress > Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
 //! ```
 //!
 //! The order matters for secrets: credentials are bound to the origin of the call above redirects, and said below them, to
@@ -12,6 +15,7 @@
 //!
 //! | layer | feature | what it does |
 //! |---|---|---|
+//! | [`ProgressLayer`] | `progress` | calls back with how far bodies have come |
 //! | [`DefaultsLayer`] | `defaults` | a base URL, header fields, `https` alone |
 //! | [`DeadlineLayer`] | `deadline` | one limit of time over all that is done for a request |
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
@@ -19,6 +23,13 @@
 //! | [`AuthLayer`] | `auth` | says who we are to origins, and answers their challenges |
 //! | [`CookiesLayer`] | `cookies` | keeps cookies and sends them again |
 //! | [`DecodeLayer`] | `gzip`, `deflate`, `brotli`, `zstd` | decodes the bodies of responses |
+//!
+//! And what requests are made of:
+//!
+//! | part | feature | what it does |
+//! |---|---|---|
+//! | [`Form`] | `multipart` | a body of fields and files |
+//! | [`UriExt`] | each of them | references, queries and origins of URLs |
 
 use crate::error::{BoxError, Error, ForeignError, Kind};
 
@@ -29,6 +40,8 @@ mod bound;
 #[cfg(all(not(feature = "auth"), any(feature = "defaults", feature = "redirect")))]
 #[path = "client/no_auth.rs"]
 mod bound;
+#[cfg(feature = "client")]
+mod builder;
 #[cfg(feature = "cookies")]
 pub mod cookies;
 #[cfg(feature = "deadline")]
@@ -41,23 +54,41 @@ mod defaults;
 mod discard;
 #[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
 mod kept;
+#[cfg(feature = "multipart")]
+pub mod multipart;
 #[cfg(feature = "netrc")]
 pub mod netrc;
+#[cfg(feature = "progress")]
+mod progress;
 #[cfg(feature = "redirect")]
 mod redirect;
-#[cfg(feature = "redirect")]
+#[cfg(feature = "client")]
+mod request;
 mod resolve;
+#[cfg(feature = "client")]
+mod response;
 #[cfg(feature = "retry")]
 mod retry;
 #[cfg(any(feature = "auth", feature = "redirect"))]
 mod same_origin;
 #[cfg(any(feature = "defaults", feature = "redirect"))]
 mod secrets;
+#[cfg(feature = "client")]
+mod sent;
+#[cfg(any(test, feature = "client"))]
+mod text;
+mod url;
 #[cfg(any(feature = "auth", feature = "defaults", feature = "redirect", feature = "retry"))]
 mod user_info;
+#[cfg(feature = "client")]
+mod whole;
 
+#[doc(no_inline)]
+pub use crate::target::Origin;
 #[cfg(feature = "auth")]
 pub use auth::{Answering, Auth, AuthLayer, AuthRequest, AuthenticateAsync, WithAuth};
+#[cfg(feature = "client")]
+pub use builder::{ClientBuilder, CookiesOver, DecodeOver};
 #[cfg(feature = "cookies")]
 #[doc(no_inline)]
 pub use cookies::{Cookie, CookieOverride, CookieStore, Cookies, CookiesLayer, Jar};
@@ -68,15 +99,27 @@ pub use deadline::{DeadlineLayer, UntilDeadline, WithDeadline};
 pub use decode::{Coding, Decode, DecodeLayer, Decoded, Decoding};
 #[cfg(feature = "defaults")]
 pub use defaults::{Defaults, DefaultsLayer, WithDefaults};
+#[cfg(feature = "multipart")]
+#[doc(no_inline)]
+pub use multipart::{Form, MultipartExt, Part};
 #[cfg(feature = "netrc")]
 #[doc(no_inline)]
 pub use netrc::Netrc;
+#[cfg(feature = "progress")]
+pub use progress::{CountingProgress, ProgressLayer, WithProgress};
 #[cfg(feature = "redirect")]
 pub use redirect::{
     FinalUrl, NextRequest, Redirect, RedirectLayer, Redirected, Redirecting, Visited,
 };
+#[cfg(feature = "client")]
+pub use response::{Lines, Link, Links, Reading, ResponseExt, StreamedResponseExt, WholeBody};
 #[cfg(feature = "retry")]
 pub use retry::{Repeating, Retry, RetryLayer};
+#[cfg(feature = "client")]
+pub use sent::{RecordSent, RecordingSent, Sent};
+pub use url::UriExt;
+#[cfg(feature = "client")]
+pub use whole::{Client, ClientFuture, ClientStack};
 
 #[cfg(all(any(test, fuzzing), feature = "redirect"))]
 #[doc(hidden)]

@@ -19,6 +19,7 @@
 //! | you have | take |
 //! |---|---|
 //! | a script | [`request()`] and [`stream`]: one connection for one request |
+//! | requests to an API, pages to read | `client::Client`: redirects, cookies, decoding, JSON (feature `client`) |
 //! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
 //! | a tower stack | the layers below, any of them replaced by yours |
 //!
@@ -117,13 +118,17 @@
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `tower` | yes | report tower's and tokio's own timeouts as [`is_timeout`](Error::is_timeout) |
 //! | `ring` | no | TLS by rustls with ring; instead of `tls` it [starts short scripts sooner](tls#what-the-first-handshake-costs) |
-//! | `client` | no | the layers of a whole [client]: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, each also by itself |
+//! | `client` | no | a whole [client] and its layers: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, `multipart`, `progress`, each also by itself |
+//! | `client-full` | no | `client`, `cookies`, `gzip`, `json`, `form` and `charset` |
+//! | `json`, `form` | no | JSON and forms as bodies, JSON of responses, queries by serde |
+//! | `client-full` | no | `client`, `cookies`, `gzip`, `json`, `form` and `charset` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | hyper-util's connectors inside ours, and ours inside its client |
 //! | `tracing` | no | a listener that creates spans and events of `tracing` |
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
 //! | `mock` | no | doubles for tests of your code |
 //! | `system-proxy` | no | the system's proxy settings on macOS and Windows |
+//! | `charset` | no | bodies as text in charsets other than UTF-8 |
 //! | `cookies` | no | a layer that keeps cookies and sends them again |
 //! | `gzip`, `deflate`, `brotli`, `zstd` | no | a layer that decodes bodies of responses, of these codings; `zstd` brings C |
 
@@ -175,6 +180,8 @@ mod timeout;
 mod upgrade;
 
 pub use body::Body;
+#[cfg(feature = "client")]
+pub use client::{Client, ResponseExt};
 pub use error::Error;
 pub use request::RequestExt;
 pub use transport::Transport;

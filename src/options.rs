@@ -9,6 +9,7 @@
 //! | [`TlsIdentity`] | another TLS configuration, such as a client certificate |
 //! | [`ProxyOverride`] | the proxies of this request, or none |
 //! | [`Deadline`] | the end of its time, over all redirects and tries |
+//! | [`MaxBody`] | the largest body that is read whole |
 //! | [`Repeatable`] | allows sending the request again, whatever its method |
 //! | [`OnInformational`] | receives 1xx responses |
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
@@ -25,6 +26,8 @@
 //! |---|---|
 //! | `Redirects` | the number of redirects followed |
 //! | `Retries` | the number of tries |
+//! | `TotalTimeout` | the limit on everything, beside the other timeouts |
+//! | `OnUpload`, `OnDownload` | callbacks for the progress of the bodies |
 //! | `client::Auth` | the credentials for the origin |
 
 use std::time::Duration;
@@ -37,23 +40,33 @@ mod connect_protocol;
 mod deadline;
 mod interim;
 mod layer;
+mod max_body;
 mod of_target;
+#[cfg(feature = "progress")]
+mod progress;
 mod raw_target;
 #[cfg(feature = "redirect")]
 mod redirects;
 #[cfg(feature = "retry")]
 mod retries;
+#[cfg(feature = "deadline")]
+mod total_timeout;
 
 pub use connect_protocol::ConnectProtocol;
 pub use deadline::Deadline;
 pub use interim::{ExpectContinue, OnInformational};
 pub use layer::{TimeoutsLayer, WithTimeouts};
+pub use max_body::MaxBody;
 #[cfg(feature = "redirect")]
 pub use redirects::Redirects;
 #[cfg(feature = "retry")]
 pub use retries::Retries;
+#[cfg(feature = "deadline")]
+pub use total_timeout::TotalTimeout;
 
 pub use of_target::{LocalAddress, Protocols, ServerName, TlsIdentity};
+#[cfg(feature = "progress")]
+pub use progress::{BodyProgress, OnDownload, OnUpload};
 pub use raw_target::RawTarget;
 
 pub use crate::{

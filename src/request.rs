@@ -46,7 +46,18 @@ use crate::{
     options::Timeouts,
 };
 
+mod build;
+mod cookie;
+#[cfg(feature = "form")]
+mod form;
+#[cfg(feature = "json")]
+mod json;
 mod names;
+#[cfg(feature = "form")]
+mod query;
+#[cfg(not(feature = "form"))]
+#[path = "request/query/pairs.rs"]
+mod query;
 mod sending;
 mod url;
 
@@ -225,7 +236,10 @@ impl<S, A> RequestBuilder<S, A> {
     }
 
     /// Changes the request, unless an earlier part was invalid: the first error is reported.
-    fn change(mut self, change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>) -> Self {
+    pub(crate) fn change(
+        mut self,
+        change: impl FnOnce(&mut Request<Body>) -> Result<(), Error>,
+    ) -> Self {
         let changed = self.request.as_mut().map(change);
         if let Ok(Err(error)) = changed {
             self.request = Err(error);
@@ -240,6 +254,15 @@ pub(crate) fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Er
     Error::adopt_with(error, foreign, |error| {
         format!("sending a request to {}: {error}", origin_shown(uri)).into()
     })
+}
+
+/// Adds a `Content-Type`, unless the request has one.
+#[cfg(any(feature = "form", feature = "json"))]
+fn set_content_type(headers: &mut HeaderMap, name: HeaderValue) -> Result<(), Error> {
+    if headers.contains_key(http::header::CONTENT_TYPE) {
+        return Ok(());
+    }
+    fields::append(headers, http::header::CONTENT_TYPE, name)
 }
 
 /// Scheme and authority, without userinfo.

@@ -12,6 +12,7 @@
 
 use std::{convert::Infallible, fmt::Write as _};
 
+use futures_util::StreamExt;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{
     body::Incoming,
@@ -83,7 +84,8 @@ fn bytes(length: u64) -> Response<Body> {
         let left = left - piece.len() as u64;
         (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), left))
     });
-    let mut response = Response::new(Body::stream(pieces));
+    // What compresses asks once more at the end.
+    let mut response = Response::new(Body::stream(pieces.fuse()));
     response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     response
 }

@@ -18,7 +18,7 @@ use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind, Phase},
     events::shown,
-    options::{Deadline, Timeouts},
+    options::{Deadline, Timeouts, TotalTimeout},
     request::described,
     rt::{Runtime, Sleep},
 };
@@ -45,8 +45,8 @@ use crate::{
 /// # }
 /// ```
 ///
-/// The time is the shortest of its own, that of the [total](Timeouts::total) of the request's [`Timeouts`], and an outer
-/// [`Deadline`]; what stands below finds it as a [`Deadline`], so that no try is begun which would end too late. The body of
+/// The time is the shortest of its own, that of the [total](Timeouts::total) of the request's [`Timeouts`], its
+/// [`TotalTimeout`], and an outer [`Deadline`]; what stands below finds it as a [`Deadline`], so that no try is begun which would end too late. The body of
 /// the response is as the service below returns it: a pool of this crate ends it in time, another service may not.
 ///
 /// It belongs above all layers that send a request more than once. The error is a timeout of the phase
@@ -94,7 +94,8 @@ impl<S> WithDeadline<S> {
         let extensions = request.extensions();
         let asked = extensions.get::<Timeouts>().and_then(|timeouts| timeouts.total);
         let outer = extensions.get::<Deadline>().copied();
-        let limit = self.limit.into_iter().chain(asked).min();
+        let beside = extensions.get().copied().and_then(TotalTimeout::limit);
+        let limit = self.limit.into_iter().chain(asked).chain(beside).min();
         if limit.is_none() && outer.is_none() {
             return None;
         }

@@ -48,6 +48,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -124,11 +128,22 @@ pub struct Decoding {
 }
 
 /// What a response said of its body before that was decoded, as an extension of the response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Decoded {
     coding: HeaderValue,
     length: Option<u64>,
+    /// Coded bytes so far, counted by the body.
+    read: Arc<AtomicU64>,
 }
+
+/// By what the response said: how much of it was read makes no difference.
+impl PartialEq for Decoded {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.coding, self.length) == (&other.coding, other.length)
+    }
+}
+
+impl Eq for Decoded {}
 
 pin_project! {
     /// The future of [`Decode`]: waits for the head of the response.
@@ -190,6 +205,11 @@ impl Decoded {
     /// The value of `Content-Length`: how many coded bytes there are, if that was said.
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// How many coded bytes of the body have come so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 }
 
@@ -292,21 +312,22 @@ fn decode(response: Response<Body>, limit: u64) -> Result<Response<Body>, Error>
     let Some(first) = first else { return Ok(response) };
     let pipeline = Pipeline::new(first, second, limit);
     let (mut head, body) = response.into_parts();
-    if let Some(decoded) = take_fields(&mut head.headers) {
+    let read = Arc::<AtomicU64>::default();
+    if let Some(decoded) = take_fields(&mut head.headers, read.clone()) {
         head.extensions.insert(decoded);
     }
-    Ok(Response::from_parts(head, Body::pooled(DecodingBody::new(body, pipeline))))
+    Ok(Response::from_parts(head, Body::pooled(DecodingBody::new(body, pipeline, read))))
 }
 
 /// Moves what is no longer true out of the header.
-fn take_fields(headers: &mut HeaderMap) -> Option<Decoded> {
+fn take_fields(headers: &mut HeaderMap, read: Arc<AtomicU64>) -> Option<Decoded> {
     let codings: Vec<_> =
         headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
     let coding = HeaderValue::from_maybe_shared(Bytes::from(codings.join(&b", "[..]))).ok()?;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     headers.remove(CONTENT_ENCODING);
     headers.remove(CONTENT_LENGTH);
-    Some(Decoded { coding, length })
+    Some(Decoded { coding, length, read })
 }
 
 impl<S: fmt::Debug> fmt::Debug for Decode<S> {

@@ -144,6 +144,24 @@ impl DefaultsLayer {
         })
     }
 
+    /// The first setting that is not valid.
+    #[cfg(feature = "client")]
+    pub(super) fn mistake(&self) -> Option<&Error> {
+        self.settings.mistake.as_ref()
+    }
+
+    /// Whether paths have something to be appended to.
+    #[cfg(feature = "client")]
+    pub(super) fn has_base(&self) -> bool {
+        self.settings.base.is_some()
+    }
+
+    /// Adds to a request what would be added where it is sent.
+    #[cfg(feature = "client")]
+    pub(super) fn prepare(&self, request: &mut Request<Body>) -> Result<(), Error> {
+        self.settings.apply(request)
+    }
+
     fn change(mut self, change: impl FnOnce(&mut DefaultsSettings) -> Result<(), Error>) -> Self {
         let settings = Arc::make_mut(&mut self.settings);
         if let Err(error) = change(settings) {

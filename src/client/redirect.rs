@@ -170,6 +170,12 @@ impl RedirectLayer {
         self.change(|settings| settings.on_redirect = Some(Arc::new(change)))
     }
 
+    /// A setting that is not valid.
+    #[cfg(feature = "client")]
+    pub(super) fn mistake(&self) -> Option<&Error> {
+        self.settings.mistake.as_ref()
+    }
+
     fn change(mut self, change: impl FnOnce(&mut RedirectSettings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self

@@ -4,7 +4,11 @@ use std::borrow::Cow;
 
 use http::Uri;
 
-use crate::request_target::without_user;
+use crate::{
+    error::Error,
+    request_target::{encoded, without_user},
+    target::{Scheme, to_ascii},
+};
 
 /// A URL, or a part of one, taken apart (RFC 3986 §4.1, Appendix B).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +92,36 @@ impl<'a> Reference<'a> {
         let directory = self.path.rfind('/').map_or("", |end| &self.path[..=end]);
         format!("{directory}{path}")
     }
+}
+
+impl Resolved<'_> {
+    /// The URL to request, with a host in ASCII and percent-encoded, without user and fragment. That there is a host is for the
+    /// caller to check.
+    pub(super) fn to_uri(&self, scheme: Scheme) -> Result<Uri, Error> {
+        let host = ascii(without_user(self.authority.unwrap_or_default()))?;
+        let query = self.query.map_or(String::new(), |query| format!("?{query}"));
+        let root = if self.path.starts_with('/') { "" } else { "/" };
+        let path = format!("{root}{}{query}", self.path);
+        let uri = format!("{}://{host}{}", scheme.as_str(), encoded(&path));
+        // The parser's texts name no part of the URL.
+        uri.parse().map_err(|error: http::uri::InvalidUri| {
+            Error::builder(format!("the reference leads to a URL that is not valid: {error}"))
+                .because(error)
+        })
+    }
+}
+
+/// A host in ASCII, and its port.
+fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
+    if authority.is_ascii() {
+        return Ok(authority.into());
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
+        _ => (authority, ""),
+    };
+    let host = to_ascii(host)?;
+    Ok(if port.is_empty() { host } else { format!("{host}:{port}") }.into())
 }
 
 /// Before and after the first of these.

@@ -26,7 +26,8 @@ impl Error {
         self.report.kind == Kind::Status
     }
 
-    /// The body of the response does not match its `Content-Encoding`, or exceeds the limit once decoded.
+    /// The body of the response is not in the coding that its `Content-Encoding` names, or is larger than allowed: once it is
+    /// decoded, or where it is [read whole](crate::options::MaxBody).
     pub fn is_decode(&self) -> bool {
         self.report.kind == Kind::Decode
     }

@@ -39,7 +39,7 @@ pub enum Kind {
     Redirect,
     /// The status of a response was configured to be an error.
     Status,
-    /// The body of a response could not be decoded.
+    /// The body of a response could not be decoded, or is larger than allowed.
     Decode,
     /// The content of a body does not parse as expected.
     Data,

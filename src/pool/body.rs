@@ -13,7 +13,7 @@ use http::Request;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    request_trace::Reading,
+    request_trace::ReadingTrace,
     shared::{Key, Lease, Pooled},
 };
 use crate::{
@@ -39,7 +39,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     body: Option<RB>,
     /// `None` without listeners.
-    trace: Option<Box<Reading>>,
+    trace: Option<Box<ReadingTrace>>,
     lease: Option<Box<dyn Hold<RB>>>,
     total: Option<Box<Total>>,
     info: Option<ConnectInfo>,
@@ -92,7 +92,7 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
         body: RB,
         lease: Lease<C, B, K>,
         total: Option<Box<Total>>,
-        trace: Option<Box<Reading>>,
+        trace: Option<Box<ReadingTrace>>,
     ) -> Self
     where
         C: Connection<Request<B>>,
@@ -106,7 +106,7 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
             lease.finish();
             return Self::free(body);
         }
-        let trace = trace.map(Reading::begin);
+        let trace = trace.map(ReadingTrace::begin);
         let lease = lease.into_pooled().map(|pooled| pooled as Box<dyn Hold<RB>>);
         Self { body: Some(body), trace, lease, total, info: None }
     }

@@ -22,7 +22,7 @@ pub(super) struct RequestTrace {
 }
 
 /// Spans of a response that is being read.
-pub(super) struct Reading {
+pub(super) struct ReadingTrace {
     body: Span,
     request: Span,
     scope: Scope,
@@ -72,7 +72,7 @@ impl RequestTrace {
         self.request.fail(|| error.clone());
     }
 
-    pub(super) fn answered<RB>(mut self, response: &mut Response<RB>) -> Box<Reading> {
+    pub(super) fn answered<RB>(mut self, response: &mut Response<RB>) -> Box<ReadingTrace> {
         let (answer, of) = (response.status(), response.version());
         self.request.record(|step| {
             if let Step::Request { status, version, .. } = step {
@@ -83,11 +83,11 @@ impl RequestTrace {
             response.extensions_mut().insert(timings);
         }
         let (request, scope) = (self.request, self.scope);
-        Box::new(Reading { body: Span::default(), request, scope, bytes: 0 })
+        Box::new(ReadingTrace { body: Span::default(), request, scope, bytes: 0 })
     }
 }
 
-impl Reading {
+impl ReadingTrace {
     /// Starts the span of the body.
     pub(super) fn begin(mut self: Box<Self>) -> Box<Self> {
         self.body = self.scope.start(Step::ResponseBody { bytes: 0 });

@@ -18,6 +18,7 @@ use crate::{
     body::Body,
     connect::HasConnectInfo,
     error::{BoxError, Error, ForeignError, Kind},
+    options::MaxBody,
     transport::{Transport, response_body},
 };
 
@@ -100,6 +101,8 @@ pin_project! {
         head: Option<Parts>,
         body: Body,
         read: CollectedBody,
+        // How many bytes more may come.
+        room: u64,
     }
 }
 
@@ -114,8 +117,10 @@ enum CollectedBody {
 
 impl<S: Service<Request<Body>>> Buffering<S> {
     pub(super) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
+        let limit = request.as_ref().ok().and_then(|it| it.extensions().get().copied());
+        let room = limit.map_or(u64::MAX, MaxBody::limit);
         let sending = SendRequest::new(service, request);
-        Self { sending, head: None, body: Body::empty(), read: CollectedBody::None }
+        Self { sending, head: None, body: Body::empty(), read: CollectedBody::None, room }
     }
 }
 
@@ -133,15 +138,21 @@ where
             if let Some(info) = body.connect_info() {
                 head.extensions.insert(info.clone());
             }
+            // What is known to be too large is not begun.
+            if body.size_hint().lower() > *this.room {
+                return Poll::Ready(Err(too_large()));
+            }
             (*this.head, *this.body) = (Some(head), body);
         }
         while let Some(frame) = ready!(Pin::new(&mut *this.body).poll_frame(cx)) {
+            let frame = frame.and_then(|frame| spend(this.room, frame));
             match frame.map(Frame::into_data) {
                 Ok(Ok(chunk)) => this.read.push(chunk),
                 Ok(Err(_trailers)) => {}
                 Err(error) => {
                     // A partial body must not be returned if this is polled again.
-                    *this.head = None;
+                    (*this.head, *this.read, *this.body) =
+                        (None, CollectedBody::None, Body::empty());
                     return Poll::Ready(Err(error));
                 }
             }
@@ -177,6 +188,18 @@ impl CollectedBody {
             Self::Many(all) => all.freeze(),
         }
     }
+}
+
+/// The frame, if there is room for it.
+fn spend(room: &mut u64, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Error> {
+    let length = frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
+    *room = room.checked_sub(length).ok_or_else(too_large)?;
+    Ok(frame)
+}
+
+fn too_large() -> Error {
+    let text = "reading the response body: it is larger than its limit, `max_body`";
+    Error::new(Kind::Decode, text).sent(true)
 }
 
 fn polled_again() -> Error {

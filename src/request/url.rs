@@ -18,11 +18,19 @@ use crate::{error::Error, request_target::encoded, target::to_ascii};
 pub trait IntoUrl: sealed::Sealed {
     #[doc(hidden)]
     fn into_url(self) -> Result<Uri, Error>;
+
+    /// As a client takes it: it may be a path below a base URL, and may have a user.
+    #[doc(hidden)]
+    fn into_reference(self) -> Result<Uri, Error>;
 }
 
 impl IntoUrl for &str {
     fn into_url(self) -> Result<Uri, Error> {
         parse(self)
+    }
+
+    fn into_reference(self) -> Result<Uri, Error> {
+        reference(self)
     }
 }
 
@@ -30,11 +38,19 @@ impl IntoUrl for &String {
     fn into_url(self) -> Result<Uri, Error> {
         parse(self)
     }
+
+    fn into_reference(self) -> Result<Uri, Error> {
+        reference(self)
+    }
 }
 
 impl IntoUrl for String {
     fn into_url(self) -> Result<Uri, Error> {
         parse(&self)
+    }
+
+    fn into_reference(self) -> Result<Uri, Error> {
+        reference(&self)
     }
 }
 
@@ -42,10 +58,18 @@ impl IntoUrl for Uri {
     fn into_url(self) -> Result<Uri, Error> {
         Ok(self)
     }
+
+    fn into_reference(self) -> Result<Uri, Error> {
+        Ok(self)
+    }
 }
 
 impl IntoUrl for &Uri {
     fn into_url(self) -> Result<Uri, Error> {
+        Ok(self.clone())
+    }
+
+    fn into_reference(self) -> Result<Uri, Error> {
         Ok(self.clone())
     }
 }
@@ -65,6 +89,39 @@ fn parse(url: &str) -> Result<Uri, Error> {
         Some(Ok(uri)) => Ok(uri),
         Some(Err(_)) | None => parse_any(url),
     }
+}
+
+/// A path, or a URL whose user is left where it is.
+fn reference(url: &str) -> Result<Uri, Error> {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+        return path(url);
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some((user, host)) = rest[..end].rsplit_once('@') else { return parse(url) };
+    let uri = parse(&format!("{scheme}://{host}{}", &rest[end..]))?;
+    let mut parts = uri.into_parts();
+    let host = parts.authority.as_ref().map_or("", |authority| authority.as_str());
+    // The parser's text could name a part of the password.
+    let wrong = |_| Error::builder("the user or the password of the URL has to be percent-encoded");
+    parts.authority = Some(format!("{user}@{host}").parse().map_err(wrong)?);
+    let wrong = |error| Error::builder("the URL is not valid").because(error);
+    Uri::from_parts(parts).map_err(http::Error::from).map_err(wrong)
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(is_of_scheme)
+}
+
+/// A path, with or without the slash that it begins with.
+fn path(url: &str) -> Result<Uri, Error> {
+    check_characters(url)?;
+    let sent = url.split('#').next().unwrap_or_default();
+    let slash = if sent.starts_with('/') { "" } else { "/" };
+    let path = format!("{slash}{sent}");
+    let parsed = encoded(&path).parse::<http::uri::PathAndQuery>();
+    let wrong = |error| Error::builder("the path of the URL is not valid").because(error);
+    Ok(Uri::from(parsed.map_err(wrong)?))
 }
 
 /// Whether [`parse_any`] would return the text unchanged. May return false for such a text.

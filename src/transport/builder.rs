@@ -71,6 +71,8 @@ pub(super) struct TargetTemplate {
     protocols: Option<Protocols>,
     pub(super) unix_socket: Option<Arc<Path>>,
     proxies: Option<ProxyRules>,
+    /// Reads the environment if nothing is said of proxies, nor of a socket that none leads to.
+    reads_env: bool,
     pub(super) local_address: Option<IpAddr>,
 }
 
@@ -202,6 +204,7 @@ impl TransportBuilder {
     /// Sends every request to this Unix socket, whatever its host.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.template.unix_socket = Some(path.into().into());
+        self.template.reads_env = false;
         self
     }
 
@@ -223,6 +226,7 @@ impl TransportBuilder {
     /// own](Proxy::tls).
     pub fn proxy(mut self, proxy: impl Into<ProxyRules>) -> Self {
         self.template.proxies = Some(proxy.into());
+        self.template.reads_env = false;
         self
     }
 
@@ -239,6 +243,21 @@ impl TransportBuilder {
     /// Sends requests directly, the default; cancels earlier settings of proxies.
     pub fn no_proxy(mut self) -> Self {
         self.template.proxies = None;
+        self.template.reads_env = false;
+        self
+    }
+
+    /// Reads proxies from the environment where the transport is made, unless anything else is said of them.
+    #[cfg(feature = "client")]
+    pub(crate) fn env_by_default(mut self) -> Self {
+        self.template.reads_env = true;
+        self
+    }
+
+    /// Reads none, and leaves what was said of proxies.
+    #[cfg(feature = "client")]
+    pub(crate) fn no_env(mut self) -> Self {
+        self.template.reads_env = false;
         self
     }
 
@@ -298,7 +317,8 @@ impl TransportBuilder {
     ///
     /// [`is_builder`](Error::is_builder) for a setting outside its range, with its name, value and range in the text,
     /// and for settings that exclude each other.
-    pub fn build(self) -> Result<Transport, Error> {
+    pub fn build(mut self) -> Result<Transport, Error> {
+        self.template.read_env();
         match self.config_error {
             Some(config_error) => {
                 Err(Error::builder(format!("building the transport: {config_error}")))
@@ -318,7 +338,7 @@ impl TransportBuilder {
         self.timeouts.check()
     }
 
-    pub(super) fn assemble(self) -> Transport {
+    pub(crate) fn assemble(self) -> Transport {
         let Self {
             pool,
             negotiate,
@@ -327,10 +347,11 @@ impl TransportBuilder {
             timeouts,
             grace,
             runtime,
-            template,
+            mut template,
             connector,
             ..
         } = self;
+        template.read_env();
         let rules = template.proxies.clone().unwrap_or_else(ProxyRules::none);
         let key = move |request: &Request<Body>| template.target(request);
         let is_by_uri = if rules.is_static() { Target::is_by_uri } else { |_: &_| false };
@@ -371,6 +392,12 @@ impl TargetTemplate {
         target.allow_upgrade(request)?;
         target.share_by_origins();
         Ok(target)
+    }
+
+    fn read_env(&mut self) {
+        if std::mem::take(&mut self.reads_env) {
+            self.proxies = Some(ProxyRules::from_env());
+        }
     }
 
     fn check(&self) -> Result<(), Error> {

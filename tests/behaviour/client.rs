@@ -7,8 +7,19 @@ mod deadlines;
 #[cfg(all(feature = "gzip", feature = "deflate"))]
 mod decoding;
 mod defaults;
+mod multipart;
 mod netrc;
+mod progress;
 mod redirects;
 mod retries;
 mod site;
+#[cfg(all(
+    feature = "charset",
+    feature = "cookies",
+    feature = "deflate",
+    feature = "form",
+    feature = "json"
+))]
+mod table;
 mod together;
+mod whole;

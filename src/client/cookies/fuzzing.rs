@@ -45,7 +45,7 @@ pub fn cookies_txt(input: &[u8]) {
 fn holds_after_writing(jar: &Jar) {
     let again = Jar::new();
     let loaded = again.load_text(&jar.to_text());
-    assert_eq!(loaded.refused, []);
+    assert!(loaded.refused.is_empty());
     let all = |jar: &Jar| {
         let cookies = jar.iter().map(|mut cookie| {
             cookie.same_site = None;

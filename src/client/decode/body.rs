@@ -3,6 +3,10 @@
 use std::{
     any::Any,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -25,6 +29,8 @@ pub(super) struct DecodingBody {
     state: DecodeState,
     /// Zeros that are written over, so that small frames share a buffer.
     room: BytesMut,
+    /// Coded bytes that have come.
+    read: Arc<AtomicU64>,
 }
 
 enum DecodeState {
@@ -41,10 +47,10 @@ enum DecodeState {
 }
 
 impl DecodingBody {
-    pub(super) fn new(body: Body, pipeline: Pipeline) -> Self {
+    pub(super) fn new(body: Body, pipeline: Pipeline, read: Arc<AtomicU64>) -> Self {
         let pipeline = Box::new(pipeline);
         let state = DecodeState::Decoding { pipeline, input: Bytes::new(), end: None };
-        Self { body, state, room: BytesMut::new() }
+        Self { body, state, room: BytesMut::new(), read }
     }
 
     /// What can be had without more of the coded body; `None` if that is needed.
@@ -83,7 +89,10 @@ impl DecodingBody {
     fn take(&mut self, frame: Option<Frame<Bytes>>) {
         let DecodeState::Decoding { input, end, .. } = &mut self.state else { return };
         match frame.map(Frame::into_data) {
-            Some(Ok(bytes)) => *input = bytes,
+            Some(Ok(bytes)) => {
+                self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                *input = bytes;
+            }
             Some(Err(frame)) => *end = Some(frame.into_trailers().ok()),
             None => *end = Some(None),
         }

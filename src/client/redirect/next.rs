@@ -12,9 +12,9 @@ use crate::{
         resolve::{Reference, Resolved},
         secrets::is_harmless,
     },
-    error::{BoxError, Error},
-    request_target::{encoded, without_user},
-    target::{Origin, Scheme, to_ascii},
+    error::BoxError,
+    request_target::without_user,
+    target::{Origin, Scheme},
 };
 
 /// The URL of the next request.
@@ -99,26 +99,7 @@ fn uri(resolved: &Resolved<'_>) -> Result<Uri, BoxError> {
     if host.is_empty() || host.starts_with(':') {
         return Err("the `Location` has no host".into());
     }
-    let host = ascii(host)?;
-    let query = resolved.query.map_or(String::new(), |query| format!("?{query}"));
-    let root = if resolved.path.starts_with('/') { "" } else { "/" };
-    let path = format!("{root}{}{query}", resolved.path);
-    let uri = format!("{}://{host}{}", scheme.as_str(), encoded(&path));
-    // The parser's texts name no part of the URL.
-    uri.parse().map_err(|error: http::uri::InvalidUri| error.into())
-}
-
-/// A host in ASCII, and its port.
-fn ascii(authority: &str) -> Result<Cow<'_, str>, Error> {
-    if authority.is_ascii() {
-        return Ok(authority.into());
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
-        _ => (authority, ""),
-    };
-    let host = to_ascii(host)?;
-    Ok(if port.is_empty() { host } else { format!("{host}:{port}") }.into())
+    Ok(resolved.to_uri(scheme)?)
 }
 
 /// Takes off what is said of a body.

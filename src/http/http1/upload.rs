@@ -228,7 +228,7 @@ where
     /// Sends the rest of a request whose response has begun, whether or not the response is read.
     pub(super) fn spawn_rest(mut self: Pin<Box<Self>>, shared: &Arc<ConnShared>) {
         shared.lock().phase = ConnPhase::Uploading(Uploading::new());
-        let mut unfinished = Unfinished(Some(shared.clone()));
+        let mut unfinished = UnfinishedUpload(Some(shared.clone()));
         shared.runtime().spawn(async move {
             let Some(connection) = &unfinished.0 else { return };
             let sent = std::future::poll_fn(|cx| self.as_mut().poll_rest(connection, cx)).await;
@@ -274,9 +274,9 @@ where
 }
 
 /// Closes the connection if its task is dropped, as with the caller's runtime: nothing else would send the rest.
-struct Unfinished(Option<Arc<ConnShared>>);
+struct UnfinishedUpload(Option<Arc<ConnShared>>);
 
-impl Drop for Unfinished {
+impl Drop for UnfinishedUpload {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             connection.abort();

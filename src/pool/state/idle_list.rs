@@ -12,7 +12,7 @@ pub(super) struct IdleList {
 
 /// The neighbours of an idle slot, by index.
 #[derive(Clone, Copy)]
-pub(super) struct Links {
+pub(super) struct IdleLinks {
     longer: u32,
     newer: u32,
 }
@@ -20,7 +20,7 @@ pub(super) struct Links {
 /// No slot.
 const NONE: u32 = u32::MAX;
 
-impl Links {
+impl IdleLinks {
     pub(super) const NONE: Self = Self { longer: NONE, newer: NONE };
 }
 
@@ -36,7 +36,7 @@ impl IdleList {
     /// Appends a slot that is not in the list.
     pub(super) fn push<C>(&mut self, id: SlotId, slots: &mut Slab<Slot<C>>) {
         let Some(slot) = slots.get_mut(id) else { return };
-        slot.links = Links { longer: self.newest, newer: NONE };
+        slot.links = IdleLinks { longer: self.newest, newer: NONE };
         match slots.at_mut(self.newest) {
             Some(before) => before.links.newer = id.index,
             None => self.longest = id.index,
@@ -46,7 +46,7 @@ impl IdleList {
     }
 
     /// Unlinks a slot with these neighbours.
-    pub(super) fn remove<C>(&mut self, links: Links, slots: &mut Slab<Slot<C>>) {
+    pub(super) fn remove<C>(&mut self, links: IdleLinks, slots: &mut Slab<Slot<C>>) {
         match slots.at_mut(links.longer) {
             Some(longer) => longer.links.newer = links.newer,
             None => self.longest = links.newer,

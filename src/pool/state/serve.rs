@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     CheckedOut, Handle, KeyId, PoolState, Seq, SlotId, Transition,
-    idle_list::Links,
+    idle_list::IdleLinks,
     key_state::{KeyState, Sharing},
     slot::{Slot, SlotState},
     wait_queue::Waiter,
@@ -264,7 +264,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn unlist_idle(&mut self, id: SlotId) {
-        let links = std::mem::replace(&mut self.slot_mut(id).links, Links::NONE);
+        let links = std::mem::replace(&mut self.slot_mut(id).links, IdleLinks::NONE);
         self.idle.remove(links, &mut self.slots);
     }
 

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, idle_list::Links, tally::Role};
+use super::{
+    CancelGuard, ConnFacts, KeyId, Seq, Use, drain::Drain, idle_list::IdleLinks, tally::Role,
+};
 use crate::events::{CloseReason, NoteKind};
 
 /// Streams of a shared connection before its peer's SETTINGS (RFC 9113 §6.5.2 recommends no less).
@@ -16,7 +18,7 @@ pub(super) struct Slot<C> {
     pub(super) state: SlotState<C>,
     pub(super) served: u64,
     /// Its neighbours in the idle list.
-    pub(super) links: Links,
+    pub(super) links: IdleLinks,
     /// It has been idle since its dial, so what is known about it may be out of date.
     pub(super) was_idle: bool,
     pub(super) age: Age,
@@ -113,7 +115,7 @@ impl<C> Slot<C> {
             key_id,
             state: SlotState::Dialing { caused_by, guard, transport_closed: false },
             served: 0,
-            links: Links::NONE,
+            links: IdleLinks::NONE,
             was_idle: false,
             age: Age::DialedAt(now),
             facts: ConnFacts::default(),

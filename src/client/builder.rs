@@ -1,0 +1,368 @@
+//! What can be set about a client.
+
+use std::{fmt, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Request};
+
+use super::{
+    Auth, AuthLayer, DeadlineLayer, DefaultsLayer, Netrc, NextRequest, RedirectLayer, RetryLayer,
+    whole::{Client, Layers, RequestDefaults},
+};
+use crate::{
+    body::Body,
+    error::Error,
+    events::Listener,
+    options::{MaxBody, Redirects, Retries, Timeouts, TotalTimeout},
+    proxy::ProxyRules,
+    request::{IntoHeaderName, IntoUrl},
+    rt::Runtime,
+    target::Origin,
+    tls::TlsConfig,
+    transport::{Transport, TransportBuilder},
+};
+
+#[cfg(feature = "cookies")]
+mod cookies;
+#[cfg(not(feature = "cookies"))]
+#[path = "builder/no_cookies.rs"]
+mod cookies;
+#[cfg(feature = "_decode")]
+mod decoding;
+#[cfg(not(feature = "_decode"))]
+#[path = "builder/no_decoding.rs"]
+mod decoding;
+
+pub use cookies::CookiesOver;
+pub use decoding::DecodeOver;
+
+pub(super) use cookies::CookieChoice;
+pub(super) use decoding::DecodeChoice;
+
+/// What a [`Client`] is made of.
+///
+/// Whatever a request says itself goes before what is set here.
+#[must_use = "a client is made by `build` or `build_over`"]
+pub struct ClientBuilder {
+    choices: Choices,
+    bottom: Bottom,
+}
+
+/// What is set about the layers.
+struct Choices {
+    defaults: DefaultsLayer,
+    redirect: RedirectLayer,
+    retries: Retries,
+    auth: AuthLayer,
+    cookies: CookieChoice,
+    decoding: DecodeChoice,
+    timeouts: Option<Timeouts>,
+    total: Option<TotalTimeout>,
+    max_body: MaxBody,
+    runtime: Option<Runtime>,
+}
+
+/// What the layers of a client stand over. `is_set` says whether anything was said about a transport to be built.
+enum Bottom {
+    Built { builder: Box<TransportBuilder>, is_set: bool },
+    Given { transport: Transport, is_set: bool },
+}
+
+impl ClientBuilder {
+    pub(super) fn new() -> Self {
+        let choices = Choices {
+            defaults: DefaultsLayer::new(),
+            redirect: RedirectLayer::new(),
+            retries: Retries::none(),
+            auth: AuthLayer::new(),
+            cookies: CookieChoice::default(),
+            decoding: DecodeChoice::default(),
+            timeouts: None,
+            total: None,
+            max_body: MaxBody::default(),
+            runtime: None,
+        };
+        let builder = Box::new(Transport::builder().env_by_default());
+        Self { choices, bottom: Bottom::Built { builder, is_set: false } }
+    }
+
+    /// The URL that paths are appended to: see [`DefaultsLayer::base_url`]. By default each request has a whole URL.
+    pub fn base_url(self, url: impl IntoUrl) -> Self {
+        self.defaults(|layer| layer.base_url(url))
+    }
+
+    /// A header field for requests that have none of its name: see [`DefaultsLayer::header`].
+    pub fn header<N, V>(self, name: N, value: V) -> Self
+    where
+        N: IntoHeaderName,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        self.defaults(|layer| layer.header(name, value))
+    }
+
+    /// Header fields for requests that have none of their names: see [`DefaultsLayer::headers`].
+    pub fn headers(self, headers: HeaderMap) -> Self {
+        self.defaults(|layer| layer.headers(headers))
+    }
+
+    /// The `User-Agent` of requests that have none. By default none is sent.
+    pub fn user_agent<V>(self, value: V) -> Self
+    where
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        self.defaults(|layer| layer.user_agent(value))
+    }
+
+    /// Refuses URLs without TLS, also those that redirects lead to. By default they are allowed.
+    pub fn https_only(self) -> Self {
+        self.defaults(DefaultsLayer::https_only)
+    }
+
+    /// Credentials for the origin of the base URL, or without one for that of each request; never for one that a redirect
+    /// leads to. See [`DefaultsLayer::auth`].
+    pub fn auth(self, auth: Auth) -> Self {
+        self.defaults(|layer| layer.auth(auth))
+    }
+
+    /// Credentials for one origin, whichever request or redirect leads there: see [`AuthLayer::for_origin`].
+    pub fn auth_for(mut self, origin: Origin, auth: Auth) -> Self {
+        self.choices.auth = self.choices.auth.for_origin(origin, auth);
+        self
+    }
+
+    /// Credentials of a `.netrc`, for origins without others. By default none is read.
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.choices.auth = self.choices.auth.netrc(netrc);
+        self
+    }
+
+    /// How many redirects are followed, 20 by default.
+    pub fn redirects(self, redirects: Redirects) -> Self {
+        self.redirect(|layer| layer.redirects(redirects))
+    }
+
+    /// Header fields that redirects take to other origins, too: see [`RedirectLayer::also`].
+    pub fn redirect_headers(self, names: impl IntoIterator<Item = impl IntoHeaderName>) -> Self {
+        self.redirect(|layer| layer.also(names))
+    }
+
+    /// An origin that redirects may take secrets to: see [`RedirectLayer::trust`].
+    pub fn trust(self, origin: Origin) -> Self {
+        self.redirect(|layer| layer.trust(origin))
+    }
+
+    /// Sees each next request of a redirect, and refuses it by `false`: see [`RedirectLayer::filter`].
+    pub fn redirect_filter(
+        self,
+        filter: impl Fn(&NextRequest) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.redirect(|layer| layer.filter(filter))
+    }
+
+    /// Changes each next request of a redirect: see [`RedirectLayer::on_redirect`].
+    pub fn on_redirect(self, change: impl Fn(&mut Request<Body>) + Send + Sync + 'static) -> Self {
+        self.redirect(|layer| layer.on_redirect(change))
+    }
+
+    /// How often requests are sent again that failed: by default they are sent once.
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.choices.retries = retries;
+        self
+    }
+
+    /// How long to wait, and for what. [`Timeouts::total`] is over all redirects and tries of a request, as
+    /// [`timeout`](Self::timeout) is.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.choices.timeouts = Some(timeouts);
+        self
+    }
+
+    /// How long a request may take over all its redirects, tries and pauses, to the end of the last body: any time by default.
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.choices.total = Some(TotalTimeout::new(limit));
+        self
+    }
+
+    /// How many bytes a body may have, decoded, that is read whole; `None` for any number. 64 MiB by default. A body that is
+    /// [streamed](crate::transport::RequestBuilder::streamed) has no limit.
+    pub fn max_body(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.choices.max_body = MaxBody::new(bytes);
+        self
+    }
+
+    /// Where tasks and timers run: tokio by default.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.choices.runtime = Some(runtime);
+        self
+    }
+
+    /// Sends requests over this transport, which others may use as well.
+    ///
+    /// What is set here about a transport is for one that is built with the client, so that both together are an error of
+    /// [`build`](Self::build).
+    pub fn transport(mut self, transport: Transport) -> Self {
+        let (Bottom::Built { is_set, .. } | Bottom::Given { is_set, .. }) = self.bottom;
+        self.bottom = Bottom::Given { transport, is_set };
+        self
+    }
+
+    /// Sends requests through a proxy or by rules: see [`TransportBuilder::proxy`]. By default the environment names the
+    /// proxies, which is read once.
+    pub fn proxy(self, proxy: impl Into<ProxyRules>) -> Self {
+        self.configure_transport(|builder| builder.proxy(proxy))
+    }
+
+    /// Reads no proxies from the environment.
+    pub fn no_env(self) -> Self {
+        self.configure_transport(TransportBuilder::no_env)
+    }
+
+    /// Whom TLS trusts, and who we are to it: see [`TransportBuilder::tls`].
+    pub fn tls(self, tls: TlsConfig) -> Self {
+        self.configure_transport(|builder| builder.tls(tls))
+    }
+
+    /// How many connections may be open at once: see [`TransportBuilder::max_connections`].
+    pub fn max_connections(self, connections: usize) -> Self {
+        self.configure_transport(|builder| builder.max_connections(connections))
+    }
+
+    /// Tells this listener of every request and every connection: see [`TransportBuilder::listener`].
+    pub fn listener(self, listener: impl Into<Listener>) -> Self {
+        self.configure_transport(|builder| builder.listener(listener))
+    }
+
+    /// Sets whatever else can be set about the transport that is built with the client.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), tower_transport::Error> {
+    /// use tower_transport::client::Client;
+    /// let client = Client::builder().configure_transport(|transport| transport.http2_only()).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn configure_transport(
+        mut self,
+        configure: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self {
+        self.bottom = match self.bottom {
+            Bottom::Built { builder, .. } => {
+                Bottom::Built { builder: Box::new(configure(*builder)), is_set: true }
+            }
+            Bottom::Given { transport, .. } => Bottom::Given { transport, is_set: true },
+        };
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
+    /// [transport](Self::transport) that is given.
+    pub fn build(self) -> Result<Client, Error> {
+        let Self { mut choices, bottom } = self;
+        choices.check()?;
+        let transport = match bottom {
+            Bottom::Built { builder, .. } => choices.set_about(*builder).build()?,
+            Bottom::Given { is_set: true, .. } => return Err(both_set("a transport")),
+            Bottom::Given { transport, .. } => transport,
+        };
+        Ok(choices.over(transport))
+    }
+
+    /// The client over any service of requests: see [`Client::over`].
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport, which the service is
+    /// in place of.
+    pub fn build_over<S: Clone>(self, service: S) -> Result<Client<S>, Error> {
+        self.choices.check()?;
+        match self.bottom {
+            Bottom::Built { is_set: false, .. } => Ok(self.choices.over(service)),
+            Bottom::Built { .. } | Bottom::Given { .. } => Err(both_set("a service")),
+        }
+    }
+
+    /// With the defaults alone, which cannot fail.
+    pub(super) fn build_default() -> Client {
+        let transport = Transport::builder().env_by_default().assemble();
+        Self::new().choices.over(transport)
+    }
+
+    /// The same over a service.
+    pub(super) fn default_over<S: Clone>(service: S) -> Client<S> {
+        Self::new().choices.over(service)
+    }
+
+    fn defaults(mut self, change: impl FnOnce(DefaultsLayer) -> DefaultsLayer) -> Self {
+        self.choices.defaults = change(self.choices.defaults);
+        self
+    }
+
+    fn redirect(mut self, change: impl FnOnce(RedirectLayer) -> RedirectLayer) -> Self {
+        self.choices.redirect = change(self.choices.redirect);
+        self
+    }
+}
+
+impl Choices {
+    fn check(&self) -> Result<(), Error> {
+        let mistake = self.defaults.mistake().or_else(|| self.redirect.mistake());
+        if let Some(mistake) = mistake {
+            return Err(mistake.clone());
+        }
+        self.timeouts.unwrap_or_default().check()?;
+        Timeouts::none().total(self.total.and_then(TotalTimeout::limit)).check()
+    }
+
+    /// What a transport is told that is built for this client, and that requests need not say again.
+    fn set_about(&mut self, builder: TransportBuilder) -> TransportBuilder {
+        let builder = match &self.runtime {
+            Some(runtime) => builder.runtime(runtime.clone()),
+            None => builder,
+        };
+        let Some(timeouts) = self.timeouts.take() else { return builder };
+        // The total is over all tries: the transport would begin it anew with each.
+        self.limit_total(timeouts.total);
+        builder.timeouts(timeouts.total(None))
+    }
+
+    /// The shorter of two limits that are set.
+    fn limit_total(&mut self, other: Option<Duration>) {
+        let limits = self.total.and_then(TotalTimeout::limit).into_iter().chain(other);
+        self.total = limits.min().map(TotalTimeout::new);
+    }
+
+    fn over<S: Clone>(mut self, service: S) -> Client<S> {
+        self.limit_total(self.timeouts.and_then(|timeouts| timeouts.total));
+        let runtime = self.runtime.unwrap_or_default();
+        let layers = Layers {
+            defaults: self.defaults,
+            deadline: DeadlineLayer::new(None).runtime(runtime.clone()),
+            redirect: self.redirect,
+            retry: RetryLayer::new(self.retries).runtime(runtime),
+            auth: self.auth,
+            cookies: self.cookies,
+            decoding: self.decoding,
+        };
+        let timeouts = self.timeouts.map(|timeouts| timeouts.total(None));
+        let requests = RequestDefaults { timeouts, total: self.total, max_body: self.max_body };
+        Client::assemble(layers, requests, service)
+    }
+}
+
+fn both_set(given: &str) -> Error {
+    Error::builder(format!("building the client: {given} is given, and settings of another"))
+}
+
+impl fmt::Debug for ClientBuilder {
+    /// What the layers show of themselves: no secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Choices { defaults, redirect, retries, timeouts, total, max_body, .. } = &self.choices;
+        let mut out = f.debug_struct("ClientBuilder");
+        out.field("defaults", defaults).field("redirect", redirect).field("retries", retries);
+        out.field("timeouts", timeouts).field("total", total).field("max_body", max_body);
+        out.finish_non_exhaustive()
+    }
+}

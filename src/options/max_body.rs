@@ -1,0 +1,34 @@
+//! How large a body may be that is read whole.
+
+/// How many bytes the body of a response may have, decoded, where it is read whole: an extension of one request.
+///
+/// A longer one is an error for which [`is_decode`](crate::Error::is_decode) holds, as soon as it is known. A body that is
+/// read as it comes has no limit.
+///
+/// ```
+/// use tower_transport::options::MaxBody;
+/// let request = http::Request::get("http://example.com/").extension(MaxBody::new(1 << 20)).body(());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxBody {
+    limit: u64,
+}
+
+impl MaxBody {
+    /// This many bytes; `None` for any number.
+    pub fn new(bytes: impl Into<Option<u64>>) -> Self {
+        Self { limit: bytes.into().unwrap_or(u64::MAX) }
+    }
+
+    /// The greatest number is none.
+    pub(crate) fn limit(self) -> u64 {
+        self.limit
+    }
+}
+
+impl Default for MaxBody {
+    /// 64 MiB: more than a body that is read whole should have, and a few of them still fit into memory.
+    fn default() -> Self {
+        Self::new(64 << 20)
+    }
+}

@@ -1,0 +1,49 @@
+//! What becomes of a request that is put together: sent, sent and streamed, or given to the caller.
+
+use std::{future::IntoFuture, marker::PhantomData};
+
+use http::Request;
+
+use super::{Buffered, RequestBuilder, Streamed};
+use crate::{body::Body, error::Error, options::MaxBody};
+
+impl<S, A> RequestBuilder<S, A> {
+    /// A request that was put together elsewhere.
+    pub(crate) fn of(service: S, request: Result<Request<Body>, Error>) -> Self {
+        Self { service, request, answer: PhantomData }
+    }
+
+    /// The request, without sending it.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for the first mistake in any part of it.
+    pub fn build(self) -> Result<Request<Body>, Error> {
+        self.request
+    }
+}
+
+impl<S> RequestBuilder<S, Buffered> {
+    /// The response is read as it comes, without a limit to its size: `http::Response<Body>`.
+    pub fn streamed(self) -> RequestBuilder<S, Streamed> {
+        RequestBuilder::of(self.service, self.request)
+    }
+
+    /// How many bytes the body of the response may have, decoded; `None` for any number. A longer one is an error for which
+    /// [`is_decode`](Error::is_decode) holds.
+    ///
+    /// By default there is no limit, but for a [client](crate::client), whose limit is 64 MiB.
+    pub fn max_body(self, bytes: impl Into<Option<u64>>) -> Self {
+        self.extension(MaxBody::new(bytes))
+    }
+}
+
+impl<S, A> RequestBuilder<S, A>
+where
+    Self: IntoFuture,
+{
+    /// Sends the request, as `await` does by itself: for functions that take futures.
+    pub fn send(self) -> <Self as IntoFuture>::IntoFuture {
+        self.into_future()
+    }
+}

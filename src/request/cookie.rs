@@ -1,0 +1,75 @@
+//! Cookies of one request alone.
+
+use http::{HeaderValue, header::COOKIE};
+
+use super::RequestBuilder;
+use crate::{error::Error, fields};
+
+impl<S, A> RequestBuilder<S, A> {
+    /// Adds a cookie to those of this request (RFC 6265bis §5.8.1). It is sent as it is, once, and kept in no jar.
+    ///
+    /// It is a secret: it is in no `Debug` text, and no redirect takes it to another origin.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a name that is none, and for a value with a `;` or a control character.
+    pub fn cookie(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.change(|request| {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            check(name, value)?;
+            let headers = request.headers_mut();
+            let before = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+            let pair = format!("{name}={value}");
+            let all = before.chain([pair.as_bytes()]).collect::<Vec<_>>().join(&b"; "[..]);
+            let wrong = |error| Error::builder("the cookies of the request").because(error);
+            let mut all = HeaderValue::try_from(all).map_err(wrong)?;
+            all.set_sensitive(true);
+            fields::check_room(headers, 1)?;
+            headers.insert(COOKIE, all);
+            Ok(())
+        })
+    }
+}
+
+/// The value may be a secret, so the error names the cookie alone.
+fn check(name: &str, value: &str) -> Result<(), Error> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(is_of_name) {
+        return Err(Error::builder("the name of a cookie is a token (RFC 9110 §5.6.2)"));
+    }
+    match value.chars().any(|c| c == ';' || c.is_control()) {
+        true => Err(Error::builder(format!("the value of the cookie `{name}` ends early"))),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::{body::Body, request::Buffered};
+
+    fn builder() -> RequestBuilder<(), Buffered> {
+        RequestBuilder::of((), Ok(Request::new(Body::empty())))
+    }
+
+    #[test]
+    fn cookies_are_added_to_one_field_which_is_a_secret() {
+        let builder = builder().header("cookie", "x=0").cookie("a", "1").cookie("b", "2 3");
+        let request = builder.build().unwrap();
+        let cookies: Vec<_> = request.headers().get_all(COOKIE).iter().collect();
+        assert_eq!(cookies, ["x=0; a=1; b=2 3"]);
+        assert!(cookies[0].is_sensitive());
+    }
+
+    #[test]
+    fn a_cookie_cannot_end_early_and_an_error_does_not_tell_its_value() {
+        for (name, value) in
+            [("a", "1; secret=2"), ("a", "secret\r\n"), ("", "secret"), ("a=", "secret")]
+        {
+            let error = builder().cookie(name, value).build().unwrap_err();
+            assert!(error.is_builder() && !format!("{error:?}").contains("secret"), "{error:?}");
+        }
+    }
+}

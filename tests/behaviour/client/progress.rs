@@ -1,0 +1,162 @@
+//! Who is told how far bodies have come, and how long.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body_util::{BodyExt, StreamBody};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_transport::{
+    Body, Error, RequestExt,
+    client::{ProgressLayer, RedirectLayer},
+    options::{BodyProgress, OnUpload},
+};
+
+use super::site::*;
+
+/// What was told, in the order in which it was.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Counts>>>);
+
+/// Bytes on the wire, decoded bytes, and how many there will be.
+type Counts = (u64, u64, Option<u64>);
+
+impl Told {
+    fn callback(&self) -> impl Fn(BodyProgress) + Send + Sync + 'static + use<> {
+        let told = self.clone();
+        move |it| told.0.lock().unwrap().push((it.bytes(), it.decoded(), it.total()))
+    }
+
+    fn take(&self) -> Vec<Counts> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn each_chunk_of_both_bodies_is_told_once() {
+    let server = service_fn(|request: Request<Body>| async {
+        let all = request.into_body().read().await?;
+        assert_eq!(all, "12345");
+        Ok::<_, Error>(Response::new(Body::iter(["abc", "", "de"])))
+    });
+    let client = ProgressLayer::new().layer(server);
+    let (up, down) = (Told::default(), Told::default());
+    let request = client
+        .request("POST", "http://a.example/")
+        .body(Body::iter(["12", "345"]))
+        .on_upload(up.callback())
+        .on_download(down.callback());
+    assert_eq!(request.await.unwrap().body(), "abcde");
+    assert_eq!(up.take(), [(2, 2, None), (5, 5, None)]);
+    assert_eq!(down.take(), [(3, 3, None), (5, 5, None)]);
+}
+
+#[tokio::test]
+async fn a_large_body_of_one_piece_makes_progress_and_keeps_its_length() {
+    let site = Site::new(|_| ok());
+    let client = ProgressLayer::new().layer(site.strict());
+    let (up, length) = (Told::default(), 150_000);
+    let request = client.request("PUT", "http://a.example/").body(vec![7; length]);
+    request.on_upload(up.callback()).await.unwrap();
+    let sent: Vec<_> = up.take().iter().map(|told| told.0).collect();
+    assert_eq!(sent, [65_536, 131_072, 150_000]);
+    assert_eq!(site.seen()[0].body().len(), length);
+
+    let body = Arc::new(Mutex::new(None));
+    let kept = body.clone();
+    let keeps = service_fn(move |request: Request<Body>| {
+        *kept.lock().unwrap() = Some(request.into_body());
+        std::future::ready(Ok::<_, Error>(Response::new(Body::empty())))
+    });
+    let client = ProgressLayer::new().layer(keeps);
+    let request = client.stream("PUT", "http://a.example/").body(vec![7; length]);
+    let _response = request.on_upload(up.callback()).await.unwrap();
+    let mut body = body.lock().unwrap().take().unwrap();
+    assert_eq!(body.length(), Some(150_000));
+    body.chunk().await.unwrap();
+    assert_eq!(body.length(), Some(150_000 - 65_536));
+}
+
+#[tokio::test]
+async fn a_redirect_sends_the_body_again_from_zero_and_only_the_last_response_counts() {
+    let site = from_to("http://a.example/", "http://a.example/new");
+    let client = ServiceBuilder::new()
+        .layer(ProgressLayer::new())
+        .layer(RedirectLayer::new())
+        .service(site.strict());
+    let (up, down) = (Told::default(), Told::default());
+    let request = client.request("PUT", "http://a.example/").body("12345");
+    request.on_upload(up.callback()).on_download(down.callback()).await.unwrap();
+    assert_eq!(up.take(), [(5, 5, Some(5)), (5, 5, Some(5))]);
+    assert_eq!(down.take(), [(2, 2, Some(2))]);
+}
+
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn a_decoded_body_counts_on_the_wire_and_decoded() {
+    const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xf3H\xcd\xc9\xc9\xd7Q(\xcf/\xcaI\x01\0\xc2\xa9\x9a\xe7\x0c\0\0\0";
+    let site = Site::new(|_| {
+        let response = Response::builder().header("content-encoding", "gzip");
+        let response = response.header("content-length", GZIP.len());
+        response.body(http_body_util::Full::new(Bytes::from_static(GZIP))).unwrap()
+    });
+    let client = ServiceBuilder::new()
+        .layer(ProgressLayer::new())
+        .layer(tower_transport::client::DecodeLayer::new())
+        .service(site.strict());
+    let down = Told::default();
+    let request = client.request("GET", "http://a.example/").on_download(down.callback());
+    assert_eq!(request.await.unwrap().body(), "Hello, world");
+    let coded = GZIP.len() as u64;
+    assert_eq!(down.take().last(), Some(&(coded, 12, Some(coded))));
+}
+
+#[tokio::test]
+async fn a_dropped_request_is_told_no_more_though_its_body_lives_on() {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let kept = bodies.clone();
+    let service = service_fn(move |request: Request<Body>| {
+        let is_answered = request.uri().path() == "/answered";
+        kept.lock().unwrap().push(request.into_body());
+        async move {
+            if !is_answered {
+                std::future::pending::<()>().await;
+            }
+            let never = futures_util::stream::pending::<Result<_, Error>>();
+            Ok::<_, Error>(Response::new(
+                StreamBody::new(never).map_frame(|it: http_body::Frame<Bytes>| it),
+            ))
+        }
+    });
+    let client = ProgressLayer::new().layer(service);
+    for path in ["waiting", "answered"] {
+        let up = Told::default();
+        let url = format!("http://a.example/{path}");
+        let request = Request::put(url).extension(OnUpload::new(up.callback()));
+        let request = request.body(Body::iter(["1", "2", "3"])).unwrap();
+        let mut future = Box::pin(client.clone().oneshot(request));
+        let response = (&mut future).now_or_never();
+        assert_eq!(response.is_some(), path == "answered");
+        let mut body = bodies.lock().unwrap().pop().unwrap();
+        body.chunk().await.unwrap();
+        assert_eq!(up.take(), [(1, 1, None)], "{path}");
+        drop((future, response));
+        assert_eq!(body.read().await.unwrap(), "23");
+        assert_eq!(up.take(), [], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_request_leaves_nothing_behind() {
+    let make = || {
+        let site = Site::new(|_| ok());
+        (ProgressLayer::new().layer(site.strict()), site)
+    };
+    at_every_poll(make, || {
+        let mut request = request("PUT", "http://a.example/", &[], "12345");
+        request.extensions_mut().insert(OnUpload::new(|_| {}));
+        request
+    })
+    .await;
+}

@@ -1,0 +1,242 @@
+//! The whole client: what it adds to its layers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use tower_transport::{
+    Body, Error, Transport,
+    client::{Auth, Client, ResponseExt, StreamedResponseExt},
+    mock::{Script, ScriptedConnector},
+    options::{Timeouts, TotalTimeout},
+};
+
+use super::site::*;
+
+#[tokio::test]
+async fn a_body_read_whole_is_limited_and_a_stream_is_not() {
+    let site = Site::new(|_| answer(200, &[], "12345"));
+    let client = Client::builder().max_body(4).build_over(site).unwrap();
+    let error = client.get("http://a/").await.unwrap_err();
+    assert!(error.is_decode() && error.was_sent(), "{error:?}");
+    assert_eq!(client.get("http://a/").max_body(5).await.unwrap().body(), "12345");
+    assert_eq!(client.get("http://a/").max_body(None).await.unwrap().body(), "12345");
+    let mut streamed = client.get("http://a/").streamed().await.unwrap();
+    assert_eq!(streamed.body_mut().read().await.unwrap(), "12345");
+    let up_to =
+        async |bytes| client.stream("GET", "http://a/").await.unwrap().read_up_to(bytes).await;
+    assert_eq!(up_to(5).await.unwrap(), "12345");
+    assert!(up_to(4).await.unwrap_err().is_decode());
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_limited_as_it_comes() {
+    let endless = || Body::iter(std::iter::repeat_n("12345678", 1 << 24));
+    let service = tower::service_fn(move |_: http::Request<Body>| async move {
+        Ok::<_, Error>(Response::new(endless()))
+    });
+    let client = Client::builder().max_body(1 << 16).build_over(service).unwrap();
+    let error = client.get("http://a/").await.unwrap_err();
+    assert!(error.is_decode(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_request_goes_before_what_the_client_says() {
+    let site = Site::new(|_| ok());
+    let client = Client::builder()
+        .timeout(Duration::from_secs(5))
+        .timeouts(Timeouts::default().total(Duration::from_secs(4)).read(Duration::from_secs(1)))
+        .header("x-a", "client")
+        .auth(Auth::bearer("client"))
+        .build_over(site.clone())
+        .unwrap();
+    client.get("http://a/").await.unwrap();
+    let own = Timeouts::default().total(Duration::from_secs(600));
+    client.get("http://a/").timeouts(own).header("x-a", "own").no_auth().await.unwrap();
+    client.get("http://a/").timeout(None).bearer_auth("own").await.unwrap();
+    let seen = site.seen();
+    let total = |n: usize| seen[n].extensions().get::<TotalTimeout>().copied();
+    let said = |n: usize, name: &str| seen[n].headers().get(name).map(|it| it.to_str().unwrap());
+    // The shorter of two that the client was given.
+    assert_eq!(total(0), Some(TotalTimeout::new(Duration::from_secs(4))));
+    assert_eq!((total(1), total(2)), (None, Some(TotalTimeout::new(None))));
+    assert_eq!(seen[1].extensions().get(), Some(&own));
+    assert_eq!((said(0, "x-a"), said(1, "x-a")), (Some("client"), Some("own")));
+    let authorizations = [0, 1, 2].map(|n| said(n, "authorization"));
+    assert_eq!(authorizations, [Some("Bearer client"), None, Some("Bearer own")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_a_request_is_over_all_its_tries_and_may_be_longer_than_the_clients() {
+    let slow = tower::service_fn(|_: http::Request<Body>| async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Ok::<_, Error>(Response::new(Full::new(Bytes::from("late"))))
+    });
+    let client = Client::builder().timeout(Duration::from_secs(3)).build_over(slow).unwrap();
+    assert!(client.get("http://a/").await.unwrap_err().is_timeout());
+    assert_eq!(
+        client.get("http://a/").timeout(Duration::from_secs(20)).await.unwrap().body(),
+        "late"
+    );
+    let error = client.get("http://a/").timeout(Duration::from_secs(1)).await.unwrap_err();
+    assert!(error.to_string().contains("1 s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_user_in_the_url_is_said_and_shown_nowhere() {
+    let site = Site::new(|_| answer(401, &[], "who?"));
+    let client = Client::over(site.clone());
+    let request = client.get("http://me:pass%40word@a/x");
+    assert!(!format!("{request:?}").contains("word"));
+    let response = request.await.unwrap();
+    assert_eq!(response.url().unwrap(), "http://a/x");
+    let error = response.error_for_status().unwrap_err();
+    assert!(!format!("{error:?} {error}").contains("word"));
+    assert_eq!(site.seen()[0].headers()["authorization"], "Basic bWU6cGFzc0B3b3Jk");
+}
+
+#[tokio::test]
+async fn no_text_tells_a_secret() {
+    let site = Site::new(|_| ok());
+    let builder = Client::builder()
+        .base_url("http://a/")
+        .auth(Auth::basic("user", "secret-1"))
+        .header("x-token", "secret-2");
+    let text = format!("{builder:?}");
+    let client = builder.build_over(site).unwrap();
+    let request = client.get("x").cookie("session", "secret-3").bearer_auth("secret-4");
+    let text = text + &format!("{client:?} {request:?}");
+    let response = request.await.unwrap();
+    let sent = response.extensions().get::<tower_transport::client::Sent>().unwrap();
+    assert!(sent.headers().values().any(|value| value.as_bytes().ends_with(b"secret-3")));
+    let text = text + &format!("{sent:?} {:?}", response.extensions());
+    let wrong = client.get("x").cookie("c;", "secret-5").await.unwrap_err();
+    let text = text + &format!("{wrong:?} {wrong}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn settings_that_exclude_each_other_or_are_not_valid_are_errors_of_build() {
+    let transport = Transport::new;
+    let refused = [
+        Client::builder().transport(transport()).max_connections(1).build().err(),
+        Client::builder().no_env().transport(transport()).build().err(),
+        Client::builder().no_env().build_over(Site::new(|_| ok())).err(),
+        Client::builder().transport(transport()).build_over(Site::new(|_| ok())).err(),
+        Client::builder().base_url("http://a/?q").build().err(),
+        Client::builder().header("a b", "").build().err(),
+        Client::builder().redirect_headers(["a b"]).build().err(),
+        Client::builder().timeout(Duration::ZERO).build().err(),
+        Client::builder().timeouts(Timeouts::default().read(Duration::ZERO)).build().err(),
+        Client::builder().max_connections(0).build().err(),
+    ];
+    for (n, error) in refused.into_iter().enumerate() {
+        assert!(error.is_some_and(|error| error.is_builder()), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_called_unready_and_nothing_is_sent_after_a_drop() {
+    let client = || {
+        let site = Site::new(|request| match request.uri().path() {
+            "/" => redirect(307, "/next"),
+            _ => ok(),
+        });
+        (Client::over(site.strict()), site)
+    };
+    at_every_poll(client, || request("PUT", "http://a/", &[], "body")).await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_awaited_can_be_dropped_at_every_poll() {
+    use futures_util::FutureExt;
+    use std::future::IntoFuture;
+    for polls in 1..100 {
+        let site = from_to("http://a/", "/next");
+        let client = Client::over(site.strict());
+        let mut future = client.get("http://a/").into_future();
+        for _ in 0..polls {
+            if futures_util::poll!(&mut future).is_ready() {
+                return assert!(polls > 1);
+            }
+        }
+        drop(future);
+        site.seen();
+        tokio::task::yield_now().await;
+        assert!(site.seen().is_empty());
+        assert!(client.get("http://a/").send().map(|it| it.is_ok()).await);
+    }
+    panic!("it never ends");
+}
+
+#[tokio::test]
+async fn lines_come_as_they_are_written_and_json_errors_name_the_url() {
+    let site = Site::new(|_| answer(200, &[], "{\"a\":1}\n{\"a\":"));
+    let client = Client::over(site);
+    let mut lines = client.stream("GET", "http://a/log").await.unwrap().lines();
+    assert_eq!(lines.next().await.unwrap().unwrap(), "{\"a\":1}");
+    assert_eq!(lines.next().await.unwrap().unwrap(), "{\"a\":");
+    assert_eq!(lines.next().await.unwrap(), None);
+}
+
+#[cfg(feature = "json")]
+#[tokio::test]
+async fn an_error_of_json_names_the_url_and_the_line() {
+    let site = Site::new(|_| answer(200, &[], "{\"a\":1,\n\"b\":x}"));
+    let client = Client::over(site);
+    let text = "reading the body of http://a/x as JSON: line 2, near `{\"a\":1, \"b\":x}`";
+    let response = client.get("http://a/x").await.unwrap();
+    let error = response.json::<std::collections::HashMap<String, u8>>().unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.url()), (text, Some("http://a/x")));
+    let streamed = client.get("http://a/x").streamed().await.unwrap();
+    let error = StreamedResponseExt::json::<Vec<u8>>(streamed).await.unwrap_err();
+    assert!(error.is_data() && error.cause::<serde_json::Error>().is_some());
+}
+
+#[tokio::test]
+async fn a_page_leads_to_the_next_by_its_links() {
+    let site = Site::new(|request| match request.uri().query() {
+        None => answer(200, &[("link", "<?page=2>; rel=next")], "one"),
+        _ => answer(200, &[("link", "</list>; rel=first")], "two"),
+    });
+    let client = Client::builder().base_url("http://a/list").build_over(site).unwrap();
+    let (mut pages, mut url) = (Vec::new(), Some(String::from("http://a/list")));
+    while let Some(next) = url.take() {
+        let response = client.get(next).await.unwrap();
+        url = response.links().rel("next").map(|link| link.url().to_owned());
+        pages.push(response.text());
+    }
+    assert_eq!(pages, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_file_is_whole_or_not_there() {
+    let folder = std::env::temp_dir().join(format!("tower-transport-save-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let names = || std::fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name());
+    let path = folder.join("saved");
+    let client = Client::over(Site::new(|_| answer(200, &[], "12345")));
+    let saved = client.stream("GET", "http://a/").await.unwrap().save_to(&path).await.unwrap();
+    assert_eq!((saved, std::fs::read(&path).unwrap()), (5, b"12345".to_vec()));
+
+    let script = Script::new()
+        .expect_head()
+        .respond("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort")
+        .close();
+    let transport = Transport::builder().connector(ScriptedConnector::new([script])).build();
+    let broken = Client::builder().transport(transport.unwrap()).build().unwrap();
+    let response = broken.stream("GET", "http://a/").await.unwrap();
+    assert!(response.save_to(&path).await.is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"12345");
+    for _ in 0..1000 {
+        if names().count() == 1 {
+            break;
+        }
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
+    }
+    assert_eq!(names().collect::<Vec<_>>(), ["saved"]);
+    let nowhere = client.stream("GET", "http://a/").await.unwrap().save_to(folder.join("x/y"));
+    assert!(nowhere.await.unwrap_err().is_io());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
