@@ -23,7 +23,7 @@ use crate::{
     body::Body,
     error::{BoxError, Error},
     options::{MaxBody, Timeouts, TotalTimeout},
-    request::{IntoMethod, IntoUrl, RequestBuilder, Streamed, Whole},
+    request::{IntoMethod, IntoUrl, RequestBuilder, Streamed, UrlFragment, Whole},
     transport::{Transport, response_body},
 };
 
@@ -279,6 +279,7 @@ impl<S: Clone> Client<S> {
     }
 
     fn start(&self, method: impl IntoMethod, url: impl IntoUrl) -> Result<Request<Body>, Error> {
+        let fragment = url.fragment().map(|fragment| UrlFragment(fragment.into()));
         let url = match self.settings.layers.defaults.has_base() {
             true => url.into_reference()?,
             false => url.into_reference().and_then(whole)?,
@@ -286,6 +287,9 @@ impl<S: Clone> Client<S> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.into_method()?;
         *request.uri_mut() = url;
+        if let Some(fragment) = fragment {
+            request.extensions_mut().insert(fragment);
+        }
         Ok(request)
     }
 
