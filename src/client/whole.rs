@@ -103,7 +103,8 @@ use crate::{
 ///
 /// Proxies are those of the environment, 20 redirects are followed, requests are not sent again, and the
 /// [timeouts](Timeouts) are strict, without a total. With their features on, cookies are kept in a jar of the client, and
-/// bodies are decoded. A body that is read whole has at most 64 MiB, decoded.
+/// bodies are decoded. A body that is read whole has at most 64 MiB, decoded; one that generic code requests by
+/// [`RequestExt`](crate::RequestExt), which knows of no client, has no limit.
 #[derive(Clone)]
 pub struct Client<S = Transport> {
     stack: ClientStack<S>,
