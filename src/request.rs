@@ -63,6 +63,8 @@ mod url;
 
 pub use names::{IntoHeaderName, IntoMethod};
 pub use url::IntoUrl;
+#[cfg_attr(not(feature = "redirect"), allow(unused_imports, reason = "redirects inherit it"))]
+pub(crate) use url::UrlFragment;
 
 use sending::{Buffering, SendRequest};
 

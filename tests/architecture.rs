@@ -364,14 +364,13 @@ fn no_two_types_share_a_name() {
 }
 
 /// Words that stood for something that HTTP, tower or tokio has a term for.
-const QUAINT: [&str; 16] = [
+const QUAINT: [&str; 15] = [
     "Audience",
     "Beneath",
     "Desk",
     "Fitness",
     "Ground",
     "Impatience",
-    "Link",
     "Noted",
     "Obituary",
     "OneShot",

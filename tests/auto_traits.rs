@@ -79,6 +79,9 @@ fn layers_of_a_client_are_send_and_sync_and_clone_and_their_futures_send() {
     all!(is: Visited, Redirected, FinalUrl, NextRequest);
     all!(goes: Redirecting<Transport>, Repeating<Transport>, Answering<Transport>);
     all!(goes: UntilDeadline<TransportFuture>, WithDefaults<TransportFuture>);
+    all!(is: Client, ClientStack<Transport>, RecordSent<Transport>, Sent, Link, Links);
+    all!(goes: ClientBuilder, ClientFuture<TransportFuture>, RecordingSent<TransportFuture>, Reading<()>, Lines);
+    all!(goes: RequestBuilder<Client, Buffered>);
 }
 
 #[test]

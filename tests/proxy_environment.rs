@@ -131,3 +131,52 @@ fn a_value_that_is_not_unicode_is_not_taken_for_none() {
     let found = routes([("https_proxy", value)]);
     assert!(found[1].contains("https_proxy") && found[0] == "direct", "{found:?}");
 }
+
+#[cfg(all(feature = "client", feature = "http1", feature = "tokio"))]
+mod client {
+    use tower_transport::{
+        Client, client::ClientBuilder, connect::StaticResolver, proxy::Proxy,
+        transport::TransportBuilder,
+    };
+
+    use super::*;
+
+    /// Whether a request for a host that nothing listens at fails at a proxy, where nothing listens either.
+    async fn fails_at_a_proxy(client: Client) -> bool {
+        client.get("http://a.invalid:1/").await.unwrap_err().is_proxy()
+    }
+
+    fn resolved(builder: ClientBuilder) -> ClientBuilder {
+        let resolver = StaticResolver::new().address("a.invalid", [std::net::Ipv4Addr::LOCALHOST]);
+        builder.configure_transport(|transport| transport.resolver(resolver))
+    }
+
+    #[tokio::test]
+    #[ignore = "it is the process that the other test starts"]
+    async fn the_process_that_asks_clients() {
+        assert!(fails_at_a_proxy(Client::new()).await, "new");
+        let builder = || resolved(Client::builder());
+        assert!(fails_at_a_proxy(builder().build().unwrap()).await, "builder");
+        assert!(!fails_at_a_proxy(builder().no_env().build().unwrap()).await, "no_env");
+        let none = builder().configure_transport(TransportBuilder::no_proxy);
+        assert!(!fails_at_a_proxy(none.build().unwrap()).await, "no_proxy");
+        // What is said of proxies stays, whatever the order.
+        let proxy: Proxy = "http://127.0.0.1:1".parse().unwrap();
+        assert!(fails_at_a_proxy(builder().proxy(proxy).no_env().build().unwrap()).await, "proxy");
+        // A socket is reached by no proxy, so that the environment is no conflict.
+        let socket = Client::builder().configure_transport(|it| it.unix_socket("/nowhere"));
+        assert!(socket.build().is_ok());
+    }
+
+    #[test]
+    fn a_client_reads_the_environment_unless_anything_else_is_said() {
+        let mut process = Command::new(env::current_exe().unwrap());
+        process.args(["--exact", "client::the_process_that_asks_clients", "--ignored"]);
+        for variable in VARIABLES {
+            process.env_remove(variable);
+        }
+        let output = process.env("HTTP_PROXY", "127.0.0.1:1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+}

@@ -47,7 +47,7 @@ use wire::WireLength;
 /// use tower_transport::{Body, RequestExt, client::ProgressLayer};
 ///
 /// let server = service_fn(|_: Request<Body>| async {
-///     Ok::<_, std::io::Error>(Response::new(Full::from("Hello, world")))
+///     Ok::<_, std::io::Error>(Response::new(Full::<bytes::Bytes>::from("Hello, world")))
 /// });
 /// let client = ServiceBuilder::new().layer(ProgressLayer::new()).service(server);
 ///

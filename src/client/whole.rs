@@ -23,7 +23,7 @@ use crate::{
     body::Body,
     error::{BoxError, Error},
     options::{MaxBody, Timeouts, TotalTimeout},
-    request::{Buffered, IntoMethod, IntoUrl, RequestBuilder, Streamed},
+    request::{Buffered, IntoMethod, IntoUrl, RequestBuilder, Streamed, UrlFragment},
     transport::{Transport, response_body},
 };
 
@@ -103,7 +103,8 @@ use crate::{
 ///
 /// Proxies are those of the environment, 20 redirects are followed, requests are not sent again, and the
 /// [timeouts](Timeouts) are strict, without a total. With their features on, cookies are kept in a jar of the client, and
-/// bodies are decoded. A body that is read whole has at most 64 MiB, decoded.
+/// bodies are decoded. A body that is read whole has at most 64 MiB, decoded; one that generic code requests by
+/// [`RequestExt`](crate::RequestExt), which knows of no client, has no limit.
 #[derive(Clone)]
 pub struct Client<S = Transport> {
     stack: ClientStack<S>,
@@ -279,6 +280,7 @@ impl<S: Clone> Client<S> {
     }
 
     fn start(&self, method: impl IntoMethod, url: impl IntoUrl) -> Result<Request<Body>, Error> {
+        let fragment = url.fragment().map(|fragment| UrlFragment(fragment.into()));
         let url = match self.settings.layers.defaults.has_base() {
             true => url.into_reference()?,
             false => url.into_reference().and_then(whole)?,
@@ -286,6 +288,9 @@ impl<S: Clone> Client<S> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.into_method()?;
         *request.uri_mut() = url;
+        if let Some(fragment) = fragment {
+            request.extensions_mut().insert(fragment);
+        }
         Ok(request)
     }
 

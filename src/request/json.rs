@@ -8,6 +8,7 @@ use crate::error::Error;
 
 impl<S, A> RequestBuilder<S, A> {
     /// Sets the body to a value as compact JSON, and `Content-Type` to `application/json` if the request has none.
+    /// A number that is not finite becomes `null`, as serde_json writes it: JSON has no other word for it.
     ///
     /// # Errors
     ///

@@ -22,7 +22,18 @@ pub trait IntoUrl: sealed::Sealed {
     /// As a client takes it: it may be a path below a base URL, and may have a user.
     #[doc(hidden)]
     fn into_reference(self) -> Result<Uri, Error>;
+
+    /// What stands behind the `#`, which no request is sent with.
+    #[doc(hidden)]
+    fn fragment(&self) -> Option<&str> {
+        None
+    }
 }
+
+/// The fragment of a request's URL, as an extension: redirects without one of their own inherit it (RFC 9110 §10.2.2).
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "a client sets it"))]
+pub(crate) struct UrlFragment(pub(crate) std::sync::Arc<str>);
 
 impl IntoUrl for &str {
     fn into_url(self) -> Result<Uri, Error> {
@@ -31,6 +42,10 @@ impl IntoUrl for &str {
 
     fn into_reference(self) -> Result<Uri, Error> {
         reference(self)
+    }
+
+    fn fragment(&self) -> Option<&str> {
+        fragment_of(self)
     }
 }
 
@@ -42,6 +57,10 @@ impl IntoUrl for &String {
     fn into_reference(self) -> Result<Uri, Error> {
         reference(self)
     }
+
+    fn fragment(&self) -> Option<&str> {
+        fragment_of(self)
+    }
 }
 
 impl IntoUrl for String {
@@ -51,6 +70,10 @@ impl IntoUrl for String {
 
     fn into_reference(self) -> Result<Uri, Error> {
         reference(&self)
+    }
+
+    fn fragment(&self) -> Option<&str> {
+        fragment_of(self)
     }
 }
 
@@ -89,6 +112,10 @@ fn parse(url: &str) -> Result<Uri, Error> {
         Some(Ok(uri)) => Ok(uri),
         Some(Err(_)) | None => parse_any(url),
     }
+}
+
+fn fragment_of(url: &str) -> Option<&str> {
+    url.split_once('#').map(|(_, fragment)| fragment)
 }
 
 /// A path, or a URL whose user is left where it is.

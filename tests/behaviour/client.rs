@@ -9,6 +9,14 @@ mod decoding;
 mod defaults;
 mod multipart;
 mod netrc;
+#[cfg(all(
+    feature = "cookies",
+    feature = "form",
+    feature = "http1",
+    feature = "json",
+    feature = "tokio"
+))]
+mod programs;
 mod progress;
 mod redirects;
 mod retries;

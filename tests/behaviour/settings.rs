@@ -197,9 +197,19 @@ fn a_value_outside_of_its_range_is_refused_by_build_with_its_name() {
     }
 }
 
-/// Those of layers of a client, which take any value: `client/retries.rs` and its neighbours try the ends of the ranges.
-const OF_CLIENT: [&str; 5] = [
+/// Those of a client and its layers, which take any value or refuse it in `build`: `client/whole.rs`, `client/retries.rs` and
+/// their neighbours try the ends of the ranges.
+const OF_CLIENT: [&str; 14] = [
+    "client/builder.rs max_body",
+    "client/builder.rs max_connections",
+    "client/builder.rs timeout",
     "client/deadline.rs new",
+    "client/multipart.rs length",
+    "client/request.rs timeout",
+    "client/response/lines.rs max_line",
+    "options/max_body.rs new",
+    "options/total_timeout.rs new",
+    "request/build.rs max_body",
     "options/redirects.rs limited",
     "options/retries.rs backoff",
     "options/retries.rs max_retry_after",

@@ -16,6 +16,7 @@ use crate::{
     error::{BoxError, Error, Kind},
     events::shown,
     options::{ConnectProtocol, RawTarget, Redirects, ServerName, TlsIdentity},
+    request::UrlFragment,
     target::{Origin, Scheme},
 };
 
@@ -43,7 +44,8 @@ impl Trail {
     pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Self {
         let redirects = request.extensions().get().copied().unwrap_or(settings.redirects);
         let (kept, hops) = (Kept::of(request), Vec::new());
-        Self { settings, redirects, kept, fragment: None, hops }
+        let fragment = request.extensions().get().map(|UrlFragment(fragment)| fragment.clone());
+        Self { settings, redirects, kept, fragment, hops }
     }
 
     /// Whether a response is the result, and has nothing to be told of its way.

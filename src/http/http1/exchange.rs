@@ -60,7 +60,7 @@ enum RequestStage<B: Body> {
     /// The request cannot be sent here. Boxed: rare.
     Refused(Box<Failed<Request<B>>>),
     /// The request is whole: nothing of it is written, or it has no body and may have to be sent again.
-    Whole {
+    Buffered {
         request: Request<B>,
         plan: BodyPlan,
         sent: HeadSent,
@@ -87,7 +87,7 @@ impl<B: Body> Http1Exchange<B> {
         (before, stall): (ByteCounts, Box<StallTimeout>),
     ) -> Self {
         let Http1Head { kind, body, .. } = head;
-        let stage = RequestStage::Whole { request, plan: body, sent: HeadSent::Nothing };
+        let stage = RequestStage::Buffered { request, plan: body, sent: HeadSent::Nothing };
         let (stall, reader) = (Some(stall), HeadReader::default());
         Self { shared, stage, kind, stall, before, reader }
     }
@@ -106,7 +106,7 @@ impl<B: Body> Http1Exchange<B> {
 
     /// Whether the request is written and flushed, and has no body.
     fn is_written(&self) -> bool {
-        matches!(self.stage, RequestStage::Whole { sent: HeadSent::All, .. })
+        matches!(self.stage, RequestStage::Buffered { sent: HeadSent::All, .. })
     }
 
     fn progress(&self) -> Progress {
@@ -123,7 +123,9 @@ impl<B: Body> Http1Exchange<B> {
         let stage = std::mem::replace(&mut self.stage, RequestStage::Over);
         self.shared.abort();
         let request = match stage {
-            RequestStage::Whole { request, .. } if progress < Progress::Answered => Some(request),
+            RequestStage::Buffered { request, .. } if progress < Progress::Answered => {
+                Some(request)
+            }
             _ => None,
         };
         Failed::new(error, progress, request)
@@ -151,7 +153,7 @@ where
         extras: &Extras,
         cx: &mut Context<'_>,
     ) -> Result<(), Box<Failed<Request<B>>>> {
-        let RequestStage::Whole { request, sent, .. } = &mut self.stage else { return Ok(()) };
+        let RequestStage::Buffered { request, sent, .. } = &mut self.stage else { return Ok(()) };
         let is_empty = request.body().is_end_stream();
         let mut state = self.shared.lock();
         let seen = state.wire.poll_received(cx);
@@ -181,7 +183,7 @@ where
 
     fn begin_upload(&mut self, extras: &Extras) {
         match std::mem::replace(&mut self.stage, RequestStage::Over) {
-            RequestStage::Whole { request, plan, .. } => {
+            RequestStage::Buffered { request, plan, .. } => {
                 let (parts, body) = request.into_parts();
                 let body = extras.checked(body, plan.length);
                 let upload = Some(Http1Upload::new(body, plan));
@@ -238,7 +240,7 @@ where
                 if may_send {
                     *upload = None;
                 }
-                if let RequestStage::Whole { sent, .. } = &mut self.stage {
+                if let RequestStage::Buffered { sent, .. } = &mut self.stage {
                     *sent = HeadSent::All;
                 }
                 extras.head_sent();
@@ -251,7 +253,7 @@ where
     #[inline(always)]
     fn poll_next_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Http1Failure>> {
         let recycled = match &mut self.stage {
-            RequestStage::Whole { request, .. } => request.headers_mut(),
+            RequestStage::Buffered { request, .. } => request.headers_mut(),
             RequestStage::Uploading { recycled, .. } => recycled,
             RequestStage::Refused(_) | RequestStage::Over => return Poll::Pending,
         };
@@ -283,7 +285,7 @@ where
     fn take_upload(&mut self) -> Option<Pin<Box<Http1Upload<B>>>> {
         let upload = match &mut self.stage {
             RequestStage::Uploading { upload, .. } => upload.take(),
-            RequestStage::Whole { .. } | RequestStage::Refused(_) | RequestStage::Over => None,
+            RequestStage::Buffered { .. } | RequestStage::Refused(_) | RequestStage::Over => None,
         };
         self.stage = RequestStage::Over;
         upload.filter(|upload| !upload.must_be_empty())
@@ -302,7 +304,7 @@ where
     fn has_begun(&self) -> bool {
         !matches!(
             self.stage,
-            RequestStage::Whole { sent: HeadSent::Nothing, .. } | RequestStage::Refused(_)
+            RequestStage::Buffered { sent: HeadSent::Nothing, .. } | RequestStage::Refused(_)
         )
     }
 
@@ -413,14 +415,14 @@ impl<B: Body> Drop for Http1Exchange<B> {
     fn drop(&mut self) {
         match &self.stage {
             RequestStage::Refused(_) | RequestStage::Over => {}
-            RequestStage::Whole { sent: HeadSent::Nothing, .. } => {
+            RequestStage::Buffered { sent: HeadSent::Nothing, .. } => {
                 let mut state = self.shared.lock();
                 state.wire.discard_output();
                 state.stall = self.stall.take();
                 // While busy, a wake of the watcher was ignored; and the caller may wait for the idle connection.
                 self.shared.end_response(state);
             }
-            RequestStage::Whole { .. } | RequestStage::Uploading { .. } => self.shared.abort(),
+            RequestStage::Buffered { .. } | RequestStage::Uploading { .. } => self.shared.abort(),
         }
     }
 }
@@ -444,8 +446,8 @@ impl<B: Body> fmt::Debug for Http1Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
             RequestStage::Refused(_) => "refused",
-            RequestStage::Whole { sent: HeadSent::Nothing, .. } => "unsent",
-            RequestStage::Whole { .. } | RequestStage::Uploading { .. } => "sent",
+            RequestStage::Buffered { sent: HeadSent::Nothing, .. } => "unsent",
+            RequestStage::Buffered { .. } | RequestStage::Uploading { .. } => "sent",
             RequestStage::Over => "over",
         };
         f.debug_struct("Http1Exchange").field("stage", &stage).finish()

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use tower_transport::{
     Body, Transport,
     client::{
-        Auth, Client, Cookie, CookieOverride, Decoding, Jar, ResponseExt, Sent,
+        Auth, Client, Cookie, CookieOverride, Decoding, FinalUrl, Jar, ResponseExt, Sent,
         StreamedResponseExt, UriExt,
     },
     mock::{Script, ScriptedConnector},
@@ -260,8 +260,8 @@ async fn request_method_url_content_headers_cookies() {
     assert_eq!(client.send(explicit).await.unwrap().status(), 200);
 }
 
-#[test]
-fn url_scheme_authority_host_port_path_query_full_path() {
+#[tokio::test]
+async fn url_scheme_authority_host_port_path_query_full_path_fragment() {
     let url = Uri::from_static("https://example.org:8443/a/b?c=d");
     assert_eq!(
         (url.scheme_str(), url.authority().unwrap().as_str()),
@@ -270,6 +270,17 @@ fn url_scheme_authority_host_port_path_query_full_path() {
     assert_eq!((url.host(), url.port_u16()), (Some("example.org"), Some(8443)));
     assert_eq!((url.path(), url.query()), ("/a/b", Some("c=d")));
     assert_eq!(url.path_and_query().unwrap(), "/a/b?c=d");
+
+    // One that redirects without a fragment inherits that of the request.
+    for (location, fragment) in [("http://a/next", "one"), ("http://a/next#two", "two")] {
+        let site = Site::new(move |request| match request.uri().path() {
+            "/" => redirect(302, location),
+            _ => ok(),
+        });
+        let response = Client::over(site).get("http://a/#one").await.unwrap();
+        let last = response.extensions().get::<FinalUrl>().unwrap();
+        assert_eq!((last.uri().path(), last.fragment()), ("/next", Some(fragment)));
+    }
 }
 
 #[tokio::test]

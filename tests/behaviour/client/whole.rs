@@ -240,3 +240,34 @@ async fn a_file_is_whole_or_not_there() {
     assert!(nowhere.await.unwrap_err().is_io());
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_setting_at_the_end_of_its_range_is_no_panic() {
+    let site = Site::new(|request| {
+        answer(
+            200,
+            &[],
+            request
+                .uri()
+                .path()
+                .strip_prefix('/')
+                .map_or("", |it| if it == "empty" { "" } else { "ab" }),
+        )
+    });
+    for (max_body, path, is_taken) in
+        [(0, "empty", true), (0, "x", false), (2, "x", true), (u64::MAX, "x", true)]
+    {
+        let client = Client::builder().timeout(Duration::MAX).max_body(max_body);
+        let client = client.build_over(site.clone()).unwrap();
+        let response = client.get(format!("http://a/{path}")).await;
+        assert_eq!(response.is_ok(), is_taken, "{max_body} {path}");
+    }
+    site.seen();
+    let client = Client::over(site.clone());
+    assert!(client.get("http://a/").timeout(Duration::ZERO).await.unwrap_err().is_timeout());
+    assert!(site.seen().is_empty());
+    for (max_line, is_taken) in [(0, false), (1, false), (2, true), (usize::MAX, true)] {
+        let lines = client.stream("GET", "http://a/x").await.unwrap().lines();
+        assert_eq!(lines.max_line(max_line).next().await.is_ok(), is_taken, "{max_line}");
+    }
+}

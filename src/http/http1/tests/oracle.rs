@@ -42,7 +42,7 @@ pub(super) struct Answer {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    Whole,
+    Buffered,
     Waits,
     Cut(String),
     /// The bytes after the head belong to another protocol.
@@ -156,7 +156,7 @@ where
         });
         match frame {
             None => return (data, trailers, End::Waits),
-            Some(None) => return (data, trailers, End::Whole),
+            Some(None) => return (data, trailers, End::Buffered),
             Some(Some(Err(error))) => return (data, trailers, End::Cut(format!("{error:?}"))),
             Some(Some(Ok(frame))) => match frame.data_ref() {
                 Some(piece) => data.extend_from_slice(piece),

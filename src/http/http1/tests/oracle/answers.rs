@@ -29,7 +29,7 @@ fn reason(said: &Said, ours: &Verdict, hypers: &Verdict) -> Option<&'static str>
                 return None;
             }
             match (&ours.end, &hypers.end) {
-                (End::Cut(why), End::Whole | End::Waits) => return strict(why),
+                (End::Cut(why), End::Buffered | End::Waits) => return strict(why),
                 (End::Cut(_), End::Cut(_)) => {}
                 (ours, hypers) if ours == hypers => {}
                 _ => return None,

@@ -108,7 +108,7 @@ impl Asked {
                 .collect(),
             body: self.body.bytes(),
             trailers: is_sent.then(|| vec![("x-sum".to_owned(), b"1".to_vec())]),
-            end: End::Whole,
+            end: End::Buffered,
         }
     }
 }
