@@ -5,7 +5,7 @@
 //!
 //! * The families alternate, starting with that of the first address; within a family the resolver's order holds
 //!   (§4, with a First Address Family Count of 1).
-//! * The next attempt starts 250 ms after the last one (§5, Connection AddressAttempt Delay), or at once when one fails.
+//! * The next attempt starts 250 ms after the last one (§5, Connection Attempt Delay), or at once when one fails.
 //! * At most six attempts run at a time, so that a name with hundreds of addresses is no flood of SYNs.
 //! * The planned time is shared. While an address waits for one of the six places, a running attempt is limited to its
 //!   share: the plan divided by the number of waves of addresses. So six black holes cannot use up the time of the seventh

@@ -1,4 +1,4 @@
-//! ConnectRetries temporary failures to connect.
+//! Retries temporary failures to connect.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait: by then every deadline has passed.
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 
-/// ConnectRetries a connector up to this many times, after 0, 0.5, 1, 2, 4 … s.
+/// Retries a connector up to this many times, after 0, 0.5, 1, 2, 4 … s.
 ///
 /// Permanent errors are not retried: a refused certificate, an invalid target. No request has been sent by then, so this
 /// is safe for every method. The time of all attempts counts against the caller's deadlines.
@@ -56,7 +56,7 @@ pub struct ConnectRetry<C> {
 }
 
 impl ConnectRetryLayer {
-    /// ConnectRetries a failed attempt up to this number of times; any number is allowed.
+    /// Retries a failed attempt up to this number of times; any number is allowed.
     pub fn new(retries: u32) -> Self {
         Self { retries, runtime: Runtime::default() }
     }

@@ -117,7 +117,7 @@ impl Budget {
     /// Whether there is room. If not, closes idle connections, unless enough are closing already.
     pub(crate) fn make_room_if_full(&self) -> bool {
         let excess = || self.counted.load(SeqCst).saturating_sub(self.limit);
-        // CloseReason connections count until they are closed, so they are subtracted from what has to be evicted.
+        // Closing connections count until they are closed, so they are subtracted from what has to be evicted.
         while excess() > self.leaving.load(SeqCst) && self.evict_longest_idle() {}
         excess() == 0
     }
@@ -151,7 +151,7 @@ impl Budget {
     }
 }
 
-/// ConnCounts a waiting task while it lives.
+/// Counts a waiting task while it lives.
 struct WaitingTask<'a>(&'a AtomicUsize);
 
 impl<'a> WaitingTask<'a> {

@@ -172,7 +172,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     /// How many keys no other event will serve: they have no connection that serves, or have waited too long for one.
-    /// ConnCounts no further than `enough`.
+    /// Counts no further than `enough`.
     pub(super) fn starving(&self, now: Instant, enough: usize) -> usize {
         // Counting stops at `enough`: a crowd of starving keys must not cost each event a full scan.
         let Some(more) = enough.checked_sub(self.without_supply.len()) else { return enough };

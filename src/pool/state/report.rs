@@ -1,4 +1,4 @@
-//! ConnCounts and rows, and evictions for other pools of the budget.
+//! Counts and rows, and evictions for other pools of the budget.
 
 use std::{hash::Hash, time::Instant};
 
@@ -6,7 +6,7 @@ use super::{ConnCounts, PoolState, Row, Transition};
 use crate::events::CloseReason;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
-    /// ConnCounts of connections.
+    /// Counts of connections.
     pub(crate) fn counts(&self) -> ConnCounts {
         let (idle, leaving) = (self.idle.len(), self.tally.leaving());
         let counted = match self.limits.is_counted_by_users {

@@ -225,7 +225,7 @@ impl<C> Slot<C> {
         Idle { since: now, until }
     }
 
-    /// ConnCounts one more request. Returns the count, and whether to treat the connection as used before.
+    /// Counts one more request. Returns the count, and whether to treat the connection as used before.
     pub(super) fn serve(&mut self) -> (u64, bool) {
         self.served += 1;
         (self.served, self.served > 1 || self.was_idle)

@@ -1,4 +1,4 @@
-//! ConnCounts of slots by role, one for each key and one for the whole state.
+//! Counts of slots by role, one for each key and one for the whole state.
 
 /// What a slot counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) enum Role {
     Returning,
     /// Its slot will be free soon: it closes, or its dial is canceled.
     CloseReason,
-    /// CloseReason after a drain that could not be taken back: its key may have a successor already.
+    /// Closing after a drain that could not be taken back: its key may have a successor already.
     Drained,
     /// It drains to make room for another key, unless that takes too long.
     Yielding,
