@@ -203,7 +203,8 @@ struct Readme;
     feature = "mock",
     feature = "hyper-util",
     feature = "metrics",
-    feature = "tracing"
+    feature = "tracing",
+    feature = "client-full"
 ))]
 mod documents {
     #[doc = include_str!("../docs/migrating.md")]

@@ -1,5 +1,6 @@
 use super::*;
 
+#[cfg(feature = "_client")]
 fn response() -> Response<Bytes> {
     Response::builder().status(302).header("set-cookie", "a=secret").body("secret".into()).unwrap()
 }
