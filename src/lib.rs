@@ -165,6 +165,8 @@ pub mod body;
 mod cast;
 mod connect_info;
 mod connection;
+#[cfg(test)]
+mod corpus;
 pub mod error;
 pub mod events;
 mod few;

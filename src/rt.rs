@@ -155,7 +155,7 @@ impl Runtime {
         not(any(feature = "cookies", feature = "retry")),
         allow(dead_code, reason = "cookies end at a time of day, and `Retry-After` says one")
     )]
-    #[allow(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
+    #[expect(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
     pub(crate) fn time_of_day(&self) -> SystemTime {
         let (system, real, now) = (SystemTime::now(), Instant::now(), self.now());
         let ahead = system.checked_add(now.saturating_duration_since(real));

@@ -299,12 +299,12 @@ fn place(module: &str) -> usize {
     place.unwrap_or_else(|| panic!("`{module}` has no place on the street"))
 }
 
-/// All files but `lib.rs`, which lists the modules, and tests in files of their own.
+/// All files but `lib.rs`, which lists the modules, and those for tests alone.
 fn sources() -> impl Iterator<Item = Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     collect(&root, &mut paths);
-    paths.retain(|path| *path != root.join("lib.rs"));
+    paths.retain(|path| *path != root.join("lib.rs") && *path != root.join("corpus.rs"));
     paths.into_iter().map(move |path| Source::read(&root, &path))
 }
 
@@ -410,5 +410,40 @@ impl Source {
             let (kind, rest) = line.split_once(' ')?;
             ["struct", "enum", "trait"].contains(&kind).then(|| identifier(rest))
         })
+    }
+}
+
+/// The table of invariants names tests as `file.rs`: `test`.
+#[test]
+fn the_tests_of_the_invariants_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        every_file(&root.join(folder), &mut files);
+    }
+    let mut named = 0;
+    for row in document.lines().filter(|line| line.starts_with("| ")) {
+        for (before, test) in row.match_indices("`: `").map(|(at, it)| row.split_at(at + it.len()))
+        {
+            let file = before.trim_end_matches("`: `").rsplit('`').next().unwrap();
+            let test = format!("fn {}", identifier(test));
+            let has_test = |path: &&PathBuf| {
+                path.ends_with(file) && fs::read_to_string(path).unwrap().contains(&test)
+            };
+            assert!(files.iter().any(|path| has_test(&path)), "{file} has no `{test}`");
+            named += 1;
+        }
+    }
+    assert!(named >= 20, "{named} tests are named");
+}
+
+fn every_file(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => every_file(&path, paths),
+            false => paths.push(path),
+        }
     }
 }

@@ -82,7 +82,7 @@ impl OurTransport {
     }
 
     /// The same with a listener, which is interested or not.
-    pub(super) fn told(uri: Uri, is_http2: bool, is_interested: bool) -> Outcome<Self> {
+    pub(super) fn with_listener(uri: Uri, is_http2: bool, is_interested: bool) -> Outcome<Self> {
         let builder = Transport::builder().listener(Listens { is_interested });
         let builder = if is_http2 { builder.http2_prior_knowledge() } else { builder };
         Ok(Self::of(builder.build()?, uri))

@@ -165,4 +165,4 @@ fn without_dots(path: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -58,15 +58,7 @@ fn holds_after_writing(jar: &Jar) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
-    /// The corpora are not in the published package.
-    fn replay(target: &str, check: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-        for file in fs::read_dir(folder).into_iter().flatten() {
-            check(&fs::read(file.unwrap().path()).unwrap());
-        }
-    }
+    use crate::corpus::replay;
 
     #[test]
     fn the_corpus_of_set_cookie_fields_holds() {

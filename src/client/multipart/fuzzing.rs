@@ -121,8 +121,6 @@ fn split_at<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8]
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
     use proptest::prelude::*;
 
     proptest! {
@@ -136,12 +134,8 @@ mod tests {
         }
     }
 
-    /// The corpora are not in the published package.
     #[test]
     fn the_corpus_of_forms_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/multipart");
-        for file in fs::read_dir(folder).into_iter().flatten() {
-            super::multipart(&fs::read(file.unwrap().path()).unwrap());
-        }
+        crate::corpus::replay("multipart", super::multipart);
     }
 }

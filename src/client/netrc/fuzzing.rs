@@ -25,14 +25,8 @@ pub fn netrc(input: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
-    /// The corpora are not in the published package.
     #[test]
     fn the_corpus_of_netrc_files_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/netrc");
-        for file in fs::read_dir(folder).into_iter().flatten() {
-            super::netrc(&fs::read(file.unwrap().path()).unwrap());
-        }
+        crate::corpus::replay("netrc", super::netrc);
     }
 }

@@ -16,14 +16,8 @@ pub fn location(input: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
-    /// The corpora are not in the published package.
     #[test]
     fn the_corpus_of_locations_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/location");
-        for file in fs::read_dir(folder).into_iter().flatten() {
-            super::location(&fs::read(file.unwrap().path()).unwrap());
-        }
+        crate::corpus::replay("location", super::location);
     }
 }

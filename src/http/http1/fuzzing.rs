@@ -111,15 +111,7 @@ fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Option<HeaderMap>, Result<Option<usize>
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
-    /// The corpora are not in the published package.
-    fn replay(target: &str, check: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-        for file in fs::read_dir(folder).into_iter().flatten() {
-            check(&fs::read(file.unwrap().path()).unwrap());
-        }
-    }
+    use crate::corpus::replay;
 
     #[test]
     fn the_corpus_of_heads_holds() {

@@ -61,10 +61,11 @@ pub(super) struct ConnState {
     pub(super) stall: Option<Box<StallTimeout>>,
 }
 
-/// A pool's slot, or another value with the same lifetime.
-#[allow(dead_code, reason = "it is held to be dropped")]
+/// A pool's slot.
+#[expect(dead_code, reason = "it is held to be dropped")]
 pub(super) enum HeldSlot {
     Pool(PoolSlot),
+    #[cfg(test)]
     Other(Box<dyn Send>),
 }
 

@@ -287,14 +287,11 @@ fn every_cut_of_an_answer_has_the_same_verdict() {
     }
 }
 
-/// The corpus is not in the published package.
 #[test]
 fn the_corpus_of_the_fuzz_target_has_the_same_verdict() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/exchange");
-    for file in std::fs::read_dir(folder).into_iter().flatten() {
-        let input = std::fs::read(file.unwrap().path()).unwrap();
-        Said::of_input(&input).map(|said| compare(&said).unwrap());
-    }
+    crate::corpus::replay("exchange", |input| {
+        Said::of_input(input).map(|said| compare(&said).unwrap());
+    });
 }
 
 proptest! {
