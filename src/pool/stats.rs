@@ -62,7 +62,7 @@ pub enum ConnectionState {
     /// It is free for a request.
     Idle,
     /// It takes no more requests.
-    CloseReason,
+    Closing,
 }
 
 impl Stats {
@@ -124,7 +124,7 @@ impl From<Use> for ConnectionState {
             Use::Dialing => Self::Connecting,
             Use::Active => Self::Active,
             Use::Idle => Self::Idle,
-            Use::CloseReason => Self::CloseReason,
+            Use::Closing => Self::Closing,
         }
     }
 }

@@ -109,20 +109,20 @@ async fn a_key_whose_display_panics_fails_no_more_than_its_texts() {
 }
 
 /// A stream that asks, when it is closed, how many connections its transport counts.
-struct CloseReason {
+struct ClosingIo {
     io: DuplexStream,
     transport: Arc<OnceLock<Transport>>,
     counted: Arc<Mutex<Vec<usize>>>,
 }
 
-impl Drop for CloseReason {
+impl Drop for ClosingIo {
     fn drop(&mut self) {
         let counted = self.transport.get().map(|transport| transport.stats().connections.len());
         self.counted.lock().unwrap().extend(counted);
     }
 }
 
-impl AsyncRead for CloseReason {
+impl AsyncRead for ClosingIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -132,7 +132,7 @@ impl AsyncRead for CloseReason {
     }
 }
 
-impl AsyncWrite for CloseReason {
+impl AsyncWrite for ClosingIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -159,7 +159,7 @@ async fn a_connection_counts_until_its_socket_is_closed() {
         let connector = service_fn(move |_: Target| {
             let (io, server) = tokio::io::duplex(4096);
             tokio::spawn(serve(server, http2));
-            let io = CloseReason { io, transport: transport.clone(), counted: all.clone() };
+            let io = ClosingIo { io, transport: transport.clone(), counted: all.clone() };
             ready(Ok::<_, Error>(Connected::new(hyper_util::rt::TokioIo::new(io))))
         });
         let mut builder = given_runtime::transport().connector(connector);

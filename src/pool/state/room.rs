@@ -169,7 +169,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             SlotState::Finishing { .. } => {
                 std::mem::replace(&mut slot.state, SlotState::Unfinished)
             }
-            _ => SlotState::CloseReason,
+            _ => SlotState::Closing,
         });
         if let SlotState::Finishing { guard, .. } = stopped {
             self.set_close_reason(id, CloseReason::Unfinished);
@@ -215,7 +215,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
         self.leave_idle(id);
         let was_idle =
-            self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::CloseReason));
+            self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Closing));
         cx.actions.close.push(match was_idle {
             SlotState::Idle { connection, .. } => Handle::Exclusive(connection),
             SlotState::Shared { connection, .. } => Handle::Shared(connection),
@@ -228,7 +228,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     pub(super) fn mark_closing(&mut self, id: SlotId, close_reason: CloseReason) {
-        self.change(id, |slot| slot.state = SlotState::CloseReason);
+        self.change(id, |slot| slot.state = SlotState::Closing);
         self.set_close_reason(id, close_reason);
     }
 

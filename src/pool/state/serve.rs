@@ -144,7 +144,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let slot = self.slots.get_mut(id)?;
         if let SlotState::Abandoned = slot.state {
             // Nothing waits for it. The slot is free once the connection is closed.
-            slot.state = SlotState::CloseReason;
+            slot.state = SlotState::Closing;
         }
         if !slot.is_dialing() || !slot.is_fit() {
             return None;

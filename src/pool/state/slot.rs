@@ -69,7 +69,7 @@ pub(super) enum SlotState<C> {
         idle: Option<Idle>,
     },
     Upgraded,
-    CloseReason,
+    Closing,
 }
 
 /// Since when a slot is dialing or, once its dial has brought a connection, open.
@@ -141,13 +141,13 @@ impl<C> Slot<C> {
                 Some(Drain::Final { .. }) => Role::Draining,
                 Some(Drain::PassedOn) => Role::PassedOn,
             },
-            SlotState::CloseReason => match self.drain {
-                None | Some(Drain::MakesRoom { .. }) => Role::CloseReason,
+            SlotState::Closing => match self.drain {
+                None | Some(Drain::MakesRoom { .. }) => Role::Closing,
                 Some(Drain::Final { .. }) => Role::Drained,
                 Some(Drain::PassedOn) => Role::PassedOn,
             },
             SlotState::Upgraded => Role::Upgraded,
-            SlotState::Abandoned | SlotState::Unfinished => Role::CloseReason,
+            SlotState::Abandoned | SlotState::Unfinished => Role::Closing,
         }
     }
 
@@ -241,7 +241,7 @@ impl<C> Slot<C> {
             | SlotState::Unfinished
             | SlotState::Returning
             | SlotState::Idle { .. }
-            | SlotState::CloseReason => true,
+            | SlotState::Closing => true,
         }
     }
 
@@ -254,7 +254,7 @@ impl<C> Slot<C> {
             SlotState::Abandoned
             | SlotState::Unfinished
             | SlotState::Returning
-            | SlotState::CloseReason => Use::CloseReason,
+            | SlotState::Closing => Use::Closing,
         }
     }
 

@@ -10,7 +10,7 @@ pub(super) enum Role {
     /// On its way back: it counts as supply.
     Returning,
     /// Its slot will be free soon: it closes, or its dial is canceled.
-    CloseReason,
+    Closing,
     /// Closing after a drain that could not be taken back: its key may have a successor already.
     Drained,
     /// It drains to make room for another key, unless that takes too long.
@@ -51,7 +51,7 @@ impl Tally {
             Role::Dialing => &mut self.dialing,
             Role::Serving => &mut self.serving,
             Role::Returning => &mut self.returning,
-            Role::CloseReason => &mut self.closing,
+            Role::Closing => &mut self.closing,
             Role::Drained => &mut self.drained,
             Role::Yielding => &mut self.yielding,
             Role::Draining => &mut self.draining,

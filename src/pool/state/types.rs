@@ -199,7 +199,7 @@ pub(crate) enum Use {
     Dialing,
     Active,
     Idle,
-    CloseReason,
+    Closing,
 }
 
 /// Numbers of connections.
