@@ -112,7 +112,6 @@ pub struct Recheck {
 #[derive(Debug, Default)]
 struct RecheckState {
     with_next_read: AtomicBool,
-    before_a_write: AtomicBool,
     /// Bytes taken by the stream. Here, so that a stream with a recheck needs one allocation for both.
     written: AtomicU64,
 }
@@ -134,28 +133,9 @@ impl Recheck {
         self.state.with_next_read.store(true, Ordering::Release);
     }
 
-    /// Requests it, and that it precedes any write: on HTTP/1.1, unsolicited bytes belong to no request. The task that
-    /// reads and writes may, on another thread, be past its read already.
-    pub fn request_before_writing(&self) {
-        self.state.before_a_write.store(true, Ordering::Release);
-        self.request();
-    }
-
-    /// Whether it was requested since the last call; for a read.
+    /// Whether it was requested since the last call.
     pub fn take(&self) -> bool {
-        if !take(&self.state.with_next_read) {
-            return false;
-        }
-        take(&self.state.before_a_write);
-        true
+        let flag = &self.state.with_next_read;
+        flag.load(Ordering::Acquire) && flag.swap(false, Ordering::AcqRel)
     }
-
-    /// Whether it was requested and no read has taken it; for a write.
-    pub fn take_before_writing(&self) -> bool {
-        take(&self.state.before_a_write)
-    }
-}
-
-fn take(state: &AtomicBool) -> bool {
-    state.load(Ordering::Acquire) && state.swap(false, Ordering::AcqRel)
 }

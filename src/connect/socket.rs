@@ -40,9 +40,6 @@ pub struct SocketIo<S> {
 pub trait Kernel {
     /// Reads what is there. [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
-
-    /// Whether there is nothing to read, not even an end.
-    fn is_quiet(&self) -> bool;
 }
 
 impl<S> SocketIo<S> {
@@ -69,15 +66,6 @@ impl<S> SocketIo<S> {
 }
 
 impl<S: Kernel> SocketIo<S> {
-    /// The connection's task may have read already, on another thread, and be writing now. Bytes before the first byte of a
-    /// request are not its response, so then nothing is written.
-    fn recheck_before_writing(stream: &S, recheck: &Recheck) -> io::Result<()> {
-        match recheck.take_before_writing() && !stream.is_quiet() {
-            true => Err(io::Error::other("the peer closed the connection, or spoke out of turn")),
-            false => Ok(()),
-        }
-    }
-
     /// Reads from the kernel; `None` if there is nothing yet.
     fn read_kernel(&self, buffer: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
         let mut bytes = [0; KERNEL_READ];
@@ -121,11 +109,8 @@ impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { io, recheck, writes } = &mut *self;
-        writes.write(bytes.len(), || {
-            Self::recheck_before_writing(io.inner(), recheck)?;
-            Pin::new(io).poll_write(cx, bytes)
-        })
+        let Self { io, writes, .. } = &mut *self;
+        writes.write(bytes.len(), || Pin::new(io).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -133,11 +118,8 @@ impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { io, recheck, writes } = &mut *self;
-        writes.write(length_of(slices), || {
-            Self::recheck_before_writing(io.inner(), recheck)?;
-            Pin::new(io).poll_write_vectored(cx, slices)
-        })
+        let Self { io, writes, .. } = &mut *self;
+        writes.write(length_of(slices), || Pin::new(io).poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {

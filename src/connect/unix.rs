@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Read},
-    mem::MaybeUninit,
     path::Path,
     sync::Arc,
     task::{Context, Poll},
@@ -103,10 +102,5 @@ async fn connect(path: &Path, target: &Target) -> Result<Connected<UnixIo>, Erro
 impl Kernel for UnixStream {
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         (&*SockRef::from(self)).read(buffer)
-    }
-
-    fn is_quiet(&self) -> bool {
-        let seen = SockRef::from(self).peek(&mut [MaybeUninit::uninit()]);
-        seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }

@@ -317,7 +317,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
 
 /// A service of requests that pools its connections.
 ///
-/// Clones share one pool. `Debug` prints `2 active, 1 idle, 3 waiting`.
+/// Clones share one pool. `Debug` prints `Pool(2 active, 1 idle, 3 waiting)`.
 pub struct Pool<C, B, K = Target>
 where
     C: Connection<Request<B>>,

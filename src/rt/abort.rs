@@ -100,7 +100,12 @@ impl TaskCell {
         let mut state = self.lock();
         state.held = HeldTask::Waiting(task);
         state.runtime = runtime.clone();
+        let is_late = state.is_canceled;
         drop(state);
+        // Canceled before there was a task: nothing else would drop it.
+        if is_late && runtime.is_foreign() {
+            self.end();
+        }
         Task::held(Abortable { cell: self.clone() })
     }
 

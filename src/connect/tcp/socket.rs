@@ -3,7 +3,6 @@
 use std::{
     fmt,
     io::{self, Read},
-    mem::MaybeUninit,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -84,11 +83,6 @@ impl SocketOptions {
 impl Kernel for TcpStream {
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         (&*SockRef::from(self)).read(buffer)
-    }
-
-    fn is_quiet(&self) -> bool {
-        let seen = SockRef::from(self).peek(&mut [MaybeUninit::uninit()]);
-        seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

@@ -121,6 +121,7 @@ impl<B: Body> Http1Exchange<B> {
     /// Closes the connection. The error carries a whole request, unless a response has begun.
     fn end(&mut self, progress: Progress, error: Error) -> Box<Failed<Request<B>>> {
         let stage = std::mem::replace(&mut self.stage, RequestStage::Over);
+        self.stall = None;
         self.shared.abort();
         let request = match stage {
             RequestStage::Buffered { request, .. } if progress < Progress::Answered => {
@@ -200,6 +201,10 @@ where
         is_first: bool,
         cx: &mut Context<'_>,
     ) -> Result<bool, Http1Failure> {
+        // After its end the connection may serve another request.
+        if matches!(self.stage, RequestStage::Over) {
+            return Ok(false);
+        }
         if self.is_written() {
             return Ok(!is_first);
         }

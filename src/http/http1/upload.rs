@@ -21,6 +21,7 @@ use super::{
 use crate::{
     error::{BoxError, Error},
     http::request_body::LengthChecked,
+    io::write_count::length_of,
 };
 
 pin_project! {
@@ -111,8 +112,13 @@ where
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut count = 0;
             for data in this.batch.iter() {
+                let start = count;
                 // Stops by itself when all slices are used.
                 count += data.chunks_vectored(&mut slices[count..]);
+                // A buffer may show only a part of itself: the next one must not follow that.
+                if length_of(&slices[start..count]) < data.remaining() {
+                    break;
+                }
             }
             let written = shared.lock().wire.poll_write(cx, &slices[..count]);
             advance(this.batch, ready!(written).map_err(UploadError::Io)?);

@@ -154,7 +154,11 @@ where
 
     fn discard(&mut self, _head: Response<RecvStream>, _extras: &Extras) -> Option<Request<B>> {
         match mem::replace(&mut self.state, ExchangeState::Over) {
-            ExchangeState::Waiting(waiting) => waiting.into_request(),
+            ExchangeState::Waiting(mut waiting) => {
+                // The peer has answered: the end of this stream is no sign of its silence.
+                drop(waiting.release());
+                waiting.into_request()
+            }
             _ => None,
         }
     }

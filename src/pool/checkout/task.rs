@@ -271,7 +271,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         self.seq = self.seq.or(lease.seq());
         // The end of a runtime says nothing about the peer, whatever the connection has served.
         let reused = lease.was_used() || error.error.downcast_ref().is_some_and(is_task_dropped);
-        let (progress, shared, key) = (error.progress, lease.is_shared(), lease.key());
+        let (progress, shared, key) = (error.progress, lease.is_shared(), lease.key_id());
         if error.is_the_requests_fault() {
             lease.finish();
             return Err(error.into_error());

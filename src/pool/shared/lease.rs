@@ -239,10 +239,6 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         self.lease_state().map(|lease_state| lease_state.seq)
     }
 
-    pub(in crate::pool) fn key(&self) -> Option<KeyId> {
-        self.lease_state().map(|lease_state| lease_state.key)
-    }
-
     pub(in crate::pool) fn is_shared(&self) -> bool {
         self.lease_state().is_some_and(|lease_state| lease_state.is_shared)
     }

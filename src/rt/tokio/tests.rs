@@ -10,7 +10,7 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime as TokioRuntime};
 
-use crate::rt::{Runtime, RuntimeHandle, Sleep};
+use crate::rt::{Runtime, RuntimeHandle, Sleep, Task, TaskCell};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -155,4 +155,19 @@ fn a_task_that_ends_itself_while_it_runs_is_dropped_after_that() {
     });
     assert_eq!(polls.load(Ordering::SeqCst), 1);
     assert_eq!(Arc::strong_count(&polls), 1);
+}
+
+#[test]
+fn a_task_that_was_canceled_before_its_start_is_dropped_though_nobody_drives_its_runtime() {
+    let (first, ours) = (runtime(), Runtime::tokio());
+    let here = first.block_on(async { ours.current() });
+    let (cell, alive) = (TaskCell::new(), Arc::new(()));
+    cell.cancel();
+    let held = alive.clone();
+    let task = async move {
+        let _held = held;
+        std::future::pending::<()>().await;
+    };
+    ours.spawn_in(&cell, &here, Task::new(task));
+    assert_eq!(Arc::strong_count(&alive), 1);
 }

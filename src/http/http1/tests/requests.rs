@@ -256,3 +256,71 @@ async fn a_request_that_comes_back_is_untouched() {
         assert_eq!(fields.collect::<Vec<_>>(), expected);
     }
 }
+
+/// Data in pieces that shows only one of them at a time, as [`bytes::Buf`] allows.
+struct Pieces(std::collections::VecDeque<&'static [u8]>);
+
+impl bytes::Buf for Pieces {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(|piece| piece.len()).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().copied().unwrap_or_default()
+    }
+
+    fn advance(&mut self, mut bytes: usize) {
+        while bytes > 0 {
+            let piece = self.0.front_mut().expect("no more than there is");
+            let taken = bytes.min(piece.len());
+            *piece = &piece[taken..];
+            bytes -= taken;
+            if piece.is_empty() {
+                self.0.pop_front();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn data_in_pieces_is_sent_in_its_order() {
+    static A: [u8; 900] = [b'a'; 900];
+    static B: [u8; 900] = [b'b'; 900];
+    static C: [u8; 2000] = [b'c'; 2000];
+    let sent: String = [&A[..], &B, &C].concat().into_iter().map(char::from).collect();
+    for length in [Some(sent.len()), None] {
+        let frames = [&[&A[..], &B[..]][..], &[&C[..]]].map(|pieces| {
+            Ok::<_, io::Error>(Frame::data(Pieces(pieces.iter().copied().collect())))
+        });
+        let (near, far) = tokio::io::duplex(1024 * 1024);
+        let target =
+            Target::new(Origin::try_from(&"https://example.com".parse().unwrap()).unwrap());
+        let info = ConnectInfo::default().with_encryption();
+        let mut connection: Http1<_> = handshake(
+            TokioIo::new(near),
+            info,
+            &target,
+            &Http1Config::default(),
+            &Runtime::tokio(),
+        )
+        .unwrap();
+        let mut request =
+            Request::post("https://example.com/").body(StreamBody::new(stream::iter(frames)));
+        if let (Some(length), Ok(request)) = (length, &mut request) {
+            request.headers_mut().insert("content-length", length.into());
+        }
+        let mut peer = Peer { io: far };
+        poll_fn(|cx| connection.poll_ready(cx)).await.unwrap();
+        let sending = connection.call(request.unwrap());
+        let (_, head) = tokio::join!(sending, peer.answer(&[OK]));
+        drop(connection);
+        let all = peer.hear_all().await;
+        match length {
+            Some(_) => assert!(all == sent, "{head}"),
+            None => {
+                let data: String = all.split("\r\n").skip(1).step_by(2).collect();
+                assert!(data == sent, "{head}");
+            }
+        }
+    }
+}
