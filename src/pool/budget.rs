@@ -3,7 +3,8 @@
 //! A connection through an HTTP proxy has a slot in the pool of requests, and runs inside a proxy connection of another
 //! pool. A proxy connection that carries something is counted by what it carries; otherwise it counts itself. When it
 //! becomes idle it is counted before its last tunnel is uncounted, and at the start the other way round, so that the
-//! sum is never less than what is open.
+//! sum is never less than what is open. In between, on its way to a request that has waited for it, it is counted as
+//! well: that request may be dropped before it arrives.
 //!
 //! No pool asks the others before it dials, because it cannot know whether the dial opens a socket: a tunnel may run
 //! inside a proxy connection that is idle now and must not be evicted for it. A connector that holds a slot already waits
@@ -102,6 +103,15 @@ impl Budget {
         };
     }
 
+    /// Counts connections that were given to waiting requests, until they have arrived. Called like `record`, and before
+    /// it.
+    pub(super) fn hand_over(self: &Arc<Self>, connections: usize) -> HandOver {
+        // As leaving first: nothing is evicted for what is counted twice.
+        self.leaving.fetch_add(connections, SeqCst);
+        self.counted.fetch_add(connections, SeqCst);
+        HandOver { budget: self.clone(), connections }
+    }
+
     /// Wakes the waiting tasks. Call it after `record`: a task that checks earlier would miss the change.
     pub(super) fn wake(&self) {
         if self.waiting.load(SeqCst) > 0 {
@@ -151,6 +161,20 @@ impl Budget {
     }
 }
 
+/// Counts connections while they are on their way to requests.
+pub(super) struct HandOver {
+    budget: Arc<Budget>,
+    connections: usize,
+}
+
+impl Drop for HandOver {
+    fn drop(&mut self) {
+        self.budget.counted.fetch_sub(self.connections, SeqCst);
+        self.budget.leaving.fetch_sub(self.connections, SeqCst);
+        self.budget.wake();
+    }
+}
+
 /// Counts a waiting task while it lives.
 struct WaitingTask<'a>(&'a AtomicUsize);
 
@@ -166,3 +190,6 @@ impl Drop for WaitingTask<'_> {
         self.0.fetch_sub(1, SeqCst);
     }
 }
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests;

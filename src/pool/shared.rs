@@ -21,7 +21,7 @@ use http::Request;
 use tokio::sync::oneshot;
 
 use super::{
-    budget::Budget,
+    budget::{Budget, HandOver},
     cancel::Canceled,
     local_key::LocalKey,
     member::Member,
@@ -44,6 +44,7 @@ mod queued;
 mod reap;
 
 use dial::DialStarter;
+use execute::ActionsOf;
 
 pub(super) use dial::DialTask;
 
@@ -250,6 +251,7 @@ where
             state.reap(at, &mut cx);
         }
         let after = state.counts();
+        let hand_over = self.hand_over(&cx.actions);
         // Counted under the lock, so that the budget sees the events of this pool in order.
         self.budget.record(&before, &after);
         // No waker, foreign drop or callback runs under the lock.
@@ -258,13 +260,21 @@ where
             self.budget.wake();
         }
         if !cx.actions.is_empty() {
-            self.execute(cx.actions);
+            self.execute(cx.actions, hand_over);
         }
         // May evict in this pool again, so it comes after the actions.
         if before.idle < after.idle {
             self.budget.trim();
         }
         answer
+    }
+
+    /// Connections that have left the counts of this pool for requests that may be gone before they arrive.
+    fn hand_over(&self, actions: &ActionsOf<C, B, K>) -> Option<HandOver> {
+        if !self.is_beneath_another() || actions.serve.is_empty() {
+            return None;
+        }
+        Some(self.budget.hand_over(actions.serve.iter().count()))
     }
 
     /// Applies an event that at most makes a connection idle or ends that.

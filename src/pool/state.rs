@@ -183,7 +183,13 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return Vec::new();
         };
         let (key_id, was_wanted, cause) = (entry.key_id, entry.is_dialing(), entry.caused_by());
-        self.remove(slot, cx);
+        if entry.is_refused() {
+            // The slot is free once the connection is closed, which its own task may have to do.
+            self.abandon(slot, cx);
+            self.slot_mut(slot).state = SlotState::CloseReason;
+        } else {
+            self.remove(slot, cx);
+        }
         let (seq, failed) = (self.next_seq(), FailedDial { slot, cause, scope });
         let given_up = match was_wanted {
             true => self.key_mut(key_id).take_failed(failed, seq),

@@ -15,13 +15,14 @@ use crate::{
     error::{Error, Kind},
     events::NoteKind,
     pool::{
+        budget::HandOver,
         local_key::LocalKey,
         state::{Actions, ConnFacts, FailureScope, Handle, SlotId},
     },
     rt::RuntimeHandle,
 };
 
-type ActionsOf<C, B, K> = Actions<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
+pub(super) type ActionsOf<C, B, K> = Actions<LocalKey<K>, Pooled<C, B, K>, WaiterSender<C, B, K>>;
 
 impl<C, B, K> Shared<C, B, K>
 where
@@ -30,7 +31,11 @@ where
     K: Key,
 {
     /// Foreign code, which may panic, runs last: what has not run by then undoes itself when dropped.
-    pub(super) fn execute(self: &Arc<Self>, actions: ActionsOf<C, B, K>) {
+    pub(super) fn execute(
+        self: &Arc<Self>,
+        actions: ActionsOf<C, B, K>,
+        hand_over: Option<HandOver>,
+    ) {
         let Actions {
             dial,
             serve,
@@ -61,6 +66,7 @@ where
             // A waiter that left meanwhile drops the lease, which gives the connection back.
             drop(waiter.send(lease));
         }
+        drop(hand_over);
         drop(gone);
     }
 

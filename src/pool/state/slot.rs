@@ -160,6 +160,12 @@ impl<C> Slot<C> {
         matches!(self.state, SlotState::Dialing { .. } | SlotState::Abandoned)
     }
 
+    /// Whether its dial has brought a connection that takes no requests and is still open.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.state, SlotState::Dialing { transport_closed: false, .. })
+            && matches!(self.age, Age::OpenedAt(_))
+    }
+
     pub(super) fn caused_by(&self) -> Option<Seq> {
         match self.state {
             SlotState::Dialing { caused_by, .. } => caused_by,

@@ -39,6 +39,23 @@ fn a_connection_that_is_over_before_it_began_is_refused() {
 }
 
 #[test]
+fn a_connection_that_is_refused_keeps_its_slot_until_it_is_closed() {
+    let mut world = World::new(limits(1));
+    world.request("a");
+    let (slot, _) = world.dialing.pop_first().unwrap();
+    world.event(|state, cx| state.retire(slot, cx));
+    let handle = Handle::Shared(Arc::new(Conn(slot)));
+    let refused = world.event(|state, cx| state.dialed(slot, handle, ConnFacts::default(), cx));
+    assert!(refused.is_err());
+    let told = world.event(|state, cx| state.dial_failed(slot, FailureScope::Dependents, cx));
+    assert_eq!(told, [0]);
+    world.request("b");
+    assert_eq!((world.dialing.len(), world.state.counts().leaving), (0, 1));
+    world.event(|state, cx| state.closed(slot, cx));
+    assert_eq!(world.dialing.len(), 1);
+}
+
+#[test]
 fn idle_connections_are_reaped_when_their_time_is_over() {
     let timeout = Duration::from_secs(90);
     let mut world = World::new(limits(9));
