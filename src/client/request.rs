@@ -25,7 +25,7 @@ impl<S, A> RequestBuilder<Client<S>, A> {
         self.extension(auth)
     }
 
-    /// No credentials, also where the client has some.
+    /// No credentials, also where the client has some, on no hop.
     pub fn no_auth(self) -> Self {
         self.auth(Auth::none())
     }
