@@ -11,7 +11,11 @@ use super::{
 use crate::{
     body::Body,
     client::{
-        bound, kept::Kept, same_origin::is_same, secrets::HttpsOnly, user_info::without_user_info,
+        bound,
+        kept::Kept,
+        same_origin::is_same,
+        secrets::{HttpsOnly, Stripped},
+        user_info::without_user_info,
     },
     error::{BoxError, Error, Kind},
     events::shown,
@@ -130,6 +134,7 @@ impl Trail {
             return;
         }
         next::strip_secrets(head.headers_mut(), &self.settings.also);
+        head.extensions_mut().insert(Stripped);
         head.extensions_mut().remove::<ServerName>();
         head.extensions_mut().remove::<TlsIdentity>();
         head.extensions_mut().remove::<ConnectProtocol>();

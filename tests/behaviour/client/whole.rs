@@ -9,7 +9,7 @@ use tower_transport::{
     Body, Error, Transport,
     client::{Auth, Client, ResponseExt, StreamedResponseExt},
     mock::{Script, ScriptedConnector},
-    options::{Timeouts, TotalTimeout},
+    options::{Redirects, Timeouts, TotalTimeout},
 };
 
 use super::site::*;
@@ -269,5 +269,42 @@ async fn a_setting_at_the_end_of_its_range_is_no_panic() {
     for (max_line, is_taken) in [(0, false), (1, false), (2, true), (usize::MAX, true)] {
         let lines = client.stream("GET", "http://a/x").await.unwrap().lines();
         assert_eq!(lines.max_line(max_line).next().await.is_ok(), is_taken, "{max_line}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_followed_by_hand_tells_another_origin_nothing_secret_of_the_client() {
+    let site = Site::new(|request| match request.uri().path() {
+        "/" => redirect(307, "http://b/next"),
+        "/next" => redirect(307, "http://a/back"),
+        _ => ok(),
+    });
+    let mut secret = http::HeaderValue::from_static("secret");
+    secret.set_sensitive(true);
+    let client = Client::builder()
+        .redirects(Redirects::none())
+        .header("x-api-key", "k")
+        .header("accept-language", "en")
+        .header("accept", secret)
+        .auth(Auth::bearer("client"))
+        .build_over(site.clone())
+        .unwrap();
+    for authorization in [None, Some("own")] {
+        let mut first = client.get("http://a/");
+        if let Some(own) = authorization {
+            first = first.header("authorization", own);
+        }
+        let mut response = first.await.unwrap();
+        while let Some(next) = response.next_request().cloned() {
+            response = client.send(next.to_request().unwrap()).await.unwrap();
+        }
+        let seen = site.seen();
+        let has = |n: usize, name| seen[n].headers().contains_key(name);
+        assert_eq!(seen.len(), 3);
+        assert!(has(0, "x-api-key") && has(0, "authorization") && has(0, "accept"));
+        assert!(!has(1, "x-api-key") && !has(1, "authorization") && !has(1, "accept"));
+        // What was taken off stays off.
+        assert!(!has(2, "x-api-key") && !has(2, "accept"));
+        assert!(has(1, "accept-language") && has(2, "accept-language"));
     }
 }
