@@ -68,6 +68,7 @@ use tower_service::Service;
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind},
+    request::response_body,
 };
 
 mod body;
@@ -276,7 +277,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.future.poll(cx)).map_err(adopt)?.map(Body::response);
+        let response = ready!(this.future.poll(cx)).map_err(adopt)?.map(response_body);
         Poll::Ready(match *this.limit {
             Some(limit) if response.headers().contains_key(CONTENT_ENCODING) => {
                 decode(response, limit)

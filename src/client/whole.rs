@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Method, Request, Response};
@@ -24,7 +24,7 @@ use crate::{
     error::{BoxError, Error},
     options::{MaxBody, Timeouts, TotalTimeout},
     request::{Buffered, IntoMethod, IntoUrl, RequestBuilder, Streamed, UrlFragment},
-    transport::{Transport, response_body},
+    transport::Transport,
 };
 
 /// A whole HTTP client: redirects, cookies, decoding, authentication, retries, deadlines, over a [`Transport`] or any other
@@ -363,16 +363,14 @@ pin_project! {
     }
 }
 
-impl<F, RB> Future for ClientFuture<F>
+impl<F> Future for ClientFuture<F>
 where
-    F: Future<Output = Result<Response<RB>, Error>>,
-    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Error>>,
 {
     type Output = Result<Response<Body>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(response.map(response_body)))
+        self.project().future.poll(cx)
     }
 }
 

@@ -8,8 +8,10 @@ use http_body_util::Full;
 use tower_transport::{
     Body, Error, Transport,
     client::{Auth, Client, ResponseExt, StreamedResponseExt},
+    http::NegotiateLayer,
     mock::{Script, ScriptedConnector},
     options::{Redirects, Timeouts, TotalTimeout},
+    pool::PoolLayer,
 };
 
 use super::site::*;
@@ -307,4 +309,19 @@ async fn a_redirect_followed_by_hand_tells_another_origin_nothing_secret_of_the_
         assert!(!has(2, "x-api-key") && !has(2, "accept"));
         assert!(has(1, "accept-language") && has(2, "accept-language"));
     }
+}
+
+#[tokio::test]
+async fn a_client_over_a_pool_knows_its_connection() {
+    let hi = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+    let script = Script::new().expect_head().respond(hi).expect_head().respond(hi);
+    let pool = tower::ServiceBuilder::new()
+        .layer(PoolLayer::new())
+        .layer(NegotiateLayer::new())
+        .service(ScriptedConnector::new([script]));
+    let client = Client::over(pool);
+    let response = client.get("http://a/").await.unwrap();
+    assert!(response.connection().is_some_and(|connection| !connection.is_reused()));
+    let streamed = client.get("http://a/").on_download(|_| {}).streamed().await.unwrap();
+    assert!(streamed.connection().is_some_and(|connection| connection.is_reused()));
 }
