@@ -61,7 +61,7 @@ impl Redirected {
         &self.method
     }
 
-    /// The URL of the request.
+    /// The URL of the request, without a user and a password.
     pub fn url(&self) -> &Uri {
         &self.url
     }
@@ -78,7 +78,7 @@ impl Redirected {
 }
 
 impl FinalUrl {
-    /// The URL, without its fragment.
+    /// The URL, without its fragment, and without a user and a password.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, StatusCode, header::HOST, response::Parts};
+use http::{Method, Request, StatusCode, Uri, header::HOST, response::Parts};
 
 use super::{
     FinalUrl, NextRequest, RedirectSettings, Redirected, Visited,
@@ -146,7 +146,7 @@ impl Trail {
         next: NextRequest,
         response: Parts,
     ) -> Result<Request<Body>, Error> {
-        let (method, url) = (self.kept.head.method().clone(), self.kept.head.uri().clone());
+        let (method, url) = (self.kept.head.method().clone(), self.shown_url());
         let Parts { status, headers, .. } = response;
         self.fragment = next.fragment.clone();
         self.hops.push(Redirected { method, url, status, headers });
@@ -165,7 +165,7 @@ impl Trail {
             response.extensions.insert(next);
         }
         if !self.hops.is_empty() {
-            let uri = self.kept.head.uri().clone();
+            let uri = self.shown_url();
             response.extensions.insert(FinalUrl { uri, fragment: self.fragment.take() });
             response.extensions.insert(Visited::new(std::mem::take(&mut self.hops)));
         }
@@ -179,7 +179,12 @@ impl Trail {
         }
     }
 
-    pub(super) fn uri(&self) -> &http::Uri {
+    /// The URL that was sent last, as the caller is told it: without a password.
+    fn shown_url(&self) -> Uri {
+        without_user_info(self.kept.head.uri()).into_owned()
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
         self.kept.head.uri()
     }
 }
