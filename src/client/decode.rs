@@ -36,8 +36,9 @@
 //! # What is an error
 //!
 //! [`Error::is_decode`] holds if the bytes are not in their coding, if their end is missing or bytes follow it, if more comes out
-//! than the [limit](DecodeLayer::limit) allows, or if more than two codings are listed. Nothing is lost in silence: every member
-//! of gzip and every frame of zstd is decoded.
+//! than the [limit](DecodeLayer::limit) allows, if more than two codings are listed, or if of two codings the outer one decodes
+//! to more than 32 times what the inner one does, and 1 MiB. Nothing is lost in silence: every member of gzip and every frame of
+//! zstd is decoded.
 //!
 //! # Memory
 //!
