@@ -147,7 +147,10 @@ impl Layers {
 /// What requests are given that say nothing themselves.
 pub(super) struct RequestDefaults {
     pub(super) timeouts: Option<Timeouts>,
+    /// Of `ClientBuilder::timeout`, which is beside all timeouts.
     pub(super) total: Option<TotalTimeout>,
+    /// The shorter of that and of the total of the client's timeouts.
+    pub(super) shortest: Option<TotalTimeout>,
     pub(super) max_body: MaxBody,
 }
 
@@ -309,14 +312,16 @@ fn whole(url: http::Uri) -> Result<http::Uri, Error> {
 
 impl ClientSettings {
     fn extend(&self, request: &mut Request<Body>) {
-        let RequestDefaults { timeouts, total, .. } = &self.requests;
+        let RequestDefaults { timeouts, total, shortest, .. } = &self.requests;
         let extensions = request.extensions_mut();
-        if let Some(total) = total {
+        let total = match (*shortest, extensions.get::<Timeouts>()) {
+            (None, _) => None,
+            (shortest, None) => shortest,
             // A request with a total of its own is not limited by the client's.
-            let asked = extensions.get::<Timeouts>().is_some_and(|own| own.total.is_some());
-            if !asked {
-                extensions.get_or_insert(*total);
-            }
+            (_, Some(own)) => total.filter(|_| own.total.is_none()),
+        };
+        if let Some(total) = total {
+            extensions.get_or_insert(total);
         }
         if let Some(timeouts) = timeouts {
             extensions.get_or_insert(*timeouts);

@@ -325,3 +325,39 @@ async fn a_client_over_a_pool_knows_its_connection() {
     let streamed = client.get("http://a/").on_download(|_| {}).streamed().await.unwrap();
     assert!(streamed.connection().is_some_and(|connection| connection.is_reused()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_of_a_request_take_the_place_of_the_clients_with_its_total() {
+    let slow = tower::service_fn(|_: http::Request<Body>| async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Ok::<_, Error>(Response::new(Full::new(Bytes::from("late"))))
+    });
+    let total = Timeouts::default().total(Duration::from_secs(3));
+    let client = Client::builder().timeouts(total).build_over(slow).unwrap();
+    assert!(client.get("http://a/").await.unwrap_err().is_timeout());
+    assert_eq!(client.get("http://a/").timeouts(Timeouts::none()).await.unwrap().body(), "late");
+    // That of `timeout` is beside all timeouts.
+    let client = Client::builder().timeouts(total).timeout(Duration::from_secs(5));
+    let client = client.build_over(slow).unwrap();
+    let error = client.get("http://a/").timeouts(Timeouts::none()).await.unwrap_err();
+    assert!(error.to_string().contains("after 5 s"), "{error}");
+    let error = client.get("http://a/").await.unwrap_err();
+    assert!(error.to_string().contains("after 3 s"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_of_a_request_lift_the_total_of_a_client_over_its_own_transport() {
+    let script = Script::new().expect_head().stall();
+    let total = Timeouts::none().total(Duration::from_secs(3));
+    let client = Client::builder()
+        .configure_transport(|it| it.connector(ScriptedConnector::new([script.clone(), script])))
+        .timeouts(total)
+        .build()
+        .unwrap();
+    let start = tokio::time::Instant::now();
+    assert!(client.get("http://a/").await.unwrap_err().is_timeout());
+    assert_eq!(start.elapsed().as_secs(), 3);
+    let own = Timeouts::none().read(Duration::from_secs(9));
+    assert!(client.get("http://a/").timeouts(own).await.unwrap_err().is_timeout());
+    assert_eq!(start.elapsed().as_secs(), 12);
+}
