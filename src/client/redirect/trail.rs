@@ -162,7 +162,7 @@ impl Trail {
     /// Tells the result what led to it.
     pub(super) fn finish(&mut self, response: &mut Parts, next: Option<NextRequest>) {
         if let Some(next) = next {
-            response.extensions.insert(next);
+            response.extensions.insert(next.unfollowed());
         }
         if !self.hops.is_empty() {
             let uri = self.shown_url();
