@@ -361,3 +361,12 @@ async fn timeouts_of_a_request_lift_the_total_of_a_client_over_its_own_transport
     assert!(client.get("http://a/").timeouts(own).await.unwrap_err().is_timeout());
     assert_eq!(start.elapsed().as_secs(), 12);
 }
+
+#[tokio::test]
+async fn the_text_of_a_foreign_error_is_in_the_error() {
+    let service = tower::service_fn(|_: http::Request<Body>| async {
+        Err::<Response<Full<Bytes>>, _>(std::io::Error::other("boom"))
+    });
+    let error = Client::over(service).get("http://a/").await.unwrap_err();
+    assert!(error.to_string().contains("boom"), "{error}");
+}
