@@ -53,7 +53,8 @@ struct Choices {
     redirect: RedirectLayer,
     retries: Retries,
     auth: AuthLayer,
-    cookies: CookieChoice,
+    /// A jar of its own without.
+    cookies: Option<CookieChoice>,
     decoding: DecodeChoice,
     timeouts: Option<Timeouts>,
     /// Of `timeout`; that of `timeouts` is beside it.
@@ -75,7 +76,7 @@ impl ClientBuilder {
             redirect: RedirectLayer::new(),
             retries: Retries::none(),
             auth: AuthLayer::new(),
-            cookies: CookieChoice::default(),
+            cookies: None,
             decoding: DecodeChoice::default(),
             timeouts: None,
             total: None,
@@ -190,7 +191,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Where tasks and timers run: tokio by default.
+    /// Where tasks and timers run, and the clock of timeouts, retries and cookies: tokio by default.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.choices.runtime = Some(runtime);
         self
@@ -233,6 +234,8 @@ impl ClientBuilder {
     }
 
     /// Sets whatever else can be set about the transport that is built with the client.
+    ///
+    /// A runtime that is set here is the transport's alone: set [`runtime`](Self::runtime) for both it and the layers.
     ///
     /// ```
     /// # fn example() -> Result<(), tower_transport::Error> {
@@ -355,11 +358,11 @@ impl Choices {
         let runtime = self.runtime.unwrap_or_default();
         let layers = Layers {
             defaults: self.defaults,
+            cookies: self.cookies.unwrap_or_else(|| CookieChoice::by_default(&runtime)),
             deadline: DeadlineLayer::new(None).runtime(runtime.clone()),
             redirect: self.redirect,
             retry: RetryLayer::new(self.retries).runtime(runtime),
             auth: self.auth,
-            cookies: self.cookies,
             decoding: self.decoding,
         };
         Client::assemble(layers, requests, service)
