@@ -147,7 +147,8 @@ impl ClientBuilder {
         self.redirect(|layer| layer.also(names))
     }
 
-    /// An origin that redirects may take secrets to: see [`RedirectLayer::trust`].
+    /// An origin that redirects may take secrets to, in header fields: see [`RedirectLayer::trust`]. Not an [`Auth`], which is
+    /// bound to its origin: use [`auth_for`](Self::auth_for).
     pub fn trust(self, origin: Origin) -> Self {
         self.redirect(|layer| layer.trust(origin))
     }
