@@ -180,6 +180,8 @@ impl ClientBuilder {
     }
 
     /// How long a request may take over all its redirects, tries and pauses, to the end of the last body: any time by default.
+    /// Over a service that is not of this crate, which does not know of a [`Deadline`](crate::options::Deadline), it ends with
+    /// the head of the last response.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.choices.total = Some(TotalTimeout::new(limit));
         self
