@@ -66,6 +66,9 @@ pub use url::IntoUrl;
 #[cfg_attr(not(feature = "redirect"), allow(unused_imports, reason = "redirects inherit it"))]
 pub(crate) use url::UrlFragment;
 
+// For layers of a client, which know of no transport.
+pub(crate) use crate::transport::response_body;
+
 use sending::{Buffering, SendRequest};
 
 /// A request under construction, sent when awaited.

@@ -6,6 +6,7 @@ use http::{Request, header::AUTHORIZATION};
 
 use super::{
     auth::{Auth, take_from_url},
+    secrets::Stripped,
     user_info::without_user_info,
 };
 use crate::{body::Body, target::Origin};
@@ -28,7 +29,9 @@ impl DefaultAuth {
         let says_itself = request.headers().contains_key(AUTHORIZATION)
             || request.extensions().get::<Auth>().is_some()
             || authority.is_some_and(|authority| authority.as_str().contains('@'));
-        if says_itself {
+        // Without a base they are for the origin of the first request, which a redirect has left.
+        let is_stripped = request.extensions().get::<Stripped>().is_some();
+        if says_itself || is_stripped && base.is_none() {
             return;
         }
         let own = || Origin::try_from(&*without_user_info(request.uri())).ok();

@@ -53,9 +53,11 @@ struct Choices {
     redirect: RedirectLayer,
     retries: Retries,
     auth: AuthLayer,
-    cookies: CookieChoice,
+    /// A jar of its own without.
+    cookies: Option<CookieChoice>,
     decoding: DecodeChoice,
     timeouts: Option<Timeouts>,
+    /// Of `timeout`; that of `timeouts` is beside it.
     total: Option<TotalTimeout>,
     max_body: MaxBody,
     runtime: Option<Runtime>,
@@ -74,7 +76,7 @@ impl ClientBuilder {
             redirect: RedirectLayer::new(),
             retries: Retries::none(),
             auth: AuthLayer::new(),
-            cookies: CookieChoice::default(),
+            cookies: None,
             decoding: DecodeChoice::default(),
             timeouts: None,
             total: None,
@@ -145,7 +147,8 @@ impl ClientBuilder {
         self.redirect(|layer| layer.also(names))
     }
 
-    /// An origin that redirects may take secrets to: see [`RedirectLayer::trust`].
+    /// An origin that redirects may take secrets to, in header fields: see [`RedirectLayer::trust`]. Not an [`Auth`], which is
+    /// bound to its origin: use [`auth_for`](Self::auth_for).
     pub fn trust(self, origin: Origin) -> Self {
         self.redirect(|layer| layer.trust(origin))
     }
@@ -170,13 +173,15 @@ impl ClientBuilder {
     }
 
     /// How long to wait, and for what. [`Timeouts::total`] is over all redirects and tries of a request, as
-    /// [`timeout`](Self::timeout) is.
+    /// [`timeout`](Self::timeout) is. All of it, the total too, is for requests without [`Timeouts`] of their own.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.choices.timeouts = Some(timeouts);
         self
     }
 
     /// How long a request may take over all its redirects, tries and pauses, to the end of the last body: any time by default.
+    /// Over a service that is not of this crate, which does not know of a [`Deadline`](crate::options::Deadline), it ends with
+    /// the head of the last response.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.choices.total = Some(TotalTimeout::new(limit));
         self
@@ -189,7 +194,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Where tasks and timers run: tokio by default.
+    /// Where tasks and timers run, and the clock of timeouts, retries and cookies: tokio by default.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.choices.runtime = Some(runtime);
         self
@@ -233,6 +238,8 @@ impl ClientBuilder {
 
     /// Sets whatever else can be set about the transport that is built with the client.
     ///
+    /// A runtime that is set here is the transport's alone: set [`runtime`](Self::runtime) for both it and the layers.
+    ///
     /// ```
     /// # fn example() -> Result<(), tower_transport::Error> {
     /// use tower_transport::client::Client;
@@ -260,14 +267,18 @@ impl ClientBuilder {
     /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
     /// [transport](Self::transport) that is given.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { mut choices, bottom } = self;
+        let Self { choices, bottom } = self;
         choices.check()?;
+        let mut requests = choices.requests();
         let transport = match bottom {
-            Bottom::Built { builder, .. } => choices.set_about(*builder).build()?,
+            Bottom::Built { builder, .. } => {
+                requests.timeouts = None;
+                choices.set_about(*builder).build()?
+            }
             Bottom::Given { is_set: true, .. } => return Err(both_set("a transport")),
             Bottom::Given { transport, .. } => transport,
         };
-        Ok(choices.over(transport))
+        Ok(choices.over(requests, transport))
     }
 
     /// The client over any service of requests: see [`Client::over`].
@@ -279,7 +290,7 @@ impl ClientBuilder {
     pub fn build_over<S: Clone>(self, service: S) -> Result<Client<S>, Error> {
         self.choices.check()?;
         match self.bottom {
-            Bottom::Built { is_set: false, .. } => Ok(self.choices.over(service)),
+            Bottom::Built { is_set: false, .. } => Ok(self.choices.over_service(service)),
             Bottom::Built { .. } | Bottom::Given { .. } => Err(both_set("a service")),
         }
     }
@@ -287,12 +298,12 @@ impl ClientBuilder {
     /// With the defaults alone, which cannot fail.
     pub(super) fn build_default() -> Client {
         let transport = Transport::builder().env_by_default().assemble();
-        Self::new().choices.over(transport)
+        Self::new().choices.over_service(transport)
     }
 
     /// The same over a service.
     pub(super) fn default_over<S: Clone>(service: S) -> Client<S> {
-        Self::new().choices.over(service)
+        Self::new().choices.over_service(service)
     }
 
     fn defaults(mut self, change: impl FnOnce(DefaultsLayer) -> DefaultsLayer) -> Self {
@@ -317,37 +328,46 @@ impl Choices {
     }
 
     /// What a transport is told that is built for this client, and that requests need not say again.
-    fn set_about(&mut self, builder: TransportBuilder) -> TransportBuilder {
+    fn set_about(&self, builder: TransportBuilder) -> TransportBuilder {
         let builder = match &self.runtime {
             Some(runtime) => builder.runtime(runtime.clone()),
             None => builder,
         };
-        let Some(timeouts) = self.timeouts.take() else { return builder };
-        // The total is over all tries: the transport would begin it anew with each.
-        self.limit_total(timeouts.total);
-        builder.timeouts(timeouts.total(None))
+        match self.timeouts {
+            // The total is over all tries: the transport would begin it anew with each.
+            Some(timeouts) => builder.timeouts(timeouts.total(None)),
+            None => builder,
+        }
     }
 
-    /// The shorter of two limits that are set.
-    fn limit_total(&mut self, other: Option<Duration>) {
-        let limits = self.total.and_then(TotalTimeout::limit).into_iter().chain(other);
-        self.total = limits.min().map(TotalTimeout::new);
+    /// What requests are given, over a service that is told nothing of it.
+    fn requests(&self) -> RequestDefaults {
+        let beside = self.timeouts.and_then(|timeouts| timeouts.total);
+        let limits = self.total.and_then(TotalTimeout::limit).into_iter().chain(beside);
+        RequestDefaults {
+            timeouts: self.timeouts.map(|timeouts| timeouts.total(None)),
+            total: self.total,
+            shortest: limits.min().map(TotalTimeout::new),
+            max_body: self.max_body,
+        }
     }
 
-    fn over<S: Clone>(mut self, service: S) -> Client<S> {
-        self.limit_total(self.timeouts.and_then(|timeouts| timeouts.total));
+    fn over_service<S: Clone>(self, service: S) -> Client<S> {
+        let requests = self.requests();
+        self.over(requests, service)
+    }
+
+    fn over<S: Clone>(self, requests: RequestDefaults, service: S) -> Client<S> {
         let runtime = self.runtime.unwrap_or_default();
         let layers = Layers {
             defaults: self.defaults,
+            cookies: self.cookies.unwrap_or_else(|| CookieChoice::by_default(&runtime)),
             deadline: DeadlineLayer::new(None).runtime(runtime.clone()),
             redirect: self.redirect,
             retry: RetryLayer::new(self.retries).runtime(runtime),
             auth: self.auth,
-            cookies: self.cookies,
             decoding: self.decoding,
         };
-        let timeouts = self.timeouts.map(|timeouts| timeouts.total(None));
-        let requests = RequestDefaults { timeouts, total: self.total, max_body: self.max_body };
         Client::assemble(layers, requests, service)
     }
 }

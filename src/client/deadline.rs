@@ -101,7 +101,7 @@ impl<S> WithDeadline<S> {
         }
         let now = self.runtime.now();
         let own = limit.and_then(|limit| Deadline::after(limit, now));
-        let deadline = own.into_iter().chain(outer).min_by_key(Deadline::end_at)?;
+        let deadline = own.map(|own| own.within(outer)).or(outer)?;
         request.extensions_mut().insert(deadline);
         let is_over = deadline.left(now).is_zero();
         let (limit, uri) = (deadline.limit(now), request.uri().clone());

@@ -36,8 +36,9 @@
 //! # What is an error
 //!
 //! [`Error::is_decode`] holds if the bytes are not in their coding, if their end is missing or bytes follow it, if more comes out
-//! than the [limit](DecodeLayer::limit) allows, or if more than two codings are listed. Nothing is lost in silence: every member
-//! of gzip and every frame of zstd is decoded.
+//! than the [limit](DecodeLayer::limit) allows, if more than two codings are listed, or if of two codings the outer one decodes
+//! to more than 32 times what the inner one does, and 1 MiB. Nothing is lost in silence: every member of gzip and every frame of
+//! zstd is decoded.
 //!
 //! # Memory
 //!
@@ -65,9 +66,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::{failed, not_ready};
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind},
+    request::response_body,
 };
 
 mod body;
@@ -231,7 +234,7 @@ where
     type Future = DecodeFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(super::not_ready)
+        self.inner.poll_ready(cx).map_err(not_ready)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
@@ -276,7 +279,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.future.poll(cx)).map_err(adopt)?.map(Body::response);
+        let response = ready!(this.future.poll(cx));
+        let response = response.map_err(|error| failed(error, ForeignError::LAYER))?;
+        let response = response.map(response_body);
         Poll::Ready(match *this.limit {
             Some(limit) if response.headers().contains_key(CONTENT_ENCODING) => {
                 decode(response, limit)
@@ -284,10 +289,6 @@ where
             _ => Ok(response),
         })
     }
-}
-
-fn adopt(error: impl Into<BoxError>) -> Error {
-    Error::adopt(error.into(), ForeignError::LAYER, "sending the request")
 }
 
 /// Puts the decoders around the body of a response that names a coding.

@@ -53,7 +53,8 @@ mod base_url;
 /// # Secrets
 ///
 /// With a base URL, the fields that are added are for its origin. Requests that name another are told only those that redirects
-/// [tell any origin](super::RedirectLayer#what-another-origin-is-told), none of a value that is marked as sensitive.
+/// [tell any origin](super::RedirectLayer#what-another-origin-is-told), none of a value that is marked as sensitive. So it is, with
+/// and without a base URL, with a [`NextRequest`](super::NextRequest) that leads to another origin.
 ///
 /// # Errors
 ///
@@ -209,9 +210,12 @@ impl DefaultsSettings {
         if self.headers.is_empty() {
             return Ok(());
         }
-        let is_elsewhere = self.base.as_ref().is_some_and(|(_, base)| {
-            Origin::try_from(&*without_user_info(request.uri())).ok().as_ref() != Some(base)
-        });
+        // A redirect that is followed by hand comes here again.
+        let is_stripped = request.extensions().get::<secrets::Stripped>().is_some();
+        let is_elsewhere = is_stripped
+            || self.base.as_ref().is_some_and(|(_, base)| {
+                Origin::try_from(&*without_user_info(request.uri())).ok().as_ref() != Some(base)
+            });
         let headers = request.headers_mut();
         fields::check_room(headers, self.headers.keys_len())?;
         let is_told = |name: &&HeaderName| !is_elsewhere || secrets::is_harmless(name);

@@ -24,7 +24,7 @@ use crate::{
     body::{Body, ResponseFrames},
     error::{BoxError, Error, ForeignError},
     options::{BodyProgress, OnDownload, OnUpload},
-    request::RequestBuilder,
+    request::{RequestBuilder, response_body},
 };
 
 #[cfg(not(feature = "_decode"))]
@@ -152,7 +152,7 @@ where
         let outcome = ready!(this.response.poll(cx));
         let (download, upload) = (this.download.take(), this.upload.take());
         let response = outcome.map_err(|error| failed(error, ForeignError::LAYER))?;
-        let response = response.map(Body::response);
+        let response = response.map(response_body);
         if download.is_none() && upload.is_none() {
             return Poll::Ready(Ok(response));
         }

@@ -144,6 +144,9 @@ impl RedirectLayer {
     }
 
     /// Keeps everything on a redirect to this origin, as if it were the one before: `Authorization` and sensitive values, too.
+    ///
+    /// But not what an [`AuthLayer`](super::AuthLayer) says: an [`Auth`](super::Auth) and a user in a URL are bound to their
+    /// origin. Give those for this one to [`AuthLayer::for_origin`](super::AuthLayer::for_origin).
     pub fn trust(self, origin: Origin) -> Self {
         self.change(|settings| settings.trusted.push(origin))
     }

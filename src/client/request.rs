@@ -25,7 +25,7 @@ impl<S, A> RequestBuilder<Client<S>, A> {
         self.extension(auth)
     }
 
-    /// No credentials, also where the client has some.
+    /// No credentials, also where the client has some, on no hop.
     pub fn no_auth(self) -> Self {
         self.auth(Auth::none())
     }
@@ -41,7 +41,8 @@ impl<S, A> RequestBuilder<Client<S>, A> {
     }
 
     /// How long it may take over all redirects, tries and pauses, to the end of the last body; `None` for any time. The other
-    /// timeouts stay as they are.
+    /// timeouts stay as they are. The body is limited over a transport or a pool of this crate; see
+    /// [`TotalTimeout`].
     pub fn timeout(self, limit: impl Into<Option<Duration>>) -> Self {
         self.extension(TotalTimeout::new(limit))
     }

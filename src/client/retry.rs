@@ -60,6 +60,7 @@ use tries::Tries;
 /// | the connection broke before the answer | if it is idempotent |
 /// | 408, 429, 502, 503, 504 | if it is idempotent |
 /// | any other answer, a timeout, TLS that fails, a request that is not valid | no |
+/// | the service below fails to be ready for another try | no |
 ///
 /// Idempotent is a request by its method (RFC 9110 §9.2.2), with an `Idempotency-Key`, or marked as
 /// [`Repeatable`](crate::options::Repeatable). One whose body cannot be [had again](Body::try_clone) is sent once. An answer is

@@ -10,6 +10,11 @@ const HARMLESS: [HeaderName; 4] =
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HttpsOnly;
 
+/// An extension of a request that secrets were taken off on the way to another origin: they are not added again where it is
+/// sent by hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stripped;
+
 /// Whether a field may be told any origin, if its value is not marked as sensitive.
 pub(super) fn is_harmless(name: &HeaderName) -> bool {
     let text = name.as_str();

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Method, Request, Response};
@@ -24,7 +24,7 @@ use crate::{
     error::{BoxError, Error},
     options::{MaxBody, Timeouts, TotalTimeout},
     request::{Buffered, IntoMethod, IntoUrl, RequestBuilder, Streamed, UrlFragment},
-    transport::{Transport, response_body},
+    transport::Transport,
 };
 
 /// A whole HTTP client: redirects, cookies, decoding, authentication, retries, deadlines, over a [`Transport`] or any other
@@ -147,7 +147,10 @@ impl Layers {
 /// What requests are given that say nothing themselves.
 pub(super) struct RequestDefaults {
     pub(super) timeouts: Option<Timeouts>,
+    /// Of `ClientBuilder::timeout`, which is beside all timeouts.
     pub(super) total: Option<TotalTimeout>,
+    /// The shorter of that and of the total of the client's timeouts.
+    pub(super) shortest: Option<TotalTimeout>,
     pub(super) max_body: MaxBody,
 }
 
@@ -309,14 +312,16 @@ fn whole(url: http::Uri) -> Result<http::Uri, Error> {
 
 impl ClientSettings {
     fn extend(&self, request: &mut Request<Body>) {
-        let RequestDefaults { timeouts, total, .. } = &self.requests;
+        let RequestDefaults { timeouts, total, shortest, .. } = &self.requests;
         let extensions = request.extensions_mut();
-        if let Some(total) = total {
+        let total = match (*shortest, extensions.get::<Timeouts>()) {
+            (None, _) => None,
+            (shortest, None) => shortest,
             // A request with a total of its own is not limited by the client's.
-            let asked = extensions.get::<Timeouts>().is_some_and(|own| own.total.is_some());
-            if !asked {
-                extensions.get_or_insert(*total);
-            }
+            (_, Some(own)) => total.filter(|_| own.total.is_none()),
+        };
+        if let Some(total) = total {
+            extensions.get_or_insert(total);
         }
         if let Some(timeouts) = timeouts {
             extensions.get_or_insert(*timeouts);
@@ -363,16 +368,14 @@ pin_project! {
     }
 }
 
-impl<F, RB> Future for ClientFuture<F>
+impl<F> Future for ClientFuture<F>
 where
-    F: Future<Output = Result<Response<RB>, Error>>,
-    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Error>>,
 {
     type Output = Result<Response<Body>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(response.map(response_body)))
+        self.project().future.poll(cx)
     }
 }
 

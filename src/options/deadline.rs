@@ -18,20 +18,40 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     end_at: Instant,
-    /// From its beginning, as an error says it.
+    /// From its beginning, as an error says it. Only that of a layer has one.
     limit: Option<Duration>,
+    /// The caller's, of which a layer's is shorter.
+    asked: Option<Instant>,
 }
 
 impl Deadline {
     /// This moment, by the clock of the [`Runtime`](crate::rt::Runtime).
     pub fn at(end_at: Instant) -> Self {
-        Self { end_at, limit: None }
+        Self { end_at, limit: None, asked: None }
     }
 
     /// So long after this moment; `None` is later than the clock goes.
     #[cfg(feature = "deadline")]
     pub(crate) fn after(limit: Duration, now: Instant) -> Option<Self> {
-        Some(Self { end_at: now.checked_add(limit)?, limit: Some(limit) })
+        Some(Self { end_at: now.checked_add(limit)?, limit: Some(limit), asked: None })
+    }
+
+    /// The one that ends first. It remembers what the caller has asked for.
+    #[cfg(feature = "deadline")]
+    pub(crate) fn within(self, outer: Option<Self>) -> Self {
+        match outer {
+            Some(outer) if outer.end_at < self.end_at => outer,
+            outer => Self { asked: outer.and_then(Self::asked).map(|asked| asked.end_at), ..self },
+        }
+    }
+
+    /// What the caller has asked for, without what a layer has set.
+    #[cfg(any(feature = "deadline", feature = "redirect"))]
+    pub(crate) fn asked(self) -> Option<Self> {
+        match self.limit {
+            None => Some(self),
+            Some(_) => self.asked.map(Self::at),
+        }
     }
 
     /// The moment.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// How long a request may take over all its redirects, tries and pauses, to the end of the last body: an extension for a
-/// [`DeadlineLayer`](crate::client::DeadlineLayer), which leaves all other [`Timeouts`](super::Timeouts) as they are.
+/// [`DeadlineLayer`](crate::client::DeadlineLayer), which leaves all other [`Timeouts`](super::Timeouts) as they are. A service
+/// that is not of this crate knows of no [`Deadline`](super::Deadline): over it the limit ends with the head of the response.
 ///
 /// ```
 /// use std::time::Duration;

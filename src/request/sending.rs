@@ -13,13 +13,13 @@ use http_body::{Body as _, Frame};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::described;
+use super::{described, response_body};
 use crate::{
     body::Body,
     connect::HasConnectInfo,
     error::{BoxError, Error, ForeignError, Kind},
     options::MaxBody,
-    transport::{Transport, response_body},
+    transport::Transport,
 };
 
 pin_project! {

@@ -109,13 +109,13 @@ impl Auth {
         Self { says: Says::Refreshed(Arc::new(scheme)), origin: None }
     }
 
-    /// Nobody: for a request that is to be sent without what a layer would say.
+    /// Nobody: for a request that is to be sent without what a layer would say, on all its hops.
     pub fn none() -> Self {
         Self { says: Says::Nothing, origin: None }
     }
 
     /// Says it to this origin alone, and of `http` on the usual port also to `https` on its. By default it is bound to the first
-    /// origin that a request with it is for.
+    /// origin that a request with it is for, but [`none`](Self::none) to no origin.
     pub fn bound_to(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
@@ -129,7 +129,10 @@ impl Auth {
     /// Binds it, unless it is bound.
     #[cfg(any(feature = "defaults", feature = "redirect"))]
     pub(in crate::client) fn bind(&mut self, origin: &Origin) {
-        self.origin.get_or_insert_with(|| origin.clone());
+        // Nothing is a secret of no origin: were it bound, the next would be told what others have for it.
+        if self.says_anything() {
+            self.origin.get_or_insert_with(|| origin.clone());
+        }
     }
 
     pub(super) fn is_for(&self, origin: &Origin) -> bool {

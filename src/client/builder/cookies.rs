@@ -3,12 +3,14 @@
 use tower_layer::Layer;
 
 use super::ClientBuilder;
-use crate::client::cookies::{CookieStore, Cookies, CookiesLayer, Jar};
+use crate::{
+    client::cookies::{CookieStore, Cookies, CookiesLayer, Jar},
+    rt::Runtime,
+};
 
 /// The service of the layer that keeps cookies.
 pub type CookiesOver<S> = Cookies<S>;
 
-/// By default a new jar.
 #[derive(Debug)]
 pub(in crate::client) struct CookieChoice {
     layer: CookiesLayer,
@@ -16,13 +18,12 @@ pub(in crate::client) struct CookieChoice {
     jar: Option<Jar>,
 }
 
-impl Default for CookieChoice {
-    fn default() -> Self {
-        Self::jar(Jar::new())
-    }
-}
-
 impl CookieChoice {
+    /// A new jar, by the clock of the client.
+    pub(in crate::client) fn by_default(runtime: &Runtime) -> Self {
+        Self::jar(Jar::new().runtime(runtime.clone()))
+    }
+
     fn jar(jar: Jar) -> Self {
         let layer = CookiesLayer::new(jar.clone());
         Self { layer, jar: Some(jar) }
@@ -34,16 +35,17 @@ impl CookieChoice {
 }
 
 impl ClientBuilder {
-    /// Keeps cookies in this jar, in place of a new one: that of another client, or one that was loaded from a file.
+    /// Keeps cookies in this jar, in place of a new one: that of another client, or one that was loaded from a file. They end by
+    /// its own [clock](Jar::runtime).
     pub fn cookie_jar(mut self, jar: Jar) -> Self {
-        self.choices.cookies = CookieChoice::jar(jar);
+        self.choices.cookies = Some(CookieChoice::jar(jar));
         self
     }
 
     /// Keeps cookies in a store of yours.
     pub fn cookie_store(mut self, store: impl CookieStore + 'static) -> Self {
         let layer = CookiesLayer::new(store);
-        self.choices.cookies = CookieChoice { layer, jar: None };
+        self.choices.cookies = Some(CookieChoice { layer, jar: None });
         self
     }
 

@@ -6,6 +6,11 @@ use crate::error::{Error, Kind};
 /// So many bytes are decoded at a time.
 pub(super) const CHUNK: usize = 16 * 1024;
 
+/// Without a limit, the first of two decoders may put out so many bytes for each that the second does, and so many beside. Bytes
+/// in a gzip member each need 21; members that are empty could keep both at work for ever.
+const MOST_PER_BYTE: u64 = 32;
+const MOST_BESIDE: u64 = 1 << 20;
+
 /// The decoders of one body. It takes coded bytes as they come and gives decoded ones as they are asked for.
 pub(super) struct Pipeline {
     /// Of the coding that was applied last.
@@ -24,13 +29,17 @@ struct Second {
     unread: std::ops::Range<usize>,
     /// The first may put out so many bytes: no less than the second, or it could work for ever on a body that is empty at last.
     left: u64,
+    /// And so many before the second puts out more.
+    unearned: u64,
 }
 
 impl Pipeline {
     /// Without a limit, `limit` is the greatest number.
     pub(super) fn new(first: Codec, second: Option<Codec>, limit: u64) -> Self {
-        let second = second
-            .map(|codec| Box::new(Second { codec, bytes: [0; CHUNK], unread: 0..0, left: limit }));
+        let second = second.map(|codec| {
+            let (left, unearned) = (limit, MOST_BESIDE);
+            Box::new(Second { codec, bytes: [0; CHUNK], unread: 0..0, left, unearned })
+        });
         Self { first, second, left: limit, limit }
     }
 
@@ -68,6 +77,8 @@ impl Second {
             self.unread.start = self.unread.end - unread.len();
             let written = written.map_err(|fault| broken(&self.codec, fault))?;
             if written > 0 {
+                let earned = MOST_PER_BYTE.saturating_mul(written as u64);
+                self.unearned = self.unearned.saturating_add(earned);
                 return Ok(written);
             }
             let filled =
@@ -76,6 +87,7 @@ impl Second {
                 return Ok(0);
             }
             self.left = spend(self.left, filled, limit)?;
+            self.unearned = self.unearned.checked_sub(filled as u64).ok_or_else(hollow)?;
             self.unread = 0..filled;
         }
     }
@@ -86,6 +98,11 @@ fn broken(codec: &Codec, fault: DecodeFault) -> Error {
     Error::new(Kind::Decode, format!("decoding the response body of {coding}"))
         .because(fault)
         .sent(true)
+}
+
+fn hollow() -> Error {
+    let message = "decoding the response body: its two codings hold next to nothing";
+    Error::new(Kind::Decode, message).sent(true)
 }
 
 fn spend(left: u64, written: usize, limit: u64) -> Result<u64, Error> {

@@ -428,6 +428,29 @@ async fn the_error_of_a_broken_connection_is_the_error() {
     assert!(!error.is_decode() && format!("{error:?}").contains("reset"), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_body_that_is_coded_twice_and_empty_at_last_is_no_endless_work_without_a_limit() {
+    let members = encode("gzip", b"").repeat(200_000);
+    let coded = encode("gzip", &members);
+    let pieces = coded.chunks(256).map(<[u8]>::to_vec).collect();
+    let layer = DecodeLayer::new().limit(None);
+    let response = answer(layer, get(), "gzip, gzip", pieces).await.unwrap();
+    let decoded = response.extensions().get::<Decoded>().unwrap().clone();
+    let error = response.into_body().read().await.unwrap_err();
+    assert!(error.is_decode() && error.was_sent(), "{error:?}");
+    let (read, all) = (decoded.read(), coded.len() as u64);
+    assert!(read < all / 2, "{read} of {all}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_coded_twice_with_little_in_each_member_is_read() {
+    let members = encode("gzip", b"a").repeat(100_000);
+    let layer = DecodeLayer::new().limit(None);
+    let response = answer(layer, get(), "gzip, gzip", vec![encode("gzip", &members)]).await;
+    let read = response.unwrap().into_body().read().await.unwrap();
+    assert_eq!(read, "a".repeat(100_000));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 

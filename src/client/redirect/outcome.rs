@@ -9,6 +9,7 @@ use crate::{
     client::kept::Kept,
     error::{Error, Kind},
     events::shown,
+    options::Deadline,
     target::Origin,
 };
 
@@ -36,7 +37,8 @@ pub struct FinalUrl {
 
 /// The request that a redirect asks for: an extension of a response that redirects and was not followed.
 ///
-/// It has what would have been sent: the method, without what is not for another origin, without a body that has gone.
+/// It has what would have been sent: the method, without what is not for another origin, without a body that has gone. The time
+/// of a [`DeadlineLayer`](crate::client::DeadlineLayer) begins anew where it is sent.
 #[derive(Clone)]
 pub struct NextRequest {
     kept: Arc<Kept>,
@@ -61,7 +63,7 @@ impl Redirected {
         &self.method
     }
 
-    /// The URL of the request.
+    /// The URL of the request, without a user and a password.
     pub fn url(&self) -> &Uri {
         &self.url
     }
@@ -78,7 +80,7 @@ impl Redirected {
 }
 
 impl FinalUrl {
-    /// The URL, without its fragment.
+    /// The URL, without its fragment, and without a user and a password.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -134,6 +136,17 @@ impl NextRequest {
             let url = shown(self.url());
             Error::new(Kind::Redirect, format!("the body for {url} cannot be had again"))
         })
+    }
+
+    /// The request for a caller, who may send it at any time: without a deadline but the caller's own.
+    pub(super) fn unfollowed(self) -> Self {
+        let (origin, fragment) = (self.origin.clone(), self.fragment.clone());
+        let mut kept = self.into_kept();
+        let extensions = kept.head.extensions_mut();
+        if let Some(asked) = extensions.remove::<Deadline>().and_then(Deadline::asked) {
+            extensions.insert(asked);
+        }
+        Self::new(kept, origin, fragment)
     }
 
     /// The request that is sent on; the body is looked at before.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, StatusCode, header::HOST, response::Parts};
+use http::{Method, Request, StatusCode, Uri, header::HOST, response::Parts};
 
 use super::{
     FinalUrl, NextRequest, RedirectSettings, Redirected, Visited,
@@ -11,7 +11,11 @@ use super::{
 use crate::{
     body::Body,
     client::{
-        bound, kept::Kept, same_origin::is_same, secrets::HttpsOnly, user_info::without_user_info,
+        bound,
+        kept::Kept,
+        same_origin::is_same,
+        secrets::{HttpsOnly, Stripped},
+        user_info::without_user_info,
     },
     error::{BoxError, Error, Kind},
     events::shown,
@@ -130,6 +134,7 @@ impl Trail {
             return;
         }
         next::strip_secrets(head.headers_mut(), &self.settings.also);
+        head.extensions_mut().insert(Stripped);
         head.extensions_mut().remove::<ServerName>();
         head.extensions_mut().remove::<TlsIdentity>();
         head.extensions_mut().remove::<ConnectProtocol>();
@@ -141,7 +146,7 @@ impl Trail {
         next: NextRequest,
         response: Parts,
     ) -> Result<Request<Body>, Error> {
-        let (method, url) = (self.kept.head.method().clone(), self.kept.head.uri().clone());
+        let (method, url) = (self.kept.head.method().clone(), self.shown_url());
         let Parts { status, headers, .. } = response;
         self.fragment = next.fragment.clone();
         self.hops.push(Redirected { method, url, status, headers });
@@ -157,10 +162,10 @@ impl Trail {
     /// Tells the result what led to it.
     pub(super) fn finish(&mut self, response: &mut Parts, next: Option<NextRequest>) {
         if let Some(next) = next {
-            response.extensions.insert(next);
+            response.extensions.insert(next.unfollowed());
         }
         if !self.hops.is_empty() {
-            let uri = self.kept.head.uri().clone();
+            let uri = self.shown_url();
             response.extensions.insert(FinalUrl { uri, fragment: self.fragment.take() });
             response.extensions.insert(Visited::new(std::mem::take(&mut self.hops)));
         }
@@ -174,7 +179,12 @@ impl Trail {
         }
     }
 
-    pub(super) fn uri(&self) -> &http::Uri {
+    /// The URL that was sent last, as the caller is told it: without a password.
+    fn shown_url(&self) -> Uri {
+        without_user_info(self.kept.head.uri()).into_owned()
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
         self.kept.head.uri()
     }
 }

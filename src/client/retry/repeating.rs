@@ -84,7 +84,12 @@ where
                         this.state.set(RepeatingState::Sending { response });
                         continue;
                     }
-                    Err(error) => Err(failure(this.tries, error, UNSENT)),
+                    Err(error) => {
+                        // A service that failed to be ready is done with: it must not be polled again.
+                        let error = last(this.tries, failure(this.tries, error, UNSENT));
+                        this.state.set(RepeatingState::Over);
+                        return Poll::Ready(Err(error));
+                    }
                 },
                 StateProj::Over => return Poll::Ready(Err(polled_again())),
             };
@@ -94,11 +99,7 @@ where
             });
             let Some(sleep) = pause else {
                 this.state.set(RepeatingState::Over);
-                let last = |error| match this.tries {
-                    Some(tries) => tries.error(error),
-                    None => error,
-                };
-                return Poll::Ready(outcome.map_err(last));
+                return Poll::Ready(outcome.map_err(|error| last(this.tries, error)));
             };
             // Before the pause, so that its connection is free meanwhile.
             if let Ok(response) = outcome {
@@ -106,6 +107,14 @@ where
             }
             this.state.set(RepeatingState::Pausing { sleep });
         }
+    }
+}
+
+/// The error of the last try, as the result.
+fn last(tries: &Option<Box<Tries>>, error: Error) -> Error {
+    match tries {
+        Some(tries) => tries.error(error),
+        None => error,
     }
 }
 

@@ -427,3 +427,11 @@ async fn no_text_shows_who_we_are() {
     assert!(!texts.contains("secret") && !texts.contains("pass"), "{texts}");
     assert!(texts.contains("Auth(none)"));
 }
+
+#[tokio::test]
+async fn a_request_that_asks_for_no_credentials_has_none_on_any_hop() {
+    let site = from_to("https://a/", "https://b/");
+    let layer = AuthLayer::new().for_origin(origin("https://b"), Auth::bearer("b"));
+    send(&with_redirects(&site, layer), with(Auth::none(), get("https://a/"))).await.unwrap();
+    assert_eq!(all_said(&site), [None, None]);
+}

@@ -1,6 +1,9 @@
 //! Cookies below redirects and authentication: whose they are, on each hop.
 
+use std::time::Duration;
+
 use http::{Uri, header::COOKIE};
+use hyper_util::rt::TokioExecutor;
 use tower::Layer;
 use tower_transport::{
     RequestExt, Transport,
@@ -8,7 +11,7 @@ use tower_transport::{
         Auth, AuthLayer, Cookie, CookieOverride, Cookies, CookiesLayer, Jar, Redirect,
         RedirectLayer,
     },
-    mock::{Script, ScriptedConnector, StrictService},
+    mock::{PausedClock, Script, ScriptedConnector, StrictService},
 };
 
 use super::site::*;
@@ -208,4 +211,17 @@ fn threads_share_a_jar() {
         }
     });
     assert_eq!(jar.len(), 40);
+}
+
+#[tokio::test]
+async fn the_jar_of_a_client_goes_by_the_clock_of_the_client() {
+    let clock = PausedClock::new(TokioExecutor::new());
+    let site = Site::new(|_| answer(200, &[("set-cookie", "a=1; max-age=10")], ""));
+    let client = tower_transport::client::Client::builder().runtime(clock.runtime());
+    let client = client.build_over(site.strict()).unwrap();
+    client.get("http://a.example/").await.unwrap();
+    let jar = client.cookies().unwrap();
+    assert_eq!(header(jar, "http://a.example/").as_deref(), Some("a=1"));
+    clock.advance(Duration::from_secs(11));
+    assert_eq!(header(jar, "http://a.example/"), None);
 }

@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, service_fn};
 use tower_transport::{
     Body, Error, RequestExt, Transport,
-    client::{DeadlineLayer, RedirectLayer, RetryLayer},
+    client::{DeadlineLayer, NextRequest, RedirectLayer, RetryLayer},
     mock::{NeverConnects, Script, ScriptedConnector},
-    options::{Deadline, Retries, Timeouts},
+    options::{Deadline, Redirects, Retries, Timeouts},
 };
 
 use super::site::*;
@@ -127,4 +127,24 @@ async fn a_request_dropped_at_any_poll_sends_nothing_more() {
         (DeadlineLayer::new(SECOND).layer(site.strict()), site)
     };
     at_every_poll(service, || get("http://a/")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_followed_by_hand_has_the_whole_time_again_and_the_callers_deadline() {
+    let site = Site::new(|_| redirect(302, "/"));
+    let by_hand = RedirectLayer::new().redirects(Redirects::none()).layer(site.strict());
+    let client = DeadlineLayer::new(SECOND).layer(DeadlineLayer::new(2 * SECOND).layer(by_hand));
+    let next = |response: &http::Response<_>| {
+        response.extensions().get::<NextRequest>().unwrap().to_request().unwrap()
+    };
+    let response: Answer = send(&client, get("http://a/")).await.unwrap();
+    sleep(5 * SECOND).await;
+    send(&client, next(&response)).await.unwrap();
+    for asked in [2, 600] {
+        let own = Deadline::at((Instant::now() + asked * SECOND).into_std());
+        let mut sent = get("http://a/");
+        sent.extensions_mut().insert(own);
+        let response = send(&client, sent).await.unwrap();
+        assert_eq!(next(&response).extensions().get(), Some(&own));
+    }
 }

@@ -120,3 +120,14 @@ async fn a_default_is_told_to_every_host_that_has_no_entry() {
         ["https://a.example/ -".to_owned(), format!("https://b.example/ {USER_A}")]
     );
 }
+
+#[tokio::test]
+async fn a_request_that_asks_for_no_credentials_has_none_on_any_hop() {
+    let site = from_to("https://b.example/", "https://a.example/");
+    for text in [TEXT, "default login user password any"] {
+        let mut nothing = get("https://b.example/");
+        nothing.extensions_mut().insert(Auth::none());
+        send(&client(&site, text), nothing).await.unwrap();
+        assert_eq!(said(&site), ["https://b.example/ -", "https://a.example/ -"], "{text}");
+    }
+}

@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, Uri};
 use tower::Layer;
 use tower_transport::{
     Body, Error, RequestExt,
-    client::{FinalUrl, NextRequest, Redirect, RedirectLayer, Visited},
+    client::{AuthLayer, FinalUrl, NextRequest, Redirect, RedirectLayer, Visited},
     mock::StrictService,
     options::{ConnectProtocol, LocalAddress, RawTarget, Redirects, ServerName},
     target::Origin,
@@ -544,4 +544,16 @@ async fn it_is_a_service_of_requests_by_the_function() {
 
 fn _nameable(redirecting: tower_transport::client::Redirecting<Site>) -> impl Send {
     redirecting
+}
+
+#[tokio::test]
+async fn no_url_of_the_way_has_a_password() {
+    let site = from_to("http://a/", "/next");
+    let layer = RedirectLayer::new()
+        .on_redirect(|request| *request.uri_mut() = "http://me:secret@a/next".parse().unwrap())
+        .layer(AuthLayer::new().layer(site.strict()));
+    let response = send(&layer, get("http://me:secret@a/")).await.unwrap();
+    let visited = response.extensions().get::<Visited>().unwrap();
+    assert_eq!(visited.hops()[0].url(), "http://a/");
+    assert_eq!(response.extensions().get::<FinalUrl>().unwrap().uri(), "http://a/next");
 }

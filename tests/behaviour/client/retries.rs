@@ -232,3 +232,34 @@ async fn any_number_is_taken() {
     let an_hour = tokio::time::timeout(Duration::from_secs(3600), send(&layer, get("http://a/")));
     assert!(an_hour.await.is_err());
 }
+
+/// Is ready once and fails then; is never to be polled again.
+#[derive(Clone, Default)]
+struct FailsOnce(std::sync::Arc<AtomicUsize>);
+
+impl tower::Service<http::Request<Body>> for FailsOnce {
+    type Response = Answer;
+    type Error = Error;
+    type Future = std::future::Ready<Result<Answer, Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        std::task::Poll::Ready(match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(()),
+            1 => Err(io()),
+            _ => panic!("polled after it failed"),
+        })
+    }
+
+    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+        std::future::ready(Ok(answer(503, &[], "busy")))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_fails_to_be_ready_is_not_asked_again() {
+    let service = FailsOnce::default();
+    let client = RetryLayer::new(Retries::new(5)).layer(service.clone());
+    let error = send(&client, get("http://a/")).await.unwrap_err();
+    assert!(error.is_io() && !error.is_unsent(), "{error:?}");
+    assert_eq!(service.0.load(Ordering::Relaxed), 2);
+}

@@ -8,8 +8,10 @@ use http_body_util::Full;
 use tower_transport::{
     Body, Error, Transport,
     client::{Auth, Client, ResponseExt, StreamedResponseExt},
+    http::NegotiateLayer,
     mock::{Script, ScriptedConnector},
-    options::{Timeouts, TotalTimeout},
+    options::{Redirects, Timeouts, TotalTimeout},
+    pool::PoolLayer,
 };
 
 use super::site::*;
@@ -270,4 +272,101 @@ async fn a_setting_at_the_end_of_its_range_is_no_panic() {
         let lines = client.stream("GET", "http://a/x").await.unwrap().lines();
         assert_eq!(lines.max_line(max_line).next().await.is_ok(), is_taken, "{max_line}");
     }
+}
+
+#[tokio::test]
+async fn a_redirect_followed_by_hand_tells_another_origin_nothing_secret_of_the_client() {
+    let site = Site::new(|request| match request.uri().path() {
+        "/" => redirect(307, "http://b/next"),
+        "/next" => redirect(307, "http://a/back"),
+        _ => ok(),
+    });
+    let mut secret = http::HeaderValue::from_static("secret");
+    secret.set_sensitive(true);
+    let client = Client::builder()
+        .redirects(Redirects::none())
+        .header("x-api-key", "k")
+        .header("accept-language", "en")
+        .header("accept", secret)
+        .auth(Auth::bearer("client"))
+        .build_over(site.clone())
+        .unwrap();
+    for authorization in [None, Some("own")] {
+        let mut first = client.get("http://a/");
+        if let Some(own) = authorization {
+            first = first.header("authorization", own);
+        }
+        let mut response = first.await.unwrap();
+        while let Some(next) = response.next_request().cloned() {
+            response = client.send(next.to_request().unwrap()).await.unwrap();
+        }
+        let seen = site.seen();
+        let has = |n: usize, name| seen[n].headers().contains_key(name);
+        assert_eq!(seen.len(), 3);
+        assert!(has(0, "x-api-key") && has(0, "authorization") && has(0, "accept"));
+        assert!(!has(1, "x-api-key") && !has(1, "authorization") && !has(1, "accept"));
+        // What was taken off stays off.
+        assert!(!has(2, "x-api-key") && !has(2, "accept"));
+        assert!(has(1, "accept-language") && has(2, "accept-language"));
+    }
+}
+
+#[tokio::test]
+async fn a_client_over_a_pool_knows_its_connection() {
+    let hi = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+    let script = Script::new().expect_head().respond(hi).expect_head().respond(hi);
+    let pool = tower::ServiceBuilder::new()
+        .layer(PoolLayer::new())
+        .layer(NegotiateLayer::new())
+        .service(ScriptedConnector::new([script]));
+    let client = Client::over(pool);
+    let response = client.get("http://a/").await.unwrap();
+    assert!(response.connection().is_some_and(|connection| !connection.is_reused()));
+    let streamed = client.get("http://a/").on_download(|_| {}).streamed().await.unwrap();
+    assert!(streamed.connection().is_some_and(|connection| connection.is_reused()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_of_a_request_take_the_place_of_the_clients_with_its_total() {
+    let slow = tower::service_fn(|_: http::Request<Body>| async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Ok::<_, Error>(Response::new(Full::new(Bytes::from("late"))))
+    });
+    let total = Timeouts::default().total(Duration::from_secs(3));
+    let client = Client::builder().timeouts(total).build_over(slow).unwrap();
+    assert!(client.get("http://a/").await.unwrap_err().is_timeout());
+    assert_eq!(client.get("http://a/").timeouts(Timeouts::none()).await.unwrap().body(), "late");
+    // That of `timeout` is beside all timeouts.
+    let client = Client::builder().timeouts(total).timeout(Duration::from_secs(5));
+    let client = client.build_over(slow).unwrap();
+    let error = client.get("http://a/").timeouts(Timeouts::none()).await.unwrap_err();
+    assert!(error.to_string().contains("after 5 s"), "{error}");
+    let error = client.get("http://a/").await.unwrap_err();
+    assert!(error.to_string().contains("after 3 s"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_of_a_request_lift_the_total_of_a_client_over_its_own_transport() {
+    let script = Script::new().expect_head().stall();
+    let total = Timeouts::none().total(Duration::from_secs(3));
+    let client = Client::builder()
+        .configure_transport(|it| it.connector(ScriptedConnector::new([script.clone(), script])))
+        .timeouts(total)
+        .build()
+        .unwrap();
+    let start = tokio::time::Instant::now();
+    assert!(client.get("http://a/").await.unwrap_err().is_timeout());
+    assert_eq!(start.elapsed().as_secs(), 3);
+    let own = Timeouts::none().read(Duration::from_secs(9));
+    assert!(client.get("http://a/").timeouts(own).await.unwrap_err().is_timeout());
+    assert_eq!(start.elapsed().as_secs(), 12);
+}
+
+#[tokio::test]
+async fn the_text_of_a_foreign_error_is_in_the_error() {
+    let service = tower::service_fn(|_: http::Request<Body>| async {
+        Err::<Response<Full<Bytes>>, _>(std::io::Error::other("boom"))
+    });
+    let error = Client::over(service).get("http://a/").await.unwrap_err();
+    assert!(error.to_string().contains("boom"), "{error}");
 }
