@@ -18,9 +18,11 @@ use super::{
 };
 use crate::{connection::Connection, error::Error};
 
+mod attempt;
 mod failure;
 mod task;
 
+use attempt::Attempt;
 use task::RequestTask;
 
 pin_project! {
@@ -40,10 +42,9 @@ pin_project! {
         B: 'static,
         K: Key,
     {
-        // Next to the state and not inside it, because it is large and would move with each state. First, because a
-        // stream must be dropped before the lease reports it free.
+        // First, because a stream must be dropped before the lease reports it free.
         #[pin]
-        sending: Option<C::Future>,
+        attempt: Attempt<C::Future, B>,
         task: RequestTask<C, B, K>,
     }
 }
@@ -55,7 +56,8 @@ where
     K: Key,
 {
     pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
-        Self { sending: None, task: RequestTask::new(pool, request) }
+        let task = RequestTask::new(pool, &request);
+        Self { attempt: Attempt::unsent(request), task }
     }
 }
 
@@ -73,18 +75,18 @@ where
         let task = this.task;
         let in_time = match task.is_out_of_time() {
             true => Poll::Pending,
-            false => task.poll(this.sending.as_mut(), cx),
+            false => task.poll(this.attempt.as_mut(), cx),
         };
         let outcome = match in_time {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => {
-                let is_sent = this.sending.is_some();
+                let is_sent = this.attempt.is_sent();
                 Err(ready!(task.poll_total(is_sent, cx)))
             }
         };
         Poll::Ready(outcome.map_err(|error| {
             // Before the lease, which `ended` drops.
-            this.sending.set(None);
+            this.attempt.set(Attempt::Over);
             task.ended(error)
         }))
     }
@@ -97,6 +99,7 @@ where
     K: Key,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checkout").field("key", &self.task.key_name()).finish_non_exhaustive()
+        let key = self.task.key_name(self.attempt.request());
+        f.debug_struct("Checkout").field("key", &key).finish_non_exhaustive()
     }
 }

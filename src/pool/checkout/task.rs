@@ -11,7 +11,10 @@ use std::{
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
-use super::failure::{copy, is_task_dropped, polled_again};
+use super::{
+    attempt::{Attempt, AttemptProj},
+    failure::{copy, is_task_dropped, polled_again},
+};
 use crate::{
     connection::{Connection, Progress, SendError},
     error::Error,
@@ -34,8 +37,8 @@ mod choose;
 /// One request on its way. Rare parts are boxed, because the task moves with its future.
 pub(super) struct RequestTask<C: Connection<Request<B>>, B: 'static, K: Key> {
     state: TaskState<C, B, K>,
-    /// The request until it is sent; then its copy, if it may have to be sent again and can be copied.
-    request: Option<Request<B>>,
+    /// Of a sent request that may have to be sent again, if it can be copied and its connection does not give it back.
+    copy: Option<Box<Request<B>>>,
     pool: Arc<Shared<C, B, K>>,
     /// `None` while the URI suffices to find a connection.
     key: Option<Arc<LocalKey<K>>>,
@@ -60,7 +63,7 @@ enum TaskState<C: Connection<Request<B>>, B: 'static, K: Key> {
     Choosing,
     Waiting(QueuedRequest<C, B, K>),
     Pausing(Sleep),
-    /// With a connection. `Checkout::sending` is set once the request is sent.
+    /// With a connection.
     Leased(Lease<C, B, K>),
     /// Its key is an error.
     Refused(Error),
@@ -84,33 +87,38 @@ where
 {
     pub(super) fn poll(
         &mut self,
-        mut sending: Pin<&mut Option<C::Future>>,
+        mut attempt: Pin<&mut Attempt<C::Future, B>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<PoolBody<RB>>, Error>> {
-        if sending.is_none() {
+        if !attempt.is_sent() {
             self.follow();
         }
         loop {
+            if let AttemptProj::Sent { response } = attempt.as_mut().project() {
+                let outcome = ready!(response.poll(cx));
+                attempt.set(Attempt::Over);
+                match outcome {
+                    Ok(response) => return Poll::Ready(self.answered(response)),
+                    Err(error) => attempt.set(Attempt::unsent(self.failed(error)?)),
+                }
+            }
+            let Some(request) = attempt.request() else {
+                return Poll::Ready(Err(polled_again()));
+            };
             match &mut self.state {
-                TaskState::Choosing => self.choose()?,
+                TaskState::Choosing => self.choose(request)?,
                 TaskState::Pausing(sleep) => {
                     ready!(Pin::new(sleep).poll(cx));
                     self.state = TaskState::Choosing;
                 }
-                TaskState::Waiting(_) => ready!(self.poll_served(cx))?,
-                TaskState::Leased(lease) => match sending.as_mut().as_pin_mut() {
-                    None => match lease.poll_readiness(cx) {
-                        Poll::Ready(readiness) => self.send(readiness, sending.as_mut())?,
-                        Poll::Pending => ready!(self.poll_deadline(cx))?,
-                    },
-                    Some(sent) => {
-                        let outcome = ready!(sent.poll(cx));
-                        sending.set(None);
-                        match outcome {
-                            Ok(response) => return Poll::Ready(self.answered(response)),
-                            Err(error) => self.failed(error)?,
+                TaskState::Waiting(_) => ready!(self.poll_served(request, cx))?,
+                TaskState::Leased(lease) => match lease.poll_readiness(cx) {
+                    Poll::Ready(readiness) => {
+                        if self.may_begin(readiness)? {
+                            self.begin(attempt.as_mut());
                         }
                     }
+                    Poll::Pending => ready!(self.poll_deadline(request, cx))?,
                 },
                 TaskState::Refused(_) => return Poll::Ready(Err(self.refused())),
                 TaskState::Done => return Poll::Ready(Err(polled_again())),
@@ -139,21 +147,21 @@ where
 }
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
-    pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: Request<B>) -> Self {
+    pub(super) fn new(pool: Arc<Shared<C, B, K>>, request: &Request<B>) -> Self {
         let timeouts: &Timeouts = request.extensions().get().unwrap_or(&pool.settings.timeouts);
         let (settings, limit) = (&pool.settings, timeouts.total);
         let deadline = request.extensions().get().copied();
         let trace =
-            settings.listeners.start_request(&request, &settings.runtime).map(RequestTrace::new);
+            settings.listeners.start_request(request, &settings.runtime).map(RequestTrace::new);
         let (state, key, total) = match (limit, deadline) {
             (None, None) => (TaskState::Choosing, None, None),
-            _ => Self::limit_total(&pool, &request, limit, deadline),
+            _ => Self::limit_total(&pool, request, limit, deadline),
         };
         Self {
             state,
-            is_idempotent: is_idempotent(&request),
+            is_idempotent: is_idempotent(request),
             is_connect: request.method() == Method::CONNECT,
-            request: Some(request),
+            copy: None,
             pool,
             key,
             total,
@@ -199,17 +207,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
     }
 
-    /// Sends the request on a ready connection; otherwise rejects the connection or tries another.
-    fn send(
-        &mut self,
-        readiness: Readiness,
-        sending: Pin<&mut Option<C::Future>>,
-    ) -> Result<(), Error> {
+    /// Whether to send the request on its connection. Otherwise the connection is rejected, and it tries another.
+    fn may_begin(&mut self, readiness: Readiness) -> Result<bool, Error> {
         if let Readiness::Ready = readiness {
-            self.begin(sending);
-            return Ok(());
+            return Ok(true);
         }
-        let TaskState::Leased(lease) = &mut self.state else { return Ok(()) };
+        let TaskState::Leased(lease) = &mut self.state else { return Ok(false) };
         self.seq = self.seq.or(lease.seq());
         let may_try_another = match &readiness {
             // A fresh connection that failed is not retried; one that was only closed may belong to a server that leaves.
@@ -224,47 +227,42 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         if let Readiness::Suspect = readiness
             && !may_try_another
         {
-            self.begin(sending);
-            return Ok(());
+            return Ok(true);
         }
         let rejected = std::mem::replace(&mut self.state, TaskState::Choosing);
-        let TaskState::Leased(lease) = rejected else { return Ok(()) };
+        let TaskState::Leased(lease) = rejected else { return Ok(false) };
         match readiness {
             Readiness::Closed(error) => {
                 lease.retire();
-                if may_try_another { Ok(()) } else { Err(error) }
+                if may_try_another { Ok(false) } else { Err(error) }
             }
             Readiness::Suspect | Readiness::Ready => {
                 lease.suspect();
-                Ok(())
+                Ok(false)
             }
         }
     }
 
     /// Creates the send future in place: both it and the request are large.
-    fn begin(&mut self, mut sending: Pin<&mut Option<C::Future>>) {
+    fn begin(&mut self, mut attempt: Pin<&mut Attempt<C::Future, B>>) {
         // The pool timeout counts only the time without a connection.
         self.stop_waiting();
         let TaskState::Leased(lease) = &mut self.state else { return };
-        let Some(mut request) = self.request.take() else {
-            self.state = TaskState::Done;
-            return;
-        };
+        let Some(mut request) = attempt.as_mut().take_request() else { return };
         self.tries += 1;
         if lease.needs_a_copy(&request) {
-            self.request = copy(&request, self.pool.replay);
+            self.copy = copy(&request, self.pool.replay).map(Box::new);
         }
         if let (Some(trace), Some(id)) = (&mut self.trace, lease.id()) {
             request.extensions_mut().insert(trace.acquired(id, lease.was_used()));
         }
-        match lease.begin() {
-            Some(connection) => sending.set(Some(connection.call(request))),
-            None => self.state = TaskState::Done,
+        if let Some(connection) = lease.begin() {
+            attempt.set(Attempt::Sent { response: connection.call(request) });
         }
     }
 
-    /// Retries if that is safe and possible.
-    fn failed(&mut self, error: SendError<Request<B>>) -> Result<(), Error> {
+    /// The request, if it is safe and possible to send it again.
+    fn failed(&mut self, error: SendError<Request<B>>) -> Result<Request<B>, Error> {
         let TaskState::Leased(lease) = std::mem::replace(&mut self.state, TaskState::Done) else {
             return Err(error.into_error());
         };
@@ -293,10 +291,10 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             return Err(error.into_error());
         }
         let SendError { error, request, .. } = error;
-        self.request = request.or_else(|| self.request.take());
-        if self.request.is_none() {
+        let copy = self.copy.take();
+        let Some(request) = request.or_else(|| copy.map(|copy| *copy)) else {
             return Err(SendError::<()>::after(progress, error).into_error());
-        }
+        };
         self.was_sent |= progress > Progress::Unsent;
         if let Some(key) = key.filter(|_| progress != Progress::Refused && !lacks_stream) {
             self.pool.distrust(key);
@@ -308,7 +306,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             Some(pause) => TaskState::Pausing(self.pool.settings.runtime.sleep(pause)),
             None => TaskState::Choosing,
         };
-        Ok(())
+        Ok(request)
     }
 
     /// Drops all it holds, and marks the error if an attempt may have reached the peer.

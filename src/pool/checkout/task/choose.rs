@@ -26,13 +26,12 @@ use crate::{
 
 impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     /// Builds the key if needed, for the current runtime.
-    fn key_here(&mut self) -> Result<(), Error> {
+    fn key_here(&mut self, request: &Request<B>) -> Result<(), Error> {
         let runtime = self.pool.settings.runtime.current();
         match &mut self.key {
             Some(key) if key.runtime == runtime => {}
             Some(key) => Arc::make_mut(key).runtime = runtime,
             None => {
-                let request = self.request.as_ref().ok_or_else(polled_again)?;
                 let key = (self.pool.keys.of)(request)?;
                 self.key = Some(Arc::new(LocalKey { key, runtime }));
             }
@@ -40,11 +39,15 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         Ok(())
     }
 
-    pub(in crate::pool::checkout) fn key_name(&self) -> Option<String> {
+    /// Needs the request while its URI suffices to find a connection.
+    pub(in crate::pool::checkout) fn key_name(
+        &self,
+        request: Option<&Request<B>>,
+    ) -> Option<String> {
         if let Some(key) = &self.key {
             return Some(name_of(&**key));
         }
-        let key = (self.pool.keys.of)(self.request.as_ref()?).ok()?;
+        let key = (self.pool.keys.of)(request?).ok()?;
         Some(name_of(&key))
     }
 
@@ -63,21 +66,18 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     }
 
     /// Reuses or joins a connection, else enters the queue.
-    pub(super) fn choose(&mut self) -> Result<(), Error> {
-        let Some(request) = &self.request else { return Err(polled_again()) };
+    pub(super) fn choose(&mut self, request: &Request<B>) -> Result<(), Error> {
         if let Some(lease) = self.pool.checkout_by_uri(request) {
             self.state = TaskState::Leased(lease);
             self.begin_trace();
             return Ok(());
         }
-        if let Err(error) = self.key_here() {
+        if let Err(error) = self.key_here(request) {
             self.state = TaskState::Refused(error);
             return Ok(());
         }
         self.begin_trace();
-        let (Some(key), Some(request)) = (&self.key, &self.request) else {
-            return Err(polled_again());
-        };
+        let Some(key) = &self.key else { return Err(polled_again()) };
         if let Some(lease) = self.pool.checkout(key, request) {
             self.state = TaskState::Leased(lease);
             return Ok(());
@@ -87,8 +87,8 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             let text = format!("{}: {fault}", waiting_for(&**key));
             return Err(Error::new(Kind::Canceled, text));
         }
-        let waiting = self.pool.wait(key, self.seq, self.dial_options());
-        self.state = TaskState::Waiting(waiting.map_err(|error| self.with_target(error))?);
+        let waiting = self.pool.wait(key, self.seq, self.dial_options(request));
+        self.state = TaskState::Waiting(waiting.map_err(|error| self.with_target(error, request))?);
         Ok(())
     }
 
@@ -107,38 +107,41 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     }
 
     /// Adds the target to the error of a closed pool, or of a connection that closed at once.
-    fn with_target(&self, error: Error) -> Error {
+    fn with_target(&self, error: Error, request: &Request<B>) -> Error {
         let is_nameless = error.is_closed() || error.is_canceled() && error.is_io();
-        if is_nameless { error.during(self.waiting()) } else { error }
+        if is_nameless { error.during(self.waiting(request)) } else { error }
     }
 
-    fn waiting(&self) -> String {
-        waiting_for(self.key_name().unwrap_or_default())
+    fn waiting(&self, request: &Request<B>) -> String {
+        waiting_for(self.key_name(Some(request)).unwrap_or_default())
     }
 
     /// Options for the dial that it may cause.
-    fn dial_options(&self) -> DialOptions {
-        let extensions = self.request.as_ref().map(Request::extensions);
-        let fails_fast = extensions.is_some_and(|it| it.get::<FailsFast>().is_some());
+    fn dial_options(&self, request: &Request<B>) -> DialOptions {
+        let fails_fast = request.extensions().get::<FailsFast>().is_some();
         let scope = self.trace.as_ref().map(|trace| trace.scope());
-        DialOptions { limit: self.timeouts().connect, fails_fast, scope }
+        DialOptions { limit: self.timeouts(request).connect, fails_fast, scope }
     }
 
     /// Its own timeouts, or the pool's.
-    fn timeouts(&self) -> &Timeouts {
-        let own: Option<&Timeouts> = self.request.as_ref().and_then(|it| it.extensions().get());
-        own.unwrap_or(&self.pool.settings.timeouts)
+    fn timeouts<'a>(&'a self, request: &'a Request<B>) -> &'a Timeouts {
+        request.extensions().get().unwrap_or(&self.pool.settings.timeouts)
     }
 
-    pub(super) fn poll_served(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_served(
+        &mut self,
+        request: &Request<B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         let TaskState::Waiting(waiting) = &mut self.state else { return Poll::Ready(Ok(())) };
         let Poll::Ready(served) = Pin::new(&mut waiting.served).poll(cx) else {
-            return self.poll_deadline(cx);
+            return self.poll_deadline(request, cx);
         };
-        let lease = served
-            .unwrap_or_else(|gone| Err(Error::new(Kind::Canceled, self.waiting()).because(gone)));
-        let lease = lease.map_err(|error| self.with_target(error))?;
-        if let (Some(request), Some(key)) = (&self.request, &self.key) {
+        let lease = served.unwrap_or_else(|gone| {
+            Err(Error::new(Kind::Canceled, self.waiting(request)).because(gone))
+        });
+        let lease = lease.map_err(|error| self.with_target(error, request))?;
+        if let Some(key) = &self.key {
             self.pool.remember_uri(request, key, &lease);
         }
         self.state = TaskState::Leased(lease);
@@ -146,8 +149,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     }
 
     /// Ready with an error once it has waited too long. The time runs until a connection takes the request.
-    pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let limit = self.timeouts().pool;
+    pub(super) fn poll_deadline(
+        &mut self,
+        request: &Request<B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let limit = self.timeouts(request).pool;
         let (runtime, left) =
             (&self.pool.settings.runtime, limit.map(|it| it.saturating_sub(self.waited)));
         let wait = self.wait.get_or_insert_with(|| {
@@ -157,7 +164,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         let Some(deadline) = &mut wait.deadline else { return Poll::Pending };
         ready!(Pin::new(deadline).poll(cx));
         let limit = limit.unwrap_or_default();
-        Poll::Ready(Err(Error::timed_out(Phase::Pool, limit, self.waiting())))
+        Poll::Ready(Err(Error::timed_out(Phase::Pool, limit, self.waiting(request))))
     }
 
     pub(super) fn stop_waiting(&mut self) {
