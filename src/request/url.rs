@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::Uri;
 
 use crate::{error::Error, request_target::encoded, target::to_ascii};
@@ -108,9 +109,37 @@ mod sealed {
 
 /// Parses a plain URL without copying; others go through [`parse_any`].
 fn parse(url: &str) -> Result<Uri, Error> {
-    match is_plain(url).then(|| url.parse()) {
+    match is_plain(url).then(|| Uri::from_maybe_shared(InlineUrl::bytes_of(url))) {
         Some(Ok(uri)) => Ok(uri),
         Some(Err(_)) | None => parse_any(url),
+    }
+}
+
+/// A short URL in the same allocation as the count of its owners: the parts of a URI share it.
+struct InlineUrl {
+    bytes: [u8; Self::ROOM],
+    length: u8,
+}
+
+impl InlineUrl {
+    /// Most URLs are shorter.
+    const ROOM: usize = 95;
+
+    fn bytes_of(url: &str) -> Bytes {
+        let mut inline = Self { bytes: [0; Self::ROOM], length: 0 };
+        let place = inline.bytes.get_mut(..url.len());
+        let (Some(place), Ok(length)) = (place, u8::try_from(url.len())) else {
+            return Bytes::copy_from_slice(url.as_bytes());
+        };
+        place.copy_from_slice(url.as_bytes());
+        inline.length = length;
+        Bytes::from_owner(inline)
+    }
+}
+
+impl AsRef<[u8]> for InlineUrl {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
     }
 }
 
@@ -305,6 +334,14 @@ mod tests {
             "HTTP://a",
         ] {
             assert!(!is_plain(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_of_any_length_is_parsed_whole() {
+        for length in 0..300 {
+            let url = format!("http://a/{}", "b".repeat(length));
+            assert_eq!(parse(&url).unwrap().to_string(), url);
         }
     }
 
