@@ -18,8 +18,8 @@ mod ours;
 mod routes;
 
 use bare::{BareH2, BareHttp1, BareHttp2, BareStreams, Legacy};
-pub(crate) use in_memory::memory_per_idle_connection;
-use in_memory::{IdleConnections, IdleOrigins};
+use in_memory::IdleConnections;
+pub(crate) use in_memory::{IdleOrigins, memory_per_idle_connection};
 use ours::{OurPool, OurRequest, OurStream, OurStreams, OurTransport, proxy};
 use routes::Choosing;
 pub(crate) use routes::ROUTES;

@@ -175,14 +175,15 @@ impl Client for IdleConnections {
 }
 
 /// So many origins with an idle connection each, which take turns.
-pub(super) struct IdleOrigins {
+#[derive(Clone)]
+pub(crate) struct IdleOrigins {
     transport: Transport,
     uris: Vec<Uri>,
     next: usize,
 }
 
 impl IdleOrigins {
-    pub(super) async fn open(number: usize) -> Outcome<Self> {
+    pub(crate) async fn open(number: usize) -> Outcome<Self> {
         let mut transport = transport(Gate::until(0))?;
         let uris = (0..number).map(|n| format!("http://origin-{n:05}.example/").parse());
         let uris: Vec<Uri> = uris.collect::<Result<_, _>>()?;
@@ -190,6 +191,12 @@ impl IdleOrigins {
             get(&mut transport, uri).await?;
         }
         Ok(Self { transport, uris, next: 0 })
+    }
+
+    /// The same transport, for requests to one of the origins.
+    pub(crate) fn only_origin(mut self, origin: usize) -> Self {
+        self.uris = vec![self.uris.swap_remove(origin)];
+        self
     }
 }
 
