@@ -27,6 +27,7 @@ struct NetworkState {
     hosts: BTreeMap<String, Host>,
     is_stormy: bool,
     open: usize,
+    most_open: usize,
 }
 
 #[derive(Default)]
@@ -43,9 +44,14 @@ struct Pipe {
     bytes: VecDeque<u8>,
     fault: Option<(u64, Fault)>,
     passed: u64,
+    /// How long bytes, ends and resets are on their way.
+    delay: Duration,
+    /// Nothing arrives before that.
     held_until: Duration,
     is_finished: bool,
     is_reset: bool,
+    /// The reader's end is closed: what is written is lost, and answered by a reset.
+    is_gone: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -94,6 +100,11 @@ impl Network {
         self.state.lock().unwrap().open
     }
 
+    /// As many client ends as were open at once.
+    pub(crate) fn most_open(&self) -> usize {
+        self.state.lock().unwrap().most_open
+    }
+
     /// The next stream that arrives at a host.
     pub(crate) async fn accept(&self, host: &str) -> SimStream {
         std::future::poll_fn(|cx| {
@@ -112,8 +123,9 @@ impl Network {
         host.is_down = true;
         let (links, arrived) = (std::mem::take(&mut host.links), std::mem::take(&mut host.arrived));
         drop(state);
+        let now = self.scheduler.elapsed();
         for pipe in links.iter().flatten() {
-            Pipe::reset(pipe);
+            Pipe::change(pipe, |pipe| pipe.reset(now));
         }
         drop(arrived);
     }
@@ -148,8 +160,10 @@ impl Network {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let pipe = || {
-            let fault = self.scheduler.random(|random| Fault::choose(random, is_stormy));
-            Arc::new(Mutex::new(Pipe::new(fault)))
+            let (fault, delay) = self.scheduler.random(|random| {
+                (Fault::choose(random, is_stormy), Duration::from_micros(random.below(200_000)))
+            });
+            Arc::new(Mutex::new(Pipe::new(fault, delay)))
         };
         let (there, back) = (pipe(), pipe());
         at.links.retain(|link| link.iter().any(|pipe| Arc::strong_count(pipe) > 1));
@@ -165,6 +179,7 @@ impl Network {
         at.arrived.push_back(stream(&there, &back, false));
         let accepting = at.accepting.take();
         state.open += usize::from(is_client);
+        state.most_open = state.most_open.max(state.open);
         drop(state);
         if let Some(waker) = accepting {
             waker.wake();
@@ -205,21 +220,36 @@ impl Fault {
 }
 
 impl Pipe {
-    fn new(fault: Option<(u64, Fault)>) -> Self {
+    fn new(fault: Option<(u64, Fault)>, delay: Duration) -> Self {
         Self {
             bytes: VecDeque::new(),
             fault,
             passed: 0,
+            delay,
             held_until: Duration::ZERO,
             is_finished: false,
             is_reset: false,
+            is_gone: false,
             reader: None,
             writer: None,
         }
     }
 
-    fn reset(pipe: &Arc<Mutex<Self>>) {
-        Self::change(pipe, |pipe| pipe.is_reset = true);
+    /// What happens now arrives later.
+    fn depart(&mut self, now: Duration) {
+        if self.bytes.is_empty() {
+            self.held_until = self.held_until.max(now + self.delay);
+        }
+    }
+
+    fn finish(&mut self, now: Duration) {
+        self.depart(now);
+        self.is_finished = true;
+    }
+
+    fn reset(&mut self, now: Duration) {
+        self.depart(now);
+        self.is_reset = true;
     }
 
     fn change(pipe: &Arc<Mutex<Self>>, change: impl FnOnce(&mut Self)) {
@@ -233,7 +263,8 @@ impl Pipe {
     /// Takes bytes from the writer, and does what is due then.
     fn push(&mut self, bytes: &[u8], now: Duration) {
         self.passed += bytes.len() as u64;
-        if !self.is_finished {
+        self.depart(now);
+        if !self.is_finished && !self.is_gone {
             self.bytes.extend(bytes);
         }
         if let Some((_, fault)) = self.fault.take_if(|(after, _)| *after <= self.passed) {
@@ -305,10 +336,19 @@ impl Write for SimStream {
     ) -> Poll<io::Result<usize>> {
         let now = self.network.scheduler.elapsed();
         let most = self.network.scheduler.random(|random| 1 + random.below(ROOM as u64)) as usize;
-        let mut pipe = self.outgoing.lock().unwrap();
-        if pipe.is_reset || self.incoming.lock().unwrap().is_reset {
+        let mut answers = self.incoming.lock().unwrap();
+        if answers.is_reset && answers.held_until <= now {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
+        let mut pipe = self.outgoing.lock().unwrap();
+        if pipe.is_gone && !answers.is_reset {
+            answers.reset(now);
+            let reader = answers.reader.take();
+            drop((pipe, answers));
+            reader.into_iter().for_each(Waker::wake);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        drop(answers);
         let count = bytes.len().min(most).min(ROOM - pipe.bytes.len().min(ROOM));
         if count == 0 && !bytes.is_empty() {
             pipe.writer = Some(cx.waker().clone());
@@ -328,7 +368,8 @@ impl Write for SimStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pipe::change(&self.outgoing, |pipe| pipe.is_finished = true);
+        let now = self.network.scheduler.elapsed();
+        Pipe::change(&self.outgoing, |pipe| pipe.finish(now));
         Poll::Ready(Ok(()))
     }
 }
@@ -338,12 +379,13 @@ impl Drop for SimStream {
         if self.is_client {
             self.network.state.lock().unwrap().open -= 1;
         }
-        // As a kernel: unread bytes become a reset, and whoever writes is told.
+        // As a kernel: unread bytes are answered by a reset, and so is what comes later.
+        let now = self.network.scheduler.elapsed();
         let is_unread = !self.incoming.lock().unwrap().bytes.is_empty();
         Pipe::change(&self.outgoing, |pipe| match is_unread {
-            true => pipe.is_reset = true,
-            false => pipe.is_finished = true,
+            true => pipe.reset(now),
+            false => pipe.finish(now),
         });
-        Pipe::reset(&self.incoming);
+        Pipe::change(&self.incoming, |pipe| pipe.is_gone = true);
     }
 }

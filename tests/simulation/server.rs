@@ -100,7 +100,7 @@ where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let served = Arc::new(Notify::new());
-    let life = Duration::from_millis(scheduler.random(|random| random.below(20_000)));
+    let life = Duration::from_millis(scheduler.random(|random| random.below(6_000)));
     let service = service_fn(|request| {
         let (scheduler, log, served) = (scheduler.clone(), log.clone(), served.clone());
         let is_calm = behaviour.is_calm;
