@@ -186,6 +186,9 @@ fn is_plain(url: &str) -> bool {
         return false;
     };
     let is_of_host = |byte: &u8| PLAIN[usize::from(*byte)] == Plain::Host;
+    if rest.starts_with(':') {
+        return false;
+    }
     let end = rest.bytes().position(|byte| !is_of_host(&byte)).unwrap_or(rest.len());
     let rest = &rest.as_bytes()[end..];
     end > 0
@@ -230,7 +233,7 @@ fn parse_any(url: &str) -> Result<Uri, Error> {
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    if authority.is_empty() {
+    if authority.is_empty() || authority.starts_with(':') {
         return Err(Error::builder("the URL has no host"));
     }
     if authority.contains('[') && !authority.contains(']') {
@@ -355,6 +358,8 @@ mod tests {
             ("/path", "no scheme"),
             ("http://", "no host"),
             ("http:///path", "no host"),
+            ("http://:80/path", "no host"),
+            ("other://://path", "no host"),
             ("http://?query", "no host"),
             ("http://a/\r\nX: y", "'\\r'"),
             ("http://a/\0", "'\\0'"),

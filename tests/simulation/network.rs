@@ -52,6 +52,8 @@ struct Pipe {
     is_reset: bool,
     /// The reader's end is closed: what is written is lost, and answered by a reset.
     is_gone: bool,
+    /// Whether a reset discards what has not been read, as with a server that does not linger.
+    is_abrupt: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -163,7 +165,9 @@ impl Network {
             let (fault, delay) = self.scheduler.random(|random| {
                 (Fault::choose(random, is_stormy), Duration::from_micros(random.below(200_000)))
             });
-            Arc::new(Mutex::new(Pipe::new(fault, delay)))
+            let mut pipe = Pipe::new(fault, delay);
+            pipe.is_abrupt = is_stormy;
+            Arc::new(Mutex::new(pipe))
         };
         let (there, back) = (pipe(), pipe());
         at.links.retain(|link| link.iter().any(|pipe| Arc::strong_count(pipe) > 1));
@@ -230,6 +234,7 @@ impl Pipe {
             is_finished: false,
             is_reset: false,
             is_gone: false,
+            is_abrupt: false,
             reader: None,
             writer: None,
         }
@@ -309,7 +314,7 @@ impl Read for SimStream {
         }
         let most = self.network.scheduler.random(|random| 1 + random.below(ROOM as u64)) as usize;
         let mut pipe = self.incoming.lock().unwrap();
-        if pipe.is_reset {
+        if pipe.is_reset && (pipe.is_abrupt || pipe.bytes.is_empty()) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let count = pipe.bytes.len().min(buffer.remaining()).min(most);
