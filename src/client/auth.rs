@@ -10,7 +10,7 @@ use http::{Request, Response, header::AUTHORIZATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{not_ready, user_info::without_user_info};
+use super::{failing::not_ready, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},

@@ -14,7 +14,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    bound::DefaultAuth, failed, not_ready, polled_again, secrets, user_info::without_user_info,
+    default_auth::DefaultAuth,
+    failing::{failed, not_ready, polled_again},
+    secrets,
+    user_info::without_user_info,
 };
 use crate::{
     body::Body,

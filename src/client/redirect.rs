@@ -18,7 +18,7 @@ use http::{HeaderName, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::not_ready;
+use super::failing::not_ready;
 use crate::{
     body::Body,
     error::{BoxError, Error},

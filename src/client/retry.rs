@@ -12,7 +12,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{kept::Kept, not_ready, user_info::without_user_info};
+use super::{failing::not_ready, kept::Kept, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},

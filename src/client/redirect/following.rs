@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{UNSENT, discard::discard, polled_again},
+    client::{
+        discard::discard,
+        failing::{UNSENT, polled_again},
+    },
     error::{BoxError, Error, ForeignError},
     request::described,
 };

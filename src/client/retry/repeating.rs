@@ -14,7 +14,10 @@ use tower_service::Service;
 use super::tries::Tries;
 use crate::{
     body::Body,
-    client::{UNSENT, discard::discard, failed, polled_again},
+    client::{
+        discard::discard,
+        failing::{UNSENT, failed, polled_again},
+    },
     error::{BoxError, Error, ForeignError},
     request::described,
     rt::Sleep,
