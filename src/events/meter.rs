@@ -20,7 +20,7 @@ pub(crate) struct BodyMeter {
 impl BodyMeter {
     /// Counts for this span, which is [`Step::RequestBody`] or [`Step::ResponseBody`].
     pub(crate) fn new(span: Span, total: Option<u64>) -> Self {
-        let due_at = span.now().map(|now| now + INTERVAL);
+        let due_at = span.began_at().map(|began_at| began_at + INTERVAL);
         Self { span, bytes: 0, total, due_at }
     }
 

@@ -119,6 +119,10 @@ impl Span {
         }
     }
 
+    pub(super) fn began_at(&self) -> Option<Instant> {
+        Some(self.open.as_deref()?.event.began_at)
+    }
+
     /// The time; `None` without listeners.
     pub(super) fn now(&self) -> Option<Instant> {
         Some(self.open.as_deref()?.scope.0.runtime.now())
