@@ -63,6 +63,7 @@ mod query;
 #[cfg(not(feature = "form"))]
 #[path = "request/query/pairs.rs"]
 mod query;
+pub(crate) mod query_string;
 mod sending;
 mod url;
 
