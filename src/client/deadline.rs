@@ -92,6 +92,9 @@ impl<S> WithDeadline<S> {
     /// Sets the deadline of a request, if there is one.
     fn set(&self, request: &mut Request<Body>) -> Option<Box<Running>> {
         let extensions = request.extensions();
+        if self.limit.is_none() && extensions.is_empty() {
+            return None;
+        }
         let asked = extensions.get::<Timeouts>().and_then(|timeouts| timeouts.total);
         let outer = extensions.get::<Deadline>().copied();
         let beside = extensions.get().copied().and_then(TotalTimeout::limit);
@@ -151,9 +154,10 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> UntilDeadline<S::Future> {
         let running = self.set(&mut request);
-        let is_over = running.as_ref().is_some_and(|running| running.is_over);
-        let response = (!is_over).then(|| self.inner.call(request));
-        UntilDeadline { response, running }
+        match running.as_ref().is_some_and(|running| running.is_over) {
+            false => UntilDeadline { response: Some(self.inner.call(request)), running },
+            true => UntilDeadline { response: None, running },
+        }
     }
 }
 

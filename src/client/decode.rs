@@ -59,7 +59,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, Entry, RANGE},
 };
 use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
@@ -259,12 +259,13 @@ impl DecodeSettings {
     }
 
     fn accept(&self, headers: &mut HeaderMap) {
-        if let Some(accept) = &self.accept
-            && !headers.contains_key(ACCEPT_ENCODING)
-            && !headers.contains_key(RANGE)
-        {
-            // A map that is full refuses it, and what is below refuses the request.
-            let _ = headers.try_insert(ACCEPT_ENCODING, accept.clone());
+        let Some(accept) = &self.accept else { return };
+        if headers.contains_key(RANGE) {
+            return;
+        }
+        // A map that is full refuses it, and what is below refuses the request.
+        if let Ok(Entry::Vacant(entry)) = headers.try_entry(ACCEPT_ENCODING) {
+            let _ = entry.try_insert(accept.clone());
         }
     }
 }

@@ -112,7 +112,10 @@ where
                 StateProj::Sending { response } => {
                     let outcome = ready!(response.poll(cx));
                     match (outcome, this.attempted.as_deref_mut()) {
-                        (Ok(response), None) => Then::Result(response),
+                        (Ok(response), None) => {
+                            this.state.set(AnsweringState::Failed { error: None });
+                            return Poll::Ready(Ok(response));
+                        }
                         (Ok(response), Some(it)) => answered(it, response, cx),
                         (Err(error), it) => fails(it.map(|it| &*it), error, ForeignError::LAYER),
                     }

@@ -45,11 +45,17 @@ pub(super) struct Trail {
 
 impl Trail {
     #[inline]
-    pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Self {
-        let redirects = request.extensions().get().copied().unwrap_or(settings.redirects);
-        let (kept, hops) = (Kept::of(request), Vec::new());
-        let fragment = request.extensions().get().map(|UrlFragment(fragment)| fragment.clone());
-        Self { settings, redirects, kept, fragment, hops }
+    pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Box<Self> {
+        let extensions = request.extensions();
+        let (redirects, fragment) = match extensions.is_empty() {
+            true => (settings.redirects, None),
+            false => {
+                let fragment = extensions.get().map(|UrlFragment(fragment)| fragment.clone());
+                (extensions.get().copied().unwrap_or(settings.redirects), fragment)
+            }
+        };
+        let hops = Vec::new();
+        Box::new(Self { settings, redirects, kept: Kept::of(request), fragment, hops })
     }
 
     /// Whether a response is the result, and has nothing to be told of its way.

@@ -73,7 +73,14 @@ where
             let outcome = match this.state.as_mut().project() {
                 StateProj::Sending { response } => {
                     let outcome = ready!(response.poll(cx));
-                    outcome.map_err(|error| failure(this.tries, error, ForeignError::LAYER))
+                    match (outcome, &this.tries) {
+                        (Ok(response), None) => {
+                            this.state.set(RepeatingState::Over);
+                            return Poll::Ready(Ok(response));
+                        }
+                        (Ok(response), Some(_)) => Ok(response),
+                        (Err(error), tries) => Err(failure(tries, error, ForeignError::LAYER)),
+                    }
                 }
                 StateProj::Pausing { sleep } => {
                     ready!(Pin::new(sleep).poll(cx));
