@@ -174,6 +174,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<Body>) -> Answering<S> {
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);

@@ -152,6 +152,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<Body>) -> UntilDeadline<S::Future> {
         let running = self.set(&mut request);
         match running.as_ref().is_some_and(|running| running.is_over) {
@@ -168,6 +169,7 @@ where
 {
     type Output = Result<Response<RB>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         // The service first: it may know whether the request was sent when its time is over.

@@ -237,6 +237,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let limit = self.settings.limit_for(&request);
         if limit.is_some() {
@@ -278,6 +279,7 @@ where
 {
     type Output = Result<Response<Body>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.future.poll(cx));

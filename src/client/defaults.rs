@@ -287,6 +287,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<Body>) -> WithDefaults<S::Future> {
         match self.settings.apply(&mut request) {
             Ok(()) => WithDefaults { response: Some(self.inner.call(request)), mistake: None },
@@ -302,6 +303,7 @@ where
 {
     type Output = Result<Response<RB>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(response) = this.response.as_mut().as_pin_mut() else {

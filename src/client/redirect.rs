@@ -39,6 +39,8 @@ mod trail;
 pub use following::Redirecting;
 pub use outcome::{FinalUrl, NextRequest, Redirected, Visited};
 
+use outcome::NextHop;
+
 use trail::Trail;
 
 /// Follows redirects, 20 by default, over any service of requests.
@@ -212,6 +214,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<Body>) -> Redirecting<S> {
         // The service that is ready is the one to call; the clone that takes its place is not.
         let clone = self.inner.clone();

@@ -169,6 +169,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<Body>) -> Repeating<S> {
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);
