@@ -31,14 +31,12 @@
 //! | [`Form`] | `multipart` | a body of fields and files |
 //! | [`UriExt`] | each of them | references, queries and origins of URLs |
 
-use crate::error::{BoxError, Error, ForeignError, Kind};
-
 #[cfg(feature = "auth")]
 mod auth;
-#[cfg(all(feature = "auth", any(feature = "defaults", feature = "redirect")))]
+#[cfg(all(feature = "auth", feature = "redirect"))]
 mod bound;
-#[cfg(all(not(feature = "auth"), any(feature = "defaults", feature = "redirect")))]
-#[path = "client/no_auth.rs"]
+#[cfg(all(not(feature = "auth"), feature = "redirect"))]
+#[path = "client/unbound.rs"]
 mod bound;
 #[cfg(feature = "client")]
 mod builder;
@@ -48,10 +46,25 @@ pub mod cookies;
 mod deadline;
 #[cfg(feature = "_decode")]
 pub mod decode;
+#[cfg(all(feature = "auth", feature = "defaults"))]
+mod default_auth;
+#[cfg(all(not(feature = "auth"), feature = "defaults"))]
+#[path = "client/no_default_auth.rs"]
+mod default_auth;
 #[cfg(feature = "defaults")]
 mod defaults;
 #[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
 mod discard;
+#[cfg(any(
+    feature = "auth",
+    feature = "deadline",
+    feature = "_decode",
+    feature = "defaults",
+    feature = "progress",
+    feature = "redirect",
+    feature = "retry"
+))]
+mod failing;
 #[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
 mod kept;
 #[cfg(feature = "multipart")]
@@ -124,41 +137,3 @@ pub use whole::{Client, ClientFuture, ClientStack};
 #[cfg(all(any(test, fuzzing), feature = "redirect"))]
 #[doc(hidden)]
 pub use redirect::fuzzing;
-
-/// A foreign layer or service that has seen no request.
-#[cfg_attr(
-    not(feature = "client"),
-    allow(dead_code, reason = "not every layer can fail by itself")
-)]
-const UNSENT: ForeignError = ForeignError { sent: Some(false), ..ForeignError::LAYER };
-
-/// The error of a service that is not ready.
-#[cfg_attr(
-    not(feature = "client"),
-    allow(dead_code, reason = "not every layer can fail by itself")
-)]
-fn not_ready(error: impl Into<BoxError>) -> Error {
-    Error::adopt(error.into(), UNSENT, "waiting for the service to be ready")
-}
-
-/// The error of a service, where its request is no longer known: ours as it is, a foreign one with its own text.
-#[cfg_attr(
-    not(feature = "client"),
-    allow(dead_code, reason = "not every layer can fail by itself")
-)]
-fn failed(error: impl Into<BoxError>, foreign: ForeignError) -> Error {
-    let error = error.into();
-    let doing = match error.is::<Error>() {
-        true => String::new(),
-        false => format!("sending a request: {error}"),
-    };
-    Error::adopt(error, foreign, doing)
-}
-
-#[cfg_attr(
-    not(feature = "client"),
-    allow(dead_code, reason = "not every layer can fail by itself")
-)]
-fn polled_again() -> Error {
-    Error::new(Kind::Canceled, "the request was over already")
-}

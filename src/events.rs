@@ -29,9 +29,10 @@
 //! | `response.head` | the end of `request.head` | the head of the response |
 //! | `response.body` | the head of the response | its end; no event without content |
 //!
-//! Notes have no end: `response.informational`, `request.retry`, `connection.idle`, `connection.close`. Only the
-//! pool's listener receives the last two, because a connection outlives requests. Each connection that was opened has
-//! one `connection.close`.
+//! Notes have no end: `response.informational`, `request.retry`, `request.body.progress`, `response.body.progress`,
+//! `connection.idle`, `connection.close`. Only the pool's listener receives the last two, because a connection outlives
+//! requests. Each connection that was opened has one `connection.close`. The two of progress come while a body takes
+//! longer than 100 ms, at most once in that time; their parent is the step of the body.
 //!
 //! # Order
 //!
@@ -89,6 +90,7 @@ mod exchange;
 mod failure;
 pub(crate) mod listener;
 mod listeners;
+mod meter;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod redact;
@@ -112,6 +114,7 @@ pub(crate) use attempt::{AttemptTimedOut, ConnectAttempt, ConnectStage, StageGua
 pub(crate) use exchange::{ExchangeTrace, UploadTrace};
 pub(crate) use listener::Listener;
 pub(crate) use listeners::{Listeners, ParentSpan, RequestEvents};
+pub(crate) use meter::BodyMeter;
 pub(crate) use redact::shown;
 pub(crate) use scope::{enter_scope, instrument, start};
 pub(crate) use span::{Scope, Span};

@@ -50,6 +50,11 @@ mod build;
 mod cookie;
 #[cfg(feature = "form")]
 mod form;
+#[cfg(feature = "redirect")]
+mod fragment;
+#[cfg(not(feature = "redirect"))]
+#[path = "request/no_fragment.rs"]
+mod fragment;
 #[cfg(feature = "json")]
 mod json;
 mod names;
@@ -58,13 +63,13 @@ mod query;
 #[cfg(not(feature = "form"))]
 #[path = "request/query/pairs.rs"]
 mod query;
+pub(crate) mod query_string;
 mod sending;
 mod url;
 
+pub(crate) use fragment::UrlFragment;
 pub use names::{IntoHeaderName, IntoMethod};
 pub use url::IntoUrl;
-#[cfg_attr(not(feature = "redirect"), allow(unused_imports, reason = "redirects inherit it"))]
-pub(crate) use url::UrlFragment;
 
 // For layers of a client, which know of no transport.
 pub(crate) use crate::transport::response_body;
@@ -166,10 +171,14 @@ impl<S, A> RequestBuilder<S, A> {
     where
         M: IntoMethod,
     {
+        let fragment = UrlFragment::of(&url);
         let request = url.into_url().and_then(|uri| {
             let mut request = Request::new(Body::empty());
             *request.method_mut() = method.into_method()?;
             *request.uri_mut() = uri;
+            if let Some(fragment) = fragment {
+                request.extensions_mut().insert(fragment);
+            }
             Ok(request)
         });
         Self { service, request, answer: PhantomData }

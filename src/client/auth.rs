@@ -10,7 +10,7 @@ use http::{Request, Response, header::AUTHORIZATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{not_ready, user_info::without_user_info};
+use super::{failing::not_ready, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},
@@ -174,6 +174,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<Body>) -> Answering<S> {
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);

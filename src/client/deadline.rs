@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{failed, not_ready, polled_again};
+use super::failing::{failed, not_ready, polled_again};
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind, Phase},
@@ -92,6 +92,9 @@ impl<S> WithDeadline<S> {
     /// Sets the deadline of a request, if there is one.
     fn set(&self, request: &mut Request<Body>) -> Option<Box<Running>> {
         let extensions = request.extensions();
+        if self.limit.is_none() && extensions.is_empty() {
+            return None;
+        }
         let asked = extensions.get::<Timeouts>().and_then(|timeouts| timeouts.total);
         let outer = extensions.get::<Deadline>().copied();
         let beside = extensions.get().copied().and_then(TotalTimeout::limit);
@@ -149,11 +152,13 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<Body>) -> UntilDeadline<S::Future> {
         let running = self.set(&mut request);
-        let is_over = running.as_ref().is_some_and(|running| running.is_over);
-        let response = (!is_over).then(|| self.inner.call(request));
-        UntilDeadline { response, running }
+        match running.as_ref().is_some_and(|running| running.is_over) {
+            false => UntilDeadline { response: Some(self.inner.call(request)), running },
+            true => UntilDeadline { response: None, running },
+        }
     }
 }
 
@@ -164,6 +169,7 @@ where
 {
     type Output = Result<Response<RB>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         // The service first: it may know whether the request was sent when its time is over.

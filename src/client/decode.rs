@@ -59,14 +59,14 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, Entry, RANGE},
 };
 use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{failed, not_ready};
+use super::failing::{failed, not_ready};
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind},
@@ -237,6 +237,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let limit = self.settings.limit_for(&request);
         if limit.is_some() {
@@ -259,12 +260,13 @@ impl DecodeSettings {
     }
 
     fn accept(&self, headers: &mut HeaderMap) {
-        if let Some(accept) = &self.accept
-            && !headers.contains_key(ACCEPT_ENCODING)
-            && !headers.contains_key(RANGE)
-        {
-            // A map that is full refuses it, and what is below refuses the request.
-            let _ = headers.try_insert(ACCEPT_ENCODING, accept.clone());
+        let Some(accept) = &self.accept else { return };
+        if headers.contains_key(RANGE) {
+            return;
+        }
+        // A map that is full refuses it, and what is below refuses the request.
+        if let Ok(Entry::Vacant(entry)) = headers.try_entry(ACCEPT_ENCODING) {
+            let _ = entry.try_insert(accept.clone());
         }
     }
 }
@@ -277,6 +279,7 @@ where
 {
     type Output = Result<Response<Body>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.future.poll(cx));

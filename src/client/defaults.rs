@@ -14,7 +14,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    bound::DefaultAuth, failed, not_ready, polled_again, secrets, user_info::without_user_info,
+    default_auth::DefaultAuth,
+    failing::{failed, not_ready, polled_again},
+    secrets,
+    user_info::without_user_info,
 };
 use crate::{
     body::Body,
@@ -284,6 +287,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<Body>) -> WithDefaults<S::Future> {
         match self.settings.apply(&mut request) {
             Ok(()) => WithDefaults { response: Some(self.inner.call(request)), mistake: None },
@@ -299,6 +303,7 @@ where
 {
     type Output = Result<Response<RB>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(response) = this.response.as_mut().as_pin_mut() else {

@@ -3,14 +3,19 @@
 //! Each layer that sends again has a copy of its own, and makes it only where it can come to that. One that is shared would
 //! have to travel as an extension, which costs more than the copy, and would undo what a layer in between has changed.
 
-use http::Request;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::body::Body;
 
 /// A copy of a request, made before it was sent.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) head: Request<()>,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    /// A list costs less than half of a map, and most copies are never looked at.
+    fields: Vec<(HeaderName, HeaderValue)>,
+    extensions: Extensions,
     /// `None` for one that can be sent only once.
     pub(super) body: Option<Body>,
 }
@@ -18,24 +23,56 @@ pub(super) struct Kept {
 impl Kept {
     #[inline]
     pub(super) fn of(request: &Request<Body>) -> Self {
-        let mut head = Request::new(());
-        *head.method_mut() = request.method().clone();
-        *head.uri_mut() = request.uri().clone();
-        *head.version_mut() = request.version();
-        *head.headers_mut() = request.headers().clone();
-        *head.extensions_mut() = request.extensions().clone();
-        Self { head, body: request.body().try_clone() }
+        let fields = request.headers().iter().map(|(name, value)| (name.clone(), value.clone()));
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            fields: fields.collect(),
+            extensions: request.extensions().clone(),
+            body: request.body().try_clone(),
+        }
     }
 
-    /// `None` if it can be sent only once.
+    /// The copy, if its body can be had again.
     #[cfg(feature = "retry")]
     pub(super) fn into_repeatable(self) -> Option<Self> {
         self.body.is_some().then_some(self)
     }
 
+    #[cfg(any(feature = "auth", feature = "redirect"))]
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    #[cfg(feature = "redirect")]
+    pub(super) fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The request without its body.
+    pub(super) fn head(&self) -> Request<()> {
+        let mut headers = HeaderMap::with_capacity(self.fields.len());
+        for (name, value) in &self.fields {
+            headers.append(name, value.clone());
+        }
+        let mut head = Request::new(());
+        *head.method_mut() = self.method.clone();
+        *head.uri_mut() = self.uri.clone();
+        *head.version_mut() = self.version;
+        *head.headers_mut() = headers;
+        *head.extensions_mut() = self.extensions.clone();
+        head
+    }
+
     /// The request once more; `None` if its body cannot be had again.
+    #[cfg(any(feature = "auth", feature = "retry"))]
     pub(super) fn again(&self) -> Option<Request<Body>> {
         let body = self.body.as_ref()?.try_clone()?;
-        Some(self.head.clone().map(|()| body))
+        Some(self.head().map(|()| body))
     }
 }

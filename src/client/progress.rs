@@ -19,7 +19,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{failed, not_ready};
+use super::failing::{failed, not_ready};
 use crate::{
     body::{Body, ResponseFrames},
     error::{BoxError, Error, ForeignError},

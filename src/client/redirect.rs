@@ -18,7 +18,7 @@ use http::{HeaderName, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::not_ready;
+use super::failing::not_ready;
 use crate::{
     body::Body,
     error::{BoxError, Error},
@@ -38,6 +38,8 @@ mod trail;
 
 pub use following::Redirecting;
 pub use outcome::{FinalUrl, NextRequest, Redirected, Visited};
+
+use outcome::NextHop;
 
 use trail::Trail;
 
@@ -212,6 +214,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<Body>) -> Redirecting<S> {
         // The service that is ready is the one to call; the clone that takes its place is not.
         let clone = self.inner.clone();

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{kept::Kept, not_ready, user_info::without_user_info};
+use super::{failing::not_ready, kept::Kept, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},
@@ -169,6 +169,7 @@ where
         self.inner.poll_ready(cx).map_err(not_ready)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<Body>) -> Repeating<S> {
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);

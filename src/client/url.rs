@@ -2,9 +2,8 @@
 
 use http::Uri;
 
-use crate::{error::Error, target::Origin};
+use crate::{error::Error, request::query_string, target::Origin};
 
-mod query;
 mod reference;
 
 /// Gives to [`Uri`] what clients ask of URLs.
@@ -16,7 +15,7 @@ mod reference;
 /// # fn main() -> Result<(), tower_transport::Error> {
 /// let page = Uri::from_static("https://example.com/docs/index.html");
 /// assert_eq!(page.resolve("../search")?, "https://example.com/search");
-/// assert_eq!(page.with_query([("q", "a b&c")])?, "https://example.com/docs/index.html?q=a%20b%26c");
+/// assert_eq!(page.with_query([("q", "a b&c")])?, "https://example.com/docs/index.html?q=a+b%26c");
 /// assert_eq!(page.origin()?.to_string(), "https://example.com");
 /// assert!(page.is_tls());
 /// # Ok(())
@@ -34,7 +33,8 @@ pub trait UriExt: sealed::Sealed {
     /// one of another scheme than `http`, `https`, `ws` and `wss`, like `mailto:`.
     fn resolve(&self, reference: &str) -> Result<Uri, Error>;
 
-    /// The same URL with these names and values behind those of its query. They are percent-encoded, a space as `%20`.
+    /// The same URL with these names and values behind those of its query. They are encoded as those of
+    /// [`query`](crate::request::RequestBuilder::query) and of forms are (`application/x-www-form-urlencoded`): a space as `+`.
     ///
     /// # Errors
     ///
@@ -65,7 +65,9 @@ impl UriExt for Uri {
         N: AsRef<str>,
         V: AsRef<str>,
     {
-        query::append(self, pairs)
+        let mut uri = self.clone();
+        query_string::append(&mut uri, &query_string::encode(pairs))?;
+        Ok(uri)
     }
 
     fn is_tls(&self) -> bool {

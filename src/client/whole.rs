@@ -283,7 +283,7 @@ impl<S: Clone> Client<S> {
     }
 
     fn start(&self, method: impl IntoMethod, url: impl IntoUrl) -> Result<Request<Body>, Error> {
-        let fragment = url.fragment().map(|fragment| UrlFragment(fragment.into()));
+        let fragment = UrlFragment::of(&url);
         let url = match self.settings.layers.defaults.has_base() {
             true => url.into_reference()?,
             false => url.into_reference().and_then(whole)?,

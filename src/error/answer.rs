@@ -55,13 +55,13 @@ impl Error {
     }
 
     /// Sets the URL, without credentials and signatures.
-    #[allow(dead_code, reason = "layers of a client set it")]
+    #[cfg(any(test, feature = "redirect"))]
     pub(crate) fn with_url(self, url: impl Into<Arc<str>>) -> Self {
         self.rewrite(|report| report.answer.get_or_insert_default().url = Some(url.into()))
     }
 
     /// Sets the response; its request was sent.
-    #[allow(dead_code, reason = "layers of a client set it")]
+    #[cfg(any(test, feature = "redirect"))]
     pub(crate) fn with_response(self, response: Response<Bytes>) -> Self {
         let response = Some(Arc::new(response));
         self.rewrite(|report| report.answer.get_or_insert_default().response = response).sent(true)

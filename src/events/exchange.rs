@@ -7,7 +7,7 @@ use std::{
 
 use http::{Extensions, StatusCode};
 
-use super::{Scope, Span, Step};
+use super::{BodyMeter, Scope, Span, Step};
 use crate::{error::Error, lock};
 
 /// A request in progress. Dropping it cancels its open span.
@@ -16,8 +16,8 @@ pub(crate) struct ExchangeTrace(Arc<TraceState>);
 /// The upload of a request's body.
 pub(crate) struct UploadTrace {
     state: Arc<TraceState>,
-    body: Option<Span>,
-    bytes: u64,
+    /// `None` until the first poll.
+    body: Option<BodyMeter>,
 }
 
 struct TraceState {
@@ -41,7 +41,7 @@ impl ExchangeTrace {
 
     /// A handle for the writer of the body.
     pub(crate) fn upload(&self) -> UploadTrace {
-        UploadTrace { state: self.0.clone(), body: None, bytes: 0 }
+        UploadTrace { state: self.0.clone(), body: None }
     }
 
     pub(crate) fn head_sent(&self) {
@@ -99,15 +99,19 @@ impl TraceState {
 
 impl UploadTrace {
     /// Starts `request.body` at the first poll of the body; the head is sent by then.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, total: impl FnOnce() -> Option<u64>) {
         if self.body.is_none() {
             self.state.head_sent();
-            self.body = Some(self.state.scope.start(Step::RequestBody { bytes: 0 }));
+            let span = self.state.scope.start(Step::RequestBody { bytes: 0 });
+            self.body = Some(BodyMeter::new(span, total()));
         }
     }
 
-    pub(crate) fn add(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
+    /// Counts a part of the body.
+    pub(crate) fn add(&mut self, bytes: usize, is_last: bool) {
+        if let Some(body) = &mut self.body {
+            body.add(bytes, is_last);
+        }
     }
 
     pub(crate) fn complete(&mut self) {
@@ -118,11 +122,9 @@ impl UploadTrace {
         self.body().fail(|| error.clone());
     }
 
-    /// Takes the span with its byte count; the default left behind ignores further calls.
+    /// Takes the span; the empty one left behind ignores further calls.
     fn body(&mut self) -> Span {
-        let mut body = self.body.replace(Span::default()).unwrap_or_default();
-        body.record(|step| *step = Step::RequestBody { bytes: self.bytes });
-        body
+        self.body.replace(BodyMeter::default()).unwrap_or_default().into_span()
     }
 }
 

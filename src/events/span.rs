@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use super::{ConnectionId, Event, Listener, Note, NoteKind, RequestId, StageGuard, Step};
@@ -80,8 +81,12 @@ impl Scope {
     }
 
     pub(crate) fn note(&self, kind: NoteKind) {
+        self.note_below(self.0.parent, kind);
+    }
+
+    fn note_below(&self, parent: Option<u64>, kind: NoteKind) {
         let at = self.0.runtime.now();
-        let SpanContext { parent, request, connection, .. } = *self.0;
+        let SpanContext { request, connection, .. } = *self.0;
         let note = Note { parent, request, connection, at, kind };
         self.0.listener.notify(|listener| listener.noted(&note));
     }
@@ -111,6 +116,22 @@ impl Span {
     pub(crate) fn on(&mut self, connection: ConnectionId) {
         if let Some(open) = &mut self.open {
             open.event.connection = Some(connection);
+        }
+    }
+
+    pub(super) fn began_at(&self) -> Option<Instant> {
+        Some(self.open.as_deref()?.event.began_at)
+    }
+
+    /// The time; `None` without listeners.
+    pub(super) fn now(&self) -> Option<Instant> {
+        Some(self.open.as_deref()?.scope.0.runtime.now())
+    }
+
+    /// Notes something below this step.
+    pub(super) fn note(&self, kind: impl FnOnce(&Step) -> NoteKind) {
+        if let Some(OpenSpan { scope, event }) = self.open.as_deref() {
+            scope.note_below(Some(event.id), kind(&event.step));
         }
     }
 

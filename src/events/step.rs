@@ -180,6 +180,22 @@ pub enum NoteKind {
         /// Why sending it again is safe.
         reason: RetryReason,
     },
+    /// `request.body.progress`: the request's body is being sent; at most every 100 ms.
+    #[non_exhaustive]
+    UploadProgress {
+        /// Bytes of the body sent so far.
+        bytes: u64,
+        /// All its bytes, if that is known.
+        total: Option<u64>,
+    },
+    /// `response.body.progress`: the response's body is being read; at most every 100 ms.
+    #[non_exhaustive]
+    DownloadProgress {
+        /// Bytes of the body read so far, before they are decoded.
+        bytes: u64,
+        /// All its bytes, if that is known.
+        total: Option<u64>,
+    },
     /// `connection.idle`: no request uses the connection any more.
     Idle,
     /// `connection.close`: the connection was closed.
@@ -198,6 +214,8 @@ impl NoteKind {
         match self {
             Self::Informational { .. } => "response.informational",
             Self::Retry { .. } => "request.retry",
+            Self::UploadProgress { .. } => "request.body.progress",
+            Self::DownloadProgress { .. } => "response.body.progress",
             Self::Idle => "connection.idle",
             Self::Close { .. } => "connection.close",
         }

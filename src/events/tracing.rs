@@ -306,6 +306,12 @@ fn emit(note: &Note) {
         NoteKind::Retry { reason } => {
             debug!(target: "tower_transport::request", request, why = %reason, "request.retry");
         }
+        NoteKind::UploadProgress { bytes, total } => {
+            debug!(target: "tower_transport::request", request, bytes, total, "request.body.progress");
+        }
+        NoteKind::DownloadProgress { bytes, total } => {
+            debug!(target: "tower_transport::request", request, bytes, total, "response.body.progress");
+        }
         NoteKind::Idle => debug!(target: "tower_transport::pool", connection, "connection.idle"),
         NoteKind::Close { reason, open_for } => {
             debug!(target: "tower_transport::pool", connection, why = %reason, ?open_for, "connection.close");

@@ -59,8 +59,8 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
-        if let Some(trace) = self.as_mut().project().trace {
-            trace.begin();
+        if self.trace.is_some() {
+            self.as_mut().begin_trace();
         }
         let frame = ready!(self.as_mut().poll_checked(cx));
         if self.trace.is_some() {
@@ -111,6 +111,12 @@ where
         Poll::Ready(frame.map(Ok))
     }
 
+    fn begin_trace(self: Pin<&mut Self>) {
+        let this = self.project();
+        let total = || this.left.or_else(|| this.body.size_hint().exact());
+        this.trace.iter_mut().for_each(|trace| trace.begin(total));
+    }
+
     /// Records a frame, and the end: after the declared length, or trailers, the body is not polled again.
     fn record(self: Pin<&mut Self>, frame: Option<&Result<Frame<B::Data>, Error>>) {
         let is_over = match frame {
@@ -119,7 +125,7 @@ where
         };
         let Some(trace) = self.project().trace else { return };
         match frame {
-            Some(Ok(frame)) => trace.add(frame.data_ref().map_or(0, Buf::remaining)),
+            Some(Ok(frame)) => trace.add(frame.data_ref().map_or(0, Buf::remaining), is_over),
             Some(Err(error)) => trace.fail(error),
             None => {}
         }

@@ -43,6 +43,8 @@ impl BodyProgress {
 /// block. A body that is sent again, after a redirect or by a retry, begins again at zero. Once the request or the response is
 /// dropped, or the response is read to its end, it is not called any more.
 ///
+/// A [listener](crate::events) receives the progress of all requests, less often.
+///
 /// ```
 /// use tower_transport::options::OnUpload;
 ///

@@ -106,7 +106,7 @@ impl<RB: Body + Unpin + Send + 'static> PoolBody<RB> {
             lease.finish();
             return Self::free(body);
         }
-        let trace = trace.map(ReadingTrace::begin);
+        let trace = trace.map(|trace| trace.begin(body.size_hint().exact()));
         let lease = lease.into_pooled().map(|pooled| pooled as Box<dyn Hold<RB>>);
         Self { body: Some(body), trace, lease, total, info: None }
     }

@@ -9,7 +9,7 @@ use http_body::Frame;
 use crate::{
     connection::Progress,
     error::Error,
-    events::{self, ConnectionId, NoteKind, RetryReason, Scope, Span, Step, Timings},
+    events::{self, BodyMeter, ConnectionId, NoteKind, RetryReason, Scope, Span, Step, Timings},
 };
 
 /// Spans of a request without a response. Fields drop in this order: the inner span ends first.
@@ -23,10 +23,9 @@ pub(super) struct RequestTrace {
 
 /// Spans of a response that is being read.
 pub(super) struct ReadingTrace {
-    body: Span,
+    body: BodyMeter,
     request: Span,
     scope: Scope,
-    bytes: u64,
 }
 
 impl RequestTrace {
@@ -83,14 +82,14 @@ impl RequestTrace {
             response.extensions_mut().insert(timings);
         }
         let (request, scope) = (self.request, self.scope);
-        Box::new(ReadingTrace { body: Span::default(), request, scope, bytes: 0 })
+        Box::new(ReadingTrace { body: BodyMeter::default(), request, scope })
     }
 }
 
 impl ReadingTrace {
-    /// Starts the span of the body.
-    pub(super) fn begin(mut self: Box<Self>) -> Box<Self> {
-        self.body = self.scope.start(Step::ResponseBody { bytes: 0 });
+    /// Starts the span of the body, which has so many bytes if that is known.
+    pub(super) fn begin(mut self: Box<Self>, total: Option<u64>) -> Box<Self> {
+        self.body = BodyMeter::new(self.scope.start(Step::ResponseBody { bytes: 0 }), total);
         self
     }
 
@@ -102,9 +101,7 @@ impl ReadingTrace {
     ) -> Option<Box<Self>> {
         match frame {
             Some(Ok(frame)) => {
-                self.bytes += frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                let bytes = self.bytes;
-                self.body.record(|step| *step = Step::ResponseBody { bytes });
+                self.body.add(frame.data_ref().map_or(0, Buf::remaining), at_end);
                 if !at_end {
                     return Some(self);
                 }
@@ -117,12 +114,12 @@ impl ReadingTrace {
     }
 
     pub(super) fn ended(self) {
-        self.body.complete();
+        self.body.into_span().complete();
         self.request.complete();
     }
 
     pub(super) fn failed(self, error: &Error) {
-        self.body.fail(|| error.clone());
+        self.body.into_span().fail(|| error.clone());
         self.request.fail(|| error.clone());
     }
 }

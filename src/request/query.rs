@@ -2,17 +2,14 @@
 
 use serde_core::Serialize;
 
-use super::RequestBuilder;
+use super::{RequestBuilder, query_string};
 use crate::error::Error;
-
-#[path = "query/append.rs"]
-mod append;
 
 impl<S, A> RequestBuilder<S, A> {
     /// Adds parameters to the query of the URL, behind those that are there: of a map, of a struct, or of a slice of pairs. A
     /// sequence, like a `Vec`, repeats its name, and `None` is left out.
     ///
-    /// They are encoded as forms are (`application/x-www-form-urlencoded`).
+    /// They are encoded as forms are (`application/x-www-form-urlencoded`): a space as `+`.
     ///
     /// # Errors
     ///
@@ -21,7 +18,7 @@ impl<S, A> RequestBuilder<S, A> {
         self.change(|request| {
             let query = serde_html_form::to_string(parameters)
                 .map_err(|error| Error::builder("the query of the request").because(error))?;
-            append::append(request.uri_mut(), &query)
+            query_string::append(request.uri_mut(), &query)
         })
     }
 }

@@ -31,11 +31,6 @@ pub trait IntoUrl: sealed::Sealed {
     }
 }
 
-/// The fragment of a request's URL, as an extension: redirects without one of their own inherit it (RFC 9110 §10.2.2).
-#[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "a client sets it"))]
-pub(crate) struct UrlFragment(pub(crate) std::sync::Arc<str>);
-
 impl IntoUrl for &str {
     fn into_url(self) -> Result<Uri, Error> {
         parse(self)

@@ -29,5 +29,7 @@ mod site;
     feature = "json"
 ))]
 mod table;
+#[cfg(all(feature = "http1", feature = "_rustls", feature = "tokio"))]
+mod tls_identity;
 mod together;
 mod whole;

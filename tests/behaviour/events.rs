@@ -23,7 +23,7 @@ use crate::support::{
     scene::{Scene, wait_idle},
     scripted::{
         HELLO,
-        Step::{Answer, Head, Hold, Serve, ServeHttp2, Turn, Wait},
+        Step::{Answer, Head, Hold, Pause, Serve, ServeHttp2, Turn, Wait},
         each, first, say,
     },
     tls_peer::Authority,
@@ -168,6 +168,67 @@ async fn an_upload_tells_of_its_body_between_the_heads() {
         "+request.head -request.head +response.head +request.body -request.body -response.head";
     assert!(told.contains(exchange), "{told}");
     assert!(format!("{:?}", records.end("request.body").step).contains("bytes: 4"));
+}
+
+/// How far a body has come, and how many bytes there will be.
+fn progress(records: &Records) -> Vec<(u64, Option<u64>)> {
+    let counts = |note: Note| match note.kind {
+        NoteKind::UploadProgress { bytes, total, .. }
+        | NoteKind::DownloadProgress { bytes, total, .. } => (bytes, total),
+        other => panic!("{other}"),
+    };
+    records.progress().into_iter().map(counts).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_upload_is_noted_every_tenth_of_a_second_below_its_step() {
+    let chunks = || {
+        futures_util::stream::unfold(0, |chunk| async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            (chunk < 10).then(|| (Ok::<_, Error>("1234"), chunk + 1))
+        })
+    };
+    for length in [None, Some(40)] {
+        let records = Records::default();
+        let scene = in_memory(&records, first([Serve]));
+        let mut request = scene.transport.request("POST", scene.url("/")).body_stream(chunks());
+        if let Some(length) = length {
+            request = request.header("content-length", length);
+        }
+        request.await.unwrap();
+        assert_eq!(progress(&records), [(16, length), (32, length)]);
+        let step = records.end("request.body");
+        assert!(format!("{:?}", step.step).contains("bytes: 40"));
+        for note in records.progress() {
+            assert_eq!((note.parent, note.request), (Some(step.id), step.request));
+            assert_eq!(note.kind.to_string(), "request.body.progress");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_download_is_noted_until_it_ends() {
+    let records = Records::default();
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n";
+    let slowly =
+        [Head, say(head), say("one"), Pause(1), say("two"), say("six"), Pause(1), say("ten")];
+    let scene = in_memory(&records, first(slowly));
+    scene.get().await.unwrap();
+    let noted = progress(&records);
+    assert_eq!(noted.len(), 1, "the last part is the end: {noted:?}");
+    assert!((4..=9).contains(&noted[0].0) && noted[0].1 == Some(12), "{noted:?}");
+    let note = &records.progress()[0];
+    assert_eq!(note.parent, Some(records.end("response.body").id));
+    assert_eq!(note.kind.to_string(), "response.body.progress");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_quick_has_no_progress() {
+    let records = Records::default();
+    let scene = in_memory(&records, first([Serve]));
+    let body = Body::iter(vec!["part"; 1000]);
+    scene.transport.request("POST", scene.url("/")).body(body).await.unwrap();
+    assert_eq!(progress(&records), []);
 }
 
 #[tokio::test(start_paused = true)]

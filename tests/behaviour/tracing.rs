@@ -27,7 +27,7 @@ use crate::support::{
     scene::Scene,
     scripted::{
         Script,
-        Step::{Head, Hold, Serve},
+        Step::{Head, Hold, Pause, Serve},
         first, say,
     },
 };
@@ -126,7 +126,8 @@ fn start_request(
 ) -> Vec<String> {
     let subscribed = Subscribed::to(most);
     with_default(subscribed.clone(), || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build();
         runtime.unwrap().block_on(async {
             let settings = |builder| settings(builder).listener(TracingListener::new());
             let scene = Scene::memory_with(script, settings);
@@ -157,6 +158,16 @@ fn each_step_is_a_span_below_that_of_its_request() {
         assert!(told.contains(line), "{line} is not in\n{told}");
     }
     assert!(!told.contains("secret"), "{told}");
+}
+
+#[test]
+fn a_body_that_takes_long_tells_how_far_it_has_come() {
+    let head = say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
+    let slowly = first([Head, head, Pause(1), say("one"), Pause(1), say("two")]);
+    let told = start_request(Level::DEBUG, slowly, |builder| builder, |request| request);
+    let told: Vec<_> = told.iter().filter(|line| line.contains("response.body.progress")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("bytes=3") && told[0].contains("total=6"), "{told:?}");
 }
 
 #[test]

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{UNSENT, discard::discard, failed, polled_again},
+    client::{
+        discard::discard,
+        failing::{UNSENT, failed, polled_again},
+    },
     error::{BoxError, Error, ForeignError},
     request::described,
 };
@@ -102,6 +105,7 @@ where
 {
     type Output = Result<Response<RB>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
@@ -109,7 +113,10 @@ where
                 StateProj::Sending { response } => {
                     let outcome = ready!(response.poll(cx));
                     match (outcome, this.attempted.as_deref_mut()) {
-                        (Ok(response), None) => Then::Result(response),
+                        (Ok(response), None) => {
+                            this.state.set(AnsweringState::Failed { error: None });
+                            return Poll::Ready(Ok(response));
+                        }
                         (Ok(response), Some(it)) => answered(it, response, cx),
                         (Err(error), it) => fails(it.map(|it| &*it), error, ForeignError::LAYER),
                     }

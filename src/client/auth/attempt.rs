@@ -52,7 +52,7 @@ impl Attempted {
     /// What is said unasked.
     pub(super) fn first(&mut self) -> Answer401 {
         match &self.method {
-            AuthMethod::Known(known) => match known.first(self.kept.head.method(), &self.target) {
+            AuthMethod::Known(known) => match known.first(self.kept.method(), &self.target) {
                 Some(value) => Answer401::Say(value),
                 None => Answer401::Nothing,
             },
@@ -73,7 +73,7 @@ impl Attempted {
             AuthMethod::Known(known) => {
                 let next = known.next(&Authorizing {
                     asker: Asker::Origin,
-                    method: self.kept.head.method(),
+                    method: self.kept.method(),
                     target: &self.target,
                     challenge,
                     refused: self.said.as_ref(),
@@ -128,7 +128,7 @@ impl Attempted {
     fn asked(&self, challenge: &HeaderMap) -> AuthRequest {
         AuthRequest {
             origin: self.origin.clone(),
-            method: self.kept.head.method().clone(),
+            method: self.kept.method().clone(),
             target: self.target.clone(),
             challenge: challenge.clone(),
             refused: self.said.clone(),
@@ -137,6 +137,6 @@ impl Attempted {
     }
 
     pub(super) fn uri(&self) -> &Uri {
-        self.kept.head.uri()
+        self.kept.uri()
     }
 }

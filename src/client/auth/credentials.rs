@@ -127,7 +127,7 @@ impl Auth {
     }
 
     /// Binds it, unless it is bound.
-    #[cfg(any(feature = "defaults", feature = "redirect"))]
+    #[cfg(feature = "redirect")]
     pub(in crate::client) fn bind(&mut self, origin: &Origin) {
         // Nothing is a secret of no origin: were it bound, the next would be told what others have for it.
         if self.says_anything() {

@@ -99,9 +99,6 @@ pub(super) enum DecodeFault {
     Truncated,
     /// Bytes follow that are not part of it.
     Surplus,
-    /// It asks for more memory than it may.
-    #[cfg_attr(not(feature = "brotli"), allow(dead_code, reason = "zstd says so itself"))]
-    Window,
 }
 
 impl Codec {
@@ -239,7 +236,6 @@ impl fmt::Display for DecodeFault {
             Self::Broken(_) => "the bytes are not in this coding",
             Self::Truncated => "its end is missing",
             Self::Surplus => "bytes follow its end",
-            Self::Window => "it asks for more memory than it may",
         })
     }
 }

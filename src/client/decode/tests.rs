@@ -254,7 +254,7 @@ async fn a_window_over_8_mib_is_refused() {
     assert!(read("zstd", vec![zstd.to_vec()]).await.unwrap_err().is_decode());
     for brotli in [b"\x11\x1e\x00", b"\x91\x1e\x00"] {
         let error = read("br", vec![brotli.to_vec()]).await.unwrap_err();
-        assert!(error.is_decode() && format!("{error:?}").contains("Window"), "{error:?}");
+        assert!(error.is_decode() && format!("{error:?}").contains("more memory"), "{error:?}");
     }
 }
 

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{UNSENT, discard::discard, polled_again},
+    client::{
+        discard::discard,
+        failing::{UNSENT, polled_again},
+    },
     error::{BoxError, Error, ForeignError},
     request::described,
 };
@@ -34,7 +37,8 @@ pin_project! {
         S: Service<Request<Body>>,
     {
         service: S,
-        trail: Option<Trail>,
+        // Boxed: this future is moved once for each layer above it.
+        trail: Option<Box<Trail>>,
         #[pin]
         state: FollowingState<S::Future>,
     }
@@ -52,7 +56,7 @@ pin_project! {
 }
 
 impl<S: Service<Request<Body>>> Redirecting<S> {
-    pub(super) fn new(mut service: S, trail: Trail, request: Request<Body>) -> Self {
+    pub(super) fn new(mut service: S, trail: Box<Trail>, request: Request<Body>) -> Self {
         let response = service.call(request);
         Self { service, trail: Some(trail), state: FollowingState::Sending { response } }
     }
@@ -69,6 +73,7 @@ where
 {
     type Output = Result<Response<RB>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
@@ -77,6 +82,11 @@ where
                     let outcome = ready!(response.poll(cx));
                     let Some(trail) = this.trail else { return Poll::Ready(Err(polled_again())) };
                     let outcome = match outcome {
+                        // Nearly always: it is not taken apart.
+                        Ok(response) if trail.is_at_its_end(response.status()) => {
+                            this.state.set(FollowingState::Failed { error: None });
+                            return Poll::Ready(Ok(response));
+                        }
                         Ok(response) => answered(trail, response, cx),
                         Err(error) => Err(failed(trail, error, ForeignError::LAYER)),
                     };
@@ -127,10 +137,6 @@ fn answered<F, RB>(
 where
     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    // Nearly always: it is not taken apart.
-    if trail.is_at_its_end(response.status()) {
-        return Ok(Onward::Result(response));
-    }
     let (mut head, body) = response.into_parts();
     let next = match trail.decide(&head) {
         Decision::Done => None,

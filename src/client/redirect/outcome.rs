@@ -6,7 +6,6 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri};
 
 use crate::{
     body::Body,
-    client::kept::Kept,
     error::{Error, Kind},
     events::shown,
     options::Deadline,
@@ -41,9 +40,16 @@ pub struct FinalUrl {
 /// of a [`DeadlineLayer`](crate::client::DeadlineLayer) begins anew where it is sent.
 #[derive(Clone)]
 pub struct NextRequest {
-    kept: Arc<Kept>,
+    next: Arc<NextHop>,
     origin: Origin,
     pub(super) fragment: Option<Arc<str>>,
+}
+
+/// A request that is to be sent.
+pub(super) struct NextHop {
+    pub(super) head: Request<()>,
+    /// `None` if it cannot be had again.
+    pub(super) body: Option<Body>,
 }
 
 impl Visited {
@@ -92,18 +98,18 @@ impl FinalUrl {
 }
 
 impl NextRequest {
-    pub(super) fn new(kept: Kept, origin: Origin, fragment: Option<Arc<str>>) -> Self {
-        Self { kept: Arc::new(kept), origin, fragment }
+    pub(super) fn new(next: NextHop, origin: Origin, fragment: Option<Arc<str>>) -> Self {
+        Self { next: Arc::new(next), origin, fragment }
     }
 
     /// The method.
     pub fn method(&self) -> &Method {
-        self.kept.head.method()
+        self.next.head.method()
     }
 
     /// The URL.
     pub fn url(&self) -> &Uri {
-        self.kept.head.uri()
+        self.next.head.uri()
     }
 
     /// The fragment of the URL, of this `Location` or of the last that had one (RFC 9110 §10.2.2).
@@ -118,12 +124,12 @@ impl NextRequest {
 
     /// The header.
     pub fn headers(&self) -> &HeaderMap {
-        self.kept.head.headers()
+        self.next.head.headers()
     }
 
     /// Whether the request can be sent: it has no body, or one that can be had again.
     pub fn can_be_sent(&self) -> bool {
-        self.kept.body.is_some()
+        self.next.body.is_some()
     }
 
     /// The request, to be sent by any service.
@@ -132,7 +138,9 @@ impl NextRequest {
     ///
     /// [`is_redirect`](Error::is_redirect) if its body cannot be had again.
     pub fn to_request(&self) -> Result<Request<Body>, Error> {
-        self.kept.again().ok_or_else(|| {
+        let body = self.next.body.as_ref().and_then(Body::try_clone);
+        let request = body.map(|body| self.next.head.clone().map(|()| body));
+        request.ok_or_else(|| {
             let url = shown(self.url());
             Error::new(Kind::Redirect, format!("the body for {url} cannot be had again"))
         })
@@ -141,20 +149,15 @@ impl NextRequest {
     /// The request for a caller, who may send it at any time: without a deadline but the caller's own.
     pub(super) fn unfollowed(self) -> Self {
         let (origin, fragment) = (self.origin.clone(), self.fragment.clone());
-        let mut kept = self.into_kept();
-        let extensions = kept.head.extensions_mut();
+        let mut next = Arc::try_unwrap(self.next).unwrap_or_else(|shared| {
+            let body = shared.body.as_ref().and_then(Body::try_clone);
+            NextHop { head: shared.head.clone(), body }
+        });
+        let extensions = next.head.extensions_mut();
         if let Some(asked) = extensions.remove::<Deadline>().and_then(Deadline::asked) {
             extensions.insert(asked);
         }
-        Self::new(kept, origin, fragment)
-    }
-
-    /// The request that is sent on; the body is looked at before.
-    pub(super) fn into_kept(self) -> Kept {
-        Arc::try_unwrap(self.kept).unwrap_or_else(|shared| {
-            let body = shared.body.as_ref().and_then(Body::try_clone);
-            Kept { head: shared.head.clone(), body }
-        })
+        Self::new(next, origin, fragment)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Method, Request, StatusCode, Uri, header::HOST, response::Parts};
 
 use super::{
-    FinalUrl, NextRequest, RedirectSettings, Redirected, Visited,
+    FinalUrl, NextHop, NextRequest, RedirectSettings, Redirected, Visited,
     next::{self, Next},
 };
 use crate::{
@@ -45,11 +45,17 @@ pub(super) struct Trail {
 
 impl Trail {
     #[inline]
-    pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Self {
-        let redirects = request.extensions().get().copied().unwrap_or(settings.redirects);
-        let (kept, hops) = (Kept::of(request), Vec::new());
-        let fragment = request.extensions().get().map(|UrlFragment(fragment)| fragment.clone());
-        Self { settings, redirects, kept, fragment, hops }
+    pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Box<Self> {
+        let extensions = request.extensions();
+        let (redirects, fragment) = match extensions.is_empty() {
+            true => (settings.redirects, None),
+            false => {
+                let fragment = extensions.get().map(|UrlFragment(fragment)| fragment.clone());
+                (extensions.get().copied().unwrap_or(settings.redirects), fragment)
+            }
+        };
+        let hops = Vec::new();
+        Box::new(Self { settings, redirects, kept: Kept::of(request), fragment, hops })
     }
 
     /// Whether a response is the result, and has nothing to be told of its way.
@@ -59,7 +65,7 @@ impl Trail {
     }
 
     pub(super) fn decide(&self, response: &Parts) -> Decision {
-        if !next::is_redirect(response.status) || self.kept.head.method() == Method::CONNECT {
+        if !next::is_redirect(response.status) || self.kept.method() == Method::CONNECT {
             return Decision::Done;
         }
         let next = match self.next(response) {
@@ -90,7 +96,7 @@ impl Trail {
         if self.redirects.is_lenient() {
             return Decision::Unfollowed(next);
         }
-        let url = shown(self.kept.head.uri());
+        let url = shown(self.kept.uri());
         let error = Error::new(Kind::Redirect, format!("following the redirect of {url}"));
         Decision::Refuse(error.because(why).with_url(url))
     }
@@ -98,16 +104,15 @@ impl Trail {
     /// The request that a response asks for; `None` if it names no `Location`.
     fn next(&self, response: &Parts) -> Result<Option<NextRequest>, BoxError> {
         let Some(location) = next::location(&response.headers)? else { return Ok(None) };
-        let head = &self.kept.head;
-        let before = Origin::try_from(&*without_user_info(head.uri()))?;
+        let before = Origin::try_from(&*without_user_info(self.kept.uri()))?;
         let Next { uri, origin, fragment, is_relative } =
-            next::resolve(head.uri(), location.as_bytes())?;
+            next::resolve(self.kept.uri(), location.as_bytes())?;
         let is_plain = origin.scheme() == Scheme::Http;
-        if is_plain && head.extensions().get::<HttpsOnly>().is_some() {
+        if is_plain && self.kept.extensions().get::<HttpsOnly>().is_some() {
             return Err("it leads to `http`, and nothing but `https` is allowed".into());
         }
-        let (method, keeps_body) = next::method(response.status, head.method());
-        let mut head = head.clone();
+        let (method, keeps_body) = next::method(response.status, self.kept.method());
+        let mut head = self.kept.head();
         bound::bind(&mut head, &before);
         *head.method_mut() = method;
         *head.uri_mut() = uri;
@@ -124,7 +129,7 @@ impl Trail {
             }
         };
         let fragment = fragment.map(Arc::from).or_else(|| self.fragment.clone());
-        Ok(Some(NextRequest::new(Kept { head, body }, origin, fragment)))
+        Ok(Some(NextRequest::new(NextHop { head, body }, origin, fragment)))
     }
 
     /// Takes off what the next request must not have.
@@ -146,16 +151,15 @@ impl Trail {
         next: NextRequest,
         response: Parts,
     ) -> Result<Request<Body>, Error> {
-        let (method, url) = (self.kept.head.method().clone(), self.shown_url());
+        let (method, url) = (self.kept.method().clone(), self.shown_url());
         let Parts { status, headers, .. } = response;
         self.fragment = next.fragment.clone();
         self.hops.push(Redirected { method, url, status, headers });
         let mut request = next.to_request()?;
-        self.kept = next.into_kept();
         if let Some(change) = &self.settings.on_redirect {
             change(&mut request);
-            self.kept = Kept::of(&request);
         }
+        self.kept = Kept::of(&request);
         Ok(request)
     }
 
@@ -181,10 +185,10 @@ impl Trail {
 
     /// The URL that was sent last, as the caller is told it: without a password.
     fn shown_url(&self) -> Uri {
-        without_user_info(self.kept.head.uri()).into_owned()
+        without_user_info(self.kept.uri()).into_owned()
     }
 
     pub(super) fn uri(&self) -> &Uri {
-        self.kept.head.uri()
+        self.kept.uri()
     }
 }

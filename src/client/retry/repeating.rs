@@ -14,7 +14,10 @@ use tower_service::Service;
 use super::tries::Tries;
 use crate::{
     body::Body,
-    client::{UNSENT, discard::discard, failed, polled_again},
+    client::{
+        discard::discard,
+        failing::{UNSENT, failed, polled_again},
+    },
     error::{BoxError, Error, ForeignError},
     request::described,
     rt::Sleep,
@@ -64,13 +67,21 @@ where
 {
     type Output = Result<Response<RB>, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             let outcome = match this.state.as_mut().project() {
                 StateProj::Sending { response } => {
                     let outcome = ready!(response.poll(cx));
-                    outcome.map_err(|error| failure(this.tries, error, ForeignError::LAYER))
+                    match (outcome, &this.tries) {
+                        (Ok(response), None) => {
+                            this.state.set(RepeatingState::Over);
+                            return Poll::Ready(Ok(response));
+                        }
+                        (Ok(response), Some(_)) => Ok(response),
+                        (Err(error), tries) => Err(failure(tries, error, ForeignError::LAYER)),
+                    }
                 }
                 StateProj::Pausing { sleep } => {
                     ready!(Pin::new(sleep).poll(cx));

@@ -85,7 +85,7 @@ impl Tries {
     }
 
     pub(super) fn uri(&self) -> &Uri {
-        self.kept.head.uri()
+        self.kept.uri()
     }
 }
 

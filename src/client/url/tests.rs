@@ -89,11 +89,11 @@ fn without_the_feature_a_host_that_is_not_ascii_is_an_error() {
 #[test]
 fn pairs_are_appended_to_the_query() {
     let table = [
-        ("http://a", "http://a/?q=a%20b%26c%3D%C3%BC%2B&n="),
-        ("http://a/x?", "http://a/x?q=a%20b%26c%3D%C3%BC%2B&n="),
-        ("http://a/x?y=1", "http://a/x?y=1&q=a%20b%26c%3D%C3%BC%2B&n="),
-        ("http://a/x?y&", "http://a/x?y&q=a%20b%26c%3D%C3%BC%2B&n="),
-        ("/x", "/x?q=a%20b%26c%3D%C3%BC%2B&n="),
+        ("http://a", "http://a/?q=a+b%26c%3D%C3%BC%2B&n="),
+        ("http://a/x?", "http://a/x?q=a+b%26c%3D%C3%BC%2B&n="),
+        ("http://a/x?y=1", "http://a/x?y=1&q=a+b%26c%3D%C3%BC%2B&n="),
+        ("http://a/x?y&", "http://a/x?y&q=a+b%26c%3D%C3%BC%2B&n="),
+        ("/x", "/x?q=a+b%26c%3D%C3%BC%2B&n="),
     ];
     for (url, expected) in table {
         let with = uri(url).with_query([("q", "a b&c=ü+"), ("n", "")]).unwrap();
@@ -120,4 +120,15 @@ fn a_url_tells_whether_it_is_private_and_whose_it_is() {
     }
     assert_eq!(uri("https://a").origin().unwrap(), uri("https://A:443/x").origin().unwrap());
     assert!(uri("/a").origin().unwrap_err().is_builder());
+}
+
+#[test]
+fn a_query_is_encoded_alike_wherever_it_is_added() {
+    use crate::{body::Body, request::RequestBuilder};
+    let all: String = (0..=u8::MAX).map(char::from).chain("ä€😇".chars()).collect();
+    let pairs = [(all.as_str(), all.as_str()), ("a b", "")];
+    let request = http::Request::get("http://a/?x").body(Body::empty()).unwrap();
+    let built = RequestBuilder::<_, ()>::of((), Ok(request)).query(&pairs).build().unwrap();
+    assert_eq!(&uri("http://a/?x").with_query(pairs).unwrap(), built.uri());
+    assert!(built.uri().to_string().ends_with("&a+b="));
 }

@@ -317,6 +317,14 @@ async fn a_fragment_is_kept_until_there_is_another_and_is_not_sent() {
     assert!(site.lines().iter().all(|line| !line.contains('#')));
 }
 
+#[tokio::test]
+async fn a_redirect_inherits_the_fragment_of_a_url_that_is_text() {
+    let site = from_to("http://a/1", "/2");
+    let response = client(&site).request("GET", "http://a/1#first").await.unwrap();
+    assert_eq!(response.extensions().get::<FinalUrl>().unwrap().fragment(), Some("first"));
+    assert_eq!(site.lines(), ["GET http://a/1", "GET http://a/2"]);
+}
+
 const SECRETS: [(&str, &str); 6] = [
     ("authorization", "Bearer secret"),
     ("cookie", "a=secret"),

@@ -315,7 +315,7 @@ fn is_ssl_origin_copy_with_resolve_with() {
     let mut parts = url.clone().into_parts();
     parts.authority = Some("other.org".parse().unwrap());
     assert_eq!(Uri::from_parts(parts).unwrap(), "https://other.org/a/b?c=d");
-    assert_eq!(url.with_query([("q", "1 2")]).unwrap(), "https://example.org/a/b?c=d&q=1%202");
+    assert_eq!(url.with_query([("q", "1 2")]).unwrap(), "https://example.org/a/b?c=d&q=1+2");
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ pub(crate) struct Records {
     lines: Arc<Mutex<Vec<String>>>,
     events: Arc<Mutex<Vec<Event>>>,
     open: Arc<Mutex<BTreeMap<u64, Step>>>,
+    /// Notes of bodies on their way, which depend on how long they take.
+    progress: Arc<Mutex<Vec<Note>>>,
     /// Violations of the rules.
     wrong: Arc<Mutex<Vec<String>>>,
 }
@@ -29,6 +31,11 @@ impl Records {
     /// The events since the last call, in one line.
     pub(crate) fn take_line(&self) -> String {
         std::mem::take(&mut *self.lines.lock().unwrap()).join(" ")
+    }
+
+    /// The notes of bodies on their way.
+    pub(crate) fn progress(&self) -> Vec<Note> {
+        self.progress.lock().unwrap().clone()
     }
 
     /// Every end.
@@ -97,6 +104,9 @@ impl EventListener for Records {
                 self.write("", &format!("connection.close({reason})"))
             }
             NoteKind::Retry { reason, .. } => self.write("", &format!("request.retry({reason})")),
+            NoteKind::UploadProgress { .. } | NoteKind::DownloadProgress { .. } => {
+                self.progress.lock().unwrap().push(note.clone());
+            }
             what => self.write("", what.name()),
         }
     }

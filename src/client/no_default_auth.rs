@@ -1,6 +1,4 @@
-//! The layers in a build without authentication: there are no credentials to be bound.
-
-#![allow(dead_code, reason = "not every layer is built")]
+//! Defaults in a build without authentication: there are no credentials. Twin of `default_auth.rs`.
 
 use http::Request;
 
@@ -13,5 +11,3 @@ pub(super) struct DefaultAuth;
 impl DefaultAuth {
     pub(super) fn apply(&self, _: &mut Request<Body>, _: Option<&Origin>) {}
 }
-
-pub(super) fn bind(_: &mut Request<()>, _: &Origin) {}

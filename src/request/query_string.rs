@@ -1,10 +1,11 @@
-//! Appends parameters to the query of a URL. Pure.
+//! The query of a URL: how names and values are written, and how they are added. Pure.
 
 use http::Uri;
 
 use crate::error::Error;
 
-pub(super) fn append(uri: &mut Uri, query: &str) -> Result<(), Error> {
+/// Adds what is encoded already behind what is there.
+pub(crate) fn append(uri: &mut Uri, query: &str) -> Result<(), Error> {
     if query.is_empty() {
         return Ok(());
     }
@@ -21,6 +22,28 @@ pub(super) fn append(uri: &mut Uri, query: &str) -> Result<(), Error> {
     parts.path_and_query = Some(appended.parse().map_err(http::Error::from).map_err(wrong)?);
     *uri = Uri::from_parts(parts).map_err(http::Error::from).map_err(wrong)?;
     Ok(())
+}
+
+/// Names and values as forms write them (URL standard, `application/x-www-form-urlencoded` serializer), which is what
+/// serde_html_form writes, too: a space is a `+`.
+#[cfg(any(feature = "_client", not(feature = "form")))]
+pub(crate) fn encode<N: AsRef<str>, V: AsRef<str>>(
+    pairs: impl IntoIterator<Item = (N, V)>,
+) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+    /// All but what a form leaves as it is; a space becomes a `+` afterwards.
+    const ENCODED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
+
+    let mut query = String::new();
+    for (name, value) in pairs {
+        let separator = if query.is_empty() { "" } else { "&" };
+        let name = utf8_percent_encode(name.as_ref(), ENCODED);
+        let value = utf8_percent_encode(value.as_ref(), ENCODED);
+        query.push_str(&format!("{separator}{name}={value}").replace(' ', "+"));
+    }
+    query
 }
 
 #[cfg(test)]
