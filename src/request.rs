@@ -69,7 +69,7 @@ pub(crate) use url::UrlFragment;
 // For layers of a client, which know of no transport.
 pub(crate) use crate::transport::response_body;
 
-use sending::{Buffering, SendRequest};
+pub(crate) use sending::{Buffering, SendRequest};
 
 /// A request under construction, sent when awaited.
 ///
