@@ -70,14 +70,25 @@ use crate::{
 
 mod body;
 mod cancel;
+#[cfg(feature = "client")]
+mod client;
 mod handle;
+#[cfg(feature = "client")]
+mod response;
 mod sending;
 mod transport;
+mod upload;
 
 pub use body::Body;
 pub use cancel::Canceler;
+#[cfg(feature = "client")]
+pub use client::Client;
 pub use handle::Blocking;
+#[cfg(feature = "client")]
+pub use response::{Lines, StreamedResponseExt};
+pub use sending::ResponseKind;
 pub use transport::Transport;
+pub use upload::{ReaderRequest, Upload};
 
 /// A request under construction, sent by [`send`](crate::transport::RequestBuilder::send): the async one, over a blocking service.
 pub type RequestBuilder<S, A = Buffered> = crate::transport::RequestBuilder<Blocking<S>, A>;

@@ -347,7 +347,7 @@ pub(crate) fn why_dropped() -> &'static str {
 
 pub(crate) use abort::{TaskAbortHandle, TaskCell};
 #[cfg(feature = "blocking")]
-pub(crate) use blocking::{BlockingRuntime, Guest, Held};
+pub(crate) use blocking::{BackgroundTask, BlockingRuntime, Held};
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
 pub(crate) use unblock::{Unblock, unblock};
 

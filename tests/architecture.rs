@@ -354,7 +354,7 @@ fn the_public_modules_are_these() {
 const TWINS: [&str; 5] = ["ConnShared", "ConnState", "ConnStatus", "Sealed", "Wire"];
 
 /// Types of `blocking` that have the name of what they are the blocking form of.
-const BLOCKING_TWINS: [&str; 2] = ["Body", "Transport"];
+const BLOCKING_TWINS: [&str; 5] = ["Body", "Client", "Lines", "StreamedResponseExt", "Transport"];
 
 #[test]
 fn no_two_types_share_a_name() {

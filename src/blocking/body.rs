@@ -1,8 +1,10 @@
 //! Bodies that are read, and made, without async.
 
 use std::{
-    fmt, io,
-    io::{BufRead, Read},
+    fmt,
+    fs::File,
+    io::{self, BufRead, Read},
+    path::Path,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -10,7 +12,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
-use super::{Canceler, cancel::unless_canceled};
+use super::sending::Waiter;
 use crate::{
     body::Body as AsyncBody,
     connect::{ConnectInfo, HasConnectInfo},
@@ -44,7 +46,8 @@ use crate::{
 /// [`frame`](Self::frame).
 pub struct Body {
     inner: Held<AsyncBody>,
-    canceler: Option<Canceler>,
+    /// Of the request that it is the response to.
+    waiter: Option<Waiter>,
     /// The part of a chunk that was not read yet.
     piece: Bytes,
     /// An error ends it: each further read reports it again.
@@ -59,16 +62,56 @@ impl Body {
         AsyncBody::empty().into()
     }
 
-    pub(super) fn of_response(
-        body: AsyncBody,
-        runtime: BlockingRuntime,
-        canceler: Option<Canceler>,
-    ) -> Self {
-        Self { canceler, ..Self::new(Held::new(body, Some(runtime))) }
+    /// Makes a body of the rest of an open file, from where it stands, which is sent once: with what is left as its length.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::{fs::File, io::{Seek, SeekFrom}};
+    /// use tower_transport::blocking::{self, Body};
+    ///
+    /// let mut file = File::open("Cargo.toml")?;
+    /// file.seek(SeekFrom::Start(10))?;
+    /// let body = Body::file(file)?;
+    /// assert_eq!(body.length(), Some(std::fs::metadata("Cargo.toml")?.len() - 10));
+    /// let request = blocking::request("PUT", "https://www.example.com/rest").body(body);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It is read in pieces of 64 KiB as it is sent, on a thread for blocking work. Of a file that grows, no more is sent; one that
+    /// shrinks is an error. A pipe or a device has no length.
+    ///
+    /// # Errors
+    ///
+    /// [`is_body`](Error::is_body) for a directory, and for a file that cannot be looked at, with the [`io::Error`] as its cause.
+    pub fn file(file: File) -> Result<Self, Error> {
+        AsyncBody::rest_of(file).map(Self::from)
+    }
+
+    /// Makes a body of the file of this name, opened again each time it is sent: [`Body::file`](crate::Body::file) without async.
+    ///
+    /// # Errors
+    ///
+    /// [`is_body`](Error::is_body) for a directory, and for a file that cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        AsyncBody::file_here(path.as_ref()).map(Self::from)
+    }
+
+    pub(super) fn of_response(body: AsyncBody, waiter: Waiter) -> Self {
+        let runtime = waiter.runtime().clone();
+        Self { waiter: Some(waiter), ..Self::new(Held::new(body, Some(runtime))) }
+    }
+
+    /// Waits for what comes of it.
+    pub(super) fn waiter(&self) -> Result<Waiter, Error> {
+        match &self.waiter {
+            Some(waiter) => Ok(waiter.clone()),
+            None => Ok(Waiter::new(BlockingRuntime::get()?)),
+        }
     }
 
     fn new(inner: Held<AsyncBody>) -> Self {
-        Self { inner, canceler: None, piece: Bytes::new(), failure: None, is_over: false }
+        Self { inner, waiter: None, piece: Bytes::new(), failure: None, is_over: false }
     }
 
     /// The number of bytes left, if known: for a response, from its `Content-Length`.
@@ -104,16 +147,10 @@ impl Body {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let runtime = match self.inner.runtime() {
-            Some(runtime) => runtime.clone(),
-            None => BlockingRuntime::get()?,
-        };
+        let waiter = self.waiter()?;
         let frame = self.inner.get_mut().frame();
         // That it was called in the wrong place, or canceled, is no failure of the body.
-        let frame = match self.canceler.clone() {
-            None => runtime.run(frame)?,
-            Some(canceler) => runtime.run(unless_canceled(canceler, frame))??,
-        };
+        let frame = waiter.run(frame)?;
         self.failure = frame.as_ref().err().cloned();
         frame
     }

@@ -28,10 +28,9 @@ where
     pub fn send(self) -> Result<Response<Bytes>, Error> {
         let (over, request) = self.into_parts();
         let request = request?;
-        let canceler = canceler_of(&request);
         let (service, runtime) = over.into_parts()?;
-        let future = Buffering::new(service.into_inner(), Ok(request));
-        run(&runtime, canceler, future)
+        let waiter = Waiter::of(&request, runtime);
+        waiter.run(Buffering::new(service.into_inner(), Ok(request)))?
     }
 }
 
@@ -48,27 +47,117 @@ where
     pub fn send(self) -> Result<Response<Body>, Error> {
         let (over, request) = self.into_parts();
         let request = request?;
-        let canceler = canceler_of(&request);
         let (service, runtime) = over.into_parts()?;
-        let future = SendRequest::new(service.into_inner(), Ok(request));
-        let response = run(&runtime, canceler.clone(), future)?;
-        Ok(response.map(|body| Body::of_response(body, runtime, canceler)))
+        let waiter = Waiter::of(&request, runtime);
+        let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
+        Ok(response.map(|body| Body::of_response(body, waiter)))
     }
 }
 
-/// The canceler of a request.
-pub(super) fn canceler_of(request: &Request<AsyncBody>) -> Option<Canceler> {
-    request.extensions().get().cloned()
+/// Whether the response is read whole or streamed: [`Buffered`] or [`Streamed`].
+pub trait ResponseKind: sealed::SendInBackground {
+    /// The body of the response: `Bytes` or [`Body`].
+    type Body: Send + 'static;
 }
 
-/// Polls a future to its end, unless it is canceled.
-pub(super) fn run<T>(
-    runtime: &BlockingRuntime,
+impl ResponseKind for Buffered {
+    type Body = Bytes;
+}
+
+impl ResponseKind for Streamed {
+    type Body = Body;
+}
+
+pub(super) mod sealed {
+    use super::*;
+
+    /// A service that can be called in the background.
+    pub trait RequestService:
+        Service<
+            Request<AsyncBody>,
+            Response = Response<Self::ResponseBody>,
+            Error: Into<BoxError>,
+            Future: Send,
+        > + Send
+        + 'static
+    {
+        /// The body of its responses.
+        type ResponseBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+    }
+
+    impl<S, RB> RequestService for S
+    where
+        S: Service<
+                Request<AsyncBody>,
+                Response = Response<RB>,
+                Error: Into<BoxError>,
+                Future: Send,
+            > + Send
+            + 'static,
+        RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        type ResponseBody = RB;
+    }
+
+    /// How a request is sent in the background.
+    pub trait SendInBackground {
+        fn send(
+            service: impl RequestService,
+            request: Request<AsyncBody>,
+            waiter: Waiter,
+        ) -> impl Future<Output = Result<Response<Self::Body>, Error>> + Send + 'static
+        where
+            Self: ResponseKind;
+    }
+
+    impl SendInBackground for Buffered {
+        async fn send(
+            service: impl RequestService,
+            request: Request<AsyncBody>,
+            _: Waiter,
+        ) -> Result<Response<Bytes>, Error> {
+            Buffering::new(service, Ok(request)).await
+        }
+    }
+
+    impl SendInBackground for Streamed {
+        async fn send(
+            service: impl RequestService,
+            request: Request<AsyncBody>,
+            waiter: Waiter,
+        ) -> Result<Response<Body>, Error> {
+            let response = SendRequest::new(service, Ok(request)).await?;
+            Ok(response.map(|body| Body::of_response(body, waiter)))
+        }
+    }
+}
+
+/// Waits on the caller's thread, unless it is canceled.
+#[derive(Clone, Debug)]
+pub struct Waiter {
+    runtime: BlockingRuntime,
     canceler: Option<Canceler>,
-    future: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    match canceler {
-        None => runtime.run(future)?,
-        Some(canceler) => runtime.run(unless_canceled(canceler, future))??,
+}
+
+impl Waiter {
+    pub(super) fn new(runtime: BlockingRuntime) -> Self {
+        Self { runtime, canceler: None }
+    }
+
+    /// By the canceler of this request.
+    pub(super) fn of(request: &Request<AsyncBody>, runtime: BlockingRuntime) -> Self {
+        Self { runtime, canceler: request.extensions().get().cloned() }
+    }
+
+    pub(super) fn runtime(&self) -> &BlockingRuntime {
+        &self.runtime
+    }
+
+    /// Polls a future to its end.
+    pub(super) fn run<F: Future>(&self, future: F) -> Result<F::Output, Error> {
+        match &self.canceler {
+            None => self.runtime.run(future),
+            Some(canceler) => self.runtime.run(unless_canceled(canceler.clone(), future))?,
+        }
     }
 }

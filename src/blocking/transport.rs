@@ -33,7 +33,7 @@ use crate::{
 /// clients of this module have one background thread, which ends with the last of them: see [how it runs](super#how-it-runs).
 #[derive(Clone)]
 pub struct Transport {
-    over: Blocking<AsyncTransport>,
+    pub(super) over: Blocking<AsyncTransport>,
 }
 
 impl Transport {

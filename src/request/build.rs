@@ -13,12 +13,6 @@ impl<S, A> RequestBuilder<S, A> {
         Self { service, request, answer: PhantomData }
     }
 
-    /// The same request over another service.
-    #[cfg_attr(not(feature = "blocking"), allow(dead_code, reason = "for callers that block"))]
-    pub(crate) fn over<T>(self, service: impl FnOnce(S) -> T) -> RequestBuilder<T, A> {
-        RequestBuilder::of(service(self.service), self.request)
-    }
-
     /// The request and what it is sent over.
     #[cfg_attr(not(feature = "blocking"), allow(dead_code, reason = "for callers that block"))]
     pub(crate) fn into_parts(self) -> (S, Result<Request<Body>, Error>) {

@@ -1,6 +1,7 @@
 use std::{
     future::{pending, poll_fn, ready},
-    sync::mpsc,
+    sync::{atomic::Ordering::SeqCst, mpsc},
+    task::{Context, Poll},
 };
 
 use tokio::{
@@ -8,10 +9,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Builder,
     sync::oneshot,
-    task::{LocalSet, block_in_place, spawn_blocking},
+    task::{LocalSet, block_in_place, coop, spawn_blocking},
 };
 
-use super::*;
+use super::{driven::Background, waiting::MORE_THAN_A_BUDGET, *};
 
 /// A runtime that no other test shares.
 fn alone() -> BlockingRuntime {
