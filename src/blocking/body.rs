@@ -12,7 +12,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
-use super::sending::Waiter;
+use super::sending::BlockingWait;
 use crate::{
     body::Body as AsyncBody,
     connect::{ConnectInfo, HasConnectInfo},
@@ -47,7 +47,7 @@ use crate::{
 pub struct Body {
     inner: Held<AsyncBody>,
     /// Of the request that it is the response to.
-    waiter: Option<Waiter>,
+    waiter: Option<BlockingWait>,
     /// The part of a chunk that was not read yet.
     piece: Bytes,
     /// An error ends it: each further read reports it again.
@@ -97,16 +97,16 @@ impl Body {
         AsyncBody::file_here(path.as_ref()).map(Self::from)
     }
 
-    pub(super) fn of_response(body: AsyncBody, waiter: Waiter) -> Self {
+    pub(super) fn of_response(body: AsyncBody, waiter: BlockingWait) -> Self {
         let runtime = waiter.runtime().clone();
         Self { waiter: Some(waiter), ..Self::new(Held::new(body, Some(runtime))) }
     }
 
     /// Waits for what comes of it.
-    pub(super) fn waiter(&self) -> Result<Waiter, Error> {
+    pub(super) fn waiter(&self) -> Result<BlockingWait, Error> {
         match &self.waiter {
             Some(waiter) => Ok(waiter.clone()),
-            None => Ok(Waiter::new(BlockingRuntime::get()?)),
+            None => Ok(BlockingWait::new(BlockingRuntime::get()?)),
         }
     }
 

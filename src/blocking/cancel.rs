@@ -13,6 +13,7 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::Blocking;
 use crate::{
     error::{Error, Kind},
     request::RequestBuilder,
@@ -100,7 +101,7 @@ fn canceled() -> Error {
     Error::custom(Kind::Canceled, "the request was canceled by its `Canceler`")
 }
 
-impl<S, A> RequestBuilder<super::Blocking<S>, A> {
+impl<S, A> RequestBuilder<Blocking<S>, A> {
     /// Lets this canceler end the request, and the reading of its response.
     pub fn canceler(self, canceler: &Canceler) -> Self {
         self.extension(canceler.clone())

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use bytes::Bytes;
 use http::Response;
 
-use super::{Body, sending::Waiter};
+use super::{Body, sending::BlockingWait};
 use crate::{
     body::Body as AsyncBody,
     client::{
@@ -101,7 +101,7 @@ impl StreamedResponseExt for Response<Body> {
     }
 }
 
-fn into_async(response: Response<Body>) -> Result<(Response<AsyncBody>, Waiter), Error> {
+fn into_async(response: Response<Body>) -> Result<(Response<AsyncBody>, BlockingWait), Error> {
     let waiter = response.body().waiter()?;
     Ok((response.map(AsyncBody::from), waiter))
 }
@@ -111,7 +111,7 @@ fn into_async(response: Response<Body>) -> Result<(Response<AsyncBody>, Waiter),
 /// Each is without its end, in the charset of the response as [`text`](ResponseExt::text) reads it. After an error there is none.
 pub struct Lines {
     lines: AsyncLines,
-    waiter: Result<Waiter, Error>,
+    waiter: Result<BlockingWait, Error>,
     is_over: bool,
 }
 

@@ -29,7 +29,7 @@ where
         let (over, request) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
-        let waiter = Waiter::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime);
         waiter.run(Buffering::new(service.into_inner(), Ok(request)))?
     }
 }
@@ -48,7 +48,7 @@ where
         let (over, request) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
-        let waiter = Waiter::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime);
         let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
         Ok(response.map(|body| Body::of_response(body, waiter)))
     }
@@ -104,7 +104,7 @@ pub(super) mod sealed {
         fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
-            waiter: Waiter,
+            waiter: BlockingWait,
         ) -> impl Future<Output = Result<Response<Self::Body>, Error>> + Send + 'static
         where
             Self: ResponseKind;
@@ -114,7 +114,7 @@ pub(super) mod sealed {
         async fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
-            _: Waiter,
+            _: BlockingWait,
         ) -> Result<Response<Bytes>, Error> {
             Buffering::new(service, Ok(request)).await
         }
@@ -124,7 +124,7 @@ pub(super) mod sealed {
         async fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
-            waiter: Waiter,
+            waiter: BlockingWait,
         ) -> Result<Response<Body>, Error> {
             let response = SendRequest::new(service, Ok(request)).await?;
             Ok(response.map(|body| Body::of_response(body, waiter)))
@@ -134,12 +134,12 @@ pub(super) mod sealed {
 
 /// Waits on the caller's thread, unless it is canceled.
 #[derive(Clone, Debug)]
-pub struct Waiter {
+pub struct BlockingWait {
     runtime: BlockingRuntime,
     canceler: Option<Canceler>,
 }
 
-impl Waiter {
+impl BlockingWait {
     pub(super) fn new(runtime: BlockingRuntime) -> Self {
         Self { runtime, canceler: None }
     }

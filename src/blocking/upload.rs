@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Blocking, ResponseKind,
     body::into_io,
-    sending::{Waiter, sealed::RequestService},
+    sending::{BlockingWait, sealed::RequestService},
 };
 use crate::{
     body::Body as AsyncBody,
@@ -56,7 +56,7 @@ pub struct Upload<T> {
 
 /// A request that runs in the background, and the way of its body to it.
 struct UploadTask<T> {
-    waiter: Waiter,
+    waiter: BlockingWait,
     pieces: mpsc::Sender<UploadPiece>,
     outcome: oneshot::Receiver<Result<Response<T>, Error>>,
     /// What came before the end of the body.
@@ -209,7 +209,7 @@ impl<T: Send + 'static> UploadTask<T> {
         let body = PieceBody { pieces: receiver, left: length, has_ended: false };
         let request = request?.map(|_| AsyncBody::new(body));
         let (service, runtime) = over.into_parts()?;
-        let waiter = Waiter::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime);
         // Nothing is started where the caller may not wait for it.
         waiter.run(ready(()))?;
         let (sender, outcome) = oneshot::channel();
