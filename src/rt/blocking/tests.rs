@@ -1,3 +1,7 @@
+//! Who drives, who is refused, and what an end leaves behind.
+
+#![allow(clippy::disallowed_methods, reason = "tests spawn on the runtime that they are about")]
+
 use std::{
     future::{pending, poll_fn, ready},
     sync::{atomic::Ordering::SeqCst, mpsc},
