@@ -11,6 +11,7 @@
 mod blocking;
 mod net;
 mod on_tokio;
+mod only_blocking;
 #[path = "../behaviour/support/tls_peer.rs"]
 #[allow(dead_code, reason = "the tests of behaviour need all of it")]
 mod tls_peer;
