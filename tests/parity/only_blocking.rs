@@ -14,7 +14,6 @@ use tower_transport::{
     Error,
     blocking::{self, Body, Canceler, Client, Transport, Upload},
     options::Timeouts,
-    transport::RequestBuilder,
 };
 
 use crate::net::{Origin, wait_until};
@@ -402,12 +401,16 @@ fn threads_that_begin_at_once_share_everything() {
 
 #[test]
 fn a_thread_that_ends_may_drop_what_it_holds_but_send_nothing() {
-    struct AtTheEnd(Option<(Transport, Body, RequestBuilder<Over, Buffered>, mpsc::Sender<bool>)>);
-    use tower_transport::{Transport as Inner, transport::Buffered};
-    type Over = blocking::Blocking<Inner>;
+    struct Held {
+        transport: Transport,
+        body: Body,
+        request: blocking::RequestBuilder<tower_transport::Transport>,
+        outcome: mpsc::Sender<bool>,
+    }
+    struct AtTheEnd(Option<Held>);
     impl Drop for AtTheEnd {
         fn drop(&mut self) {
-            let Some((transport, body, request, outcome)) = self.0.take() else { return };
+            let Some(Held { transport, body, request, outcome }) = self.0.take() else { return };
             drop((body, transport));
             // Whether tokio's own thread-locals are gone already is not specified.
             let is_well = request.send().map_or_else(|error| error.is_builder(), |_| true);
@@ -425,7 +428,7 @@ fn a_thread_that_ends_may_drop_what_it_holds_but_send_nothing() {
         HELD.with(|_| ());
         let body = transport.stream("GET", stalls).send().unwrap().into_body();
         let request = transport.request("GET", url);
-        HELD.with(|held| held.borrow_mut().0 = Some((transport, body, request, outcome)));
+        HELD.with(|held| held.borrow_mut().0 = Some(Held { transport, body, request, outcome }));
     });
     assert!(is_well.recv().unwrap());
     origin.seen().wait_for_open(0);
