@@ -209,6 +209,7 @@ struct Readme;
     feature = "hyper-util",
     feature = "metrics",
     feature = "tracing",
+    feature = "blocking",
     feature = "client-full"
 ))]
 mod documents {

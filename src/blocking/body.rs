@@ -3,6 +3,7 @@
 use std::{
     fmt,
     fs::File,
+    future::poll_fn,
     io::{self, BufRead, Read},
     path::Path,
     pin::Pin,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 
 use super::sending::BlockingWait;
 use crate::{
@@ -148,9 +149,10 @@ impl Body {
             return Err(failure.clone());
         }
         let waiter = self.waiter()?;
-        let frame = self.inner.get_mut().frame();
+        let body = self.inner.get_mut();
+        let mut frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
         // That it was called in the wrong place, or canceled, is no failure of the body.
-        let frame = waiter.run(frame)?;
+        let frame = waiter.run_unless_ready(&mut frame)?.transpose();
         self.failure = frame.as_ref().err().cloned();
         frame
     }

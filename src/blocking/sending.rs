@@ -1,6 +1,6 @@
 //! Sends a request, and waits for its response.
 
-use std::future::Future;
+use std::{future::Future, task::Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -151,6 +151,19 @@ impl BlockingWait {
 
     pub(super) fn runtime(&self) -> &BlockingRuntime {
         &self.runtime
+    }
+
+    /// Polls a future to its end, at first without driving: what has arrived already needs no more.
+    pub(super) fn run_unless_ready<F: Future + Unpin>(
+        &self,
+        future: &mut F,
+    ) -> Result<F::Output, Error> {
+        if self.canceler.is_none()
+            && let Poll::Ready(output) = self.runtime.poll_once(future)
+        {
+            return Ok(output);
+        }
+        self.run(future)
     }
 
     /// Polls a future to its end.

@@ -16,8 +16,11 @@
 use std::{
     fmt,
     future::Future,
-    mem, process,
+    mem,
+    pin::Pin,
+    process,
     sync::{Arc, Mutex, TryLockError, Weak},
+    task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
@@ -111,6 +114,18 @@ impl BlockingRuntime {
                 let _guest = self.guest()?;
                 Ok(driver.wait(DroppedInside::new(future.into_inner())))
             }
+        }
+    }
+
+    /// Polls a future of this thread once, where it may be ready without waiting: not within another runtime.
+    pub(crate) fn poll_once<F: Future + Unpin>(&self, future: &mut F) -> Poll<F::Output> {
+        let has_no_runtime = Handle::try_current().is_err_and(|error| error.is_missing_context());
+        match self.driver() {
+            Ok(driver) if has_no_runtime => driver.inside(|| {
+                let mut context = Context::from_waker(Waker::noop());
+                Pin::new(future).poll(&mut context)
+            }),
+            _ => Poll::Pending,
         }
     }
 
