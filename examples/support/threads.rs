@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Starts it, and returns its URL.
-pub fn start() -> io::Result<String> {
+pub(crate) fn start() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {

@@ -59,7 +59,7 @@ pub fn draw(results: &Results) -> String {
         "",
         "CPU of the client for each request, over that of bare hyper: less is better",
     );
-    legend(&mut svg);
+    legend(&mut svg, results);
     for at in LINES {
         let (x, class) = (x(at), if at == 1.0 { "one" } else { "line" });
         let from = TOP - 8.0;
@@ -90,9 +90,9 @@ fn x(ratio: f64) -> f64 {
     LEFT + part * (RIGHT - LEFT)
 }
 
-fn legend(svg: &mut String) {
+fn legend(svg: &mut String, results: &Results) {
     let mut left = 24.0;
-    for peer in PEERS {
+    for peer in PEERS.into_iter().filter(|peer| results.has(*peer)) {
         mark(svg, peer, (left, 48.0), None);
         text(svg, (left + 10.0, 52.5), "", peer.name());
         left += 38.0 + 7.2 * peer.name().len() as f64;

@@ -27,6 +27,8 @@ use crate::{
 /// within it, and a peer waits no longer for its answer to a `PING`.
 const LINGER: Duration = Duration::from_millis(10);
 
+const THREAD_NAME: &str = "tower-transport";
+
 /// The runtime, and who drives it.
 pub(super) struct DrivenRuntime {
     /// `None` only while it is dropped.
@@ -66,6 +68,8 @@ impl DrivenRuntime {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
+            // Of threads that resolve names and read files.
+            .thread_name(THREAD_NAME)
             .build()
             .map_err(|error| Error::new(Kind::Canceled, "making a runtime").because(error))?;
         Ok(Self {
@@ -123,7 +127,7 @@ impl DrivenRuntime {
         }
         let its = self.clone();
         let started = thread::Builder::new()
-            .name("tower-transport".into())
+            .name(THREAD_NAME.into())
             .spawn(move || its.run_in_background())
             .map_err(|error| {
                 Error::new(Kind::Canceled, "starting the thread of blocking requests")

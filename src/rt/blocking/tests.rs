@@ -128,6 +128,32 @@ fn many_callers_at_once_are_all_served() {
     assert_eq!((driven.callers.load(SeqCst), driven.guests.load(SeqCst)), (0, 0));
 }
 
+#[test]
+fn callers_and_guests_that_come_and_go_are_all_served() {
+    let runtime = alone();
+    runtime.keep_driving().unwrap();
+    let other = Builder::new_current_thread().build().unwrap();
+    thread::scope(|scope| {
+        for caller in 0..8_usize {
+            let (runtime, other) = (&runtime, &other);
+            scope.spawn(move || {
+                for turn in 0..150_usize {
+                    let entered = (turn * 7 + caller).is_multiple_of(3).then(|| other.enter());
+                    assert_eq!(runtime.run(needs_a_driver()).unwrap(), 7);
+                    drop(entered);
+                    // Sometimes for longer than the background waits before it drives.
+                    for _ in 0..(turn * 31 + caller * 17) % 400 {
+                        thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    let driven = driver(&runtime);
+    assert_eq!((driven.callers.load(SeqCst), driven.guests.load(SeqCst)), (0, 0));
+    wait_until(|| driven.is(Background::Driving));
+}
+
 /// Wakes itself by a task, which only a driven runtime runs.
 async fn needs_a_driver() -> u8 {
     let (give, take) = oneshot::channel();
