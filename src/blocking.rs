@@ -32,9 +32,10 @@
 //! Each request that is under way occupies a thread; for hundreds at once use async. It speaks HTTP/1.1 and HTTP/2 as the async
 //! one does, through the same proxies and TLS, with the same timeouts and errors.
 //!
-//! Not in an async task: there a request is an error for which [`Error::is_builder`] holds, because it would keep all other tasks
-//! of its thread waiting. It works where tokio expects a thread to block, in `spawn_blocking` and `block_in_place`. A future of
-//! another executor, or within `tokio::task::unconstrained`, is not recognised: it blocks its thread until the response is there.
+//! Not in an async task: there a request is an error for which [`is_builder`](crate::Error::is_builder) holds, because it would
+//! keep all other tasks of its thread waiting. It works where tokio expects a thread to block, in `spawn_blocking` and
+//! `block_in_place`. A future of another executor, or within `tokio::task::unconstrained`, is not recognised: it blocks its thread
+//! until the response is there.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -59,7 +60,8 @@
 //! # Forks and signals
 //!
 //! A child process has the sockets of its parent, but none of its threads. So each handle remembers its process: in another one its
-//! requests fail with [`Error::is_closed`], and dropping it closes nothing that the parent uses. New handles work in the child.
+//! requests fail with [`is_closed`](crate::Error::is_closed), and dropping it closes nothing that the parent uses. New handles work
+//! in the child.
 //!
 //! No signal handler is installed. A signal does not end a wait; a handler of yours may call [`Canceler::cancel`] from a thread.
 
