@@ -171,7 +171,8 @@ impl Origin {
     }
 }
 
-/// An origin of HTTP/2 that answers a request and then sends a `PING` after each answer to one: its URL, and the answers.
+/// An origin of HTTP/2 that answers a request, that of `/open` with a body without an end, and then sends a `PING` after each
+/// answer to one: its URL, and the answers.
 pub(crate) fn pinging() -> (String, mpsc::Receiver<()>) {
     let (sender, pongs) = mpsc::channel();
     let port = serve(Arc::default(), move |stream, _| {
@@ -179,8 +180,10 @@ pub(crate) fn pinging() -> (String, mpsc::Receiver<()>) {
         async move {
             let mut connection = h2::server::handshake(stream).await.map_err(io::Error::other)?;
             let mut pings = connection.ping_pong().ok_or(io::ErrorKind::Other)?;
-            let Some(Ok((_, mut respond))) = connection.accept().await else { return Ok(()) };
-            respond.send_response(Response::new(()), true).map_err(io::Error::other)?;
+            let Some(Ok((request, mut respond))) = connection.accept().await else { return Ok(()) };
+            let has_no_body = request.uri().path() != "/open";
+            // Dropping it would reset the stream.
+            let _body = respond.send_response(Response::new(()), has_no_body);
             let pinging = async {
                 while pings.ping(h2::Ping::opaque()).await.is_ok() && sender.send(()).is_ok() {}
             };

@@ -13,7 +13,7 @@ use http::Response;
 use tower_transport::{
     Error,
     blocking::{self, Body, Canceler, Client, Transport, Upload},
-    options::Timeouts,
+    options::{Protocols, Timeouts},
 };
 
 use crate::net::{Origin, wait_until};
@@ -377,6 +377,17 @@ fn a_ping_is_answered_between_calls() {
         pongs.recv().unwrap();
     }
     assert_eq!(transport.stats().idle_connections(), 1);
+}
+
+#[test]
+fn a_ping_is_answered_between_the_reads_of_a_body_of_the_free_function() {
+    let (origin, pongs) = crate::net::pinging();
+    let request = blocking::stream("GET", format!("{origin}open"));
+    let response = request.extension(Protocols::Http2PriorKnowledge).send().unwrap();
+    for _ in 0..3 {
+        pongs.recv().unwrap();
+    }
+    drop(response);
 }
 
 #[test]
