@@ -76,10 +76,10 @@ mod progress;
 #[cfg(feature = "redirect")]
 mod redirect;
 #[cfg(feature = "client")]
-mod request;
+pub(crate) mod request;
 mod resolve;
 #[cfg(feature = "client")]
-mod response;
+pub(crate) mod response;
 #[cfg(feature = "retry")]
 mod retry;
 #[cfg(any(feature = "auth", feature = "redirect"))]

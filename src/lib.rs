@@ -22,6 +22,7 @@
 //! | requests to an API, pages to read | `client::Client`: redirects, cookies, decoding, JSON (feature `client`) |
 //! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
 //! | a tower stack | the layers below, any of them replaced by yours |
+//! | no async | `blocking`: the same requests with `.send()?` in place of `.await?` (feature `blocking`) |
 //!
 //! | to | see |
 //! |---|---|
@@ -118,10 +119,10 @@
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
 //! | `tower` | yes | report tower's and tokio's own timeouts as [`is_timeout`](Error::is_timeout) |
 //! | `ring` | no | TLS by rustls with ring; instead of `tls` it [starts short scripts sooner](tls#what-the-first-handshake-costs) |
+//! | `blocking` | no | requests without async: `blocking::{request, stream, Transport, Client}` |
 //! | `client` | no | a whole [client] and its layers: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, `multipart`, `progress`, each also by itself |
 //! | `client-full` | no | `client`, `cookies`, `gzip`, `json`, `form` and `charset` |
 //! | `json`, `form` | no | JSON and forms as bodies, JSON of responses, queries by serde |
-//! | `client-full` | no | `client`, `cookies`, `gzip`, `json`, `form` and `charset` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `hyper-util` | no | hyper-util's connectors inside ours, and ours inside its client |
 //! | `tracing` | no | a listener that creates spans and events of `tracing` |
@@ -136,6 +137,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // In the order of a request's path.
+#[cfg(feature = "blocking")]
+pub mod blocking;
 #[cfg(feature = "_client")]
 pub mod client;
 mod request;
@@ -206,6 +209,7 @@ struct Readme;
     feature = "hyper-util",
     feature = "metrics",
     feature = "tracing",
+    feature = "blocking",
     feature = "client-full"
 ))]
 mod documents {

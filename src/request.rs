@@ -74,7 +74,7 @@ pub use url::IntoUrl;
 // For layers of a client, which know of no transport.
 pub(crate) use crate::transport::response_body;
 
-use sending::{Buffering, SendRequest};
+pub(crate) use sending::{Buffering, SendRequest};
 
 /// A request under construction, sent when awaited.
 ///

@@ -309,6 +309,8 @@ where
 
 mod abort;
 mod alarms;
+#[cfg(feature = "blocking")]
+mod blocking;
 mod unblock;
 
 use abort::Abortable;
@@ -344,6 +346,8 @@ pub(crate) fn why_dropped() -> &'static str {
 }
 
 pub(crate) use abort::{TaskAbortHandle, TaskCell};
+#[cfg(feature = "blocking")]
+pub(crate) use blocking::{BackgroundTask, BlockingRuntime, Held};
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
 pub(crate) use unblock::{Unblock, unblock};
 

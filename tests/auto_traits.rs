@@ -97,6 +97,31 @@ fn cookies_and_decoders_are_send_and_sync_and_clone_and_their_futures_send() {
 }
 
 #[test]
+#[cfg(feature = "blocking")]
+fn blocking_handles_are_send_and_sync_and_clone_and_what_is_used_up_is_send() {
+    use tower_transport::blocking::{self, Blocking, Canceler, ReaderRequest, Upload};
+
+    fn is<T: Clone + Send + Sync + 'static>() {}
+    fn goes<T: Send + 'static>() {}
+    fn flows<T: Send + Sync + Unpin + 'static>() {}
+    all!(is: blocking::Transport, Blocking<Unpooled>, Canceler);
+    all!(goes: TransportBuilder<blocking::Transport>, blocking::RequestBuilder<Transport>);
+    all!(goes: ReaderRequest<Transport, Buffered, std::io::Empty>, Upload<blocking::Body>);
+    all!(flows: blocking::Body);
+}
+
+#[test]
+#[cfg(all(feature = "blocking", feature = "client"))]
+fn a_blocking_client_is_send_and_sync_and_clone() {
+    use tower_transport::{blocking, client::ClientBuilder};
+
+    fn is<T: Clone + Send + Sync + 'static>() {}
+    fn goes<T: Send + 'static>() {}
+    all!(is: blocking::Client);
+    all!(goes: ClientBuilder<blocking::Client>, blocking::Lines);
+}
+
+#[test]
 fn bodies_are_send_and_sync_and_unpin() {
     fn is<T: Send + Sync + Unpin + 'static>() {}
     all!(is: BodyByPath, HttpBody, PoolBody<HttpBody>);

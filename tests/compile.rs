@@ -25,6 +25,8 @@ fn each_mistake_is_told_with_what_is_missing() {
         let text = fs::read_to_string(&file).unwrap();
         let output = check(&file);
         let message = String::from_utf8_lossy(&output.stderr);
+        // The compiler names a type by its path where `blocking` has one of the same name.
+        let message = message.replace("tower_transport::Client<", "Client<");
         let fits = text.starts_with("// compiles");
         assert_eq!(output.status.success(), fits, "{}: {message}", file.display());
         for expected in text.lines().map_while(|line| line.strip_prefix("// says: ")) {

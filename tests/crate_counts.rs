@@ -8,8 +8,9 @@
 use std::{collections::BTreeSet, env, process::Command};
 
 /// The default features, and those beside them.
-const BESIDE_THE_DEFAULT: [(&str, usize); 7] = [
+const BESIDE_THE_DEFAULT: [(&str, usize); 8] = [
     ("", 54),
+    ("blocking", 54),
     ("client", 55),
     ("cookies", 56),
     ("json,form", 60),

@@ -81,15 +81,49 @@ impl Body {
             Ok(shape) => shape.map_err(|error| failed("opening", &path, error))?,
             Err(error) => return Err(failed("opening", &path, error)),
         };
+        Ok(Self::of_file(path, shape))
+    }
+
+    /// The same, looking at the file on this thread.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn file_here(path: &Path) -> Result<Self, Error> {
+        let path: Arc<Path> = path.into();
+        let shape = shape_of(&path).map_err(|error| failed("opening", &path, error))?;
+        Ok(Self::of_file(path, shape))
+    }
+
+    fn of_file(path: Arc<Path>, shape: Shape) -> Self {
         let frames = move |left| {
             Self::frames(FileFrames { path: path.clone(), left, state: FileState::Closed })
         };
-        Ok(match shape {
+        match shape {
             Shape::Length(length) => Self::again(move || frames(Some(length))),
             Shape::Unknown => Self::again(move || frames(None)),
             Shape::Once => frames(None),
-        })
+        }
     }
+
+    /// The rest of a file that is open, with what is left of it as its length.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn rest_of(mut file: File) -> Result<Self, Error> {
+        let path: Arc<Path> = Path::new("that was opened before").into();
+        let left = rest_of(&mut file).map_err(|error| failed("looking at", &path, error))?;
+        Ok(Self::frames(FileFrames { path, left, state: FileState::Open(file) }))
+    }
+}
+
+/// How many bytes are left; `None` for a pipe, and for files of `/proc`, which have a length of zero.
+#[cfg(feature = "blocking")]
+fn rest_of(file: &mut File) -> io::Result<Option<u64>> {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let is_known = metadata.is_file() && metadata.len() > 0;
+    Ok(match is_known {
+        true => Some(metadata.len().saturating_sub(io::Seek::stream_position(file)?)),
+        false => None,
+    })
 }
 
 fn shape_of(path: &Path) -> io::Result<Shape> {
@@ -152,7 +186,9 @@ impl HttpBody for FileFrames {
         loop {
             match mem::replace(&mut self.state, FileState::Done) {
                 FileState::Done => return Poll::Ready(None),
-                FileState::Closed if self.left == Some(0) => return Poll::Ready(None),
+                FileState::Closed | FileState::Open(_) if self.left == Some(0) => {
+                    return Poll::Ready(None);
+                }
                 FileState::Closed => self.state = self.read(None),
                 FileState::Open(file) => self.state = self.read(Some(file)),
                 FileState::Reading(mut reading) => {

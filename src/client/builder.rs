@@ -1,6 +1,6 @@
 //! What can be set about a client.
 
-use std::{fmt, time::Duration};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request};
 
@@ -41,10 +41,13 @@ pub(super) use decoding::DecodeChoice;
 /// What a [`Client`] is made of.
 ///
 /// Whatever a request says itself goes before what is set here.
+///
+/// `C` is what it builds: a [`Client`], or by the feature `blocking` its twin, which has the same settings.
 #[must_use = "a client is made by `build` or `build_over`"]
-pub struct ClientBuilder {
+pub struct ClientBuilder<C = Client> {
     choices: Choices,
     bottom: Bottom,
+    builds: PhantomData<fn() -> C>,
 }
 
 /// What is set about the layers.
@@ -69,8 +72,8 @@ enum Bottom {
     Given { transport: Transport, is_set: bool },
 }
 
-impl ClientBuilder {
-    pub(super) fn new() -> Self {
+impl<C> ClientBuilder<C> {
+    pub(crate) fn new() -> Self {
         let choices = Choices {
             defaults: DefaultsLayer::new(),
             redirect: RedirectLayer::new(),
@@ -84,7 +87,7 @@ impl ClientBuilder {
             runtime: None,
         };
         let builder = Box::new(Transport::builder().env_by_default());
-        Self { choices, bottom: Bottom::Built { builder, is_set: false } }
+        Self { choices, bottom: Bottom::Built { builder, is_set: false }, builds: PhantomData }
     }
 
     /// The URL that paths are appended to: see [`DefaultsLayer::base_url`]. By default each request has a whole URL.
@@ -200,11 +203,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends requests over this transport, which others may use as well.
-    ///
-    /// What is set here about a transport is for one that is built with the client, so that both together are an error of
-    /// [`build`](Self::build).
-    pub fn transport(mut self, transport: Transport) -> Self {
+    pub(crate) fn over_transport(mut self, transport: Transport) -> Self {
         let (Bottom::Built { is_set, .. } | Bottom::Given { is_set, .. }) = self.bottom;
         self.bottom = Bottom::Given { transport, is_set };
         self
@@ -260,14 +259,9 @@ impl ClientBuilder {
         self
     }
 
-    /// The client.
-    ///
-    /// # Errors
-    ///
-    /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
-    /// [transport](Self::transport) that is given.
-    pub fn build(self) -> Result<Client, Error> {
-        let Self { choices, bottom } = self;
+    /// The client, for whatever is built around it.
+    pub(crate) fn build_client(self) -> Result<Client, Error> {
+        let Self { choices, bottom, .. } = self;
         choices.check()?;
         let mut requests = choices.requests();
         let transport = match bottom {
@@ -281,6 +275,45 @@ impl ClientBuilder {
         Ok(choices.over(requests, transport))
     }
 
+    /// The same over any service of requests.
+    pub(crate) fn build_client_over<S: Clone>(self, service: S) -> Result<Client<S>, Error> {
+        self.choices.check()?;
+        match self.bottom {
+            Bottom::Built { is_set: false, .. } => Ok(self.choices.over_service(service)),
+            Bottom::Built { .. } | Bottom::Given { .. } => Err(both_set("a service")),
+        }
+    }
+
+    fn defaults(mut self, change: impl FnOnce(DefaultsLayer) -> DefaultsLayer) -> Self {
+        self.choices.defaults = change(self.choices.defaults);
+        self
+    }
+
+    fn redirect(mut self, change: impl FnOnce(RedirectLayer) -> RedirectLayer) -> Self {
+        self.choices.redirect = change(self.choices.redirect);
+        self
+    }
+}
+
+impl ClientBuilder {
+    /// Sends requests over this transport, which others may use as well.
+    ///
+    /// What is set here about a transport is for one that is built with the client, so that both together are an error of
+    /// [`build`](Self::build).
+    pub fn transport(self, transport: Transport) -> Self {
+        self.over_transport(transport)
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
+    /// [transport](Self::transport) that is given.
+    pub fn build(self) -> Result<Client, Error> {
+        self.build_client()
+    }
+
     /// The client over any service of requests: see [`Client::over`].
     ///
     /// # Errors
@@ -288,11 +321,7 @@ impl ClientBuilder {
     /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport, which the service is
     /// in place of.
     pub fn build_over<S: Clone>(self, service: S) -> Result<Client<S>, Error> {
-        self.choices.check()?;
-        match self.bottom {
-            Bottom::Built { is_set: false, .. } => Ok(self.choices.over_service(service)),
-            Bottom::Built { .. } | Bottom::Given { .. } => Err(both_set("a service")),
-        }
+        self.build_client_over(service)
     }
 
     /// With the defaults alone, which cannot fail.
@@ -304,16 +333,6 @@ impl ClientBuilder {
     /// The same over a service.
     pub(super) fn default_over<S: Clone>(service: S) -> Client<S> {
         Self::new().choices.over_service(service)
-    }
-
-    fn defaults(mut self, change: impl FnOnce(DefaultsLayer) -> DefaultsLayer) -> Self {
-        self.choices.defaults = change(self.choices.defaults);
-        self
-    }
-
-    fn redirect(mut self, change: impl FnOnce(RedirectLayer) -> RedirectLayer) -> Self {
-        self.choices.redirect = change(self.choices.redirect);
-        self
     }
 }
 
@@ -376,7 +395,7 @@ fn both_set(given: &str) -> Error {
     Error::builder(format!("building the client: {given} is given, and settings of another"))
 }
 
-impl fmt::Debug for ClientBuilder {
+impl<C> fmt::Debug for ClientBuilder<C> {
     /// What the layers show of themselves: no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Choices { defaults, redirect, retries, timeouts, total, max_body, .. } = &self.choices;

@@ -1,61 +1,69 @@
 //! What a request says to the layers of a client.
 
-use std::time::Duration;
-
-use super::{Auth, Client};
+use super::Client;
 use crate::{
-    options::{MaxBody, Redirects, Retries, TlsIdentity, TotalTimeout},
+    options::MaxBody,
     request::{Buffered, RequestBuilder},
 };
 
-/// What goes before the settings of the client, for this request alone.
-impl<S, A> RequestBuilder<Client<S>, A> {
-    /// A user and a password, for the origin of this request alone (RFC 7617).
-    pub fn basic_auth(self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
-        self.auth(Auth::basic(user.as_ref(), password.as_ref()))
-    }
+/// The options of a request over a client, which are the same for callers that block.
+macro_rules! client_options {
+    ($client:ty) => {
+        /// What goes before the settings of the client, for this request alone.
+        impl<S, A> $crate::request::RequestBuilder<$client, A> {
+            /// A user and a password, for the origin of this request alone (RFC 7617).
+            pub fn basic_auth(self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
+                self.auth($crate::client::Auth::basic(user.as_ref(), password.as_ref()))
+            }
 
-    /// A token, for the origin of this request alone (RFC 6750).
-    pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
-        self.auth(Auth::bearer(token))
-    }
+            /// A token, for the origin of this request alone (RFC 6750).
+            pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
+                self.auth($crate::client::Auth::bearer(token))
+            }
 
-    /// Credentials, for the origin of this request alone.
-    pub fn auth(self, auth: Auth) -> Self {
-        self.extension(auth)
-    }
+            /// Credentials, for the origin of this request alone.
+            pub fn auth(self, auth: $crate::client::Auth) -> Self {
+                self.extension(auth)
+            }
 
-    /// No credentials, also where the client has some, on no hop.
-    pub fn no_auth(self) -> Self {
-        self.auth(Auth::none())
-    }
+            /// No credentials, also where the client has some, on no hop.
+            pub fn no_auth(self) -> Self {
+                self.auth($crate::client::Auth::none())
+            }
 
-    /// How many redirects are followed.
-    pub fn redirects(self, redirects: Redirects) -> Self {
-        self.extension(redirects)
-    }
+            /// How many redirects are followed.
+            pub fn redirects(self, redirects: $crate::options::Redirects) -> Self {
+                self.extension(redirects)
+            }
 
-    /// How often it is sent again if it fails.
-    pub fn retries(self, retries: Retries) -> Self {
-        self.extension(retries)
-    }
+            /// How often it is sent again if it fails.
+            pub fn retries(self, retries: $crate::options::Retries) -> Self {
+                self.extension(retries)
+            }
 
-    /// How long it may take over all redirects, tries and pauses, to the end of the last body; `None` for any time. The other
-    /// timeouts stay as they are. The body is limited over a transport or a pool of this crate; see
-    /// [`TotalTimeout`].
-    pub fn timeout(self, limit: impl Into<Option<Duration>>) -> Self {
-        self.extension(TotalTimeout::new(limit))
-    }
+            /// How long it may take over all redirects, tries and pauses, to the end of the last body; `None` for any time. The other
+            /// timeouts stay as they are. The body is limited over a transport or a pool of this crate; see
+            /// [`TotalTimeout`](crate::options::TotalTimeout).
+            pub fn timeout(self, limit: impl Into<Option<std::time::Duration>>) -> Self {
+                self.extension($crate::options::TotalTimeout::new(limit))
+            }
 
-    /// Whom TLS trusts, and who we are to it: see [`TlsIdentity`].
-    pub fn tls(self, tls: impl Into<TlsIdentity>) -> Self {
-        self.extension::<TlsIdentity>(tls.into())
-    }
+            /// Whom TLS trusts, and who we are to it: see [`TlsIdentity`](crate::options::TlsIdentity).
+            pub fn tls(self, tls: impl Into<$crate::options::TlsIdentity>) -> Self {
+                self.extension::<$crate::options::TlsIdentity>(tls.into())
+            }
+        }
+    };
 }
 
-impl<S: Clone> RequestBuilder<Client<S>, Buffered> {
+#[cfg(feature = "blocking")]
+pub(crate) use client_options;
+
+client_options!(Client<S>);
+
+impl<S> RequestBuilder<S, Buffered> {
     /// Sets the limit of the client, unless the request has one.
-    pub(super) fn max_body_of(self, client: &Client<S>) -> Self {
+    pub(crate) fn max_body_of<T: Clone>(self, client: &Client<T>) -> Self {
         let limit = client.max_body();
         self.change(|request| {
             request.extensions_mut().get_or_insert::<MaxBody>(limit);

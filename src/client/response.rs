@@ -1,9 +1,9 @@
 //! Reads what a response says of itself, and its body as text or JSON.
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, Response, Uri, Version, header::CONTENT_TYPE};
+use http::{Extensions, HeaderMap, Response, StatusCode, Uri, Version, header::CONTENT_TYPE};
 
-use super::{FinalUrl, NextRequest, Redirected, Sent, Visited, text};
+use super::{FinalUrl, NextRequest, Redirected, Sent, text};
 use crate::{
     body::Body,
     connect_info::ConnectInfo,
@@ -18,8 +18,8 @@ mod links;
 mod media_type;
 mod reading;
 mod save;
-mod set_cookies;
-mod streamed;
+pub(crate) mod set_cookies;
+pub(crate) mod streamed;
 
 pub use lines::Lines;
 pub use links::{Link, Links};
@@ -153,7 +153,7 @@ pub trait WholeBody: sealed::Sealed {
     fn read_json<T: serde_core::de::DeserializeOwned>(&self) -> Result<T, Error>;
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for http::Response<bytes::Bytes> {}
     impl Sealed for http::Response<crate::body::Body> {}
@@ -182,58 +182,59 @@ impl WholeBody for Response<Bytes> {
     }
 }
 
-/// What is the same for both bodies.
+/// What is the same for all bodies.
 macro_rules! of_head {
     () => {
-        fn url(&self) -> Option<&Uri> {
-            url_in(self.extensions())
+        fn url(&self) -> Option<&http::Uri> {
+            $crate::client::response::url_in(self.extensions())
         }
 
-        fn history(&self) -> &[Redirected] {
-            self.extensions().get::<Visited>().map_or(&[], Visited::hops)
+        fn history(&self) -> &[$crate::client::Redirected] {
+            self.extensions()
+                .get::<$crate::client::Visited>()
+                .map_or(&[], $crate::client::Visited::hops)
         }
 
-        fn next_request(&self) -> Option<&NextRequest> {
+        fn next_request(&self) -> Option<&$crate::client::NextRequest> {
             self.extensions().get()
         }
 
         fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
-            set_cookies::pairs(self.headers())
+            $crate::client::response::set_cookies::pairs(self.headers())
         }
 
         fn protocol(&self) -> &'static str {
-            protocol(self.version())
+            $crate::client::response::protocol(self.version())
         }
 
         fn reason(&self) -> &str {
-            let said = self.extensions().get::<hyper::ext::ReasonPhrase>();
-            said.and_then(|said| std::str::from_utf8(said.as_bytes()).ok())
-                .or_else(|| self.status().canonical_reason())
-                .unwrap_or_default()
+            $crate::client::response::reason(self.extensions(), self.status())
         }
 
         fn content_type(&self) -> Option<&str> {
-            said_type(self.headers()).map(media_type::essence)
+            $crate::client::response::content_type(self.headers())
         }
 
         fn charset(&self) -> Option<String> {
-            let label = text::charset_label(self.headers().get(CONTENT_TYPE)?)?;
-            Some(label.to_ascii_lowercase())
+            $crate::client::response::charset(self.headers())
         }
 
-        fn links(&self) -> Links {
-            Links::of(self.headers(), self.url())
+        fn links(&self) -> $crate::client::Links {
+            $crate::client::Links::of(self.headers(), self.url())
         }
 
-        fn connection(&self) -> Option<&ConnectInfo> {
-            ConnectInfo::of(self)
+        fn connection(&self) -> Option<&$crate::connect_info::ConnectInfo> {
+            $crate::connect_info::ConnectInfo::of(self)
         }
 
-        fn timings(&self) -> Option<&Timings> {
+        fn timings(&self) -> Option<&$crate::events::Timings> {
             self.extensions().get()
         }
     };
 }
+
+#[cfg(feature = "blocking")]
+pub(crate) use of_head;
 
 impl ResponseExt for Response<Bytes> {
     type Checked = Result<Self, Error>;
@@ -263,10 +264,10 @@ impl ResponseExt for Response<Body> {
 }
 
 /// So much of a body is kept for an error.
-const KEPT: usize = crate::error::REFUSAL_BODY;
+pub(crate) const KEPT: usize = crate::error::REFUSAL_BODY;
 
 /// The error of a status that is one.
-fn status_error<B>(response: &Response<B>) -> Option<Error> {
+pub(crate) fn status_error<B>(response: &Response<B>) -> Option<Error> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return None;
@@ -284,17 +285,28 @@ fn status_error<B>(response: &Response<B>) -> Option<Error> {
     })
 }
 
-fn url_in(extensions: &Extensions) -> Option<&Uri> {
+pub(crate) fn url_in(extensions: &Extensions) -> Option<&Uri> {
     let sent = extensions.get::<Sent>().map(Sent::url);
     sent.or_else(|| extensions.get::<FinalUrl>().map(FinalUrl::uri))
 }
 
-/// `Content-Type`, if it is text.
-fn said_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get(CONTENT_TYPE)?.to_str().ok()
+/// The reason phrase that was sent, or the usual one.
+pub(crate) fn reason(extensions: &Extensions, status: StatusCode) -> &str {
+    let said = extensions.get::<hyper::ext::ReasonPhrase>();
+    said.and_then(|said| std::str::from_utf8(said.as_bytes()).ok())
+        .or_else(|| status.canonical_reason())
+        .unwrap_or_default()
 }
 
-fn protocol(version: Version) -> &'static str {
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok().map(media_type::essence)
+}
+
+pub(crate) fn charset(headers: &HeaderMap) -> Option<String> {
+    Some(text::charset_label(headers.get(CONTENT_TYPE)?)?.to_ascii_lowercase())
+}
+
+pub(crate) fn protocol(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",
         Version::HTTP_10 => "HTTP/1.0",

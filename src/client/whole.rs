@@ -282,7 +282,11 @@ impl<S: Clone> Client<S> {
         Ok(request)
     }
 
-    fn start(&self, method: impl IntoMethod, url: impl IntoUrl) -> Result<Request<Body>, Error> {
+    pub(crate) fn start(
+        &self,
+        method: impl IntoMethod,
+        url: impl IntoUrl,
+    ) -> Result<Request<Body>, Error> {
         let fragment = UrlFragment::of(&url);
         let url = match self.settings.layers.defaults.has_base() {
             true => url.into_reference()?,
@@ -297,7 +301,7 @@ impl<S: Clone> Client<S> {
         Ok(request)
     }
 
-    pub(super) fn max_body(&self) -> MaxBody {
+    pub(crate) fn max_body(&self) -> MaxBody {
         self.settings.requests.max_body
     }
 }

@@ -13,6 +13,12 @@ impl<S, A> RequestBuilder<S, A> {
         Self { service, request, answer: PhantomData }
     }
 
+    /// The request and what it is sent over.
+    #[cfg_attr(not(feature = "blocking"), allow(dead_code, reason = "for callers that block"))]
+    pub(crate) fn into_parts(self) -> (S, Result<Request<Body>, Error>) {
+        (self.service, self.request)
+    }
+
     /// The request, without sending it.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use crate::{
 
 pin_project! {
     /// Waits for a service to be ready, then sends a request over it.
-    pub(super) struct SendRequest<S>
+    pub(crate) struct SendRequest<S>
     where
         S: Service<Request<Body>>,
     {
@@ -47,7 +47,7 @@ pin_project! {
 }
 
 impl<S: Service<Request<Body>>> SendRequest<S> {
-    pub(super) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
+    pub(crate) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
         Self { service, uri: None, state: SendState::Unsent { request: Some(request) } }
     }
 }
@@ -92,7 +92,7 @@ where
 
 pin_project! {
     /// Sends a request, and reads the response's body to its end.
-    pub(super) struct Buffering<S>
+    pub(crate) struct Buffering<S>
     where
         S: Service<Request<Body>>,
     {
@@ -116,7 +116,7 @@ enum CollectedBody {
 }
 
 impl<S: Service<Request<Body>>> Buffering<S> {
-    pub(super) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
+    pub(crate) fn new(service: S, request: Result<Request<Body>, Error>) -> Self {
         let limit = request.as_ref().ok().and_then(|it| it.extensions().get().copied());
         let room = limit.map_or(u64::MAX, MaxBody::limit);
         let sending = SendRequest::new(service, request);

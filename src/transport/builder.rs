@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    marker::PhantomData,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -50,8 +51,10 @@ use crate::{
 /// ```
 ///
 /// Every setting applies to every route, or [`build`](Self::build) returns an error.
+///
+/// `T` is what it builds: a [`Transport`], or by the feature `blocking` its twin, which has the same settings.
 #[must_use = "a transport is made by `build`"]
-pub struct TransportBuilder {
+pub struct TransportBuilder<T = Transport> {
     pool: PoolLayer<Body>,
     negotiate: NegotiateLayer<Body>,
     tls: TlsConfig,
@@ -63,6 +66,7 @@ pub struct TransportBuilder {
     connector: Connector,
     pub(super) resolves: bool,
     config_error: Option<&'static str>,
+    builds: PhantomData<fn() -> T>,
 }
 
 /// Settings for every target.
@@ -85,8 +89,8 @@ enum Connector {
 /// Builds the layers over a connector that uses these timeouts and this runtime.
 type BuildStack = Box<dyn FnOnce(Stack, Timeouts, Runtime) -> HttpPool + Send>;
 
-impl TransportBuilder {
-    pub(super) fn new() -> Self {
+impl<T> TransportBuilder<T> {
+    pub(crate) fn new() -> Self {
         Self {
             pool: PoolLayer::new(),
             negotiate: NegotiateLayer::new(),
@@ -99,6 +103,7 @@ impl TransportBuilder {
             connector: Connector::Default,
             resolves: false,
             config_error: None,
+            builds: PhantomData,
         }
     }
 
@@ -311,13 +316,8 @@ impl TransportBuilder {
         self.connector = Connector::Given(over);
     }
 
-    /// Builds the transport.
-    ///
-    /// # Errors
-    ///
-    /// [`is_builder`](Error::is_builder) for a setting outside its range, with its name, value and range in the text,
-    /// and for settings that exclude each other.
-    pub fn build(mut self) -> Result<Transport, Error> {
+    /// The transport, for whatever is built around it.
+    pub(crate) fn build_transport(mut self) -> Result<Transport, Error> {
         self.template.read_env();
         match self.config_error {
             Some(config_error) => {
@@ -374,6 +374,18 @@ impl TransportBuilder {
     }
 }
 
+impl TransportBuilder {
+    /// Builds the transport.
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a setting outside its range, with its name, value and range in the text,
+    /// and for settings that exclude each other.
+    pub fn build(self) -> Result<Transport, Error> {
+        self.build_transport()
+    }
+}
+
 impl TargetTemplate {
     fn target(&self, request: &Request<Body>) -> Result<Target, Error> {
         let mut target = Target::new(Origin::try_from(request.uri())?);
@@ -413,7 +425,7 @@ impl TargetTemplate {
     }
 }
 
-impl fmt::Debug for TransportBuilder {
+impl<T> fmt::Debug for TransportBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportBuilder").field("pool", &self.pool).finish_non_exhaustive()
     }

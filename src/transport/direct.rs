@@ -11,7 +11,7 @@ use crate::{
     target::Route,
 };
 
-impl TransportBuilder {
+impl<T> TransportBuilder<T> {
     /// Resolves names by this resolver instead of the system's.
     pub fn resolver<R>(mut self, resolver: R) -> Self
     where

@@ -59,7 +59,7 @@ pub fn draw(results: &Results) -> String {
         "",
         "CPU of the client for each request, over that of bare hyper: less is better",
     );
-    legend(&mut svg);
+    legend(&mut svg, results);
     for at in LINES {
         let (x, class) = (x(at), if at == 1.0 { "one" } else { "line" });
         let from = TOP - 8.0;
@@ -90,12 +90,12 @@ fn x(ratio: f64) -> f64 {
     LEFT + part * (RIGHT - LEFT)
 }
 
-fn legend(svg: &mut String) {
+fn legend(svg: &mut String, results: &Results) {
     let mut left = 24.0;
-    for peer in PEERS {
+    for peer in PEERS.into_iter().filter(|peer| results.has(*peer)) {
         mark(svg, peer, (left, 48.0), None);
         text(svg, (left + 10.0, 52.5), "", peer.name());
-        left += 42.0 + 7.2 * peer.name().len() as f64;
+        left += 38.0 + 7.2 * peer.name().len() as f64;
     }
 }
 
@@ -108,6 +108,7 @@ fn mark(svg: &mut String, peer: Peer, (x, y): (f64, f64), ratio: Option<f64>) {
     let (class, shape) = match peer {
         Peer::Hyper => ("hyper", "M-1.5-7h3v14h-3z"),
         Peer::Ours => ("ours", "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0z"),
+        Peer::Blocking => ("ours", "M0-7l2 5h5l-4 3l2 5l-5-3l-5 3l2-5l-4-3h5z"),
         Peer::Pool => ("pool", "M-5-5h10v10h-10z"),
         Peer::Legacy => ("legacy", "M0-6l6 6l-6 6l-6-6z"),
         Peer::Reqwest => ("reqwest", "M0-6l6 10h-12z"),

@@ -17,7 +17,10 @@ use nix::{
 use tokio::sync::Barrier;
 
 use crate::{
-    clients::{Client, bare, blocking, legacy, ours, pool, reqwest},
+    clients::{
+        BlockingClient, Client, bare, blocking, legacy, ours, ours_blocking::OursBlocking, pool,
+        reqwest,
+    },
     work::{Job, Outcome, Peer, Place, Way, Workload},
 };
 
@@ -54,8 +57,10 @@ pub fn stay_on(core: usize) -> Outcome {
 
 pub fn run(peer: Peer, workload: &Workload, place: &Place, time: Duration) -> Outcome<Sample> {
     let jobs = jobs(workload, place)?;
-    if peer == Peer::Ureq {
-        return in_threads(blocking::Ureq::new(workload, place)?, jobs, time);
+    match peer {
+        Peer::Ureq => return in_threads(blocking::Ureq::new(workload, place)?, jobs, time),
+        Peer::Blocking => return in_threads(OursBlocking::new(workload, place)?, jobs, time),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -68,7 +73,7 @@ pub fn run(peer: Peer, workload: &Workload, place: &Place, time: Duration) -> Ou
             },
             Peer::Reqwest => shared(reqwest::Reqwest::new(workload, place)?, jobs, time).await,
             Peer::Ours => shared(ours::Ours::new(workload, place)?, jobs, time).await,
-            Peer::Ureq => unreachable!("it has threads"),
+            Peer::Ureq | Peer::Blocking => unreachable!("they have threads"),
         }
     })
 }
@@ -178,7 +183,7 @@ async fn in_tasks<C: Client>(
 }
 
 /// The same by threads.
-fn in_threads(client: blocking::Ureq, jobs: Vec<Vec<Job>>, time: Duration) -> Outcome<Sample> {
+fn in_threads(client: impl BlockingClient, jobs: Vec<Vec<Job>>, time: Duration) -> Outcome<Sample> {
     let begin = Arc::new(std::sync::Barrier::new(jobs.len() + 1));
     let until = Arc::new(Mutex::new(Instant::now()));
     let workers: Vec<_> = jobs

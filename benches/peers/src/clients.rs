@@ -17,6 +17,7 @@ pub mod bare;
 pub mod blocking;
 pub mod legacy;
 pub mod ours;
+pub mod ours_blocking;
 pub mod pool;
 pub mod reqwest;
 
@@ -24,6 +25,11 @@ pub mod reqwest;
 pub trait Client: Send + 'static {
     /// Sends the request and reads its answer to the end. `at` tells the worker's jobs apart.
     fn send(&mut self, at: usize, job: &Job) -> impl Future<Output = Outcome> + Send;
+}
+
+/// The same by a thread that waits; the threads of a run have a clone each.
+pub trait BlockingClient: Clone + Send + 'static {
+    fn send(&mut self, job: &Job) -> Outcome;
 }
 
 /// Trusts the server alone.

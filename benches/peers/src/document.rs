@@ -59,11 +59,12 @@ fn tables(results: &Results) -> String {
 }
 
 fn table(text: &mut String, results: &Results, show: impl Fn(&Cell) -> String) {
-    let names = PEERS.map(Peer::name).join(" | ");
-    let _ = writeln!(text, "| | {names} |\n|---|{}", "--:|".repeat(PEERS.len()));
+    let peers: Vec<_> = PEERS.into_iter().filter(|peer| results.has(*peer)).collect();
+    let names = peers.iter().map(|peer| peer.name()).collect::<Vec<_>>().join(" | ");
+    let _ = writeln!(text, "| | {names} |\n|---|{}", "--:|".repeat(peers.len()));
     for workload in &WORKLOADS {
         let _ = write!(text, "| {} |", workload.name);
-        for peer in PEERS {
+        for &peer in &peers {
             let shown = match results.cell(workload, peer) {
                 Some(cell) => show(cell),
                 None if peer.does(workload) => "did not finish".to_owned(),

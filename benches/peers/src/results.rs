@@ -85,6 +85,11 @@ impl Results {
         self.cells.iter().find(is)
     }
 
+    /// Whether this peer was part of the run.
+    pub fn has(&self, peer: Peer) -> bool {
+        self.cells.iter().any(|cell| cell.peer == peer)
+    }
+
     pub fn save(&self) -> Outcome {
         let mut text = String::new();
         for line in &self.about {

@@ -26,10 +26,12 @@ pub enum Peer {
     Reqwest,
     Ureq,
     Ours,
+    /// Ours, for callers that block.
+    Blocking,
 }
 
-pub const PEERS: [Peer; 6] =
-    [Peer::Hyper, Peer::Ours, Peer::Pool, Peer::Legacy, Peer::Reqwest, Peer::Ureq];
+pub const PEERS: [Peer; 7] =
+    [Peer::Hyper, Peer::Ours, Peer::Blocking, Peer::Pool, Peer::Legacy, Peer::Reqwest, Peer::Ureq];
 
 impl Peer {
     pub fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Peer {
             Self::Reqwest => "reqwest",
             Self::Ureq => "ureq",
             Self::Ours => "tower-transport",
+            Self::Blocking => "ours, blocking",
         }
     }
 

@@ -34,7 +34,7 @@ impl CookieChoice {
     }
 }
 
-impl ClientBuilder {
+impl<C> ClientBuilder<C> {
     /// Keeps cookies in this jar, in place of a new one: that of another client, or one that was loaded from a file. They end by
     /// its own [clock](Jar::runtime).
     pub fn cookie_jar(mut self, jar: Jar) -> Self {

@@ -27,7 +27,7 @@ impl DecodeChoice {
     }
 }
 
-impl ClientBuilder {
+impl<C> ClientBuilder<C> {
     /// Leaves bodies as they come, and says nothing of codings in requests, unless a request has a
     /// [`Decoding`] of its own.
     pub fn no_decoding(mut self) -> Self {

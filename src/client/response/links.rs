@@ -20,7 +20,7 @@ pub struct Link {
 
 impl Links {
     /// The links of all fields; their targets are resolved against the URL of the response. What is no link is left out.
-    pub(super) fn of(headers: &HeaderMap, url: Option<&Uri>) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, url: Option<&Uri>) -> Self {
         let fields = headers.get_all(LINK).into_iter().filter_map(|field| field.to_str().ok());
         Self { links: fields.flat_map(|field| parse(field, url)).collect() }
     }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header::SET_COOKIE};
 
-pub(super) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let fields = headers.get_all(SET_COOKIE).into_iter();
     fields.filter_map(|field| {
         let field = std::str::from_utf8(field.as_bytes()).ok()?;

@@ -95,7 +95,7 @@ async fn up_to(mut body: Body, bytes: u64, extensions: &Extensions) -> Result<By
 }
 
 /// What can be read of a body, up to so many bytes; less if it fails.
-pub(super) async fn beginning(mut body: Body, bytes: usize) -> Bytes {
+pub(crate) async fn beginning(mut body: Body, bytes: usize) -> Bytes {
     let mut read = BytesMut::new();
     while read.len() < bytes {
         let Ok(Some(chunk)) = body.chunk().await else { break };

@@ -7,6 +7,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
+use super::BlockingClient;
 use crate::work::{Bulk, Job, Kind, Outcome, Place, Way, Workload};
 
 #[derive(Clone)]
@@ -36,8 +37,10 @@ impl Ureq {
             .build();
         Ok(Self { agent: config.new_agent(), buffer: vec![0; 1 << 16] })
     }
+}
 
-    pub fn send(&mut self, job: &Job) -> Outcome {
+impl BlockingClient for Ureq {
+    fn send(&mut self, job: &Job) -> Outcome {
         let response = match job.kind {
             Kind::Get | Kind::Down => self.agent.get(&job.uri).call()?,
             Kind::Post => self.agent.post(&job.uri).send(&[b'x'; 1024][..])?,
@@ -59,9 +62,9 @@ impl Ureq {
 }
 
 /// A body to be read.
-struct Reader {
-    bulk: Bulk,
-    chunk: &'static [u8],
+pub struct Reader {
+    pub bulk: Bulk,
+    pub chunk: &'static [u8],
 }
 
 impl Read for Reader {

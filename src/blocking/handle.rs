@@ -1,0 +1,138 @@
+//! Any service of requests, for callers that block.
+
+use std::fmt;
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{Body, RequestBuilder};
+use crate::{
+    error::{BoxError, Error},
+    request::{IntoMethod, IntoUrl, Streamed},
+    rt::{BlockingRuntime, Held},
+    unpooled::Unpooled,
+};
+
+/// A service of requests, for callers that block: a stack of layers, a pool, a double in a test.
+///
+/// [`Transport`](super::Transport) and `Client` are made of one.
+///
+/// ```
+/// # #[cfg(all(feature = "http1", feature = "tokio"))]
+/// # fn example() -> Result<(), tower_transport::Error> {
+/// use tower::ServiceBuilder;
+/// use tower_transport::{
+///     blocking::Blocking, connect::TcpConnector, http::NegotiateLayer, pool::PoolLayer,
+/// };
+///
+/// let stack = ServiceBuilder::new()
+///     .layer(PoolLayer::new())
+///     .layer(NegotiateLayer::new())
+///     .service(TcpConnector::new());
+/// let response = Blocking::new(stack).request("GET", "http://www.example.com/").send()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Blocking<S> {
+    service: Held<S>,
+    /// Why there is no runtime.
+    fault: Option<Error>,
+    /// Whether connections live on between requests.
+    is_pooled: bool,
+}
+
+impl<S> Blocking<S> {
+    /// Lets callers block on requests over this service. Its connections are those of this module's runtime: give it one that has
+    /// none yet.
+    pub fn new(service: S) -> Self {
+        match BlockingRuntime::get() {
+            Ok(runtime) => {
+                Self { service: Held::new(service, Some(runtime)), fault: None, is_pooled: true }
+            }
+            Err(fault) => {
+                Self { service: Held::new(service, None), fault: Some(fault), is_pooled: true }
+            }
+        }
+    }
+
+    /// Starts a request whose response is read to its end: `http::Response<Bytes>`.
+    pub fn request(&self, method: impl IntoMethod, url: impl IntoUrl) -> RequestBuilder<S>
+    where
+        S: Clone,
+    {
+        RequestBuilder::new(self.clone(), method, url)
+    }
+
+    /// Starts a request whose response is streamed: `http::Response<blocking::Body>`.
+    pub fn stream(&self, method: impl IntoMethod, url: impl IntoUrl) -> RequestBuilder<S, Streamed>
+    where
+        S: Clone,
+    {
+        RequestBuilder::new(self.clone(), method, url)
+    }
+
+    /// Sends a request that is complete already, and streams the response.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`stream`](Self::stream).
+    pub fn send<B, RB>(&self, request: Request<B>) -> Result<Response<Body>, Error>
+    where
+        B: Into<crate::body::Body>,
+        S: Service<Request<crate::body::Body>, Response = Response<RB>, Error: Into<BoxError>>
+            + Clone
+            + 'static,
+        RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        RequestBuilder::<S, Streamed>::of(self.clone(), Ok(request.map(Into::into))).send()
+    }
+
+    /// The service.
+    pub fn service(&self) -> &S {
+        self.service.get()
+    }
+
+    /// The runtime.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(super) fn runtime(&self) -> Result<&BlockingRuntime, Error> {
+        let fault = || self.fault.clone().unwrap_or_else(|| Error::builder("there is no runtime"));
+        self.service.runtime().ok_or_else(fault)
+    }
+
+    /// The service and its runtime, to send one request.
+    pub(super) fn into_parts(self) -> Result<(Held<S>, BlockingRuntime), Error> {
+        let runtime = self.runtime()?.clone();
+        if self.is_pooled {
+            runtime.keep_driving()?;
+        }
+        Ok((self.service, runtime))
+    }
+}
+
+impl Blocking<Unpooled> {
+    pub(super) fn unpooled() -> Self {
+        let mut unpooled = Self::new(Unpooled);
+        unpooled.is_pooled = false;
+        unpooled
+    }
+}
+
+impl<S: Clone> Clone for Blocking<S> {
+    fn clone(&self) -> Self {
+        let service = self.service.get().clone();
+        Self {
+            service: Held::new(service, self.service.runtime().cloned()),
+            fault: self.fault.clone(),
+            is_pooled: self.is_pooled,
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Blocking<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Blocking").field(self.service.get()).finish()
+    }
+}

@@ -1,0 +1,180 @@
+//! Sends a request, and waits for its response.
+
+use std::{future::Future, task::Poll};
+
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use tower_service::Service;
+
+use super::{Blocking, Body, Canceler, cancel::unless_canceled};
+use crate::{
+    body::Body as AsyncBody,
+    error::{BoxError, Error},
+    request::{Buffered, Buffering, RequestBuilder, SendRequest, Streamed},
+    rt::BlockingRuntime,
+};
+
+impl<S, RB> RequestBuilder<Blocking<S>, Buffered>
+where
+    S: Service<Request<AsyncBody>, Response = Response<RB>, Error: Into<BoxError>> + 'static,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Sends the request, and waits until its response was read to its end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the async request. Beside them, nothing being sent: [`is_builder`](Error::is_builder) inside an async task,
+    /// [`is_closed`](Error::is_closed) after a fork, and [`is_canceled`](Error::is_canceled) where the system gives no thread.
+    pub fn send(self) -> Result<Response<Bytes>, Error> {
+        let (over, request) = self.into_parts();
+        let request = request?;
+        let (service, runtime) = over.into_parts()?;
+        let waiter = BlockingWait::of(&request, runtime);
+        waiter.run(Buffering::new(service.into_inner(), Ok(request)))?
+    }
+}
+
+impl<S, RB> RequestBuilder<Blocking<S>, Streamed>
+where
+    S: Service<Request<AsyncBody>, Response = Response<RB>, Error: Into<BoxError>> + 'static,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Sends the request, and waits for the head of its response.
+    ///
+    /// # Errors
+    ///
+    /// As those of a request whose response is read to its end.
+    pub fn send(self) -> Result<Response<Body>, Error> {
+        let (over, request) = self.into_parts();
+        let request = request?;
+        let (service, runtime) = over.into_parts()?;
+        let waiter = BlockingWait::of(&request, runtime);
+        let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
+        // Also that of a free function must answer its peer while the body is not read.
+        if response.version() == Version::HTTP_2 {
+            waiter.runtime().keep_driving()?;
+        }
+        Ok(response.map(|body| Body::of_response(body, waiter)))
+    }
+}
+
+/// Whether the response is read whole or streamed: [`Buffered`] or [`Streamed`].
+pub trait ResponseKind: sealed::SendInBackground {
+    /// The body of the response: `Bytes` or [`Body`].
+    type Body: Send + 'static;
+}
+
+impl ResponseKind for Buffered {
+    type Body = Bytes;
+}
+
+impl ResponseKind for Streamed {
+    type Body = Body;
+}
+
+pub(super) mod sealed {
+    use super::*;
+
+    /// A service that can be called in the background.
+    pub trait RequestService:
+        Service<
+            Request<AsyncBody>,
+            Response = Response<Self::ResponseBody>,
+            Error: Into<BoxError>,
+            Future: Send,
+        > + Send
+        + 'static
+    {
+        /// The body of its responses.
+        type ResponseBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+    }
+
+    impl<S, RB> RequestService for S
+    where
+        S: Service<
+                Request<AsyncBody>,
+                Response = Response<RB>,
+                Error: Into<BoxError>,
+                Future: Send,
+            > + Send
+            + 'static,
+        RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        type ResponseBody = RB;
+    }
+
+    /// How a request is sent in the background.
+    pub trait SendInBackground {
+        fn send(
+            service: impl RequestService,
+            request: Request<AsyncBody>,
+            waiter: BlockingWait,
+        ) -> impl Future<Output = Result<Response<Self::Body>, Error>> + Send + 'static
+        where
+            Self: ResponseKind;
+    }
+
+    impl SendInBackground for Buffered {
+        async fn send(
+            service: impl RequestService,
+            request: Request<AsyncBody>,
+            _: BlockingWait,
+        ) -> Result<Response<Bytes>, Error> {
+            Buffering::new(service, Ok(request)).await
+        }
+    }
+
+    impl SendInBackground for Streamed {
+        async fn send(
+            service: impl RequestService,
+            request: Request<AsyncBody>,
+            waiter: BlockingWait,
+        ) -> Result<Response<Body>, Error> {
+            let response = SendRequest::new(service, Ok(request)).await?;
+            Ok(response.map(|body| Body::of_response(body, waiter)))
+        }
+    }
+}
+
+/// Waits on the caller's thread, unless it is canceled.
+#[derive(Clone, Debug)]
+pub struct BlockingWait {
+    runtime: BlockingRuntime,
+    canceler: Option<Canceler>,
+}
+
+impl BlockingWait {
+    pub(super) fn new(runtime: BlockingRuntime) -> Self {
+        Self { runtime, canceler: None }
+    }
+
+    /// By the canceler of this request.
+    pub(super) fn of(request: &Request<AsyncBody>, runtime: BlockingRuntime) -> Self {
+        Self { runtime, canceler: request.extensions().get().cloned() }
+    }
+
+    pub(super) fn runtime(&self) -> &BlockingRuntime {
+        &self.runtime
+    }
+
+    /// Polls a future to its end, at first without driving: what has arrived already needs no more.
+    pub(super) fn run_unless_ready<F: Future + Unpin>(
+        &self,
+        future: &mut F,
+    ) -> Result<F::Output, Error> {
+        if self.canceler.is_none()
+            && let Poll::Ready(output) = self.runtime.poll_once(future)
+        {
+            return Ok(output);
+        }
+        self.run(future)
+    }
+
+    /// Polls a future to its end.
+    pub(super) fn run<F: Future>(&self, future: F) -> Result<F::Output, Error> {
+        match &self.canceler {
+            None => self.runtime.run(future),
+            Some(canceler) => self.runtime.run(unless_canceled(canceler.clone(), future))?,
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Uploads from a `Read`, and into a `Write`: the request runs elsewhere, and the caller's thread brings the body.
+
+use std::{
+    fmt,
+    future::{poll_fn, ready},
+    io::{self, Read, Write},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use http_body::{Frame, SizeHint};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Blocking, ResponseKind,
+    body::into_io,
+    sending::{BlockingWait, sealed::RequestService},
+};
+use crate::{
+    body::Body as AsyncBody,
+    error::{Error, Kind},
+    request::RequestBuilder,
+    rt::BackgroundTask,
+};
+
+/// Large enough to amortise the hop to another thread.
+const PIECE: usize = 64 * 1024;
+
+/// Less room than this is not worth a read.
+const SMALL: usize = 4 * 1024;
+
+/// The pieces on their way to the request: one is sent while the next is read.
+const PIECES: usize = 2;
+
+/// A request whose body is read from a [`Read`], made by [`body_reader`](RequestBuilder::body_reader).
+#[must_use = "a request is sent by `send`"]
+pub struct ReaderRequest<S, A, R> {
+    request: RequestBuilder<Blocking<S>, A>,
+    reader: R,
+    length: Option<u64>,
+}
+
+/// The body of a request that is under way, as a [`Write`], made by [`writer`](RequestBuilder::writer).
+///
+/// What is written is collected and sent in pieces of 64 KiB; [`flush`](Write::flush) sends what there is. At the end call
+/// [`finish`](Self::finish): an upload that is dropped before is given up, and the server sees a request that breaks off.
+///
+/// If the response comes before the end of the body, as a refusal does, or if the request fails, writing fails with
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and `finish` returns the response or the error.
+pub struct Upload<T> {
+    sending: UploadTask<T>,
+    piece: BytesMut,
+}
+
+/// A request that runs in the background, and the way of its body to it.
+struct UploadTask<T> {
+    waiter: BlockingWait,
+    pieces: mpsc::Sender<UploadPiece>,
+    outcome: oneshot::Receiver<Result<Response<T>, Error>>,
+    /// What came before the end of the body.
+    early: Option<Result<Response<T>, Error>>,
+    /// Ends the request when this is dropped.
+    _task: BackgroundTask,
+}
+
+enum UploadPiece {
+    Data(Bytes),
+    Failed(Error),
+    /// Without it the upload was given up.
+    End,
+}
+
+/// The body of such a request.
+struct PieceBody {
+    pieces: mpsc::Receiver<UploadPiece>,
+    left: Option<u64>,
+    has_ended: bool,
+}
+
+impl<S, A> RequestBuilder<Blocking<S>, A> {
+    /// Sends what a reader gives as the body of this request. It is set last, before `send`.
+    ///
+    /// The thread that calls `send` reads pieces of 64 KiB at the most, and two wait to be sent at the most. So the reader need be
+    /// neither `Send` nor `'static`. It is read once: the request is not sent again if its connection breaks, nor to where a
+    /// redirect leads. For a file use [`Body::file`](super::Body::file) or [`Body::open`](super::Body::open), which need no such
+    /// thread.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), tower_transport::Error> {
+    /// use tower_transport::blocking;
+    ///
+    /// let input = std::io::stdin().lock();
+    /// let request = blocking::request("POST", "https://www.example.com/log");
+    /// println!("{}", request.body_reader(input).send()?.status());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn body_reader<R: Read>(self, reader: R) -> ReaderRequest<S, A, R> {
+        ReaderRequest { request: self, reader, length: None }
+    }
+}
+
+impl<S, A, R> ReaderRequest<S, A, R> {
+    /// Sets how many bytes the reader gives, which are sent as `Content-Length`. Without it HTTP/1.1 sends
+    /// `Transfer-Encoding: chunked`.
+    ///
+    /// A reader that gives more or fewer is an error for which [`is_body`](Error::is_body) holds.
+    pub fn length(mut self, length: u64) -> Self {
+        self.length = Some(length);
+        self
+    }
+}
+
+impl<S, A, R> ReaderRequest<S, A, R>
+where
+    S: RequestService,
+    A: ResponseKind,
+    R: Read,
+{
+    /// Sends the request, reads its body from the reader, and waits for the response.
+    ///
+    /// A response that comes before the end of the body ends the reading, with the piece that is being read.
+    ///
+    /// # Errors
+    ///
+    /// Those of the async request; and [`is_body`](Error::is_body) for a reader that fails, with its error as the cause.
+    pub fn send(self) -> Result<Response<A::Body>, Error> {
+        let Self { request, mut reader, length } = self;
+        let mut task = UploadTask::start(request, length)?;
+        let mut buffer = BytesMut::new();
+        loop {
+            let piece = match read_piece(&mut reader, &mut buffer) {
+                Ok(piece) if piece.is_empty() => break,
+                Ok(piece) => UploadPiece::Data(piece),
+                Err(error) => {
+                    let failed = Error::custom(Kind::Body, "reading the body of the request");
+                    task.push(UploadPiece::Failed(failed.because(error)))?;
+                    break;
+                }
+            };
+            if !task.push(piece)? {
+                break;
+            }
+        }
+        task.finish()
+    }
+}
+
+/// The next piece; empty at the end.
+fn read_piece(reader: &mut impl Read, buffer: &mut BytesMut) -> io::Result<Bytes> {
+    if buffer.len() < SMALL {
+        *buffer = BytesMut::zeroed(PIECE);
+    }
+    loop {
+        match reader.read(buffer) {
+            // A reader that tells of more than there is room for is wrong.
+            Ok(read) => return Ok(buffer.split_to(read.min(buffer.len())).freeze()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl<S, A> RequestBuilder<Blocking<S>, A>
+where
+    S: RequestService,
+    A: ResponseKind,
+{
+    /// Begins to send the request, whose body is then written.
+    ///
+    /// With a `Content-Length` as much has to be written; without one HTTP/1.1 sends `Transfer-Encoding: chunked`.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::io::Write;
+    /// use tower_transport::blocking;
+    ///
+    /// let mut upload = blocking::request("POST", "https://www.example.com/report").writer()?;
+    /// for row in 0..1000 {
+    ///     writeln!(upload, "{row};{}", row * row)?;
+    /// }
+    /// println!("{}", upload.finish()?.status());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`is_builder`](Error::is_builder) for a request that is not valid, and inside an async task; others come with
+    /// [`finish`](Upload::finish).
+    pub fn writer(self) -> Result<Upload<A::Body>, Error> {
+        Ok(Upload { sending: UploadTask::start(self, None)?, piece: BytesMut::new() })
+    }
+}
+
+impl<T: Send + 'static> UploadTask<T> {
+    fn start<S, A>(
+        request: RequestBuilder<Blocking<S>, A>,
+        length: Option<u64>,
+    ) -> Result<Self, Error>
+    where
+        S: RequestService,
+        A: ResponseKind<Body = T>,
+    {
+        let (over, request) = request.into_parts();
+        let (pieces, receiver) = mpsc::channel(PIECES);
+        let body = PieceBody { pieces: receiver, left: length, has_ended: false };
+        let request = request?.map(|_| AsyncBody::new(body));
+        let (service, runtime) = over.into_parts()?;
+        let waiter = BlockingWait::of(&request, runtime);
+        // Nothing is started where the caller may not wait for it.
+        waiter.run(ready(()))?;
+        let (sender, outcome) = oneshot::channel();
+        let sending = A::send(service.into_inner(), request, waiter.clone());
+        let task = waiter.runtime().spawn(async move {
+            // Without a receiver the response is dropped.
+            let _ = sender.send(sending.await);
+        })?;
+        Ok(Self { waiter, pieces, outcome, early: None, _task: task })
+    }
+
+    /// Passes a piece on; `false` if the request has ended and takes none.
+    fn push(&mut self, piece: UploadPiece) -> Result<bool, Error> {
+        if self.early.is_some() {
+            return Ok(false);
+        }
+        let Self { waiter, pieces, outcome, .. } = self;
+        let mut sending = pin!(pieces.send(piece));
+        let mut is_unwanted = false;
+        let pushed = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = Pin::new(&mut *outcome).poll(cx) {
+                return Poll::Ready(Some(outcome));
+            }
+            // A request that wants no more of the body has a response to come.
+            if !is_unwanted {
+                is_unwanted = ready!(sending.as_mut().poll(cx)).is_err();
+            }
+            if is_unwanted { Poll::Pending } else { Poll::Ready(None) }
+        });
+        let early = waiter.run(pushed)?;
+        self.early = early.map(|outcome| outcome.unwrap_or_else(|_| Err(panicked())));
+        Ok(self.early.is_none())
+    }
+
+    /// Waits for the response.
+    fn finish(mut self) -> Result<Response<T>, Error> {
+        self.push(UploadPiece::End)?;
+        match self.early {
+            Some(early) => early,
+            None => {
+                let outcome = self.waiter.run(self.outcome)?;
+                outcome.unwrap_or_else(|_| Err(panicked()))
+            }
+        }
+    }
+
+    /// Why nothing more can be written.
+    fn broken(&self) -> io::Error {
+        let kind = io::ErrorKind::BrokenPipe;
+        match &self.early {
+            Some(Err(error)) => io::Error::new(kind, error.clone()),
+            _ => io::Error::new(kind, "the response came before the end of the body: see `finish`"),
+        }
+    }
+}
+
+fn panicked() -> Error {
+    Error::custom(Kind::Canceled, "the request ended without an outcome: its task panicked")
+}
+
+impl<T: Send + 'static> Upload<T> {
+    /// Ends the body, and waits for the response.
+    ///
+    /// # Errors
+    ///
+    /// Those of the async request; and [`is_body`](Error::is_body) where less was written than the request declares.
+    pub fn finish(mut self) -> Result<Response<T>, Error> {
+        self.push()?;
+        self.sending.finish()
+    }
+
+    /// Sends what was collected; `false` if it is not wanted.
+    fn push(&mut self) -> Result<bool, Error> {
+        let piece = self.piece.split().freeze();
+        match piece.is_empty() {
+            true => Ok(true),
+            false => self.sending.push(UploadPiece::Data(piece)),
+        }
+    }
+}
+
+impl<T: Send + 'static> Write for Upload<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = bytes.len().min(PIECE - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..written]);
+        if self.piece.len() == PIECE {
+            self.flush()?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.push().map_err(into_io)? {
+            true => Ok(()),
+            false => Err(self.sending.broken()),
+        }
+    }
+}
+
+impl http_body::Body for PieceBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        let piece = ready!(self.pieces.poll_recv(cx));
+        Poll::Ready(match piece {
+            Some(UploadPiece::Data(data)) => {
+                Some(self.count(data.len()).map(|()| Frame::data(data)))
+            }
+            Some(UploadPiece::Failed(error)) => Some(Err(error)),
+            Some(UploadPiece::End) => {
+                self.has_ended = true;
+                None
+            }
+            None => Some(Err(given_up("the upload was dropped before its end"))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.has_ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl PieceBody {
+    /// Takes these bytes off the length.
+    fn count(&mut self, length: usize) -> Result<(), Error> {
+        if let Some(left) = &mut self.left {
+            let too_many = || given_up("the reader gives more bytes than its length");
+            *left = left.checked_sub(length as u64).ok_or_else(too_many)?;
+        }
+        Ok(())
+    }
+}
+
+fn given_up(why: &'static str) -> Error {
+    Error::custom(Kind::Body, "the body of the request").because(why)
+}
+
+impl<S, A, R> fmt::Debug for ReaderRequest<S, A, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { request, length, .. } = self;
+        let mut out = f.debug_struct("ReaderRequest");
+        out.field("request", request).field("length", length).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Upload<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,238 @@
+//! Runs futures for threads without a runtime: a tokio runtime that its callers drive, and a thread while none does.
+//!
+//! One [`BlockingRuntime`] serves the process, and ends with its last handle. A caller's thread polls its own future and drives the
+//! runtime meanwhile, so that a request that is alone costs no switch between threads. Between calls something must answer a
+//! `PING`, read a `GOAWAY` and close idle connections: a background thread takes the runtime over when no caller has used it for
+//! `LINGER`. The next caller asks it to leave.
+//!
+//! ```text
+//! caller     enter ── block_on (drives) ── leave          enter ── asks to leave ── block_on ── leave
+//! background  Watching: looks each LINGER ──────── Driving: block_on(until asked to leave) ── Watching
+//! ```
+//!
+//! A thread that is inside of another tokio runtime, such as one of `spawn_blocking`, cannot drive this one. It is a guest: it
+//! polls its future itself, and the background thread drives as long as there are guests.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    process,
+    sync::{Arc, Mutex, TryLockError, Weak},
+    task::{Context, Poll, Waker},
+    thread,
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, task::AbortHandle};
+
+use crate::error::{Error, Kind};
+
+mod driven;
+mod held;
+mod waiting;
+
+pub(crate) use held::Held;
+
+use driven::DrivenRuntime;
+use waiting::{DroppedInside, is_in_task};
+
+/// A handle. Clones are the same runtime, which ends with the last of them.
+#[derive(Clone)]
+pub(crate) struct BlockingRuntime {
+    owner: Arc<RuntimeOwner>,
+}
+
+/// Ends the driver when it is dropped.
+struct RuntimeOwner {
+    driver: Option<Arc<DrivenRuntime>>,
+    /// The process that made it: after a fork the thread and the sockets are those of the parent.
+    pid: u32,
+}
+
+/// Keeps the background thread driving.
+struct Guest {
+    runtime: BlockingRuntime,
+}
+
+/// A task that the background thread runs, aborted when this is dropped.
+pub(crate) struct BackgroundTask {
+    abort: AbortHandle,
+    guest: Guest,
+}
+
+/// The driver of the process.
+static SHARED: Mutex<Weak<RuntimeOwner>> = Mutex::new(Weak::new());
+
+impl BlockingRuntime {
+    /// The driver of this process, a new one if there is none.
+    pub(crate) fn get() -> Result<Self, Error> {
+        // A process that was forked while another thread held the lock never sees it free: after a second it gives each handle a
+        // runtime of its own.
+        let mut shared = None;
+        for _ in 0..1000 {
+            match SHARED.try_lock() {
+                Ok(locked) => shared = Some(locked),
+                Err(TryLockError::Poisoned(locked)) => shared = Some(locked.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    pause();
+                    continue;
+                }
+            }
+            break;
+        }
+        let pid = process::id();
+        let known = shared.as_ref().and_then(|shared| shared.upgrade());
+        // That of a parent process forgets what it holds when it is dropped.
+        if let Some(owner) = known.filter(|owner| owner.pid == pid) {
+            return Ok(Self { owner });
+        }
+        let owner = Arc::new(RuntimeOwner { driver: Some(Arc::new(DrivenRuntime::new()?)), pid });
+        if let Some(shared) = &mut shared {
+            **shared = Arc::downgrade(&owner);
+        }
+        Ok(Self { owner })
+    }
+
+    /// Polls a future to its end on this thread.
+    ///
+    /// # Errors
+    ///
+    /// `is_builder` inside a task, `is_closed` in another process than that of the handle, `is_canceled` where there is no
+    /// thread left to drive.
+    pub(crate) fn run<F: Future>(&self, future: F) -> Result<F::Output, Error> {
+        let future = Held::new(future, Some(self.clone()));
+        let driver = self.driver()?;
+        match Handle::try_current() {
+            Err(error) if error.is_missing_context() => {
+                Ok(driver.drive(DroppedInside::new(future.into_inner())))
+            }
+            Err(_) => Err(Error::builder("a blocking request while its thread ends")),
+            Ok(_) if is_in_task() => Err(in_task()),
+            Ok(_) => {
+                let _guest = self.guest()?;
+                Ok(driver.wait(DroppedInside::new(future.into_inner())))
+            }
+        }
+    }
+
+    /// Polls a future of this thread once, where it may be ready without waiting: not within another runtime.
+    pub(crate) fn poll_once<F: Future + Unpin>(&self, future: &mut F) -> Poll<F::Output> {
+        let has_no_runtime = Handle::try_current().is_err_and(|error| error.is_missing_context());
+        match self.driver() {
+            Ok(driver) if has_no_runtime => driver.inside(|| {
+                let mut context = Context::from_waker(Waker::noop());
+                Pin::new(future).poll(&mut context)
+            }),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Runs a future in the background, until it is ready or the task is dropped.
+    pub(crate) fn spawn(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<BackgroundTask, Error> {
+        let guest = self.guest()?;
+        Ok(BackgroundTask { abort: self.driver()?.spawn(future), guest })
+    }
+
+    /// Keeps the background thread driving until the guest is dropped.
+    fn guest(&self) -> Result<Guest, Error> {
+        let driver = self.driver()?;
+        driver.start()?;
+        driver.add_guest();
+        Ok(Guest { runtime: self.clone() })
+    }
+
+    /// Keeps connections alive between calls, from now on.
+    pub(crate) fn keep_driving(&self) -> Result<(), Error> {
+        self.driver()?.start()
+    }
+
+    /// Whether this is called in a process that was forked off that of the handle.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.owner.pid != process::id()
+    }
+
+    /// Drops a value that may hold sockets: in the runtime, or after a fork not at all.
+    ///
+    /// A fork shares the set of sockets that the parent waits for (`epoll`): closing one of them in the child would take it out
+    /// of that set.
+    pub(crate) fn discard<T>(&self, value: T) {
+        match self.driver() {
+            Err(_) => mem::forget(value),
+            Ok(driver) => driver.inside(|| drop(value)),
+        }
+    }
+
+    fn driver(&self) -> Result<&Arc<DrivenRuntime>, Error> {
+        match &self.owner.driver {
+            Some(driver) if !self.is_forked() => Ok(driver),
+            _ => Err(forked()),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where another thread makes the runtime, or none ever does"
+)]
+fn pause() {
+    thread::sleep(Duration::from_millis(1));
+}
+
+fn in_task() -> Error {
+    Error::builder(
+        "a blocking request inside an async task: use the async one, or `spawn_blocking`",
+    )
+}
+
+fn forked() -> Error {
+    let text =
+        "a blocking request with a handle that was made before a fork: make a new one in the child";
+    Error::new(Kind::Closed, text)
+}
+
+impl Drop for RuntimeOwner {
+    fn drop(&mut self) {
+        let Some(driver) = self.driver.take() else { return };
+        if self.pid != process::id() {
+            mem::forget(driver);
+            return;
+        }
+        driver.end();
+    }
+}
+
+impl Drop for BackgroundTask {
+    fn drop(&mut self) {
+        if !self.guest.runtime.is_forked() {
+            self.abort.abort();
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if let Ok(driver) = self.runtime.driver() {
+            driver.remove_guest();
+        }
+    }
+}
+
+impl fmt::Debug for BlockingRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingRuntime").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BackgroundTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackgroundTask").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! A process that is forked while it has blocking handles. Alone in its process, because a child has only the thread that forks.
+
+#![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "tests own the runtime")]
+
+#[path = "parity/net.rs"]
+#[allow(dead_code, reason = "the scenarios need all of it")]
+mod net;
+#[path = "behaviour/support/tls_peer.rs"]
+#[allow(dead_code, reason = "the tests of behaviour need all of it")]
+mod tls_peer;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+};
+
+use fork::{Fork, fork, waitpid};
+use tower_transport::blocking::{Body, Transport};
+
+use net::Origin;
+
+#[test]
+fn a_child_is_refused_with_handles_of_its_parent_and_disturbs_none_of_them() {
+    let origin = Origin::plain();
+    let (url, large) = (origin.url("/"), origin.url("/large/3000000"));
+    let transport = Transport::new();
+    transport.request("GET", &url).send().unwrap();
+    let mut body = transport.stream("GET", &large).send().unwrap().into_body();
+    let first = body.chunk().unwrap().unwrap().len();
+    transport.request("GET", &url).send().unwrap();
+
+    match fork().unwrap() {
+        Fork::Child => {
+            let child = AssertUnwindSafe(|| in_the_child(transport, body, &url));
+            process::exit(if catch_unwind(child).is_ok() { 0 } else { 1 });
+        }
+        Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0, "the child failed"),
+    }
+
+    // Both connections are as they were.
+    assert_eq!(first + body.read_all().unwrap().len(), 3_000_000);
+    assert_eq!(transport.request("GET", &url).send().unwrap().body(), "hello");
+    assert_eq!(origin.seen().accepted(), 3);
+    drop((transport, body));
+    origin.seen().wait_for_open(0);
+}
+
+fn in_the_child(transport: Transport, mut body: Body, url: &str) {
+    let error = transport.request("GET", url).send().unwrap_err();
+    assert!(error.is_closed() && error.to_string().contains("before a fork"), "{error:?}");
+    assert!(body.chunk().unwrap_err().is_closed());
+    assert!(transport.close().unwrap_err().is_closed());
+    drop((transport.clone(), transport, body));
+    let own = Transport::new();
+    for _ in 0..2 {
+        assert_eq!(own.request("GET", url).send().unwrap().body(), "hello");
+    }
+}
