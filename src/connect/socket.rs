@@ -7,11 +7,11 @@ use std::{
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::{
     Recheck,
+    direct::{DirectRead, read_by_copy},
     write_count::{CountedWrites, WriteCount, length_of},
 };
 
@@ -31,13 +31,13 @@ pub type TcpIo = SocketIo<tokio::net::TcpStream>;
 /// It implements hyper's [`Read`] and [`Write`](hyper::rt::Write); wrap it in `hyper_util::rt::TokioIo` for tokio's
 /// traits.
 pub struct SocketIo<S> {
-    io: TokioIo<S>,
+    io: S,
     recheck: Recheck,
     writes: CountedWrites,
 }
 
 /// A stream whose socket can be read without the runtime: sealed, for tokio's `TcpStream` and `UnixStream`.
-pub trait Kernel {
+pub trait Kernel: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Reads what is there. [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
 }
@@ -47,7 +47,7 @@ impl<S> SocketIo<S> {
     /// [`ConnectInfo`](super::ConnectInfo::with_recheck).
     pub fn new(stream: S, recheck: Recheck) -> Self {
         let writes = CountedWrites::exact(recheck.write_count());
-        Self { io: TokioIo::new(stream), recheck, writes }
+        Self { io: stream, recheck, writes }
     }
 
     pub(super) fn write_count(&self) -> WriteCount {
@@ -56,18 +56,18 @@ impl<S> SocketIo<S> {
 
     /// The stream, for its socket's options and addresses.
     pub fn stream(&self) -> &S {
-        self.io.inner()
+        &self.io
     }
 
     /// Unwraps the stream.
     pub fn into_stream(self) -> S {
-        self.io.into_inner()
+        self.io
     }
 }
 
 impl<S: Kernel> SocketIo<S> {
     /// Reads from the kernel; `None` if there is nothing yet.
-    fn read_kernel(&self, buffer: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
+    fn read_kernel(&self, buffer: &mut ReadBuf<'_>) -> Option<io::Result<()>> {
         let mut bytes = [0; KERNEL_READ];
         let room = buffer.remaining().min(KERNEL_READ);
         match self.stream().read_now(&mut bytes[..room]) {
@@ -87,15 +87,15 @@ fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-impl<S: AsyncRead + Kernel + Unpin> Read for SocketIo<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl<S: Kernel> DirectRead for SocketIo<S> {
+    fn poll_read_direct(
+        &mut self,
         cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if buffer.remaining() > 0
             && self.recheck.take()
-            && let Some(seen) = self.read_kernel(&mut buffer)
+            && let Some(seen) = self.read_kernel(buffer)
         {
             return Poll::Ready(seen);
         }
@@ -103,7 +103,17 @@ impl<S: AsyncRead + Kernel + Unpin> Read for SocketIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
+impl<S: Kernel> Read for SocketIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        read_by_copy(&mut *self, cx, buffer)
+    }
+}
+
+impl<S: Kernel> Write for SocketIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

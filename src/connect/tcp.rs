@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Phase},
     events::{self, Step},
-    io::Recheck,
+    io::{Recheck, direct::DirectReader},
     rt::Runtime,
     setting,
     target::{Route, Target},
@@ -315,7 +315,7 @@ fn connected(ConnectedSocket { stream, local, peer }: ConnectedSocket) -> Connec
     let recheck = Recheck::new();
     let info = ConnectInfo::default().with_addrs(local, peer).with_recheck(recheck.clone());
     let io = TcpIo::new(stream, recheck);
-    let info = info.with_write_count(io.write_count());
+    let info = info.with_write_count(io.write_count()).with_reader(DirectReader::of::<TcpIo>());
     Connected { io, info }
 }
 

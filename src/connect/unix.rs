@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    io::Recheck,
+    io::{Recheck, direct::DirectReader},
     target::{Route, Target},
 };
 
@@ -95,7 +95,7 @@ async fn connect(path: &Path, target: &Target) -> Result<Connected<UnixIo>, Erro
     let recheck = Recheck::new();
     let info = ConnectInfo::default().with_recheck(recheck.clone());
     let io = UnixIo::new(stream, recheck);
-    let info = info.with_write_count(io.write_count());
+    let info = info.with_write_count(io.write_count()).with_reader(DirectReader::of::<UnixIo>());
     Ok(Connected { io, info })
 }
 

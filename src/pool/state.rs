@@ -186,7 +186,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if entry.is_refused() {
             // The slot is free once the connection is closed, which its own task may have to do.
             self.abandon(slot, cx);
-            self.slot_mut(slot).state = SlotState::CloseReason;
+            self.slot_mut(slot).state = SlotState::Closing;
         } else {
             self.remove(slot, cx);
         }

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::rt::Timer as _;
-use hyper_util::rt::TokioTimer;
-use tokio::runtime::{Handle, Id};
+use tokio::{
+    runtime::{Handle, Id},
+    time::{Instant as TokioInstant, sleep},
+};
 
 use super::{DynRuntime, Fault, Runtime, Sleep, Task};
 use crate::lock;
@@ -84,6 +85,7 @@ fn fault() -> Option<Fault> {
 }
 
 /// Whether a runtime has timers. tokio shows that by a panic only, which is provoked once per runtime and caught.
+#[expect(clippy::disallowed_methods, reason = "the one door")]
 fn has_timers(handle: &Handle) -> bool {
     let id = handle.id();
     if let Some((known, has_timers)) = TIMER_CHECK.get()
@@ -92,7 +94,7 @@ fn has_timers(handle: &Handle) -> bool {
         return has_timers;
     }
     let _inside = handle.enter();
-    let has_timers = catch_unwind(|| drop(TokioTimer::new().sleep(Duration::ZERO))).is_ok();
+    let has_timers = catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok();
     TIMER_CHECK.set(Some((id, has_timers)));
     has_timers
 }
@@ -118,8 +120,9 @@ impl DynRuntime for TokioRuntime {
         Sleep::of_runtime(RuntimeTimer::new(self.clone(), deadline, self.current()))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the one door")]
     fn now(&self) -> Instant {
-        TokioTimer::new().now()
+        TokioInstant::now().into()
     }
 }
 
