@@ -20,8 +20,8 @@ pub(crate) struct HyperIo<I> {
     stride: usize,
 }
 
-/// The initial size of a read: more than most heads.
-const STRIDE: usize = 4 * 1024;
+/// The initial size of a read: more than most heads, and short enough that zeroing it costs next to nothing.
+const STRIDE: usize = 1024;
 /// The largest size of a read.
 const MAX_STRIDE: usize = 256 * 1024;
 
