@@ -52,6 +52,8 @@ pub use retry::{ConnectRetry, ConnectRetryLayer, Reconnecting};
 #[cfg(feature = "tokio")]
 pub use socket::{SocketIo, TcpIo};
 #[cfg(feature = "tokio")]
+pub use socket2;
+#[cfg(feature = "tokio")]
 pub use tcp::TcpConnector;
 #[cfg(feature = "tokio")]
 pub use unix::{UnixConnector, UnixIo};

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpSocket;
+use socket2::SockRef;
 use tower_service::Service;
 
 use super::{
@@ -144,20 +144,19 @@ impl<R> TcpConnector<R> {
     /// Sets any other option of a socket before it connects: buffer sizes, type of service, device, mark.
     ///
     /// Called for each address that is tried, after the options above and the local address are set; an error ends that
-    /// attempt. For options without a method on tokio's [`TcpSocket`], use `socket2::SockRef::from(socket)`:
+    /// attempt. The socket is shown by a [`SockRef`] of the re-exported [`socket2`], whatever runtime it belongs to:
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use tower_transport::connect::TcpConnector;
     /// # #[cfg(target_os = "linux")]
     /// let connector = TcpConnector::new().socket_options(|socket| {
-    ///     let unacknowledged = Some(Duration::from_secs(30));
-    ///     socket2::SockRef::from(socket).set_tcp_user_timeout(unacknowledged)
+    ///     socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))
     /// });
     /// ```
     pub fn socket_options(
         mut self,
-        set: impl Fn(&TcpSocket) -> io::Result<()> + Send + Sync + 'static,
+        set: impl Fn(&SockRef<'_>) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.settings.socket.custom = Some(Arc::new(set));
         self

@@ -13,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::connect::socket::Kernel;
 
-type CustomOptions = dyn Fn(&TcpSocket) -> io::Result<()> + Send + Sync;
+type CustomOptions = dyn Fn(&SockRef<'_>) -> io::Result<()> + Send + Sync;
 
 /// Options of a socket before it connects.
 #[derive(Clone)]
@@ -64,19 +64,21 @@ impl SocketOptions {
 
     fn open(&self, local: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpSocket> {
         let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
-        socket.set_nodelay(self.nodelay)?;
+        self.set(&SockRef::from(&socket), local)?;
+        Ok(socket)
+    }
+
+    fn set(&self, socket: &SockRef<'_>, local: Option<IpAddr>) -> io::Result<()> {
+        socket.set_tcp_nodelay(self.nodelay)?;
         if let Some(every) = self.keepalive {
             let every = every.max(Duration::from_secs(1));
             let probes = TcpKeepalive::new().with_time(every).with_interval(every);
-            SockRef::from(&socket).set_tcp_keepalive(&probes)?;
+            socket.set_tcp_keepalive(&probes)?;
         }
         if let Some(local) = local {
-            socket.bind(SocketAddr::new(local, 0))?;
+            socket.bind(&SocketAddr::new(local, 0).into())?;
         }
-        if let Some(custom) = &self.custom {
-            custom(&socket)?;
-        }
-        Ok(socket)
+        self.custom.as_ref().map_or(Ok(()), |custom| custom(socket))
     }
 }
 
