@@ -18,6 +18,7 @@ pub(crate) mod foreign;
 pub(crate) mod greeting;
 #[cfg(feature = "http2")]
 pub(crate) mod metered;
+pub(crate) mod stride;
 pub(crate) mod write_count;
 
 /// A byte stream in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
@@ -183,7 +184,7 @@ impl Recheck {
     }
 
     /// The count of bytes that the same stream takes.
-    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "sockets are tokio's"))]
+    #[cfg_attr(not(feature = "_sockets"), allow(dead_code, reason = "sockets are rechecked"))]
     pub(crate) fn write_count(&self) -> write_count::WriteCount {
         write_count::WriteCount::of(self.state.clone())
     }

@@ -140,7 +140,7 @@
 pub mod client;
 mod request;
 pub mod transport;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod unpooled;
 
 pub mod proxy;
@@ -187,7 +187,7 @@ pub use client::{Client, ResponseExt};
 pub use error::Error;
 pub use request::RequestExt;
 pub use transport::Transport;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 pub use unpooled::{Unpooled, request, stream};
 
 /// Compiles the code of the README, and runs what needs no network.

@@ -35,6 +35,17 @@ pub struct Runtime {
     inner: Arc<dyn DynRuntime>,
     /// Why nothing can run here, if known.
     fault: fn() -> Option<Fault>,
+    reactor: Reactor,
+}
+
+/// What drives the sockets of a runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "_sockets"), allow(dead_code, reason = "there are no sockets"))]
+pub(crate) enum Reactor {
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "built in"))]
+    Tokio,
+    #[cfg_attr(feature = "tokio", allow(dead_code, reason = "built in"))]
+    Smol,
 }
 
 /// A task for an [`Executor`]: a future without a result.
@@ -86,6 +97,8 @@ impl Runtime {
     /// them, use [`Runtime::tokio`](Self::tokio), as a default transport does. hyper-util's `TokioTimer`, for one, panics
     /// when it is polled after its runtime has ended.
     ///
+    /// Its sockets are tokio's; without the feature `tokio`, smol's, which work with every executor.
+    ///
     /// The executor is also called when a connection or a body is dropped, which may happen on a thread outside of the
     /// runtime.
     pub fn new<E, T>(executor: E, timer: T) -> Self
@@ -93,7 +106,14 @@ impl Runtime {
         E: Executor<Task> + Send + Sync + 'static,
         T: Timer + Send + Sync + 'static,
     {
-        Self { inner: Arc::new(Pair { executor, timer }), fault: || None }
+        let inner = Arc::new(Pair { executor, timer });
+        Self { inner, fault: || None, reactor: tokio::REACTOR }
+    }
+
+    /// What drives its sockets.
+    #[cfg_attr(not(feature = "_sockets"), allow(dead_code, reason = "there are no sockets"))]
+    pub(crate) fn reactor(&self) -> Reactor {
+        self.reactor
     }
 
     /// Why nothing can run or be timed on this thread; `None` if no fault is known.
@@ -143,7 +163,8 @@ impl Runtime {
     /// The same runtime with timers that share one: for waits that start often and rarely elapse.
     #[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "the waits of HTTP/2 are such"))]
     pub(crate) fn with_shared_timer(&self) -> Self {
-        Self { inner: Arc::new(SharedTimer::new(self.inner.clone())), fault: self.fault }
+        let inner = Arc::new(SharedTimer::new(self.inner.clone()));
+        Self { inner, ..self.clone() }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -203,7 +224,7 @@ impl<F: Future> Future for WithinLimit<'_, F> {
 /// check this first. Always ready on other runtimes.
 #[cfg(feature = "http1")]
 pub(crate) fn poll_budget(cx: &Context<'_>) -> Poll<()> {
-    if ::tokio::task::coop::has_budget_remaining() {
+    if tokio::has_budget() {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();
@@ -318,6 +339,10 @@ use alarms::{Alarm, SharedTimer};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// There is no runtime.
+    #[cfg_attr(
+        all(feature = "smol", not(feature = "tokio")),
+        allow(dead_code, reason = "smol is always there")
+    )]
     Missing(&'static str),
     /// The runtime has no timers.
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone can lack them"))]
@@ -347,7 +372,13 @@ pub(crate) use abort::{TaskAbortHandle, TaskCell};
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
 pub(crate) use unblock::{Unblock, unblock};
 
-/// The default runtime, where there is one.
+#[cfg(not(any(feature = "tokio", feature = "smol")))]
+mod no_runtime;
+#[cfg(not(feature = "smol"))]
+#[path = "rt/no_smol.rs"]
+mod smol;
+#[cfg(feature = "smol")]
+mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(not(feature = "tokio"))]

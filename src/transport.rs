@@ -26,9 +26,9 @@ use crate::{
 };
 
 mod builder;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod direct;
-#[cfg(not(feature = "tokio"))]
+#[cfg(not(feature = "_sockets"))]
 #[path = "transport/no_direct.rs"]
 mod direct;
 
@@ -150,7 +150,7 @@ impl Transport {
     }
 
     /// A transport without idle connections.
-    #[cfg(feature = "tokio")]
+    #[cfg(feature = "_sockets")]
     pub(crate) fn unpooled(tls: crate::tls::TlsConfig) -> Self {
         Self::builder().max_idle(0).tls(tls).assemble()
     }

@@ -1,13 +1,15 @@
 //! A socket that can be read past the runtime's cached readiness.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, Read as _},
     pin::Pin,
     task::{Context, Poll},
 };
 
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
 
 use crate::io::{
     Recheck,
@@ -19,10 +21,48 @@ use crate::io::{
 /// there is more, the next read reads from the kernel again.
 const KERNEL_READ: usize = 64;
 
-/// The stream of a [`TcpConnector`](super::TcpConnector).
-pub type TcpIo = SocketIo<tokio::net::TcpStream>;
+#[cfg(unix)]
+#[path = "socket/descriptor.rs"]
+mod handle;
+#[cfg(not(unix))]
+mod handle;
+#[cfg(not(all(feature = "tokio", feature = "smol")))]
+mod never;
+#[cfg(not(feature = "smol"))]
+#[path = "socket/no_smol.rs"]
+pub(super) mod smol;
+#[cfg(feature = "smol")]
+pub(super) mod smol;
+#[cfg(not(feature = "tokio"))]
+#[path = "socket/no_tokio.rs"]
+pub(super) mod tokio;
+#[cfg(feature = "tokio")]
+pub(super) mod tokio;
 
-/// A tokio stream with a [`Recheck`].
+use handle::SocketHandle;
+
+/// The stream of a [`TcpConnector`](super::TcpConnector).
+pub type TcpIo = SocketIo<TcpSocket>;
+
+pub(super) type TcpSocket = RuntimeSocket<tokio::Tcp, smol::Tcp>;
+
+/// A connected socket of tokio or of smol, whichever the connector's [`Runtime`](crate::rt::Runtime) is.
+///
+/// Its options and addresses are those of a `SockRef` of [`socket2`](super::socket2).
+#[derive(Debug)]
+pub struct RuntimeSocket<T, S> {
+    kind: SocketKind<T, S>,
+}
+
+#[derive(Debug)]
+enum SocketKind<T, S> {
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "not built in"))]
+    Tokio(T),
+    #[cfg_attr(not(feature = "smol"), expect(dead_code, reason = "not built in"))]
+    Smol(S),
+}
+
+/// A stream with a [`Recheck`].
 ///
 /// After [`Recheck::request`] the next read asks the kernel first, whatever the runtime's cached readiness. So an idle
 /// connection finds out that the peer has closed it, or has sent unsolicited bytes, even if the reactor has not turned
@@ -36,7 +76,7 @@ pub struct SocketIo<S> {
     writes: CountedWrites,
 }
 
-/// A stream whose socket can be read without the runtime: sealed, for tokio's `TcpStream` and `UnixStream`.
+/// A stream whose socket can be read without the runtime: sealed, for a [`RuntimeSocket`].
 pub trait Kernel: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Reads what is there. [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
@@ -45,9 +85,9 @@ pub trait Kernel: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl<S> SocketIo<S> {
     /// Connects a stream with a recheck. The connector also puts that into its
     /// [`ConnectInfo`](super::ConnectInfo::with_recheck).
-    pub fn new(stream: S, recheck: Recheck) -> Self {
+    pub fn new(stream: impl Into<S>, recheck: Recheck) -> Self {
         let writes = CountedWrites::exact(recheck.write_count());
-        Self { io: stream, recheck, writes }
+        Self { io: stream.into(), recheck, writes }
     }
 
     pub(super) fn write_count(&self) -> WriteCount {
@@ -142,6 +182,71 @@ impl<S: Kernel> Write for SocketIo<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// A socket of one runtime.
+pub trait OneSocket: AsyncRead + AsyncWrite + SocketHandle + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + SocketHandle + Unpin + Send + 'static> OneSocket for S {}
+
+impl<T: OneSocket, S: OneSocket> Kernel for RuntimeSocket<T, S> {
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.kind {
+            SocketKind::Tokio(socket) => (&*SockRef::from(socket)).read(buffer),
+            // Every read of smol's asks the kernel first.
+            SocketKind::Smol(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+/// Calls a method of the socket.
+macro_rules! either_socket {
+    ($self:ident, $socket:ident => $do:expr) => {
+        match &mut $self.get_mut().kind {
+            SocketKind::Tokio($socket) => $do,
+            SocketKind::Smol($socket) => $do,
+        }
+    };
+}
+
+impl<T: OneSocket, S: OneSocket> AsyncRead for RuntimeSocket<T, S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either_socket!(self, socket => Pin::new(socket).poll_read(cx, buffer))
+    }
+}
+
+impl<T: OneSocket, S: OneSocket> AsyncWrite for RuntimeSocket<T, S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either_socket!(self, socket => Pin::new(socket).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either_socket!(self, socket => Pin::new(socket).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either_socket!(self, socket => Pin::new(socket).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either_socket!(self, socket => Pin::new(socket).poll_shutdown(cx))
     }
 }
 

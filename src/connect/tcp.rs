@@ -74,7 +74,7 @@ struct TcpSettings {
 }
 
 impl TcpConnector {
-    /// A connector with the system's resolver, for the tokio runtime in which it is called.
+    /// A connector with the system's resolver, for the [default runtime](Runtime::default).
     pub fn new() -> Self {
         Self::default()
     }
@@ -87,7 +87,7 @@ impl Default for TcpConnector {
             planned_time: CONNECT_TIMEOUT,
             local_address: None,
             socket: SocketOptions::default(),
-            runtime: Runtime::tokio(),
+            runtime: Runtime::default(),
         };
         Self { resolver: SystemResolver::new(), settings }
     }
@@ -162,7 +162,8 @@ impl<R> TcpConnector<R> {
         self
     }
 
-    /// Sets the runtime of timers and time. The sockets are always tokio's.
+    /// Sets the runtime of sockets, timers and time. A runtime by [`Runtime::new`] has the sockets of tokio; without the
+    /// feature `tokio`, those of smol. Default: [`Runtime::default`].
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.settings.runtime = runtime;
         self
@@ -237,7 +238,8 @@ impl TcpSettings {
     /// One traced attempt.
     async fn attempt(&self, address: SocketAddr) -> io::Result<ConnectedSocket> {
         let span = events::start(|| Step::Tcp { address });
-        let outcome = self.socket.connect(self.local_address, address).await;
+        let outcome =
+            self.socket.connect(self.runtime.reactor(), self.local_address, address).await;
         match &outcome {
             Ok(_) => span.complete(),
             Err(error) => span.fail(|| {

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant as TokioInstant, sleep},
 };
 
-use super::{DynRuntime, Fault, Runtime, Sleep, Task};
+use super::{DynRuntime, Fault, Reactor, Runtime, Sleep, Task};
 use crate::lock;
 
 mod handle;
@@ -35,7 +35,27 @@ impl Runtime {
     /// Only a panic of tokio's shows whether a runtime has timers. It is caught: the panic hook prints its message, once for
     /// each thread and such runtime, and under `panic = "abort"` the process ends there.
     pub fn tokio() -> Self {
-        Self { inner: Arc::new(TokioRuntime::default()), fault }
+        Self { inner: Arc::new(TokioRuntime::default()), fault, reactor: REACTOR }
+    }
+}
+
+/// What drives the sockets of runtimes that do not say it.
+pub(super) const REACTOR: Reactor = Reactor::Tokio;
+
+/// Whether the task may go on before it has to yield.
+#[cfg(feature = "http1")]
+pub(super) fn has_budget() -> bool {
+    tokio::task::coop::has_budget_remaining()
+}
+
+/// Runs work on the blocking threads of the current runtime; gives it back outside of any.
+pub(super) fn run_blocking<F: FnOnce() + Send + 'static>(work: F) -> Result<(), F> {
+    match Handle::try_current() {
+        Ok(runtime) => {
+            drop(runtime.spawn_blocking(work));
+            Ok(())
+        }
+        Err(_) => Err(work),
     }
 }
 
