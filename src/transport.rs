@@ -21,6 +21,7 @@ use crate::{
     http::{HttpBody, HttpConnection, NegotiateLayer},
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
     proxy::{Proxied, ProxyLayer},
+    rt::Runtime,
     target::Target,
     tls::TlsLayer,
 };
@@ -158,6 +159,11 @@ impl Transport {
     /// A builder with all settings, each with its default.
     pub fn builder() -> TransportBuilder {
         TransportBuilder::new()
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn runtime(&self) -> &Runtime {
+        self.pool.runtime()
     }
 
     /// A snapshot: requests, connections, and a row for each connection.

@@ -194,7 +194,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Where tasks and timers run, and the clock of timeouts, retries and cookies: tokio by default.
+    /// Where tasks and timers run, and the clock of timeouts, retries and cookies. By default that of the
+    /// [transport](Self::transport), or [`Runtime::default`].
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.choices.runtime = Some(runtime);
         self
@@ -267,7 +268,7 @@ impl ClientBuilder {
     /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
     /// [transport](Self::transport) that is given.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { choices, bottom } = self;
+        let Self { mut choices, bottom } = self;
         choices.check()?;
         let mut requests = choices.requests();
         let transport = match bottom {
@@ -278,6 +279,7 @@ impl ClientBuilder {
             Bottom::Given { is_set: true, .. } => return Err(both_set("a transport")),
             Bottom::Given { transport, .. } => transport,
         };
+        choices.runtime.get_or_insert_with(|| transport.runtime().clone());
         Ok(choices.over(requests, transport))
     }
 

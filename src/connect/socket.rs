@@ -22,12 +22,12 @@ use crate::io::{
 const KERNEL_READ: usize = 64;
 
 #[cfg(unix)]
-#[path = "socket/descriptor.rs"]
-mod handle;
+mod descriptor;
 #[cfg(not(unix))]
-mod handle;
+#[path = "socket/no_descriptor.rs"]
+mod descriptor;
 #[cfg(not(all(feature = "tokio", feature = "smol")))]
-mod never;
+mod no_socket;
 #[cfg(not(feature = "smol"))]
 #[path = "socket/no_smol.rs"]
 pub(super) mod smol;
@@ -39,7 +39,7 @@ pub(super) mod tokio;
 #[cfg(feature = "tokio")]
 pub(super) mod tokio;
 
-use handle::SocketHandle;
+use descriptor::SocketHandle;
 
 /// The stream of a [`TcpConnector`](super::TcpConnector).
 pub type TcpIo = SocketIo<TcpSocket>;

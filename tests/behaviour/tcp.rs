@@ -159,7 +159,8 @@ async fn options(connector: TcpConnector) -> (bool, bool) {
     let (_listener, port) = listening("127.0.0.1").await;
     let target = target(&format!("http://127.0.0.1:{port}"));
     let io = connector.oneshot(target).await.unwrap().io;
-    (io.stream().nodelay().unwrap(), SockRef::from(io.stream()).keepalive().unwrap())
+    let socket = SockRef::from(io.stream());
+    (socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap())
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use std::{io, net::SocketAddr};
 
 use socket2::SockRef;
 
-use super::{RuntimeSocket, never::Never};
+use super::{RuntimeSocket, no_socket::NoSocket};
 
-pub(in crate::connect) type Tcp = Never;
+pub(in crate::connect) type Tcp = NoSocket;
 #[cfg(unix)]
-pub(in crate::connect) type Unix = Never;
+pub(in crate::connect) type Unix = NoSocket;
 
 /// Without tokio, no runtime asks for it.
 pub(in crate::connect) async fn connect_tcp<S>(

@@ -14,7 +14,7 @@ use smol::{
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{RuntimeSocket, SocketKind, handle::SocketHandle};
+use super::{RuntimeSocket, SocketKind, descriptor::SocketHandle};
 use crate::io::stride::Stride;
 
 pub(in crate::connect) type Tcp = SmolSocket<TcpStream>;

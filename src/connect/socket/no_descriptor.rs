@@ -1,4 +1,4 @@
-//! Sockets as handles of Windows.
+//! Sockets as handles of Windows, where they are no file descriptors.
 
 use std::os::windows::io::{AsSocket, BorrowedSocket};
 

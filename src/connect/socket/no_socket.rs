@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// No socket.
 #[derive(Debug)]
-pub enum Never {}
+pub enum NoSocket {}
 
-impl AsyncRead for Never {
+impl AsyncRead for NoSocket {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -22,7 +22,7 @@ impl AsyncRead for Never {
     }
 }
 
-impl AsyncWrite for Never {
+impl AsyncWrite for NoSocket {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
         match *self {}
     }
@@ -37,14 +37,14 @@ impl AsyncWrite for Never {
 }
 
 #[cfg(unix)]
-impl std::os::fd::AsFd for Never {
+impl std::os::fd::AsFd for NoSocket {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match *self {}
     }
 }
 
 #[cfg(windows)]
-impl std::os::windows::io::AsSocket for Never {
+impl std::os::windows::io::AsSocket for NoSocket {
     fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
         match *self {}
     }
