@@ -176,12 +176,8 @@ impl Runtime {
         not(any(feature = "cookies", feature = "retry")),
         allow(dead_code, reason = "cookies end at a time of day, and `Retry-After` says one")
     )]
-    #[expect(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
     pub(crate) fn time_of_day(&self) -> SystemTime {
-        let (system, real, now) = (SystemTime::now(), Instant::now(), self.now());
-        let ahead = system.checked_add(now.saturating_duration_since(real));
-        let time = ahead.and_then(|time| time.checked_sub(real.saturating_duration_since(now)));
-        time.unwrap_or(system)
+        system_clock::time_of_day(|| self.now())
     }
 
     /// Waits for `future` up to `limit`; `None` if it elapsed.
@@ -330,6 +326,11 @@ where
 
 mod abort;
 mod alarms;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+#[path = "rt/no_system_clock.rs"]
+mod system_clock;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+mod system_clock;
 mod unblock;
 
 use abort::Abortable;

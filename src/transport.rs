@@ -21,7 +21,6 @@ use crate::{
     http::{HttpBody, HttpConnection, NegotiateLayer},
     pool::{Checkout, Pool, PoolBody, PoolLayer, Stats},
     proxy::{Proxied, ProxyLayer},
-    rt::Runtime,
     target::Target,
     tls::TlsLayer,
 };
@@ -162,7 +161,7 @@ impl Transport {
     }
 
     #[cfg(feature = "client")]
-    pub(crate) fn runtime(&self) -> &Runtime {
+    pub(crate) fn runtime(&self) -> &crate::rt::Runtime {
         self.pool.runtime()
     }
 

@@ -17,6 +17,11 @@ mod lines;
 mod links;
 mod media_type;
 mod reading;
+#[cfg(not(feature = "http1"))]
+#[path = "response/no_reason.rs"]
+mod reason;
+#[cfg(feature = "http1")]
+mod reason;
 mod save;
 mod set_cookies;
 mod streamed;
@@ -206,8 +211,7 @@ macro_rules! of_head {
         }
 
         fn reason(&self) -> &str {
-            let said = self.extensions().get::<hyper::ext::ReasonPhrase>();
-            said.and_then(|said| std::str::from_utf8(said.as_bytes()).ok())
+            reason::phrase(self.extensions())
                 .or_else(|| self.status().canonical_reason())
                 .unwrap_or_default()
         }
