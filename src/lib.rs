@@ -116,6 +116,7 @@
 //! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's roots |
 //! | `digest` | yes | Digest proxy authentication |
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
+//! | `smol` | no | the same by smol; [the default](rt) without `tokio` |
 //! | `tower` | yes | report tower's and tokio's own timeouts as [`is_timeout`](Error::is_timeout) |
 //! | `ring` | no | TLS by rustls with ring; instead of `tls` it [starts short scripts sooner](tls#what-the-first-handshake-costs) |
 //! | `client` | no | a whole [client] and its layers: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, `multipart`, `progress`, each also by itself |

@@ -1,7 +1,17 @@
 //! The only access to tasks, timers, the clock, and threads for blocking work.
 //!
 //! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and
-//! another runtime than tokio can be used: any pair of hyper's [`Executor`] and [`Timer`].
+//! another runtime than tokio can be used: smol, or any pair of hyper's [`Executor`] and [`Timer`].
+//!
+//! | runtime | feature | sockets | names and files |
+//! |---|---|---|---|
+//! | `Runtime::tokio`, the default | `tokio` | tokio's | tokio's blocking threads |
+//! | `Runtime::smol`, the default without `tokio` | `smol` | smol's, which work in every executor | smol's blocking threads |
+//! | [`Runtime::new`] | none | tokio's; without the feature, smol's; without both, none | those of the above, or a new thread |
+//!
+//! A transport has one runtime, set by [`TransportBuilder::runtime`](crate::transport::TransportBuilder::runtime), whatever
+//! else is built in: several transports in one process may have different ones. A layer or connector that is used alone has a
+//! setter of the same name.
 //!
 //! ```
 //! use tower_transport::rt::Runtime;

@@ -69,7 +69,7 @@ enum SocketKind<T, S> {
 /// since. It costs one system call, about 0.4 µs.
 ///
 /// It implements hyper's [`Read`] and [`Write`](hyper::rt::Write); wrap it in `hyper_util::rt::TokioIo` for tokio's
-/// traits.
+/// traits, or unwrap its [`RuntimeSocket`], which implements them.
 pub struct SocketIo<S> {
     io: S,
     recheck: Recheck,
