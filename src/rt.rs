@@ -45,7 +45,6 @@ pub struct Runtime {
     inner: Arc<dyn DynRuntime>,
     /// Why nothing can run here, if known.
     fault: fn() -> Option<Fault>,
-    reactor: Reactor,
 }
 
 /// What drives the sockets of a runtime.
@@ -95,6 +94,10 @@ trait DynRuntime: Send + Sync {
         Some(RuntimeId::default())
     }
 
+    fn reactor(&self) -> Reactor {
+        tokio::REACTOR
+    }
+
     fn spawn(&self, task: Task);
     fn sleep(&self, duration: Duration) -> Sleep;
     fn now(&self) -> Instant;
@@ -116,14 +119,13 @@ impl Runtime {
         E: Executor<Task> + Send + Sync + 'static,
         T: Timer + Send + Sync + 'static,
     {
-        let inner = Arc::new(Pair { executor, timer });
-        Self { inner, fault: || None, reactor: tokio::REACTOR }
+        Self { inner: Arc::new(Pair { executor, timer }), fault: || None }
     }
 
     /// What drives its sockets.
     #[cfg_attr(not(feature = "_sockets"), allow(dead_code, reason = "there are no sockets"))]
     pub(crate) fn reactor(&self) -> Reactor {
-        self.reactor
+        self.inner.reactor()
     }
 
     /// Why nothing can run or be timed on this thread; `None` if no fault is known.
@@ -174,7 +176,7 @@ impl Runtime {
     #[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "the waits of HTTP/2 are such"))]
     pub(crate) fn with_shared_timer(&self) -> Self {
         let inner = Arc::new(SharedTimer::new(self.inner.clone()));
-        Self { inner, ..self.clone() }
+        Self { inner, fault: self.fault }
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -33,13 +33,17 @@ impl Runtime {
     /// # }
     /// ```
     pub fn smol() -> Self {
-        Self { inner: Arc::new(SmolRuntime), fault: || None, reactor: Reactor::Smol }
+        Self { inner: Arc::new(SmolRuntime), fault: || None }
     }
 }
 
 struct SmolRuntime;
 
 impl DynRuntime for SmolRuntime {
+    fn reactor(&self) -> Reactor {
+        Reactor::Smol
+    }
+
     fn spawn(&self, task: Task) {
         smol::spawn(task).detach();
     }

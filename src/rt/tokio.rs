@@ -35,7 +35,7 @@ impl Runtime {
     /// Only a panic of tokio's shows whether a runtime has timers. It is caught: the panic hook prints its message, once for
     /// each thread and such runtime, and under `panic = "abort"` the process ends there.
     pub fn tokio() -> Self {
-        Self { inner: Arc::new(TokioRuntime::default()), fault, reactor: REACTOR }
+        Self { inner: Arc::new(TokioRuntime::default()), fault }
     }
 }
 
