@@ -9,6 +9,7 @@ use std::{
     sync::{
         Arc, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -170,6 +171,29 @@ impl Origin {
     }
 }
 
+/// An origin of HTTP/2 that answers a request, that of `/open` with a body without an end, and then sends a `PING` after each
+/// answer to one: its URL, and the answers.
+pub(crate) fn pinging() -> (String, mpsc::Receiver<()>) {
+    let (sender, pongs) = mpsc::channel();
+    let port = serve(Arc::default(), move |stream, _| {
+        let sender = sender.clone();
+        async move {
+            let mut connection = h2::server::handshake(stream).await.map_err(io::Error::other)?;
+            let mut pings = connection.ping_pong().ok_or(io::ErrorKind::Other)?;
+            let Some(Ok((request, mut respond))) = connection.accept().await else { return Ok(()) };
+            let has_no_body = request.uri().path() != "/open";
+            // Dropping it would reset the stream.
+            let _body = respond.send_response(Response::new(()), has_no_body);
+            let pinging = async {
+                while pings.ping(h2::Ping::opaque()).await.is_ok() && sender.send(()).is_ok() {}
+            };
+            tokio::join!(pinging, async { while connection.accept().await.is_some() {} });
+            Ok(())
+        }
+    });
+    (format!("http://127.0.0.1:{port}/"), pongs)
+}
+
 /// Accepts connections for ever; returns the port.
 fn serve<F>(seen: Arc<Seen>, talk: impl Fn(TcpStream, Arc<Seen>) -> F + Send + 'static) -> u16
 where
@@ -274,6 +298,14 @@ async fn answer(
             Ok(body) => whole(body.to_bytes().len().to_string()),
             Err(error) => with(whole(error.to_string()), 400, &[]),
         },
+        "progress" => {
+            let (mut body, mut received) = (body, 0);
+            while let Some(Ok(frame)) = body.frame().await {
+                received += frame.data_ref().map_or(0, Bytes::len);
+                seen.note(format!("progress {received}"));
+            }
+            whole(received.to_string())
+        }
         "status" => with(whole("a status"), number() as u16, &[]),
         "large" => whole(vec![b'x'; number()]),
         "chunks" => streamed(vec![data("one"), data("two"), data("three")]),
