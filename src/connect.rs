@@ -24,19 +24,19 @@ pub use crate::{
 
 mod connecting;
 mod dns;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod eyeballs;
 mod memory;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod race;
 mod retry;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod socket;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod tcp;
-#[cfg(all(unix, feature = "tokio"))]
+#[cfg(all(unix, feature = "_sockets"))]
 mod unix;
-#[cfg(all(not(unix), feature = "tokio"))]
+#[cfg(all(not(unix), feature = "_sockets"))]
 #[path = "connect/no_unix.rs"]
 mod unix;
 mod uri;
@@ -49,11 +49,13 @@ pub use dns::{
 };
 pub use memory::{MemoryConnector, MemoryIo, MemoryListener};
 pub use retry::{ConnectRetry, ConnectRetryLayer, Reconnecting};
-#[cfg(feature = "tokio")]
-pub use socket::{SocketIo, TcpIo};
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
+pub use socket::{RuntimeSocket, SocketIo, TcpIo};
+#[cfg(feature = "_sockets")]
+pub use socket2;
+#[cfg(feature = "_sockets")]
 pub use tcp::TcpConnector;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 pub use unix::{UnixConnector, UnixIo};
 pub use uri::{UriConnector, UriService};
 

@@ -8,7 +8,7 @@ use http::Version;
 use crate::{
     body::Body,
     error::Error,
-    io::{Recheck, write_count::WriteCount},
+    io::{Recheck, direct::DirectReader, write_count::WriteCount},
     target::{Origin, Proxy},
 };
 
@@ -44,6 +44,7 @@ struct ConnectFacts {
     peer_certificates: Vec<Bytes>,
     recheck: Option<Recheck>,
     write_count: Option<WriteCount>,
+    reader: Option<DirectReader>,
     proxies: Vec<Proxy>,
     forwards: bool,
     /// A test double plays the inside of TLS, and there is no TLS.
@@ -218,13 +219,15 @@ impl ConnectInfo {
     /// HTTP), which do not hold beyond it.
     pub fn with_proxy(self, proxy: Proxy) -> Self {
         self.with(|facts| {
-            let ConnectFacts { local_addr, peer_addr, recheck, write_count, proxies, .. } =
-                std::mem::take(facts);
+            let ConnectFacts {
+                local_addr, peer_addr, recheck, write_count, reader, proxies, ..
+            } = std::mem::take(facts);
             *facts = ConnectFacts {
                 local_addr,
                 peer_addr,
                 recheck,
                 write_count,
+                reader,
                 proxies,
                 ..ConnectFacts::default()
             };
@@ -253,6 +256,15 @@ impl ConnectInfo {
     /// Sets the stream's count of taken bytes.
     pub(crate) fn with_write_count(self, count: WriteCount) -> Self {
         self.with(|facts| facts.write_count = Some(count))
+    }
+
+    /// Recognizes the stream, unless a layer has wrapped it.
+    pub(crate) fn reader(&self) -> Option<DirectReader> {
+        self.facts.reader
+    }
+
+    pub(crate) fn with_reader(self, reader: DirectReader) -> Self {
+        self.with(|facts| facts.reader = Some(reader))
     }
 
     /// Marks the stream as the inside of TLS, so that no TLS is put over it.

@@ -1,18 +1,24 @@
 //! Byte streams below HTTP.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use hyper::rt::{Read, Write};
 
 #[cfg(feature = "_rustls")]
 pub(crate) mod counted;
+pub(crate) mod direct;
+pub(crate) mod foreign;
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub(crate) mod greeting;
 #[cfg(feature = "http2")]
 pub(crate) mod metered;
+pub(crate) mod stride;
 pub(crate) mod write_count;
 
 /// A byte stream in both directions: an alias for hyper's [`Read`] and [`Write`], never implemented by hand.
@@ -21,10 +27,24 @@ pub(crate) mod write_count;
     label = "hyper's `Read` and `Write` are missing here, or `Unpin`, `Send` or `'static`",
     note = "wrap a stream of tokio (`AsyncRead` and `AsyncWrite`) in `hyper_util::rt::TokioIo`"
 )]
-pub trait Io: Read + Write + Unpin + Send + 'static {}
+pub trait Io: Read + Write + Unpin + Send + 'static {
+    #[doc(hidden)]
+    fn as_any(&self) -> &dyn Any;
+
+    #[doc(hidden)]
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Read + Write + Unpin + Send + 'static> Io for T {}
+impl<T: Read + Write + Unpin + Send + 'static> Io for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
 
 /// Implements hyper's [`Read`] by an inner stream, which each of the patterns binds to the name.
 macro_rules! delegate_read {
@@ -36,7 +56,7 @@ macro_rules! delegate_read {
                 buffer: hyper::rt::ReadBufCursor<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
                 match &mut *self {
-                    $($pattern => std::pin::Pin::new($io).poll_read(cx, buffer)),+
+                    $($pattern => hyper::rt::Read::poll_read(std::pin::Pin::new($io), cx, buffer)),+
                 }
             }
         }
@@ -53,7 +73,7 @@ macro_rules! delegate_write {
                 bytes: &[u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 match &mut *self {
-                    $($pattern => std::pin::Pin::new($io).poll_write(cx, bytes)),+
+                    $($pattern => hyper::rt::Write::poll_write(std::pin::Pin::new($io), cx, bytes)),+
                 }
             }
 
@@ -62,7 +82,7 @@ macro_rules! delegate_write {
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
                 match &mut *self {
-                    $($pattern => std::pin::Pin::new($io).poll_flush(cx)),+
+                    $($pattern => hyper::rt::Write::poll_flush(std::pin::Pin::new($io), cx)),+
                 }
             }
 
@@ -71,13 +91,13 @@ macro_rules! delegate_write {
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
                 match &mut *self {
-                    $($pattern => std::pin::Pin::new($io).poll_shutdown(cx)),+
+                    $($pattern => hyper::rt::Write::poll_shutdown(std::pin::Pin::new($io), cx)),+
                 }
             }
 
             fn is_write_vectored(&self) -> bool {
                 match self {
-                    $($pattern => $io.is_write_vectored()),+
+                    $($pattern => hyper::rt::Write::is_write_vectored($io)),+
                 }
             }
 
@@ -87,14 +107,55 @@ macro_rules! delegate_write {
                 slices: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 match &mut *self {
-                    $($pattern => std::pin::Pin::new($io).poll_write_vectored(cx, slices)),+
+                    $($pattern => hyper::rt::Write::poll_write_vectored(std::pin::Pin::new($io), cx, slices)),+
                 }
             }
         }
     };
 }
 
-pub(crate) use {delegate_read, delegate_write};
+/// Implements tokio's `AsyncWrite` by the type's own [`Write`].
+macro_rules! tokio_write {
+    ([$($bounds:tt)*] $type:ty) => {
+        impl<$($bounds)*> tokio::io::AsyncWrite for $type {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bytes: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                hyper::rt::Write::poll_write(self, cx, bytes)
+            }
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                hyper::rt::Write::poll_flush(self, cx)
+            }
+
+            fn poll_shutdown(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                hyper::rt::Write::poll_shutdown(self, cx)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                hyper::rt::Write::is_write_vectored(self)
+            }
+
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                slices: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                hyper::rt::Write::poll_write_vectored(self, cx, slices)
+            }
+        }
+    };
+}
+
+pub(crate) use {delegate_read, delegate_write, tokio_write};
 
 /// Makes a socket read from the kernel instead of relying on the runtime's cached readiness.
 ///
@@ -123,7 +184,7 @@ impl Recheck {
     }
 
     /// The count of bytes that the same stream takes.
-    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "sockets are tokio's"))]
+    #[cfg_attr(not(feature = "_sockets"), allow(dead_code, reason = "sockets are rechecked"))]
     pub(crate) fn write_count(&self) -> write_count::WriteCount {
         write_count::WriteCount::of(self.state.clone())
     }

@@ -117,6 +117,7 @@
 //! | `tls` | yes | TLS by rustls with aws-lc-rs, and the platform's roots |
 //! | `digest` | yes | Digest proxy authentication |
 //! | `tokio` | yes | TCP and Unix sockets, the system's resolver, the default [`Runtime`](rt::Runtime) |
+//! | `smol` | no | the same by smol; [the default](rt) without `tokio` |
 //! | `tower` | yes | report tower's and tokio's own timeouts as [`is_timeout`](Error::is_timeout) |
 //! | `ring` | no | TLS by rustls with ring; instead of `tls` it [starts short scripts sooner](tls#what-the-first-handshake-costs) |
 //! | `blocking` | no | requests without async: `blocking::{request, stream, Transport, Client}` |
@@ -143,7 +144,7 @@ pub mod blocking;
 pub mod client;
 mod request;
 pub mod transport;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod unpooled;
 
 pub mod proxy;
@@ -190,7 +191,7 @@ pub use client::{Client, ResponseExt};
 pub use error::Error;
 pub use request::RequestExt;
 pub use transport::Transport;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 pub use unpooled::{Unpooled, request, stream};
 
 /// Compiles the code of the README, and runs what needs no network.

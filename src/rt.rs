@@ -1,7 +1,17 @@
 //! The only access to tasks, timers, the clock, and threads for blocking work.
 //!
 //! Nothing else in this crate spawns, sleeps or reads the time, so a test that pauses the clock pauses all of it, and
-//! another runtime than tokio can be used: any pair of hyper's [`Executor`] and [`Timer`].
+//! another runtime than tokio can be used: smol, or any pair of hyper's [`Executor`] and [`Timer`].
+//!
+//! | runtime | feature | sockets | names and files |
+//! |---|---|---|---|
+//! | `Runtime::tokio`, the default | `tokio` | tokio's | tokio's blocking threads |
+//! | `Runtime::smol`, the default without `tokio` | `smol` | smol's, which work in every executor | smol's blocking threads |
+//! | [`Runtime::new`] | none | tokio's; without the feature, smol's; without both, none | those of the above, or a new thread |
+//!
+//! A transport has one runtime, set by [`TransportBuilder::runtime`](crate::transport::TransportBuilder::runtime), whatever
+//! else is built in: several transports in one process may have different ones. A layer or connector that is used alone has a
+//! setter of the same name.
 //!
 //! ```
 //! use tower_transport::rt::Runtime;
@@ -35,6 +45,16 @@ pub struct Runtime {
     inner: Arc<dyn DynRuntime>,
     /// Why nothing can run here, if known.
     fault: fn() -> Option<Fault>,
+}
+
+/// What drives the sockets of a runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "_sockets"), allow(dead_code, reason = "there are no sockets"))]
+pub(crate) enum Reactor {
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "built in"))]
+    Tokio,
+    #[cfg_attr(feature = "tokio", allow(dead_code, reason = "built in"))]
+    Smol,
 }
 
 /// A task for an [`Executor`]: a future without a result.
@@ -74,6 +94,10 @@ trait DynRuntime: Send + Sync {
         Some(RuntimeId::default())
     }
 
+    fn reactor(&self) -> Reactor {
+        tokio::REACTOR
+    }
+
     fn spawn(&self, task: Task);
     fn sleep(&self, duration: Duration) -> Sleep;
     fn now(&self) -> Instant;
@@ -86,6 +110,8 @@ impl Runtime {
     /// them, use [`Runtime::tokio`](Self::tokio), as a default transport does. hyper-util's `TokioTimer`, for one, panics
     /// when it is polled after its runtime has ended.
     ///
+    /// Its sockets are tokio's; without the feature `tokio`, smol's, which work with every executor.
+    ///
     /// The executor is also called when a connection or a body is dropped, which may happen on a thread outside of the
     /// runtime.
     pub fn new<E, T>(executor: E, timer: T) -> Self
@@ -94,6 +120,12 @@ impl Runtime {
         T: Timer + Send + Sync + 'static,
     {
         Self { inner: Arc::new(Pair { executor, timer }), fault: || None }
+    }
+
+    /// What drives its sockets.
+    #[cfg_attr(not(feature = "_sockets"), allow(dead_code, reason = "there are no sockets"))]
+    pub(crate) fn reactor(&self) -> Reactor {
+        self.inner.reactor()
     }
 
     /// Why nothing can run or be timed on this thread; `None` if no fault is known.
@@ -143,7 +175,8 @@ impl Runtime {
     /// The same runtime with timers that share one: for waits that start often and rarely elapse.
     #[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "the waits of HTTP/2 are such"))]
     pub(crate) fn with_shared_timer(&self) -> Self {
-        Self { inner: Arc::new(SharedTimer::new(self.inner.clone())), fault: self.fault }
+        let inner = Arc::new(SharedTimer::new(self.inner.clone()));
+        Self { inner, fault: self.fault }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -155,12 +188,8 @@ impl Runtime {
         not(any(feature = "cookies", feature = "retry")),
         allow(dead_code, reason = "cookies end at a time of day, and `Retry-After` says one")
     )]
-    #[expect(clippy::disallowed_methods, reason = "what the runtime's clock is compared with")]
     pub(crate) fn time_of_day(&self) -> SystemTime {
-        let (system, real, now) = (SystemTime::now(), Instant::now(), self.now());
-        let ahead = system.checked_add(now.saturating_duration_since(real));
-        let time = ahead.and_then(|time| time.checked_sub(real.saturating_duration_since(now)));
-        time.unwrap_or(system)
+        system_clock::time_of_day(|| self.now())
     }
 
     /// Waits for `future` up to `limit`; `None` if it elapsed.
@@ -203,7 +232,7 @@ impl<F: Future> Future for WithinLimit<'_, F> {
 /// check this first. Always ready on other runtimes.
 #[cfg(feature = "http1")]
 pub(crate) fn poll_budget(cx: &Context<'_>) -> Poll<()> {
-    if ::tokio::task::coop::has_budget_remaining() {
+    if tokio::has_budget() {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();
@@ -311,6 +340,11 @@ mod abort;
 mod alarms;
 #[cfg(feature = "blocking")]
 mod blocking;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+#[path = "rt/no_system_clock.rs"]
+mod system_clock;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+mod system_clock;
 mod unblock;
 
 use abort::Abortable;
@@ -320,6 +354,10 @@ use alarms::{Alarm, SharedTimer};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// There is no runtime.
+    #[cfg_attr(
+        all(feature = "smol", not(feature = "tokio")),
+        allow(dead_code, reason = "smol is always there")
+    )]
     Missing(&'static str),
     /// The runtime has no timers.
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "tokio alone can lack them"))]
@@ -351,7 +389,13 @@ pub(crate) use blocking::{BackgroundTask, BlockingRuntime, Held};
 pub(crate) use tokio::{RuntimeHandle, RuntimeId};
 pub(crate) use unblock::{Unblock, unblock};
 
-/// The default runtime, where there is one.
+#[cfg(not(any(feature = "tokio", feature = "smol")))]
+mod no_runtime;
+#[cfg(not(feature = "smol"))]
+#[path = "rt/no_smol.rs"]
+mod smol;
+#[cfg(feature = "smol")]
+mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(not(feature = "tokio"))]

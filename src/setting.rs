@@ -37,7 +37,7 @@ pub(crate) fn longer_than_zero(
 }
 
 /// Checks that a duration, if any, is at most this.
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 pub(crate) fn at_most(setting: &str, value: Option<Duration>, most: Duration) -> Result<(), Error> {
     match value {
         Some(value) if value > most => {

@@ -38,7 +38,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use rustls::{ClientConnection, ProtocolVersion, pki_types};
 use tokio_rustls::TlsConnector;
@@ -49,7 +48,11 @@ use crate::{
     connect::{Connect, ConnectInfo, Connected, poll_connector},
     error::{BoxError, Error},
     events::{self, Step},
-    io::{Io, counted::Counted},
+    io::{
+        Io,
+        counted::Counted,
+        direct::{DirectIo, DirectReader},
+    },
     target::Target,
 };
 
@@ -162,14 +165,20 @@ async fn handshake<I: Io>(
     })?;
     let connector = TlsConnector::from(config.for_target(target)?);
     let Connected { io, info } = connected;
-    let io = Counted::new(io, info.write_count());
+    let io = Counted::new(DirectIo::new(io, info.reader()), info.write_count());
     let info = info.with_write_count(io.count().clone());
     let stream = connector
-        .connect(server_name, TokioIo::new(io))
+        .connect(server_name, io)
         .await
         .map_err(|error| failure::described(error, target))?;
     let info = described(info, name, stream.get_ref().1);
+    let info = info.with_reader(DirectReader::of::<MaybeTls<I>>());
     Ok(Connected { io: MaybeTls::private(stream, target.clone()), info })
+}
+
+fn plain<I: Io>(Connected { io, info }: Connected<I>) -> Connected<MaybeTls<I>> {
+    let io = MaybeTls::plain(io, info.reader());
+    Connected { io, info: info.with_reader(DirectReader::of::<MaybeTls<I>>()) }
 }
 
 /// The name without the trailing dot of an absolute name, which certificates omit (RFC 6066 §3), and without the zone
@@ -211,7 +220,7 @@ where
         let connected = ready!(connecting.poll(cx))
             .map_err(|e| Error::from_connector(e.into(), format!("connecting to {target}")))?;
         if !target.origin.scheme().is_tls() || connected.info.stands_for_tls() {
-            return Poll::Ready(Ok(connected.map(MaybeTls::plain)));
+            return Poll::Ready(Ok(plain(connected)));
         }
         let (target, config) = (target.clone(), config.clone());
         let mut handshake: Handshake<I> = Box::pin(async move {

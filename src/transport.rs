@@ -26,9 +26,9 @@ use crate::{
 };
 
 mod builder;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod direct;
-#[cfg(not(feature = "tokio"))]
+#[cfg(not(feature = "_sockets"))]
 #[path = "transport/no_direct.rs"]
 mod direct;
 
@@ -150,7 +150,7 @@ impl Transport {
     }
 
     /// A transport without idle connections.
-    #[cfg(feature = "tokio")]
+    #[cfg(feature = "_sockets")]
     pub(crate) fn unpooled(tls: crate::tls::TlsConfig) -> Self {
         Self::builder().max_idle(0).tls(tls).assemble()
     }
@@ -158,6 +158,11 @@ impl Transport {
     /// A builder with all settings, each with its default.
     pub fn builder() -> TransportBuilder {
         TransportBuilder::new()
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn runtime(&self) -> &crate::rt::Runtime {
+        self.pool.runtime()
     }
 
     /// A snapshot: requests, connections, and a row for each connection.

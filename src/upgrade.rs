@@ -4,15 +4,21 @@ use std::{
     any::Any,
     fmt,
     future::Future,
+    io,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll},
 };
 
 use http::Response;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::{
     error::{Error, Kind},
-    io::{Io, delegate_read, delegate_write},
+    io::{
+        delegate_read, delegate_write,
+        direct::{DirectIo, DirectRead},
+    },
     lock,
 };
 
@@ -41,7 +47,7 @@ pub async fn upgrade<B>(mut response: Response<B>) -> Result<Upgraded, Error> {
 /// It implements hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write); wrap it in
 /// `hyper_util::rt::TokioIo` for tokio's traits.
 pub struct Upgraded {
-    io: Box<dyn Io>,
+    io: DirectIo,
     _held: Option<Guard>,
 }
 
@@ -51,7 +57,7 @@ struct PendingStream {
     held: Option<Guard>,
 }
 
-type Upgrading = Pin<Box<dyn Future<Output = Result<Box<dyn Io>, Error>> + Send>>;
+type Upgrading = Pin<Box<dyn Future<Output = Result<DirectIo, Error>> + Send>>;
 type Guard = Box<dyn Any + Send + Sync>;
 
 /// The extension with the stream of a response. The first `take` gets it.
@@ -61,7 +67,7 @@ pub(crate) struct Pending(Arc<Mutex<Option<PendingStream>>>);
 impl Pending {
     pub(crate) fn new<F>(bytes: F) -> Self
     where
-        F: Future<Output = Result<Box<dyn Io>, Error>> + Send + 'static,
+        F: Future<Output = Result<DirectIo, Error>> + Send + 'static,
     {
         Self(Arc::new(Mutex::new(Some(PendingStream { bytes: Box::pin(bytes), held: None }))))
     }
@@ -84,6 +90,16 @@ impl Pending {
 
 delegate_read!([] Upgraded, io in Self { io, .. });
 delegate_write!([] Upgraded, io in Self { io, .. });
+
+impl DirectRead for Upgraded {
+    fn poll_read_direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        AsyncRead::poll_read(Pin::new(&mut self.io), cx, buffer)
+    }
+}
 
 impl fmt::Debug for Upgraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -53,8 +53,8 @@ impl Body {
     /// Its length is determined now, and sent as `Content-Length`: of a file that grows, no more is sent; one that
     /// shrinks is an error while it is sent. A pipe, a terminal or a device has no length and can be sent only once.
     ///
-    /// Reads run on the blocking threads of the tokio runtime in which the body is polled; outside of one, on a new
-    /// thread for each piece.
+    /// Reads run on the blocking threads of the tokio runtime in which the body is polled; outside of one, on those of smol
+    /// (feature `smol`), or on a new thread for each piece.
     ///
     /// ```
     /// # use tower_transport::{Body, Error};

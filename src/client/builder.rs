@@ -197,7 +197,8 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Where tasks and timers run, and the clock of timeouts, retries and cookies: tokio by default.
+    /// Where tasks and timers run, and the clock of timeouts, retries and cookies. By default that of the
+    /// [transport](Self::transport), or [`Runtime::default`].
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.choices.runtime = Some(runtime);
         self
@@ -261,7 +262,7 @@ impl<C> ClientBuilder<C> {
 
     /// The client, for whatever is built around it.
     pub(crate) fn build_client(self) -> Result<Client, Error> {
-        let Self { choices, bottom, .. } = self;
+        let Self { mut choices, bottom, .. } = self;
         choices.check()?;
         let mut requests = choices.requests();
         let transport = match bottom {
@@ -272,6 +273,7 @@ impl<C> ClientBuilder<C> {
             Bottom::Given { is_set: true, .. } => return Err(both_set("a transport")),
             Bottom::Given { transport, .. } => transport,
         };
+        choices.runtime.get_or_insert_with(|| transport.runtime().clone());
         Ok(choices.over(requests, transport))
     }
 

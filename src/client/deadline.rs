@@ -26,6 +26,9 @@ use crate::{
 /// Limits the time of a request over all its redirects, tries, pauses and challenges, to the end of the last body.
 ///
 /// ```
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
+/// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), tower_transport::Error> {
 /// use std::time::Duration;

@@ -17,6 +17,11 @@ mod lines;
 mod links;
 mod media_type;
 mod reading;
+#[cfg(not(feature = "http1"))]
+#[path = "response/no_reason.rs"]
+mod reason;
+#[cfg(feature = "http1")]
+mod reason;
 mod save;
 pub(crate) mod set_cookies;
 pub(crate) mod streamed;
@@ -292,10 +297,7 @@ pub(crate) fn url_in(extensions: &Extensions) -> Option<&Uri> {
 
 /// The reason phrase that was sent, or the usual one.
 pub(crate) fn reason(extensions: &Extensions, status: StatusCode) -> &str {
-    let said = extensions.get::<hyper::ext::ReasonPhrase>();
-    said.and_then(|said| std::str::from_utf8(said.as_bytes()).ok())
-        .or_else(|| status.canonical_reason())
-        .unwrap_or_default()
+    reason::phrase(extensions).or_else(|| status.canonical_reason()).unwrap_or_default()
 }
 
 pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {

@@ -12,10 +12,10 @@ use crate::error::{BoxError, Error, ForeignError, Kind};
 mod any;
 mod fixed;
 pub(crate) mod lookup;
-#[cfg(not(feature = "tokio"))]
+#[cfg(not(feature = "_sockets"))]
 #[path = "dns/no_system.rs"]
 mod system;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 mod system;
 
 pub(crate) use any::AnyResolver;

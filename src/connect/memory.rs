@@ -6,10 +6,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper::rt::Write;
-use hyper_util::rt::TokioIo;
+use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::{
-    io::{DuplexStream, duplex},
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex},
     sync::mpsc,
 };
 use tower_service::Service;
@@ -18,7 +17,7 @@ use super::{ConnectInfo, Connected, Connecting};
 use crate::{
     error::{Error, Kind},
     io::{
-        delegate_read,
+        direct::{DirectRead, DirectReader, read_by_copy},
         write_count::{CountedWrites, WriteCount, length_of},
     },
     target::Target,
@@ -64,7 +63,7 @@ pub struct MemoryConnector {
 /// It implements hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write).
 #[derive(Debug)]
 pub struct MemoryIo {
-    io: TokioIo<DuplexStream>,
+    io: DuplexStream,
     writes: CountedWrites,
 }
 
@@ -87,7 +86,8 @@ impl MemoryConnector {
             Ok(()) => {
                 let writes = CountedWrites::exact(WriteCount::default());
                 let info = ConnectInfo::default().with_write_count(writes.count().clone());
-                Ok(Connected { io: MemoryIo { io: TokioIo::new(client), writes }, info })
+                let info = info.with_reader(DirectReader::of::<MemoryIo>());
+                Ok(Connected { io: MemoryIo { io: client, writes }, info })
             }
             Err(mpsc::error::SendError((_, target))) => Err(refused(&target)),
         }
@@ -97,11 +97,29 @@ impl MemoryConnector {
 impl MemoryIo {
     /// The stream with tokio's traits instead.
     pub fn into_stream(self) -> DuplexStream {
-        self.io.into_inner()
+        self.io
     }
 }
 
-delegate_read!([] MemoryIo, io in Self { io, .. });
+impl DirectRead for MemoryIo {
+    fn poll_read_direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Read for MemoryIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        read_by_copy(&mut *self, cx, buffer)
+    }
+}
 
 impl Write for MemoryIo {
     fn poll_write(

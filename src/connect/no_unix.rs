@@ -8,7 +8,7 @@ use std::{
 use tower_service::Service;
 
 use super::{Connected, Connecting, TcpIo};
-use crate::{error::Error, target::Target};
+use crate::{error::Error, rt::Runtime, target::Target};
 
 /// Connects to Unix sockets, which this system does not have: every connection is an error.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,11 @@ impl UnixConnector {
     /// A connector for targets whose route is a Unix socket.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets the runtime, which needs no sockets here.
+    pub fn runtime(self, _: Runtime) -> Self {
+        self
     }
 
     /// A connector to one socket.

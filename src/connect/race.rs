@@ -121,5 +121,5 @@ fn reached_network(error: &io::Error) -> bool {
     !matches!(error.kind(), AddrNotAvailable | NetworkUnreachable | Unsupported)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tokio"))]
 mod tests;

@@ -1,17 +1,19 @@
 //! A socket that can be read past the runtime's cached readiness.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, Read as _},
     pin::Pin,
     task::{Context, Poll},
 };
 
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 
 use crate::io::{
     Recheck,
+    direct::{DirectRead, read_by_copy},
     write_count::{CountedWrites, WriteCount, length_of},
 };
 
@@ -19,25 +21,63 @@ use crate::io::{
 /// there is more, the next read reads from the kernel again.
 const KERNEL_READ: usize = 64;
 
-/// The stream of a [`TcpConnector`](super::TcpConnector).
-pub type TcpIo = SocketIo<tokio::net::TcpStream>;
+#[cfg(unix)]
+mod descriptor;
+#[cfg(not(unix))]
+#[path = "socket/no_descriptor.rs"]
+mod descriptor;
+#[cfg(not(all(feature = "tokio", feature = "smol")))]
+mod no_socket;
+#[cfg(not(feature = "smol"))]
+#[path = "socket/no_smol.rs"]
+pub(super) mod smol;
+#[cfg(feature = "smol")]
+pub(super) mod smol;
+#[cfg(not(feature = "tokio"))]
+#[path = "socket/no_tokio.rs"]
+pub(super) mod tokio;
+#[cfg(feature = "tokio")]
+pub(super) mod tokio;
 
-/// A tokio stream with a [`Recheck`].
+use descriptor::SocketHandle;
+
+/// The stream of a [`TcpConnector`](super::TcpConnector).
+pub type TcpIo = SocketIo<TcpSocket>;
+
+pub(super) type TcpSocket = RuntimeSocket<tokio::Tcp, smol::Tcp>;
+
+/// A connected socket of tokio or of smol, whichever the connector's [`Runtime`](crate::rt::Runtime) is.
+///
+/// Its options and addresses are those of a `SockRef` of [`socket2`](super::socket2).
+#[derive(Debug)]
+pub struct RuntimeSocket<T, S> {
+    kind: SocketKind<T, S>,
+}
+
+#[derive(Debug)]
+enum SocketKind<T, S> {
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "not built in"))]
+    Tokio(T),
+    #[cfg_attr(not(feature = "smol"), expect(dead_code, reason = "not built in"))]
+    Smol(S),
+}
+
+/// A stream with a [`Recheck`].
 ///
 /// After [`Recheck::request`] the next read asks the kernel first, whatever the runtime's cached readiness. So an idle
 /// connection finds out that the peer has closed it, or has sent unsolicited bytes, even if the reactor has not turned
 /// since. It costs one system call, about 0.4 µs.
 ///
 /// It implements hyper's [`Read`] and [`Write`](hyper::rt::Write); wrap it in `hyper_util::rt::TokioIo` for tokio's
-/// traits.
+/// traits, or unwrap its [`RuntimeSocket`], which implements them.
 pub struct SocketIo<S> {
-    io: TokioIo<S>,
+    io: S,
     recheck: Recheck,
     writes: CountedWrites,
 }
 
-/// A stream whose socket can be read without the runtime: sealed, for tokio's `TcpStream` and `UnixStream`.
-pub trait Kernel {
+/// A stream whose socket can be read without the runtime: sealed, for a [`RuntimeSocket`].
+pub trait Kernel: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Reads what is there. [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
 }
@@ -45,9 +85,9 @@ pub trait Kernel {
 impl<S> SocketIo<S> {
     /// Connects a stream with a recheck. The connector also puts that into its
     /// [`ConnectInfo`](super::ConnectInfo::with_recheck).
-    pub fn new(stream: S, recheck: Recheck) -> Self {
+    pub fn new(stream: impl Into<S>, recheck: Recheck) -> Self {
         let writes = CountedWrites::exact(recheck.write_count());
-        Self { io: TokioIo::new(stream), recheck, writes }
+        Self { io: stream.into(), recheck, writes }
     }
 
     pub(super) fn write_count(&self) -> WriteCount {
@@ -56,18 +96,18 @@ impl<S> SocketIo<S> {
 
     /// The stream, for its socket's options and addresses.
     pub fn stream(&self) -> &S {
-        self.io.inner()
+        &self.io
     }
 
     /// Unwraps the stream.
     pub fn into_stream(self) -> S {
-        self.io.into_inner()
+        self.io
     }
 }
 
 impl<S: Kernel> SocketIo<S> {
     /// Reads from the kernel; `None` if there is nothing yet.
-    fn read_kernel(&self, buffer: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
+    fn read_kernel(&self, buffer: &mut ReadBuf<'_>) -> Option<io::Result<()>> {
         let mut bytes = [0; KERNEL_READ];
         let room = buffer.remaining().min(KERNEL_READ);
         match self.stream().read_now(&mut bytes[..room]) {
@@ -87,15 +127,15 @@ fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-impl<S: AsyncRead + Kernel + Unpin> Read for SocketIo<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl<S: Kernel> DirectRead for SocketIo<S> {
+    fn poll_read_direct(
+        &mut self,
         cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if buffer.remaining() > 0
             && self.recheck.take()
-            && let Some(seen) = self.read_kernel(&mut buffer)
+            && let Some(seen) = self.read_kernel(buffer)
         {
             return Poll::Ready(seen);
         }
@@ -103,7 +143,17 @@ impl<S: AsyncRead + Kernel + Unpin> Read for SocketIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
+impl<S: Kernel> Read for SocketIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        read_by_copy(&mut *self, cx, buffer)
+    }
+}
+
+impl<S: Kernel> Write for SocketIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -132,6 +182,71 @@ impl<S: AsyncWrite + Kernel + Unpin> Write for SocketIo<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// A socket of one runtime.
+pub trait OneSocket: AsyncRead + AsyncWrite + SocketHandle + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + SocketHandle + Unpin + Send + 'static> OneSocket for S {}
+
+impl<T: OneSocket, S: OneSocket> Kernel for RuntimeSocket<T, S> {
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.kind {
+            SocketKind::Tokio(socket) => (&*SockRef::from(socket)).read(buffer),
+            // Every read of smol's asks the kernel first.
+            SocketKind::Smol(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+/// Calls a method of the socket.
+macro_rules! either_socket {
+    ($self:ident, $socket:ident => $do:expr) => {
+        match &mut $self.get_mut().kind {
+            SocketKind::Tokio($socket) => $do,
+            SocketKind::Smol($socket) => $do,
+        }
+    };
+}
+
+impl<T: OneSocket, S: OneSocket> AsyncRead for RuntimeSocket<T, S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either_socket!(self, socket => Pin::new(socket).poll_read(cx, buffer))
+    }
+}
+
+impl<T: OneSocket, S: OneSocket> AsyncWrite for RuntimeSocket<T, S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either_socket!(self, socket => Pin::new(socket).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either_socket!(self, socket => Pin::new(socket).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either_socket!(self, socket => Pin::new(socket).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either_socket!(self, socket => Pin::new(socket).poll_shutdown(cx))
     }
 }
 

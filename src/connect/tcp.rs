@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpSocket;
+use socket2::SockRef;
 use tower_service::Service;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Phase},
     events::{self, Step},
-    io::Recheck,
+    io::{Recheck, direct::DirectReader},
     rt::Runtime,
     setting,
     target::{Route, Target},
@@ -74,7 +74,7 @@ struct TcpSettings {
 }
 
 impl TcpConnector {
-    /// A connector with the system's resolver, for the tokio runtime in which it is called.
+    /// A connector with the system's resolver, for the [default runtime](Runtime::default).
     pub fn new() -> Self {
         Self::default()
     }
@@ -87,7 +87,7 @@ impl Default for TcpConnector {
             planned_time: CONNECT_TIMEOUT,
             local_address: None,
             socket: SocketOptions::default(),
-            runtime: Runtime::tokio(),
+            runtime: Runtime::default(),
         };
         Self { resolver: SystemResolver::new(), settings }
     }
@@ -144,26 +144,26 @@ impl<R> TcpConnector<R> {
     /// Sets any other option of a socket before it connects: buffer sizes, type of service, device, mark.
     ///
     /// Called for each address that is tried, after the options above and the local address are set; an error ends that
-    /// attempt. For options without a method on tokio's [`TcpSocket`], use `socket2::SockRef::from(socket)`:
+    /// attempt. The socket is shown by a [`SockRef`] of the re-exported [`socket2`], whatever runtime it belongs to:
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use tower_transport::connect::TcpConnector;
     /// # #[cfg(target_os = "linux")]
     /// let connector = TcpConnector::new().socket_options(|socket| {
-    ///     let unacknowledged = Some(Duration::from_secs(30));
-    ///     socket2::SockRef::from(socket).set_tcp_user_timeout(unacknowledged)
+    ///     socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))
     /// });
     /// ```
     pub fn socket_options(
         mut self,
-        set: impl Fn(&TcpSocket) -> io::Result<()> + Send + Sync + 'static,
+        set: impl Fn(&SockRef<'_>) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.settings.socket.custom = Some(Arc::new(set));
         self
     }
 
-    /// Sets the runtime of timers and time. The sockets are always tokio's.
+    /// Sets the runtime of sockets, timers and time. A runtime by [`Runtime::new`] has the sockets of tokio; without the
+    /// feature `tokio`, those of smol. Default: [`Runtime::default`].
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.settings.runtime = runtime;
         self
@@ -238,7 +238,8 @@ impl TcpSettings {
     /// One traced attempt.
     async fn attempt(&self, address: SocketAddr) -> io::Result<ConnectedSocket> {
         let span = events::start(|| Step::Tcp { address });
-        let outcome = self.socket.connect(self.local_address, address).await;
+        let outcome =
+            self.socket.connect(self.runtime.reactor(), self.local_address, address).await;
         match &outcome {
             Ok(_) => span.complete(),
             Err(error) => span.fail(|| {
@@ -315,7 +316,7 @@ fn connected(ConnectedSocket { stream, local, peer }: ConnectedSocket) -> Connec
     let recheck = Recheck::new();
     let info = ConnectInfo::default().with_addrs(local, peer).with_recheck(recheck.clone());
     let io = TcpIo::new(stream, recheck);
-    let info = info.with_write_count(io.write_count());
+    let info = info.with_write_count(io.write_count()).with_reader(DirectReader::of::<TcpIo>());
     Connected { io, info }
 }
 

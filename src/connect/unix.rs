@@ -1,28 +1,26 @@
 //! Connects to Unix sockets.
 
 use std::{
-    io::{self, Read},
     path::Path,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use socket2::SockRef;
-use tokio::net::UnixStream;
 use tower_service::Service;
 
 use super::{
     ConnectInfo, Connected, Connecting,
-    socket::{Kernel, SocketIo},
+    socket::{RuntimeSocket, SocketIo, smol, tokio},
 };
 use crate::{
     error::{Error, Kind},
-    io::Recheck,
+    io::{Recheck, direct::DirectReader},
+    rt::{Reactor, Runtime},
     target::{Route, Target},
 };
 
 /// The stream of a [`UnixConnector`].
-pub type UnixIo = SocketIo<UnixStream>;
+pub type UnixIo = SocketIo<RuntimeSocket<tokio::Unix, smol::Unix>>;
 
 /// Connects to Unix sockets: the target's [`Route::Unix`], or a fixed one.
 ///
@@ -42,6 +40,7 @@ pub type UnixIo = SocketIo<UnixStream>;
 #[derive(Clone, Debug, Default)]
 pub struct UnixConnector {
     fixed: Option<Arc<Path>>,
+    runtime: Runtime,
 }
 
 impl UnixConnector {
@@ -52,7 +51,14 @@ impl UnixConnector {
 
     /// A connector to one socket for every host. A route to another socket is refused.
     pub fn to(path: impl AsRef<Path>) -> Self {
-        Self { fixed: Some(path.as_ref().into()) }
+        Self { fixed: Some(path.as_ref().into()), runtime: Runtime::default() }
+    }
+
+    /// Sets the runtime of the sockets. A runtime by [`Runtime::new`] has those of tokio; without the feature `tokio`, those
+    /// of smol. Default: [`Runtime::default`].
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
     }
 
     fn path(&self, target: &Target) -> Result<Arc<Path>, Error> {
@@ -81,13 +87,21 @@ impl Service<Target> for UnixConnector {
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let path = self.path(&target);
-        Connecting::new(async move { connect(&path?, &target).await })
+        let (path, reactor) = (self.path(&target), self.runtime.reactor());
+        Connecting::new(async move { connect(reactor, &path?, &target).await })
     }
 }
 
-async fn connect(path: &Path, target: &Target) -> Result<Connected<UnixIo>, Error> {
-    let stream = UnixStream::connect(path).await.map_err(|error| {
+async fn connect(
+    reactor: Reactor,
+    path: &Path,
+    target: &Target,
+) -> Result<Connected<UnixIo>, Error> {
+    let connected = match reactor {
+        Reactor::Tokio => tokio::connect_unix(path).await,
+        Reactor::Smol => smol::connect_unix(path).await,
+    };
+    let stream = connected.map_err(|error| {
         let doing =
             format!("connecting to {} at {}", target.origin.authority_form(), path.display());
         Error::new(Kind::Connect, doing).because(error)
@@ -95,12 +109,6 @@ async fn connect(path: &Path, target: &Target) -> Result<Connected<UnixIo>, Erro
     let recheck = Recheck::new();
     let info = ConnectInfo::default().with_recheck(recheck.clone());
     let io = UnixIo::new(stream, recheck);
-    let info = info.with_write_count(io.write_count());
+    let info = info.with_write_count(io.write_count()).with_reader(DirectReader::of::<UnixIo>());
     Ok(Connected { io, info })
-}
-
-impl Kernel for UnixStream {
-    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*SockRef::from(self)).read(buffer)
-    }
 }

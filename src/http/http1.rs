@@ -22,7 +22,7 @@ use crate::{
         exchange::{Exchange, Extras, Failed},
         informational::Interim,
     },
-    io::Io,
+    io::{Io, direct::DirectIo},
     options::Timeouts,
     request_target::{forwarded_to, http1::usual_host},
     rt::Runtime,
@@ -88,6 +88,7 @@ pub(super) fn handshake<I: Io, B>(
 ) -> Result<Http1<B>, Error> {
     let host = usual_host(&target.origin)?;
     let (limits, count) = (config.limits(), info.write_count());
+    let io = DirectIo::new(io, info.reader());
     let shared = Arc::new(ConnShared::new(io, count, target, limits, runtime.clone()));
     shared.watch();
     Ok(Http1 {

@@ -18,7 +18,7 @@ use crate::{
     connection::{AbortHandle, Connection, PoolSlot, Progress, SendError},
     error::{BoxError, Error, Kind},
     http::exchange::{Exchange, Extras},
-    io::{Io, metered::Metered},
+    io::{Io, direct::DirectIo, metered::Metered},
     options::Timeouts,
     rt::Runtime,
     target::Target,
@@ -79,6 +79,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     config.check()?;
+    let io = DirectIo::new(io, info.reader());
     let (io, meter) = Metered::new(io, info.write_count());
     let state = Arc::new(ConnState::new(meter, config.window(), runtime.now()));
     let io = Wire::new(io.discarding(), state.clone());

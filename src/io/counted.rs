@@ -7,21 +7,23 @@ use std::{
 };
 
 use hyper::rt::Write;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
-    Io, delegate_read,
+    direct::DirectIo,
+    tokio_write,
     write_count::{CountedWrites, WriteCount, length_of},
 };
 
 /// A connector's stream with a count of taken bytes.
-pub(crate) struct Counted<I> {
-    io: I,
+pub(crate) struct Counted {
+    io: DirectIo,
     writes: CountedWrites,
 }
 
-impl<I> Counted<I> {
+impl Counted {
     /// `below` is the stream's own count, if it has one.
-    pub(crate) fn new(io: I, below: Option<&WriteCount>) -> Self {
+    pub(crate) fn new(io: DirectIo, below: Option<&WriteCount>) -> Self {
         Self { io, writes: CountedWrites::over(below) }
     }
 
@@ -30,9 +32,17 @@ impl<I> Counted<I> {
     }
 }
 
-delegate_read!([I: Io] Counted<I>, io in Self { io, .. });
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
 
-impl<I: Io> Write for Counted<I> {
+impl Write for Counted {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,3 +73,5 @@ impl<I: Io> Write for Counted<I> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
+
+tokio_write!([] Counted);

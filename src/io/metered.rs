@@ -10,11 +10,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    Io,
     greeting::{Greeting, Spoken},
     write_count::{WriteCount, WriteJudge, length_of},
 };
@@ -25,7 +23,7 @@ use crate::{error::Error, lock};
 /// If a write fails, reading continues: what the peer sent before it stopped reading is still its response, and the
 /// reading side then finds the end. A write reports the failure only after that end.
 pub(crate) struct Metered<I> {
-    io: TokioIo<I>,
+    io: I,
     meter: Arc<Meter>,
     judge: WriteJudge,
     /// A write failed, but data that the peer sent before may still be readable.
@@ -83,7 +81,6 @@ impl<I> Metered<I> {
             ending: OnceLock::new(),
             held: Mutex::new(HeldGuard::Open(None)),
         });
-        let io = TokioIo::new(io);
         let metered = Self {
             io,
             meter: meter.clone(),
@@ -154,12 +151,12 @@ impl<I> Metered<I> {
     }
 }
 
-impl<I: Io> Metered<I> {
+impl<I: AsyncWrite + Unpin> Metered<I> {
     /// Writes `length` bytes, unless the peer or this side has stopped.
     fn write(
         &mut self,
         length: usize,
-        write: impl FnOnce(Pin<&mut TokioIo<I>>) -> Poll<io::Result<usize>>,
+        write: impl FnOnce(Pin<&mut I>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.write_failed {
             return self.write_after_failure(length);
@@ -263,7 +260,7 @@ impl Drop for HeldGuardRelease {
     }
 }
 
-impl<I: Io> AsyncRead for Metered<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for Metered<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -287,7 +284,7 @@ impl<I: Io> AsyncRead for Metered<I> {
     }
 }
 
-impl<I: Io> AsyncWrite for Metered<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for Metered<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -352,7 +349,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_called_unsent_is_not_written_afterwards() {
         let (near, far) = tokio::io::duplex(8);
-        let (mut metered, meter) = Metered::new(TokioIo::new(near), None);
+        let (mut metered, meter) = Metered::new(near, None);
         metered.write_all(b"before").await.unwrap();
         assert!(!meter.stops_unwritten(0));
         metered.write_all(b".").await.unwrap();
@@ -365,7 +362,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_whose_write_waits_for_room_was_not_written() {
         let (near, _far) = tokio::io::duplex(1);
-        let (mut metered, meter) = Metered::new(TokioIo::new(near), None);
+        let (mut metered, meter) = Metered::new(near, None);
         metered.write_all(b"0").await.unwrap();
         let write = poll_fn(|cx| Poll::Ready(Pin::new(&mut metered).poll_write(cx, b"1")));
         assert!(write.await.is_pending());

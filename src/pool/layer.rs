@@ -333,6 +333,11 @@ where
     B: 'static,
     K: Key,
 {
+    #[cfg(feature = "client")]
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.shared.settings.runtime
+    }
+
     /// A snapshot of the pool.
     pub fn stats(&self) -> Stats {
         Stats::of(&self.shared)

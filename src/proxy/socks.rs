@@ -7,7 +7,6 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::hop::Hop;
@@ -15,7 +14,7 @@ use crate::{
     connect::{Connect, Connected, Resolve, lookup},
     error::{BoxError, Error, Kind, ProxyFault},
     events,
-    io::Io,
+    io::{Io, foreign::HyperIo},
     target::{Proxy, ProxyScheme, Target},
 };
 
@@ -175,7 +174,7 @@ impl SocksRequest {
         connected: Connected<I>,
         handshake: E,
     ) -> Result<Connected<I>, SocksFailure<E::Refusal>> {
-        let mut io = TokioIo::new(connected.io);
+        let mut io = HyperIo::new(connected.io);
         speak(&mut io, handshake).await?;
         let info = connected.info.with_proxy(self.proxy.clone());
         Ok(Connected { io: io.into_inner(), info })
@@ -218,7 +217,7 @@ impl SocksRequest {
 
 /// Performs the I/O of a handshake, and reads nothing beyond it.
 async fn speak<I: Io, E: SocksHandshake>(
-    io: &mut TokioIo<I>,
+    io: &mut HyperIo<I>,
     mut handshake: E,
 ) -> Result<(), SocksFailure<E::Refusal>> {
     let mut buffer = [0; MAX_REPLY];
@@ -238,7 +237,7 @@ async fn speak<I: Io, E: SocksHandshake>(
     }
 }
 
-async fn write<I: Io>(io: &mut TokioIo<I>, bytes: &[u8]) -> io::Result<()> {
+async fn write<I: Io>(io: &mut HyperIo<I>, bytes: &[u8]) -> io::Result<()> {
     io.write_all(bytes).await?;
     io.flush().await
 }

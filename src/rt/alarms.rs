@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DynRuntime, RuntimeHandle, Sleep, Task};
+use super::{DynRuntime, Reactor, RuntimeHandle, Sleep, Task};
 use crate::lock;
 
 /// A runtime whose timers share one.
@@ -79,6 +79,10 @@ impl AlarmBoard {
 }
 
 impl DynRuntime for SharedTimer {
+    fn reactor(&self) -> Reactor {
+        self.alarms.inner.reactor()
+    }
+
     fn current(&self) -> RuntimeHandle {
         self.alarms.inner.current()
     }

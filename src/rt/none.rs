@@ -1,21 +1,21 @@
-//! The default runtime without tokio: there is none, so tasks are dropped, which their owners report as cancelled.
+//! What stands in for tokio where it is not built in: there is one runtime only.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    time::{Duration, Instant},
-};
+use std::task::{Context, Poll};
 
-use hyper::rt::{Executor, Timer};
+use super::{Reactor, Task};
 
-use super::{Fault, Runtime, Task};
+/// What drives the sockets of all runtimes.
+pub(super) const REACTOR: Reactor = Reactor::Smol;
 
-impl Default for Runtime {
-    fn default() -> Self {
-        let fault = || Some(Fault::Missing("built without the feature `tokio`: set a runtime"));
-        Self { fault, ..Self::new(NoRuntime, NoRuntime) }
-    }
+/// Whether the task may go on before it has to yield.
+#[cfg(feature = "http1")]
+pub(super) fn has_budget() -> bool {
+    true
+}
+
+/// Gives the work back: there are no blocking threads.
+pub(super) fn run_blocking<F: FnOnce() + Send + 'static>(work: F) -> Result<(), F> {
+    Err(work)
 }
 
 /// Without tokio, a [`Runtime`] stands for one runtime only.
@@ -67,32 +67,3 @@ impl RuntimeTimer {
         match *self {}
     }
 }
-
-struct NoRuntime;
-
-/// The timer without a runtime: it never fires.
-struct NoTimer;
-
-impl Executor<Task> for NoRuntime {
-    fn execute(&self, _: Task) {}
-}
-
-impl Timer for NoRuntime {
-    fn sleep(&self, _: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(NoTimer)
-    }
-
-    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(NoTimer)
-    }
-}
-
-impl Future for NoTimer {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-}
-
-impl hyper::rt::Sleep for NoTimer {}

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::rt::Timer as _;
-use hyper_util::rt::TokioTimer;
-use tokio::runtime::{Handle, Id};
+use tokio::{
+    runtime::{Handle, Id},
+    time::{Instant as TokioInstant, sleep},
+};
 
-use super::{DynRuntime, Fault, Runtime, Sleep, Task};
+use super::{DynRuntime, Fault, Reactor, Runtime, Sleep, Task};
 use crate::lock;
 
 mod handle;
@@ -35,6 +36,26 @@ impl Runtime {
     /// each thread and such runtime, and under `panic = "abort"` the process ends there.
     pub fn tokio() -> Self {
         Self { inner: Arc::new(TokioRuntime::default()), fault }
+    }
+}
+
+/// What drives the sockets of runtimes that do not say it.
+pub(super) const REACTOR: Reactor = Reactor::Tokio;
+
+/// Whether the task may go on before it has to yield.
+#[cfg(feature = "http1")]
+pub(super) fn has_budget() -> bool {
+    tokio::task::coop::has_budget_remaining()
+}
+
+/// Runs work on the blocking threads of the current runtime; gives it back outside of any.
+pub(super) fn run_blocking<F: FnOnce() + Send + 'static>(work: F) -> Result<(), F> {
+    match Handle::try_current() {
+        Ok(runtime) => {
+            drop(runtime.spawn_blocking(work));
+            Ok(())
+        }
+        Err(_) => Err(work),
     }
 }
 
@@ -84,6 +105,7 @@ fn fault() -> Option<Fault> {
 }
 
 /// Whether a runtime has timers. tokio shows that by a panic only, which is provoked once per runtime and caught.
+#[expect(clippy::disallowed_methods, reason = "the one door")]
 fn has_timers(handle: &Handle) -> bool {
     let id = handle.id();
     if let Some((known, has_timers)) = TIMER_CHECK.get()
@@ -92,7 +114,7 @@ fn has_timers(handle: &Handle) -> bool {
         return has_timers;
     }
     let _inside = handle.enter();
-    let has_timers = catch_unwind(|| drop(TokioTimer::new().sleep(Duration::ZERO))).is_ok();
+    let has_timers = catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok();
     TIMER_CHECK.set(Some((id, has_timers)));
     has_timers
 }
@@ -118,8 +140,9 @@ impl DynRuntime for TokioRuntime {
         Sleep::of_runtime(RuntimeTimer::new(self.clone(), deadline, self.current()))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the one door")]
     fn now(&self) -> Instant {
-        TokioTimer::new().now()
+        TokioInstant::now().into()
     }
 }
 

@@ -7,7 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::sync::oneshot;
+
+use super::{smol, tokio as default_runtime};
 
 /// The result of [`unblock`].
 ///
@@ -22,17 +24,16 @@ pub(crate) struct Unblock<T> {
 #[derive(Debug)]
 pub(crate) struct NotRun;
 
-/// Runs `work` on the blocking threads of the current tokio runtime, or outside of any, on a thread of its own.
+/// Runs `work` on the blocking threads of the current tokio runtime; outside of any, on those of smol, or on a thread of its
+/// own.
 pub(crate) fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Unblock<T> {
     let (sender, result) = oneshot::channel();
     let run = move || {
         // Without a receiver the result is dropped.
         let _ = sender.send(work());
     };
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(run)),
-        // Without a thread, the sender is dropped here, and the receiver reports it.
-        Err(_) => drop(std::thread::Builder::new().name("tower-transport".into()).spawn(run)),
+    if let Err(run) = default_runtime::run_blocking(run) {
+        smol::run_blocking(run);
     }
     Unblock { result }
 }
@@ -59,7 +60,7 @@ impl fmt::Display for NotRun {
 
 impl std::error::Error for NotRun {}
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tokio"))]
 mod tests {
     use super::*;
 

@@ -7,13 +7,18 @@ use std::{
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
 use super::failure;
 use crate::{
     error::{Error, Kind},
-    io::{Io, counted::Counted, delegate_read, delegate_write},
+    io::{
+        Io,
+        counted::Counted,
+        delegate_read, delegate_write,
+        direct::{DirectIo, DirectRead, DirectReader, IntoDirect, read_by_copy},
+    },
     target::Target,
 };
 
@@ -26,23 +31,25 @@ pub struct MaybeTls<I> {
 }
 
 enum Bytes<I> {
-    Plain(I),
+    Plain {
+        io: I,
+        reader: Option<DirectReader>,
+    },
     /// Boxed: a TLS session takes a kilobyte, a plain stream does not.
-    TlsIo(Box<TlsIo<I>>),
+    TlsIo(Box<TlsIo>),
 }
 
-struct TlsIo<I> {
-    stream: TokioIo<TlsStream<TokioIo<Counted<I>>>>,
+struct TlsIo {
+    stream: TlsStream<Counted>,
     target: Target,
 }
 
 impl<I> MaybeTls<I> {
-    pub(super) fn plain(io: I) -> Self {
-        Self { bytes: Bytes::Plain(io) }
+    pub(super) fn plain(io: I, reader: Option<DirectReader>) -> Self {
+        Self { bytes: Bytes::Plain { io, reader } }
     }
 
-    pub(super) fn private(stream: TlsStream<TokioIo<Counted<I>>>, target: Target) -> Self {
-        let stream = TokioIo::new(stream);
+    pub(super) fn private(stream: TlsStream<Counted>, target: Target) -> Self {
         Self { bytes: Bytes::TlsIo(Box::new(TlsIo { stream, target })) }
     }
 
@@ -52,16 +59,26 @@ impl<I> MaybeTls<I> {
     }
 }
 
-delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::TlsIo(io) });
-delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain(io) }, Self { bytes: Bytes::TlsIo(io) });
+delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain { io, .. } }, Self { bytes: Bytes::TlsIo(io) });
+delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain { io, .. } }, Self { bytes: Bytes::TlsIo(io) });
 
-impl<I: Io> Read for TlsIo<I> {
+impl Read for TlsIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, target } = &mut *self;
+        read_by_copy(&mut *self, cx, buffer)
+    }
+}
+
+impl DirectRead for TlsIo {
+    fn poll_read_direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, target } = self;
         Pin::new(stream).poll_read(cx, buffer).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof if Error::inside(&error).is_none() => truncated(target),
             _ => refused(error, target),
@@ -69,7 +86,16 @@ impl<I: Io> Read for TlsIo<I> {
     }
 }
 
-impl<I: Io> Write for TlsIo<I> {
+impl<I: Io> IntoDirect for MaybeTls<I> {
+    fn into_direct(self: Box<Self>) -> DirectIo {
+        match self.bytes {
+            Bytes::Plain { io, reader } => DirectIo::new(io, reader),
+            Bytes::TlsIo(io) => DirectIo::own(io),
+        }
+    }
+}
+
+impl Write for TlsIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -292,7 +292,7 @@ impl<T> TransportBuilder<T> {
         self
     }
 
-    /// Sets where tasks and timers run. Default: tokio, unless the crate is built without it.
+    /// Sets where tasks, timers and sockets run. Default: tokio; smol where the crate is built with it alone.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
         self

@@ -19,17 +19,17 @@ impl<T> TransportBuilder<T> {
     {
         self.resolves = true;
         self.given(Box::new(|mut stack, timeouts, runtime| {
-            let tcp = tcp(timeouts, runtime).resolver(resolver.clone());
+            let tcp = tcp(timeouts, runtime.clone()).resolver(resolver.clone());
             stack.proxy = stack.proxy.resolver(resolver);
-            stack.over_direct(tcp)
+            stack.over_direct(tcp, runtime)
         }));
         self
     }
 }
 
 pub(super) fn under(stack: Stack, timeouts: Timeouts, runtime: Runtime) -> HttpPool {
-    let tcp = tcp(timeouts, runtime);
-    stack.over_direct(tcp)
+    let tcp = tcp(timeouts, runtime.clone());
+    stack.over_direct(tcp, runtime)
 }
 
 /// Checks for settings that exclude each other.
@@ -60,8 +60,12 @@ struct DirectConnector<R> {
 }
 
 impl Stack {
-    fn over_direct<R: Resolve + Clone + Send + 'static>(self, tcp: TcpConnector<R>) -> HttpPool {
-        let direct = DirectConnector { tcp, unix: UnixConnector::new() };
+    fn over_direct<R: Resolve + Clone + Send + 'static>(
+        self,
+        tcp: TcpConnector<R>,
+        runtime: Runtime,
+    ) -> HttpPool {
+        let direct = DirectConnector { tcp, unix: UnixConnector::new().runtime(runtime) };
         // Not an `async fn`, which would store its arguments twice.
         let proxied = self.proxy.over(direct, |mut direct, target| async move {
             match target.route {

@@ -1,4 +1,4 @@
-//! Stands in for the innermost connector without tokio: `build` requires a connector.
+//! Stands in for the innermost connector without sockets: `build` requires a connector.
 
 use std::{
     future::Ready,
@@ -28,7 +28,7 @@ pub(super) fn check(
 }
 
 fn no_connector(doing: impl std::fmt::Display) -> Error {
-    Error::builder(format!("{doing}: set a connector, or enable the feature `tokio`"))
+    Error::builder(format!("{doing}: set a connector, or enable the feature `tokio` or `smol`"))
 }
 
 #[derive(Clone)]

@@ -390,7 +390,7 @@ async fn assert_not_asked(proxy: Proxy, url: &str, expected: &str) {
     assert!(through.targets().is_empty(), "{expected}");
 }
 
-#[cfg(not(feature = "tokio"))]
+#[cfg(not(feature = "_sockets"))]
 #[tokio::test]
 async fn without_a_resolver_names_that_are_to_be_resolved_are_an_error() {
     let layer = Socks5Layer::new(proxy("socks5://proxy.example"));
@@ -400,7 +400,7 @@ async fn without_a_resolver_names_that_are_to_be_resolved_are_an_error() {
     assert!(proxy.targets().is_empty());
 }
 
-#[cfg(feature = "tokio")]
+#[cfg(feature = "_sockets")]
 #[tokio::test]
 async fn names_are_resolved_by_the_system_unless_a_resolver_is_given() {
     let layer = Socks5Layer::new(proxy("socks5://proxy.example"));

@@ -159,7 +159,8 @@ async fn options(connector: TcpConnector) -> (bool, bool) {
     let (_listener, port) = listening("127.0.0.1").await;
     let target = target(&format!("http://127.0.0.1:{port}"));
     let io = connector.oneshot(target).await.unwrap().io;
-    (io.stream().nodelay().unwrap(), SockRef::from(io.stream()).keepalive().unwrap())
+    let socket = SockRef::from(io.stream());
+    (socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap())
 }
 
 #[tokio::test]
@@ -181,8 +182,8 @@ async fn other_options_are_set_before_connecting() {
     let (_listener, port) = listening("127.0.0.1").await;
     let (seen, peers) = mpsc::channel();
     let connector = TcpConnector::new().socket_options(move |socket| {
-        let _ = seen.send(SockRef::from(socket).peer_addr().is_ok());
-        socket.set_reuseaddr(true)
+        let _ = seen.send(socket.peer_addr().is_ok());
+        socket.set_reuse_address(true)
     });
     let target = target(&format!("http://127.0.0.1:{port}"));
     let io = connector.oneshot(target).await.unwrap().io;
@@ -260,7 +261,7 @@ async fn a_socket_that_meets_itself_is_refused() {
     let (held, port) = refusing("127.0.0.77");
     drop(held);
     let itself = SocketAddr::from(([127, 0, 0, 77], port));
-    let connector = TcpConnector::new().socket_options(move |socket| socket.bind(itself));
+    let connector = TcpConnector::new().socket_options(move |socket| socket.bind(&itself.into()));
     let error = connector.oneshot(target(&format!("http://{itself}"))).await.unwrap_err();
     assert_eq!(io_kind(&error), Some(io::ErrorKind::ConnectionRefused));
 }

@@ -1,4 +1,4 @@
-//! The system resolver without the feature `tokio`: every question fails with a clear error.
+//! The system resolver without sockets: every question fails with a clear error.
 
 use std::{
     future::{Ready, ready},
@@ -12,8 +12,8 @@ use tower_service::Service;
 use super::Name;
 use crate::error::Error;
 
-/// The resolver of the operating system, not available without the feature `tokio`: every question is an error for which
-/// [`is_builder`](Error::is_builder) holds.
+/// The resolver of the operating system, not available without the features `tokio` and `smol`: every question is an
+/// error for which [`is_builder`](Error::is_builder) holds.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemResolver;
@@ -38,7 +38,9 @@ impl Service<Name> for SystemResolver {
     }
 
     fn call(&mut self, name: Name) -> SystemResolving {
-        let doing = format!("resolving {name}: give a resolver, or build with the feature `tokio`");
+        let doing = format!(
+            "resolving {name}: give a resolver, or build with the feature `tokio` or `smol`"
+        );
         ready(Err(Error::builder(doing)))
     }
 }

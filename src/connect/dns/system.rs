@@ -1,22 +1,24 @@
-//! The resolver of the operating system, on tokio's blocking threads.
+//! The resolver of the operating system, away from the threads that drive tasks.
 
 use std::{
     fmt,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{SocketAddr, ToSocketAddrs},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     vec,
 };
 
 use tower_service::Service;
 
 use super::Name;
+use crate::rt::{Unblock, unblock};
 
 /// The resolver of the operating system: `getaddrinfo`, with its hosts file, search domains and caches.
 ///
-/// It caches nothing. Call it within a tokio runtime, whose blocking threads run the look-up.
+/// It caches nothing. The look-up runs on the blocking threads of the tokio runtime in which it is called; outside of one,
+/// on those of smol, or on a thread of its own.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemResolver;
@@ -28,7 +30,7 @@ pub struct SystemResolver;
 /// Dropping it drops the answer, but a look-up that a thread has started runs to its end: the operating system cannot
 /// interrupt it.
 pub struct SystemResolving {
-    future: Pin<Box<dyn Future<Output = io::Result<vec::IntoIter<SocketAddr>>> + Send>>,
+    lookup: Unblock<io::Result<vec::IntoIter<SocketAddr>>>,
 }
 
 impl SystemResolver {
@@ -48,11 +50,7 @@ impl Service<Name> for SystemResolver {
     }
 
     fn call(&mut self, name: Name) -> SystemResolving {
-        let future = async move {
-            let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            Ok(addresses.collect::<Vec<_>>().into_iter())
-        };
-        SystemResolving { future: Box::pin(future) }
+        SystemResolving { lookup: unblock(move || (name.as_str(), 0).to_socket_addrs()) }
     }
 }
 
@@ -60,7 +58,8 @@ impl Future for SystemResolving {
     type Output = io::Result<vec::IntoIter<SocketAddr>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.future.as_mut().poll(cx)
+        let answer = ready!(Pin::new(&mut self.lookup).poll(cx));
+        Poll::Ready(answer.unwrap_or_else(|error| Err(io::Error::other(error))))
     }
 }
 

@@ -29,7 +29,7 @@ fn played(fates: &[(SocketAddr, Fate)], planned: u64) -> Vec<String> {
 
 /// Like [`played`], observed for another time than planned.
 fn watched(fates: &[(SocketAddr, Fate)], planned: u64, end: u64) -> Vec<String> {
-    let began_at = Runtime::tokio().now();
+    let began_at = Runtime::default().now();
     let addresses = fates.iter().map(|(address, _)| *address);
     let mut schedule = Schedule::new(addresses, Duration::from_millis(planned), began_at);
     let mut running: Vec<(SocketAddr, u64, Fate)> = Vec::new();
@@ -187,7 +187,7 @@ fn when_the_planned_time_is_over_attempts_go_on() {
 
 #[test]
 fn it_says_until_when_to_wait() {
-    let now = Runtime::tokio().now();
+    let now = Runtime::default().now();
     let mut schedule = Schedule::new([v4(1), v4(2)], Duration::from_secs(10), now);
     assert_eq!(schedule.step(now), RaceStep::Start(v4(1)));
     assert_eq!(schedule.step(now), RaceStep::Wait(Some(now + ATTEMPT_DELAY)));

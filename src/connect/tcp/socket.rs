@@ -1,19 +1,20 @@
 //! Sets the options of one socket, and connects it to one address.
 
 use std::{
-    fmt,
-    io::{self, Read},
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream};
 
-use crate::connect::socket::Kernel;
+use crate::{
+    connect::socket::{TcpSocket, smol, tokio},
+    rt::Reactor,
+};
 
-type CustomOptions = dyn Fn(&TcpSocket) -> io::Result<()> + Send + Sync;
+type CustomOptions = dyn Fn(&SockRef<'_>) -> io::Result<()> + Send + Sync;
 
 /// Options of a socket before it connects.
 #[derive(Clone)]
@@ -29,7 +30,7 @@ fn is_self_connect(local: SocketAddr, peer: SocketAddr) -> bool {
 
 /// A connected socket with the addresses of both sides.
 pub(super) struct ConnectedSocket {
-    pub(super) stream: TcpStream,
+    pub(super) stream: TcpSocket,
     pub(super) local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
 }
@@ -44,14 +45,20 @@ impl SocketOptions {
     /// Connects one socket. Dropping the future closes it.
     pub(super) async fn connect(
         &self,
+        reactor: Reactor,
         local: Option<IpAddr>,
         address: SocketAddr,
     ) -> io::Result<ConnectedSocket> {
-        let stream = self.open(local, address)?.connect(address).await?;
-        let local = stream.local_addr().ok();
+        let set = |socket: &SockRef<'_>| self.set(socket, local);
+        let stream = match reactor {
+            Reactor::Tokio => tokio::connect_tcp(address, set).await?,
+            Reactor::Smol => smol::connect_tcp(address, set).await?,
+        };
+        let socket = SockRef::from(&stream);
+        let local = socket.local_addr().ok().and_then(|local| local.as_socket());
         // The connected address is the peer's, without a system call, except for the unspecified address of this host.
         let peer = match address.ip().is_unspecified() {
-            true => stream.peer_addr().ok(),
+            true => socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
             false => Some(address),
         };
         // If the kernel picks the destination port as the local port, and there is no listener, the socket connects to
@@ -62,27 +69,17 @@ impl SocketOptions {
         Ok(ConnectedSocket { stream, local, peer })
     }
 
-    fn open(&self, local: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpSocket> {
-        let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
-        socket.set_nodelay(self.nodelay)?;
+    fn set(&self, socket: &SockRef<'_>, local: Option<IpAddr>) -> io::Result<()> {
+        socket.set_tcp_nodelay(self.nodelay)?;
         if let Some(every) = self.keepalive {
             let every = every.max(Duration::from_secs(1));
             let probes = TcpKeepalive::new().with_time(every).with_interval(every);
-            SockRef::from(&socket).set_tcp_keepalive(&probes)?;
+            socket.set_tcp_keepalive(&probes)?;
         }
         if let Some(local) = local {
-            socket.bind(SocketAddr::new(local, 0))?;
+            socket.bind(&SocketAddr::new(local, 0).into())?;
         }
-        if let Some(custom) = &self.custom {
-            custom(&socket)?;
-        }
-        Ok(socket)
-    }
-}
-
-impl Kernel for TcpStream {
-    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*SockRef::from(self)).read(buffer)
+        self.custom.as_ref().map_or(Ok(()), |custom| custom(socket))
     }
 }
 

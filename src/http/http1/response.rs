@@ -9,6 +9,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, Version};
 use http_body::Body;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     Http1Body,
@@ -22,7 +23,10 @@ use super::{
 use crate::{
     error::BoxError,
     http::{exchange::Extras, prepare::RequestKind},
-    io::{Io, delegate_write},
+    io::{
+        delegate_write,
+        direct::{DirectIo, DirectRead, read_by_copy},
+    },
     upgrade::Pending,
 };
 
@@ -107,7 +111,7 @@ fn upgrade_response<B: Body>(
     let stream = exchange.shared.upgrade().ok_or(Http1Failure::Aborted)?;
     let parts = (head.status, head.version, head.headers, head.reason);
     let mut response = response(parts, Http1Body::whole(Bytes::new()));
-    let stream: Box<dyn Io> = Box::new(stream);
+    let stream = DirectIo::own(Box::new(stream));
     response.extensions_mut().insert(Pending::new(std::future::ready(Ok(stream))));
     Ok(response)
 }
@@ -145,24 +149,34 @@ impl ConnShared {
 struct UpgradedStream {
     /// Bytes received right after the head.
     early: BytesMut,
-    io: Box<dyn Io>,
+    io: DirectIo,
     /// Last, so that it is dropped after the stream.
     _slot: Option<HeldSlot>,
+}
+
+impl DirectRead for UpgradedStream {
+    fn poll_read_direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return AsyncRead::poll_read(Pin::new(&mut self.io), cx, buffer);
+        }
+        let length = self.early.len().min(buffer.remaining());
+        buffer.put_slice(&self.early[..length]);
+        self.early.advance(length);
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl hyper::rt::Read for UpgradedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buffer: hyper::rt::ReadBufCursor<'_>,
+        buffer: hyper::rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.early.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
-        }
-        let length = self.early.len().min(buffer.remaining());
-        buffer.put_slice(&self.early[..length]);
-        self.early.advance(length);
-        Poll::Ready(Ok(()))
+        read_by_copy(&mut *self, cx, buffer)
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     connection::{Abort, PoolSlot},
     error::{Error, Kind},
-    io::{Io, greeting::Spoken, write_count::WriteCount},
+    io::{direct::DirectIo, greeting::Spoken, write_count::WriteCount},
     lock,
     rt::{Runtime, RuntimeHandle},
     target::Target,
@@ -89,7 +89,7 @@ pub(super) struct Uploading {
 
 impl ConnShared {
     pub(super) fn new(
-        io: impl Io,
+        io: DirectIo,
         count: Option<&WriteCount>,
         target: &Target,
         limits: HeadLimits,

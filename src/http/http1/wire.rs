@@ -7,14 +7,13 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::copies::Copies;
 use crate::{
     error::Error,
     io::{
-        Io,
+        direct::DirectIo,
         greeting::{Greeting, Spoken},
         write_count::{WriteCount, WriteJudge, length_of},
     },
@@ -26,7 +25,7 @@ use crate::{
 /// and the reading side then finds the end.
 pub(super) struct Wire {
     /// `None` once the connection is closed or upgraded.
-    io: Option<TokioIo<Box<dyn Io>>>,
+    io: Option<DirectIo>,
     input: BytesMut,
     copies: Copies,
     /// Consumed bytes at the start of `input`.
@@ -79,9 +78,9 @@ const COPIED: usize = 2 * 1024;
 
 impl Wire {
     /// Wraps a stream. `count` is the stream's own count of taken bytes, if it has one.
-    pub(super) fn new(io: impl Io, count: Option<&WriteCount>) -> Self {
+    pub(super) fn new(io: DirectIo, count: Option<&WriteCount>) -> Self {
         Self {
-            io: Some(TokioIo::new(Box::new(io))),
+            io: Some(io),
             input: BytesMut::new(),
             copies: Copies::default(),
             used: 0,
@@ -110,8 +109,8 @@ impl Wire {
     }
 
     /// Takes the stream. Drop it outside of the lock.
-    pub(super) fn take_io(&mut self) -> Option<Box<dyn Io>> {
-        self.io.take().map(TokioIo::into_inner)
+    pub(super) fn take_io(&mut self) -> Option<DirectIo> {
+        self.io.take()
     }
 
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -13,7 +13,10 @@ use h2::{
     PingPong,
     client::{Connection, SendRequest},
 };
-use tokio::sync::oneshot;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+};
 
 use super::{
     keep_alive::KeepAlive,
@@ -23,7 +26,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    io::{Io, metered::Metered},
+    io::metered::Metered,
     rt::{Runtime, Sleep},
 };
 
@@ -55,7 +58,7 @@ pub(super) struct Driver<I> {
     is_broken: bool,
 }
 
-impl<I: Io> Driver<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> Driver<I> {
     pub(super) fn new(
         mut connection: Connection<Wire<Metered<I>>, Bytes>,
         probe: SendRequest<Bytes>,
@@ -179,7 +182,7 @@ impl<I: Io> Driver<I> {
     }
 }
 
-impl<I: Io> Future for Driver<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> Future for Driver<I> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -10,10 +10,14 @@ use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use http::{Response, response::Parts};
 use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::ReadBuf;
 
 use super::{body::Http2Body, stream::StreamGuard};
 use crate::{
-    io::{Io, write_count::WriteCount},
+    io::{
+        direct::{DirectIo, DirectRead, read_by_copy},
+        write_count::WriteCount,
+    },
     upgrade::Pending,
 };
 
@@ -38,7 +42,7 @@ pub(super) fn open(
     let count = WriteCount::default();
     head.extensions.insert(count.clone());
     let tunnel = StreamTunnel { guard, outward, inward, unread: Bytes::new(), count };
-    head.extensions.insert(Pending::new(async { Ok(Box::new(tunnel) as Box<dyn Io>) }));
+    head.extensions.insert(Pending::new(async { Ok(DirectIo::own(Box::new(tunnel))) }));
     Response::from_parts(head, Http2Body::whole(Bytes::new()).on_stream(stream_id))
 }
 
@@ -67,11 +71,11 @@ impl StreamTunnel {
     }
 }
 
-impl Read for StreamTunnel {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl DirectRead for StreamTunnel {
+    fn poll_read_direct(
+        &mut self,
         cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         while self.unread.is_empty() {
             match ready!(self.inward.poll_data(cx)) {
@@ -85,6 +89,16 @@ impl Read for StreamTunnel {
         self.unread.advance(taken);
         let released = self.inward.flow_control().release_capacity(taken);
         Poll::Ready(released.map_err(|error| self.reset_error(error)))
+    }
+}
+
+impl Read for StreamTunnel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        read_by_copy(&mut *self, cx, buffer)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Phase, ProxyFault, Refusal},
     events::ParentSpan,
     fields::check_room,
+    io::direct::DirectReader,
     options::{RawTarget, Repeatable, Timeouts},
     pool::FailsFast,
     request_target::{own_host, tunnel_target},
@@ -158,7 +159,7 @@ impl TunnelRequest<'_> {
         let info = ConnectInfo::of(&response).cloned().unwrap_or_default();
         let info = self.info(info, response.extensions());
         match upgrade(response).await {
-            Ok(io) => Ok(Connected { io, info }),
+            Ok(io) => Ok(Connected { io, info: info.with_reader(DirectReader::of::<Upgraded>()) }),
             Err(error) => Err(self.failed(error)),
         }
     }

@@ -1,9 +1,6 @@
 //! What a jar keeps and sends, as user agents are held to it.
 
-use std::{
-    sync::Mutex as StdMutex,
-    time::{Duration, SystemTime},
-};
+use std::sync::Mutex as StdMutex;
 
 use super::*;
 
@@ -290,14 +287,15 @@ fn an_end_in_the_past_removes_a_cookie() {
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_cookie_ends_by_the_clock_of_the_runtime() {
     let url = "http://example.org/";
     let jar = jar(&[(url, "a=1; max-age=60"), (url, "b=2"), (url, "c=3; max-age=90")]);
-    tokio::time::advance(Duration::from_secs(59)).await;
+    tokio::time::advance(std::time::Duration::from_secs(59)).await;
     assert_eq!(sent(&jar, url), "a=1; b=2; c=3");
-    assert!(jar.get(url, "a").unwrap().expiry().unwrap() > SystemTime::now());
-    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(jar.get(url, "a").unwrap().expiry().unwrap() > std::time::SystemTime::now());
+    tokio::time::advance(std::time::Duration::from_secs(2)).await;
     assert_eq!(sent(&jar, url), "b=2; c=3");
     assert_eq!((jar.iter().count(), jar.get(url, "a")), (2, None));
     jar.clear_session();
