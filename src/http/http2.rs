@@ -82,6 +82,7 @@ where
     let io = DirectIo::new(io, info.reader());
     let (io, meter) = Metered::new(io, info.write_count());
     let state = Arc::new(ConnState::new(meter, config.window(), runtime.now()));
+    // h2 does not read while a write is pending: after a failed one, writes are discarded.
     let io = Wire::new(io.discarding(), state.clone());
     let builder = h2::client::Builder::from(config);
     let (streams, connection) = builder.handshake(io).await.map_err(|error| {

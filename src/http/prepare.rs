@@ -61,6 +61,7 @@ impl SpecialFields {
                 "upgrade" => fields.upgrade = true,
                 "trailer" => fields.trailer = true,
                 "te" | "keep-alive" | "http2-settings" => fields.other = true,
+                // More than the two that matter: a false hit only takes the general path.
                 name => fields.hop |= name.starts_with("proxy-"),
             }
         }

@@ -78,6 +78,7 @@ where
         let (here, cell) = (runtime.current(), canceled.cell());
         let task = Task::new(async move {
             let drained = canceled.run_until_canceled(drain(rest));
+            // In time, not canceled, and read to its end; else the drop of `lease` discards it.
             if runtime.within(Some(DRAIN_TIME), drained).await == Some(Some(true)) {
                 lease.finish();
             }

@@ -114,6 +114,7 @@ impl Budget {
 
     /// Wakes the waiting tasks. Call it after `record`: a task that checks earlier would miss the change.
     pub(super) fn wake(&self) {
+        // A task adds itself to `waiting`, then reads the counts; a pool changes the counts, then
         if self.waiting.load(SeqCst) > 0 {
             self.changed.notify_waiters();
         }
@@ -126,6 +127,7 @@ impl Budget {
 
     /// Whether there is room. If not, closes idle connections, unless enough are closing already.
     pub(crate) fn make_room_if_full(&self) -> bool {
+        // The sums are read one after the other: at worst idle connections are evicted needlessly.
         let excess = || self.counted.load(SeqCst).saturating_sub(self.limit);
         // Closing connections count until they are closed, so they are subtracted from what has to be evicted.
         while excess() > self.leaving.load(SeqCst) && self.evict_longest_idle() {}
@@ -133,6 +135,7 @@ impl Budget {
     }
 
     fn evict_longest_idle(&self) -> bool {
+        // A copy: no pool is locked under the lock of the list. Until its turn a pool may have
         let pools = self.pools().into_iter();
         let idle = pools.filter_map(|pool| Some((pool.idle_since()?, pool)));
         let longest = idle.min_by_key(|(since, _)| *since);
@@ -169,6 +172,7 @@ pub(super) struct HandOver {
 
 impl Drop for HandOver {
     fn drop(&mut self) {
+        // `leaving` last, so that in between nothing is evicted for these.
         self.budget.counted.fetch_sub(self.connections, SeqCst);
         self.budget.leaving.fetch_sub(self.connections, SeqCst);
         self.budget.wake();

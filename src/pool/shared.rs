@@ -251,6 +251,7 @@ where
             state.reap(at, &mut cx);
         }
         let after = state.counts();
+        // Added before `record` subtracts: the sum is never less than what is open.
         let hand_over = self.hand_over(&cx.actions);
         // Counted under the lock, so that the budget sees the events of this pool in order.
         self.budget.record(&before, &after);
@@ -326,11 +327,13 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Shared<C, B, K> {
 
 /// Closes before the server does, so that no request is sent just as the server closes.
 fn less_a_margin(keep_alive: Duration) -> Duration {
+    // At most half of it, so that a short time does not become zero.
     keep_alive - Duration::from_secs(1).min(keep_alive / 2)
 }
 
 fn next_number() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
+    // Relaxed suffices: the number only has to be unique, and publishes nothing.
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 

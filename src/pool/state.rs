@@ -146,9 +146,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         cx: &mut Transition<K, C, W>,
     ) -> Result<(), Handle<C>> {
         if let Some(entry) = self.slots.get_mut(slot) {
+            // Set even if the connection is refused below: its close event needs it.
             entry.age = Age::OpenedAt(cx.now);
         }
         let Some(key_id) = self.begin(slot, cx) else {
+            // An abort handle may be a user's closure: the caller drops it after the lock.
             cx.actions.abort_handles.extend(facts.abort_handle);
             return Err(connection);
         };
@@ -182,6 +184,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let Some(entry) = self.slots.get(slot).filter(|slot| slot.is_in_the_making()) else {
             return Vec::new();
         };
+        // Read first: `abandon` and `remove` forget the cause.
         let (key_id, was_wanted, cause) = (entry.key_id, entry.is_dialing(), entry.caused_by());
         if entry.is_refused() {
             // The slot is free once the connection is closed, which its own task may have to do.
@@ -190,6 +193,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         } else {
             self.remove(slot, cx);
         }
+        // Numbered before any further dial, so that later dials count as the next wave.
         let (seq, failed) = (self.next_seq(), FailedDial { slot, cause, scope });
         let given_up = match was_wanted {
             true => self.key_mut(key_id).take_failed(failed, seq),
@@ -216,6 +220,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if let SlotState::Finishing { guard, .. } =
             self.change(slot, |slot| std::mem::replace(&mut slot.state, SlotState::Returning))
         {
+            // Not dropped here: the drop wakes the draining task, and no waker runs under the lock.
             cx.actions.cancel.push(guard);
         }
         self.rebalance(key_id, cx);
@@ -299,6 +304,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         cx: &mut Transition<K, C, W>,
     ) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
+        // May come while the slot still dials: `hold` reports the number before `dialed` is called.
         entry.streams = streams;
         let key_id = entry.key_id;
         self.reindex_shared(slot);
@@ -335,6 +341,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if self.key_states.get(key_id).is_none() {
             return;
         }
+        // Exclusive ones only: a shared connection is expected to report its own end.
         let idle: Vec<SlotId> = self.key_mut(key_id).idle.iter().copied().collect();
         for slot in idle {
             self.evict(slot, CloseReason::Distrusted, cx);
@@ -357,11 +364,13 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             self.evict(slot, CloseReason::Expired, cx);
             self.rebalance(key_id, cx);
         }
+        // Ends first, dials next: `take_back_drains` then sees which drains are still needed.
         self.end_drains(cx);
         self.end_finishing(cx);
         self.start_dials(cx);
         self.take_back_drains(cx);
         let idle = self.idle.iter(&self.slots).filter_map(|(_, slot)| slot.until()).min();
+        // A sixteenth of a short idle timeout, so that no connection outlives it by much.
         let pause = self.limits.idle_timeout.map_or(REAP_PAUSE, |it| REAP_PAUSE.min(it / 16));
         // Not before the pause, so that connections which expire one by one cost few reaps.
         let idle = idle.map(|until| until.max(cx.now + pause));

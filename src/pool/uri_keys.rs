@@ -43,6 +43,7 @@ impl<'a> UriKey<'a> {
         let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
         let mut state = hasher.build_hasher();
         state.write(authority.as_bytes());
+        // The length tells usual schemes apart; `get` compares the scheme and the runtime in full.
         state.write_usize(scheme.len());
         Some(Self { hash: state.finish(), scheme, authority, runtime })
     }

@@ -97,6 +97,7 @@ impl Fallback {
         let mut candidates: Vec<_> =
             routes.iter().map(|route| Candidate::of(route, target)).collect();
         let failed = self.lock();
+        // `None` sorts first and the sort is stable: routes that did not fail keep their order.
         candidates.sort_by_key(|candidate| {
             let at = failed.get(candidate).copied();
             at.filter(|at| now.saturating_duration_since(*at) < self.failure_ttl)

@@ -258,6 +258,7 @@ where
 /// Waits for room in the budget, if there is one.
 async fn make_room(budget: Option<Arc<Budget>>) {
     if let Some(budget) = budget
+        // Usually there is room, and no future has to be boxed.
         && !budget.make_room_if_full()
     {
         Box::pin(budget.room()).await;

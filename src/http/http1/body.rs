@@ -172,6 +172,7 @@ impl WireBody for Http1BodyReader {
         let counts = state.wire.counts;
         drop(state);
         let awaited = if is_starved { WaitingFor::Caller } else { WaitingFor::ResponseBody };
+        // Only compared for a change, so it may wrap.
         let moved = counts.read.wrapping_add(counts.written);
         let Some(stall) = &mut self.stall else { return Poll::Pending };
         let elapsed = ready!(stall.poll(awaited, moved, self.shared.runtime(), cx));
@@ -205,6 +206,7 @@ impl Drop for Http1BodyReader {
         if !state.wire.is_open() {
             return;
         }
+        // Takes only what was received, so nothing waits under the lock.
         while let Ok(Some(piece)) = self.framing.next_piece(&shared, &mut state) {
             if piece.is_last() {
                 return self.end(state);

@@ -97,6 +97,7 @@ impl Decoder {
             (ChunkState::Start | ChunkState::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 self.count_line()?;
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
+                // A chunk starts with zero: `take_data` has counted the last one down.
                 let size = self.size.checked_mul(16).ok_or("it has a chunk that is too large")?;
                 self.size = size + u64::from(digit);
                 ChunkState::Size
@@ -160,6 +161,7 @@ impl Decoder {
             return Ok(ChunkEvent::End);
         }
         let mut trailers = std::mem::take(&mut self.trailers);
+        // The parser needs the empty line that ends the fields.
         trailers.extend_from_slice(b"\r\n");
         Ok(ChunkEvent::Trailers(parse_trailers(&trailers, limits)?))
     }

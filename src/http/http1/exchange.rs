@@ -166,6 +166,7 @@ where
         let old = state.register_reader(cx);
         drop(state);
         drop(old);
+        // Bytes, or the end, came before the request: they are no response to it (RFC 9112 §9.2).
         if seen.is_ready() {
             let error = self.shared.closed_error();
             return Err(self.end(Progress::Unsent, error));
@@ -325,6 +326,7 @@ where
         {
             return Poll::Ready(Err(failed));
         }
+        // Without budget a tokio stream looks quiet, and `begin` would miss the peer's close.
         if self.shared.status.takes_requests() {
             ready!(rt::poll_budget(cx));
         }
@@ -422,6 +424,7 @@ impl<B: Body> Drop for Http1Exchange<B> {
             RequestStage::Refused(_) | RequestStage::Over => {}
             RequestStage::Buffered { sent: HeadSent::Nothing, .. } => {
                 let mut state = self.shared.lock();
+                // Nothing of the head was written: without it the connection is as before.
                 state.wire.discard_output();
                 state.stall = self.stall.take();
                 // While busy, a wake of the watcher was ignored; and the caller may wait for the idle connection.

@@ -43,6 +43,7 @@ impl Http1Failure {
             return elapsed.into_error(doing);
         }
         let doing = if progress == Progress::Answered { reading() } else { sending() };
+        // Before the other reasons: another protocol explains a malformed head and an early end.
         if let Some(foreign) = shared.foreign_protocol(&shared.lock().wire, &doing) {
             return foreign;
         }

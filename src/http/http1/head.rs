@@ -88,6 +88,7 @@ fn parse_into<'b>(
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or("it has no status")?;
     let is_http11 = parsed.version == Some(1);
+    // HTTP/1.1 persists by default, HTTP/1.0 only by `keep-alive` (RFC 9112 §9.3).
     let mut framing_fields = FramingFields { keeps_alive: is_http11, ..FramingFields::default() };
     parsed.headers.iter().for_each(|field| framing_fields.read(field));
     let framing = framing_fields.framing(status, kind, is_http11)?;
@@ -162,6 +163,7 @@ impl FramingFields {
     /// Reads a folded value unchanged: a framing field with a fold is refused.
     fn read(&mut self, field: &Header<'_>) {
         let name = field.name.as_bytes();
+        // By length first: most names match none of these lengths and are not compared.
         match name.len() {
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 for token in field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
@@ -197,6 +199,7 @@ impl FramingFields {
         kind: RequestKind,
         is_http11: bool,
     ) -> Result<Framing, Malformed> {
+        // Status and method first: they decide regardless of the fields (RFC 9112 §6.3).
         if status == StatusCode::SWITCHING_PROTOCOLS || kind.is_connect && status.is_success() {
             return Ok(Framing::Upgrade);
         }

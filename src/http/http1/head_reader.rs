@@ -53,6 +53,7 @@ impl HeadReader {
             return if self.passed + available > limits.size { Err(too_long()) } else { Ok(None) };
         };
         self.incomplete = 0;
+        // `length` includes a short body, which the limit on heads does not count.
         self.passed += head.length - head.body.as_ref().map_or(0, bytes::Bytes::len);
         if self.passed > limits.size {
             return Err(too_long());

@@ -215,6 +215,7 @@ impl Http1Head {
         match self.framing {
             RequestFraming::None => {}
             RequestFraming::Length(length) => {
+                // `put` ends the line: its end is cut off, to add the number without an allocation.
                 put(out, "content-length", b"");
                 out.truncate(out.len() - 2);
                 drop(write!(out, "{length}\r\n"));

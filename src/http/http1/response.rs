@@ -46,7 +46,9 @@ where
     let is_body_held = extras.is_body_held();
     note_connection(exchange, &head, is_body_held);
     let shared = exchange.shared.clone();
+    // A body that the peer has not asked for is not sent: this response is the last.
     if let Some(upload) = upload.filter(|_| !is_body_held) {
+        // Before any `end_response`, which waits for the rest only while the phase is uploading.
         upload.spawn_rest(&shared);
     }
     let framing = match (head.framing, &head.body) {

@@ -123,11 +123,13 @@ impl ConnShared {
 
     /// Closes the connection at once, in any phase, unless it was upgraded.
     pub(super) fn abort(&self) {
+        // The status first, so that no request starts meanwhile; an upgraded stream is not ours.
         if !self.status.close() {
             return;
         }
         let mut state = self.lock();
         let io = state.wire.take_io();
+        // While the stream is dropped outside of the lock, `hold` may still bring the slot.
         state.is_closing |= io.is_some();
         let uploading = match std::mem::replace(&mut state.phase, ConnPhase::Idle) {
             ConnPhase::Uploading(uploading) => uploading.task,
@@ -213,6 +215,7 @@ impl ConnShared {
         let mut state = self.lock();
         let ConnPhase::Uploading(uploading) = &mut state.phase else { return };
         let (is_answered, task) = (uploading.is_answered, uploading.task.take());
+        // `end_response` makes only a busy connection idle.
         state.phase = ConnPhase::Busy;
         state.wire.is_full = false;
         if is_answered {
@@ -230,6 +233,7 @@ impl ConnShared {
             self.status.finish();
         }
         state.wire.shrink();
+        // A read that finds nothing also registers the watcher for the idle time.
         if self.status.takes_requests() && !self.is_quiet(state) {
             self.status.finish();
         }
@@ -237,6 +241,7 @@ impl ConnShared {
 
     /// Whether nothing was received. If so, registers to be woken when something is.
     fn is_quiet(self: &Arc<Self>, state: &mut ConnState) -> bool {
+        // The stream keeps this `Arc` in its waker; `abort` drops the stream, which ends the cycle.
         let watcher = Waker::from(self.clone());
         state.wire.poll_received(&mut Context::from_waker(&watcher)).is_pending()
     }

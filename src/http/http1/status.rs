@@ -36,6 +36,7 @@ impl StatusCell {
     }
 
     pub(super) fn get(&self) -> ConnStatus {
+        // All else is behind the lock of the connection: the status orders no other memory.
         match self.status.load(Ordering::Acquire) {
             0 => ConnStatus::Open,
             1 => ConnStatus::Http10,

@@ -144,6 +144,7 @@ where
         // Refill a partly written batch: the rest alone would make ever smaller writes to a slow peer.
         let mut length: usize = self.batch.iter().map(Buf::remaining).sum();
         let mut is_pending = false;
+        // Locked for each look only: the body is foreign, and its poll may take time.
         while matches!(self.end, BodyEnd::Pending)
             && length < BATCH
             && self.batch.len() < SLICES
@@ -186,6 +187,7 @@ where
     fn put_data(self: Pin<&mut Self>, shared: &ConnShared, mut data: B::Data) -> usize {
         let this = self.project();
         let length = data.remaining();
+        // Behind a batch short data joins it, because the output buffer is written first.
         if length > COPIED || !this.batch.is_empty() {
             this.batch.push_back(data);
             return length;
@@ -259,6 +261,7 @@ where
     ) -> Poll<Result<(), UploadError>> {
         let mut state = shared.lock();
         let is_over = !state.wire.is_open() || state.wire.write_failed();
+        // Before the poll, so that an abort during it wakes this task.
         let old = state.register_upload(cx);
         drop(state);
         drop(old);

@@ -163,6 +163,7 @@ impl Wire {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
         self.input.advance(std::mem::take(&mut self.used));
+        // `stride` is never below `READ`, so `clamp` cannot panic.
         let wanted = usize::try_from(room).unwrap_or(MAX_READ).clamp(READ, self.stride);
         // Reuses a half-empty buffer rather than growing for each read.
         if self.input.capacity() - self.input.len() < wanted / 2 {
@@ -314,6 +315,7 @@ impl Wire {
         while self.unsent() > 0 {
             ready!(self.poll_write(cx, &[]))?;
         }
+        // After a failed write the reading side ends the exchange: a flush adds nothing.
         if self.is_flushed || self.write_failed {
             return Poll::Ready(Ok(()));
         }

@@ -126,6 +126,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<I> {
         let has_settings = allowed_by_settings != PRE_SETTINGS_STREAMS
             || probe.is_extended_connect_protocol_enabled();
         let allowed = match allowed_by_settings {
+            // SETTINGS without a limit, or none yet.
             usize::MAX | PRE_SETTINGS_STREAMS => ASSUMED_STREAMS,
             allowed => allowed,
         };
@@ -216,6 +217,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Future for Driver<I> {
 
 impl<I> Drop for Driver<I> {
     fn drop(&mut self) {
+        // Before the signals close and h2 is dropped: the requests they release read the cause.
         if self.state.status() != ConnStatus::Closed {
             self.state.close(CloseCause::Abandoned);
         }

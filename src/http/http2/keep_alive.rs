@@ -76,6 +76,7 @@ impl KeepAlive {
     /// Whether there is nothing to measure or wait for.
     pub(super) fn is_inactive(&self) -> bool {
         self.interval.is_none()
+            // `silence_timer` runs only while an answer is awaited.
             && self.awaiting.is_none()
             && self.ping_sent_at.is_none()
             && matches!(self.settings, SettingsRoundTrip::Acknowledged)
@@ -86,6 +87,7 @@ impl KeepAlive {
         if read == state.meter().read() {
             self.send_ping(read, pings);
             let silence_timer = self.round_trip.unusual_silence();
+            // After `send_ping`, which clears the timer when a new wait starts.
             self.silence_timer.get_or_insert_with(|| self.runtime.sleep(silence_timer));
             // A long silence has made the connection suspect already.
             if !state.is_open() {
@@ -179,6 +181,7 @@ impl KeepAlive {
     }
 
     fn send_ping(&mut self, read: u64, pings: Option<&mut PingPong>) {
+        // h2 allows one PING at a time: one that is out already serves this wait, too.
         if let Some(pings) = pings
             && self.ping_sent_at.is_none()
             && pings.send_ping(Ping::opaque()).is_ok()

@@ -172,6 +172,7 @@ fn strip_named_by_connection(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|names| names.split(','))
         .filter_map(|name| name.trim().parse().ok())
+        // `Connection` has to name `TE` (RFC 9110 §10.1.4), which `strip_te` then decides on.
         .filter(|name| *name != TE)
         .collect();
     for name in named {

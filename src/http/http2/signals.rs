@@ -77,6 +77,7 @@ impl Signals {
     /// Takes all signals.
     pub(super) fn take(&self) -> Vec<Signal> {
         let mut inbox = self.lock();
+        // Under the lock, so that a signal sent afterwards announces itself again.
         self.is_announced.store(false, Ordering::Release);
         mem::take(&mut inbox.signals)
     }

@@ -172,6 +172,7 @@ impl ConnState {
 
     /// Whether the peer allows one more stream now.
     pub(super) fn has_free_stream(&self) -> bool {
+        // An estimate, as both may change: h2 itself holds back a stream beyond the limit.
         self.active() < self.allowed.load(Ordering::Acquire)
     }
 
@@ -239,6 +240,7 @@ impl ConnState {
 
     pub(super) fn stream_opens(&self) {
         self.active.fetch_add(1, Ordering::AcqRel);
+        // Second: a driver that sees the flag (Acquire) also sees the count.
         self.has_queued.store(true, Ordering::Release);
     }
 

@@ -81,6 +81,7 @@ impl StreamGuard {
     /// For a request that is about to be queued.
     pub(super) fn new(conn: Arc<ConnShared>) -> Self {
         let now = conn.runtime().now();
+        // Before this stream counts: `begin_use` asks whether another one is active.
         conn.begin_use(now);
         conn.state().stream_opens();
         let meter = conn.state().meter();

@@ -77,6 +77,7 @@ impl DirectRead for StreamTunnel {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Empty DATA frames are skipped: a read of nothing would mean the end.
         while self.unread.is_empty() {
             match ready!(self.inward.poll_data(cx)) {
                 Some(Ok(data)) => self.unread = data,
@@ -87,6 +88,7 @@ impl DirectRead for StreamTunnel {
         let taken = self.unread.len().min(buffer.remaining());
         buffer.put_slice(&self.unread[..taken]);
         self.unread.advance(taken);
+        // Only what the caller has read, so that a tunnel that is not read stops its peer.
         let released = self.inward.flow_control().release_capacity(taken);
         Poll::Ready(released.map_err(|error| self.reset_error(error)))
     }

@@ -61,6 +61,7 @@ impl Unanswered {
     /// Counts a head that may be a 1xx: it does not end its stream, and its status is unknown. Trailers are not counted,
     /// because they end the stream.
     pub(super) fn count_head(&self, id: u32) {
+        // While h2 reads, so before h2 can pass the head to its stream.
         self.heads.fetch_add(1, Ordering::AcqRel);
         let mut streams = self.lock();
         let Some(entry) = streams.entries.iter_mut().find(|entry| entry.id == id) else { return };

@@ -222,6 +222,7 @@ where
         match frame.into_data() {
             Ok(chunk) => {
                 *this.chunk = chunk;
+                // If known now, END_STREAM leaves with this chunk and not in a frame of its own.
                 *this.is_last = this.body.is_end_stream();
                 None
             }
@@ -240,6 +241,7 @@ where
             return false;
         }
         *this.sent += piece.len() as u64;
+        // Not `||`: the last piece has to be sent, too.
         is_last | stream.send_data(piece, is_last).is_err()
     }
 }
@@ -249,6 +251,7 @@ fn poll_room(stream: &mut SendStream<Bytes>, wanted: usize, cx: &mut Context<'_>
     if stream.poll_reset(cx).is_ready() {
         return Poll::Ready(false);
     }
+    // Sets the total rather than adding to it, so each poll may repeat it.
     stream.reserve_capacity(wanted);
     if stream.capacity() > 0 {
         return Poll::Ready(true);
@@ -314,6 +317,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if let Poll::Ready(stopped) = Pin::new(&mut this.stop).poll(cx) {
+            // `Ok` comes from `stop`: the response is complete. Else the response body was dropped.
             let reason = if stopped.is_ok() { Reason::NO_ERROR } else { Reason::CANCEL };
             this.stream.send_reset(reason);
             return Poll::Ready(());
@@ -323,6 +327,7 @@ where
         this.progress.note(&this.upload);
         let outcome = ready!(outcome);
         if let (Err(error), Some(failure)) = (outcome, this.failure.take()) {
+            // Before the reset, which ends the response body: its error then is this one.
             let _ = failure.send(error);
             this.stream.send_reset(Reason::CANCEL);
         }

@@ -161,6 +161,7 @@ where
     /// The response begins: the driver resets the stream no longer. `None` if it was reset for too many 1xx.
     pub(super) fn release(&mut self) -> Option<SendStream<Bytes>> {
         self.stream.guard.end_wait();
+        // A flood in between is found as well: its reset has taken the stream.
         if self.sending.is_flooded() { None } else { self.sending.release() }
     }
 
@@ -182,6 +183,7 @@ where
             if head.status.is_success() {
                 return tunnel::open((head, id), stream.guard, sending, answer);
             }
+            // A refused CONNECT opens no tunnel, for which its stream was left open.
             let _ = sending.send_data(Bytes::new(), true);
         }
         let length = expected_length(&head, kind.is_head);

@@ -13,6 +13,7 @@ const FRAME: i64 = 16 << 10;
 
 /// The window of a connection, as the peer knows it.
 pub(super) struct Window {
+    // Signed: a peer may exceed the window before h2 reports that.
     open: AtomicI64,
     /// Below this the peer may not be able to send.
     least: i64,

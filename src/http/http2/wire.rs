@@ -116,6 +116,7 @@ impl FrameScanner {
             }
             // Most headers come in one piece and need no copy.
             if let (0, Some(partial)) = (self.len, bytes.first_chunk()) {
+                // May hold bytes of the next frame: `read` uses only what kind and length allow.
                 let header = FrameHeader::read(partial);
                 self.skip = Self::SHORT + header.length as usize;
                 visit(header);
@@ -126,6 +127,7 @@ impl FrameScanner {
             self.partial[self.len..][..taken].copy_from_slice(&bytes[..taken]);
             self.len += taken;
             bytes = &bytes[taken..];
+            // Asked again: once the kind is known, more may be needed.
             if self.len == self.needed() {
                 let header = FrameHeader::read(&self.partial);
                 // `len` bytes were consumed, of which all beyond the header belong to the payload.

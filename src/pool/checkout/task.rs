@@ -90,12 +90,14 @@ where
         mut attempt: Pin<&mut Attempt<C::Future, B>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<PoolBody<RB>>, Error>> {
+        // A sent request stays with its connection, whichever runtime polls it.
         if !attempt.is_sent() {
             self.follow();
         }
         loop {
             if let AttemptProj::Sent { response } = attempt.as_mut().project() {
                 let outcome = ready!(response.poll(cx));
+                // First, because the future must be gone before its lease is given back.
                 attempt.set(Attempt::Over);
                 match outcome {
                     Ok(response) => return Poll::Ready(self.answered(response)),
@@ -282,6 +284,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             Progress::Unsent => lease.retire(),
             // A refusing peer is alive: if the connection is ready, it may serve the next request.
             Progress::Refused => lease.finish(),
+            // Half sent or half read: dropped, an exclusive connection is discarded.
             _ => drop(lease),
         }
         let (idempotent, tries) = (self.is_idempotent, self.tries);
@@ -296,6 +299,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             return Err(SendError::<()>::after(progress, error).into_error());
         };
         self.was_sent |= progress > Progress::Unsent;
+        // A peer that refuses or is full is alive: only a dead connection casts doubt on idle ones.
         if let Some(key) = key.filter(|_| progress != Progress::Refused && !lacks_stream) {
             self.pool.distrust(key);
         }

@@ -125,6 +125,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> DialTask<C, B, K> {
             let mut connecting = pin!(connect(dialing.key.key.clone()));
             let (scope, mut attempt) = (dialing.span.scope(), ConnectAttempt::new(limit));
             poll_fn(|cx| {
+                // Asked first, so that a canceled dial does no more work.
                 if canceled.poll(cx).is_ready() {
                     return Poll::Ready(Ok(None));
                 }
@@ -190,6 +191,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Dialing<C, B, K> {
         });
         // Before the pool can use the connection and report that.
         span.complete();
+        // The foreign connection may panic in here, too: `is_over` is set only after it.
         let outcome = pool.dialed(self.slot, connection, self.key.runtime.clone());
         self.is_over = true;
         if let Err(error) = outcome {
@@ -215,6 +217,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for Dialing<C, B, K> {
             let fault = pool.settings.runtime.fault().map(|fault| fault.to_string());
             let why = fault.unwrap_or_else(|| rt::why_dropped().to_owned());
             let error = Error::new(Kind::Canceled, format!("{}: {why}", self.doing()));
+            // The runtime has ended, or foreign code has panicked: another dial would fail, too.
             pool.dial_failed(self.slot, error, FailureScope::All);
         }
     }

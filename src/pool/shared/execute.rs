@@ -86,6 +86,7 @@ where
     ) -> Result<(), Error> {
         connection.timeouts(self.settings.timeouts);
         let owner: Weak<dyn SlotOwner> = self.me.clone();
+        // May report streams or the end at once: the dialing slot keeps both for `dialed`.
         let pool_slot = connection.hold(PoolSlot::new(owner, slot));
         let is_shared = connection.share().is_some();
         let (protocol, abort_handle) =

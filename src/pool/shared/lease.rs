@@ -295,6 +295,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
         };
         match lease_state.is_shared {
             true => apply(&lease_state.pool, lease_state.slot),
+            // A lease that is dropped as begun discards its exclusive connection.
             false => lease_state.begun = true,
         }
     }
@@ -360,6 +361,7 @@ where
         return pooled.discard(CloseReason::ByPeer);
     }
     match connection.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        // Asked again: `poll_ready` may have found the end of the connection.
         Poll::Ready(Ok(())) if connection.is_open() => give_back(pooled),
         Poll::Ready(_) => pooled.discard(CloseReason::ByPeer),
         Poll::Pending => return_later(pooled),
@@ -376,6 +378,7 @@ where
     let pool = pool.clone();
     // Tells the state that the connection is supply, before its task runs.
     pool.returning(*slot);
+    // If the runtime drops this task, the drop of `Pooled` discards the connection.
     pool.clone().settings.runtime.spawn(async move {
         let ConnHandle::Own(connection) = &mut pooled.connection else { return };
         let ready = std::future::poll_fn(|cx| connection.poll_ready(cx));

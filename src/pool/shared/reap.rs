@@ -56,6 +56,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Drop for ReapTimer<C, B, K> 
         if self.is_over {
             return pool.event(|state, cx| state.reap(self.at, cx));
         }
+        // At most once: a runtime that ends now drops the new task at once, which could recurse.
         match pool.other_runtime(&self.on).filter(|_| !self.was_moved) {
             Some(other) => pool.reap_on(other, self.at, true),
             None => pool.event(|state, _| state.cancel_reap(self.at)),

@@ -55,6 +55,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         close_reason: CloseReason,
         cx: &mut Transition<K, C, W>,
     ) {
+        // Of the callers, only `drain_for_room` gives this reason.
         let makes_room = close_reason == CloseReason::Evicted;
         if self.slot_mut(id).idle().is_some() {
             return self.evict(id, close_reason, cx);
@@ -95,6 +96,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let slots = &self.slots;
         let victims = self.joinable.iter().filter_map(|id| Some((*id, slots.get(*id)?)));
         let victims = victims.filter(|(_, slot)| slot.may_be_drained(cx.now));
+        // Failed drains go last: streams that outlasted one are likely to outlast the next.
         let ease = |(id, slot): &(SlotId, &Slot<C>)| (slot.failed_drains, slot.requests(), *id);
         let Some((victim, _)) = victims.min_by_key(ease) else { return false };
         self.drain(victim, CloseReason::Evicted, cx);
@@ -113,6 +115,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
                 true => self.starving(cx.now, under_way + self.tally.leaving()),
                 false => 0,
             };
+            // Slots that will be free soon serve starving keys first; only the rest needs drains.
             if starving.saturating_sub(self.tally.leaving()) >= under_way {
                 return;
             }
@@ -191,6 +194,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return None;
         }
         let at = self.with_supply.iter().map(|(_, key_id)| self.starves_at(*key_id));
+        // Those that are late already starve: only a later time needs a reap.
         at.flatten().find(|at| *at > now)
     }
 

@@ -139,6 +139,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     fn leave_shared(&mut self, id: SlotId, idle_span: Option<Idle>) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if let SlotState::Shared { used, idle, .. } = &mut slot.state {
+            // Above zero: `release_fast` has checked that.
             *used -= 1;
             slot.was_idle |= idle_span.is_some();
             *idle = idle_span;

@@ -37,6 +37,7 @@ impl IdleList {
     pub(super) fn push<C>(&mut self, id: SlotId, slots: &mut Slab<Slot<C>>) {
         let Some(slot) = slots.get_mut(id) else { return };
         slot.links = IdleLinks { longer: self.newest, newer: NONE };
+        // `NONE` is no index of the slab, so it reads as the end of the list.
         match slots.at_mut(self.newest) {
             Some(before) => before.links.newer = id.index,
             None => self.longest = id.index,

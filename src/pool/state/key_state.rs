@@ -105,11 +105,13 @@ impl<K, W> KeyState<K, W> {
             let all: Vec<Seq> = self.queue.seqs().collect();
             return all.into_iter().filter_map(|seq| self.take(seq)).collect();
         }
+        // The failed dial is removed already, so its waiter may be uncovered now.
         self.cover();
         // Sequence numbers order dials and failures: a dial numbered after the first failure belongs to the second wave.
         let is_second_wave = self.failed_at.is_some_and(|before| before < slot.seq);
         // Waiters older than the first failure have waited through both waves.
         let since = self.failed_at.filter(|_| is_second_wave).unwrap_or(0);
+        // From here on, only dials that start later form another wave.
         if is_second_wave || self.failed_at.is_none() {
             self.failed_at = Some(now);
         }
@@ -202,6 +204,7 @@ impl Dials {
     pub(super) fn end(&mut self, cause: Option<Seq>, slot: SlotId) {
         self.orphans.remove(&slot);
         if let Some(seq) = cause
+            // Its waiter may have caused another dial, whose entry stays.
             && self.by_cause.get(&seq) == Some(&slot)
         {
             self.by_cause.remove(&seq);

@@ -10,6 +10,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn counts(&self) -> ConnCounts {
         let (idle, leaving) = (self.idle.len(), self.tally.leaving());
         let counted = match self.limits.is_counted_by_users {
+            // Those without a request: the pool of the requests counts the others.
             true => idle + leaving + self.tally.returning + self.finishing.len(),
             false => self.counted(),
         };

@@ -28,6 +28,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             return false;
         }
         let key = self.key_states.get(key_id);
+        // Without waiters of its own, every waiter of another key comes first.
         let mine = key.and_then(|key| key.queue.first()).unwrap_or(Seq::MAX);
         let mut older =
             self.needs_dial.range(..(mine, KeyId::MAX)).filter(|(_, other)| *other != key_id);
@@ -72,6 +73,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let options = cause.map(|waiter| waiter.options.clone()).unwrap_or_default();
         cx.actions.dial.push(Dial { slot: id, key: key.key.clone(), options, canceled });
         key.dials.begin(caused_by, id);
+        // Counted before `reindex`, which then covers a waiter: else `start_dials` would not end.
         key.tally.add(role);
         self.reindex(key_id);
     }
@@ -160,6 +162,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         };
         let late = self.finishing.iter().filter_map(|id| self.slots.get(*id).filter(is_late));
         let key_states: Vec<KeyId> = late.map(|slot| slot.key_id).collect();
+        // `rebalance` knows whether a waiter needs the slot; without one the drain goes on.
         key_states.into_iter().for_each(|key_id| self.rebalance(key_id, cx));
     }
 
@@ -169,6 +172,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             SlotState::Finishing { .. } => {
                 std::mem::replace(&mut slot.state, SlotState::Unfinished)
             }
+            // A placeholder that is not stored: there is nothing to cancel.
             _ => SlotState::Closing,
         });
         if let SlotState::Finishing { guard, .. } = stopped {
@@ -224,6 +228,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         });
         self.set_close_reason(id, close_reason);
         self.draining.remove(&id);
+        // `drain` stays set: it decides the role of the closing slot (`Drained`, `PassedOn`).
         self.reindex_shared(id);
     }
 
@@ -239,6 +244,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Removes a slot from all lists.
     pub(super) fn remove(&mut self, id: SlotId, cx: &mut Transition<K, C, W>) {
+        // The idle list runs through the slots, so the slot leaves it before it is removed.
         if self.slots.get(id).is_some_and(|slot| slot.idle().is_some()) {
             self.leave_idle(id);
         }

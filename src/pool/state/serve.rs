@@ -93,6 +93,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             if !slot.is_retired(cx.now, max_requests) && !slot.is_expired(cx.now) {
                 break id;
             }
+            // Drained or evicted, it leaves `free`, so the loop ends.
             self.drain(id, CloseReason::Retired, cx);
         };
         self.join(id)
@@ -284,6 +285,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         };
         let slot = self.slots.get(id).filter(|slot| is_away(&slot.state))?;
         let key_id = slot.key_id;
+        // Leased for a moment: the caller decides the next state.
         let was = self.change(id, |slot| std::mem::replace(&mut slot.state, SlotState::Leased));
         if let SlotState::Finishing { guard, .. } = was {
             self.finishing.remove(&id);

@@ -142,6 +142,7 @@ impl<C> Slot<C> {
                 Some(Drain::PassedOn) => Role::PassedOn,
             },
             SlotState::Closing => match self.drain {
+                // A drain to make room has no successor: its slot is free once it is closed.
                 None | Some(Drain::MakesRoom { .. }) => Role::Closing,
                 Some(Drain::Final { .. }) => Role::Drained,
                 Some(Drain::PassedOn) => Role::PassedOn,

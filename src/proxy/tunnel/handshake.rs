@@ -85,6 +85,7 @@ impl TunnelRequest<'_> {
             Some(own) => Some(own.clone()),
             None => self.hop.proxy.authenticator().first(&Method::CONNECT, &self.authority),
         };
+        // The last attempt is below the loop: its answer is final.
         for _ in 1..MAX_ATTEMPTS {
             let response = self.ask(authorization.as_ref()).await?;
             match self.next_authorization(&response, authorization.as_ref()) {
@@ -120,6 +121,7 @@ impl TunnelRequest<'_> {
         let extensions = request.extensions_mut();
         extensions.insert(self.hop.clone());
         extensions.insert(self.authority.clone());
+        // A CONNECT by itself does nothing at the origin, so it may be sent again.
         extensions.insert(Repeatable);
         extensions.insert(Timeouts::none().connect(self.connect_limit));
         if self.connect_limit.is_some() {
