@@ -22,7 +22,7 @@ pub(crate) struct Limits {
     pub(crate) is_counted_by_users: bool,
 }
 
-/// PoolSettings that do not depend on the key.
+/// Settings that do not depend on the key.
 #[derive(Clone, Default)]
 pub(super) struct PoolSettings {
     pub(super) limits: Limits,
@@ -49,7 +49,7 @@ impl Limits {
     fn check(&self) -> Result<(), Error> {
         setting::at_least_one("max_connections", self.connections as u64)?;
         let per_key = self.connections_per_key as u64;
-        setting::at_least_one("max_connections_per_host or _per_host", per_key)
+        setting::at_least_one("max_connections_per_host", per_key)
     }
 }
 

@@ -222,7 +222,7 @@ impl FramingFields {
     }
 }
 
-/// Parses digits only. Refuses `u64::MAX` and more.
+/// Parses digits only. Refuses the two largest numbers and what is larger.
 fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -123,11 +123,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<I> {
             return;
         }
         let allowed_by_settings = self.connection.max_concurrent_send_streams();
-        let has_settings = allowed_by_settings != PRE_SETTINGS_STREAMS
-            || probe.is_extended_connect_protocol_enabled();
+        // A peer may allow as many streams as h2 assumes before it has read SETTINGS.
+        let has_settings = allowed_by_settings != PRE_SETTINGS_STREAMS || self.state.has_settings();
         let allowed = match allowed_by_settings {
-            // SETTINGS without a limit, or none yet.
-            usize::MAX | PRE_SETTINGS_STREAMS => ASSUMED_STREAMS,
+            // SETTINGS without a limit.
+            usize::MAX => ASSUMED_STREAMS,
+            PRE_SETTINGS_STREAMS if !has_settings => ASSUMED_STREAMS,
             allowed => allowed,
         };
         self.state.allow(allowed);

@@ -44,6 +44,8 @@ pub(super) struct ConnState {
     read_at: AtomicU64,
     /// The peer has acknowledged our SETTINGS.
     is_acknowledged: AtomicBool,
+    /// Whether the peer has sent SETTINGS of its own.
+    has_settings: AtomicBool,
     /// Silence in microseconds that makes the connection suspect without a PING.
     long_silence: AtomicU64,
     /// The meter owns the slot; it is dropped with the socket.
@@ -88,6 +90,7 @@ impl ConnState {
             made_at: now,
             read_at: AtomicU64::new(0),
             is_acknowledged: AtomicBool::new(false),
+            has_settings: AtomicBool::new(false),
             long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
             slot: OnceLock::new(),
             close_cause: OnceLock::new(),
@@ -130,6 +133,14 @@ impl ConnState {
 
     pub(super) fn settings_acknowledged(&self) {
         self.is_acknowledged.store(true, Ordering::Release);
+    }
+
+    pub(super) fn settings_received(&self) {
+        self.has_settings.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_settings(&self) -> bool {
+        self.has_settings.load(Ordering::Acquire)
     }
 
     pub(super) fn is_acknowledged(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Parses the frame headers of a connection for facts that h2 does not expose.
 //!
-//! These are: the number of 1xx heads of a stream, the peer's remaining window, and the acknowledgement of our SETTINGS.
+//! These are: the number of 1xx heads of a stream, the peer's remaining window, its SETTINGS, and the acknowledgement of ours.
 //! Frame headers (RFC 9113 §4.1) suffice, so no field is decompressed here.
 
 use std::{
@@ -76,6 +76,7 @@ impl<I> Wire<I> {
                 state.unanswered().count_head(frame.stream)
             }
             SETTINGS if frame.flags & ACK != 0 => state.settings_acknowledged(),
+            SETTINGS => state.settings_received(),
             _ => {}
         });
         if data > 0 {

@@ -190,6 +190,20 @@ async fn an_upload_that_cannot_be_repeated_waits_for_what_the_peer_allows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_allows_the_number_assumed_before_its_settings_is_not_waited_for() {
+    let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
+    let told = Told::by(&connection);
+    let (_feed, body) = fed();
+    let mut sending = send(&mut connection, post(body)).await;
+    assert!(poll(&mut sending).await.is_pending());
+    peer.allow_streams(101).await;
+    turns().await;
+    assert_eq!(told.streams(), [Some(100), Some(101)]);
+    assert!(poll(&mut sending).await.is_pending());
+    assert!(has_written_a_request(&mut peer).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_can_be_repeated_waits_for_nothing() {
     let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
     let _get = send(&mut connection, get()).await;
