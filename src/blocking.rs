@@ -88,7 +88,7 @@ pub use client::Client;
 pub use handle::Blocking;
 #[cfg(feature = "client")]
 pub use response::{Lines, StreamedResponseExt};
-pub use sending::ResponseKind;
+pub use sending::{RequestService, ResponseKind};
 pub use transport::Transport;
 pub use upload::{ReaderRequest, Upload};
 

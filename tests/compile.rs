@@ -17,10 +17,11 @@ fn each_mistake_is_told_with_what_is_missing() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
-    let of_client = |file: &PathBuf| {
-        file.file_name().is_some_and(|it| it.to_string_lossy().starts_with("client_"))
+    let is_of = |file: &PathBuf, feature: &str| {
+        file.file_name().is_some_and(|it| it.to_string_lossy().starts_with(feature))
     };
-    files.retain(|file| cfg!(feature = "client") || !of_client(file));
+    files.retain(|file| cfg!(feature = "client") || !is_of(file, "client_"));
+    files.retain(|file| cfg!(feature = "blocking") || !is_of(file, "blocking_"));
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let output = check(&file);

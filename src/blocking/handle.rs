@@ -55,6 +55,31 @@ impl<S> Blocking<S> {
         }
     }
 
+    /// The same with a service that is made inside of this module's runtime, for layers that spawn a task when they are made.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "http1", feature = "tokio"))]
+    /// # fn example() -> Result<(), tower_transport::Error> {
+    /// use tower::buffer::Buffer;
+    /// use tower_transport::{Transport, blocking::Blocking};
+    ///
+    /// let buffered = Blocking::make(|| Buffer::new(Transport::new(), 100));
+    /// buffered.request("GET", "https://www.example.com/").send()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn make(make: impl FnOnce() -> S) -> Self {
+        // Held until the service has a handle of its own: its tasks would end with the last.
+        let runtime = BlockingRuntime::get();
+        let service = match &runtime {
+            Ok(runtime) => runtime.inside(make),
+            Err(_) => make(),
+        };
+        let made = Self::new(service);
+        drop(runtime);
+        made
+    }
+
     /// Starts a request whose response is read to its end: `http::Response<Bytes>`.
     pub fn request(&self, method: impl IntoMethod, url: impl IntoUrl) -> RequestBuilder<S>
     where

@@ -72,36 +72,32 @@ impl ResponseKind for Streamed {
     type Body = Body;
 }
 
-pub(super) mod sealed {
+/// A service of requests that can be called in the background, as an upload is: implemented for each that can.
+pub trait RequestService:
+    Service<
+        Request<AsyncBody>,
+        Response = Response<Self::ResponseBody>,
+        Error: Into<BoxError>,
+        Future: Send,
+    > + Send
+    + 'static
+{
+    /// The body of its responses.
+    type ResponseBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, RB> RequestService for S
+where
+    S: Service<Request<AsyncBody>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>
+        + Send
+        + 'static,
+    RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type ResponseBody = RB;
+}
+
+mod sealed {
     use super::*;
-
-    /// A service that can be called in the background.
-    pub trait RequestService:
-        Service<
-            Request<AsyncBody>,
-            Response = Response<Self::ResponseBody>,
-            Error: Into<BoxError>,
-            Future: Send,
-        > + Send
-        + 'static
-    {
-        /// The body of its responses.
-        type ResponseBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
-    }
-
-    impl<S, RB> RequestService for S
-    where
-        S: Service<
-                Request<AsyncBody>,
-                Response = Response<RB>,
-                Error: Into<BoxError>,
-                Future: Send,
-            > + Send
-            + 'static,
-        RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-    {
-        type ResponseBody = RB;
-    }
 
     /// How a request is sent in the background.
     pub trait SendInBackground {

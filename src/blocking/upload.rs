@@ -13,11 +13,7 @@ use http::Response;
 use http_body::{Frame, SizeHint};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    Blocking, ResponseKind,
-    body::into_io,
-    sending::{BlockingWait, sealed::RequestService},
-};
+use super::{Blocking, RequestService, ResponseKind, body::into_io, sending::BlockingWait};
 use crate::{
     body::Body as AsyncBody,
     error::{Error, Kind},

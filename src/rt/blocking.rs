@@ -156,6 +156,14 @@ impl BlockingRuntime {
         self.owner.pid != process::id()
     }
 
+    /// Calls this where tasks are spawned on the runtime.
+    pub(crate) fn inside<T>(&self, act: impl FnOnce() -> T) -> T {
+        match self.driver() {
+            Ok(driver) => driver.inside(act),
+            Err(_) => act(),
+        }
+    }
+
     /// Drops a value that may hold sockets: in the runtime, or after a fork not at all.
     ///
     /// A fork shares the set of sockets that the parent waits for (`epoll`): closing one of them in the child would take it out

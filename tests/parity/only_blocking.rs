@@ -12,7 +12,7 @@ use std::{
 use http::Response;
 use tower_transport::{
     Error,
-    blocking::{self, Body, Canceler, Client, Transport, Upload},
+    blocking::{self, Blocking, Body, Canceler, Client, Transport, Upload},
     options::{Protocols, Timeouts},
 };
 
@@ -442,6 +442,24 @@ fn a_thread_that_ends_may_drop_what_it_holds_but_send_nothing() {
         HELD.with(|held| held.borrow_mut().0 = Some(Held { transport, body, request, outcome }));
     });
     assert!(is_well.recv().unwrap());
+    origin.seen().wait_for_open(0);
+}
+
+// Other services.
+
+#[test]
+fn a_stack_that_spawns_when_it_is_made_is_made_inside_the_runtime() {
+    use tower::buffer::Buffer;
+    let origin = Origin::plain();
+    let buffered = Blocking::make(|| Buffer::new(tower_transport::Transport::new(), 10));
+    for _ in 0..3 {
+        let response = buffered.request("GET", origin.url("/")).send().unwrap();
+        assert_eq!(response.body(), "hello");
+    }
+    assert_eq!(origin.seen().accepted(), 1);
+    let upload = buffered.request("POST", origin.url("/count")).body_reader(&b"four"[..]);
+    assert_eq!(upload.send().unwrap().body(), "4");
+    drop(buffered);
     origin.seen().wait_for_open(0);
 }
 
