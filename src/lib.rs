@@ -136,6 +136,8 @@
 
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Docs name what a feature adds also in builds without it. With all features each link is checked.
+#![cfg_attr(not(feature = "client"), allow(rustdoc::broken_intra_doc_links))]
 
 // In the order of a request's path.
 #[cfg(feature = "blocking")]
