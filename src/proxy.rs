@@ -36,6 +36,8 @@
 //!
 //! # How to add a protocol
 //!
+//! `ARCHITECTURE.md` has a worked example, with the files of each step.
+//!
 //! A protocol is a service of [`Target`](crate::target::Target)s over another. It receives the origin's target, asks
 //! the inner connector for a connection to the proxy, requests the origin over it, and returns the stream:
 //!

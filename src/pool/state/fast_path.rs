@@ -1,7 +1,7 @@
 //! The fast path of a usual request's events: without waiters, drains, reached limits or expired times.
 //!
 //! Each does exactly what the general event would do then; otherwise it changes nothing and says so, and the general event
-//! follows. `tests/fast_path.rs` compares both ways.
+//! follows. `state/tests/fast_path.rs` compares both ways.
 
 use std::{
     hash::Hash,
