@@ -55,13 +55,13 @@ impl Error {
     }
 
     /// Sets the URL, without credentials and signatures.
-    #[cfg(any(test, feature = "redirect"))]
+    #[cfg(any(feature = "redirect", all(test, feature = "_client")))]
     pub(crate) fn with_url(self, url: impl Into<Arc<str>>) -> Self {
         self.rewrite(|report| report.answer.get_or_insert_default().url = Some(url.into()))
     }
 
     /// Sets the response; its request was sent.
-    #[cfg(any(test, feature = "redirect"))]
+    #[cfg(any(feature = "redirect", all(test, feature = "_client")))]
     pub(crate) fn with_response(self, response: Response<Bytes>) -> Self {
         let response = Some(Arc::new(response));
         self.rewrite(|report| report.answer.get_or_insert_default().response = response).sent(true)

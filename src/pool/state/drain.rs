@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{KeyId, PoolState, SlotId, Transition, slot::Slot};
+use super::{KeyId, PoolState, SlotId, Transition, slot::Slot, wait_queue::Waiter};
 use crate::events::CloseReason;
 
 /// How long a drain to make room may take; the requests of its own key wait that long. After a failure the connection is
@@ -183,9 +183,14 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         // A key whose own connection yields is served when that drain is taken back.
         let yields =
             |key_id: &KeyId| self.key_states.get(*key_id).is_some_and(|it| it.tally.yielding > 0);
-        // Ordered by age, so the first key that is not late ends the search.
-        let late = self.with_supply.iter().take_while(|(_, key_id)| is_late(*key_id));
-        self.without_supply.len() + late.filter(|(_, key_id)| !yields(key_id)).take(more).count()
+        let may_be_late = self
+            .with_supply
+            .iter()
+            .map(|(_, key_id)| key_id)
+            // Ordered by age but for those that wait again, so the first other key that is not late ends the search.
+            .take_while(|key_id| is_late(**key_id) || self.waits_again(**key_id));
+        let late = may_be_late.filter(|key_id| is_late(**key_id) && !yields(key_id));
+        self.without_supply.len() + late.take(more).count()
     }
 
     /// When the next key starves by waiting, if a connection could be drained for it.
@@ -200,18 +205,33 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Schedules a reap for when the key with the longest wait starves.
     pub(super) fn schedule_starvation_check(&mut self, cx: &mut Transition<K, C, W>) {
-        let Some(&(_, first)) = self.with_supply.first() else { return };
         if self.joinable.is_empty() || !self.is_full() {
             return;
         }
-        if let Some(at) = self.starves_at(first).filter(|at| *at > cx.now) {
+        // Up to the first key in the order of age.
+        let mut is_ordered = false;
+        let first =
+            self.with_supply.iter().map(|(_, key_id)| *key_id).take_while(|key_id| {
+                !std::mem::replace(&mut is_ordered, !self.waits_again(*key_id))
+            });
+        let at = first.filter_map(|key_id| self.starves_at(key_id)).filter(|at| *at > cx.now).min();
+        if let Some(at) = at {
             self.schedule_reap(at, cx);
         }
     }
 
     fn starves_at(&self, key_id: KeyId) -> Option<Instant> {
+        self.longest_uncovered(key_id)?.since.checked_add(STARVATION_TIME)
+    }
+
+    fn waits_again(&self, key_id: KeyId) -> bool {
+        self.longest_uncovered(key_id).is_some_and(|waiter| waiter.waits_again)
+    }
+
+    /// The first of its waiters that nothing is on its way for.
+    fn longest_uncovered(&self, key_id: KeyId) -> Option<&Waiter<W>> {
         let queue = &self.key_states.get(key_id)?.queue;
-        queue.get(queue.first_uncovered()?)?.since.checked_add(STARVATION_TIME)
+        queue.get(queue.first_uncovered()?)
     }
 
     fn drains_for_room(&self) -> usize {

@@ -39,7 +39,8 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let key_id = self.key_of(key, is_exclusive, cx);
         let seq = again.unwrap_or_else(|| self.next_seq());
         self.waiting += 1;
-        let waiting = Waiter { waiter, options, since: cx.now };
+        let waits_again = again.is_some();
+        let waiting = Waiter { waiter, options, since: cx.now, waits_again };
         self.key_mut(key_id).queue.insert(seq, waiting);
         // This may serve the waiter at once: the ticket is then void, and leaving the queue does nothing.
         self.rebalance(key_id, cx);

@@ -8,6 +8,8 @@ pub(super) struct Waiter<W> {
     pub(super) waiter: W,
     pub(super) options: DialOptions,
     pub(super) since: Instant,
+    /// It keeps the number of an earlier wait, so numbers do not order it by time.
+    pub(super) waits_again: bool,
 }
 
 /// Waiters in order. The first few are *covered*: a dial or a returning connection is on its way for each.
@@ -104,7 +106,12 @@ mod tests {
     #[test]
     fn the_border_follows_whatever_comes_and_goes() {
         let now = crate::rt::Runtime::default().now();
-        let waiter = || Waiter { waiter: (), options: DialOptions::default(), since: now };
+        let waiter = || Waiter {
+            waiter: (),
+            options: DialOptions::default(),
+            since: now,
+            waits_again: false,
+        };
         let mut queue = WaitQueue::new();
         (1..=5).for_each(|seq| queue.insert(seq, waiter()));
         queue.cover(2);

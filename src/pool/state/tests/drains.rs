@@ -118,3 +118,23 @@ fn a_key_whose_own_connection_was_upgraded_starves_at_once() {
     world.request("b");
     assert_eq!(world.state.tally.yielding, 1);
 }
+
+#[test]
+fn a_request_that_waits_again_does_not_hide_a_key_that_starves() {
+    let mut world = busy_shared(3);
+    for key in ["b", "c"] {
+        world.request(key);
+        world.dialed(false);
+    }
+    world.give_back(1);
+    let checkout = world.event(|state, cx| state.checkout(&"b", cx)).unwrap();
+    world.take_out(&checkout);
+    world.request("c");
+    world.later(Duration::from_millis(900));
+    world.keys.insert(9, "b");
+    let again = Some(checkout.seq);
+    world.wait("b", 9, WaitOptions { again, ..WaitOptions::default() }).unwrap();
+    assert_eq!(world.state.tally.yielding, 0);
+    world.later(Duration::from_millis(100));
+    assert_eq!(world.state.tally.yielding, 1, "c has waited for a second");
+}
