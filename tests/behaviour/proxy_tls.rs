@@ -227,7 +227,11 @@ async fn a_wrong_certificate_fails_on_every_way() {
         let in_plain = tunneling("http://plain.example:8080");
         let http2 = in_plain.clone().protocols(Protocols::Http2PriorKnowledge);
         let chain = Route::through([in_plain.clone(), trusted.clone()]);
-        for route in [Route::Direct, in_plain.into(), trusted.into(), chain] {
+        let socks = ["socks5h", "socks4a"].map(|scheme| {
+            Route::from(format!("{scheme}://plain.example:8080").parse::<Proxy>().unwrap())
+        });
+        let ways = [Route::Direct, in_plain.into(), trusted.into(), chain];
+        for route in ways.into_iter().chain(socks) {
             let error = refused(&scene, route, &[&proxy, &origin, &plain], 0).await;
             assert!(!error.is_proxy() && error.to_string().contains("origin.example"), "{error:?}");
         }

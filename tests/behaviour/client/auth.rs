@@ -89,6 +89,18 @@ async fn a_request_without_credentials_is_sent_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_request_after_one_with_credentials_is_sent_without_them() {
+    let site = asking("Basic realm=\"a\"", |_| true);
+    let client = client(&site);
+    let other = Auth::bearer("other");
+    for sent in [with(basic(), get("http://a/")), get("http://a/"), with(other, get("http://a/"))] {
+        send(&client, sent).await.unwrap();
+    }
+    let expected = [Some(BASIC), None, Some("Bearer other")];
+    assert_eq!(all_said(&site), expected.map(|said| said.map(str::to_owned)));
+}
+
+#[tokio::test]
 async fn a_401_that_is_not_answered_has_its_body() {
     use http_body_util::BodyExt;
     let site = asking("Basic realm=\"a\"", |_| false);

@@ -18,7 +18,10 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, duplex},
+    io::{
+        AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+        DuplexStream, duplex,
+    },
     sync::Notify,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -179,10 +182,42 @@ impl Visit {
     }
 
     async fn talk(self, mut wire: Wire) -> io::Result<()> {
-        match wire.fill_buf().await?.starts_with(b"PRI") {
-            true => self.talk_http2(wire).await,
-            false => self.talk_http1(wire).await,
+        match wire.fill_buf().await? {
+            [4 | 5, ..] => self.talk_socks(wire).await,
+            bytes if bytes.starts_with(b"PRI") => self.talk_http2(wire).await,
+            _ => self.talk_http1(wire).await,
         }
+    }
+
+    /// Opens a tunnel by SOCKS 4a or 5, to a name and without a password.
+    async fn talk_socks(self, mut wire: Wire) -> io::Result<()> {
+        let (port, host, reply) = match wire.read_u8().await? {
+            4 => {
+                let mut fixed = [0; 7];
+                wire.read_exact(&mut fixed).await?;
+                let (mut user, mut host) = (Vec::new(), Vec::new());
+                wire.read_until(0, &mut user).await?;
+                wire.read_until(0, &mut host).await?;
+                host.pop();
+                (u16::from_be_bytes([fixed[1], fixed[2]]), host, &b"\0\x5a\0\0\0\0\0\0"[..])
+            }
+            _ => {
+                let methods = wire.read_u8().await?;
+                wire.read_exact(&mut vec![0; usize::from(methods)]).await?;
+                wire.write_all(&[5, 0]).await?;
+                let mut fixed = [0; 5];
+                wire.read_exact(&mut fixed).await?;
+                let mut host = vec![0; usize::from(fixed[4])];
+                wire.read_exact(&mut host).await?;
+                (wire.read_u16().await?, host, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0][..])
+            }
+        };
+        let name = format!("{}:{port}", String::from_utf8_lossy(&host));
+        self.note(name.clone());
+        let next = self.net.peer(&name).ok_or(io::ErrorKind::HostUnreachable)?;
+        wire.write_all(reply).await?;
+        self.net.visit(next, Box::new(wire)).await;
+        Ok(())
     }
 
     async fn talk_http1(self, mut wire: Wire) -> io::Result<()> {
