@@ -1,4 +1,5 @@
-//! A small `curl -i`: `cargo run --example get -- [options] URL`, and without arguments a tour of itself against its own server.
+//! A small `curl -i`: `cargo run --features client,gzip --example get -- [options] URL`. Without arguments it demonstrates
+//! itself against its own server.
 //!
 //! Prints the head and the body of the answer, or an error with its causes. It ends with 0 if there was an answer, whatever its
 //! status, with 1 if there was none or not all of it, and with 2 if it was called in a wrong way.

@@ -169,7 +169,7 @@ impl<C> ClientBuilder<C> {
         self.redirect(|layer| layer.on_redirect(change))
     }
 
-    /// How often requests are sent again that failed: by default they are sent once.
+    /// How many times a request is sent at most, the first time included. Default: once, which is no retry.
     pub fn retries(mut self, retries: Retries) -> Self {
         self.choices.retries = retries;
         self

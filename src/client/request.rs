@@ -36,7 +36,7 @@ macro_rules! client_options {
                 self.extension(redirects)
             }
 
-            /// How often it is sent again if it fails.
+            /// How many times it is sent at most, the first time included.
             pub fn retries(self, retries: $crate::options::Retries) -> Self {
                 self.extension(retries)
             }

@@ -56,11 +56,11 @@ use tries::Tries;
 ///
 /// | what happened | sent again |
 /// |---|---|
-/// | nothing was sent: no connection, none in time, or it broke before | whatever the method |
-/// | the connection broke before the answer | if it is idempotent |
-/// | 408, 429, 502, 503, 504 | if it is idempotent |
-/// | any other answer, a timeout, TLS that fails, a request that is not valid | no |
-/// | the service below fails to be ready for another try | no |
+/// | nothing was sent: no connection, none in time, a handshake cut off, or a connection that broke before | whatever the method |
+/// | the connection broke before the response | if it is idempotent |
+/// | a response with the status 408, 429, 502, 503 or 504 | if it is idempotent |
+/// | any other response, a timeout after bytes were sent, a refused certificate, an invalid request | no |
+/// | the inner service fails to become ready for another attempt | no |
 ///
 /// Idempotent is a request by its method (RFC 9110 §9.2.2), with an `Idempotency-Key`, or marked as
 /// [`Repeatable`](crate::options::Repeatable). One whose body cannot be [had again](Body::try_clone) is sent once. An answer is
@@ -97,7 +97,7 @@ struct Budgets {
 const MOST_ORIGINS: usize = 1024;
 
 impl RetryLayer {
-    /// Sends requests again so often, unless they have [`Retries`] of their own.
+    /// Sends a request as many times as this says at most, the first time included. A request's own [`Retries`] take precedence.
     pub fn new(retries: Retries) -> Self {
         Self { retries, runtime: Runtime::default(), budgets: Arc::default() }
     }

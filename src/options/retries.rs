@@ -1,8 +1,8 @@
-//! How often a request is sent again that failed.
+//! How many times a request is sent.
 
 use std::time::Duration;
 
-/// How often a request is sent again that failed, and after which pauses: for a
+/// How many times a request is sent at most, the first time included, and after which pauses: for a
 /// [`RetryLayer`](crate::client::RetryLayer), or as an extension for one request.
 ///
 /// ```
