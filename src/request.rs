@@ -232,7 +232,8 @@ impl<S, A> RequestBuilder<S, A> {
         })
     }
 
-    /// Sets timeouts, replacing those of the transport.
+    /// Sets timeouts. They replace all limits of the transport, also those that you do not name: start from the [`Timeouts`] that you
+    /// gave to the transport.
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         self.extension(timeouts)
     }

@@ -262,7 +262,10 @@ impl<S: Clone> Client<S> {
         RequestBuilder::of(self.clone(), self.start(method, url))
     }
 
-    /// A request that was put together elsewhere. What it says itself goes before what the client adds.
+    /// A request that was put together elsewhere. Its own settings take precedence.
+    ///
+    /// Unlike [`RequestExt::send`](crate::RequestExt::send), which streams, it reads the response whole;
+    /// [`streamed`](RequestBuilder::streamed) streams it. Generic code over services gets that of `RequestExt`.
     pub fn send(&self, request: Request<impl Into<Body>>) -> RequestBuilder<Self, Buffered> {
         RequestBuilder::of(self.clone(), Ok(request.map(Into::into))).max_body_of(self)
     }
