@@ -50,6 +50,23 @@
 //!
 //! # A client
 //!
+//! With the feature `client-full`:
+//!
+//! ```
+//! # #[cfg(all(feature = "tokio", feature = "http1", feature = "client-full"))]
+//! # async fn example() -> Result<(), tower_transport::Error> {
+//! use std::collections::HashMap;
+//! use tower_transport::{Client, ResponseExt, client::Auth};
+//!
+//! let client = Client::builder().base_url("https://api.example/v1/").auth(Auth::bearer("mF_9.B5f-4.1JqM")).build()?;
+//! let user: HashMap<String, String> = client.get("users/1").await?.error_for_status()?.json()?;
+//! client.post("users").json(&user).await?.error_for_status()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A transport
+//!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
 //! # async fn example() -> Result<(), tower_transport::Error> {
@@ -132,11 +149,11 @@
 //! | `charset` | no | with `client`: bodies as text in charsets other than UTF-8 |
 //! | `client-full` | no | `client`, `cookies`, `gzip`, `json`, `form` and `charset` |
 //! | `idna` | no | host names that are not ASCII |
-//! | `hyper-util` | no | hyper-util's connectors inside ours, and ours inside its client |
+//! | `hyper-util` | no | our connectors inside hyper-util's client, by [`UriService`](connect::UriService); `UriConnector::hyper_util`, which knows what its connectors report |
 //! | `tracing` | no | a listener that creates spans and events of `tracing` |
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
 //! | `mock` | no | doubles for tests of your code |
-//! | `system-proxy` | no | the system's proxy settings on macOS and Windows |
+//! | `system-proxy` | no | `ProxyRules::from_system`: the system's proxy settings on macOS and Windows |
 
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -199,7 +216,15 @@ pub use transport::Transport;
 pub use unpooled::{Unpooled, request, stream};
 
 /// Compiles the code of the README, and runs what needs no network.
-#[cfg(all(doctest, feature = "http1", feature = "http2", feature = "tls", feature = "tokio"))]
+#[cfg(all(
+    doctest,
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "tokio",
+    feature = "blocking",
+    feature = "client-full"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
