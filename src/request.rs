@@ -83,7 +83,7 @@ pub(crate) use sending::{Buffering, SendRequest};
 /// `Transfer-Encoding: chunked`, or on HTTP/2 without either.
 ///
 /// It implements [`IntoFuture`], which `await` calls. Where a function takes futures, such as `join_all` or a spawn,
-/// the compiler reports "`RequestBuilder` is not a future": pass [`request.send()`](Self::send).
+/// the compiler reports "`RequestBuilder` is not a future": pass `request.send()`.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]

@@ -147,7 +147,8 @@ impl<S: Clone> Client<S> {
         RequestBuilder::of(self.over.clone(), self.over.service().start(method, url))
     }
 
-    /// A request that was put together elsewhere. What it says itself goes before what the client adds.
+    /// A request that was put together elsewhere. Its own settings take precedence. The response is read whole, unless the request is
+    /// `streamed()`.
     pub fn send(&self, request: Request<impl Into<AsyncBody>>) -> RequestBuilder<AsyncClient<S>> {
         let request = Ok(request.map(Into::into));
         RequestBuilder::of(self.over.clone(), request).max_body_of(self.over.service())
