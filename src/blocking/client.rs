@@ -58,7 +58,8 @@ impl Client {
         ClientBuilder::new()
     }
 
-    /// Takes no more requests, and waits until those under way have finished: see [`Transport::close`]. Says whether all had.
+    /// Refuses further requests and waits until those in progress have finished: see [`Transport::close`]. Returns whether all
+    /// finished.
     ///
     /// # Errors
     ///
