@@ -1,4 +1,5 @@
-//! A client for an API, and its tests without a network: `cargo run --example client`, `cargo test --example client`.
+//! A client for an API, and its tests without a network: `cargo run --features client,json,mock --example client`,
+//! `cargo test --features client,json,mock --example client`.
 //!
 //! It has a base URL, a token that is refreshed, retries, JSON both ways, and pages by `Link` (RFC 8288).
 

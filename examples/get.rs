@@ -1,7 +1,8 @@
-//! A small `curl -i`: `cargo run --example get -- [options] URL`, and without arguments a tour of itself against its own server.
+//! A small `curl -i`: `cargo run --features client,gzip --example get -- [options] URL`. Without arguments it demonstrates
+//! itself against its own server.
 //!
 //! Prints the head and the body of the answer, or an error with its causes. It ends with 0 if there was an answer, whatever its
-//! status, with 1 if there was none or not all of it, and with 2 if it was called in a wrong way.
+//! status, with 1 if there was none or it was incomplete, and with 2 after invalid arguments.
 
 use std::{
     error::Error,
@@ -43,7 +44,7 @@ async fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads along has seen enough: `get URL | head`.
+        // The reader of a pipe may close it early: `get URL | head`.
         Err(error) if shown::is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             shown::causes(&*error);
@@ -84,7 +85,7 @@ async fn get(arguments: Arguments, out: &mut impl Write) -> Result<(), Box<dyn E
     if arguments.is_verbose {
         request = request.extension(Listener::new(shown::Steps));
     }
-    // It is drawn where stderr is a terminal, and beside a body that is not.
+    // Drawn only if stderr is a terminal and the body goes elsewhere.
     let bar = match arguments.file.is_some() || !io::stdout().is_terminal() {
         true => ProgressBar::no_length().with_style(shown::style()),
         false => ProgressBar::hidden(),

@@ -1,7 +1,7 @@
 //! The stack written by hand, and one layer of it replaced: `cargo run --example layers`.
 //!
-//! `Transport::new()` wires the same layers, from the request down to the socket. You can leave out a layer or replace it by
-//! your own: here a layer that measures time replaces `ConnectRetryLayer`.
+//! `Transport::new()` wires the same layers, from the request down to the socket, and a `ProxyLayer` below TLS. You can leave out a
+//! layer or replace it by your own: here a layer that prints each connection replaces `ConnectRetryLayer`.
 
 use std::{
     future::Future,
@@ -54,7 +54,7 @@ impl<C: Connect<Target>> Service<Target> for Announce<C> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let site = server::Server::start().await?;
 
-    println!("As Transport::new() has it:");
+    println!("Like `Transport::new()`, without proxies:");
     let whole = ServiceBuilder::new()
         .layer(PoolLayer::new())
         .layer(NegotiateLayer::new())

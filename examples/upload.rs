@@ -1,4 +1,5 @@
-//! A form with a file that need not fit into memory: `cargo run --release --example upload [-- MIB]`, by default 64.
+//! A form with a file that need not fit into memory: `cargo run --release --features multipart,progress
+//! --example upload [-- MIB]`, by default 64.
 //!
 //! The file is read in pieces as the server takes them, its length is sent beforehand, and the bar shows how far it is.
 

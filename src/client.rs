@@ -10,17 +10,17 @@
 //! Progress > Defaults > Deadline > Redirect > Retry > Auth > Cookies > Decode > Transport
 //! ```
 //!
-//! The order matters for secrets: credentials are bound to the origin of the call above redirects, and said below them, to
-//! that origin alone. So no layer adds again what a redirect took off.
+//! The order matters for secrets: credentials are bound to the origin of the call above redirects, and sent below them, to
+//! that origin only. So no layer adds again what a redirect removed.
 //!
 //! | layer | feature | what it does |
 //! |---|---|---|
-//! | [`ProgressLayer`] | `progress` | calls back with how far bodies have come |
+//! | [`ProgressLayer`] | `progress` | reports the progress of bodies to callbacks |
 //! | [`DefaultsLayer`] | `defaults` | a base URL, header fields, `https` alone |
 //! | [`DeadlineLayer`] | `deadline` | one limit of time over all that is done for a request |
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
-//! | [`RetryLayer`] | `retry` | sends requests again that failed |
-//! | [`AuthLayer`] | `auth` | says who we are to origins, and answers their challenges |
+//! | [`RetryLayer`] | `retry` | sends failed requests again |
+//! | [`AuthLayer`] | `auth` | sends credentials to origins, and answers their challenges |
 //! | [`CookiesLayer`] | `cookies` | keeps cookies and sends them again |
 //! | [`DecodeLayer`] | `gzip`, `deflate`, `brotli`, `zstd` | decodes the bodies of responses |
 //!

@@ -19,7 +19,7 @@
 //! | you have | take |
 //! |---|---|
 //! | a script | [`request()`] and [`stream`]: one connection for one request |
-//! | requests to an API, pages to read | `client::Client`: redirects, cookies, decoding, JSON (feature `client`) |
+//! | requests to an API, pages to read | `client::Client`: redirects, authentication, retries (feature `client`); also cookies, gzip, JSON and forms (feature `client-full`) |
 //! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
 //! | a tower stack | the layers below, any of them replaced by yours |
 //! | no async | `blocking`: the same requests with `.send()?` in place of `.await?` (feature `blocking`) |
@@ -31,8 +31,12 @@
 //! | go through proxies | [`proxy`] |
 //! | see what happens | [`events`], and [`Transport::stats`] |
 //! | test your code without a network | the feature `mock` |
+//! | find a recipe, or a whole program | the [cookbook](https://docs.rs/crate/tower-transport/latest/source/docs/cookbook.md), the [examples](https://docs.rs/crate/tower-transport/latest/source/examples/) |
+//! | come from another client | [migrating](https://docs.rs/crate/tower-transport/latest/source/docs/migrating.md) |
+//! | look up an error or a limit | [errors and limits](https://docs.rs/crate/tower-transport/latest/source/docs/errors.md) |
 //!
-//! CPU of the client for one request, over that of bare hyper (the README has the lost rows, `docs/performance.md` the method):
+//! CPU of the client for one request, over that of bare hyper (the README has the other rows,
+//! [docs/performance.md](https://docs.rs/crate/tower-transport/latest/source/docs/performance.md) the method):
 //!
 //! | | this crate | hyper-util legacy | reqwest | ureq |
 //! |---|--:|--:|--:|--:|
@@ -45,6 +49,23 @@
 //! do.
 //!
 //! # A client
+//!
+//! With the feature `client-full`:
+//!
+//! ```
+//! # #[cfg(all(feature = "tokio", feature = "http1", feature = "client-full"))]
+//! # async fn example() -> Result<(), tower_transport::Error> {
+//! use std::collections::HashMap;
+//! use tower_transport::{Client, ResponseExt, client::Auth};
+//!
+//! let client = Client::builder().base_url("https://api.example/v1/").auth(Auth::bearer("mF_9.B5f-4.1JqM")).build()?;
+//! let user: HashMap<String, String> = client.get("users/1").await?.error_for_status()?.json()?;
+//! client.post("users").json(&user).await?.error_for_status()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A transport
 //!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "http1"))]
@@ -122,17 +143,17 @@
 //! | `ring` | no | TLS by rustls with ring; instead of `tls` it [starts short scripts sooner](tls#what-the-first-handshake-costs) |
 //! | `blocking` | no | requests without async: `blocking::{request, stream, Transport, Client}` |
 //! | `client` | no | a whole [client] and its layers: `redirect`, `retry`, `deadline`, `defaults`, `auth`, `netrc`, `multipart`, `progress`, each also by itself |
+//! | `cookies` | no | a layer that keeps cookies and sends them again |
+//! | `gzip`, `deflate`, `brotli`, `zstd` | no | a layer that decodes bodies of responses, of these codings; `zstd` brings C |
+//! | `json`, `form` | no | JSON and forms as bodies, queries by serde; with `client` also JSON of responses |
+//! | `charset` | no | with `client`: bodies as text in charsets other than UTF-8 |
 //! | `client-full` | no | `client`, `cookies`, `gzip`, `json`, `form` and `charset` |
-//! | `json`, `form` | no | JSON and forms as bodies, JSON of responses, queries by serde |
 //! | `idna` | no | host names that are not ASCII |
-//! | `hyper-util` | no | hyper-util's connectors inside ours, and ours inside its client |
+//! | `hyper-util` | no | our connectors inside hyper-util's client, by [`UriService`](connect::UriService); `UriConnector::hyper_util`, which knows what its connectors report |
 //! | `tracing` | no | a listener that creates spans and events of `tracing` |
 //! | `metrics` | no | a listener that records metrics by the `metrics` facade |
 //! | `mock` | no | doubles for tests of your code |
-//! | `system-proxy` | no | the system's proxy settings on macOS and Windows |
-//! | `charset` | no | bodies as text in charsets other than UTF-8 |
-//! | `cookies` | no | a layer that keeps cookies and sends them again |
-//! | `gzip`, `deflate`, `brotli`, `zstd` | no | a layer that decodes bodies of responses, of these codings; `zstd` brings C |
+//! | `system-proxy` | no | `ProxyRules::from_system`: the system's proxy settings on macOS and Windows |
 
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -197,7 +218,15 @@ pub use transport::Transport;
 pub use unpooled::{Unpooled, request, stream};
 
 /// Compiles the code of the README, and runs what needs no network.
-#[cfg(all(doctest, feature = "http1", feature = "http2", feature = "tls", feature = "tokio"))]
+#[cfg(all(
+    doctest,
+    feature = "http1",
+    feature = "http2",
+    feature = "tls",
+    feature = "tokio",
+    feature = "blocking",
+    feature = "client-full"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

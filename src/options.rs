@@ -15,8 +15,6 @@
 //! | [`ExpectContinue`] | how long a body waits for `100 Continue` |
 //! | [`ConnectProtocol`] | the protocol of an extended `CONNECT`, such as WebSocket over HTTP/2 |
 //! | [`RawTarget`] | a request target that is sent unchanged |
-//! | `CookieOverride`, of `client::cookies` | another jar of cookies, or none |
-//! | `Decoding`, of `client::decode` | disables decoding of the response's body, or limits its size |
 //! | [`Listener`] | receives the events of the request |
 //! | [`Timed`] | adds [`Timings`](crate::events::Timings) to the response |
 //!
@@ -29,6 +27,11 @@
 //! | `TotalTimeout` | the limit on everything, beside the other timeouts |
 //! | `OnUpload`, `OnDownload` | callbacks for the progress of the bodies |
 //! | `client::Auth` | the credentials for the origin |
+//! | `CookieOverride`, of `client::cookies` | another jar of cookies, or none |
+//! | `Decoding`, of `client::decode` | disables decoding of the response's body, or limits its size |
+//!
+//! An extension without its layer below the caller has no effect: on a bare [`Transport`](crate::Transport) those of the second
+//! table are ignored.
 
 use std::time::Duration;
 

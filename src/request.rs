@@ -83,15 +83,13 @@ pub(crate) use sending::{Buffering, SendRequest};
 /// `Transfer-Encoding: chunked`, or on HTTP/2 without either.
 ///
 /// It implements [`IntoFuture`], which `await` calls. Where a function takes futures, such as `join_all` or a spawn,
-/// the compiler reports "`RequestBuilder` is not a future": pass `request.into_future()`.
+/// the compiler reports "`RequestBuilder` is not a future": pass `request.send()`.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::future::IntoFuture;
-///
 /// let request = tower_transport::request("GET", "https://www.example.com/");
-/// let response = tokio::spawn(request.into_future()).await??;
+/// let response = tokio::spawn(request.send()).await??;
 /// # Ok(())
 /// # }
 /// ```
@@ -232,7 +230,8 @@ impl<S, A> RequestBuilder<S, A> {
         })
     }
 
-    /// Sets timeouts, replacing those of the transport.
+    /// Sets timeouts. They replace all limits of the transport, also those that you do not name: start from the [`Timeouts`] that you
+    /// gave to the transport.
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         self.extension(timeouts)
     }

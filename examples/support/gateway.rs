@@ -88,7 +88,13 @@ fn remove_hop_headers(headers: &mut HeaderMap) {
 
 fn failed(error: &Error) -> Response {
     eprintln!("{error}");
-    status(if error.is_timeout() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY })
+    status(match error {
+        error if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+        error if error.is_queue_full() => StatusCode::SERVICE_UNAVAILABLE,
+        // The body of the client's request ended early, or has another length than declared.
+        error if error.is_body() => StatusCode::BAD_REQUEST,
+        _ => StatusCode::BAD_GATEWAY,
+    })
 }
 
 fn status(status: StatusCode) -> Response {

@@ -58,7 +58,8 @@ impl Client {
         ClientBuilder::new()
     }
 
-    /// Takes no more requests, and waits until those under way have finished: see [`Transport::close`]. Says whether all had.
+    /// Refuses further requests and waits until those in progress have finished: see [`Transport::close`]. Returns whether all
+    /// finished.
     ///
     /// # Errors
     ///
@@ -147,7 +148,8 @@ impl<S: Clone> Client<S> {
         RequestBuilder::of(self.over.clone(), self.over.service().start(method, url))
     }
 
-    /// A request that was put together elsewhere. What it says itself goes before what the client adds.
+    /// A request that was put together elsewhere. Its own settings take precedence. The response is read whole, unless the request is
+    /// `streamed()`.
     pub fn send(&self, request: Request<impl Into<AsyncBody>>) -> RequestBuilder<AsyncClient<S>> {
         let request = Ok(request.map(Into::into));
         RequestBuilder::of(self.over.clone(), request).max_body_of(self.over.service())

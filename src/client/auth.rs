@@ -29,7 +29,7 @@ pub use refresh::{AuthRequest, AuthenticateAsync};
 
 use attempt::Attempted;
 
-/// Says who we are to origins, and answers their challenges.
+/// Sends credentials to origins, and answers their challenges.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -51,13 +51,13 @@ use attempt::Attempted;
 /// # }
 /// ```
 ///
-/// # Who is meant
+/// # Which credentials are used
 ///
-/// The first of these that there is:
+/// The first that applies:
 ///
 /// 1. an `Authorization` of the caller's own, which is sent as it is, and whose 401 is not answered;
 /// 2. an [`Auth`] that is an extension of the request, unless it is [for another origin](Auth::bound_to): with
-///    [`Auth::none`], nothing is said;
+///    [`Auth::none`], nothing is sent;
 /// 3. a user and a password in the URL, which are taken out of it;
 /// 4. what was given [for the origin](Self::for_origin);
 /// 5. what a [function](Self::lookup) finds for it, as from a file.
@@ -67,9 +67,9 @@ use attempt::Attempted;
 ///
 /// # Challenges
 ///
-/// A 401 is answered at most 3 times, then it is the response. It is the response at once if there is nothing better to
-/// say, or if the body of the request cannot be [had again](Body::try_clone). A Digest nonce is remembered for each origin,
-/// so that the next request says it unasked.
+/// A 401 is answered at most 3 times, then it is the response. It is the response at once if there is nothing else to
+/// answer, or if the body of the request cannot be [sent again](Body::try_clone). A Digest nonce is remembered for each origin,
+/// so that the next request sends it in advance.
 #[derive(Clone)]
 pub struct AuthLayer {
     settings: Arc<AuthSettings>,
@@ -77,7 +77,7 @@ pub struct AuthLayer {
 
 /// The service of an [`AuthLayer`].
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct WithAuth<S> {
     inner: S,
@@ -93,12 +93,12 @@ struct AuthSettings {
 type Lookup = dyn Fn(&Origin) -> Option<Auth> + Send + Sync;
 
 impl AuthLayer {
-    /// Knows nobody: only what requests bring along is said.
+    /// A layer without credentials: only those of requests are sent.
     pub fn new() -> Self {
         Self { settings: Arc::default() }
     }
 
-    /// Says this to an origin. What was given for the same origin before is replaced.
+    /// Sends this to an origin. Credentials given earlier for the same origin are replaced.
     pub fn for_origin(self, origin: Origin, auth: Auth) -> Self {
         self.change(|settings| {
             settings.by_origin.retain(|(known, _)| *known != origin);
@@ -106,7 +106,7 @@ impl AuthLayer {
         })
     }
 
-    /// Finds what to say to origins of which nothing else is known.
+    /// Looks up the credentials for origins without others.
     ///
     /// It is called for each request, in its task, and must not block. To use a Digest nonce for more than one request, it has to
     /// return clones of one [`Auth`].

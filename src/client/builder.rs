@@ -38,11 +38,9 @@ pub use decoding::DecodeOver;
 pub(super) use cookies::CookieChoice;
 pub(super) use decoding::DecodeChoice;
 
-/// What a [`Client`] is made of.
+/// Builds a [`Client`]. A request's own settings take precedence.
 ///
-/// Whatever a request says itself goes before what is set here.
-///
-/// `C` is what it builds: a [`Client`], or by the feature `blocking` its twin, which has the same settings.
+/// `C` is the type that it builds: a [`Client`], or with the feature `blocking` its twin, which has the same settings.
 #[must_use = "a client is made by `build` or `build_over`"]
 pub struct ClientBuilder<C = Client> {
     choices: Choices,
@@ -169,14 +167,14 @@ impl<C> ClientBuilder<C> {
         self.redirect(|layer| layer.on_redirect(change))
     }
 
-    /// How often requests are sent again that failed: by default they are sent once.
+    /// How many times a request is sent at most, the first time included. Default: once, which is no retry.
     pub fn retries(mut self, retries: Retries) -> Self {
         self.choices.retries = retries;
         self
     }
 
-    /// How long to wait, and for what. [`Timeouts::total`] is over all redirects and tries of a request, as
-    /// [`timeout`](Self::timeout) is. All of it, the total too, is for requests without [`Timeouts`] of their own.
+    /// Sets the timeouts. [`Timeouts::total`] covers all redirects and attempts of a request, as [`timeout`](Self::timeout) does. A
+    /// request with [`Timeouts`] of its own ignores all of these, the total included.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.choices.timeouts = Some(timeouts);
         self
@@ -190,7 +188,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How many bytes a body may have, decoded, that is read whole; `None` for any number. 64 MiB by default. A body that is
+    /// Limits the size of a body that is read whole, decoded, in bytes; `None` is no limit. Default: 64 MiB. A body that is
     /// [streamed](crate::transport::RequestBuilder::streamed) has no limit.
     pub fn max_body(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.choices.max_body = MaxBody::new(bytes);
@@ -221,7 +219,7 @@ impl<C> ClientBuilder<C> {
         self.configure_transport(TransportBuilder::no_env)
     }
 
-    /// Whom TLS trusts, and who we are to it: see [`TransportBuilder::tls`].
+    /// Sets the trusted roots and the client certificate: see [`TransportBuilder::tls`].
     pub fn tls(self, tls: TlsConfig) -> Self {
         self.configure_transport(|builder| builder.tls(tls))
     }
@@ -270,7 +268,7 @@ impl<C> ClientBuilder<C> {
                 requests.timeouts = None;
                 choices.set_about(*builder).build()?
             }
-            Bottom::Given { is_set: true, .. } => return Err(both_set("a transport")),
+            Bottom::Given { is_set: true, .. } => return Err(both_set("transport")),
             Bottom::Given { transport, .. } => transport,
         };
         choices.runtime.get_or_insert_with(|| transport.runtime().clone());
@@ -282,7 +280,7 @@ impl<C> ClientBuilder<C> {
         self.choices.check()?;
         match self.bottom {
             Bottom::Built { is_set: false, .. } => Ok(self.choices.over_service(service)),
-            Bottom::Built { .. } | Bottom::Given { .. } => Err(both_set("a service")),
+            Bottom::Built { .. } | Bottom::Given { .. } => Err(both_set("build_over")),
         }
     }
 
@@ -300,8 +298,8 @@ impl<C> ClientBuilder<C> {
 impl ClientBuilder {
     /// Sends requests over this transport, which others may use as well.
     ///
-    /// What is set here about a transport is for one that is built with the client, so that both together are an error of
-    /// [`build`](Self::build).
+    /// Settings of a transport, such as [`proxy`](Self::proxy), are for one that is built with the client: together with this
+    /// they are an error of [`build`](Self::build).
     pub fn transport(self, transport: Transport) -> Self {
         self.over_transport(transport)
     }
@@ -310,8 +308,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
-    /// [transport](Self::transport) that is given.
+    /// [`is_builder`](Error::is_builder) for an invalid setting, and for settings of a transport together with
+    /// [`transport`](Self::transport).
     pub fn build(self) -> Result<Client, Error> {
         self.build_client()
     }
@@ -320,8 +318,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport, which the service is
-    /// in place of.
+    /// [`is_builder`](Error::is_builder) for an invalid setting, and for settings of a transport, which the service replaces.
     pub fn build_over<S: Clone>(self, service: S) -> Result<Client<S>, Error> {
         self.build_client_over(service)
     }
@@ -394,7 +391,9 @@ impl Choices {
 }
 
 fn both_set(given: &str) -> Error {
-    Error::builder(format!("building the client: {given} is given, and settings of another"))
+    Error::builder(format!(
+        "building the client: `{given}` and settings of a transport exclude each other"
+    ))
 }
 
 impl<C> fmt::Debug for ClientBuilder<C> {

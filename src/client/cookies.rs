@@ -80,9 +80,9 @@ impl<T: CookieStore + ?Sized> CookieStore for Arc<T> {
 
 /// Sends the cookies of a jar with each request, and stores those of each response, whatever its status.
 ///
-/// Put it below redirects and authentication, so that it sees each hop and each 401. A `Cookie` that the request has already
-/// comes first, in one field with those of the jar; of the jar's those are left out whose name it has. A request with a `Host`
-/// of its own is for that host: its cookies are.
+/// Put it below redirects and authentication, so that it sees each hop and each 401. The request's own `Cookie`
+/// comes first, in one field with those of the jar; cookies of the jar with the same name are left out. If a request sets `Host`, the
+/// cookies of that host are sent.
 ///
 /// An empty jar costs a request next to nothing, and a response without `Set-Cookie` as well.
 #[derive(Clone)]
@@ -92,7 +92,7 @@ pub struct CookiesLayer {
 
 /// The service of a [`CookiesLayer`].
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct Cookies<S> {
     inner: S,
@@ -115,7 +115,7 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// As below. Nothing is stored of a response that has not come.
+    /// Dropping it drops the future of the inner service. Nothing is stored of a response that has not arrived.
     pub struct CookiesFuture<F> {
         #[pin]
         future: F,
@@ -208,7 +208,7 @@ fn url_of<B>(request: &Request<B>) -> Uri {
     let Some(host) = request.headers().get(HOST) else { return url.clone() };
     let mut parts = url.clone().into_parts();
     parts.authority = host.as_bytes().try_into().ok();
-    // Neither the URL's host nor that of the field is meant where that is none.
+    // An invalid `Host` stands for neither the URL's host nor another.
     parts.authority.is_some().then(|| Uri::from_parts(parts).ok()).flatten().unwrap_or_default()
 }
 

@@ -62,7 +62,7 @@ pub struct DeadlineLayer {
 
 /// The service of a [`DeadlineLayer`].
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct WithDeadline<S> {
     inner: S,
@@ -71,7 +71,7 @@ pub struct WithDeadline<S> {
 }
 
 impl DeadlineLayer {
-    /// So long; `None` is as long as each request says.
+    /// Limits each request to this time; `None` leaves it to the request.
     pub fn new(limit: impl Into<Option<Duration>>) -> Self {
         Self { limit: limit.into(), runtime: Runtime::default() }
     }
@@ -132,7 +132,7 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// As below: dropping it drops the request that is under way.
+    /// Dropping it drops the future of the inner service.
     #[must_use = "futures do nothing unless polled"]
     pub struct UntilDeadline<F> {
         // `None` once the time is over.

@@ -110,7 +110,7 @@ struct DecodeSettings {
 
 /// The service of a [`DecodeLayer`]. Its responses have a [`Body`], whatever those below have.
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct Decode<S> {
     inner: S,
@@ -153,7 +153,7 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// As below.
+    /// Dropping it drops the future of the inner service.
     pub struct DecodeFuture<F> {
         #[pin]
         future: F,

@@ -69,7 +69,7 @@ pub struct DefaultsLayer {
 
 /// The service of a [`DefaultsLayer`].
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct Defaults<S> {
     inner: S,
@@ -266,7 +266,7 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// As below: dropping it drops the request that is under way.
+    /// Dropping it drops the future of the inner service.
     #[must_use = "futures do nothing unless polled"]
     pub struct WithDefaults<F> {
         #[pin]

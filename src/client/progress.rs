@@ -71,7 +71,7 @@ pub struct ProgressLayer {
 
 /// The service of a [`ProgressLayer`]. Its responses have a [`Body`], whatever those below have.
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone, Debug)]
 pub struct WithProgress<S> {
     inner: S,
@@ -89,7 +89,7 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// As below, and nothing is called back any more.
+    /// Dropping it drops the future of the inner service, and no callback is called any more.
     #[must_use = "futures do nothing unless polled"]
     pub struct CountingProgress<F> {
         #[pin]

@@ -98,7 +98,7 @@ pub struct RedirectLayer {
 
 /// The service of a [`RedirectLayer`].
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct Redirect<S> {
     inner: S,
@@ -112,7 +112,7 @@ struct RedirectSettings {
     trusted: Vec<Origin>,
     filter: Option<Arc<Filter>>,
     on_redirect: Option<Arc<OnRedirect>>,
-    /// A name in `also` that is none: each request fails with it.
+    /// An invalid name in `also`: each request fails with it.
     mistake: Option<Error>,
 }
 
@@ -133,7 +133,7 @@ impl RedirectLayer {
 
     /// Lets these header fields travel to other origins, too, unless their values are marked as sensitive. None by default.
     ///
-    /// A name that is none fails every request, with [`is_builder`](Error::is_builder).
+    /// An invalid name fails every request, with [`is_builder`](Error::is_builder).
     pub fn also(self, names: impl IntoIterator<Item = impl IntoHeaderName>) -> Self {
         self.change(|settings| {
             for name in names {

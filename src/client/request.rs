@@ -36,7 +36,7 @@ macro_rules! client_options {
                 self.extension(redirects)
             }
 
-            /// How often it is sent again if it fails.
+            /// How many times it is sent at most, the first time included.
             pub fn retries(self, retries: $crate::options::Retries) -> Self {
                 self.extension(retries)
             }
@@ -48,7 +48,7 @@ macro_rules! client_options {
                 self.extension($crate::options::TotalTimeout::new(limit))
             }
 
-            /// Whom TLS trusts, and who we are to it: see [`TlsIdentity`](crate::options::TlsIdentity).
+            /// Sets the trusted roots and the client certificate: see [`TlsIdentity`](crate::options::TlsIdentity).
             pub fn tls(self, tls: impl Into<$crate::options::TlsIdentity>) -> Self {
                 self.extension::<$crate::options::TlsIdentity>(tls.into())
             }

@@ -61,17 +61,17 @@ pub trait ResponseExt: sealed::Sealed + Sized {
     fn history(&self) -> &[Redirected];
 
     /// The request that this response asks for by a redirect that was not followed: send it by
-    /// [`Client::send`](super::Client::send) of [`NextRequest::to_request`].
+    /// `client.send(next.to_request()?)`.
     fn next_request(&self) -> Option<&NextRequest>;
 
-    /// Names and values of the cookies that the response sets, in their order; those alone that are UTF-8. What a jar has kept
-    /// of them is in [`Client::cookies`](super::Client).
+    /// Names and values of the cookies that the response sets, in their order; only cookies that are UTF-8. The cookies that a jar
+    /// has kept are in [`Client::cookies`](super::Client).
     fn cookies(&self) -> impl Iterator<Item = (&str, &str)>;
 
     /// The version of HTTP, as `HTTP/1.1` or `HTTP/2`.
     fn protocol(&self) -> &'static str;
 
-    /// The reason phrase: that of the server, which HTTP/2 has none of, or else the usual one of the status.
+    /// The reason phrase: that of the server, or else the usual one of the status. HTTP/2 has no reason phrase.
     fn reason(&self) -> &str;
 
     /// The media type of the body, without its parameters: `text/html`.
@@ -80,7 +80,7 @@ pub trait ResponseExt: sealed::Sealed + Sized {
     /// The `charset` of the body, in lower case, as the response says it.
     fn charset(&self) -> Option<String>;
 
-    /// What the `Link` fields lead to (RFC 8288), like the next page of a list.
+    /// The links of the `Link` fields (RFC 8288), such as the next page of a list.
     fn links(&self) -> Links;
 
     /// What is known of the connection. `None` if the response did not come over one.

@@ -1,4 +1,4 @@
-//! Sends requests again that failed, where that does no harm.
+//! Sends failed requests again, where that does no harm.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ pub use repeating::Repeating;
 use plan::RetryBudget;
 use tries::Tries;
 
-/// Sends requests again that failed, if that is asked for and does no harm.
+/// Sends failed requests again, if [`Retries`] allow it and it does no harm.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -56,21 +56,21 @@ use tries::Tries;
 ///
 /// | what happened | sent again |
 /// |---|---|
-/// | nothing was sent: no connection, none in time, or it broke before | whatever the method |
-/// | the connection broke before the answer | if it is idempotent |
-/// | 408, 429, 502, 503, 504 | if it is idempotent |
-/// | any other answer, a timeout, TLS that fails, a request that is not valid | no |
-/// | the service below fails to be ready for another try | no |
+/// | nothing was sent: no connection, none in time, a handshake cut off, or a connection that broke before | whatever the method |
+/// | the connection broke before the response | if it is idempotent |
+/// | a response with the status 408, 429, 502, 503 or 504 | if it is idempotent |
+/// | any other response, a timeout after bytes were sent, a refused certificate, an invalid request | no |
+/// | the inner service fails to become ready for another attempt | no |
 ///
-/// Idempotent is a request by its method (RFC 9110 §9.2.2), with an `Idempotency-Key`, or marked as
-/// [`Repeatable`](crate::options::Repeatable). One whose body cannot be [had again](Body::try_clone) is sent once. An answer is
-/// returned by its head, so nothing is sent again once its body is read.
+/// A request is idempotent by its method (RFC 9110 §9.2.2), with an `Idempotency-Key`, or marked as
+/// [`Repeatable`](crate::options::Repeatable). A request whose body cannot be [cloned](Body::try_clone) is sent once. A response is
+/// returned at its head, so nothing is sent again once its body is read.
 ///
-/// The pause is what the server asks by `Retry-After`, or else by chance up to a limit that doubles: see [`Retries`]. Where a
-/// [`Deadline`] would come first, what there is is returned at once.
+/// The pause is that of the server's `Retry-After`, or else random up to a maximum that doubles: see [`Retries`]. If a
+/// [`Deadline`] would come first, the last response or error is returned at once.
 ///
-/// For each origin there are as many retries as a tenth of its requests and ten a second beside, so that a server that fails is not kept
-/// from recovering. Clones share that. Without [`Retries`], of its own or of the request, the layer costs nothing.
+/// Retries to one origin are limited to a tenth of its requests plus ten per second, so that a failing server can recover. Clones
+/// share that budget. Without [`Retries`], of the layer or of the request, the layer costs nothing.
 #[derive(Clone)]
 pub struct RetryLayer {
     retries: Retries,
@@ -80,7 +80,7 @@ pub struct RetryLayer {
 
 /// The service of a [`RetryLayer`].
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct Retry<S> {
     inner: S,
@@ -97,7 +97,7 @@ struct Budgets {
 const MOST_ORIGINS: usize = 1024;
 
 impl RetryLayer {
-    /// Sends requests again so often, unless they have [`Retries`] of their own.
+    /// Sends a request as many times as this says at most, the first time included. A request's own [`Retries`] take precedence.
     pub fn new(retries: Retries) -> Self {
         Self { retries, runtime: Runtime::default(), budgets: Arc::default() }
     }

@@ -59,7 +59,7 @@ impl fmt::Debug for Sent {
 
 /// The innermost part of a [`Client`](super::Client): puts [`Sent`] on each response.
 ///
-/// A clone is as ready as the clone of the service below is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 #[derive(Clone)]
 pub struct RecordSent<S> {
     inner: S,
@@ -76,7 +76,7 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// As below.
+    /// Dropping it drops the future of the inner service.
     pub struct RecordingSent<F> {
         #[pin]
         future: F,

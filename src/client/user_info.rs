@@ -13,7 +13,7 @@ pub(super) fn without_user_info(uri: &Uri) -> Cow<'_, Uri> {
         return Cow::Borrowed(uri);
     };
     let mut parts = uri.clone().into_parts();
-    // A host that is none is left out, and the URI refused for having none.
+    // An invalid host is left out, and the URI is refused because it has no host.
     parts.authority = without_user(authority.as_str()).parse::<Authority>().ok();
     if parts.authority.is_none() {
         parts.scheme = None;

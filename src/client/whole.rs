@@ -162,17 +162,18 @@ pub(super) struct ClientSettings {
 impl Client {
     /// With the defaults: see [`Client`].
     ///
-    /// A proxy of the environment that is none fails the requests that it is for.
+    /// An invalid proxy in the environment is an error of each request that needs it.
     pub fn new() -> Self {
         ClientBuilder::build_default()
     }
 
-    /// What can be set, each with its default.
+    /// A builder with all settings, each with its default.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
 
-    /// Takes no more requests, and waits until those under way have finished: see [`Transport::close`]. Says whether all had.
+    /// Refuses further requests and waits until those in progress have finished: see [`Transport::close`]. Returns whether all
+    /// finished.
     ///
     /// # Cancellation
     ///
@@ -262,15 +263,18 @@ impl<S: Clone> Client<S> {
         RequestBuilder::of(self.clone(), self.start(method, url))
     }
 
-    /// A request that was put together elsewhere. What it says itself goes before what the client adds.
+    /// A request that was put together elsewhere. Its own settings take precedence.
+    ///
+    /// Unlike [`RequestExt::send`](crate::RequestExt::send), which streams, it reads the response whole;
+    /// [`streamed`](RequestBuilder::streamed) streams it. Generic code over services gets that of `RequestExt`.
     pub fn send(&self, request: Request<impl Into<Body>>) -> RequestBuilder<Self, Buffered> {
         RequestBuilder::of(self.clone(), Ok(request.map(Into::into))).max_body_of(self)
     }
 
-    /// The request with what the client adds before its redirects: a URL below the base, the client's header fields, its
-    /// timeouts, and credentials, which are an extension until they are said. Cookies are those of the moment in which it is sent.
+    /// Returns the request with what the client adds before redirects: a URL below the base, the client's header fields, its
+    /// timeouts, and credentials, which stay an extension until the request is sent. Cookies are added only then.
     ///
-    /// To send it afterwards adds nothing twice.
+    /// Sending the result adds nothing twice.
     ///
     /// # Errors
     ///

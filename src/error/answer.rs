@@ -21,7 +21,8 @@ impl Error {
         self.report.kind == Kind::Redirect
     }
 
-    /// The [`status`](Self::status) of the response was configured to be an error.
+    /// A response with a [`status`](Self::status) of 4xx or 5xx was made an error, as `ResponseExt::error_for_status` does (feature
+    /// `client`).
     pub fn is_status(&self) -> bool {
         self.report.kind == Kind::Status
     }

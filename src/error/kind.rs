@@ -37,7 +37,7 @@ pub enum Kind {
     QueueFull,
     /// A redirect could not be followed.
     Redirect,
-    /// The status of a response was configured to be an error.
+    /// A response with a status of 4xx or 5xx was made an error.
     Status,
     /// The body of a response could not be decoded, or is larger than allowed.
     Decode,

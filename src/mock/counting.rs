@@ -1,4 +1,4 @@
-//! ConnectionCounts the connections of any connector.
+//! Counts the connections of any connector.
 
 use std::{
     future::Future,

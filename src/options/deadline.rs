@@ -1,10 +1,9 @@
-//! The end of a request's time, whatever is done within it.
+//! The instant at which a request fails.
 
 use std::time::{Duration, Instant};
 
-/// A moment after which a request fails, as an extension: over all its hops and tries, to the end of the body of the
-/// response. A pool ends it as it does a [total](super::Timeouts::total), which begins anew with each try; whichever comes
-/// first.
+/// The instant at which a request fails, over all redirects and attempts, to the end of the body of the response: an extension.
+/// A pool applies it like a [total](super::Timeouts::total), which begins anew with each attempt; the earlier one counts.
 ///
 /// A [`DeadlineLayer`](crate::client::DeadlineLayer) sets it.
 ///
@@ -25,7 +24,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// This moment, by the clock of the [`Runtime`](crate::rt::Runtime).
+    /// This instant, by the clock of the [`Runtime`](crate::rt::Runtime).
     pub fn at(end_at: Instant) -> Self {
         Self { end_at, limit: None, asked: None }
     }
@@ -54,7 +53,7 @@ impl Deadline {
         }
     }
 
-    /// The moment.
+    /// The instant.
     pub fn end_at(&self) -> Instant {
         self.end_at
     }

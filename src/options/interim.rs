@@ -16,7 +16,7 @@ use http::Response;
 /// at most [`max_header_list_size`](crate::http::Http2Config), 64 KiB by default. Beyond that the request fails with
 /// an error for which [`Error::is_protocol`](crate::Error::is_protocol) holds.
 ///
-/// It replaces hyper's own `on_informational` extension, if a request over HTTP/1.1 has both.
+/// hyper's own `on_informational` extension has no effect here.
 ///
 /// ```
 /// use tower_transport::options::OnInformational;

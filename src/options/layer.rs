@@ -36,7 +36,7 @@ pub struct TimeoutsLayer {
 
 /// The service of a [`TimeoutsLayer`].
 ///
-/// A clone is as ready as the clone of the inner service is.
+/// Readiness is that of the inner service: a clone must be polled ready before it is called.
 ///
 /// # Cancellation
 ///

@@ -1,9 +1,9 @@
-//! How large a body may be that is read whole.
+//! The largest body that is read whole.
 
-/// How many bytes the body of a response may have, decoded, where it is read whole: an extension of one request.
+/// Limits the size of a response's body that is read whole, decoded, in bytes: an extension of one request.
 ///
-/// A longer one is an error for which [`is_decode`](crate::Error::is_decode) holds, as soon as it is known. A body that is
-/// read as it comes has no limit.
+/// A longer body is an error for which [`is_decode`](crate::Error::is_decode) holds, as soon as that is known. A streamed
+/// body has no limit.
 ///
 /// ```
 /// use tower_transport::options::MaxBody;
@@ -15,7 +15,7 @@ pub struct MaxBody {
 }
 
 impl MaxBody {
-    /// This many bytes; `None` for any number.
+    /// At most this many bytes; `None` is no limit.
     pub fn new(bytes: impl Into<Option<u64>>) -> Self {
         Self { limit: bytes.into().unwrap_or(u64::MAX) }
     }

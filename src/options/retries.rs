@@ -1,8 +1,8 @@
-//! How often a request is sent again that failed.
+//! How many times a request is sent.
 
 use std::time::Duration;
 
-/// How often a request is sent again that failed, and after which pauses: for a
+/// How many times a request is sent at most, the first time included, and after which pauses: for a
 /// [`RetryLayer`](crate::client::RetryLayer), or as an extension for one request.
 ///
 /// ```
@@ -21,14 +21,14 @@ pub struct Retries {
 }
 
 impl Default for Retries {
-    /// None: whether a request may be sent again is the caller's to know.
+    /// None: only the caller knows whether a request may be sent again.
     fn default() -> Self {
         Self::none()
     }
 }
 
 impl Retries {
-    /// So many tries in all, the first one included: 3 are usual. One, and zero, is [`none`](Self::none).
+    /// At most this many attempts, the first one included: 3 are usual. One or zero is [`none`](Self::none).
     pub fn new(tries: u32) -> Self {
         Self {
             tries,
@@ -43,16 +43,16 @@ impl Retries {
         Self::new(1)
     }
 
-    /// The pause before the second try is up to `shortest`, and may be twice as long before each further one, up to `longest`:
-    /// how long it is within that is left to chance, so that clients that failed together do not come back together. 100 ms
-    /// and 10 s by default.
+    /// Sets the pauses. The pause before the second attempt is at most `shortest`; the maximum doubles before each further attempt, up
+    /// to `longest`. Within that each pause is random (full jitter), so that clients that failed together do not come back
+    /// together. 100 ms and 10 s by default.
     pub fn backoff(mut self, shortest: Duration, longest: Duration) -> Self {
         (self.shortest, self.longest) = (shortest, longest);
         self
     }
 
-    /// A server that says `Retry-After` (RFC 9110 §10.2.3) is waited for up to this long, 60 s by default; if it asks for
-    /// more, its response is the result.
+    /// Sets the longest `Retry-After` (RFC 9110 §10.2.3) that is waited for, 60 s by default. If a server asks for more, its response is
+    /// the result.
     pub fn max_retry_after(mut self, longest: Duration) -> Self {
         self.retry_after = longest;
         self

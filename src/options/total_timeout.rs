@@ -1,8 +1,8 @@
-//! One limit of time for one request, beside its other timeouts.
+//! A limit on the whole time of one request, in addition to its other timeouts.
 
 use std::time::Duration;
 
-/// How long a request may take over all its redirects, tries and pauses, to the end of the last body: an extension for a
+/// Limits the time of a request over all its redirects, attempts and pauses, to the end of the last body: an extension for a
 /// [`DeadlineLayer`](crate::client::DeadlineLayer), which leaves all other [`Timeouts`](super::Timeouts) as they are. A service
 /// that is not of this crate knows of no [`Deadline`](super::Deadline): over it the limit ends with the head of the response.
 ///
@@ -19,7 +19,7 @@ pub struct TotalTimeout {
 }
 
 impl TotalTimeout {
-    /// This long; `None` for any time. Zero is a time that is over: nothing is sent.
+    /// Limits the request to this time; `None` is no limit. With zero nothing is sent.
     pub fn new(limit: impl Into<Option<Duration>>) -> Self {
         Self { limit: limit.into() }
     }

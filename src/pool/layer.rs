@@ -63,6 +63,20 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
     /// Pools connections by a key of your own. Its `Eq` and `Hash` run under the pool's lock and must not use the pool.
     /// The key must contain everything that changes the peer or our identity towards it; the connector is given the key
     /// and nothing else.
+    ///
+    /// This pool uses HTTP/2 without TLS for all requests:
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_transport::{Body, options::Protocols, pool::PoolLayer, target::Target};
+    ///
+    /// let layer = PoolLayer::keyed(|request: &Request<Body>| {
+    ///     let mut target = Target::of(request)?;
+    ///     target.protocols = Protocols::Http2PriorKnowledge;
+    ///     Ok(target)
+    /// });
+    /// # drop(layer);
+    /// ```
     pub fn keyed(key: impl Fn(&Request<B>) -> Result<K, Error> + Send + Sync + 'static) -> Self {
         Self { settings: PoolSettings::default(), keys: Keys::new(key), replay: body::replay }
     }

@@ -12,7 +12,7 @@ impl<S, A> RequestBuilder<S, A> {
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder) for a name that is none, and for a value with a `;` or a control character.
+    /// [`is_builder`](Error::is_builder) for an invalid name, and for a value with a `;` or a control character.
     pub fn cookie(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.change(|request| {
             let (name, value) = (name.as_ref(), value.as_ref());

@@ -14,7 +14,8 @@ use crate::{error::Error, request_target::encoded, target::to_ascii};
 /// are not resolved, and a fragment is not sent. To send a target unchanged, set a
 /// [`RawTarget`](crate::options::RawTarget). An empty port is the default port.
 ///
-/// A control character is an error, and so is a space before or after the URL. A host that is not ASCII is converted
+/// A user or a password in the URL is an error, except for a [client](crate::client), which sends them as Basic
+/// authentication. A control character is an error, and so is a space before or after the URL. A host that is not ASCII is converted
 /// by IDNA with the feature `idna`, and is an error without it.
 pub trait IntoUrl: sealed::Sealed {
     #[doc(hidden)]

@@ -139,7 +139,8 @@ impl TlsConfig {
         Self::of(ConfigSource::PerTarget(Arc::new(config)))
     }
 
-    /// Sets the client certificate, with its chain and key, in PEM, for servers that ask for one.
+    /// Sets the client certificate, with its chain and key, in PEM, for servers that ask for one. The key is in PKCS#8, PKCS#1 or
+    /// SEC1, not encrypted. A PKCS#12 file is converted by `openssl pkcs12 -in file.p12 -nodes`.
     ///
     /// An error for which [`Error::is_builder`] holds if either is invalid, if they do not belong together, or if the
     /// configuration is rustls's own, which has its own certificate.

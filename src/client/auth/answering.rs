@@ -48,7 +48,7 @@ pin_project! {
     #[project = StateProj]
     enum AnsweringState<F, R> {
         Sending { #[pin] response: F },
-        /// For the service, with a request that says who we are.
+        /// For the service, with a request that has credentials.
         Waiting { request: Option<Box<Request<Body>>> },
         /// For what is to be said.
         Refreshing { refreshing: Refreshing, paused: Option<Box<Paused<R>>> },

@@ -1,4 +1,4 @@
-//! Who we are to origins: user and password, a token, or a scheme of the caller's.
+//! Credentials for origins: user and password, a token, or a scheme of the caller's.
 
 use std::{
     fmt,
@@ -20,10 +20,10 @@ use crate::{
 /// The nonces of so many origins are remembered; of others they are asked for again.
 const MOST_ORIGINS: usize = 64;
 
-/// Who we are to origins. Never shown: `Debug` prints `***`.
+/// Credentials for origins. Never shown: `Debug` prints `***`.
 ///
-/// As an extension of a request it is for the origin of that request alone, whatever it is redirected to. An
-/// [`AuthLayer`](super::AuthLayer) says it.
+/// As an extension of a request they are for the origin of that request alone, whatever it is redirected to. An
+/// [`AuthLayer`](super::AuthLayer) sends them.
 ///
 /// ```
 /// use tower_transport::client::Auth;
@@ -61,19 +61,19 @@ pub(super) enum AuthMethod {
 }
 
 impl Auth {
-    /// A user and a password: said in Basic (RFC 7617) before they are asked for, which saves a round trip, and in Digest
-    /// (RFC 7616) where that is asked for, with the feature `digest`.
+    /// A user and a password: sent in Basic (RFC 7617) before the origin asks, which saves a round trip, and in Digest
+    /// (RFC 7616) if the origin asks for that, with the feature `digest`.
     ///
-    /// Basic says the password in the clear, so have it travel over TLS. A user with a colon, and control characters, cannot
-    /// be said in it.
+    /// Basic sends the password in the clear, so use it over TLS. It cannot express a user with a colon, nor control
+    /// characters.
     pub fn basic(user: impl Into<Arc<str>>, password: impl Into<Arc<str>>) -> Self {
         let mut authenticator = Authenticator::for_origins();
         authenticator.set_credentials(Credentials::new(user, password));
         Self::known(authenticator)
     }
 
-    /// A user and a password that are said in Digest (RFC 7616) alone, once that was asked for: never in the clear, whatever a
-    /// server asks for. Without the feature `digest` nothing is ever said.
+    /// A user and a password that are sent in Digest (RFC 7616) only, once the origin asks for it: never in the clear, whatever a
+    /// server asks for. Without the feature `digest` they are never sent.
     pub fn digest(user: impl Into<Arc<str>>, password: impl Into<Arc<str>>) -> Self {
         let mut authenticator = Authenticator::for_origins();
         authenticator.set_credentials(Credentials::new(user, password));
@@ -81,7 +81,7 @@ impl Auth {
         Self::known(authenticator)
     }
 
-    /// A token that is said unasked (RFC 6750). One that cannot be said in a header field, with a line break for example, fails
+    /// A token that is sent in advance (RFC 6750). One that is invalid in a header field, with a line break for example, fails
     /// each request with [`is_builder`](Error::is_builder).
     pub fn bearer(token: impl AsRef<str>) -> Self {
         let value = HeaderValue::try_from(format!("Bearer {}", token.as_ref()));
@@ -104,17 +104,17 @@ impl Auth {
         Self::known(authenticator)
     }
 
-    /// What has to be waited for, like a token that is refreshed.
+    /// Credentials that are obtained asynchronously, such as a refreshed token.
     pub fn by_async(scheme: impl AuthenticateAsync) -> Self {
         Self { says: Says::Refreshed(Arc::new(scheme)), origin: None }
     }
 
-    /// Nobody: for a request that is to be sent without what a layer would say, on all its hops.
+    /// No credentials, whatever the layer would send, on all hops of the request.
     pub fn none() -> Self {
         Self { says: Says::Nothing, origin: None }
     }
 
-    /// Says it to this origin alone, and of `http` on the usual port also to `https` on its. By default it is bound to the first
+    /// Sends it to this origin only, and if that is `http` on the usual port also to `https` on its. By default it is bound to the first
     /// origin that a request with it is for, but [`none`](Self::none) to no origin.
     pub fn bound_to(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);

@@ -1,4 +1,4 @@
-//! Credentials that have to be waited for, like tokens that are refreshed.
+//! Credentials that are obtained asynchronously, such as refreshed tokens.
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -10,9 +10,9 @@ use crate::{
     target::Origin,
 };
 
-/// Says who we are after a wait: what a token service answers, for example.
+/// Obtains credentials asynchronously, from a token service for example.
 ///
-/// A closure is one, too. This one keeps a token, and gets another once one was refused; requests that come meanwhile wait
+/// A closure implements it. This one keeps a token, and gets another once one was refused; requests that come meanwhile wait
 /// for the same:
 ///
 /// ```
@@ -35,10 +35,10 @@ use crate::{
 /// });
 /// ```
 pub trait AuthenticateAsync: Send + Sync + 'static {
-    /// The value of `Authorization`, or `None` if nothing is to be said, or nothing more: then the 401 is the response.
+    /// The value of `Authorization`, or `None` to send nothing, or nothing more: then the 401 is the response.
     ///
-    /// It is called before a request is sent, and after each 401, three times at most. To say again what was refused is taken
-    /// as `None`. An error fails the request.
+    /// It is called before a request is sent, and after each 401, three times at most. A refused value that is returned again
+    /// acts as `None`. An error fails the request.
     ///
     /// # Cancellation
     ///

@@ -142,7 +142,7 @@ impl Jar {
     ///
     /// # Errors
     ///
-    /// [`is_builder`](Error::is_builder), as for [`Cookie::new`] and for a URL that is none.
+    /// [`is_builder`](Error::is_builder), as for [`Cookie::new`] and for an invalid URL.
     pub fn set(
         &self,
         url: impl IntoUrl,
@@ -159,7 +159,7 @@ impl Jar {
     /// # Errors
     ///
     /// [`is_builder`](Error::is_builder), if no server could have set it: for the hosts below a public suffix or an address, with
-    /// a path that is none, or without what the prefix of its name asks for.
+    /// an invalid path, or without what the prefix of its name asks for.
     pub fn insert(&self, cookie: Cookie) -> Result<(), Error> {
         let (now, domain) = (self.now(), cookie.domain.clone());
         let admitted = state::admit_own(cookie, &self.shared.suffixes, now);

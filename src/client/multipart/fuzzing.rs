@@ -44,7 +44,7 @@ pub fn multipart(input: &[u8]) {
         let (name, file_name) = (String::from_utf8_lossy(name), String::from_utf8_lossy(file_name));
         let mut part = Part::bytes(content.to_vec());
         if !file_name.is_empty() {
-            // A value that is none makes the whole form an error.
+            // An invalid value makes the whole form an error.
             part = part.file_name(&*file_name).content_type(&*file_name);
         }
         form = form.part(&*name, part);

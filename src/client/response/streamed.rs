@@ -31,8 +31,8 @@ pub trait StreamedResponseExt: ResponseExt {
 
     /// Writes the body to a file, and says how many bytes it has.
     ///
-    /// It is written to a file of a like name in the same folder, which takes the place of one of this name at the end: no file of
-    /// this name is ever half written. The body is taken as it is, whatever the status of the response.
+    /// It is written to a temporary file in the same directory, which is renamed to this name at the end: no file of this name is ever
+    /// half written. The status of the response is not checked.
     ///
     /// # Errors
     ///
