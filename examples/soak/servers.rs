@@ -37,7 +37,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A connection is broken off once it has answered so many: nothing of its first requests, which may not be sent again, is
 /// under way by then.
-const OLD: u64 = 500;
+const OLD: u64 = 2_000;
 
 /// One request in so many ends its connection, once.
 const BREAKS: u64 = 400;
