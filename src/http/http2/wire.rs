@@ -37,6 +37,8 @@ pub(super) struct Wire<I> {
     io: I,
     inward: FrameScanner,
     outward: FrameScanner,
+    /// Whether the peer's SETTINGS have begun to arrive.
+    is_reading_settings: bool,
     state: Arc<ConnState>,
 }
 
@@ -64,23 +66,34 @@ struct FrameHeader {
 
 impl<I> Wire<I> {
     pub(super) fn new(io: I, state: Arc<ConnState>) -> Self {
-        Self { io, inward: FrameScanner::after(0), outward: FrameScanner::after(PREFACE), state }
+        let (inward, outward) = (FrameScanner::after(0), FrameScanner::after(PREFACE));
+        Self { io, inward, outward, is_reading_settings: false, state }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
         let state = &self.state;
-        let mut data = 0;
-        self.inward.scan(bytes, |frame| match frame.kind {
-            DATA => data += u64::from(frame.length),
-            HEADERS if frame.flags & END_STREAM == 0 && !frame.is_final_head() => {
-                state.unanswered().count_head(frame.stream)
+        let (mut data, mut has_settings) = (0, false);
+        let is_reading_settings = &mut self.is_reading_settings;
+        self.inward.scan(bytes, |frame| {
+            // A frame begins where the one before has ended.
+            has_settings |= *is_reading_settings;
+            *is_reading_settings = frame.kind == SETTINGS && frame.flags & ACK == 0;
+            match frame.kind {
+                DATA => data += u64::from(frame.length),
+                HEADERS if frame.flags & END_STREAM == 0 && !frame.is_final_head() => {
+                    state.unanswered().count_head(frame.stream)
+                }
+                SETTINGS if frame.flags & ACK != 0 => state.settings_acknowledged(),
+                _ => {}
             }
-            SETTINGS if frame.flags & ACK != 0 => state.settings_acknowledged(),
-            SETTINGS => state.settings_received(),
-            _ => {}
         });
         if data > 0 {
             state.window().shrink(data);
+        }
+        // Not before they are whole: h2 has applied no part of them.
+        if has_settings || self.is_reading_settings && self.inward.skip == 0 {
+            self.is_reading_settings = false;
+            state.settings_received();
         }
     }
 

@@ -1,6 +1,6 @@
 use http::Request;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tower_service::Service;
 
 use super::peer::{
@@ -64,6 +64,26 @@ async fn settings_that_have_not_come_are_waited_for() {
     let (response, ()) = tokio::join!(sending, answering);
     assert_eq!(response.unwrap().status(), 200);
     assert_eq!(runtime().now() - start, seconds(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_come_in_pieces_are_read_to_their_end() {
+    let settings = [&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0][..], &[8, 0, 0, 0, 1]].concat();
+    for cut in 1..settings.len() {
+        let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
+        let mut sending = send(&mut connection, chat()).await;
+        for piece in [&settings[..cut], &settings[cut..]] {
+            peer.io.write_all(piece).await.unwrap();
+            turns().await;
+            assert!(poll(&mut sending).await.is_pending(), "cut at {cut}");
+        }
+        let answering = async {
+            let stream = peer.request().await;
+            peer.fields(stream, 0, &[(":status", "200")]).await;
+        };
+        let (response, ()) = tokio::join!(sending, answering);
+        assert_eq!(response.unwrap().status(), 200, "cut at {cut}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
