@@ -7,6 +7,7 @@
 
 use std::{
     hash::Hash,
+    mem,
     time::{Duration, Instant},
 };
 
@@ -198,9 +199,8 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if self.joinable.is_empty() {
             return None;
         }
-        let at = self.with_supply.iter().map(|(_, key_id)| self.starves_at(*key_id));
         // Those that are late already starve: only a later time needs a reap.
-        at.flatten().find(|at| *at > now)
+        up_to_ordered(self.starvation_times().filter(|(at, _)| *at > now)).min()
     }
 
     /// Schedules a reap for when the key with the longest wait starves.
@@ -208,16 +208,16 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         if self.joinable.is_empty() || !self.is_full() {
             return;
         }
-        // Up to the first key in the order of age.
-        let mut is_ordered = false;
-        let first =
-            self.with_supply.iter().map(|(_, key_id)| *key_id).take_while(|key_id| {
-                !std::mem::replace(&mut is_ordered, !self.waits_again(*key_id))
-            });
-        let at = first.filter_map(|key_id| self.starves_at(key_id)).filter(|at| *at > cx.now).min();
-        if let Some(at) = at {
+        let first = up_to_ordered(self.starvation_times()).filter(|at| *at > cx.now).min();
+        if let Some(at) = first {
             self.schedule_reap(at, cx);
         }
+    }
+
+    /// When each key with connections starves, ordered by age but for keys that wait again, and whether it is one of these.
+    fn starvation_times(&self) -> impl Iterator<Item = (Instant, bool)> {
+        let key_ids = self.with_supply.iter().map(|(_, key_id)| *key_id);
+        key_ids.filter_map(|key_id| Some((self.starves_at(key_id)?, self.waits_again(key_id))))
     }
 
     fn starves_at(&self, key_id: KeyId) -> Option<Instant> {
@@ -250,7 +250,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(super) fn reindex_shared(&mut self, id: SlotId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let (key_id, availability) = (slot.key_id, slot.availability());
-        let before = std::mem::replace(&mut slot.listed, availability);
+        let before = mem::replace(&mut slot.listed, availability);
         if before == availability {
             return;
         }
@@ -262,4 +262,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         shared.remove(before, id);
         shared.insert(availability, id);
     }
+}
+
+/// The times of keys that wait again, up to and with the first other one: no later one is earlier than that.
+fn up_to_ordered(times: impl Iterator<Item = (Instant, bool)>) -> impl Iterator<Item = Instant> {
+    let mut is_over = false;
+    let times = times.take_while(move |(_, waits_again)| !mem::replace(&mut is_over, !waits_again));
+    times.map(|(at, _)| at)
 }
