@@ -106,7 +106,7 @@ macro_rules! read {
 }
 
 /// A body of a file.
-macro_rules! file {
+macro_rules! file_body {
     ($path:expr) => {
         Body::open($path)
     };

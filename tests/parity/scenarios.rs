@@ -261,7 +261,7 @@ test!(a_source_that_fails_is_the_error {
 test!(a_file_is_sent_with_its_length_and_again_after_a_redirect {
     let origin = Origin::plain();
     let length = std::fs::metadata("Cargo.toml")?.len();
-    let body = file!("Cargo.toml")?;
+    let body = file_body!("Cargo.toml")?;
     assert_eq!(body.length(), Some(length));
     let response = go!(client().build()?.put(origin.url("/again")).body(body))?;
     assert!(response.text().contains(&format!("content-length: {length}\n")));
@@ -269,7 +269,7 @@ test!(a_file_is_sent_with_its_length_and_again_after_a_redirect {
 });
 
 test!(a_file_that_is_none_is_an_error {
-    assert!(file!("no such file").unwrap_err().is_body());
+    assert!(file_body!("no such file").unwrap_err().is_body());
 });
 
 test!(a_response_is_passed_on_as_a_request {
@@ -680,7 +680,7 @@ test!(a_client_limits_bodies_that_are_read_whole {
 test!(a_form_with_a_file_is_sent {
     use tower_transport::client::multipart::{Form, Part};
     let origin = Origin::plain();
-    let part = Part::body(file!("Cargo.toml")?).file_name("c.toml");
+    let part = Part::body(file_body!("Cargo.toml")?).file_name("c.toml");
     let form = Form::new().text("title", "a text").part("file", part);
     let text = go!(client().build()?.post(origin.url("/echo")).multipart(form))?.text();
     assert!(text.contains("name=\"title\"") && text.contains("filename=\"c.toml\""), "{text}");
