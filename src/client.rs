@@ -16,8 +16,8 @@
 //! | layer | feature | what it does |
 //! |---|---|---|
 //! | [`ProgressLayer`] | `progress` | reports the progress of bodies to callbacks |
-//! | [`DefaultsLayer`] | `defaults` | a base URL, header fields, `https` alone |
-//! | [`DeadlineLayer`] | `deadline` | one limit of time over all that is done for a request |
+//! | [`DefaultsLayer`] | `defaults` | sets a base URL and header fields; can refuse all but `https` |
+//! | [`DeadlineLayer`] | `deadline` | limits the whole time of a request |
 //! | [`RedirectLayer`] | `redirect` | follows redirects |
 //! | [`RetryLayer`] | `retry` | sends failed requests again |
 //! | [`AuthLayer`] | `auth` | sends credentials to origins, and answers their challenges |

@@ -106,7 +106,7 @@ impl AuthLayer {
         })
     }
 
-    /// Looks up the credentials for origins without others.
+    /// Looks up credentials for origins that [`for_origin`](Self::for_origin) does not name.
     ///
     /// It is called for each request, in its task, and must not block. To use a Digest nonce for more than one request, it has to
     /// return clones of one [`Auth`].

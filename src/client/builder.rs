@@ -258,7 +258,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// The client, for whatever is built around it.
+    /// Builds the async client, which the blocking one wraps.
     pub(crate) fn build_client(self) -> Result<Client, Error> {
         let Self { mut choices, bottom, .. } = self;
         choices.check()?;
@@ -275,7 +275,7 @@ impl<C> ClientBuilder<C> {
         Ok(choices.over(requests, transport))
     }
 
-    /// The same over any service of requests.
+    /// Builds the async client over any service.
     pub(crate) fn build_client_over<S: Clone>(self, service: S) -> Result<Client<S>, Error> {
         self.choices.check()?;
         match self.bottom {
@@ -345,7 +345,7 @@ impl Choices {
         Timeouts::none().total(self.total.and_then(TotalTimeout::limit)).check()
     }
 
-    /// What a transport is told that is built for this client, and that requests need not say again.
+    /// Sets the runtime and the timeouts of the client's own transport, so that requests need no extension for them.
     fn set_about(&self, builder: TransportBuilder) -> TransportBuilder {
         let builder = match &self.runtime {
             Some(runtime) => builder.runtime(runtime.clone()),
@@ -358,7 +358,7 @@ impl Choices {
         }
     }
 
-    /// What requests are given, over a service that is told nothing of it.
+    /// The extensions that requests get over a foreign service.
     fn requests(&self) -> RequestDefaults {
         let beside = self.timeouts.and_then(|timeouts| timeouts.total);
         let limits = self.total.and_then(TotalTimeout::limit).into_iter().chain(beside);

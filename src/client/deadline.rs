@@ -76,7 +76,7 @@ impl DeadlineLayer {
         Self { limit: limit.into(), runtime: Runtime::default() }
     }
 
-    /// Sets the clock. By default it is that of tokio.
+    /// Sets the clock. By default it is that of [`Runtime::default`].
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
         self

@@ -16,7 +16,7 @@ impl DefaultAuth {
         Self { auth: Some(auth) }
     }
 
-    /// Gives them to a request that says nothing itself, bound to the origin of the base URL or else to its own.
+    /// Adds them to a request without credentials, bound to the origin of the base URL, or else to the request's own origin.
     pub(super) fn apply(&self, request: &mut Request<Body>, base: Option<&Origin>) {
         let Some(auth) = &self.auth else { return };
         let authority = request.uri().authority();

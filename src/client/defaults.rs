@@ -56,8 +56,8 @@ mod base_url;
 /// # Secrets
 ///
 /// With a base URL, the fields that are added are for its origin. Requests that name another are told only those that redirects
-/// [tell any origin](super::RedirectLayer#what-another-origin-is-told), none of a value that is marked as sensitive. So it is, with
-/// and without a base URL, with a [`NextRequest`](super::NextRequest) that leads to another origin.
+/// [tell any origin](super::RedirectLayer#what-another-origin-is-told), and none whose value is marked as sensitive. The
+/// same applies to a [`NextRequest`](super::NextRequest) that leads to another origin, with or without a base URL.
 ///
 /// # Errors
 ///
@@ -177,8 +177,8 @@ impl DefaultsLayer {
 
 #[cfg(feature = "auth")]
 impl DefaultsLayer {
-    /// Who we are to the origin of the base URL, or without one, to that of each request: never to one that a redirect leads
-    /// to. An [`AuthLayer`](super::AuthLayer) below says it.
+    /// Sets the credentials for the origin of the base URL, or without a base URL for the origin of each request; never for an
+    /// origin that a redirect leads to. An [`AuthLayer`](super::AuthLayer) below sends them.
     ///
     /// A request with an `Authorization`, an [`Auth`](super::Auth) or a user in its URL goes without.
     pub fn auth(self, auth: super::Auth) -> Self {

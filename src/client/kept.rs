@@ -8,7 +8,6 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 use crate::body::Body;
 
 /// A copy of a request, made before it was sent.
-#[derive(Debug)]
 pub(super) struct Kept {
     method: Method,
     uri: Uri,
@@ -56,7 +55,8 @@ impl Kept {
 
     /// The request without its body.
     pub(super) fn head(&self) -> Request<()> {
-        let mut headers = HeaderMap::with_capacity(self.fields.len());
+        // More values than a map has room for names are valid, and no reason to panic.
+        let mut headers = HeaderMap::try_with_capacity(self.fields.len()).unwrap_or_default();
         for (name, value) in &self.fields {
             headers.append(name, value.clone());
         }
@@ -74,5 +74,19 @@ impl Kept {
     pub(super) fn again(&self) -> Option<Request<Body>> {
         let body = self.body.as_ref()?.try_clone()?;
         Some(self.head().map(|()| body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_a_request_with_very_many_values_is_the_same() {
+        let mut request = Request::get("http://a/").body(Body::empty()).unwrap();
+        for number in 0..30_000 {
+            request.headers_mut().append("x", number.into());
+        }
+        assert_eq!(Kept::of(&request).head().headers(), request.headers());
     }
 }

@@ -145,10 +145,10 @@ impl RedirectLayer {
         })
     }
 
-    /// Keeps everything on a redirect to this origin, as if it were the one before: `Authorization` and sensitive values, too.
+    /// Treats a redirect to this origin like one to the same origin: `Authorization` and sensitive values are kept.
     ///
-    /// But not what an [`AuthLayer`](super::AuthLayer) says: an [`Auth`](super::Auth) and a user in a URL are bound to their
-    /// origin. Give those for this one to [`AuthLayer::for_origin`](super::AuthLayer::for_origin).
+    /// Credentials of an [`AuthLayer`](super::AuthLayer) are not: an [`Auth`](super::Auth) and a user in a URL stay bound to
+    /// their origin. Set those of this origin by [`AuthLayer::for_origin`](super::AuthLayer::for_origin).
     pub fn trust(self, origin: Origin) -> Self {
         self.change(|settings| settings.trusted.push(origin))
     }

@@ -9,7 +9,7 @@ use crate::{
 /// The options of a request over a client, which are the same for callers that block.
 macro_rules! client_options {
     ($client:ty) => {
-        /// What goes before the settings of the client, for this request alone.
+        /// Options of one request. They override the settings of the client.
         impl<S, A> $crate::request::RequestBuilder<$client, A> {
             /// A user and a password, for the origin of this request alone (RFC 7617).
             pub fn basic_auth(self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
@@ -26,7 +26,7 @@ macro_rules! client_options {
                 self.extension(auth)
             }
 
-            /// No credentials, also where the client has some, on no hop.
+            /// Sends no credentials on any hop, even if the client has some.
             pub fn no_auth(self) -> Self {
                 self.auth($crate::client::Auth::none())
             }
@@ -66,7 +66,7 @@ impl<S> RequestBuilder<S, Buffered> {
     pub(crate) fn max_body_of<T: Clone>(self, client: &Client<T>) -> Self {
         let limit = client.max_body();
         self.change(|request| {
-            request.extensions_mut().get_or_insert::<MaxBody>(limit);
+            request.extensions_mut().get_or_insert::<MaxBody>(limit.of_client());
             Ok(())
         })
     }

@@ -102,7 +102,7 @@ impl RetryLayer {
         Self { retries, runtime: Runtime::default(), budgets: Arc::default() }
     }
 
-    /// Sets the clock and the timers. By default they are those of tokio.
+    /// Sets the clock and the timers. By default they are those of [`Runtime::default`].
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
         self

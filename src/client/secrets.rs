@@ -10,8 +10,8 @@ const HARMLESS: [HeaderName; 4] =
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HttpsOnly;
 
-/// An extension of a request that secrets were taken off on the way to another origin: they are not added again where it is
-/// sent by hand.
+/// Marks a request from which a redirect to another origin removed secrets. Layers do not add them again when the caller
+/// sends it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stripped;
 

@@ -266,13 +266,13 @@ impl<S: Clone> Client<S> {
     /// A request that was put together elsewhere. Its own settings take precedence.
     ///
     /// Unlike [`RequestExt::send`](crate::RequestExt::send), which streams, it reads the response whole;
-    /// [`streamed`](RequestBuilder::streamed) streams it. Generic code over services gets that of `RequestExt`.
+    /// [`streamed`](RequestBuilder::streamed) streams it. In code that is generic over services, `send` is the method of `RequestExt`.
     pub fn send(&self, request: Request<impl Into<Body>>) -> RequestBuilder<Self, Buffered> {
         RequestBuilder::of(self.clone(), Ok(request.map(Into::into))).max_body_of(self)
     }
 
-    /// Returns the request with what the client adds before redirects: a URL below the base, the client's header fields, its
-    /// timeouts, and credentials, which stay an extension until the request is sent. Cookies are added only then.
+    /// Returns the request with what the client adds before redirects: a URL below the base, the client's header fields, the
+    /// limit on its total time, over a transport or a service that you gave its other timeouts, and credentials, which stay an extension until the request is sent. Cookies are added only then.
     ///
     /// Sending the result adds nothing twice.
     ///

@@ -180,10 +180,11 @@ pub enum NoteKind {
         /// Why sending it again is safe.
         reason: RetryReason,
     },
-    /// `request.body.progress`: the request's body is being sent; at most every 100 ms.
+    /// `request.body.progress`: parts of the request's body are being sent; at most every 100 ms. A body that comes in one part
+    /// has none.
     #[non_exhaustive]
     UploadProgress {
-        /// Bytes of the body sent so far.
+        /// Bytes taken from the body so far.
         bytes: u64,
         /// All its bytes, if that is known.
         total: Option<u64>,

@@ -12,12 +12,23 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxBody {
     limit: u64,
+    /// It is that of a client, which no layer needs to see.
+    is_of_client: bool,
 }
 
 impl MaxBody {
     /// At most this many bytes; `None` is no limit.
     pub fn new(bytes: impl Into<Option<u64>>) -> Self {
-        Self { limit: bytes.into().unwrap_or(u64::MAX) }
+        Self { limit: bytes.into().unwrap_or(u64::MAX), is_of_client: false }
+    }
+
+    #[cfg(feature = "_client")]
+    pub(crate) fn of_client(self) -> Self {
+        Self { is_of_client: true, ..self }
+    }
+
+    pub(crate) fn is_of_client(self) -> bool {
+        self.is_of_client
     }
 
     /// The greatest number is none.

@@ -14,7 +14,7 @@ impl<S, A> RequestBuilder<S, A> {
     }
 
     /// The request and what it is sent over.
-    #[cfg_attr(not(feature = "blocking"), allow(dead_code, reason = "for callers that block"))]
+    #[cfg(feature = "blocking")]
     pub(crate) fn into_parts(self) -> (S, Result<Request<Body>, Error>) {
         (self.service, self.request)
     }

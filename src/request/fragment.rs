@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::IntoUrl;
 
 /// The fragment of a request's URL, as an extension: redirects without one of their own inherit it (RFC 9110 §10.2.2).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct UrlFragment(pub(crate) Arc<str>);
 
 impl UrlFragment {

@@ -30,6 +30,8 @@ pub(crate) fn append(uri: &mut Uri, query: &str) -> Result<(), Error> {
 pub(crate) fn encode<N: AsRef<str>, V: AsRef<str>>(
     pairs: impl IntoIterator<Item = (N, V)>,
 ) -> String {
+    use std::fmt::Write;
+
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
     /// All but what a form leaves as it is; a space becomes a `+` afterwards.
@@ -41,9 +43,11 @@ pub(crate) fn encode<N: AsRef<str>, V: AsRef<str>>(
         let separator = if query.is_empty() { "" } else { "&" };
         let name = utf8_percent_encode(name.as_ref(), ENCODED);
         let value = utf8_percent_encode(value.as_ref(), ENCODED);
-        query.push_str(&format!("{separator}{name}={value}").replace(' ', "+"));
+        // Writing to a text does not fail.
+        let _ = write!(query, "{separator}{name}={value}");
     }
-    query
+    // The encoder leaves spaces alone, and nothing else brings any.
+    query.replace(' ', "+")
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Attempted {
         Ok(Self { method, origin, target, kept, said: None, refusals: 0 })
     }
 
-    /// What is said unasked.
+    /// The credentials to send before a challenge.
     pub(super) fn first(&mut self) -> Answer401 {
         match &self.method {
             AuthMethod::Known(known) => match known.first(self.kept.method(), &self.target) {

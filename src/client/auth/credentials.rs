@@ -81,8 +81,8 @@ impl Auth {
         Self::known(authenticator)
     }
 
-    /// A token that is sent in advance (RFC 6750). One that is invalid in a header field, with a line break for example, fails
-    /// each request with [`is_builder`](Error::is_builder).
+    /// A bearer token (RFC 6750), sent before a challenge. A token that is no valid header value, for example with a line break,
+    /// fails each request with [`is_builder`](Error::is_builder).
     pub fn bearer(token: impl AsRef<str>) -> Self {
         let value = HeaderValue::try_from(format!("Bearer {}", token.as_ref()));
         // The error of the parser repeats nothing of the token.
@@ -114,8 +114,8 @@ impl Auth {
         Self { says: Says::Nothing, origin: None }
     }
 
-    /// Sends it to this origin only, and if that is `http` on the usual port also to `https` on its. By default it is bound to the first
-    /// origin that a request with it is for, but [`none`](Self::none) to no origin.
+    /// Sends it to this origin only; if that is `http` on port 80, also to `https` on port 443 of the host. By default it is
+    /// bound to the origin of the first request that has it. [`none`](Self::none) is bound to no origin.
     pub fn bound_to(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self

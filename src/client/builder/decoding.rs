@@ -8,7 +8,7 @@ use crate::client::decode::{Decode, DecodeLayer, Decoding};
 /// The service of the layer that decodes bodies.
 pub type DecodeOver<S> = Decode<S>;
 
-/// Without a limit of its own: what is read whole has one, and what is streamed has none.
+/// Has no limit: bodies that are read whole are limited by `MaxBody`, and streamed bodies are not limited.
 #[derive(Debug, Default)]
 pub(in crate::client) struct DecodeChoice {
     is_off: bool,

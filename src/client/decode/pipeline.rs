@@ -6,8 +6,8 @@ use crate::error::{Error, Kind};
 /// So many bytes are decoded at a time.
 pub(super) const CHUNK: usize = 16 * 1024;
 
-/// Without a limit, the first of two decoders may put out so many bytes for each that the second does, and so many beside. Bytes
-/// in a gzip member each need 21; members that are empty could keep both at work for ever.
+/// Limits the output of the first of two decoders: 32 bytes for each byte of the second's output, plus 1 MiB. A gzip member
+/// with one byte needs 21; without this bound, empty members could keep both decoders busy for ever.
 const MOST_PER_BYTE: u64 = 32;
 const MOST_BESIDE: u64 = 1 << 20;
 

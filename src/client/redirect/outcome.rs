@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Kind},
     events::shown,
     options::Deadline,
+    request::UrlFragment,
     target::Origin,
 };
 
@@ -36,8 +37,9 @@ pub struct FinalUrl {
 
 /// The request that a redirect asks for: an extension of a response that redirects and was not followed.
 ///
-/// It has what would have been sent: the method, without what is not for another origin, without a body that has gone. The time
-/// of a [`DeadlineLayer`](crate::client::DeadlineLayer) begins anew where it is sent.
+/// It is the request that would have been sent: with the method of the redirect, without secrets for another origin, and
+/// without a body if the redirect drops it. Sending it starts the time of a
+/// [`DeadlineLayer`](crate::client::DeadlineLayer) anew.
 #[derive(Clone)]
 pub struct NextRequest {
     next: Arc<NextHop>,
@@ -140,24 +142,19 @@ impl NextRequest {
     pub fn to_request(&self) -> Result<Request<Body>, Error> {
         let body = self.next.body.as_ref().and_then(Body::try_clone);
         let request = body.map(|body| self.next.head.clone().map(|()| body));
-        request.ok_or_else(|| {
+        let mut request = request.ok_or_else(|| {
             let url = shown(self.url());
             Error::new(Kind::Redirect, format!("the body for {url} cannot be had again"))
-        })
-    }
-
-    /// The request for a caller, who may send it at any time: without a deadline but the caller's own.
-    pub(super) fn unfollowed(self) -> Self {
-        let (origin, fragment) = (self.origin.clone(), self.fragment.clone());
-        let mut next = Arc::try_unwrap(self.next).unwrap_or_else(|shared| {
-            let body = shared.body.as_ref().and_then(Body::try_clone);
-            NextHop { head: shared.head.clone(), body }
-        });
-        let extensions = next.head.extensions_mut();
+        })?;
+        let extensions = request.extensions_mut();
+        // The caller may send it at any time: without a deadline but the caller's own.
         if let Some(asked) = extensions.remove::<Deadline>().and_then(Deadline::asked) {
             extensions.insert(asked);
         }
-        Self::new(next, origin, fragment)
+        if let Some(fragment) = &self.fragment {
+            extensions.insert(UrlFragment(fragment.clone()));
+        }
+        Ok(request)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     },
     error::{BoxError, Error, Kind},
     events::shown,
-    options::{ConnectProtocol, RawTarget, Redirects, ServerName, TlsIdentity},
+    options::{ConnectProtocol, Deadline, RawTarget, Redirects, ServerName, TlsIdentity},
     request::UrlFragment,
     target::{Origin, Scheme},
 };
@@ -156,6 +156,10 @@ impl Trail {
         self.fragment = next.fragment.clone();
         self.hops.push(Redirected { method, url, status, headers });
         let mut request = next.to_request()?;
+        // Its time goes on.
+        if let Some(deadline) = self.kept.extensions().get::<Deadline>() {
+            request.extensions_mut().insert(*deadline);
+        }
         if let Some(change) = &self.settings.on_redirect {
             change(&mut request);
         }
@@ -166,7 +170,7 @@ impl Trail {
     /// Tells the result what led to it.
     pub(super) fn finish(&mut self, response: &mut Parts, next: Option<NextRequest>) {
         if let Some(next) = next {
-            response.extensions.insert(next.unfollowed());
+            response.extensions.insert(next);
         }
         if !self.hops.is_empty() {
             let uri = self.shown_url();

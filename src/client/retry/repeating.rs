@@ -91,8 +91,12 @@ where
                 StateProj::Waiting => match ready!(this.service.poll_ready(cx)) {
                     Ok(()) => {
                         let request = this.tries.as_ref().and_then(|tries| tries.again());
-                        let response = this.service.call(request.ok_or_else(polled_again)?);
-                        this.state.set(RepeatingState::Sending { response });
+                        this.state.set(match request {
+                            Some(request) => {
+                                RepeatingState::Sending { response: this.service.call(request) }
+                            }
+                            None => RepeatingState::Over,
+                        });
                         continue;
                     }
                     Err(error) => {

@@ -70,6 +70,11 @@ impl<S: Serializer> Serializer for Finite<S> {
         serialize_unit_struct: &'static str,
     }
 
+    /// serde_json writes such a value without a text in between.
+    fn collect_str<T: std::fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.0.collect_str(value)
+    }
+
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
         self.0.serialize_none()
     }

@@ -5,8 +5,8 @@ const SHOWN: usize = 128;
 
 /// A level of the text that is open.
 enum Level<'a> {
-    /// The key as it was written, with its escapes.
-    Object(&'a str),
+    /// The key as it was written, with its escapes; `None` before it.
+    Object(Option<&'a str>),
     Array(usize),
 }
 
@@ -15,8 +15,8 @@ pub(super) fn path(written: &str) -> String {
     let mut path = String::from("$");
     for level in open_levels(written) {
         match level {
-            Level::Object("") => {}
-            Level::Object(key) => path.extend([".", key]),
+            Level::Object(None) => {}
+            Level::Object(Some(key)) => path.extend([".", key]),
             Level::Array(index) => path.push_str(&format!("[{index}]")),
         }
     }
@@ -34,11 +34,11 @@ fn open_levels(written: &str) -> Vec<Level<'_>> {
     while let Some((at, byte)) = bytes.next() {
         match (byte, levels.last_mut()) {
             (b'"', _) => text = string(written, at, &mut bytes),
-            (b'{', _) => levels.push(Level::Object("")),
+            (b'{', _) => levels.push(Level::Object(None)),
             (b'[', _) => levels.push(Level::Array(0)),
             (b'}' | b']', _) => drop(levels.pop()),
-            (b':', Some(Level::Object(key))) => *key = text,
-            (b',', Some(Level::Object(key))) => *key = "",
+            (b':', Some(Level::Object(key))) => *key = Some(text),
+            (b',', Some(Level::Object(key))) => *key = None,
             (b',', Some(Level::Array(index))) => *index += 1,
             _ => {}
         }
@@ -73,6 +73,7 @@ mod tests {
             ("[", "$[0]"),
             ("{", "$"),
             ("{\"a\":", "$.a"),
+            ("{\"\":", "$."),
             ("{\"a\":1,", "$"),
             ("{\"a\":[1,2],\"b\":[[],{\"c d\":", "$.b[1].c d"),
             ("[\"a,[{\\\"\",", "$[1]"),

@@ -3,7 +3,7 @@ use std::{
     error::Error as _,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::*;
 
@@ -77,6 +77,13 @@ fn all_else_is_written_as_serde_json_writes_it() {
     assert_eq!(text(&order), serde_json::to_string(&order).unwrap());
     let value = serde_json::json!([null, true, {"a": [1.5, -2, "x"]}, {}, []]);
     assert_eq!(text(&value), value.to_string());
+    struct Shown;
+    impl Serialize for Shown {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(&format_args!("\"{}", 1))
+        }
+    }
+    assert_eq!(text(&Shown), serde_json::to_string(&Shown).unwrap());
     let others = ('c', (), i128::MIN, Some(Some(1)), &b"bytes"[..], std::net::Ipv4Addr::LOCALHOST);
     assert_eq!(text(&others), serde_json::to_string(&others).unwrap());
 }

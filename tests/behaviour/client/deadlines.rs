@@ -148,3 +148,24 @@ async fn a_redirect_followed_by_hand_has_the_whole_time_again_and_the_callers_de
         assert_eq!(next(&response).extensions().get(), Some(&own));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_next_request_that_a_filter_keeps_has_no_deadline_and_the_one_that_is_sent_has() {
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let filtered = kept.clone();
+    let site = Site::new(|request| match request.uri().path() {
+        "/" => redirect(302, "/to"),
+        _ => ok(),
+    });
+    let redirects = RedirectLayer::new().filter(move |next| {
+        *filtered.lock().unwrap() = Some(next.clone());
+        true
+    });
+    let client = DeadlineLayer::new(SECOND).layer(redirects.layer(site.strict()));
+    send(&client, get("http://a/")).await.unwrap();
+    let deadlines = site.seen();
+    let deadlines = deadlines.iter().map(|seen| seen.extensions().get::<Deadline>());
+    assert!(deadlines.clone().all(|it| it.is_some() && it == deadlines.clone().next().unwrap()));
+    let kept = kept.lock().unwrap().take().unwrap().to_request().unwrap();
+    assert_eq!(kept.extensions().get::<Deadline>(), None);
+}

@@ -229,6 +229,22 @@ async fn the_next_request_can_be_sent_by_hand_until_the_end() {
 }
 
 #[tokio::test]
+async fn a_redirect_followed_by_hand_inherits_the_fragment_of_the_one_before() {
+    let site = Site::new(|request| match request.uri().path() {
+        "/a" => redirect(302, "/b#first"),
+        "/b" => redirect(302, "/c"),
+        _ => ok(),
+    });
+    let layer = RedirectLayer::new().redirects(Redirects::none()).layer(site.strict());
+    let response = send(&layer, get("http://a/a")).await.unwrap();
+    let next =
+        |response: &http::Response<_>| response.extensions().get::<NextRequest>().unwrap().clone();
+    assert_eq!(next(&response).fragment(), Some("first"));
+    let response: Answer = send(&layer, next(&response).to_request().unwrap()).await.unwrap();
+    assert_eq!((next(&response).url().path(), next(&response).fragment()), ("/c", Some("first")));
+}
+
+#[tokio::test]
 async fn the_next_request_of_a_stream_says_that_it_cannot_be_sent() {
     let site = by_status();
     let layer = RedirectLayer::new().redirects(Redirects::none()).layer(site.strict());
