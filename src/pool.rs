@@ -49,6 +49,7 @@ mod local_key;
 mod member;
 mod request_trace;
 mod retry;
+mod service;
 mod settings;
 mod shared;
 mod state;
@@ -60,7 +61,8 @@ use settings::Limits;
 
 pub use body::PoolBody;
 pub use checkout::Checkout;
-pub use layer::{Pool, PoolLayer};
+pub use layer::PoolLayer;
+pub use service::Pool;
 pub use shared::Key;
 pub use stats::{ConnectionState, ConnectionStats, Stats};
 

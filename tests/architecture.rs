@@ -84,7 +84,8 @@ const OF_CLIENT: [&str; 14] = [
 ];
 
 /// Where a client is wired: over a transport, unless it is over another service.
-const CLIENT_WIRED: [&str; 2] = ["client/builder.rs", "client/whole.rs"];
+const CLIENT_WIRED: [&str; 3] =
+    ["client/builder.rs", "client/builder/choices.rs", "client/whole.rs"];
 
 /// What is used there beside.
 const OF_WIRED_CLIENT: [&str; 3] = ["transport", "proxy", "tls"];

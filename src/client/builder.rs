@@ -4,10 +4,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request};
 
-use super::{
-    Auth, AuthLayer, DeadlineLayer, DefaultsLayer, Netrc, NextRequest, RedirectLayer, RetryLayer,
-    whole::{Client, Layers, RequestDefaults},
-};
+use super::{Auth, DefaultsLayer, Netrc, NextRequest, RedirectLayer, whole::Client};
 use crate::{
     body::Body,
     error::Error,
@@ -21,6 +18,7 @@ use crate::{
     transport::{Transport, TransportBuilder},
 };
 
+mod choices;
 #[cfg(feature = "cookies")]
 mod cookies;
 #[cfg(not(feature = "cookies"))]
@@ -35,6 +33,7 @@ mod decoding;
 pub use cookies::CookiesOver;
 pub use decoding::DecodeOver;
 
+use choices::Choices;
 pub(super) use cookies::CookieChoice;
 pub(super) use decoding::DecodeChoice;
 
@@ -48,22 +47,6 @@ pub struct ClientBuilder<C = Client> {
     builds: PhantomData<fn() -> C>,
 }
 
-/// What is set about the layers.
-struct Choices {
-    defaults: DefaultsLayer,
-    redirect: RedirectLayer,
-    retries: Retries,
-    auth: AuthLayer,
-    /// A jar of its own without.
-    cookies: Option<CookieChoice>,
-    decoding: DecodeChoice,
-    timeouts: Option<Timeouts>,
-    /// Of `timeout`; that of `timeouts` is beside it.
-    total: Option<TotalTimeout>,
-    max_body: MaxBody,
-    runtime: Option<Runtime>,
-}
-
 /// What the layers of a client stand over. `is_set` says whether anything was said about a transport to be built.
 enum Bottom {
     Built { builder: Box<TransportBuilder>, is_set: bool },
@@ -72,20 +55,9 @@ enum Bottom {
 
 impl<C> ClientBuilder<C> {
     pub(crate) fn new() -> Self {
-        let choices = Choices {
-            defaults: DefaultsLayer::new(),
-            redirect: RedirectLayer::new(),
-            retries: Retries::none(),
-            auth: AuthLayer::new(),
-            cookies: None,
-            decoding: DecodeChoice::default(),
-            timeouts: None,
-            total: None,
-            max_body: MaxBody::default(),
-            runtime: None,
-        };
         let builder = Box::new(Transport::builder().env_by_default());
-        Self { choices, bottom: Bottom::Built { builder, is_set: false }, builds: PhantomData }
+        let bottom = Bottom::Built { builder, is_set: false };
+        Self { choices: Choices::default(), bottom, builds: PhantomData }
     }
 
     /// The URL that paths are appended to: see [`DefaultsLayer::base_url`]. By default each request has a whole URL.
@@ -332,61 +304,6 @@ impl ClientBuilder {
     /// The same over a service.
     pub(super) fn default_over<S: Clone>(service: S) -> Client<S> {
         Self::new().choices.over_service(service)
-    }
-}
-
-impl Choices {
-    fn check(&self) -> Result<(), Error> {
-        let mistake = self.defaults.mistake().or_else(|| self.redirect.mistake());
-        if let Some(mistake) = mistake {
-            return Err(mistake.clone());
-        }
-        self.timeouts.unwrap_or_default().check()?;
-        Timeouts::none().total(self.total.and_then(TotalTimeout::limit)).check()
-    }
-
-    /// Sets the runtime and the timeouts of the client's own transport, so that requests need no extension for them.
-    fn set_about(&self, builder: TransportBuilder) -> TransportBuilder {
-        let builder = match &self.runtime {
-            Some(runtime) => builder.runtime(runtime.clone()),
-            None => builder,
-        };
-        match self.timeouts {
-            // The total is over all tries: the transport would begin it anew with each.
-            Some(timeouts) => builder.timeouts(timeouts.total(None)),
-            None => builder,
-        }
-    }
-
-    /// The extensions that requests get over a foreign service.
-    fn requests(&self) -> RequestDefaults {
-        let beside = self.timeouts.and_then(|timeouts| timeouts.total);
-        let limits = self.total.and_then(TotalTimeout::limit).into_iter().chain(beside);
-        RequestDefaults {
-            timeouts: self.timeouts.map(|timeouts| timeouts.total(None)),
-            total: self.total,
-            shortest: limits.min().map(TotalTimeout::new),
-            max_body: self.max_body,
-        }
-    }
-
-    fn over_service<S: Clone>(self, service: S) -> Client<S> {
-        let requests = self.requests();
-        self.over(requests, service)
-    }
-
-    fn over<S: Clone>(self, requests: RequestDefaults, service: S) -> Client<S> {
-        let runtime = self.runtime.unwrap_or_default();
-        let layers = Layers {
-            defaults: self.defaults,
-            cookies: self.cookies.unwrap_or_else(|| CookieChoice::by_default(&runtime)),
-            deadline: DeadlineLayer::new(None).runtime(runtime.clone()),
-            redirect: self.redirect,
-            retry: RetryLayer::new(self.retries).runtime(runtime),
-            auth: self.auth,
-            decoding: self.decoding,
-        };
-        Client::assemble(layers, requests, service)
     }
 }
 

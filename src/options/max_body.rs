@@ -22,7 +22,7 @@ impl MaxBody {
         Self { limit: bytes.into().unwrap_or(u64::MAX), is_of_client: false }
     }
 
-    #[cfg(feature = "_client")]
+    #[cfg(feature = "client")]
     pub(crate) fn of_client(self) -> Self {
         Self { is_of_client: true, ..self }
     }
