@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::{Request, Response, Version};
 use tower_service::Service;
 
-use super::{Blocking, Body, Canceler, cancel::unless_canceled};
+use super::{Blocking, Body, Canceler, ahead::read_ahead, cancel::unless_canceled};
 use crate::{
     body::Body as AsyncBody,
     error::{BoxError, Error},
+    options::MaxBody,
     request::{Buffered, Buffering, RequestBuilder, SendRequest, Streamed},
     rt::BlockingRuntime,
 };
@@ -99,12 +100,14 @@ where
 mod sealed {
     use super::*;
 
-    /// How a request is sent in the background.
+    /// How a request is sent in the background. It is ready once its response is complete or, if that is streamed, once the rest of
+    /// its upload is not wanted or over.
     pub trait SendInBackground {
         fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
             waiter: BlockingWait,
+            upload_over: impl Future<Output = ()> + Send + 'static,
         ) -> impl Future<Output = Result<Response<Self::Body>, Error>> + Send + 'static
         where
             Self: ResponseKind;
@@ -115,6 +118,7 @@ mod sealed {
             service: impl RequestService,
             request: Request<AsyncBody>,
             _: BlockingWait,
+            _: impl Future<Output = ()> + Send + 'static,
         ) -> Result<Response<Bytes>, Error> {
             Buffering::new(service, Ok(request)).await
         }
@@ -125,8 +129,15 @@ mod sealed {
             service: impl RequestService,
             request: Request<AsyncBody>,
             waiter: BlockingWait,
+            upload_over: impl Future<Output = ()> + Send + 'static,
         ) -> Result<Response<Body>, Error> {
-            let response = SendRequest::new(service, Ok(request)).await?;
+            let limit = request.extensions().get::<MaxBody>().copied().unwrap_or_default();
+            let mut response = SendRequest::new(service, Ok(request)).await?;
+            // A refusal ends the upload, and a success does not.
+            if response.status().is_success() {
+                let body = std::mem::take(response.body_mut());
+                *response.body_mut() = read_ahead(body, limit, upload_over).await?;
+            }
             Ok(response.map(|body| Body::of_response(body, waiter)))
         }
     }
