@@ -100,7 +100,7 @@ impl Body {
 
     pub(super) fn of_response(body: AsyncBody, waiter: BlockingWait) -> Self {
         let runtime = waiter.runtime().clone();
-        Self { waiter: Some(waiter), ..Self::new(Held::new(body, Some(runtime))) }
+        Self { waiter: Some(waiter.sent()), ..Self::new(Held::new(body, Some(runtime))) }
     }
 
     /// Waits for what comes of it.

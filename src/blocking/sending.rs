@@ -6,7 +6,11 @@ use bytes::Bytes;
 use http::{Request, Response, Version};
 use tower_service::Service;
 
-use super::{Blocking, Body, Canceler, ahead::read_ahead, cancel::unless_canceled};
+use super::{
+    Blocking, Body, Canceler,
+    ahead::read_ahead,
+    cancel::{canceled, unless_canceled},
+};
 use crate::{
     body::Body as AsyncBody,
     error::{BoxError, Error},
@@ -30,7 +34,7 @@ where
         let (over, request) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
-        let waiter = BlockingWait::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime)?;
         waiter.run(Buffering::new(service.into_inner(), Ok(request)))?
     }
 }
@@ -49,7 +53,7 @@ where
         let (over, request) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
-        let waiter = BlockingWait::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime)?;
         let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
         // Also that of a free function must answer its peer while the body is not read.
         if response.version() == Version::HTTP_2 {
@@ -148,16 +152,34 @@ mod sealed {
 pub struct BlockingWait {
     runtime: BlockingRuntime,
     canceler: Option<Canceler>,
+    /// Whether the request may have been sent.
+    is_sent: bool,
 }
 
 impl BlockingWait {
     pub(super) fn new(runtime: BlockingRuntime) -> Self {
-        Self { runtime, canceler: None }
+        Self { runtime, canceler: None, is_sent: false }
     }
 
-    /// By the canceler of this request.
-    pub(super) fn of(request: &Request<AsyncBody>, runtime: BlockingRuntime) -> Self {
-        Self { runtime, canceler: request.extensions().get().cloned() }
+    /// By the canceler of this request, which was not sent.
+    ///
+    /// # Errors
+    ///
+    /// If it was canceled already.
+    pub(super) fn of(
+        request: &Request<AsyncBody>,
+        runtime: BlockingRuntime,
+    ) -> Result<Self, Error> {
+        let canceler: Option<Canceler> = request.extensions().get().cloned();
+        match canceler.as_ref().is_some_and(Canceler::is_canceled) {
+            true => Err(canceled().with_sent(false)),
+            false => Ok(Self { runtime, canceler, is_sent: false }),
+        }
+    }
+
+    /// The same for the rest of a request that may have been sent: an error of the wait says so.
+    pub(super) fn sent(self) -> Self {
+        Self { is_sent: true, ..self }
     }
 
     pub(super) fn runtime(&self) -> &BlockingRuntime {
@@ -179,9 +201,12 @@ impl BlockingWait {
 
     /// Polls a future to its end.
     pub(super) fn run<F: Future>(&self, future: F) -> Result<F::Output, Error> {
-        match &self.canceler {
+        let outcome = match &self.canceler {
             None => self.runtime.run(future),
-            Some(canceler) => self.runtime.run(unless_canceled(canceler.clone(), future))?,
-        }
+            Some(canceler) => {
+                self.runtime.run(unless_canceled(canceler.clone(), future)).and_then(|it| it)
+            }
+        };
+        outcome.map_err(|error| if self.is_sent { error.sent(true) } else { error })
     }
 }

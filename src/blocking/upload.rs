@@ -201,7 +201,7 @@ impl<T: Send + 'static> UploadTask<T> {
         let (body, its) = (PieceBody::new(receiver, state.clone(), length), state.clone());
         let request = request?.map(|_| AsyncBody::new(body));
         let (service, runtime) = over.into_parts()?;
-        let waiter = BlockingWait::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime)?;
         // Nothing is started where the caller may not wait for it.
         waiter.run(ready(()))?;
         let (sender, outcome) = oneshot::channel();
@@ -211,7 +211,7 @@ impl<T: Send + 'static> UploadTask<T> {
             // Without a receiver the response is dropped.
             let _ = sender.send(sending.await);
         })?;
-        Ok(Self { waiter, pieces, state, outcome, early: None, _task: task })
+        Ok(Self { waiter: waiter.sent(), pieces, state, outcome, early: None, _task: task })
     }
 
     /// Passes a piece on; `false` if the request has ended and takes none.

@@ -11,8 +11,8 @@ use std::{
 
 use http::Response;
 use tower_transport::{
-    Error,
-    blocking::{self, Blocking, Body, Canceler, Client, Transport, Upload},
+    Error, ResponseExt,
+    blocking::{self, Blocking, Body, Canceler, Client, StreamedResponseExt, Transport, Upload},
     options::{Protocols, Timeouts},
 };
 
@@ -324,6 +324,49 @@ fn a_canceler_ends_whatever_waits_for_it_and_all_that_comes_later() {
     assert_eq!(transport.request("GET", origin.url("/")).send().unwrap().body(), "hello");
 }
 
+#[test]
+fn what_is_canceled_after_it_was_sent_is_not_unsent() {
+    let (origin, canceler) = (Origin::plain(), Canceler::new());
+    let transport = Transport::new();
+    let request = |path| transport.stream("GET", origin.url(path)).canceler(&canceler);
+    let mut body = request("/chunks").send().unwrap().into_body();
+    let (lines, checked) =
+        (request("/lines").send().unwrap(), request("/status/404").send().unwrap());
+    let upload = || {
+        let request = transport.request("POST", origin.url("/count")).canceler(&canceler);
+        let mut upload = request.writer().unwrap();
+        upload.write_all(b"x").unwrap();
+        upload.flush().unwrap();
+        upload
+    };
+    let (upload, mut written) = (upload(), upload());
+    origin.seen().wait_for_requests(5);
+    canceler.cancel();
+    written.write_all(b"x").unwrap();
+    let writing = written.flush().unwrap_err().into_inner().unwrap();
+    let errors = [
+        body.chunk().unwrap_err(),
+        lines.lines().next().unwrap().unwrap_err(),
+        checked.error_for_status().unwrap_err(),
+        upload.finish().unwrap_err(),
+        *writing.downcast::<Error>().unwrap(),
+        written.finish().unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is_canceled() && error.was_sent(), "{error:?}");
+    }
+    let unsent = [
+        request("/").send().unwrap_err(),
+        request("/").body_reader(&b"x"[..]).send().unwrap_err(),
+        transport.request("GET", origin.url("/")).canceler(&canceler).send().unwrap_err(),
+        request("/").writer().unwrap_err(),
+    ];
+    for error in unsent {
+        assert!(error.is_canceled() && error.is_unsent(), "{error:?}");
+    }
+    assert_eq!(origin.seen().lines().len(), 5, "{:?}", origin.seen().lines());
+}
+
 // Threads.
 
 #[test]
@@ -474,9 +517,17 @@ fn in_a_task_every_wait_is_an_error_and_nothing_else_happens() {
     upload.write_all(b"x").unwrap();
     upload.flush().unwrap();
     origin.seen().wait_for_requests(2);
+    let is_refused = |error: &Error| {
+        assert!(error.is_builder() && error.to_string().contains("inside an async task"));
+    };
     let refused = |error: Error| {
-        assert!(error.is_builder() && error.is_unsent(), "{error:?}");
-        assert!(error.to_string().contains("inside an async task"), "{error}");
+        is_refused(&error);
+        assert!(error.is_unsent(), "{error:?}");
+    };
+    // Of a request that the server has.
+    let refused_after_sending = |error: Error| {
+        is_refused(&error);
+        assert!(!error.is_unsent(), "{error:?}");
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -488,10 +539,10 @@ fn in_a_task_every_wait_is_an_error_and_nothing_else_happens() {
         refused(transport.request("GET", &url).writer().unwrap_err());
         refused(transport.request("GET", &url).body_reader(&b"x"[..]).send().unwrap_err());
         refused(transport.close().unwrap_err());
-        refused(body.chunk().unwrap_err());
+        refused_after_sending(body.chunk().unwrap_err());
         let read = body.read(&mut [0]).unwrap_err();
         assert_eq!(read.kind(), io::ErrorKind::InvalidInput);
-        refused(upload.finish().unwrap_err());
+        refused_after_sending(upload.finish().unwrap_err());
     });
     assert_eq!(body.read_all().unwrap(), "onetwothree", "it is read where it may be");
     // None of the refused requests arrived.
