@@ -3,7 +3,7 @@
 use std::{future::Future, task::Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
@@ -55,10 +55,8 @@ where
         let (service, runtime) = over.into_parts()?;
         let waiter = BlockingWait::of(&request, runtime)?;
         let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
-        // Also that of a free function must answer its peer while the body is not read.
-        if response.version() == Version::HTTP_2 {
-            waiter.runtime().keep_driving()?;
-        }
+        // Also for a free function: its timers, its upload and its PINGs go on while the body is not read.
+        waiter.runtime().keep_driving()?;
         Ok(response.map(|body| Body::of_response(body, waiter)))
     }
 }

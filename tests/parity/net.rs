@@ -330,6 +330,9 @@ async fn answer(
             with(answer, 200, &[("trailer", "x-sum")])
         }
         "lines" => streamed(vec![data("one\ntw"), data("o\r\nthr"), data("ee")]),
+        "endless" => {
+            framed(stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b'x'; 64 * 1024])))))
+        }
         "stall" => std::future::pending().await,
         // More than is drained.
         "stall-body" => {

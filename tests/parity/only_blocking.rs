@@ -434,6 +434,20 @@ fn a_ping_is_answered_between_the_reads_of_a_body_of_the_free_function() {
 }
 
 #[test]
+fn the_total_timeout_passes_while_a_body_of_the_free_function_is_read_slowly() {
+    let origin = Origin::plain();
+    let request = blocking::stream("GET", origin.url("/endless"));
+    let request = request.timeouts(Timeouts::none().total(SHORT));
+    let mut body = request.send().unwrap().into_body();
+    // Each read finds data without waiting.
+    let error = (0..2000).find_map(|_| {
+        thread::sleep(Duration::from_millis(1));
+        body.chunk().err()
+    });
+    assert!(error.expect("it ends").is_timeout());
+}
+
+#[test]
 fn threads_that_begin_at_once_share_everything() {
     let (origin, transport) = (Origin::tls(), Transport::builder());
     let transport = transport.tls(crate::net::trust()).build().unwrap();
