@@ -49,9 +49,11 @@ pub struct ReaderRequest<S, A, R> {
 /// [`finish`](Self::finish): an upload that is dropped before is given up, and the server sees a request that breaks off.
 ///
 /// If the response is complete before the end of the body, as a refusal is, or if the request fails, writing fails with
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and `finish` returns the response or the error. Of a response that is streamed, the head
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and `finish` returns the response or the error. Of a response that is streamed the head
 /// suffices, unless its status is a success (2xx): then writing goes on, and what comes of the response meanwhile is kept in memory, up
 /// to [`MaxBody`](crate::options::MaxBody), by default 64 MiB.
+///
+/// A write that fails ends the upload, also one that fails because it is in an async task: the rest would lack a piece.
 pub struct Upload<T> {
     sending: UploadTask<T>,
     piece: BytesMut,
@@ -232,7 +234,14 @@ impl<T: Send + 'static> UploadTask<T> {
             }
             if is_unwanted { Poll::Pending } else { Poll::Ready(None) }
         });
-        let early = waiter.run(pushed)?;
+        let early = match waiter.run(pushed) {
+            Ok(early) => early,
+            Err(error) => {
+                // The piece is lost: what comes after it must not be taken for the rest.
+                self.early = Some(Err(error.clone()));
+                return Err(error);
+            }
+        };
         self.early = early.map(|outcome| outcome.unwrap_or_else(|_| Err(panicked())));
         Ok(self.early.is_none())
     }

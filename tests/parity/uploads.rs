@@ -121,3 +121,18 @@ fn a_response_that_comes_as_the_upload_goes_is_kept_up_to_a_limit() {
     let error = request.body_reader(io::repeat(b'x')).send().unwrap_err();
     assert!(error.is_decode() && error.to_string().contains("before the end"), "{error:?}");
 }
+
+#[test]
+fn a_write_that_fails_ends_the_upload_so_that_no_piece_is_missing() {
+    let origin = Origin::plain();
+    let mut upload = Transport::new().request("POST", origin.url("/count")).writer().unwrap();
+    upload.write_all(b"before").unwrap();
+    upload.flush().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let refused = runtime.block_on(async { upload.write_all(&[b'x'; 64 * 1024]) });
+    assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    upload.write_all(b"after").unwrap();
+    assert_eq!(upload.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    assert!(upload.finish().unwrap_err().is_builder());
+    origin.seen().wait_for_open(0);
+}
