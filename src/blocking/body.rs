@@ -117,7 +117,9 @@ impl Body {
 
     /// The number of bytes left, if known: for a response, from its `Content-Length`.
     pub fn length(&self) -> Option<u64> {
-        Some(self.inner.get().length()? + self.piece.len() as u64)
+        // One that failed may claim that nothing is left.
+        let length = self.inner.get().length().filter(|_| self.failure.is_none())?;
+        Some(length + self.piece.len() as u64)
     }
 
     /// Reads the next chunk; `None` at the end.
@@ -236,7 +238,7 @@ impl From<Body> for AsyncBody {
     /// As the body of a request: that of a response is passed on as it comes.
     fn from(body: Body) -> Self {
         match body.inner.runtime() {
-            None if body.piece.is_empty() => body.inner.into_inner(),
+            None if body.piece.is_empty() && body.failure.is_none() => body.inner.into_inner(),
             _ => Self::new(body),
         }
     }
@@ -255,11 +257,15 @@ impl http_body::Body for Body {
             let piece = std::mem::take(&mut self.piece);
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
+        // After an error the async body may say that it has ended.
+        if let Some(failure) = &self.failure {
+            return Poll::Ready(Some(Err(failure.clone())));
+        }
         Pin::new(self.inner.get_mut()).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.piece.is_empty() && self.inner.get().is_end_stream()
+        self.piece.is_empty() && self.failure.is_none() && self.inner.get().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -62,6 +62,24 @@ fn a_body_is_an_iterator_of_its_chunks_which_ends_with_an_error() {
 }
 
 #[test]
+fn a_body_that_failed_is_not_taken_for_one_that_has_ended() {
+    let origin = Origin::plain();
+    let failed = || {
+        let request = blocking::stream("GET", origin.url("/stall-body"));
+        let mut response = request.timeouts(Timeouts::none().total(SHORT)).send().unwrap();
+        response.body_mut().read_to_end(&mut Vec::new()).unwrap_err();
+        response
+    };
+    let body = failed().into_body();
+    assert!(!http_body::Body::is_end_stream(&body));
+    let passed_on = blocking::request("PUT", origin.url("/echo")).body(body);
+    let error = passed_on.send().unwrap_err();
+    assert!(error.is_body() && error.cause::<Error>().unwrap().is_timeout(), "{error:?}");
+    assert!(failed().text().unwrap_err().is_timeout());
+    assert!(failed().lines().next().unwrap().unwrap_err().is_timeout());
+}
+
+#[test]
 fn the_error_of_a_read_carries_ours() {
     let origin = Origin::plain();
     let request = blocking::stream("GET", origin.url("/stall-body"));
