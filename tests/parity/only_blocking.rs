@@ -520,6 +520,16 @@ fn a_thread_that_ends_may_drop_what_it_holds_but_send_nothing() {
     origin.seen().wait_for_open(0);
 }
 
+#[test]
+fn a_client_keeps_the_connections_of_the_transport_it_is_given() {
+    let origin = Origin::plain();
+    let transport = Transport::new();
+    transport.request("GET", origin.url("/")).send().unwrap();
+    let client = Client::builder().transport(transport).build().unwrap();
+    client.get(origin.url("/")).send().unwrap();
+    assert_eq!(origin.seen().accepted(), 1);
+}
+
 // Other services.
 
 #[test]
