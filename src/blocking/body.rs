@@ -47,7 +47,7 @@ use crate::{
 /// [`frame`](Self::frame).
 pub struct Body {
     inner: Held<AsyncBody>,
-    /// Of the request that it is the response to.
+    /// Of the request that it is the response to, or of the first read.
     waiter: Option<BlockingWait>,
     /// The part of a chunk that was not read yet.
     piece: Bytes,
@@ -150,7 +150,11 @@ impl Body {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let waiter = self.waiter()?;
+        let waiter = match &mut self.waiter {
+            Some(waiter) => waiter,
+            // Kept: what the body holds may be bound to this runtime.
+            none => none.insert(BlockingWait::new(BlockingRuntime::get()?)),
+        };
         let body = self.inner.get_mut();
         let mut frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
         // That it was called in the wrong place, or canceled, is no failure of the body.

@@ -80,6 +80,20 @@ fn a_body_that_failed_is_not_taken_for_one_that_has_ended() {
 }
 
 #[test]
+fn a_body_of_ones_own_keeps_its_timers_between_its_chunks() {
+    let ticks = futures_util::stream::unfold(None, |interval| async {
+        let new = || tokio::time::interval(Duration::from_millis(1));
+        let mut interval = interval.unwrap_or_else(new);
+        interval.tick().await;
+        Some((Ok::<_, io::Error>("tick"), Some(interval)))
+    });
+    let mut body = Body::from(tower_transport::Body::stream(ticks));
+    for _ in 0..3 {
+        assert_eq!(body.chunk().unwrap().unwrap(), "tick");
+    }
+}
+
+#[test]
 fn the_error_of_a_read_carries_ours() {
     let origin = Origin::plain();
     let request = blocking::stream("GET", origin.url("/stall-body"));
