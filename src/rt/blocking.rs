@@ -19,14 +19,13 @@ use std::{
     mem,
     pin::Pin,
     process,
-    sync::{Arc, Mutex, TryLockError, Weak},
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
-    thread,
-    time::Duration,
 };
 
 use tokio::{runtime::Handle, task::AbortHandle};
 
+use super::process::ProcessMutex;
 use crate::error::{Error, Kind};
 
 mod driven;
@@ -62,36 +61,31 @@ pub(crate) struct BackgroundTask {
     guest: Guest,
 }
 
-/// The driver of the process.
-static SHARED: Mutex<Weak<RuntimeOwner>> = Mutex::new(Weak::new());
+/// The runtime of each process.
+static SHARED: ProcessMutex<Weak<RuntimeOwner>> = ProcessMutex::new();
 
 impl BlockingRuntime {
-    /// The driver of this process, a new one if there is none.
+    /// Returns the runtime of this process, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no file descriptors for it.
     pub(crate) fn get() -> Result<Self, Error> {
-        // A process that was forked while another thread held the lock never sees it free: after a second it gives each handle a
-        // runtime of its own.
-        let mut shared = None;
-        for _ in 0..1000 {
-            match SHARED.try_lock() {
-                Ok(locked) => shared = Some(locked),
-                Err(TryLockError::Poisoned(locked)) => shared = Some(locked.into_inner()),
-                Err(TryLockError::WouldBlock) => {
-                    pause();
-                    continue;
-                }
-            }
-            break;
-        }
         let pid = process::id();
-        let known = shared.as_ref().and_then(|shared| shared.upgrade());
-        // That of a parent process forgets what it holds when it is dropped.
+        let known = SHARED.lock().as_ref().and_then(Weak::upgrade);
         if let Some(owner) = known.filter(|owner| owner.pid == pid) {
             return Ok(Self { owner });
         }
-        let owner = Arc::new(RuntimeOwner { driver: Some(Arc::new(DrivenRuntime::new()?)), pid });
-        if let Some(shared) = &mut shared {
-            **shared = Arc::downgrade(&owner);
-        }
+        // Not under the lock: it makes system calls.
+        let made = Arc::new(RuntimeOwner { driver: Some(Arc::new(DrivenRuntime::new()?)), pid });
+        let mut shared = SHARED.lock();
+        let known = shared.as_ref().and_then(Weak::upgrade).filter(|owner| owner.pid == pid);
+        // Another thread may have been faster. What it made is shared, and this one ends, once the lock is free.
+        let owner = known.unwrap_or_else(|| {
+            *shared = Some(Arc::downgrade(&made));
+            made.clone()
+        });
+        drop(shared);
         Ok(Self { owner })
     }
 
@@ -181,14 +175,6 @@ impl BlockingRuntime {
             _ => Err(forked()),
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where another thread makes the runtime, or none ever does"
-)]
-fn pause() {
-    thread::sleep(Duration::from_millis(1));
 }
 
 fn in_task() -> Error {

@@ -6,6 +6,7 @@ use std::{
     future::{pending, poll_fn, ready},
     sync::{atomic::Ordering::SeqCst, mpsc},
     task::{Context, Poll},
+    thread,
 };
 
 use tokio::{
