@@ -35,7 +35,7 @@ mod waiting;
 pub(crate) use held::Held;
 
 use driven::DrivenRuntime;
-use waiting::{DroppedInside, is_in_task};
+use waiting::is_in_task;
 
 /// A handle. Clones are the same runtime, which ends with the last of them.
 #[derive(Clone)]
@@ -99,14 +99,12 @@ impl BlockingRuntime {
         let future = Held::new(future, Some(self.clone()));
         let driver = self.driver()?;
         match Handle::try_current() {
-            Err(error) if error.is_missing_context() => {
-                Ok(driver.drive(DroppedInside::new(future.into_inner())))
-            }
+            Err(error) if error.is_missing_context() => Ok(driver.drive(future.into_inner())),
             Err(_) => Err(Error::builder("a blocking request while its thread ends")),
             Ok(_) if is_in_task() => Err(in_task()),
             Ok(_) => {
                 let _guest = self.guest()?;
-                Ok(driver.wait(DroppedInside::new(future.into_inner())))
+                Ok(driver.wait(future.into_inner()))
             }
         }
     }
