@@ -53,7 +53,7 @@ fn a_caller_drives_its_own_future_without_another_thread() {
         read
     });
     assert_eq!(&exchanged.unwrap(), b"hello");
-    assert!(!driver(&runtime).has_thread.load(SeqCst));
+    assert!(driver(&runtime).thread.get().is_none());
 }
 
 #[test]
