@@ -55,6 +55,12 @@ struct Guest {
     runtime: BlockingRuntime,
 }
 
+/// How a thread waits: it drives the runtime, or the background thread does.
+enum WaitPlace<'a> {
+    Driver(&'a DrivenRuntime),
+    Guest(&'a DrivenRuntime, Guest),
+}
+
 /// A task that the background thread runs, aborted when this is dropped.
 pub(crate) struct BackgroundTask {
     abort: AbortHandle,
@@ -96,16 +102,24 @@ impl BlockingRuntime {
     /// `is_builder` inside a task, `is_closed` in another process than that of the handle, `is_canceled` where there is no
     /// thread left to drive.
     pub(crate) fn run<F: Future>(&self, future: F) -> Result<F::Output, Error> {
-        let future = Held::new(future, Some(self.clone()));
+        match self.place() {
+            Ok(WaitPlace::Driver(driver)) => Ok(driver.drive(future)),
+            Ok(WaitPlace::Guest(driver, _guest)) => Ok(driver.wait(future)),
+            Err(error) => {
+                self.discard(future);
+                Err(error)
+            }
+        }
+    }
+
+    /// Decides how this thread may wait.
+    fn place(&self) -> Result<WaitPlace<'_>, Error> {
         let driver = self.driver()?;
         match Handle::try_current() {
-            Err(error) if error.is_missing_context() => Ok(driver.drive(future.into_inner())),
+            Err(error) if error.is_missing_context() => Ok(WaitPlace::Driver(driver)),
             Err(_) => Err(Error::builder("a blocking request while its thread ends")),
             Ok(_) if is_in_task() => Err(in_task()),
-            Ok(_) => {
-                let _guest = self.guest()?;
-                Ok(driver.wait(future.into_inner()))
-            }
+            Ok(_) => Ok(WaitPlace::Guest(driver, self.guest()?)),
         }
     }
 
