@@ -57,6 +57,8 @@ pub struct ReaderRequest<S, A, R> {
 pub struct Upload<T> {
     sending: UploadTask<T>,
     piece: BytesMut,
+    /// Whether the last piece was as large as they get.
+    was_full: bool,
 }
 
 /// A request that runs in the background, and the way of its body to it.
@@ -184,7 +186,11 @@ where
     /// [`is_builder`](Error::is_builder) for a request that is not valid, and inside an async task; others come with
     /// [`finish`](Upload::finish).
     pub fn writer(self) -> Result<Upload<A::Body>, Error> {
-        Ok(Upload { sending: UploadTask::start(self, None)?, piece: BytesMut::new() })
+        Ok(Upload {
+            sending: UploadTask::start(self, None)?,
+            piece: BytesMut::new(),
+            was_full: false,
+        })
     }
 }
 
@@ -304,7 +310,10 @@ impl<T: Send + 'static> Upload<T> {
         let piece = self.piece.split().freeze();
         match piece.is_empty() {
             true => Ok(true),
-            false => self.sending.push(UploadPiece::Data(piece)),
+            false => {
+                self.was_full = piece.len() == PIECE;
+                self.sending.push(UploadPiece::Data(piece))
+            }
         }
     }
 }
@@ -312,6 +321,10 @@ impl<T: Send + 'static> Upload<T> {
 impl<T: Send + 'static> Write for Upload<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = bytes.len().min(PIECE - self.piece.len());
+        // After a full piece another is likely. What is flushed in small pieces stays small.
+        if self.was_full && self.piece.is_empty() {
+            self.piece.reserve(PIECE);
+        }
         self.piece.extend_from_slice(&bytes[..written]);
         if self.piece.len() == PIECE {
             self.flush()?;
