@@ -70,11 +70,13 @@ use crate::{
     unpooled::Unpooled,
 };
 
+mod ahead;
 mod body;
 mod cancel;
 #[cfg(feature = "client")]
 mod client;
 mod handle;
+mod pieces;
 #[cfg(feature = "client")]
 mod response;
 mod sending;

@@ -340,6 +340,11 @@ mod abort;
 mod alarms;
 #[cfg(feature = "blocking")]
 mod blocking;
+#[cfg(all(feature = "tokio", unix))]
+mod process;
+#[cfg(all(feature = "tokio", not(unix)))]
+#[path = "rt/no_fork.rs"]
+mod process;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 #[path = "rt/no_system_clock.rs"]
 mod system_clock;

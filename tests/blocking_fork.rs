@@ -13,12 +13,18 @@ mod tls_peer;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 use fork::{Fork, fork, waitpid};
-use tower_transport::blocking::{Body, Transport};
+use tower_transport::blocking::{self, Body, Transport};
 
 use net::Origin;
+
+/// Less than a wait for a lock that is never free, and more than a request needs on a busy machine.
+const PROMPTLY: Duration = Duration::from_millis(900);
 
 #[test]
 fn a_child_is_refused_with_handles_of_its_parent_and_disturbs_none_of_them() {
@@ -56,4 +62,32 @@ fn in_the_child(transport: Transport, mut body: Body, url: &str) {
     for _ in 0..2 {
         assert_eq!(own.request("GET", url).send().unwrap().body(), "hello");
     }
+}
+
+/// Children that are forked while a thread makes and ends runtimes, as free functions do.
+#[test]
+fn a_child_waits_for_no_lock_that_a_thread_of_its_parent_held() {
+    let origin = Origin::plain();
+    let url = origin.url("/");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                drop(Transport::new());
+            }
+        });
+        let outcomes: Vec<_> = (0..30)
+            .map(|_| match fork().unwrap() {
+                Fork::Child => {
+                    let began = Instant::now();
+                    let child = AssertUnwindSafe(|| blocking::request("GET", &url).send().unwrap());
+                    let is_well = catch_unwind(child).is_ok() && began.elapsed() < PROMPTLY;
+                    process::exit(if is_well { 0 } else { 1 });
+                }
+                Fork::Parent(child) => waitpid(child).unwrap(),
+            })
+            .collect();
+        is_over.store(true, Ordering::SeqCst);
+        assert!(outcomes.iter().all(|status| *status == 0), "{outcomes:?}");
+    });
 }

@@ -47,7 +47,7 @@ use crate::{
 /// [`frame`](Self::frame).
 pub struct Body {
     inner: Held<AsyncBody>,
-    /// Of the request that it is the response to.
+    /// Of the request that it is the response to, or of the first read.
     waiter: Option<BlockingWait>,
     /// The part of a chunk that was not read yet.
     piece: Bytes,
@@ -100,7 +100,7 @@ impl Body {
 
     pub(super) fn of_response(body: AsyncBody, waiter: BlockingWait) -> Self {
         let runtime = waiter.runtime().clone();
-        Self { waiter: Some(waiter), ..Self::new(Held::new(body, Some(runtime))) }
+        Self { waiter: Some(waiter.sent()), ..Self::new(Held::new(body, Some(runtime))) }
     }
 
     /// Waits for what comes of it.
@@ -117,7 +117,9 @@ impl Body {
 
     /// The number of bytes left, if known: for a response, from its `Content-Length`.
     pub fn length(&self) -> Option<u64> {
-        Some(self.inner.get().length()? + self.piece.len() as u64)
+        // One that failed may claim that nothing is left.
+        let length = self.inner.get().length().filter(|_| self.failure.is_none())?;
+        Some(length + self.piece.len() as u64)
     }
 
     /// Reads the next chunk; `None` at the end.
@@ -148,7 +150,11 @@ impl Body {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let waiter = self.waiter()?;
+        let waiter = match &mut self.waiter {
+            Some(waiter) => waiter,
+            // Kept: what the body holds may be bound to this runtime.
+            none => none.insert(BlockingWait::new(BlockingRuntime::get()?)),
+        };
         let body = self.inner.get_mut();
         let mut frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
         // That it was called in the wrong place, or canceled, is no failure of the body.
@@ -236,7 +242,7 @@ impl From<Body> for AsyncBody {
     /// As the body of a request: that of a response is passed on as it comes.
     fn from(body: Body) -> Self {
         match body.inner.runtime() {
-            None if body.piece.is_empty() => body.inner.into_inner(),
+            None if body.piece.is_empty() && body.failure.is_none() => body.inner.into_inner(),
             _ => Self::new(body),
         }
     }
@@ -255,11 +261,15 @@ impl http_body::Body for Body {
             let piece = std::mem::take(&mut self.piece);
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
+        // After an error the async body may say that it has ended.
+        if let Some(failure) = &self.failure {
+            return Poll::Ready(Some(Err(failure.clone())));
+        }
         Pin::new(self.inner.get_mut()).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.piece.is_empty() && self.inner.get().is_end_stream()
+        self.piece.is_empty() && self.failure.is_none() && self.inner.get().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -84,7 +84,7 @@ pub(super) async fn unless_canceled<F: Future>(
     future: F,
 ) -> Result<F::Output, Error> {
     if canceler.is_canceled() {
-        return Err(canceled().with_sent(false));
+        return Err(canceled());
     }
     let (mut future, mut cancel) = (pin!(future), pin!(canceler.canceled()));
     poll_fn(|cx| {
@@ -97,7 +97,7 @@ pub(super) async fn unless_canceled<F: Future>(
 }
 
 /// Whether the request was sent is not known.
-fn canceled() -> Error {
+pub(super) fn canceled() -> Error {
     Error::custom(Kind::Canceled, "the request was canceled by its `Canceler`")
 }
 

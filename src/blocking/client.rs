@@ -174,7 +174,9 @@ impl ClientBuilder<Client> {
     /// What is set here about a transport is for one that is built with the client, so that both together are an error of
     /// [`build`](Self::build).
     pub fn transport(self, transport: Transport) -> Self {
-        self.over_transport(transport.over.service().clone())
+        let service = transport.over.service().clone();
+        // Its runtime ends with its last handle, and with that its connections.
+        self.over_transport(service, Some(Box::new(transport)))
     }
 
     /// The client.
@@ -184,7 +186,7 @@ impl ClientBuilder<Client> {
     /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
     /// [transport](Self::transport) that is given. [`is_canceled`](Error::is_canceled) where the system gives no runtime.
     pub fn build(self) -> Result<Client, Error> {
-        let over = Blocking::new(self.build_client()?);
+        let over = self.build_client(Blocking::new)?;
         over.runtime()?;
         Ok(Client { over })
     }

@@ -35,8 +35,8 @@ use crate::{
 /// ```
 pub struct Blocking<S> {
     service: Held<S>,
-    /// Why there is no runtime.
-    fault: Option<Error>,
+    /// An error where the system gives none.
+    runtime: Result<BlockingRuntime, Error>,
     /// Whether connections live on between requests.
     is_pooled: bool,
 }
@@ -45,14 +45,9 @@ impl<S> Blocking<S> {
     /// Lets callers block on requests over this service. Its connections are those of this module's runtime: give it one that has
     /// none yet.
     pub fn new(service: S) -> Self {
-        match BlockingRuntime::get() {
-            Ok(runtime) => {
-                Self { service: Held::new(service, Some(runtime)), fault: None, is_pooled: true }
-            }
-            Err(fault) => {
-                Self { service: Held::new(service, None), fault: Some(fault), is_pooled: true }
-            }
-        }
+        let runtime = BlockingRuntime::get();
+        let service = Held::new(service, runtime.as_ref().ok().cloned());
+        Self { service, runtime, is_pooled: true }
     }
 
     /// The same with a service that is made inside of this module's runtime, for layers that spawn a task when they are made.
@@ -123,13 +118,12 @@ impl<S> Blocking<S> {
     ///
     /// Why there is none.
     pub(super) fn runtime(&self) -> Result<&BlockingRuntime, Error> {
-        let fault = || self.fault.clone().unwrap_or_else(|| Error::builder("there is no runtime"));
-        self.service.runtime().ok_or_else(fault)
+        self.runtime.as_ref().map_err(Error::clone)
     }
 
     /// The service and its runtime, to send one request.
     pub(super) fn into_parts(self) -> Result<(Held<S>, BlockingRuntime), Error> {
-        let runtime = self.runtime()?.clone();
+        let runtime = self.runtime?;
         if self.is_pooled {
             runtime.keep_driving()?;
         }
@@ -150,7 +144,7 @@ impl<S: Clone> Clone for Blocking<S> {
         let service = self.service.get().clone();
         Self {
             service: Held::new(service, self.service.runtime().cloned()),
-            fault: self.fault.clone(),
+            runtime: self.runtime.clone(),
             is_pooled: self.is_pooled,
         }
     }

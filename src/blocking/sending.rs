@@ -3,13 +3,18 @@
 use std::{future::Future, task::Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use tower_service::Service;
 
-use super::{Blocking, Body, Canceler, cancel::unless_canceled};
+use super::{
+    Blocking, Body, Canceler,
+    ahead::read_ahead,
+    cancel::{canceled, unless_canceled},
+};
 use crate::{
     body::Body as AsyncBody,
     error::{BoxError, Error},
+    options::MaxBody,
     request::{Buffered, Buffering, RequestBuilder, SendRequest, Streamed},
     rt::BlockingRuntime,
 };
@@ -29,7 +34,7 @@ where
         let (over, request) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
-        let waiter = BlockingWait::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime)?;
         waiter.run(Buffering::new(service.into_inner(), Ok(request)))?
     }
 }
@@ -48,12 +53,10 @@ where
         let (over, request) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
-        let waiter = BlockingWait::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime)?;
         let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
-        // Also that of a free function must answer its peer while the body is not read.
-        if response.version() == Version::HTTP_2 {
-            waiter.runtime().keep_driving()?;
-        }
+        // Also for a free function: its timers, its upload and its PINGs go on while the body is not read.
+        waiter.runtime().keep_driving()?;
         Ok(response.map(|body| Body::of_response(body, waiter)))
     }
 }
@@ -99,12 +102,14 @@ where
 mod sealed {
     use super::*;
 
-    /// How a request is sent in the background.
+    /// How a request is sent in the background. It is ready once its response is complete or, if that is streamed, once the rest of
+    /// its upload is not wanted or over.
     pub trait SendInBackground {
         fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
             waiter: BlockingWait,
+            upload_over: impl Future<Output = ()> + Send + 'static,
         ) -> impl Future<Output = Result<Response<Self::Body>, Error>> + Send + 'static
         where
             Self: ResponseKind;
@@ -115,6 +120,7 @@ mod sealed {
             service: impl RequestService,
             request: Request<AsyncBody>,
             _: BlockingWait,
+            _: impl Future<Output = ()> + Send + 'static,
         ) -> Result<Response<Bytes>, Error> {
             Buffering::new(service, Ok(request)).await
         }
@@ -125,8 +131,15 @@ mod sealed {
             service: impl RequestService,
             request: Request<AsyncBody>,
             waiter: BlockingWait,
+            upload_over: impl Future<Output = ()> + Send + 'static,
         ) -> Result<Response<Body>, Error> {
-            let response = SendRequest::new(service, Ok(request)).await?;
+            let limit = request.extensions().get::<MaxBody>().copied().unwrap_or_default();
+            let mut response = SendRequest::new(service, Ok(request)).await?;
+            // A refusal ends the upload, and a success does not.
+            if response.status().is_success() {
+                let body = std::mem::take(response.body_mut());
+                *response.body_mut() = read_ahead(body, limit, upload_over).await?;
+            }
             Ok(response.map(|body| Body::of_response(body, waiter)))
         }
     }
@@ -137,16 +150,34 @@ mod sealed {
 pub struct BlockingWait {
     runtime: BlockingRuntime,
     canceler: Option<Canceler>,
+    /// Whether the request may have been sent.
+    is_sent: bool,
 }
 
 impl BlockingWait {
     pub(super) fn new(runtime: BlockingRuntime) -> Self {
-        Self { runtime, canceler: None }
+        Self { runtime, canceler: None, is_sent: false }
     }
 
-    /// By the canceler of this request.
-    pub(super) fn of(request: &Request<AsyncBody>, runtime: BlockingRuntime) -> Self {
-        Self { runtime, canceler: request.extensions().get().cloned() }
+    /// By the canceler of this request, which was not sent.
+    ///
+    /// # Errors
+    ///
+    /// If it was canceled already.
+    pub(super) fn of(
+        request: &Request<AsyncBody>,
+        runtime: BlockingRuntime,
+    ) -> Result<Self, Error> {
+        let canceler: Option<Canceler> = request.extensions().get().cloned();
+        match canceler.as_ref().is_some_and(Canceler::is_canceled) {
+            true => Err(canceled().with_sent(false)),
+            false => Ok(Self { runtime, canceler, is_sent: false }),
+        }
+    }
+
+    /// The same for the rest of a request that may have been sent: an error of the wait says so.
+    pub(super) fn sent(self) -> Self {
+        Self { is_sent: true, ..self }
     }
 
     pub(super) fn runtime(&self) -> &BlockingRuntime {
@@ -168,9 +199,12 @@ impl BlockingWait {
 
     /// Polls a future to its end.
     pub(super) fn run<F: Future>(&self, future: F) -> Result<F::Output, Error> {
-        match &self.canceler {
+        let outcome = match &self.canceler {
             None => self.runtime.run(future),
-            Some(canceler) => self.runtime.run(unless_canceled(canceler.clone(), future))?,
-        }
+            Some(canceler) => {
+                self.runtime.run(unless_canceled(canceler.clone(), future)).and_then(|it| it)
+            }
+        };
+        outcome.map_err(|error| if self.is_sent { error.sent(true) } else { error })
     }
 }

@@ -5,15 +5,20 @@ use std::{
     future::{poll_fn, ready},
     io::{self, Read, Write},
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    sync::{Arc, atomic::Ordering},
+    task::{Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
-use http_body::{Frame, SizeHint};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Blocking, RequestService, ResponseKind, body::into_io, sending::BlockingWait};
+use super::{
+    Blocking, RequestService, ResponseKind,
+    body::into_io,
+    pieces::{PieceBody, UploadPiece, UploadState},
+    sending::BlockingWait,
+};
 use crate::{
     body::Body as AsyncBody,
     error::{Error, Kind},
@@ -43,36 +48,29 @@ pub struct ReaderRequest<S, A, R> {
 /// What is written is collected and sent in pieces of 64 KiB; [`flush`](Write::flush) sends what there is. At the end call
 /// [`finish`](Self::finish): an upload that is dropped before is given up, and the server sees a request that breaks off.
 ///
-/// If the response comes before the end of the body, as a refusal does, or if the request fails, writing fails with
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and `finish` returns the response or the error.
+/// If the response is complete before the end of the body, as a refusal is, or if the request fails, writing fails with
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and `finish` returns the response or the error. Of a response that is streamed the head
+/// suffices, unless its status is a success (2xx): then writing goes on, and what comes of the response meanwhile is kept in memory, up
+/// to [`MaxBody`](crate::options::MaxBody), by default 64 MiB.
+///
+/// A write that fails ends the upload, also one that fails because it is in an async task: the rest would lack a piece.
 pub struct Upload<T> {
     sending: UploadTask<T>,
     piece: BytesMut,
+    /// Whether the last piece was as large as they get.
+    was_full: bool,
 }
 
 /// A request that runs in the background, and the way of its body to it.
 struct UploadTask<T> {
     waiter: BlockingWait,
     pieces: mpsc::Sender<UploadPiece>,
+    state: Arc<UploadState>,
     outcome: oneshot::Receiver<Result<Response<T>, Error>>,
     /// What came before the end of the body.
     early: Option<Result<Response<T>, Error>>,
     /// Ends the request when this is dropped.
     _task: BackgroundTask,
-}
-
-enum UploadPiece {
-    Data(Bytes),
-    Failed(Error),
-    /// Without it the upload was given up.
-    End,
-}
-
-/// The body of such a request.
-struct PieceBody {
-    pieces: mpsc::Receiver<UploadPiece>,
-    left: Option<u64>,
-    has_ended: bool,
 }
 
 impl<S, A> RequestBuilder<Blocking<S>, A> {
@@ -117,27 +115,28 @@ where
 {
     /// Sends the request, reads its body from the reader, and waits for the response.
     ///
-    /// A response that comes before the end of the body ends the reading, with the piece that is being read.
+    /// A response that is complete before the end of the body ends the reading, with the piece that is being read. So does the head of
+    /// one that is streamed, unless its status is a success (2xx): then the body is sent to its end, and what comes of the response
+    /// meanwhile is kept in memory.
     ///
     /// # Errors
     ///
-    /// Those of the async request; and [`is_body`](Error::is_body) for a reader that fails, with its error as the cause.
+    /// Those of the async request; [`is_body`](Error::is_body) for a reader that fails, with its error as the cause; and
+    /// [`is_decode`](Error::is_decode) for a streamed response with more bytes than [`MaxBody`](crate::options::MaxBody), by default 64
+    /// MiB, before the end of the body.
     pub fn send(self) -> Result<Response<A::Body>, Error> {
         let Self { request, mut reader, length } = self;
         let mut task = UploadTask::start(request, length)?;
         let mut buffer = BytesMut::new();
         loop {
-            let piece = match read_piece(&mut reader, &mut buffer) {
+            match read_piece(&mut reader, &mut buffer) {
                 Ok(piece) if piece.is_empty() => break,
-                Ok(piece) => UploadPiece::Data(piece),
-                Err(error) => {
-                    let failed = Error::custom(Kind::Body, "reading the body of the request");
-                    task.push(UploadPiece::Failed(failed.because(error)))?;
-                    break;
+                Ok(piece) => {
+                    if !task.push(UploadPiece::Data(piece))? {
+                        break;
+                    }
                 }
-            };
-            if !task.push(piece)? {
-                break;
+                Err(error) => return task.fail(error),
             }
         }
         task.finish()
@@ -187,7 +186,11 @@ where
     /// [`is_builder`](Error::is_builder) for a request that is not valid, and inside an async task; others come with
     /// [`finish`](Upload::finish).
     pub fn writer(self) -> Result<Upload<A::Body>, Error> {
-        Ok(Upload { sending: UploadTask::start(self, None)?, piece: BytesMut::new() })
+        Ok(Upload {
+            sending: UploadTask::start(self, None)?,
+            piece: BytesMut::new(),
+            was_full: false,
+        })
     }
 }
 
@@ -202,19 +205,21 @@ impl<T: Send + 'static> UploadTask<T> {
     {
         let (over, request) = request.into_parts();
         let (pieces, receiver) = mpsc::channel(PIECES);
-        let body = PieceBody { pieces: receiver, left: length, has_ended: false };
+        let state = Arc::<UploadState>::default();
+        let (body, its) = (PieceBody::new(receiver, state.clone(), length), state.clone());
         let request = request?.map(|_| AsyncBody::new(body));
         let (service, runtime) = over.into_parts()?;
-        let waiter = BlockingWait::of(&request, runtime);
+        let waiter = BlockingWait::of(&request, runtime)?;
         // Nothing is started where the caller may not wait for it.
         waiter.run(ready(()))?;
         let (sender, outcome) = oneshot::channel();
-        let sending = A::send(service.into_inner(), request, waiter.clone());
+        let upload_over = async move { its.over.notified().await };
+        let sending = A::send(service.into_inner(), request, waiter.clone(), upload_over);
         let task = waiter.runtime().spawn(async move {
             // Without a receiver the response is dropped.
             let _ = sender.send(sending.await);
         })?;
-        Ok(Self { waiter, pieces, outcome, early: None, _task: task })
+        Ok(Self { waiter: waiter.sent(), pieces, state, outcome, early: None, _task: task })
     }
 
     /// Passes a piece on; `false` if the request has ended and takes none.
@@ -235,7 +240,14 @@ impl<T: Send + 'static> UploadTask<T> {
             }
             if is_unwanted { Poll::Pending } else { Poll::Ready(None) }
         });
-        let early = waiter.run(pushed)?;
+        let early = match waiter.run(pushed) {
+            Ok(early) => early,
+            Err(error) => {
+                // The piece is lost: what comes after it must not be taken for the rest.
+                self.early = Some(Err(error.clone()));
+                return Err(error);
+            }
+        };
         self.early = early.map(|outcome| outcome.unwrap_or_else(|_| Err(panicked())));
         Ok(self.early.is_none())
     }
@@ -244,11 +256,27 @@ impl<T: Send + 'static> UploadTask<T> {
     fn finish(mut self) -> Result<Response<T>, Error> {
         self.push(UploadPiece::End)?;
         match self.early {
-            Some(early) => early,
+            Some(early) => {
+                // Before the pieces are dropped, which would be an upload that was given up.
+                self.state.is_answered.store(early.is_ok(), Ordering::Release);
+                early
+            }
             None => {
+                self.state.over.notify_one();
                 let outcome = self.waiter.run(self.outcome)?;
                 outcome.unwrap_or_else(|_| Err(panicked()))
             }
+        }
+    }
+
+    /// Breaks the body off, because its source failed.
+    fn fail(mut self, error: io::Error) -> Result<Response<T>, Error> {
+        let failed = Error::custom(Kind::Body, "reading the body of the request").because(error);
+        let is_taken = self.push(UploadPiece::Failed(failed.clone()))?;
+        match self.finish() {
+            // It began before the failure, which broke it off.
+            Ok(response) if is_taken && response.status().is_success() => Err(failed.sent(true)),
+            outcome => outcome,
         }
     }
 
@@ -282,7 +310,10 @@ impl<T: Send + 'static> Upload<T> {
         let piece = self.piece.split().freeze();
         match piece.is_empty() {
             true => Ok(true),
-            false => self.sending.push(UploadPiece::Data(piece)),
+            false => {
+                self.was_full = piece.len() == PIECE;
+                self.sending.push(UploadPiece::Data(piece))
+            }
         }
     }
 }
@@ -290,6 +321,10 @@ impl<T: Send + 'static> Upload<T> {
 impl<T: Send + 'static> Write for Upload<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = bytes.len().min(PIECE - self.piece.len());
+        // After a full piece another is likely. What is flushed in small pieces stays small.
+        if self.was_full && self.piece.is_empty() {
+            self.piece.reserve(PIECE);
+        }
         self.piece.extend_from_slice(&bytes[..written]);
         if self.piece.len() == PIECE {
             self.flush()?;
@@ -303,55 +338,6 @@ impl<T: Send + 'static> Write for Upload<T> {
             false => Err(self.sending.broken()),
         }
     }
-}
-
-impl http_body::Body for PieceBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if self.has_ended {
-            return Poll::Ready(None);
-        }
-        let piece = ready!(self.pieces.poll_recv(cx));
-        Poll::Ready(match piece {
-            Some(UploadPiece::Data(data)) => {
-                Some(self.count(data.len()).map(|()| Frame::data(data)))
-            }
-            Some(UploadPiece::Failed(error)) => Some(Err(error)),
-            Some(UploadPiece::End) => {
-                self.has_ended = true;
-                None
-            }
-            None => Some(Err(given_up("the upload was dropped before its end"))),
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.has_ended
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-impl PieceBody {
-    /// Takes these bytes off the length.
-    fn count(&mut self, length: usize) -> Result<(), Error> {
-        if let Some(left) = &mut self.left {
-            let too_many = || given_up("the reader gives more bytes than its length");
-            *left = left.checked_sub(length as u64).ok_or_else(too_many)?;
-        }
-        Ok(())
-    }
-}
-
-fn given_up(why: &'static str) -> Error {
-    Error::custom(Kind::Body, "the body of the request").because(why)
 }
 
 impl<S, A, R> fmt::Debug for ReaderRequest<S, A, R> {

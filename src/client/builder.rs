@@ -1,6 +1,6 @@
 //! What can be set about a client.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{any::Any, fmt, marker::PhantomData, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request};
 
@@ -44,8 +44,12 @@ pub(super) use decoding::DecodeChoice;
 pub struct ClientBuilder<C = Client> {
     choices: Choices,
     bottom: Bottom,
+    kept: KeptUntilBuilt,
     builds: PhantomData<fn() -> C>,
 }
+
+/// A handle of the runtime of a transport that is given.
+type KeptUntilBuilt = Option<Box<dyn Any + Send + Sync>>;
 
 /// What the layers of a client stand over. `is_set` says whether anything was said about a transport to be built.
 enum Bottom {
@@ -57,7 +61,7 @@ impl<C> ClientBuilder<C> {
     pub(crate) fn new() -> Self {
         let builder = Box::new(Transport::builder().env_by_default());
         let bottom = Bottom::Built { builder, is_set: false };
-        Self { choices: Choices::default(), bottom, builds: PhantomData }
+        Self { choices: Choices::default(), bottom, kept: None, builds: PhantomData }
     }
 
     /// The URL that paths are appended to: see [`DefaultsLayer::base_url`]. By default each request has a whole URL.
@@ -174,9 +178,10 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    pub(crate) fn over_transport(mut self, transport: Transport) -> Self {
+    pub(crate) fn over_transport(mut self, transport: Transport, kept: KeptUntilBuilt) -> Self {
         let (Bottom::Built { is_set, .. } | Bottom::Given { is_set, .. }) = self.bottom;
         self.bottom = Bottom::Given { transport, is_set };
+        self.kept = kept;
         self
     }
 
@@ -231,8 +236,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Builds the async client, which the blocking one wraps.
-    pub(crate) fn build_client(self) -> Result<Client, Error> {
-        let Self { mut choices, bottom, .. } = self;
+    pub(crate) fn build_client<T>(self, wrap: impl FnOnce(Client) -> T) -> Result<T, Error> {
+        let Self { mut choices, bottom, kept: _kept, .. } = self;
         choices.check()?;
         let mut requests = choices.requests();
         let transport = match bottom {
@@ -244,7 +249,7 @@ impl<C> ClientBuilder<C> {
             Bottom::Given { transport, .. } => transport,
         };
         choices.runtime.get_or_insert_with(|| transport.runtime().clone());
-        Ok(choices.over(requests, transport))
+        Ok(wrap(choices.over(requests, transport)))
     }
 
     /// Builds the async client over any service.
@@ -273,7 +278,7 @@ impl ClientBuilder {
     /// Settings of a transport, such as [`proxy`](Self::proxy), are for one that is built with the client: together with this
     /// they are an error of [`build`](Self::build).
     pub fn transport(self, transport: Transport) -> Self {
-        self.over_transport(transport)
+        self.over_transport(transport, None)
     }
 
     /// The client.
@@ -283,7 +288,7 @@ impl ClientBuilder {
     /// [`is_builder`](Error::is_builder) for an invalid setting, and for settings of a transport together with
     /// [`transport`](Self::transport).
     pub fn build(self) -> Result<Client, Error> {
-        self.build_client()
+        self.build_client(|client| client)
     }
 
     /// The client over any service of requests: see [`Client::over`].

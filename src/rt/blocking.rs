@@ -19,14 +19,13 @@ use std::{
     mem,
     pin::Pin,
     process,
-    sync::{Arc, Mutex, TryLockError, Weak},
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
-    thread,
-    time::Duration,
 };
 
 use tokio::{runtime::Handle, task::AbortHandle};
 
+use super::process::ProcessMutex;
 use crate::error::{Error, Kind};
 
 mod driven;
@@ -36,7 +35,7 @@ mod waiting;
 pub(crate) use held::Held;
 
 use driven::DrivenRuntime;
-use waiting::{DroppedInside, is_in_task};
+use waiting::is_in_task;
 
 /// A handle. Clones are the same runtime, which ends with the last of them.
 #[derive(Clone)]
@@ -56,42 +55,43 @@ struct Guest {
     runtime: BlockingRuntime,
 }
 
+/// How a thread waits: it drives the runtime, or the background thread does.
+enum WaitPlace<'a> {
+    Driver(&'a DrivenRuntime),
+    Guest(&'a DrivenRuntime, Guest),
+}
+
 /// A task that the background thread runs, aborted when this is dropped.
 pub(crate) struct BackgroundTask {
     abort: AbortHandle,
     guest: Guest,
 }
 
-/// The driver of the process.
-static SHARED: Mutex<Weak<RuntimeOwner>> = Mutex::new(Weak::new());
+/// The runtime of each process.
+static SHARED: ProcessMutex<Weak<RuntimeOwner>> = ProcessMutex::new();
 
 impl BlockingRuntime {
-    /// The driver of this process, a new one if there is none.
+    /// Returns the runtime of this process, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no file descriptors for it.
     pub(crate) fn get() -> Result<Self, Error> {
-        // A process that was forked while another thread held the lock never sees it free: after a second it gives each handle a
-        // runtime of its own.
-        let mut shared = None;
-        for _ in 0..1000 {
-            match SHARED.try_lock() {
-                Ok(locked) => shared = Some(locked),
-                Err(TryLockError::Poisoned(locked)) => shared = Some(locked.into_inner()),
-                Err(TryLockError::WouldBlock) => {
-                    pause();
-                    continue;
-                }
-            }
-            break;
-        }
         let pid = process::id();
-        let known = shared.as_ref().and_then(|shared| shared.upgrade());
-        // That of a parent process forgets what it holds when it is dropped.
+        let known = SHARED.lock().as_ref().and_then(Weak::upgrade);
         if let Some(owner) = known.filter(|owner| owner.pid == pid) {
             return Ok(Self { owner });
         }
-        let owner = Arc::new(RuntimeOwner { driver: Some(Arc::new(DrivenRuntime::new()?)), pid });
-        if let Some(shared) = &mut shared {
-            **shared = Arc::downgrade(&owner);
-        }
+        // Not under the lock: it makes system calls.
+        let made = Arc::new(RuntimeOwner { driver: Some(Arc::new(DrivenRuntime::new()?)), pid });
+        let mut shared = SHARED.lock();
+        let known = shared.as_ref().and_then(Weak::upgrade).filter(|owner| owner.pid == pid);
+        // Another thread may have been faster. What it made is shared, and this one ends, once the lock is free.
+        let owner = known.unwrap_or_else(|| {
+            *shared = Some(Arc::downgrade(&made));
+            made.clone()
+        });
+        drop(shared);
         Ok(Self { owner })
     }
 
@@ -102,18 +102,24 @@ impl BlockingRuntime {
     /// `is_builder` inside a task, `is_closed` in another process than that of the handle, `is_canceled` where there is no
     /// thread left to drive.
     pub(crate) fn run<F: Future>(&self, future: F) -> Result<F::Output, Error> {
-        let future = Held::new(future, Some(self.clone()));
+        match self.place() {
+            Ok(WaitPlace::Driver(driver)) => Ok(driver.drive(future)),
+            Ok(WaitPlace::Guest(driver, _guest)) => Ok(driver.wait(future)),
+            Err(error) => {
+                self.discard(future);
+                Err(error)
+            }
+        }
+    }
+
+    /// Decides how this thread may wait.
+    fn place(&self) -> Result<WaitPlace<'_>, Error> {
         let driver = self.driver()?;
         match Handle::try_current() {
-            Err(error) if error.is_missing_context() => {
-                Ok(driver.drive(DroppedInside::new(future.into_inner())))
-            }
+            Err(error) if error.is_missing_context() => Ok(WaitPlace::Driver(driver)),
             Err(_) => Err(Error::builder("a blocking request while its thread ends")),
             Ok(_) if is_in_task() => Err(in_task()),
-            Ok(_) => {
-                let _guest = self.guest()?;
-                Ok(driver.wait(DroppedInside::new(future.into_inner())))
-            }
+            Ok(_) => Ok(WaitPlace::Guest(driver, self.guest()?)),
         }
     }
 
@@ -181,14 +187,6 @@ impl BlockingRuntime {
             _ => Err(forked()),
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where another thread makes the runtime, or none ever does"
-)]
-fn pause() {
-    thread::sleep(Duration::from_millis(1));
 }
 
 fn in_task() -> Error {

@@ -16,6 +16,7 @@ mod only_blocking;
 #[allow(dead_code, reason = "the tests of behaviour need all of it")]
 mod tls_peer;
 mod twins;
+mod uploads;
 
 /// The outcome of a scenario.
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;

@@ -162,6 +162,18 @@ impl Origin {
         Self { port, scheme: "http", seen }
     }
 
+    /// HTTP/1.1 that refuses each request with a megabyte, and takes what is sent until the client closes.
+    pub(crate) fn refusing() -> Self {
+        let seen = Arc::<Seen>::default();
+        let port = serve(seen.clone(), move |mut stream, seen| async move {
+            seen.note(read_head(&mut stream).await?);
+            stream.write_all(b"HTTP/1.1 413 \r\nContent-Length: 1000000\r\n\r\n").await?;
+            stream.write_all(&[b'x'; 1_000_000]).await?;
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
+        });
+        Self { port, scheme: "http", seen }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }
@@ -306,6 +318,8 @@ async fn answer(
             }
             whole(received.to_string())
         }
+        "counting" => framed(counted(body, seen)),
+        "refuse" => with(whole(vec![b'x'; number()]), 413, &[]),
         "status" => with(whole("a status"), number() as u16, &[]),
         "large" => whole(vec![b'x'; number()]),
         "chunks" => streamed(vec![data("one"), data("two"), data("three")]),
@@ -316,6 +330,9 @@ async fn answer(
             with(answer, 200, &[("trailer", "x-sum")])
         }
         "lines" => streamed(vec![data("one\ntw"), data("o\r\nthr"), data("ee")]),
+        "endless" => {
+            framed(stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b'x'; 64 * 1024])))))
+        }
         "stall" => std::future::pending().await,
         // More than is drained.
         "stall-body" => {
@@ -360,6 +377,23 @@ async fn answer(
         }
         _ => with(whole("unknown"), 404, &[]),
     })
+}
+
+/// Answers at once, and says at the end how many bytes came.
+fn counted(
+    body: Incoming,
+    seen: Arc<Seen>,
+) -> impl futures_util::Stream<Item = io::Result<Frame<Bytes>>> + Send + 'static {
+    let count = async move {
+        let (mut body, mut received) = (body, 0);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(io::Error::other)?;
+            received += frame.data_ref().map_or(0, Bytes::len);
+            seen.note(format!("progress {received}"));
+        }
+        Ok(Frame::data(received.to_string().into()))
+    };
+    stream::iter([data("counted ")]).chain(stream::once(count))
 }
 
 /// "hello" as gzip.

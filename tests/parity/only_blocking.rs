@@ -11,8 +11,8 @@ use std::{
 
 use http::Response;
 use tower_transport::{
-    Error,
-    blocking::{self, Blocking, Body, Canceler, Client, Transport, Upload},
+    Error, ResponseExt,
+    blocking::{self, Blocking, Body, Canceler, Client, StreamedResponseExt, Transport, Upload},
     options::{Protocols, Timeouts},
 };
 
@@ -59,6 +59,38 @@ fn a_body_is_an_iterator_of_its_chunks_which_ends_with_an_error() {
     assert!(broken.next().is_none());
     // A reader must not take an error for the end.
     assert!(broken.chunk().is_err() && broken.read(&mut [0]).is_err());
+}
+
+#[test]
+fn a_body_that_failed_is_not_taken_for_one_that_has_ended() {
+    let origin = Origin::plain();
+    let failed = || {
+        let request = blocking::stream("GET", origin.url("/stall-body"));
+        let mut response = request.timeouts(Timeouts::none().total(SHORT)).send().unwrap();
+        response.body_mut().read_to_end(&mut Vec::new()).unwrap_err();
+        response
+    };
+    let body = failed().into_body();
+    assert!(!http_body::Body::is_end_stream(&body));
+    let passed_on = blocking::request("PUT", origin.url("/echo")).body(body);
+    let error = passed_on.send().unwrap_err();
+    assert!(error.is_body() && error.cause::<Error>().unwrap().is_timeout(), "{error:?}");
+    assert!(failed().text().unwrap_err().is_timeout());
+    assert!(failed().lines().next().unwrap().unwrap_err().is_timeout());
+}
+
+#[test]
+fn a_body_of_ones_own_keeps_its_timers_between_its_chunks() {
+    let ticks = futures_util::stream::unfold(None, |interval| async {
+        let new = || tokio::time::interval(Duration::from_millis(1));
+        let mut interval = interval.unwrap_or_else(new);
+        interval.tick().await;
+        Some((Ok::<_, io::Error>("tick"), Some(interval)))
+    });
+    let mut body = Body::from(tower_transport::Body::stream(ticks));
+    for _ in 0..3 {
+        assert_eq!(body.chunk().unwrap().unwrap(), "tick");
+    }
 }
 
 #[test]
@@ -324,6 +356,49 @@ fn a_canceler_ends_whatever_waits_for_it_and_all_that_comes_later() {
     assert_eq!(transport.request("GET", origin.url("/")).send().unwrap().body(), "hello");
 }
 
+#[test]
+fn what_is_canceled_after_it_was_sent_is_not_unsent() {
+    let (origin, canceler) = (Origin::plain(), Canceler::new());
+    let transport = Transport::new();
+    let request = |path| transport.stream("GET", origin.url(path)).canceler(&canceler);
+    let mut body = request("/chunks").send().unwrap().into_body();
+    let (lines, checked) =
+        (request("/lines").send().unwrap(), request("/status/404").send().unwrap());
+    let upload = || {
+        let request = transport.request("POST", origin.url("/count")).canceler(&canceler);
+        let mut upload = request.writer().unwrap();
+        upload.write_all(b"x").unwrap();
+        upload.flush().unwrap();
+        upload
+    };
+    let (upload, mut written) = (upload(), upload());
+    origin.seen().wait_for_requests(5);
+    canceler.cancel();
+    written.write_all(b"x").unwrap();
+    let writing = written.flush().unwrap_err().into_inner().unwrap();
+    let errors = [
+        body.chunk().unwrap_err(),
+        lines.lines().next().unwrap().unwrap_err(),
+        checked.error_for_status().unwrap_err(),
+        upload.finish().unwrap_err(),
+        *writing.downcast::<Error>().unwrap(),
+        written.finish().unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is_canceled() && error.was_sent(), "{error:?}");
+    }
+    let unsent = [
+        request("/").send().unwrap_err(),
+        request("/").body_reader(&b"x"[..]).send().unwrap_err(),
+        transport.request("GET", origin.url("/")).canceler(&canceler).send().unwrap_err(),
+        request("/").writer().unwrap_err(),
+    ];
+    for error in unsent {
+        assert!(error.is_canceled() && error.is_unsent(), "{error:?}");
+    }
+    assert_eq!(origin.seen().lines().len(), 5, "{:?}", origin.seen().lines());
+}
+
 // Threads.
 
 #[test]
@@ -391,6 +466,20 @@ fn a_ping_is_answered_between_the_reads_of_a_body_of_the_free_function() {
 }
 
 #[test]
+fn the_total_timeout_passes_while_a_body_of_the_free_function_is_read_slowly() {
+    let origin = Origin::plain();
+    let request = blocking::stream("GET", origin.url("/endless"));
+    let request = request.timeouts(Timeouts::none().total(SHORT));
+    let mut body = request.send().unwrap().into_body();
+    // Each read finds data without waiting.
+    let error = (0..2000).find_map(|_| {
+        thread::sleep(Duration::from_millis(1));
+        body.chunk().err()
+    });
+    assert!(error.expect("it ends").is_timeout());
+}
+
+#[test]
 fn threads_that_begin_at_once_share_everything() {
     let (origin, transport) = (Origin::tls(), Transport::builder());
     let transport = transport.tls(crate::net::trust()).build().unwrap();
@@ -445,6 +534,16 @@ fn a_thread_that_ends_may_drop_what_it_holds_but_send_nothing() {
     origin.seen().wait_for_open(0);
 }
 
+#[test]
+fn a_client_keeps_the_connections_of_the_transport_it_is_given() {
+    let origin = Origin::plain();
+    let transport = Transport::new();
+    transport.request("GET", origin.url("/")).send().unwrap();
+    let client = Client::builder().transport(transport).build().unwrap();
+    client.get(origin.url("/")).send().unwrap();
+    assert_eq!(origin.seen().accepted(), 1);
+}
+
 // Other services.
 
 #[test]
@@ -474,9 +573,17 @@ fn in_a_task_every_wait_is_an_error_and_nothing_else_happens() {
     upload.write_all(b"x").unwrap();
     upload.flush().unwrap();
     origin.seen().wait_for_requests(2);
+    let is_refused = |error: &Error| {
+        assert!(error.is_builder() && error.to_string().contains("inside an async task"));
+    };
     let refused = |error: Error| {
-        assert!(error.is_builder() && error.is_unsent(), "{error:?}");
-        assert!(error.to_string().contains("inside an async task"), "{error}");
+        is_refused(&error);
+        assert!(error.is_unsent(), "{error:?}");
+    };
+    // Of a request that the server has.
+    let refused_after_sending = |error: Error| {
+        is_refused(&error);
+        assert!(!error.is_unsent(), "{error:?}");
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -488,10 +595,10 @@ fn in_a_task_every_wait_is_an_error_and_nothing_else_happens() {
         refused(transport.request("GET", &url).writer().unwrap_err());
         refused(transport.request("GET", &url).body_reader(&b"x"[..]).send().unwrap_err());
         refused(transport.close().unwrap_err());
-        refused(body.chunk().unwrap_err());
+        refused_after_sending(body.chunk().unwrap_err());
         let read = body.read(&mut [0]).unwrap_err();
         assert_eq!(read.kind(), io::ErrorKind::InvalidInput);
-        refused(upload.finish().unwrap_err());
+        refused_after_sending(upload.finish().unwrap_err());
     });
     assert_eq!(body.read_all().unwrap(), "onetwothree", "it is read where it may be");
     // None of the refused requests arrived.

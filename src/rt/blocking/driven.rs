@@ -4,7 +4,7 @@ use std::{
     future::Future,
     mem,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst},
     },
     thread::{self, Thread},
@@ -45,8 +45,9 @@ pub(super) struct DrivenRuntime {
     leave: Notify,
     is_over: AtomicBool,
     /// The background thread, once it was needed.
-    thread: Mutex<Option<Thread>>,
-    pub(super) has_thread: AtomicBool,
+    pub(super) thread: OnceLock<Thread>,
+    /// Held by the caller that starts the thread. No wake waits for it.
+    starting: Mutex<()>,
 }
 
 /// What the background thread does.
@@ -80,8 +81,8 @@ impl DrivenRuntime {
             background: AtomicU8::new(Background::Watching as u8),
             leave: Notify::new(),
             is_over: AtomicBool::new(false),
-            thread: Mutex::new(None),
-            has_thread: AtomicBool::new(false),
+            thread: OnceLock::new(),
+            starting: Mutex::new(()),
         })
     }
 
@@ -118,11 +119,11 @@ impl DrivenRuntime {
 
     /// Starts the background thread, unless it runs.
     pub(super) fn start(self: &Arc<Self>) -> Result<(), Error> {
-        if self.has_thread.load(SeqCst) {
+        if self.thread.get().is_some() {
             return Ok(());
         }
-        let mut thread = lock::lock(&self.thread);
-        if thread.is_some() {
+        let _starting = lock::lock(&self.starting);
+        if self.thread.get().is_some() {
             return Ok(());
         }
         let its = self.clone();
@@ -133,12 +134,14 @@ impl DrivenRuntime {
                 Error::new(Kind::Canceled, "starting the thread of blocking requests")
                     .because(error)
             })?;
-        *thread = Some(started.thread().clone());
-        self.has_thread.store(true, SeqCst);
+        // The thread itself may have set it already.
+        let _ = self.thread.set(started.thread().clone());
         Ok(())
     }
 
     fn run_in_background(&self) {
+        // Before its first sleep, so that whoever finds it asleep can wake it.
+        let _ = self.thread.set(thread::current());
         let mut seen = self.calls.load(SeqCst).wrapping_sub(1);
         while !self.is_over.load(SeqCst) {
             if self.guests.load(SeqCst) > 0 {
@@ -208,7 +211,7 @@ impl DrivenRuntime {
 
     /// Has the background thread look again, if it does not drive.
     fn unpark(&self) {
-        if let Some(thread) = &*lock::lock(&self.thread) {
+        if let Some(thread) = self.thread.get() {
             thread.unpark();
         }
     }

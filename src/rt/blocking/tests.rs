@@ -6,12 +6,13 @@ use std::{
     future::{pending, poll_fn, ready},
     sync::{atomic::Ordering::SeqCst, mpsc},
     task::{Context, Poll},
+    thread,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    runtime::Builder,
+    runtime::{Builder, Id},
     sync::oneshot,
     task::{LocalSet, block_in_place, coop, spawn_blocking},
 };
@@ -52,7 +53,7 @@ fn a_caller_drives_its_own_future_without_another_thread() {
         read
     });
     assert_eq!(&exchanged.unwrap(), b"hello");
-    assert!(!driver(&runtime).has_thread.load(SeqCst));
+    assert!(driver(&runtime).thread.get().is_none());
 }
 
 #[test]
@@ -243,24 +244,33 @@ fn a_future_that_panics_hurts_no_other_caller() {
 
 #[test]
 fn a_finished_future_is_dropped_inside_the_runtime() {
-    struct Look(mpsc::Sender<bool>);
+    struct Look(mpsc::Sender<Option<Id>>);
     impl Drop for Look {
         fn drop(&mut self) {
-            self.0.send(Handle::try_current().is_ok()).unwrap();
+            self.0.send(Handle::try_current().ok().map(|handle| handle.id())).unwrap();
         }
     }
     let runtime = alone();
-    let (seen, is_inside) = mpsc::channel();
-    let look = Look(seen.clone());
-    runtime.run(async move { drop_later(look).await }).unwrap();
-    assert!(is_inside.recv().unwrap());
-    runtime.discard(Look(seen));
-    assert!(is_inside.recv().unwrap());
-}
-
-async fn drop_later<T>(held: T) {
-    tokio::task::yield_now().await;
-    drop(held);
+    let ours = Some(driver(&runtime).inside(|| Handle::current().id()));
+    let (seen, seen_in) = mpsc::channel();
+    // It holds the value to its end.
+    let future = || {
+        let look = Look(seen.clone());
+        poll_fn(move |_| {
+            let _held = &look;
+            Poll::Ready(())
+        })
+    };
+    runtime.run(future()).unwrap();
+    assert_eq!(seen_in.recv().unwrap(), ours);
+    runtime.discard(Look(seen.clone()));
+    assert_eq!(seen_in.recv().unwrap(), ours);
+    let other = Builder::new_current_thread().build().unwrap();
+    let _entered = other.enter();
+    runtime.run(future()).unwrap();
+    assert_eq!(seen_in.recv().unwrap(), ours);
+    runtime.discard(Look(seen.clone()));
+    assert_eq!(seen_in.recv().unwrap(), ours);
 }
 
 #[test]

@@ -2,12 +2,11 @@
 
 use std::{
     future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{Arc, Condvar, Mutex, PoisonError},
-    task::{Context, Poll, Wake, Waker, ready},
+    task::{Context, Poll, Wake, Waker},
 };
 
-use pin_project_lite::pin_project;
 use tokio::task::coop;
 
 use crate::lock;
@@ -54,32 +53,6 @@ impl Wake for ThreadWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         *lock::lock(&self.is_woken) = true;
         self.wakes.notify_one();
-    }
-}
-
-pin_project! {
-    /// Drops a future when it is ready: inside the runtime, which `block_on` leaves before.
-    pub(super) struct DroppedInside<F> {
-        #[pin]
-        future: Option<F>,
-    }
-}
-
-impl<F> DroppedInside<F> {
-    pub(super) fn new(future: F) -> Self {
-        Self { future: Some(future) }
-    }
-}
-
-impl<F: Future> Future for DroppedInside<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let output = ready!(future.poll(cx));
-        this.future.set(None);
-        Poll::Ready(output)
     }
 }
 

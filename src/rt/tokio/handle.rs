@@ -7,7 +7,7 @@ use std::{
     future::pending,
     hash::{Hash, Hasher},
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, RwLock, Weak,
+        Arc, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -15,7 +15,10 @@ use std::{
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
 use super::timer::TimerCache;
-use crate::{lock, rt::Task};
+use crate::{
+    lock,
+    rt::{Task, process::ProcessMutex},
+};
 
 /// One tokio runtime while it runs. The default is none, or the only one of a given executor.
 #[derive(Clone, Default)]
@@ -48,7 +51,7 @@ struct EndGuard {
 }
 
 /// All runtimes that were seen and still run.
-static SEEN: LazyLock<Mutex<HashMap<Id, Weak<RuntimeEntry>>>> = LazyLock::new(Mutex::default);
+static SEEN: ProcessMutex<HashMap<Id, Weak<RuntimeEntry>>> = ProcessMutex::new();
 
 thread_local! {
     /// The last runtime of this thread, a cache.
@@ -136,7 +139,8 @@ impl RuntimeId {
 impl RuntimeEntry {
     /// The only entry of a runtime.
     fn of(handle: Handle) -> Arc<Self> {
-        let mut seen = seen();
+        let mut locked = SEEN.lock();
+        let seen = locked.get_or_insert_default();
         let known = seen.get(&handle.id()).and_then(Weak::upgrade);
         if let Some(known) = known {
             return known;
@@ -149,7 +153,7 @@ impl RuntimeEntry {
             timers: TimerCache::default(),
         });
         seen.insert(entry.id, Arc::downgrade(&entry));
-        drop(seen);
+        drop(locked);
         let guard = EndGuard { entry: entry.clone() };
         // A runtime that has ended drops the task, and so the guard, at once.
         drop(handle.spawn(async move {
@@ -171,15 +175,12 @@ impl Drop for EndGuard {
         let handle = lock::write(&entry.handle).take();
         drop(handle);
         entry.timers.clear();
-        let mut seen = seen();
+        let mut locked = SEEN.lock();
+        let seen = locked.get_or_insert_default();
         if seen.get(&entry.id).is_some_and(|known| known.as_ptr() == Arc::as_ptr(entry)) {
             seen.remove(&entry.id);
         }
     }
-}
-
-fn seen() -> MutexGuard<'static, HashMap<Id, Weak<RuntimeEntry>>> {
-    lock::lock(&SEEN)
 }
 
 impl PartialEq for RuntimeHandle {
