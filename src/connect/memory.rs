@@ -95,8 +95,10 @@ impl MemoryConnector {
 }
 
 impl MemoryIo {
-    /// The stream with tokio's traits instead.
+    /// The stream with tokio's traits instead. In a [`Connected`] with the same [`ConnectInfo`] a failed write of it counts
+    /// as sent.
     pub fn into_stream(self) -> DuplexStream {
+        self.writes.count().abandon();
         self.io
     }
 }

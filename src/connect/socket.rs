@@ -99,8 +99,10 @@ impl<S> SocketIo<S> {
         &self.io
     }
 
-    /// Unwraps the stream.
+    /// Unwraps the stream. Its recheck is lost, and in a [`Connected`](super::Connected) with the same
+    /// [`ConnectInfo`](super::ConnectInfo) a failed write counts as sent.
     pub fn into_stream(self) -> S {
+        self.writes.count().abandon();
         self.io
     }
 }
