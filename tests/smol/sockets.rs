@@ -19,7 +19,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tower::{ServiceExt, service_fn};
 use tower_transport::{
     Client, RequestExt, Transport,
-    connect::{Name, Resolve, StaticResolver, SystemResolver, TcpConnector},
+    connect::{Name, Resolve, StaticResolver, SystemResolver, TcpConnector, UnixConnector},
     options::Timeouts,
     rt::Runtime,
     target::{Origin, Target},
@@ -344,6 +344,32 @@ async fn transports_of_both_runtimes_work_side_by_side() {
     }
     let io = TcpConnector::new().oneshot(target("127.0.0.1", origin.port)).await.unwrap().io;
     assert!(io.into_stream().into_tokio().is_ok(), "the default is tokio's");
+}
+
+/// The connector was left at its default runtime.
+#[cfg(feature = "tokio")]
+#[test]
+fn sockets_of_tokio_outside_of_tokio_are_an_error() {
+    let origin = net::Origin::plain();
+    smol::block_on(async {
+        let error =
+            TcpConnector::new().oneshot(target("127.0.0.1", origin.port)).await.unwrap_err();
+        assert!(error.is_connect(), "{error:?}");
+        let transport = transport().connector(TcpConnector::new()).build().unwrap();
+        let error = transport.request("GET", origin.url("/")).await.unwrap_err();
+        assert!(error.is_connect() && !error.was_sent(), "{error:?}");
+        let cause: &io::Error = error.cause().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::Unsupported);
+    });
+}
+
+#[cfg(all(unix, feature = "tokio"))]
+#[test]
+fn a_unix_socket_of_tokio_outside_of_tokio_is_an_error() {
+    let connector = UnixConnector::to("/nowhere");
+    let error = smol::block_on(connector.oneshot(target("127.0.0.1", 1))).unwrap_err();
+    let cause: &io::Error = error.cause().unwrap();
+    assert_eq!(cause.kind(), io::ErrorKind::Unsupported);
 }
 
 #[cfg(not(feature = "tokio"))]
