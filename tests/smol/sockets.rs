@@ -293,6 +293,34 @@ fn a_unix_socket_is_reached_and_a_missing_one_is_named() {
     });
 }
 
+/// As tokio reports it. The kernel has begun nothing, so the socket must not count as one that connects.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_unix_socket_with_a_full_backlog_refuses_at_once() {
+    let path = std::env::temp_dir().join(format!("tower-transport-full-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let address = socket2::SockAddr::unix(&path).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let waiting: Vec<Socket> = (0..4)
+        .map(|_| {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.connect(&address);
+            socket
+        })
+        .collect();
+    smol::block_on(async {
+        let connector = UnixConnector::to(&path).runtime(Runtime::smol());
+        let error = connector.oneshot(target("127.0.0.1", 1)).await.unwrap_err();
+        let cause: &io::Error = error.cause().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::WouldBlock, "{error:?}");
+    });
+    drop((listener, waiting));
+    std::fs::remove_file(&path).unwrap();
+}
+
 /// Its layers have timers, too.
 #[test]
 fn a_client_over_a_transport_has_the_runtime_of_that() {
