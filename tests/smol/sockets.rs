@@ -16,6 +16,7 @@ use std::{
 };
 
 use socket2::{Domain, SockRef, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{ServiceExt, service_fn};
 use tower_transport::{
     Client, RequestExt, Transport,
@@ -70,16 +71,20 @@ fn answering(
 
 /// A listener with a full backlog: Linux does not answer the next SYN.
 struct BlackHole {
+    port: u16,
     _sockets: Vec<Socket>,
 }
 
 impl BlackHole {
+    /// Port 0 is any that is free.
     fn at(ip: &str, port: u16) -> Self {
         let address = SocketAddr::new(ip.parse().unwrap(), port).into();
         let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let listener = socket();
         listener.bind(&address).unwrap();
         listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let port = address.as_socket().unwrap().port();
         let mut sockets = vec![listener];
         for _ in 0..4 {
             let waiting = socket();
@@ -87,7 +92,7 @@ impl BlackHole {
             let _ = waiting.connect(&address);
             sockets.push(waiting);
         }
-        Self { _sockets: sockets }
+        Self { _sockets: sockets, port }
     }
 }
 
@@ -114,11 +119,12 @@ fn the_next_address_is_tried_where_one_is_refused_and_where_one_does_not_answer(
 
 #[test]
 fn an_address_that_does_not_answer_takes_no_longer_than_it_may() {
-    let _hole = BlackHole::at("127.0.31.4", 8081);
+    let hole = BlackHole::at("127.0.31.4", 0);
     smol::block_on(async {
         let limit = Duration::from_millis(100);
         let transport = transport().timeouts(Timeouts::default().connect(limit)).build().unwrap();
-        let error = transport.request("GET", "http://127.0.31.4:8081/").await.unwrap_err();
+        let url = format!("http://127.0.31.4:{}/", hole.port);
+        let error = transport.request("GET", url).await.unwrap_err();
         assert!(error.is_timeout() && !error.was_sent(), "{error:?}");
     });
 }
@@ -172,8 +178,7 @@ fn giving_up_closes_the_socket() {
     assert_eq!(server.read(&mut [0]).unwrap(), 0);
 }
 
-/// The peer closes after the response; nothing turns the reactor before the next request, which is not idempotent: sent on
-/// the closed connection, it would fail.
+/// The peer closes after the response; the next request is not idempotent: sent on the closed connection, it would fail.
 #[test]
 fn a_connection_that_was_closed_meanwhile_is_not_used() {
     let (close, closing) = mpsc::channel();
@@ -194,6 +199,43 @@ fn a_connection_that_was_closed_meanwhile_is_not_used() {
         assert_eq!(transport.stats().opened, 2);
     });
     server.join().unwrap();
+}
+
+#[test]
+fn a_stream_that_is_shut_down_is_still_read() {
+    let (listener, port) = listening("127.0.31.13");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = String::new();
+        stream.read_to_string(&mut request).unwrap();
+        stream.write_all(b"answer").unwrap();
+        request
+    });
+    smol::block_on(async {
+        let connector = TcpConnector::new().runtime(Runtime::smol());
+        let mut io = connector.oneshot(target("127.0.31.13", port)).await.unwrap().io.into_stream();
+        io.write_all(b"request").await.unwrap();
+        io.shutdown().await.unwrap();
+        let mut answer = String::new();
+        io.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
+    });
+    assert_eq!(server.join().unwrap(), "request");
+}
+
+#[test]
+fn a_stream_that_the_peer_has_reset_is_shut_down_without_an_error() {
+    let (listener, port) = listening("127.0.31.14");
+    smol::block_on(async {
+        let connector = TcpConnector::new().runtime(Runtime::smol());
+        let mut io = connector.oneshot(target("127.0.31.14", port)).await.unwrap().io.into_stream();
+        let (server, _) = listener.accept().unwrap();
+        SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(server);
+        let error = io.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        io.shutdown().await.unwrap();
+    });
 }
 
 #[test]
