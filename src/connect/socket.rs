@@ -26,15 +26,13 @@ mod descriptor;
 #[cfg(not(unix))]
 #[path = "socket/no_descriptor.rs"]
 mod descriptor;
-#[cfg(not(all(feature = "tokio", feature = "smol")))]
-mod no_socket;
 #[cfg(not(feature = "smol"))]
-#[path = "socket/no_smol.rs"]
+#[path = "socket/no_socket.rs"]
 pub(super) mod smol;
 #[cfg(feature = "smol")]
 pub(super) mod smol;
 #[cfg(not(feature = "tokio"))]
-#[path = "socket/no_tokio.rs"]
+#[path = "socket/no_socket.rs"]
 pub(super) mod tokio;
 #[cfg(feature = "tokio")]
 pub(super) mod tokio;
@@ -44,7 +42,24 @@ use descriptor::SocketHandle;
 /// The stream of a [`TcpConnector`](super::TcpConnector).
 pub type TcpIo = SocketIo<TcpSocket>;
 
-pub(super) type TcpSocket = RuntimeSocket<tokio::Tcp, smol::Tcp>;
+/// The socket of a [`TcpConnector`](super::TcpConnector), of either runtime.
+///
+/// ```
+/// use tower_transport::connect::{TcpIo, TcpSocket, socket2::SockRef};
+///
+/// struct Link {
+///     socket: TcpSocket,
+/// }
+///
+/// impl Link {
+///     fn new(io: TcpIo) -> std::io::Result<Self> {
+///         let socket = io.into_stream();
+///         SockRef::from(&socket).set_recv_buffer_size(1 << 20)?;
+///         Ok(Self { socket })
+///     }
+/// }
+/// ```
+pub type TcpSocket = RuntimeSocket<tokio::Tcp, smol::Tcp>;
 
 /// A connected socket of tokio or of smol, whichever the connector's [`Runtime`](crate::rt::Runtime) is.
 ///

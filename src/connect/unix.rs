@@ -1,6 +1,7 @@
 //! Connects to Unix sockets.
 
 use std::{
+    io,
     path::Path,
     sync::Arc,
     task::{Context, Poll},
@@ -20,7 +21,10 @@ use crate::{
 };
 
 /// The stream of a [`UnixConnector`].
-pub type UnixIo = SocketIo<RuntimeSocket<tokio::Unix, smol::Unix>>;
+pub type UnixIo = SocketIo<UnixSocket>;
+
+/// The socket of a [`UnixConnector`], of either runtime.
+pub type UnixSocket = RuntimeSocket<tokio::Unix, smol::Unix>;
 
 /// Connects to Unix sockets: the target's [`Route::Unix`], or a fixed one.
 ///
@@ -97,7 +101,7 @@ async fn connect(
     path: &Path,
     target: &Target,
 ) -> Result<Connected<UnixIo>, Error> {
-    let connected = match reactor {
+    let connected: io::Result<UnixSocket> = match reactor {
         Reactor::Tokio => tokio::connect_unix(path).await,
         Reactor::Smol => smol::connect_unix(path).await,
     };

@@ -61,7 +61,7 @@ impl SocketOptions {
         address: SocketAddr,
     ) -> io::Result<ConnectedSocket> {
         let set = |socket: &SockRef<'_>| self.set(socket, local, address);
-        let stream = match reactor {
+        let stream: TcpSocket = match reactor {
             Reactor::Tokio => tokio::connect_tcp(address, set).await?,
             Reactor::Smol => smol::connect_tcp(address, set).await?,
         };
