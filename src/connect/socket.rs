@@ -8,12 +8,12 @@ use std::{
 };
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::Write;
 use socket2::SockRef;
 
 use crate::io::{
-    Recheck,
-    direct::{DirectRead, read_by_copy},
+    Recheck, copied_read,
+    direct::DirectRead,
     write_count::{CountedWrites, WriteCount, length_of},
 };
 
@@ -160,15 +160,7 @@ impl<S: Kernel> DirectRead for SocketIo<S> {
     }
 }
 
-impl<S: Kernel> Read for SocketIo<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        read_by_copy(&mut *self, cx, buffer)
-    }
-}
+copied_read!([S: Kernel] SocketIo<S>);
 
 impl<S: Kernel> Write for SocketIo<S> {
     fn poll_write(
