@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    io::{Recheck, direct::DirectReader},
     rt::{Reactor, Runtime},
     target::{Route, Target},
 };
@@ -110,9 +109,5 @@ async fn connect(
             format!("connecting to {} at {}", target.origin.authority_form(), path.display());
         Error::new(Kind::Connect, doing).because(error)
     })?;
-    let recheck = Recheck::new();
-    let info = ConnectInfo::default().with_recheck(recheck.clone());
-    let io = UnixIo::new(stream, recheck);
-    let info = info.with_write_count(io.write_count()).with_reader(DirectReader::of::<UnixIo>());
-    Ok(Connected { io, info })
+    Ok(UnixIo::connected(stream, ConnectInfo::default()))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::Shutdown,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -22,7 +23,10 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_transport::{
     Error, RequestExt, Transport,
-    connect::{Connect, Connected, Io, MemoryConnector, MemoryIo, TcpConnector, TcpIo},
+    connect::{
+        Connect, ConnectInfo, Connected, Io, MemoryConnector, MemoryIo, Recheck, TcpConnector,
+        TcpIo,
+    },
     options::Protocols,
     proxy::Proxy,
     target::{Origin, Target},
@@ -110,6 +114,7 @@ impl<I: Io> Write for Faulty<I> {
 struct HalfTaken<S> {
     io: TokioIo<S>,
     is_dead: bool,
+    reader: Option<Waker>,
 }
 
 impl<S: AsyncRead + Unpin> Read for HalfTaken<S> {
@@ -118,10 +123,11 @@ impl<S: AsyncRead + Unpin> Read for HalfTaken<S> {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.is_dead {
-            true => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            false => Pin::new(&mut self.io).poll_read(cx, buffer),
+        if self.is_dead {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
+        self.reader = Some(cx.waker().clone());
+        Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }
 
@@ -134,6 +140,9 @@ impl<S: AsyncWrite + Unpin> Write for HalfTaken<S> {
         let taken = ready!(Pin::new(&mut self.io).poll_write(cx, &bytes[..bytes.len() / 2]))?;
         assert!(taken > 0);
         self.is_dead = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 
@@ -156,7 +165,7 @@ where
         let connecting = connector.clone().oneshot(target);
         async move {
             let Connected { io, info } = connecting.await.map_err(Into::into)?;
-            let io = HalfTaken { io: TokioIo::new(unwrap(io)), is_dead: false };
+            let io = HalfTaken { io: TokioIo::new(unwrap(io)), is_dead: false, reader: None };
             Ok::<_, tower_transport::error::BoxError>(Connected { io, info })
         }
     });
@@ -180,6 +189,28 @@ async fn a_write_to_a_stream_that_was_unwrapped_may_have_sent_a_part_before_it_f
     assert!(error.was_sent(), "{error:?}");
     let (mut stream, _) = listener.accept().await.unwrap();
     assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
+}
+
+/// A POST over a socket that takes nothing more, to a peer that says nothing.
+async fn post_to_shut_socket(connected: fn(TcpStream) -> Connected<TcpIo>) -> Error {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connector = tower::service_fn(move |_: Target| async move {
+        let stream = std::net::TcpStream::connect(address)?;
+        stream.set_nonblocking(true)?;
+        stream.shutdown(Shutdown::Write)?;
+        TcpStream::from_std(stream).map(connected)
+    });
+    let transport = Transport::builder().connector(connector).build().unwrap();
+    transport.request("POST", "http://origin.example/").body("whole").await.unwrap_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_write_has_taken_nothing_of_a_socket_that_a_connector_wraps_with_its_facts() {
+    let known = post_to_shut_socket(|io| TcpIo::connected(io, ConnectInfo::default())).await;
+    assert!(known.is_unsent(), "{known:?}");
+    let unknown = post_to_shut_socket(|io| Connected::new(TcpIo::new(io, Recheck::new()))).await;
+    assert!(unknown.was_sent(), "{unknown:?}");
 }
 
 /// What connects over faulty streams, and says as much of them as the connector does.
