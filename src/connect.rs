@@ -50,13 +50,13 @@ pub use dns::{
 pub use memory::{MemoryConnector, MemoryIo, MemoryListener};
 pub use retry::{ConnectRetry, ConnectRetryLayer, Reconnecting};
 #[cfg(feature = "_sockets")]
-pub use socket::{RuntimeSocket, SocketIo, TcpIo};
+pub use socket::{RuntimeSocket, SocketIo, TcpIo, TcpSocket};
 #[cfg(feature = "_sockets")]
 pub use socket2;
 #[cfg(feature = "_sockets")]
 pub use tcp::TcpConnector;
 #[cfg(feature = "_sockets")]
-pub use unix::{UnixConnector, UnixIo};
+pub use unix::{UnixConnector, UnixIo, UnixSocket};
 pub use uri::{UriConnector, UriService};
 
 /// Target to byte stream: an alias for the services that connect.
@@ -72,7 +72,7 @@ pub use uri::{UriConnector, UriService};
 /// fn connects<C: Connect<Target>>(connector: C) -> C {
 ///     connector
 /// }
-/// # #[cfg(feature = "tokio")]
+/// # #[cfg(any(feature = "tokio", feature = "smol"))]
 /// connects(tower_transport::connect::TcpConnector::new());
 /// ```
 #[diagnostic::on_unimplemented(

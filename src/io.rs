@@ -63,6 +63,21 @@ macro_rules! delegate_read {
     };
 }
 
+/// Implements hyper's [`Read`] by the type's own [`DirectRead`](direct::DirectRead).
+macro_rules! copied_read {
+    ([$($bounds:tt)*] $type:ty) => {
+        impl<$($bounds)*> hyper::rt::Read for $type {
+            fn poll_read(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buffer: hyper::rt::ReadBufCursor<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                $crate::io::direct::read_by_copy(&mut *self, cx, buffer)
+            }
+        }
+    };
+}
+
 /// Like [`delegate_read`] for [`Write`]; vectored writes stay vectored.
 macro_rules! delegate_write {
     ([$($bounds:tt)*] $type:ty, $io:ident in $($pattern:pat),+) => {
@@ -155,7 +170,7 @@ macro_rules! tokio_write {
     };
 }
 
-pub(crate) use {delegate_read, delegate_write, tokio_write};
+pub(crate) use {copied_read, delegate_read, delegate_write, tokio_write};
 
 /// Makes a socket read from the kernel instead of relying on the runtime's cached readiness.
 ///

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     future::Future,
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
     mem,
     path::Path,
     pin::Pin,
@@ -112,18 +112,28 @@ impl Body {
     }
 }
 
-/// How many bytes are left; `None` for a pipe, and for files of `/proc`, which have a length of zero.
-#[cfg(feature = "blocking")]
+/// How many bytes are left of an open file; `None` for a pipe, and for files of `/proc`, which have a length of zero.
 fn rest_of(file: &mut File) -> io::Result<Option<u64>> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let is_known = metadata.is_file() && metadata.len() > 0;
-    Ok(match is_known {
-        true => Some(metadata.len().saturating_sub(io::Seek::stream_position(file)?)),
-        false => None,
-    })
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let Ok(at) = file.stream_position() else { return Ok(None) };
+    if metadata.len() > 0 {
+        return Ok(Some(metadata.len().saturating_sub(at)));
+    }
+    // Only reading tells an empty file from one of `/proc`.
+    if file.read(&mut [0])? == 0 {
+        return Ok(Some(0));
+    }
+    match file.seek(SeekFrom::Start(at))? == at {
+        true => Ok(None),
+        // What was read would be missing.
+        false => Err(io::ErrorKind::NotSeekable.into()),
+    }
 }
 
 fn shape_of(path: &Path) -> io::Result<Shape> {
@@ -135,11 +145,7 @@ fn shape_of(path: &Path) -> io::Result<Shape> {
     if !metadata.is_file() {
         return Ok(Shape::Once);
     }
-    let mut file = File::open(path)?;
-    match file.metadata()?.len() {
-        0 if file.read(&mut [0])? > 0 => Ok(Shape::Unknown),
-        length => Ok(Shape::Length(length)),
-    }
+    Ok(rest_of(&mut File::open(path)?)?.map_or(Shape::Unknown, Shape::Length))
 }
 
 impl FileFrames {

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::Write;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex},
     sync::mpsc,
@@ -17,7 +17,8 @@ use super::{ConnectInfo, Connected, Connecting};
 use crate::{
     error::{Error, Kind},
     io::{
-        direct::{DirectRead, DirectReader, read_by_copy},
+        copied_read,
+        direct::{DirectRead, DirectReader},
         write_count::{CountedWrites, WriteCount, length_of},
     },
     target::Target,
@@ -95,8 +96,10 @@ impl MemoryConnector {
 }
 
 impl MemoryIo {
-    /// The stream with tokio's traits instead.
+    /// The stream with tokio's traits instead. In a [`Connected`] with the same [`ConnectInfo`] a failed write of it counts
+    /// as sent.
     pub fn into_stream(self) -> DuplexStream {
+        self.writes.count().abandon();
         self.io
     }
 }
@@ -111,15 +114,7 @@ impl DirectRead for MemoryIo {
     }
 }
 
-impl Read for MemoryIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        read_by_copy(&mut *self, cx, buffer)
-    }
-}
+copied_read!([] MemoryIo);
 
 impl Write for MemoryIo {
     fn poll_write(

@@ -7,7 +7,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Connected, Connecting, TcpIo};
+use super::{Connected, Connecting, TcpIo, TcpSocket};
 use crate::{error::Error, rt::Runtime, target::Target};
 
 /// Connects to Unix sockets, which this system does not have: every connection is an error.
@@ -16,6 +16,9 @@ pub struct UnixConnector {}
 
 /// The stream of a Unix socket, never created here.
 pub type UnixIo = TcpIo;
+
+/// The socket of a [`UnixConnector`], never created here.
+pub type UnixSocket = TcpSocket;
 
 impl UnixConnector {
     /// A connector for targets whose route is a Unix socket.

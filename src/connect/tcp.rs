@@ -20,7 +20,6 @@ use super::{
 use crate::{
     error::{Error, Kind, Phase},
     events::{self, Step},
-    io::{Recheck, direct::DirectReader},
     rt::Runtime,
     setting,
     target::{Route, Target},
@@ -116,7 +115,8 @@ impl<R> TcpConnector<R> {
         self
     }
 
-    /// Sets the address to connect from, unless a [`Target`] has one. Only addresses of its family are tried.
+    /// Sets the address to connect from, unless a [`Target`] has one. Only addresses of its family are tried. A link-local
+    /// address is that of the zone of the address that is tried.
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.settings.local_address = address.into();
         self
@@ -313,11 +313,7 @@ fn refused(failures: Failures, target: &Target) -> Error {
 }
 
 fn connected(ConnectedSocket { stream, local, peer }: ConnectedSocket) -> Connected<TcpIo> {
-    let recheck = Recheck::new();
-    let info = ConnectInfo::default().with_addrs(local, peer).with_recheck(recheck.clone());
-    let io = TcpIo::new(stream, recheck);
-    let info = info.with_write_count(io.write_count()).with_reader(DirectReader::of::<TcpIo>());
-    Connected { io, info }
+    TcpIo::connected(stream, ConnectInfo::default().with_addrs(local, peer))
 }
 
 impl<R: fmt::Debug> fmt::Debug for TcpConnector<R> {

@@ -1,6 +1,7 @@
 //! Connects to Unix sockets.
 
 use std::{
+    io,
     path::Path,
     sync::Arc,
     task::{Context, Poll},
@@ -14,13 +15,15 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    io::{Recheck, direct::DirectReader},
     rt::{Reactor, Runtime},
     target::{Route, Target},
 };
 
 /// The stream of a [`UnixConnector`].
-pub type UnixIo = SocketIo<RuntimeSocket<tokio::Unix, smol::Unix>>;
+pub type UnixIo = SocketIo<UnixSocket>;
+
+/// The socket of a [`UnixConnector`], of either runtime.
+pub type UnixSocket = RuntimeSocket<tokio::Unix, smol::Unix>;
 
 /// Connects to Unix sockets: the target's [`Route::Unix`], or a fixed one.
 ///
@@ -97,7 +100,7 @@ async fn connect(
     path: &Path,
     target: &Target,
 ) -> Result<Connected<UnixIo>, Error> {
-    let connected = match reactor {
+    let connected: io::Result<UnixSocket> = match reactor {
         Reactor::Tokio => tokio::connect_unix(path).await,
         Reactor::Smol => smol::connect_unix(path).await,
     };
@@ -106,9 +109,5 @@ async fn connect(
             format!("connecting to {} at {}", target.origin.authority_form(), path.display());
         Error::new(Kind::Connect, doing).because(error)
     })?;
-    let recheck = Recheck::new();
-    let info = ConnectInfo::default().with_recheck(recheck.clone());
-    let io = UnixIo::new(stream, recheck);
-    let info = info.with_write_count(io.write_count()).with_reader(DirectReader::of::<UnixIo>());
-    Ok(Connected { io, info })
+    Ok(UnixIo::connected(stream, ConnectInfo::default()))
 }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{Io, delegate_read, delegate_write, foreign::HyperIo, tokio_write};
 
-/// The most that one read by way of a copy takes, on the stack.
+/// The size of the stack buffer of a copied read.
 const COPIED_READ: usize = 16 * 1024;
 
 /// A stream of this crate.

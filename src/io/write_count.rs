@@ -8,6 +8,9 @@ use std::{
 
 use super::RecheckState;
 
+/// The count of a stream that its owner has unwrapped, so that its writes are no longer counted.
+const ABANDONED: u64 = u64::MAX;
+
 /// Bytes that a stream has taken, counted by the stream.
 ///
 /// A stream that puts one into a [`ConnectInfo`](crate::connect::ConnectInfo) guarantees that a failed write that did not
@@ -26,6 +29,17 @@ impl WriteCount {
 
     fn bytes(&self) -> u64 {
         self.shared.written.load(Ordering::Acquire)
+    }
+
+    /// Ends the guarantees: from now on, a failed write may have taken anything.
+    pub(crate) fn abandon(&self) {
+        self.shared.written.store(ABANDONED, Ordering::Release);
+    }
+
+    /// Whether a write that failed has taken nothing since the count was `before`.
+    fn has_stayed_at(&self, before: u64) -> bool {
+        let bytes = self.bytes();
+        bytes == before && bytes != ABANDONED
     }
 
     pub(crate) fn add(&self, bytes: usize) {
@@ -76,7 +90,7 @@ impl WriteJudge {
             (Poll::Pending, _) => 0,
             (Poll::Ready(Ok(taken)), _) => *taken,
             (Poll::Ready(Err(_)), Below::Exact) => 0,
-            (Poll::Ready(Err(_)), Below::Counted(below)) if below.bytes() == self.before => 0,
+            (Poll::Ready(Err(_)), Below::Counted(below)) if below.has_stayed_at(self.before) => 0,
             (Poll::Ready(Err(_)), Below::Counted(_) | Below::Unknown) => length,
         }
     }
@@ -153,6 +167,21 @@ mod tests {
             });
             assert!(outcome.is_ready());
             assert_eq!(writes.count().bytes(), taken, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_write_of_a_stream_that_was_unwrapped_may_have_taken_anything() {
+        // Whether it was unwrapped between two polls of one write, or before all
+        for between in [true, false] {
+            let below = WriteCount::default();
+            let mut writes = CountedWrites::over(Some(&below));
+            if between {
+                let _ = writes.write(9, || Poll::Pending);
+            }
+            below.abandon();
+            let _ = writes.write(9, failed);
+            assert_eq!(writes.count().bytes(), 9);
         }
     }
 

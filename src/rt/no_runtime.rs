@@ -1,4 +1,5 @@
-//! The default runtime without tokio and smol: there is none, so tasks are dropped, which their owners report as cancelled.
+//! The default runtime without tokio and smol: there is none, so tasks are dropped, and their requests fail as
+//! cancelled.
 
 use std::{
     future::Future,

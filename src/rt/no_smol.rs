@@ -1,4 +1,4 @@
-//! Blocking work without tokio and smol: each runs on a thread of its own.
+//! Blocking work without smol, outside of tokio: each runs on a thread of its own.
 
 /// Runs work on a new thread. Without one it is dropped, which its owner notices.
 pub(super) fn run_blocking(work: impl FnOnce() + Send + 'static) {

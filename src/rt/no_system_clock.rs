@@ -1,4 +1,5 @@
-//! The time of day where the standard library has no clock, and panics: in a browser, time stands still for cookies.
+//! The time of day where the standard library has no clock, and panics: in a browser, time stands still for cookies, and a
+//! date in `Retry-After` is too late to wait for, unless the response has a `Date`.
 
 use std::time::{Instant, SystemTime};
 

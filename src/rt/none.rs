@@ -1,4 +1,4 @@
-//! What stands in for tokio where it is not built in: there is one runtime only.
+//! Replaces tokio's part without the feature `tokio`: there is only one runtime.
 
 use std::task::{Context, Poll};
 

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::Write;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
@@ -14,10 +14,10 @@ use super::failure;
 use crate::{
     error::{Error, Kind},
     io::{
-        Io,
+        Io, copied_read,
         counted::Counted,
         delegate_read, delegate_write,
-        direct::{DirectIo, DirectRead, DirectReader, IntoDirect, read_by_copy},
+        direct::{DirectIo, DirectRead, DirectReader, IntoDirect},
     },
     target::Target,
 };
@@ -62,15 +62,7 @@ impl<I> MaybeTls<I> {
 delegate_read!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain { io, .. } }, Self { bytes: Bytes::TlsIo(io) });
 delegate_write!([I: Io] MaybeTls<I>, io in Self { bytes: Bytes::Plain { io, .. } }, Self { bytes: Bytes::TlsIo(io) });
 
-impl Read for TlsIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        read_by_copy(&mut *self, cx, buffer)
-    }
-}
+copied_read!([] TlsIo);
 
 impl DirectRead for TlsIo {
     fn poll_read_direct(

@@ -304,7 +304,8 @@ impl<T> TransportBuilder<T> {
     /// A [`TcpConnector`](crate::connect::TcpConnector) that you give keeps its own `connect_timeout` of 10 s, which ends a dial even if
     /// [`Timeouts::connect`] is longer: take it away by `connect_timeout(None)`. It resolves names by its own `resolver`, because
     /// this method and `resolver` exclude each other; names that a `socks4` or `socks5` proxy is given as addresses are then resolved by the
-    /// system. It serves no [`unix_socket`](Self::unix_socket), whose requests fail then.
+    /// system. It serves no [`unix_socket`](Self::unix_socket), whose requests fail then. Its sockets are those of its own
+    /// [runtime](crate::connect::TcpConnector::runtime), not of [this builder's](Self::runtime).
     pub fn connector<C>(mut self, connector: C) -> Self
     where
         C: Connect<Target> + Clone + Send + 'static,

@@ -2,12 +2,13 @@
 
 use std::{
     io,
+    net::Shutdown,
     pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -15,17 +16,20 @@ use http::Response;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_transport::{
     Error, RequestExt, Transport,
-    connect::{Connect, Connected, Io},
+    connect::{
+        Connect, ConnectInfo, Connected, Io, MemoryConnector, MemoryIo, Recheck, TcpConnector,
+        TcpIo,
+    },
     options::Protocols,
     proxy::Proxy,
-    target::Target,
+    target::{Origin, Target},
     tls::TlsConfig,
     transport::TransportBuilder,
 };
@@ -104,6 +108,109 @@ impl<I: Io> Write for Faulty<I> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
+}
+
+/// Passes half of the first write on, and then fails it, as TLS does with a write of two records.
+struct HalfTaken<S> {
+    io: TokioIo<S>,
+    is_dead: bool,
+    reader: Option<Waker>,
+}
+
+impl<S: AsyncRead + Unpin> Read for HalfTaken<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_dead {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        self.reader = Some(cx.waker().clone());
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for HalfTaken<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let taken = ready!(Pin::new(&mut self.io).poll_write(cx, &bytes[..bytes.len() / 2]))?;
+        assert!(taken > 0);
+        self.is_dead = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// A POST over the stream of a connector, unwrapped and wrapped again, with the facts of the stream that it was.
+async fn post_half<C, S>(connector: C, unwrap: fn(C::Io) -> S) -> Error
+where
+    C: Connect<Target> + Clone + Send + Sync + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connector = tower::service_fn(move |target| {
+        let connecting = connector.clone().oneshot(target);
+        async move {
+            let Connected { io, info } = connecting.await.map_err(Into::into)?;
+            let io = HalfTaken { io: TokioIo::new(unwrap(io)), is_dead: false, reader: None };
+            Ok::<_, tower_transport::error::BoxError>(Connected { io, info })
+        }
+    });
+    let transport = Transport::builder().connector(connector).build().unwrap();
+    transport.request("POST", "http://127.0.0.1/").body("whole").await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_write_to_a_stream_that_was_unwrapped_may_have_sent_a_part_before_it_failed() {
+    let (memory, mut server) = MemoryConnector::pair();
+    let error = post_half(memory, MemoryIo::into_stream).await;
+    assert!(error.was_sent(), "{error:?}");
+    let (mut stream, _) = server.accept().await.unwrap();
+    assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let origin = Origin::try_from(&format!("http://127.0.0.1:{port}").parse().unwrap()).unwrap();
+    let tcp = TcpConnector::new().map_request(move |_: Target| Target::new(origin.clone()));
+    let error = post_half(tcp, TcpIo::into_stream).await;
+    assert!(error.was_sent(), "{error:?}");
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
+}
+
+/// A POST over a socket that takes nothing more, to a peer that says nothing.
+async fn post_to_shut_socket(connected: fn(TcpStream) -> Connected<TcpIo>) -> Error {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connector = tower::service_fn(move |_: Target| async move {
+        let stream = std::net::TcpStream::connect(address)?;
+        stream.set_nonblocking(true)?;
+        stream.shutdown(Shutdown::Write)?;
+        TcpStream::from_std(stream).map(connected)
+    });
+    let transport = Transport::builder().connector(connector).build().unwrap();
+    transport.request("POST", "http://origin.example/").body("whole").await.unwrap_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_write_has_taken_nothing_of_a_socket_that_a_connector_wraps_with_its_facts() {
+    let known = post_to_shut_socket(|io| TcpIo::connected(io, ConnectInfo::default())).await;
+    assert!(known.is_unsent(), "{known:?}");
+    let unknown = post_to_shut_socket(|io| Connected::new(TcpIo::new(io, Recheck::new()))).await;
+    assert!(unknown.was_sent(), "{unknown:?}");
 }
 
 /// What connects over faulty streams, and says as much of them as the connector does.

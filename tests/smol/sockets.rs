@@ -16,10 +16,11 @@ use std::{
 };
 
 use socket2::{Domain, SockRef, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{ServiceExt, service_fn};
 use tower_transport::{
     Client, RequestExt, Transport,
-    connect::{Name, Resolve, StaticResolver, SystemResolver, TcpConnector},
+    connect::{Name, Resolve, StaticResolver, SystemResolver, TcpConnector, UnixConnector},
     options::Timeouts,
     rt::Runtime,
     target::{Origin, Target},
@@ -70,16 +71,20 @@ fn answering(
 
 /// A listener with a full backlog: Linux does not answer the next SYN.
 struct BlackHole {
+    port: u16,
     _sockets: Vec<Socket>,
 }
 
 impl BlackHole {
+    /// Port 0 is any that is free.
     fn at(ip: &str, port: u16) -> Self {
         let address = SocketAddr::new(ip.parse().unwrap(), port).into();
         let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let listener = socket();
         listener.bind(&address).unwrap();
         listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let port = address.as_socket().unwrap().port();
         let mut sockets = vec![listener];
         for _ in 0..4 {
             let waiting = socket();
@@ -87,7 +92,7 @@ impl BlackHole {
             let _ = waiting.connect(&address);
             sockets.push(waiting);
         }
-        Self { _sockets: sockets }
+        Self { _sockets: sockets, port }
     }
 }
 
@@ -114,11 +119,12 @@ fn the_next_address_is_tried_where_one_is_refused_and_where_one_does_not_answer(
 
 #[test]
 fn an_address_that_does_not_answer_takes_no_longer_than_it_may() {
-    let _hole = BlackHole::at("127.0.31.4", 8081);
+    let hole = BlackHole::at("127.0.31.4", 0);
     smol::block_on(async {
         let limit = Duration::from_millis(100);
         let transport = transport().timeouts(Timeouts::default().connect(limit)).build().unwrap();
-        let error = transport.request("GET", "http://127.0.31.4:8081/").await.unwrap_err();
+        let url = format!("http://127.0.31.4:{}/", hole.port);
+        let error = transport.request("GET", url).await.unwrap_err();
         assert!(error.is_timeout() && !error.was_sent(), "{error:?}");
     });
 }
@@ -172,8 +178,7 @@ fn giving_up_closes_the_socket() {
     assert_eq!(server.read(&mut [0]).unwrap(), 0);
 }
 
-/// The peer closes after the response; nothing turns the reactor before the next request, which is not idempotent: sent on
-/// the closed connection, it would fail.
+/// The peer closes after the response; the next request is not idempotent: sent on the closed connection, it would fail.
 #[test]
 fn a_connection_that_was_closed_meanwhile_is_not_used() {
     let (close, closing) = mpsc::channel();
@@ -194,6 +199,43 @@ fn a_connection_that_was_closed_meanwhile_is_not_used() {
         assert_eq!(transport.stats().opened, 2);
     });
     server.join().unwrap();
+}
+
+#[test]
+fn a_stream_that_is_shut_down_is_still_read() {
+    let (listener, port) = listening("127.0.31.13");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = String::new();
+        stream.read_to_string(&mut request).unwrap();
+        stream.write_all(b"answer").unwrap();
+        request
+    });
+    smol::block_on(async {
+        let connector = TcpConnector::new().runtime(Runtime::smol());
+        let mut io = connector.oneshot(target("127.0.31.13", port)).await.unwrap().io.into_stream();
+        io.write_all(b"request").await.unwrap();
+        io.shutdown().await.unwrap();
+        let mut answer = String::new();
+        io.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
+    });
+    assert_eq!(server.join().unwrap(), "request");
+}
+
+#[test]
+fn a_stream_that_the_peer_has_reset_is_shut_down_without_an_error() {
+    let (listener, port) = listening("127.0.31.14");
+    smol::block_on(async {
+        let connector = TcpConnector::new().runtime(Runtime::smol());
+        let mut io = connector.oneshot(target("127.0.31.14", port)).await.unwrap().io.into_stream();
+        let (server, _) = listener.accept().unwrap();
+        SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(server);
+        let error = io.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        io.shutdown().await.unwrap();
+    });
 }
 
 #[test]
@@ -293,6 +335,34 @@ fn a_unix_socket_is_reached_and_a_missing_one_is_named() {
     });
 }
 
+/// As tokio reports it. The kernel has begun nothing, so the socket must not count as one that connects.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_unix_socket_with_a_full_backlog_refuses_at_once() {
+    let path = std::env::temp_dir().join(format!("tower-transport-full-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let address = socket2::SockAddr::unix(&path).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let waiting: Vec<Socket> = (0..4)
+        .map(|_| {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.connect(&address);
+            socket
+        })
+        .collect();
+    smol::block_on(async {
+        let connector = UnixConnector::to(&path).runtime(Runtime::smol());
+        let error = connector.oneshot(target("127.0.0.1", 1)).await.unwrap_err();
+        let cause: &io::Error = error.cause().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::WouldBlock, "{error:?}");
+    });
+    drop((listener, waiting));
+    std::fs::remove_file(&path).unwrap();
+}
+
 /// Its layers have timers, too.
 #[test]
 fn a_client_over_a_transport_has_the_runtime_of_that() {
@@ -344,6 +414,32 @@ async fn transports_of_both_runtimes_work_side_by_side() {
     }
     let io = TcpConnector::new().oneshot(target("127.0.0.1", origin.port)).await.unwrap().io;
     assert!(io.into_stream().into_tokio().is_ok(), "the default is tokio's");
+}
+
+/// The connector was left at its default runtime.
+#[cfg(feature = "tokio")]
+#[test]
+fn sockets_of_tokio_outside_of_tokio_are_an_error() {
+    let origin = net::Origin::plain();
+    smol::block_on(async {
+        let error =
+            TcpConnector::new().oneshot(target("127.0.0.1", origin.port)).await.unwrap_err();
+        assert!(error.is_connect(), "{error:?}");
+        let transport = transport().connector(TcpConnector::new()).build().unwrap();
+        let error = transport.request("GET", origin.url("/")).await.unwrap_err();
+        assert!(error.is_connect() && !error.was_sent(), "{error:?}");
+        let cause: &io::Error = error.cause().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::Unsupported);
+    });
+}
+
+#[cfg(all(unix, feature = "tokio"))]
+#[test]
+fn a_unix_socket_of_tokio_outside_of_tokio_is_an_error() {
+    let connector = UnixConnector::to("/nowhere");
+    let error = smol::block_on(connector.oneshot(target("127.0.0.1", 1))).unwrap_err();
+    let cause: &io::Error = error.cause().unwrap();
+    assert_eq!(cause.kind(), io::ErrorKind::Unsupported);
 }
 
 #[cfg(not(feature = "tokio"))]

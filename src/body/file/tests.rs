@@ -137,3 +137,27 @@ async fn a_file_that_is_dropped_while_it_is_read_is_closed_and_can_be_removed() 
     drop(body);
     drop(file);
 }
+
+#[cfg(feature = "blocking")]
+#[test]
+fn the_rest_of_an_open_file_has_a_length_and_an_empty_file_the_length_zero() {
+    for (content, at, left) in
+        [(&b""[..], 0, 0), (b"content", 0, 7), (b"content", 3, 4), (b"", 9, 0)]
+    {
+        let scratch = Scratch::new(content);
+        let mut file = File::open(&scratch.0).unwrap();
+        file.seek(SeekFrom::Start(at)).unwrap();
+        let body = Body::rest_of(file).unwrap();
+        assert_eq!(body.length(), Some(left), "{content:?} from {at}");
+        assert_eq!(body.is_end_stream(), left == 0);
+    }
+}
+
+#[cfg(all(target_os = "linux", feature = "blocking"))]
+#[tokio::test]
+async fn the_rest_of_an_open_file_of_proc_is_read_whole() {
+    let mut body = Body::rest_of(File::open("/proc/self/stat").unwrap()).unwrap();
+    assert_eq!(body.length(), None);
+    let content = body.read().await.unwrap();
+    assert!(content.starts_with(process::id().to_string().as_bytes()), "{content:?}");
+}

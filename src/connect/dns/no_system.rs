@@ -1,4 +1,4 @@
-//! The system resolver without sockets: every question fails with a clear error.
+//! The system resolver without sockets: every look-up fails with a clear error.
 
 use std::{
     future::{Ready, ready},

@@ -1,16 +1,35 @@
-//! The socket of a runtime that is not built in: there is none.
+//! Sockets of a runtime that is not built in, tokio or smol: there are none.
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub(in crate::connect) type Tcp = NoSocket;
+#[cfg(unix)]
+pub(in crate::connect) type Unix = NoSocket;
 
 /// No socket.
 #[derive(Debug)]
 pub enum NoSocket {}
+
+/// Fails: no runtime that is built in asks for it.
+pub(in crate::connect) async fn connect_tcp<R>(
+    _: SocketAddr,
+    _: impl FnOnce(&SockRef<'_>) -> io::Result<()>,
+) -> io::Result<R> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(unix)]
+pub(in crate::connect) async fn connect_unix<R>(_: &std::path::Path) -> io::Result<R> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 impl AsyncRead for NoSocket {
     fn poll_read(

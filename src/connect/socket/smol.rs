@@ -11,11 +11,19 @@ use smol::{
     Async,
     io::{AsyncRead as FuturesRead, AsyncWrite as FuturesWrite},
 };
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{RuntimeSocket, SocketKind, descriptor::SocketHandle};
 use crate::io::stride::Stride;
+
+#[cfg(unix)]
+mod descriptor;
+#[cfg(not(unix))]
+#[path = "smol/no_descriptor.rs"]
+mod descriptor;
+
+use descriptor::is_in_progress;
 
 pub(in crate::connect) type Tcp = SmolSocket<TcpStream>;
 #[cfg(unix)]
@@ -36,34 +44,34 @@ pub(in crate::connect) async fn connect_tcp<T>(
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     set(&SockRef::from(&socket))?;
-    match socket.connect(&address.into()) {
-        Err(error) if !is_in_progress(&error) => return Err(error),
-        // Registered after the attempt has begun: epoll reports a socket that is not connecting as writable.
-        _ => {}
-    }
-    let stream = Async::new_nonblocking(TcpStream::from(socket))?;
-    stream.writable().await?;
-    match stream.get_ref().take_error()? {
-        Some(error) => Err(error),
-        None => Ok(stream.into()),
-    }
+    Ok(connect::<TcpStream>(socket, &address.into()).await?.into())
 }
 
 #[cfg(unix)]
 pub(in crate::connect) async fn connect_unix<T>(
     path: &std::path::Path,
 ) -> io::Result<RuntimeSocket<T, Unix>> {
-    Ok(Async::<std::os::unix::net::UnixStream>::connect(path).await?.into())
+    let address = SockAddr::unix(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(connect::<std::os::unix::net::UnixStream>(socket, &address).await?.into())
 }
 
-#[cfg(unix)]
-const IN_PROGRESS: i32 = libc::EINPROGRESS;
-/// `WSAEINPROGRESS`.
-#[cfg(not(unix))]
-const IN_PROGRESS: i32 = 10036;
-
-fn is_in_progress(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(IN_PROGRESS)
+async fn connect<S: From<Socket> + SocketHandle>(
+    socket: Socket,
+    address: &SockAddr,
+) -> io::Result<Async<S>> {
+    match socket.connect(address) {
+        Err(error) if !is_in_progress(&error) => return Err(error),
+        // Registered after the attempt has begun: epoll reports a socket that is not connecting as writable.
+        _ => {}
+    }
+    let stream = Async::new_nonblocking(S::from(socket))?;
+    stream.writable().await?;
+    match SockRef::from(&stream).take_error()? {
+        Some(error) => Err(error),
+        None => Ok(stream),
+    }
 }
 
 impl<T, S> From<Async<S>> for RuntimeSocket<T, SmolSocket<S>> {
@@ -131,19 +139,5 @@ where
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
             outcome => Poll::Ready(outcome),
         }
-    }
-}
-
-#[cfg(unix)]
-impl<S: std::os::fd::AsFd> std::os::fd::AsFd for SmolSocket<S> {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.io.as_fd()
-    }
-}
-
-#[cfg(windows)]
-impl<S: std::os::windows::io::AsSocket> std::os::windows::io::AsSocket for SmolSocket<S> {
-    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
-        self.io.as_socket()
     }
 }

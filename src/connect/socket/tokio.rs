@@ -3,7 +3,10 @@
 use std::{io, net::SocketAddr};
 
 use socket2::SockRef;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    runtime::Handle,
+};
 
 use super::{RuntimeSocket, SocketKind};
 
@@ -16,6 +19,7 @@ pub(in crate::connect) async fn connect_tcp<S>(
     address: SocketAddr,
     set: impl FnOnce(&SockRef<'_>) -> io::Result<()>,
 ) -> io::Result<RuntimeSocket<Tcp, S>> {
+    require_runtime()?;
     let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
     set(&SockRef::from(&socket))?;
     Ok(socket.connect(address).await?.into())
@@ -25,7 +29,16 @@ pub(in crate::connect) async fn connect_tcp<S>(
 pub(in crate::connect) async fn connect_unix<S>(
     path: &std::path::Path,
 ) -> io::Result<RuntimeSocket<Unix, S>> {
+    require_runtime()?;
     Ok(Unix::connect(path).await?.into())
+}
+
+/// Outside of a runtime tokio's sockets panic.
+fn require_runtime() -> io::Result<()> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(io::Error::new(io::ErrorKind::Unsupported, error)),
+    }
 }
 
 impl<S> From<Tcp> for RuntimeSocket<Tcp, S> {

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, SocketAddrV6},
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +22,17 @@ pub(super) struct SocketOptions {
     pub(super) nodelay: bool,
     pub(super) keepalive: Option<Duration>,
     pub(super) custom: Option<Arc<CustomOptions>>,
+}
+
+/// The local address with any port, and with the zone of the peer if it is link-local: an [`IpAddr`] has none, and without
+/// it the kernel does not know the address (RFC 4007 §6).
+fn address_to_bind(local: IpAddr, peer: SocketAddr) -> SocketAddr {
+    match (local, peer) {
+        (IpAddr::V6(local), SocketAddr::V6(peer)) if local.is_unicast_link_local() => {
+            SocketAddrV6::new(local, 0, 0, peer.scope_id()).into()
+        }
+        _ => SocketAddr::new(local, 0),
+    }
 }
 
 fn is_self_connect(local: SocketAddr, peer: SocketAddr) -> bool {
@@ -49,8 +60,8 @@ impl SocketOptions {
         local: Option<IpAddr>,
         address: SocketAddr,
     ) -> io::Result<ConnectedSocket> {
-        let set = |socket: &SockRef<'_>| self.set(socket, local);
-        let stream = match reactor {
+        let set = |socket: &SockRef<'_>| self.set(socket, local, address);
+        let stream: TcpSocket = match reactor {
             Reactor::Tokio => tokio::connect_tcp(address, set).await?,
             Reactor::Smol => smol::connect_tcp(address, set).await?,
         };
@@ -69,7 +80,7 @@ impl SocketOptions {
         Ok(ConnectedSocket { stream, local, peer })
     }
 
-    fn set(&self, socket: &SockRef<'_>, local: Option<IpAddr>) -> io::Result<()> {
+    fn set(&self, socket: &SockRef<'_>, local: Option<IpAddr>, peer: SocketAddr) -> io::Result<()> {
         socket.set_tcp_nodelay(self.nodelay)?;
         if let Some(every) = self.keepalive {
             let every = every.max(Duration::from_secs(1));
@@ -77,7 +88,7 @@ impl SocketOptions {
             socket.set_tcp_keepalive(&probes)?;
         }
         if let Some(local) = local {
-            socket.bind(&SocketAddr::new(local, 0).into())?;
+            socket.bind(&address_to_bind(local, peer).into())?;
         }
         self.custom.as_ref().map_or(Ok(()), |custom| custom(socket))
     }
@@ -92,3 +103,6 @@ impl fmt::Debug for SocketOptions {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,8 @@ use crate::{
     error::BoxError,
     http::{exchange::Extras, prepare::RequestKind},
     io::{
-        delegate_write,
-        direct::{DirectIo, DirectRead, read_by_copy},
+        copied_read, delegate_write,
+        direct::{DirectIo, DirectRead},
     },
     upgrade::Pending,
 };
@@ -172,14 +172,6 @@ impl DirectRead for UpgradedStream {
     }
 }
 
-impl hyper::rt::Read for UpgradedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        read_by_copy(&mut *self, cx, buffer)
-    }
-}
+copied_read!([] UpgradedStream);
 
 delegate_write!([] UpgradedStream, io in Self { io, .. });

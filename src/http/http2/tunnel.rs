@@ -9,13 +9,14 @@ use std::{
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use http::{Response, response::Parts};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::Write;
 use tokio::io::ReadBuf;
 
 use super::{body::Http2Body, stream::StreamGuard};
 use crate::{
     io::{
-        direct::{DirectIo, DirectRead, read_by_copy},
+        copied_read,
+        direct::{DirectIo, DirectRead},
         write_count::WriteCount,
     },
     upgrade::Pending,
@@ -94,15 +95,7 @@ impl DirectRead for StreamTunnel {
     }
 }
 
-impl Read for StreamTunnel {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        read_by_copy(&mut *self, cx, buffer)
-    }
-}
+copied_read!([] StreamTunnel);
 
 impl Write for StreamTunnel {
     fn poll_write(
