@@ -1,4 +1,4 @@
-//! Requests without async: the same builders and options, with `send` as the last word.
+//! Sends requests without async: the same builders and options, ended by `send()`.
 //!
 //! ```no_run
 //! use std::io::Read;

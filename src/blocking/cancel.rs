@@ -37,7 +37,7 @@ use crate::{
 /// # }
 /// ```
 ///
-/// It is for any number of requests, begun or not, and cannot be undone. Clones are the same canceler.
+/// One canceler serves any number of requests, before and after they start. Cancelling is final. Clones are the same canceler.
 #[derive(Clone, Default)]
 pub struct Canceler {
     state: Arc<CancelState>,
@@ -50,7 +50,7 @@ struct CancelState {
 }
 
 impl Canceler {
-    /// A canceler of nothing yet.
+    /// Makes a canceler that is not yet attached to a request.
     pub fn new() -> Self {
         Self::default()
     }

@@ -26,11 +26,11 @@ use crate::{
 /// # }
 /// ```
 ///
-/// It has the same defaults, layers and settings, and may be used by any number of threads at once: clones share connections and
-/// cookies. [`ResponseExt`](crate::ResponseExt) reads its responses; those that are streamed are read by
+/// `Client` has the same defaults, layers and settings, and may be used by any number of threads at once: clones share connections
+/// and cookies. [`ResponseExt`](crate::ResponseExt) reads its responses; those that are streamed are read by
 /// [`blocking::StreamedResponseExt`](super::StreamedResponseExt), and are `Read`.
 ///
-/// Over a router, a double in a test, or any other service of requests it is made by [`over`](Self::over):
+/// [`Client::over`] makes one over a router, a double in a test, or any other service of requests:
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -48,12 +48,12 @@ pub struct Client<S = AsyncTransport> {
 }
 
 impl Client {
-    /// With the defaults: see [`Client::new`](crate::Client::new).
+    /// Makes a client with the defaults of [`Client::new`](crate::Client::new).
     pub fn new() -> Self {
         Self { over: Blocking::new(AsyncClient::new()) }
     }
 
-    /// What can be set, each with its default.
+    /// Starts a builder; each setting has a default.
     pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::new()
     }
@@ -171,7 +171,7 @@ impl<S: Clone> Client<S> {
 impl ClientBuilder<Client> {
     /// Sends requests over this transport, which others may use as well.
     ///
-    /// What is set here about a transport is for one that is built with the client, so that both together are an error of
+    /// Settings of a transport are for one that is built with the client: together with this they are an error of
     /// [`build`](Self::build).
     pub fn transport(self, transport: Transport) -> Self {
         let service = transport.over.service().clone();
@@ -179,7 +179,7 @@ impl ClientBuilder<Client> {
         self.over_transport(service, Some(Box::new(transport)))
     }
 
-    /// The client.
+    /// Builds the client.
     ///
     /// # Errors
     ///
@@ -191,11 +191,11 @@ impl ClientBuilder<Client> {
         Ok(Client { over })
     }
 
-    /// The client over any service of requests: see [`Client::over`].
+    /// Builds the client over any service of requests: see [`Client::over`].
     ///
     /// # Errors
     ///
-    /// As those of [`build`](Self::build); among them settings of a transport, which the service is in place of.
+    /// As those of [`build`](Self::build), and for transport settings, which a given service cannot have.
     pub fn build_over<S: Clone>(self, service: S) -> Result<Client<S>, Error> {
         let over = Blocking::new(self.build_client_over(service)?);
         over.runtime()?;

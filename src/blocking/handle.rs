@@ -15,7 +15,7 @@ use crate::{
 
 /// A service of requests, for callers that block: a stack of layers, a pool, a double in a test.
 ///
-/// [`Transport`](super::Transport) and `Client` are made of one.
+/// [`Transport`](super::Transport) and `Client` wrap one.
 ///
 /// ```
 /// # #[cfg(all(feature = "http1", feature = "tokio"))]
@@ -42,8 +42,8 @@ pub struct Blocking<S> {
 }
 
 impl<S> Blocking<S> {
-    /// Lets callers block on requests over this service. Its connections are those of this module's runtime: give it one that has
-    /// none yet.
+    /// Lets callers block on requests over this service. Its connections are those of this module's runtime, so
+    /// the service must not have open connections yet.
     pub fn new(service: S) -> Self {
         let runtime = BlockingRuntime::get();
         let service = Held::new(service, runtime.as_ref().ok().cloned());

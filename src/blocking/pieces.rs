@@ -18,7 +18,7 @@ use crate::error::{Error, Kind};
 pub(super) enum UploadPiece {
     Data(Bytes),
     Failed(Error),
-    /// Without it the upload was given up.
+    /// A channel that closes without `End` is an aborted upload.
     End,
 }
 

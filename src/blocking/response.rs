@@ -116,7 +116,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// How many bytes of UTF-8 a line may have, 1 MiB by default: so much is kept in memory.
+    /// Limits a line to this many bytes of UTF-8 (default 1 MiB), the most that is buffered.
     pub fn max_line(mut self, bytes: usize) -> Self {
         self.lines = self.lines.max_line(bytes);
         self

@@ -74,12 +74,12 @@ struct UploadTask<T> {
 }
 
 impl<S, A> RequestBuilder<Blocking<S>, A> {
-    /// Sends what a reader gives as the body of this request. It is set last, before `send`.
+    /// Streams the request body from a reader. Replaces a body set before; call it last.
     ///
-    /// The thread that calls `send` reads pieces of 64 KiB at the most, and two wait to be sent at the most. So the reader need be
-    /// neither `Send` nor `'static`. It is read once: the request is not sent again if its connection breaks, nor to where a
-    /// redirect leads. For a file use [`Body::file`](super::Body::file) or [`Body::open`](super::Body::open), which need no such
-    /// thread.
+    /// The thread that calls `send` reads pieces of 64 KiB at the most, and at most three of them wait to be sent: two, and the one that
+    /// it holds meanwhile. So the reader need be neither `Send` nor `'static`. It is read once: the request is not sent again if its
+    /// connection breaks, nor to where a redirect leads. For a file use [`Body::file`](super::Body::file) or
+    /// [`Body::open`](super::Body::open), which need no such thread.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), tower_transport::Error> {

@@ -43,7 +43,7 @@ pub(crate) struct BlockingRuntime {
     owner: Arc<RuntimeOwner>,
 }
 
-/// Ends the driver when it is dropped.
+/// Ends the driver when it is dropped. In a child process the owner of the parent leaks its driver instead.
 struct RuntimeOwner {
     driver: Option<Arc<DrivenRuntime>>,
     /// The process that made it: after a fork the thread and the sockets are those of the parent.
@@ -162,7 +162,7 @@ impl BlockingRuntime {
         self.owner.pid != process::id()
     }
 
-    /// Calls this where tasks are spawned on the runtime.
+    /// Calls `act` with the runtime entered.
     pub(crate) fn inside<T>(&self, act: impl FnOnce() -> T) -> T {
         match self.driver() {
             Ok(driver) => driver.inside(act),

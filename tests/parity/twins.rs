@@ -89,7 +89,7 @@ const DIFFERENCES: [(&str, &str, &str); 9] = [
 ];
 
 /// What the request builder has for one world alone, and why.
-const LAST_WORDS: [(&str, &str); 4] = [
+const ONLY_BLOCKING: [(&str, &str); 4] = [
     ("body_reader", "a stream is for both; only a thread that blocks may be held by a reader"),
     ("writer", "the same"),
     ("canceler", "an async request is canceled by dropping its future"),
@@ -137,7 +137,7 @@ fn request_builders_differ_in_their_last_words_alone() {
             own.extend(public_functions(&block).into_iter().map(|name| (name, file.clone())));
         }
     }
-    let known: BTreeSet<_> = LAST_WORDS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let known: BTreeSet<_> = ONLY_BLOCKING.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(own.keys().cloned().collect::<BTreeSet<_>>(), known, "{own:?}");
 }
 
