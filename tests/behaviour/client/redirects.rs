@@ -237,8 +237,7 @@ async fn a_redirect_followed_by_hand_inherits_the_fragment_of_the_one_before() {
     });
     let layer = RedirectLayer::new().redirects(Redirects::none()).layer(site.strict());
     let response = send(&layer, get("http://a/a")).await.unwrap();
-    let next =
-        |response: &http::Response<_>| response.extensions().get::<NextRequest>().unwrap().clone();
+    let next = |response: &Response<_>| response.extensions().get::<NextRequest>().unwrap().clone();
     assert_eq!(next(&response).fragment(), Some("first"));
     let response: Answer = send(&layer, next(&response).to_request().unwrap()).await.unwrap();
     assert_eq!((next(&response).url().path(), next(&response).fragment()), ("/c", Some("first")));
