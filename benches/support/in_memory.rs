@@ -184,9 +184,12 @@ pub(crate) struct IdleOrigins {
 
 impl IdleOrigins {
     pub(crate) async fn open(number: usize) -> Outcome<Self> {
-        let mut transport = transport(Gate::until(0))?;
         let uris = (0..number).map(|n| format!("http://origin-{n:05}.example/").parse());
-        let uris: Vec<Uri> = uris.collect::<Result<_, _>>()?;
+        Self::over(transport(Gate::until(0))?, uris.collect::<Result<_, _>>()?).await
+    }
+
+    /// Over a connection to each of these origins.
+    pub(crate) async fn over(mut transport: Transport, uris: Vec<Uri>) -> Outcome<Self> {
         for uri in &uris {
             get(&mut transport, uri).await?;
         }
