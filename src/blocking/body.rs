@@ -104,6 +104,7 @@ impl Body {
     }
 
     /// Waits for what comes of it.
+    #[cfg(feature = "client")]
     pub(super) fn waiter(&self) -> Result<BlockingWait, Error> {
         match &self.waiter {
             Some(waiter) => Ok(waiter.clone()),
