@@ -25,9 +25,16 @@ pub struct Script {
     has_heard: bool,
     has_paused: bool,
     reader: Option<Waker>,
+    heard: Option<Arc<Mutex<Vec<u8>>>>,
 }
 
 impl Script {
+    /// The server hears all, and says nothing.
+    #[allow(dead_code, reason = "most targets have a server that speaks")]
+    pub fn silent(heard: Arc<Mutex<Vec<u8>>>) -> Self {
+        Self { heard: Some(heard), ..Self::default() }
+    }
+
     /// The server says all of it once it has heard the head of a request.
     #[allow(dead_code, reason = "not each target waits for one")]
     pub fn after_a_head(says: VecDeque<Bytes>, ends: bool) -> Self {
@@ -79,6 +86,9 @@ impl Write for Script {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.has_heard |= bytes.ends_with(b"\r\n\r\n");
+        if let Some(heard) = &self.heard {
+            heard.lock().unwrap().extend_from_slice(bytes);
+        }
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }

@@ -32,6 +32,9 @@ mod digest;
 #[cfg(not(feature = "digest"))]
 #[path = "auth/no_digest.rs"]
 mod digest;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 /// The asker, which decides the header fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -22,10 +22,10 @@ const MAX_PARAMS: usize = 32;
 /// Parsed by [`Authorizing::challenges`](super::Authorizing::challenges).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Challenge {
-    scheme: String,
-    token: Option<String>,
+    pub(super) scheme: String,
+    pub(super) token: Option<String>,
     /// Names are in lower case.
-    params: Vec<(String, Vec<u8>)>,
+    pub(super) params: Vec<(String, Vec<u8>)>,
 }
 
 /// An element between two commas.
