@@ -28,7 +28,7 @@ pub fn challenges(input: &[u8]) {
     };
     let challenges = asked.challenges();
     for challenge in &challenges {
-        assert_eq!(Challenge::read([&*written(challenge)]), [challenge.clone()]);
+        assert_eq!(Challenge::read([&*written(challenge)]), std::slice::from_ref(challenge));
     }
     let mut authenticator = Authenticator::default();
     authenticator.set_credentials(Credentials::new(USER, "password"));
