@@ -3,7 +3,8 @@
 //! No invariant of this crate is broken halfway when a thread panics under a lock: what is foreign is called outside of
 //! them. So a poisoned lock holds usable data, and a panic in one request must not become a panic in all others.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 #[cfg(feature = "tokio")]
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 

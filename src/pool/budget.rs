@@ -13,16 +13,15 @@
 
 use std::{
     cmp::Ordering,
-    pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, Weak,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Arc, Weak},
 };
 
-use crate::lock;
-
 use tokio::sync::Notify;
+
+use crate::lock::{
+    self, Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 use super::{Limits, member::Member, state::ConnCounts};
 
@@ -115,6 +114,7 @@ impl Budget {
     /// Wakes the waiting tasks. Call it after `record`: a task that checks earlier would miss the change.
     pub(super) fn wake(&self) {
         // A task adds itself to `waiting`, then reads the counts; a pool changes the counts, then
+        // reads `waiting`: one of them sees the other.
         if self.waiting.load(SeqCst) > 0 {
             self.changed.notify_waiters();
         }
@@ -136,6 +136,7 @@ impl Budget {
 
     fn evict_longest_idle(&self) -> bool {
         // A copy: no pool is locked under the lock of the list. Until its turn a pool may have
+        // reused that connection: it evicts another one then, or none.
         let pools = self.pools().into_iter();
         let idle = pools.filter_map(|pool| Some((pool.idle_since()?, pool)));
         let longest = idle.min_by_key(|(since, _)| *since);
@@ -145,9 +146,8 @@ impl Budget {
     async fn until(&self, mut is_so: impl FnMut() -> bool) {
         let _waiting = WaitingTask::new(&self.waiting);
         loop {
-            // Register before the check: a change between check and await would be lost otherwise.
-            let mut changed = pin!(self.changed.notified());
-            changed.as_mut().enable();
+            // Made before the check: from here on it hears of each change.
+            let changed = self.changed.notified();
             if is_so() {
                 return;
             }

@@ -6,12 +6,12 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use super::{RuntimeHandle, Task};
-use crate::lock;
+use crate::lock::{self, Mutex, MutexGuard};
 
 /// Drops the future of a task, from any thread.
 #[derive(Clone)]

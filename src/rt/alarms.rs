@@ -8,13 +8,13 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, Weak},
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
 use super::{DynRuntime, Reactor, RuntimeHandle, Sleep, Task};
-use crate::lock;
+use crate::lock::{self, Mutex, MutexGuard};
 
 /// A runtime whose timers share one.
 pub(super) struct SharedTimer {

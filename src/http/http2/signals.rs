@@ -1,16 +1,13 @@
 //! Signals to the driver. Checking for them costs one atomic load per turn.
 
-use std::{
-    fmt, mem,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::Waker,
-};
+use std::{fmt, mem, sync::Arc, task::Waker};
 
-use crate::lock;
 use tokio::sync::oneshot;
+
+use crate::lock::{
+    self, Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// A signal to the driver.
 #[derive(Debug)]
