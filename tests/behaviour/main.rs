@@ -112,6 +112,10 @@ mod socks5;
 mod stale_connection;
 #[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
 mod starvation;
+#[cfg_attr(
+    not(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio")),
+    allow(dead_code, reason = "with fewer features there are fewer tests")
+)]
 mod support;
 #[cfg(feature = "tokio")]
 mod tcp;

@@ -1,0 +1,9 @@
+//! The two kits of scripted peers: bytes, and the frames of HTTP/2.
+//!
+//! The tests in `tests` include both files by their paths, so these use nothing of the crate.
+
+#[allow(dead_code, reason = "the tests of behaviour use the rest")]
+pub(crate) mod bytes;
+#[cfg(feature = "http2")]
+#[allow(dead_code, reason = "the tests of behaviour use the rest")]
+pub(crate) mod frames;
