@@ -1,13 +1,16 @@
 //! Test doubles and scenes shared by several modules.
 
 // The two kits of scripted peers. They need no feature: fewer tests use less of them.
-#[path = "../../src/tests/bytes.rs"]
-#[allow(dead_code, reason = "the tests in `src` use the rest")]
-pub(crate) mod bytes;
 pub(crate) mod frames;
+#[path = "../../src/tests/peer.rs"]
+#[allow(dead_code, reason = "the tests in `src` use the rest")]
+pub(crate) mod peer;
 pub(crate) mod scripted;
 
 pub(crate) mod socks_proxy;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
+#[allow(dead_code, reason = "other tests use the rest")]
+pub(crate) mod socks_server;
 pub(crate) mod targets;
 pub(crate) mod tasks;
 

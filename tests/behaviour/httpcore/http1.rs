@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_transport::{RequestExt, http::upgrade};
 
 use super::script::{CLOSE, HELLO, http1, listened_to, rows};
-use crate::support::{bytes::Peer, origin::run_ready_tasks};
+use crate::support::{origin::run_ready_tasks, peer::Peer};
 
 #[tokio::test]
 async fn a_body_that_nobody_reads_is_read_away_if_it_is_short() {

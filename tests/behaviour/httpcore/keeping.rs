@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tower_transport::{RequestExt, Transport, error::Phase, options::Timeouts};
 
 use super::script::{CLOSE, HELLO, http1, listened_to, rows};
-use crate::support::{bytes::Peer, origin::run_ready_tasks};
+use crate::support::{origin::run_ready_tasks, peer::Peer};
 
 const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<close>";
 

@@ -4,7 +4,7 @@ use tower_transport::{RequestExt, connect::MemoryListener, tls::TlsConfig};
 
 use super::script::{HELLO, listened_to};
 use crate::support::{
-    bytes::Peer,
+    peer::Peer,
     tls_peer::{Authority, Leaf, accept},
 };
 

@@ -20,7 +20,7 @@ use tower_transport::{
     target::Target,
 };
 
-use super::bytes::Peer;
+use super::peer::Peer;
 
 mod http2;
 

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::FutureExt;
 
-pub(crate) use super::bytes::run_ready_tasks;
+pub(crate) use super::peer::run_ready_tasks;
 
 /// Polls a future to its end, or this often.
 pub(crate) async fn polled<F: Future + Unpin>(future: &mut F, times: usize) -> Option<F::Output> {

@@ -28,7 +28,7 @@ use crate::{
     target::{Origin, Target},
 };
 
-pub(super) use crate::tests::frames::*;
+pub(super) use crate::tests::{frames::*, peer::run_ready_tasks};
 
 /// A server whose every frame the test writes.
 pub(super) type Peer = FramePeer;
@@ -85,13 +85,6 @@ pub(super) async fn send(
 
 pub(super) async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
-}
-
-/// Lets the connection's task run until it waits.
-pub(super) async fn turns() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// The whole body as text, or its error.

@@ -14,9 +14,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         Self { io }
     }
 
-    /// Reads the head of an HTTP/1.1 message.
+    /// Reads the head of an HTTP/1.1 message. Fails at once if another protocol begins.
     pub(crate) async fn read_head(&mut self) -> io::Result<String> {
-        let mut head = Vec::new();
+        let mut head = vec![self.io.read_u8().await?];
+        if !head[0].is_ascii_graphic() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.io.read_u8().await?);
         }
