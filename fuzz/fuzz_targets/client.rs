@@ -16,11 +16,12 @@ use tower_transport::{
     RequestExt, Transport,
     connect::Connected,
     proxy::{Proxy, ProxyRules},
-    rt::Runtime,
+    rt::{Runtime, Task},
     target::Target,
 };
 
-#[path = "../script.rs"]
+#[path = "../../src/tests/script.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests in `src` use the rest")]
 mod script;
 
 use script::{NoTimer, Script, Tasks, run};
@@ -85,11 +86,12 @@ impl Service<Target> for Says {
 
     fn call(&mut self, _: Target) -> Self::Future {
         let says = self.says.lock().unwrap().take();
-        let script = match says {
-            Some(says) if self.is_first => Script::at_once(says.into(), self.ends),
-            Some(says) => Script::after_a_head(says.into(), self.ends),
-            None => Script::at_once(Default::default(), true),
-        };
+        let ends = self.ends || says.is_none();
+        let after: &[u8] = if self.is_first || says.is_none() { b"" } else { b"\r\n\r\n" };
+        let script = Script::new(after, says.unwrap_or_default());
+        if ends {
+            script.hang_up();
+        }
         ready(Ok(Connected::new(script)))
     }
 }

@@ -11,7 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use super::*;
 use crate::{
     Body,
-    tests::peer::{Peer, run_ready_tasks},
+    tests::{
+        peer::{Peer, run_ready_tasks},
+        script::{NoTimer, Script, Tasks},
+    },
 };
 
 mod answers;
@@ -20,7 +23,6 @@ mod endings;
 mod faults;
 mod oracle;
 mod requests;
-mod scripted;
 mod turns;
 mod upgrades;
 
@@ -116,4 +118,15 @@ async fn wire(url: &str, request: Request<Body>) -> String {
         head + &String::from_utf8(peer.read_to_end().await.unwrap()).unwrap()
     };
     tokio::join!(asking, answering).1
+}
+
+/// A connection to this script, and its tasks.
+pub(crate) fn scripted(script: &Script) -> (Http1<Body>, Tasks) {
+    let tasks = Tasks::default();
+    let target = Target::new(Origin::try_from(&"https://example.com".parse().unwrap()).unwrap());
+    let info = ConnectInfo::default().with_encryption();
+    let runtime = Runtime::new(tasks.clone(), NoTimer);
+    let connection =
+        handshake(script.clone(), info, &target, &Http1Config::default(), &runtime).unwrap();
+    (connection, tasks)
 }

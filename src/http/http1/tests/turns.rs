@@ -2,10 +2,8 @@
 
 use std::pin::pin;
 
-use super::{
-    scripted::{Script, Tasks, run, scripted},
-    *,
-};
+use super::*;
+use crate::tests::script::run;
 
 const END: &[u8] = b"\r\n\r\n";
 
