@@ -15,6 +15,7 @@ use tower_service::Service;
 use crate::{
     connection::Connection,
     error::{BoxError, Error, find},
+    io::closed,
 };
 
 pub use crate::{
@@ -193,10 +194,7 @@ pub(crate) fn is_temporary(error: &(dyn StdError + 'static)) -> bool {
 
 /// Whether the peer closed the connection. Errors of TLS itself are also [`io::Error`]s, of other kinds.
 fn was_cut_off(error: &Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    error.cause::<io::Error>().is_some_and(|cause| {
-        matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-    })
+    error.cause::<io::Error>().is_some_and(|cause| closed::is_closed(cause.kind()))
 }
 
 #[cfg(test)]

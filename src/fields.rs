@@ -4,6 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::Error;
 
+#[cfg(any(feature = "http1", feature = "http2", feature = "_decode"))]
+pub(crate) mod list;
+
 /// The most names a request may have, including those added to it. A full [`HeaderMap`] panics, and with colliding
 /// hashes it may be full from a fifth of its 32,768 slots on: fewer always fit. Values do not count.
 pub(crate) const MAX_NAMES: usize = 6000;

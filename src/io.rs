@@ -10,6 +10,7 @@ use std::{
 
 use hyper::rt::{Read, Write};
 
+pub(crate) mod closed;
 #[cfg(feature = "_rustls")]
 pub(crate) mod counted;
 pub(crate) mod direct;

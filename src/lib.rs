@@ -205,6 +205,8 @@ mod request_target;
 pub mod rt;
 mod setting;
 pub mod target;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod upgrade;
 

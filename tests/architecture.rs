@@ -352,7 +352,7 @@ fn the_public_modules_are_these() {
 }
 
 /// Types of HTTP/1.1 and HTTP/2 that play the same part, and so share a name.
-const TWINS: [&str; 5] = ["ConnShared", "ConnState", "ConnStatus", "Sealed", "Wire"];
+const TWINS: [&str; 4] = ["ConnShared", "ConnState", "ConnStatus", "Sealed"];
 
 /// Types of `blocking` that have the name of what they are the blocking form of.
 const BLOCKING_TWINS: [&str; 5] = ["Body", "Client", "Lines", "StreamedResponseExt", "Transport"];

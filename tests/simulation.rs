@@ -14,10 +14,16 @@
 
 #[path = "simulation/network.rs"]
 mod network;
+#[path = "../src/tests/peer.rs"]
+#[allow(dead_code, reason = "the tests of behaviour use the rest")]
+mod peer;
 #[path = "simulation/scheduler.rs"]
 mod scheduler;
 #[path = "simulation/server.rs"]
 mod server;
+#[allow(dead_code, reason = "the tests of behaviour use the rest")]
+#[path = "behaviour/support/socks_server.rs"]
+mod socks_server;
 #[allow(dead_code, reason = "the tests of behaviour use the rest")]
 #[path = "behaviour/support/tls_peer.rs"]
 mod tls_peer;

@@ -16,27 +16,29 @@ use tower_transport::{
     RequestExt, Transport,
     connect::Connected,
     proxy::{Proxy, ProxyRules},
-    rt::Runtime,
+    rt::{Runtime, Task},
     target::Target,
 };
 
-#[path = "../script.rs"]
+#[path = "../../src/tests/script.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests in `src` use the rest")]
 mod script;
 
 use script::{NoTimer, Script, Tasks, run};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    check(input);
+    let tasks = Tasks::default();
+    check(input, &tasks);
+    tasks.end();
 });
 
 /// What is between the client and the origin, whether there is an end, where the bytes are cut, and the bytes.
-fn check(input: &[u8]) -> Option<()> {
+fn check(input: &[u8], tasks: &Tasks) -> Option<()> {
     let ([way, flags, cut], bytes) = input.split_first_chunk()?;
     let (first, second) = bytes.split_at(usize::from(*cut) % (bytes.len() + 1));
     let pieces = [first, second].into_iter().filter(|piece| !piece.is_empty());
     let says: Vec<_> = pieces.map(Bytes::copy_from_slice).collect();
     let (ends, is_first) = (flags & 1 == 1, flags & 2 == 2);
-    let tasks = Tasks::default();
     let connector = Says { says: Arc::new(Mutex::new(Some(says))), ends, is_first };
     let runtime = Runtime::new(tasks.clone(), NoTimer);
     let builder = Transport::builder().connector(connector).runtime(runtime).no_proxy();
@@ -50,16 +52,24 @@ fn check(input: &[u8]) -> Option<()> {
     };
     let transport = builder.build().expect("a transport");
     let mut sending = Box::pin(std::future::IntoFuture::into_future(transport.stream("GET", url)));
-    let sent = run(|cx| {
-        tasks.poll(cx);
-        sending.as_mut().poll(cx)
-    });
+    let sent = drive(tasks, |cx| sending.as_mut().poll(cx));
     let mut body = sent?.ok()?.into_body();
-    while let Some(Some(Ok(_))) = run(|cx| {
-        tasks.poll(cx);
-        pin!(&mut body).poll_frame(cx)
-    }) {}
+    while let Some(Some(Ok(_))) = drive(tasks, |cx| pin!(&mut body).poll_frame(cx)) {}
     Some(())
+}
+
+/// Polls while something is woken or begun. `None` if it waits for something that never comes.
+fn drive<T>(tasks: &Tasks, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    run(|cx| {
+        tasks.poll(cx);
+        let before = tasks.left();
+        let polled = poll(cx);
+        // What it has begun is polled for the first time, too.
+        if tasks.left() > before {
+            cx.waker().wake_by_ref();
+        }
+        polled
+    })
 }
 
 fn through(proxy: &str) -> ProxyRules {
@@ -85,11 +95,12 @@ impl Service<Target> for Says {
 
     fn call(&mut self, _: Target) -> Self::Future {
         let says = self.says.lock().unwrap().take();
-        let script = match says {
-            Some(says) if self.is_first => Script::at_once(says.into(), self.ends),
-            Some(says) => Script::after_a_head(says.into(), self.ends),
-            None => Script::at_once(Default::default(), true),
-        };
+        let ends = self.ends || says.is_none();
+        let after: &[u8] = if self.is_first || says.is_none() { b"" } else { b"\r\n\r\n" };
+        let script = Script::new(after, says.unwrap_or_default());
+        if ends {
+            script.hang_up();
+        }
         ready(Ok(Connected::new(script)))
     }
 }

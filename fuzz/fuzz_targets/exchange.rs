@@ -3,13 +3,17 @@
 
 use std::pin::pin;
 
-use bytes::Bytes;
 use http::{Method, Request};
 use http_body::Body as _;
 use tower_service::Service;
-use tower_transport::{Body, http::fuzzing, rt::Runtime};
+use tower_transport::{
+    Body,
+    http::fuzzing,
+    rt::{Runtime, Task},
+};
 
-#[path = "../script.rs"]
+#[path = "../../src/tests/script.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests in `src` use the rest")]
 mod script;
 
 use script::{NoTimer, Script, Tasks, run};
@@ -40,9 +44,18 @@ type Outcome = Result<(u16, Vec<(String, Vec<u8>)>, Vec<u8>, bool, &'static str,
 fn exchange(asking: u8, bytes: &[u8], cuts: &[usize], ends: bool) -> Outcome {
     let mut cuts = [cuts, &[0, bytes.len()]].concat();
     cuts.sort_unstable();
-    let pieces = cuts.windows(2).map(|cut| Bytes::copy_from_slice(&bytes[cut[0]..cut[1]]));
-    let says = pieces.filter(|piece| !piece.is_empty()).collect();
-    let (tasks, script) = (Tasks::default(), Script::after_a_head(says, ends));
+    let pieces = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]);
+    let script = Script::new(b"\r\n\r\n", pieces.filter(|piece| !piece.is_empty()));
+    if ends {
+        script.hang_up();
+    }
+    let tasks = Tasks::default();
+    let outcome = outcome(asking, script, &tasks);
+    tasks.end();
+    outcome
+}
+
+fn outcome(asking: u8, script: Script, tasks: &Tasks) -> Outcome {
     let runtime = Runtime::new(tasks.clone(), NoTimer);
     let mut connection = fuzzing::connect(script, &runtime).expect("a connection");
     let mut sending = Box::pin(connection.call(request(asking)));

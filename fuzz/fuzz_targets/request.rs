@@ -4,7 +4,6 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
@@ -12,9 +11,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body::Frame;
 use tower_service::Service;
-use tower_transport::{Body, http::fuzzing, rt::Runtime};
+use tower_transport::{
+    Body,
+    http::fuzzing,
+    rt::{Runtime, Task},
+};
 
-#[path = "../script.rs"]
+#[path = "../../src/tests/script.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests in `src` use the rest")]
 mod script;
 
 use script::{NoTimer, Script, Tasks, run};
@@ -44,17 +48,18 @@ fn check(input: &[u8]) -> Option<()> {
     (*request.method_mut(), *request.uri_mut()) = (method.clone(), uri);
     *request.headers_mut() = headers.clone();
 
-    let (tasks, heard) = (Tasks::default(), Arc::new(Mutex::new(Vec::new())));
+    let (tasks, script) = (Tasks::default(), Script::default());
     let runtime = Runtime::new(tasks.clone(), NoTimer);
-    let mut connection = fuzzing::connect(Script::silent(heard.clone()), &runtime)?;
+    let mut connection = fuzzing::connect(script.clone(), &runtime)?;
     let mut sending = Box::pin(connection.call(request));
     let outcome = run(|cx| {
         tasks.poll(cx);
         sending.as_mut().poll(cx)
     });
+    tasks.end();
     // It waits for the response for ever if it was sent; a request that is refused midway is cut off.
     if outcome.is_none() && method != Method::CONNECT && !headers.contains_key("expect") {
-        let heard = heard.lock().unwrap();
+        let heard = script.heard();
         let (own, rest) = head(&heard, &method, &headers);
         let (read, read_trailers) = body_of(&own, rest);
         assert_eq!(read, data);

@@ -29,6 +29,7 @@ mod config;
 mod driver;
 mod exchange;
 mod failure;
+mod frame_observer;
 mod keep_alive;
 mod request_head;
 mod shared;
@@ -40,7 +41,6 @@ mod unanswered;
 mod upload;
 mod waiting;
 mod window;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -51,9 +51,9 @@ pub(super) use body::Http2Body;
 pub(super) use exchange::Http2Exchange;
 
 use driver::Driver;
+use frame_observer::FrameObserver;
 use shared::ConnShared;
 use state::ConnState;
-use wire::Wire;
 
 /// A handle to an HTTP/2 connection (RFC 9113), which serves many requests at once.
 ///
@@ -83,7 +83,7 @@ where
     let (io, meter) = Metered::new(io, info.write_count());
     let state = Arc::new(ConnState::new(meter, config.window(), runtime.now()));
     // h2 does not read while a write is pending: after a failed one, writes are discarded.
-    let io = Wire::new(io.discarding(), state.clone());
+    let io = FrameObserver::new(io.discarding(), state.clone());
     let builder = h2::client::Builder::from(config);
     let (streams, connection) = builder.handshake(io).await.map_err(|error| {
         let failed = Error::new(Kind::Connect, format!("opening HTTP/2 with {target}"));

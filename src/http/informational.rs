@@ -26,7 +26,7 @@ pub(crate) struct Interim {
 /// Whether a held body may be sent.
 enum GoAhead {
     /// Not yet; without a limit, only after 100.
-    WaitingFor {
+    Awaited {
         limit: Option<Duration>,
         timer: Option<Sleep>,
     },
@@ -72,7 +72,7 @@ impl Interim {
 
     /// Ready when the body may be sent: after 100, or when the limit has elapsed.
     pub(crate) fn poll_go_ahead(&mut self, runtime: &Runtime, cx: &mut Context<'_>) -> Poll<()> {
-        if let GoAhead::WaitingFor { limit, timer } = &mut self.go_ahead {
+        if let GoAhead::Awaited { limit, timer } = &mut self.go_ahead {
             let Some(limit) = *limit else { return Poll::Pending };
             ready!(Pin::new(timer.get_or_insert_with(|| runtime.sleep(limit))).poll(cx));
             self.go_ahead = GoAhead::Given;
@@ -83,11 +83,11 @@ impl Interim {
 
 impl GoAhead {
     fn awaited(expectation: ExpectContinue) -> Self {
-        Self::WaitingFor { limit: expectation.limit(), timer: None }
+        Self::Awaited { limit: expectation.limit(), timer: None }
     }
 
     fn is_awaited(&self) -> bool {
-        matches!(self, Self::WaitingFor { .. })
+        matches!(self, Self::Awaited { .. })
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    closed,
     greeting::{Greeting, Spoken},
     write_count::{WriteCount, WriteJudge, length_of},
 };
@@ -141,13 +142,11 @@ impl<I> Metered<I> {
 
     /// Whether a write failed only because the peer has stopped reading. Records an own error of the layer below.
     fn is_write_failure(&self, error: &io::Error) -> bool {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         if Error::inside(error).is_some() {
             self.meter.ends(error);
             return false;
         }
-        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
-            && !self.reports_write_errors()
+        closed::is_reset(error.kind()) && !self.reports_write_errors()
     }
 }
 

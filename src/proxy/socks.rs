@@ -127,10 +127,10 @@ impl SocksRequest {
 
     /// Runs these handshakes in order, each over its own connection, until one succeeds or fails for a reason other
     /// than the address. The connector is ready.
-    pub(super) async fn connect<C: Connect<Target>, E: SocksHandshake>(
+    pub(super) async fn connect<C: Connect<Target>, H: SocksHandshake>(
         &self,
         connector: C,
-        handshakes: Vec<E>,
+        handshakes: Vec<H>,
     ) -> Result<Connected<C::Io>, Error> {
         let span = self.hop().start_span(&self.target);
         let outcome = events::instrument(span.scope(), self.first_of(connector, handshakes)).await;
@@ -138,10 +138,10 @@ impl SocksRequest {
         outcome
     }
 
-    async fn first_of<C: Connect<Target>, E: SocksHandshake>(
+    async fn first_of<C: Connect<Target>, H: SocksHandshake>(
         &self,
         mut connector: C,
-        handshakes: Vec<E>,
+        handshakes: Vec<H>,
     ) -> Result<Connected<C::Io>, Error> {
         let mut refusal_to_report = None;
         for (tried, handshake) in handshakes.into_iter().enumerate() {
@@ -169,11 +169,11 @@ impl SocksRequest {
         ))
     }
 
-    async fn handshake<I: Io, E: SocksHandshake>(
+    async fn handshake<I: Io, H: SocksHandshake>(
         &self,
         connected: Connected<I>,
-        handshake: E,
-    ) -> Result<Connected<I>, SocksFailure<E::Refusal>> {
+        handshake: H,
+    ) -> Result<Connected<I>, SocksFailure<H::Refusal>> {
         let mut io = HyperIo::new(connected.io);
         speak(&mut io, handshake).await?;
         let info = connected.info.with_proxy(self.proxy.clone());
@@ -216,10 +216,10 @@ impl SocksRequest {
 }
 
 /// Performs the I/O of a handshake, and reads nothing beyond it.
-async fn speak<I: Io, E: SocksHandshake>(
+async fn speak<I: Io, H: SocksHandshake>(
     io: &mut HyperIo<I>,
-    mut handshake: E,
-) -> Result<(), SocksFailure<E::Refusal>> {
+    mut handshake: H,
+) -> Result<(), SocksFailure<H::Refusal>> {
     let mut buffer = [0; MAX_REPLY];
     loop {
         match handshake.step() {

@@ -8,6 +8,7 @@ use rustls::{
 
 use crate::{
     error::{Error, Kind},
+    io::closed,
     target::Target,
 };
 
@@ -21,10 +22,9 @@ pub(super) fn described(error: io::Error, target: &Target) -> Error {
 }
 
 fn stream(error: &io::Error) -> &'static str {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     match error.kind() {
-        UnexpectedEof => "the server closed the connection",
-        ConnectionReset | ConnectionAborted | BrokenPipe => "the server reset the connection",
+        io::ErrorKind::UnexpectedEof => "the server closed the connection",
+        kind if closed::is_reset(kind) => "the server reset the connection",
         _ => "the connection failed",
     }
 }

@@ -1,10 +1,10 @@
 //! Dials that nobody waits for any more, in a pool that was told to abandon them.
 
-use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    io::{AsyncReadExt, DuplexStream},
     sync::Semaphore,
     task::JoinHandle,
 };
@@ -19,7 +19,7 @@ use tower_transport::{
     target::Target,
 };
 
-use crate::support::{origin::run_ready_tasks, scripted::HELLO};
+use crate::support::{origin::run_ready_tasks, peer::Peer, scripted::HELLO};
 
 const NOTHING: &str = "requests: 0 active, 0 queued | connections: 0 active, 0 idle";
 const A: &str = "http://a.example/";
@@ -80,8 +80,8 @@ impl Silence {
         self.gate.add_permits(1);
         let request = self.get(A);
         run_ready_tasks().await;
-        while let Some(Some((mut stream, _))) = self.listener.accept().now_or_never() {
-            let _hung_up = answer(&mut stream).await;
+        while let Some(Some((stream, _))) = self.listener.accept().now_or_never() {
+            let _hung_up = Peer::new(stream).answer([HELLO]).await;
         }
         assert_eq!(request.await.unwrap().unwrap().body(), "hello");
     }
@@ -95,14 +95,6 @@ impl Silence {
 async fn is_closed(stream: &mut DuplexStream) -> bool {
     run_ready_tasks().await;
     matches!(stream.read(&mut [0]).now_or_never(), Some(Ok(0)))
-}
-
-async fn answer(stream: &mut DuplexStream) -> io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await?);
-    }
-    stream.write_all(HELLO.as_bytes()).await
 }
 
 async fn drop_it<T>(request: JoinHandle<T>) {
@@ -129,7 +121,7 @@ async fn a_second_who_waits_keeps_the_dial() {
     drop_it(first).await;
     assert!(!is_closed(&mut dialed).await);
     silence.gate.add_permits(1);
-    answer(&mut dialed).await.unwrap();
+    Peer::new(&mut dialed).answer([HELLO]).await.unwrap();
     assert_eq!(second.await.unwrap().unwrap().body(), "hello");
     assert_eq!(silence.further_dials(), 0);
 }
@@ -167,10 +159,10 @@ async fn who_is_served_by_a_returned_connection_needs_no_dial() {
     run_ready_tasks().await;
     let second = silence.get(A);
     let (mut dialed, _) = silence.dial().await;
-    answer(&mut returned).await.unwrap();
+    Peer::new(&mut returned).answer([HELLO]).await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().body(), "hello");
     assert!(is_closed(&mut dialed).await);
-    answer(&mut returned).await.unwrap();
+    Peer::new(&mut returned).answer([HELLO]).await.unwrap();
     assert_eq!(second.await.unwrap().unwrap().body(), "hello");
     assert_eq!(silence.stats(), NOTHING.replace("0 idle", "1 idle"));
 }

@@ -23,10 +23,11 @@ use tower_transport::{
 };
 
 use crate::support::{
-    socks_proxy::{
-        Step::{HangUp, Receive, Say},
-        connect, proxy,
+    scripted::{
+        Step::{Close, Read},
+        send,
     },
+    socks_proxy::{connect, proxy},
     targets::{io_kind, target},
 };
 
@@ -134,7 +135,7 @@ async fn an_error_that_will_not_pass_is_final() {
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_is_asked_again_unless_it_has_said_no_for_good() {
-    let mute = [Receive(3), HangUp];
+    let mute = [Read(3), Close];
     let table: [(&[u8], usize); 6] = [
         (b"\x05\x00\x05\x01", 3),
         (b"\x05\x00\x05\x05", 3),
@@ -143,7 +144,7 @@ async fn a_proxy_is_asked_again_unless_it_has_said_no_for_good() {
         (b"\x05\xff", 1),
         (b"HTTP/1.1 400", 1),
     ];
-    let said = table.map(|(said, attempts)| (vec![Receive(3), Say(said.to_vec())], attempts));
+    let said = table.map(|(said, attempts)| (vec![Read(3), send(said.to_vec())], attempts));
     for (script, attempts) in said.into_iter().chain([(mute.to_vec(), 3)]) {
         let socks = Socks5Layer::new(proxy("socks5h://proxy.example"));
         let layer = Stack::new(socks, ConnectRetryLayer::new(2));

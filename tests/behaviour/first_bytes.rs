@@ -10,7 +10,7 @@ use std::{
 use http::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio_rustls::TlsAcceptor;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_service::Service;
@@ -25,7 +25,7 @@ use tower_transport::{
     tls::{TlsConfig, TlsLayer},
 };
 
-use crate::support::{scripted::HELLO, tls_peer::Authority};
+use crate::support::{peer::Peer, scripted::HELLO, tls_peer::Authority};
 
 const HTTPS: &str = "https://origin.example/";
 const WSS: &str = "wss://origin.example/";
@@ -34,68 +34,43 @@ const HTTP: &str = "http://origin.example/";
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-type Wire = BufReader<Box<dyn Stream>>;
+type Wire = Peer<BufReader<Box<dyn Stream>>>;
 
 /// What was heard, hop after hop.
 type Heard = Arc<Mutex<Vec<String>>>;
 
 /// Plays every hop of one connection: proxies say yes, TLS is spoken, and requests are answered.
 async fn play(stream: Box<dyn Stream>, tls: TlsAcceptor, heard: Heard) -> io::Result<()> {
-    let mut wire: Wire = BufReader::new(stream);
+    let mut wire = Wire::new(BufReader::new(stream));
     loop {
-        let first = wire.fill_buf().await?.first().copied();
+        let first = wire.io.fill_buf().await?.first().copied();
         let (what, answer) = match first {
             None => return Ok(()),
             Some(22) => {
-                let stream = tls.accept(wire).await?;
+                let stream = tls.accept(wire.io).await?;
                 let name = stream.get_ref().1.server_name().unwrap_or("-").to_owned();
                 heard.lock().unwrap().push(format!("TLS {name}"));
-                wire = BufReader::new(Box::new(stream));
+                wire = Wire::new(BufReader::new(Box::new(stream)));
                 continue;
             }
-            Some(5) => (socks5(&mut wire).await?, &b"\x05\0\0\x01\0\0\0\0\0\0"[..]),
-            Some(4) => (socks4(&mut wire).await?, &b"\0\x5a\0\0\0\0\0\0"[..]),
+            Some(4 | 5) => {
+                let asked = wire.read_socks().await?;
+                (format!("SOCKS{} {}", asked.version, asked.host), asked.granted())
+            }
             Some(_) => {
-                let line = head(&mut wire).await?;
+                let line = line(&wire.read_head().await?);
                 let is_tunnel = line.starts_with("CONNECT ");
                 (line, if is_tunnel { &b"HTTP/1.1 200 OK\r\n\r\n"[..] } else { HELLO.as_bytes() })
             }
         };
         heard.lock().unwrap().push(what);
-        wire.write_all(answer).await?;
-        wire.flush().await?;
+        wire.write(answer).await?;
     }
 }
 
-async fn socks5(wire: &mut Wire) -> io::Result<String> {
-    let mut greeting = [0; 3];
-    wire.read_exact(&mut greeting).await?;
-    wire.write_all(b"\x05\0").await?;
-    let mut request = [0; 5];
-    wire.read_exact(&mut request).await?;
-    let mut name = vec![0; usize::from(request[4]) + 2];
-    wire.read_exact(&mut name).await?;
-    name.truncate(name.len() - 2);
-    Ok(format!("SOCKS5 {}", String::from_utf8_lossy(&name)))
-}
-
-async fn socks4(wire: &mut Wire) -> io::Result<String> {
-    let (mut user, mut name) = (Vec::new(), Vec::new());
-    wire.read_exact(&mut [0; 8]).await?;
-    wire.read_until(0, &mut user).await?;
-    wire.read_until(0, &mut name).await?;
-    name.pop();
-    Ok(format!("SOCKS4 {}", String::from_utf8_lossy(&name)))
-}
-
-/// The first line of a head, which is read to its end.
-async fn head(wire: &mut Wire) -> io::Result<String> {
-    let (mut first, mut line) = (String::new(), String::new());
-    wire.read_line(&mut first).await?;
-    while wire.read_line(&mut line).await? > 2 {
-        line.clear();
-    }
-    Ok(first.trim_end().trim_end_matches(" HTTP/1.1").to_owned())
+/// The first line of a head.
+fn line(head: &str) -> String {
+    head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned()
 }
 
 async fn accept(mut listener: MemoryListener, tls: Arc<ServerConfig>, heard: Heard) {

@@ -17,7 +17,7 @@ use crate::support::{
     forwarding::{Client, PROXY, proxy, scripted, shared, through},
     origin::run_ready_tasks,
     scene::Scene,
-    scripted::{Origin, Script, Step::Serve, first},
+    scripted::{Script, ScriptedPeer, Step::Serve, first},
     targets::target,
 };
 
@@ -30,7 +30,7 @@ fn serving() -> Script {
 }
 
 /// The head that the last request had.
-fn last_head(origin: &Origin) -> String {
+fn last_head(origin: &ScriptedPeer) -> String {
     origin.heads().pop().unwrap()
 }
 
@@ -58,7 +58,7 @@ async fn the_request_line_has_the_url_and_host_its_authority() {
 
 #[tokio::test]
 async fn origins_with_keys_of_their_own_have_connections_of_their_own() {
-    let origin = Origin::new(serving());
+    let origin = ScriptedPeer::new(serving());
     let client = through(&proxy(PROXY), origin.listen());
     for url in ["http://a.example/", "http://b.example/", "http://a.example/again"] {
         client.request("GET", url).await.unwrap();
@@ -69,7 +69,7 @@ async fn origins_with_keys_of_their_own_have_connections_of_their_own() {
 /// What httpcore calls `forwarding`.
 #[tokio::test]
 async fn a_forwarded_connection_is_active_until_its_answer_was_read() {
-    let origin = Origin::new(serving());
+    let origin = ScriptedPeer::new(serving());
     let client = through(&proxy("http://localhost:8080/"), origin.listen());
     let mut response = client.stream("GET", "http://example.com/").await.unwrap();
     assert_eq!(rows(&client), [("example.com:80".into(), ConnectionState::Active, 1)]);

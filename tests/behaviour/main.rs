@@ -1,145 +1,118 @@
-//! What a user can see, one module per behaviour.
+//! What a user can see, one module per behaviour. The modules of a group need the same features; all files are in this folder.
 
 #![allow(clippy::disallowed_methods, reason = "tests own the runtime")]
 
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod abandoned_dials;
 mod adapters;
-#[cfg(all(feature = "hyper-util", feature = "tokio"))]
-mod adapters_hyper_util;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod bad_input;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod body_end;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod cancellation;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod chaos;
-#[cfg(all(feature = "client", feature = "mock"))]
-mod client;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod closed_at_once;
-#[cfg(feature = "http1")]
-mod closing;
-#[cfg(feature = "tokio")]
-mod connect_retries;
-#[cfg(all(target_os = "linux", feature = "tokio"))]
-mod connect_timeout;
-#[cfg(feature = "tokio")]
-mod dns;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod early_response;
-#[cfg(all(
-    feature = "hyper-util",
-    feature = "http1",
-    feature = "http2",
-    feature = "tls",
-    feature = "tokio"
-))]
-mod ecosystem;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod errors;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod events;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod expect;
-#[cfg(feature = "http1")]
-mod expiry;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod failed_writes;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod first_bytes;
-#[cfg(all(feature = "http1", feature = "tokio", feature = "tower"))]
-mod foreign_errors;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod forward;
-#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
-mod grpc;
-#[cfg(feature = "tokio")]
-mod happy_eyeballs;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod http1_faults;
-#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
-mod http2_faults;
-#[cfg(all(feature = "http1", feature = "http2"))]
-mod http2_stack;
-#[cfg(feature = "http1")]
-mod httpcore;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod informational;
-#[cfg(feature = "http1")]
-mod limits;
 mod memory;
-#[cfg(all(feature = "metrics", feature = "http1", feature = "tokio"))]
-mod metrics;
-#[cfg(all(feature = "mock", feature = "http1"))]
-mod mock;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod own_connection;
-#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
-mod own_keys;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod proxy_chain;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod proxy_fallback;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod proxy_key;
-#[cfg(all(
-    feature = "http1",
-    feature = "http2",
-    feature = "_rustls",
-    feature = "mock",
-    feature = "tokio"
-))]
-mod proxy_limits;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod proxy_settings;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod proxy_tls;
-#[cfg(all(feature = "mock", feature = "http1"))]
-mod ready_request;
-#[cfg(feature = "http1")]
-mod reuse;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod runtimes;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod secrets;
-#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
-mod settings;
 mod socks4;
 mod socks5;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod stale_connection;
-#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
-mod starvation;
+#[cfg_attr(
+    not(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio")),
+    allow(dead_code, reason = "with fewer features there are fewer tests")
+)]
 mod support;
-#[cfg(feature = "tokio")]
-mod tcp;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod timeouts;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls"))]
-mod tls;
 #[cfg(not(feature = "_rustls"))]
 mod tls_disabled;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod tls_faults;
-#[cfg(all(feature = "tracing", feature = "http1", feature = "tokio"))]
-mod tracing;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod trailers;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod tunnel;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod tunnel_auth;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod tunnel_cancellation;
-#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod tunnel_faults;
-#[cfg(all(unix, feature = "tokio"))]
-mod unix;
-#[cfg(all(feature = "http1", feature = "tokio"))]
-mod upgrade;
+
+/// Sockets, names and dials, without HTTP.
+#[cfg(feature = "tokio")]
+#[path = "."]
+mod sockets {
+    #[cfg(feature = "hyper-util")]
+    mod adapters_hyper_util;
+    mod connect_retries;
+    #[cfg(target_os = "linux")]
+    mod connect_timeout;
+    mod dns;
+    mod happy_eyeballs;
+    mod tcp;
+    #[cfg(unix)]
+    mod unix;
+}
+
+/// On a runtime that is given, if there is no other.
 #[cfg(feature = "http1")]
-mod waiting;
+#[path = "."]
+mod given_runtime {
+    mod closing;
+    mod expiry;
+    #[cfg(feature = "http2")]
+    mod http2_stack;
+    mod httpcore;
+    mod limits;
+    #[cfg(feature = "mock")]
+    mod mock;
+    #[cfg(feature = "mock")]
+    mod ready_request;
+    mod reuse;
+    #[cfg(all(feature = "http2", feature = "_rustls"))]
+    mod tls;
+    mod waiting;
+}
+
+#[cfg(all(feature = "http1", feature = "tokio"))]
+#[path = "."]
+mod http1 {
+    mod abandoned_dials;
+    mod bad_input;
+    mod body_end;
+    mod cancellation;
+    mod chaos;
+    mod early_response;
+    mod expect;
+    #[cfg(feature = "tower")]
+    mod foreign_errors;
+    mod forward;
+    mod http1_faults;
+    mod informational;
+    #[cfg(feature = "metrics")]
+    mod metrics;
+    mod own_connection;
+    mod runtimes;
+    mod stale_connection;
+    mod timeouts;
+    #[cfg(feature = "tracing")]
+    mod tracing;
+    mod trailers;
+    mod upgrade;
+}
+
+#[cfg(all(feature = "http1", feature = "http2", feature = "tokio"))]
+#[path = "."]
+mod http2 {
+    mod grpc;
+    mod http2_faults;
+    mod own_keys;
+    mod settings;
+    mod starvation;
+}
+
+/// All protocols, over TLS and through proxies.
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
-mod websocket;
+#[path = "."]
+mod whole {
+    mod closed_at_once;
+    #[cfg(all(feature = "hyper-util", feature = "tls"))]
+    mod ecosystem;
+    mod errors;
+    mod events;
+    mod failed_writes;
+    mod first_bytes;
+    mod proxy_chain;
+    mod proxy_fallback;
+    mod proxy_key;
+    #[cfg(feature = "mock")]
+    mod proxy_limits;
+    mod proxy_settings;
+    mod proxy_tls;
+    mod secrets;
+    mod tls_faults;
+    mod tunnel;
+    mod tunnel_auth;
+    mod tunnel_cancellation;
+    mod tunnel_faults;
+    mod websocket;
+}
+
+#[cfg(all(feature = "client", feature = "mock"))]
+mod client;

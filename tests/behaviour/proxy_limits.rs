@@ -21,12 +21,12 @@ use tower_transport::{
 };
 
 use crate::support::{
-    moments::polled,
     net::{Behavior, Net, Peer},
     origin::run_ready_tasks,
     proxy::tunneling,
     scene::wait_idle,
     targets::target,
+    tasks::polled,
 };
 
 const WHO: &str =

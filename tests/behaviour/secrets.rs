@@ -28,10 +28,8 @@ use crate::support::{
     net::{Behavior, Net, Peer},
     origin::run_ready_tasks,
     proxy::tunneling,
-    socks_proxy::{
-        Step::{Receive, Say},
-        connect,
-    },
+    scripted::{Step::Read, send},
+    socks_proxy::connect,
     targets::{never_asked, target},
     tls_peer::Authority,
 };
@@ -320,7 +318,7 @@ proptest! {
     fn no_refusal_of_a_socks_proxy_shows_a_secret(secret in secret()) {
         paused(async {
             let said = Said::default();
-            let asks = vec![Receive(4), Say(b"\x05\x02".to_vec()), Receive(7), Say(b"\x01\x01".to_vec())];
+            let asks = vec![Read(4), send(b"\x05\x02"), Read(7), send(b"\x01\x01")];
             let layer = Socks5Layer::new(secret.proxy("socks5h://proxy.example"));
             let layer = layer.resolver(never_asked());
             let (outcome, _) = connect(layer, vec![asks], "https://origin.example/").await;

@@ -239,7 +239,7 @@ async fn a_transport_with_a_value_at_the_end_of_its_range_serves() {
 
 /// What a stack without `build` says to a request, and how many connections it has asked for.
 async fn refused_by(pool: PoolLayer<Body>, negotiate: NegotiateLayer<Body>) -> (Error, usize) {
-    let origin = scripted::Origin::new(first([Serve]));
+    let origin = scripted::ScriptedPeer::new(first([Serve]));
     let stack = ServiceBuilder::new().layer(pool).layer(negotiate).service(origin.listen());
     let error = stack.request("GET", "http://origin.example/").await.unwrap_err();
     (error, origin.accepted())

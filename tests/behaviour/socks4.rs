@@ -1,6 +1,6 @@
 //! Through a SOCKS 4 proxy: what is said to it, what it may say, and whose the bytes are.
 
-use std::{error::Error as _, io, net::SocketAddr};
+use std::{error::Error as _, io, net::SocketAddr, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
@@ -13,11 +13,12 @@ use tower_transport::{
 };
 
 use crate::support::{
-    socks_proxy::{
-        Outcome, PEER, Script, SocksProxy,
-        Step::{HangUp, Receive, Say, WriteForever, WriteSlowly},
-        connect, is_dropped_at_every_poll, proxy, texts,
+    scripted::{
+        ScriptedPeer,
+        Step::{self, Close, Read, SayForever, SaySlowly},
+        send,
     },
+    socks_proxy::{Outcome, PEER, connect, is_dropped_at_every_poll, proxy, texts},
     targets::{io_kind, ips, never_asked, target},
 };
 
@@ -26,12 +27,12 @@ const GRANTED: &[u8] = b"\x00\x5a\x04\x38\x7f\x00\x00\x01";
 const URL: &str = "https://example.com/";
 
 /// Hears a request of this length and answers it.
-fn answers(request: usize, answer: &[u8]) -> Script {
-    vec![Receive(request), Say(answer.to_vec())]
+fn answers(request: usize, answer: &[u8]) -> Vec<Step> {
+    vec![Read(request), send(answer.to_vec())]
 }
 
 /// Answers a request to an address without a user.
-fn for_address(code: u8) -> Script {
+fn for_address(code: u8) -> Vec<Step> {
     answers(9, &[&[0, code], &GRANTED[2..]].concat())
 }
 
@@ -47,12 +48,12 @@ fn local<const N: usize>(addresses: [&str; N]) -> Socks4Layer<StaticResolver> {
 }
 
 /// Through a proxy that resolves, and plays this once.
-async fn asked(script: Script) -> (Outcome, SocksProxy) {
+async fn asked(script: Vec<Step>) -> (Outcome, Arc<ScriptedPeer>) {
     connect(remote("socks4a://proxy.example"), vec![script], URL).await
 }
 
 /// The same, if it refuses; and that it sees us go.
-async fn refused(script: Script) -> Error {
+async fn refused(script: Vec<Step>) -> Error {
     let (outcome, proxy) = asked(script).await;
     let error = outcome.unwrap_err();
     let text = "asking the proxy socks4a://proxy.example:1080 for a connection to example.com:443";
@@ -117,11 +118,11 @@ async fn every_code_is_an_error_of_its_own() {
 #[tokio::test]
 async fn an_answer_that_is_not_socks_4_is_an_error_of_the_protocol() {
     let http = b"HTTP/1.1 400 Bad Request\r\n\r\n";
-    let table: &[(Script, u8)] = &[
-        (vec![Say(http.to_vec())], b'H'),
-        (vec![WriteForever(http.to_vec())], b'H'),
-        (vec![Say(b"\x05\xff".to_vec())], 5),
-        (vec![Say(b"\x04\x5a\0\0\0\0\0\0".to_vec())], 4),
+    let table: &[(Vec<Step>, u8)] = &[
+        (vec![send(http.to_vec())], b'H'),
+        (vec![SayForever(http.to_vec())], b'H'),
+        (vec![send(b"\x05\xff")], 5),
+        (vec![send(b"\x04\x5a\0\0\0\0\0\0")], 4),
     ];
     for (script, version) in table {
         let error = refused(script.clone()).await;
@@ -132,9 +133,10 @@ async fn an_answer_that_is_not_socks_4_is_an_error_of_the_protocol() {
 
 #[tokio::test]
 async fn what_comes_with_the_answer_belongs_to_the_tunnel() {
-    for say in [Say, WriteSlowly] {
+    let says: [fn(Vec<u8>) -> Step; 2] = [send, SaySlowly];
+    for say in says {
         let answer = [GRANTED, b"220 hello"].concat();
-        let (outcome, _proxy) = asked(vec![Receive(REQUEST.len()), say(answer), HangUp]).await;
+        let (outcome, _proxy) = asked(vec![Read(REQUEST.len()), say(answer), Close]).await;
         let mut said = String::new();
         TokioIo::new(outcome.unwrap().io).read_to_string(&mut said).await.unwrap();
         assert_eq!(said, "220 hello");
@@ -144,7 +146,7 @@ async fn what_comes_with_the_answer_belongs_to_the_tunnel() {
 #[tokio::test]
 async fn a_proxy_that_hangs_up_in_the_middle_is_an_error_wherever_it_does() {
     for length in 0..GRANTED.len() {
-        let script = [answers(REQUEST.len(), &GRANTED[..length]), vec![HangUp]].concat();
+        let script = [answers(REQUEST.len(), &GRANTED[..length]), vec![Close]].concat();
         let error = refused(script).await;
         assert_eq!(io_kind(&error), Some(io::ErrorKind::UnexpectedEof), "after {length} bytes");
         assert!(error.is_connect() && error.is_io() && !error.is_protocol(), "{error:?}");
@@ -153,11 +155,11 @@ async fn a_proxy_that_hangs_up_in_the_middle_is_an_error_wherever_it_does() {
 
 #[tokio::test]
 async fn the_future_dropped_at_any_await_point_closes_the_connection() {
-    let script = vec![Receive(REQUEST.len()), WriteSlowly(GRANTED.to_vec())];
+    let script = vec![Read(REQUEST.len()), SaySlowly(GRANTED.to_vec())];
     is_dropped_at_every_poll(remote("socks4a://proxy.example"), vec![script], URL).await;
 
     let rejected = [b"\x00\x5b", &GRANTED[2..]].concat();
-    let scripts = [rejected, GRANTED.to_vec()].map(|answer| vec![Receive(9), WriteSlowly(answer)]);
+    let scripts = [rejected, GRANTED.to_vec()].map(|answer| vec![Read(9), SaySlowly(answer)]);
     is_dropped_at_every_poll(local(["192.0.2.1", "192.0.2.2"]), scripts.into(), URL).await;
 }
 

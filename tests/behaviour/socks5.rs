@@ -15,11 +15,12 @@ use tower_transport::{
 };
 
 use crate::support::{
-    socks_proxy::{
-        Outcome, PEER, Script, SocksProxy,
-        Step::{HangUp, Receive, Say, WriteForever, WriteSlowly},
-        connect, is_dropped_at_every_poll, proxy, texts,
+    scripted::{
+        ScriptedPeer,
+        Step::{self, Close, Read, SayForever, SaySlowly},
+        send,
     },
+    socks_proxy::{Outcome, PEER, connect, is_dropped_at_every_poll, proxy, start, texts},
     targets::{io_kind, ips, never_asked, target},
 };
 
@@ -28,20 +29,19 @@ const REPLY: &[u8] = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x04\x38";
 const URL: &str = "https://example.com/";
 
 /// Lets us in without a password, and answers a request of this length.
-fn open(request: usize, reply: &[u8]) -> Script {
-    vec![Receive(3), Say(b"\x05\x00".to_vec()), Receive(request), Say(reply.to_vec())]
+fn open(request: usize, reply: &[u8]) -> Vec<Step> {
+    vec![Read(3), send(b"\x05\x00"), Read(request), send(reply.to_vec())]
 }
 
 /// Lets us in without a password, and answers a request for `example.com`.
-fn answers(reply: &[u8]) -> Script {
+fn answers(reply: &[u8]) -> Vec<Step> {
     open(REQUEST.len(), reply)
 }
 
 /// Asks for a password, and answers it and then a request for `example.com`.
-fn asks(credentials: usize, verdict: &[u8]) -> Script {
-    let hears =
-        [Receive(4), Say(b"\x05\x02".to_vec()), Receive(credentials), Say(verdict.to_vec())];
-    hears.into_iter().chain([Receive(REQUEST.len()), Say(REPLY.to_vec())]).collect()
+fn asks(credentials: usize, verdict: &[u8]) -> Vec<Step> {
+    let hears = [Read(4), send(b"\x05\x02"), Read(credentials), send(verdict.to_vec())];
+    hears.into_iter().chain([Read(REQUEST.len()), send(REPLY.to_vec())]).collect()
 }
 
 /// A layer that resolves nothing.
@@ -56,12 +56,12 @@ fn local<const N: usize>(addresses: [&str; N]) -> Socks5Layer<StaticResolver> {
 }
 
 /// Through a proxy that resolves, and plays this once.
-async fn asked(script: Script) -> (Outcome, SocksProxy) {
+async fn asked(script: Vec<Step>) -> (Outcome, Arc<ScriptedPeer>) {
     connect(remote("socks5h://proxy.example"), vec![script], URL).await
 }
 
 /// The same, if it refuses; and that it sees us go.
-async fn refused(script: Script) -> Error {
+async fn refused(script: Vec<Step>) -> Error {
     let (outcome, proxy) = asked(script).await;
     let error = outcome.unwrap_err();
     let text = "asking the proxy socks5h://proxy.example:1080 for a connection to example.com:443";
@@ -121,7 +121,7 @@ async fn who_we_are_is_said_to_a_proxy_that_asks() {
     assert_eq!(proxy.received().await, [said]);
 
     let mut unasked = answers(REPLY);
-    unasked[0] = Receive(4);
+    unasked[0] = Read(4);
     let (outcome, proxy) = connect(layer, vec![unasked], URL).await;
     drop(outcome.unwrap());
     assert_eq!(proxy.received().await, [[b"\x05\x02\x02\x00", REQUEST].concat()]);
@@ -143,7 +143,7 @@ async fn a_password_that_is_refused_is_shown_to_nobody() {
 
 #[tokio::test]
 async fn a_proxy_that_accepts_none_of_the_methods_is_an_error() {
-    let error = refused(vec![Receive(3), Say(b"\x05\xff".to_vec())]).await;
+    let error = refused(vec![Read(3), send(b"\x05\xff")]).await;
     assert_eq!(cause(&error), Socks5Error::NoAcceptableMethod);
     assert!(error.is_connect() && !error.is_protocol());
 }
@@ -173,15 +173,15 @@ async fn every_reply_code_is_an_error_of_its_own() {
 async fn an_answer_that_is_not_socks_5_is_an_error_of_the_protocol() {
     use Socks5Error::*;
     let http = b"HTTP/1.1 400 Bad Request\r\n\r\n";
-    let table: &[(Script, Socks5Error)] = &[
-        (vec![Say(http.to_vec())], WrongVersion(b'H')),
-        (vec![Say(b"\x00\x5a".to_vec())], WrongVersion(0)),
-        (vec![Say(b"\x05\x02".to_vec())], MethodNotOffered(2)),
-        (vec![Say(b"\x05\x01".to_vec())], MethodNotOffered(1)),
+    let table: &[(Vec<Step>, Socks5Error)] = &[
+        (vec![send(http.to_vec())], WrongVersion(b'H')),
+        (vec![send(b"\x00\x5a")], WrongVersion(0)),
+        (vec![send(b"\x05\x02")], MethodNotOffered(2)),
+        (vec![send(b"\x05\x01")], MethodNotOffered(1)),
         (answers(b"\x04\x00\x00\x01\0\0\0\0\0\0"), WrongVersion(4)),
         (answers(b"\x05\x00\x00\x02\0\0\0\0\0\0"), UnknownAddressType(2)),
-        (vec![WriteForever(http.to_vec())], WrongVersion(b'H')),
-        (vec![WriteForever(vec![5; 1024])], MethodNotOffered(5)),
+        (vec![SayForever(http.to_vec())], WrongVersion(b'H')),
+        (vec![SayForever(vec![5; 1024])], MethodNotOffered(5)),
     ];
     for (script, expected) in table {
         let error = refused(script.clone()).await;
@@ -205,7 +205,7 @@ async fn what_comes_with_the_reply_belongs_to_the_tunnel() {
     let longest = [&b"\x05\x00\x00\x03\xff"[..], &[b'n'; 255], b"\x04\x38"].concat();
     for reply in [REPLY, b"\x05\x00\x00\x03\x00\x04\x38", &longest] {
         let mut script = answers(&[reply, b"220 hello"].concat());
-        script.push(HangUp);
+        script.push(Close);
         let (outcome, _proxy) = asked(script).await;
         let mut said = String::new();
         TokioIo::new(outcome.unwrap().io).read_to_string(&mut said).await.unwrap();
@@ -215,10 +215,9 @@ async fn what_comes_with_the_reply_belongs_to_the_tunnel() {
 
 #[tokio::test]
 async fn a_proxy_that_dribbles_is_waited_for() {
-    let reply = WriteSlowly([REPLY, b"220 hello"].concat());
-    let method = WriteSlowly(b"\x05\x00".to_vec());
-    let (outcome, _proxy) =
-        asked(vec![Receive(3), method, Receive(REQUEST.len()), reply, HangUp]).await;
+    let reply = SaySlowly([REPLY, b"220 hello"].concat());
+    let method = SaySlowly(b"\x05\x00".to_vec());
+    let (outcome, _proxy) = asked(vec![Read(3), method, Read(REQUEST.len()), reply, Close]).await;
     let mut said = String::new();
     TokioIo::new(outcome.unwrap().io).read_to_string(&mut said).await.unwrap();
     assert_eq!(said, "220 hello");
@@ -226,10 +225,10 @@ async fn a_proxy_that_dribbles_is_waited_for() {
 
 #[tokio::test]
 async fn a_proxy_that_hangs_up_in_the_middle_is_an_error_wherever_it_does() {
-    let mut scripts = vec![vec![HangUp], vec![Receive(3), HangUp]];
-    scripts.push(vec![Receive(3), Say(vec![5]), HangUp]);
+    let mut scripts = vec![vec![Close], vec![Read(3), Close]];
+    scripts.push(vec![Read(3), send(vec![5]), Close]);
     for length in 0..REPLY.len() {
-        scripts.push([answers(&REPLY[..length]), vec![HangUp]].concat());
+        scripts.push([answers(&REPLY[..length]), vec![Close]].concat());
     }
     for script in scripts {
         let error = refused(script.clone()).await;
@@ -242,25 +241,24 @@ async fn a_proxy_that_hangs_up_in_the_middle_is_an_error_wherever_it_does() {
 
 #[tokio::test]
 async fn a_refusal_counts_even_if_the_proxy_hangs_up_behind_its_code() {
-    let error = refused([answers(b"\x05\x05"), vec![HangUp]].concat()).await;
+    let error = refused([answers(b"\x05\x05"), vec![Close]].concat()).await;
     assert_eq!(cause(&error), Socks5Error::ConnectionRefused);
 }
 
 #[tokio::test]
 async fn the_future_dropped_at_any_await_point_closes_the_connection() {
     let dribbling = |request| {
-        let verdict = WriteSlowly(b"\x01\x00".to_vec());
-        let talk =
-            [Receive(4), WriteSlowly(b"\x05\x02".to_vec()), Receive(11), verdict, Receive(request)];
+        let verdict = SaySlowly(b"\x01\x00".to_vec());
+        let talk = [Read(4), SaySlowly(b"\x05\x02".to_vec()), Read(11), verdict, Read(request)];
         talk.into_iter()
     };
-    let script = dribbling(REQUEST.len()).chain([WriteSlowly(REPLY.to_vec())]).collect();
+    let script = dribbling(REQUEST.len()).chain([SaySlowly(REPLY.to_vec())]).collect();
     let layer = remote("socks5h://user:pass@proxy.example");
     is_dropped_at_every_poll(layer, vec![script], URL).await;
 
     let refused = [b"\x05\x05", &REPLY[2..]].concat();
     let scripts = [refused, REPLY.to_vec()];
-    let scripts = scripts.map(|reply| dribbling(10).chain([WriteSlowly(reply)]).collect());
+    let scripts = scripts.map(|reply| dribbling(10).chain([SaySlowly(reply)]).collect());
     let resolver = StaticResolver::new().address("example.com", ips(["192.0.2.1", "192.0.2.2"]));
     let layer = Socks5Layer::new(proxy("socks5://user:pass@proxy.example")).resolver(resolver);
     is_dropped_at_every_poll(layer, scripts.into(), URL).await;
@@ -280,7 +278,7 @@ async fn the_resolver_is_waited_for_without_a_connection_and_without_blocking() 
         }
     });
     let layer = Socks5Layer::new(proxy("socks5://proxy.example")).resolver(resolver);
-    let (proxy, connector) = SocksProxy::start(vec![open(10, REPLY)]);
+    let (proxy, connector) = start(vec![open(10, REPLY)]);
     let mut connecting = Box::pin(layer.layer(connector).oneshot(target(URL)));
     assert!((&mut connecting).now_or_never().is_none());
     tokio::task::yield_now().await;
@@ -312,7 +310,7 @@ async fn addresses_are_tried_in_order_each_over_a_connection_of_its_own() {
     }
 }
 
-fn for_ipv4(code: u8) -> Script {
+fn for_ipv4(code: u8) -> Vec<Step> {
     open(10, &[&[5, code], &REPLY[2..]].concat())
 }
 
@@ -404,7 +402,7 @@ async fn without_a_resolver_names_that_are_to_be_resolved_are_an_error() {
 #[tokio::test]
 async fn names_are_resolved_by_the_system_unless_a_resolver_is_given() {
     let layer = Socks5Layer::new(proxy("socks5://proxy.example"));
-    let (outcome, proxy) = connect(layer, vec![vec![HangUp]], "http://localhost/").await;
+    let (outcome, proxy) = connect(layer, vec![vec![Close]], "http://localhost/").await;
     assert!(outcome.unwrap_err().is_proxy());
     assert_eq!(proxy.targets().len(), 1);
 }

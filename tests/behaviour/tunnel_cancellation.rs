@@ -14,7 +14,7 @@ use tower_transport::{
 };
 
 use crate::support::{
-    moments::{Sent, at_every_moment, get, polled, post, queued, second},
+    moments::{Sent, at_every_moment, get, post, queued, second},
     net::{Behavior, Net, Peer},
     origin::run_ready_tasks,
     proxy::{OPEN, proxy, tunneling},
@@ -24,6 +24,7 @@ use crate::support::{
         say,
     },
     targets::target,
+    tasks::polled,
     tls_peer::Authority,
 };
 

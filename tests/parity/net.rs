@@ -31,7 +31,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
 };
@@ -39,6 +39,15 @@ use tokio_rustls::TlsAcceptor;
 use tower_transport::tls::TlsConfig;
 
 use crate::tls_peer::Authority;
+
+#[path = "../../src/tests/peer.rs"]
+#[allow(dead_code, reason = "the tests of behaviour need all of it")]
+mod peer;
+#[path = "../behaviour/support/socks_server.rs"]
+#[allow(dead_code, reason = "the tests of behaviour need all of it")]
+mod socks_server;
+
+use peer::Peer;
 
 /// The runtime of all servers: no client is driven by it.
 static SERVERS: LazyLock<Runtime> =
@@ -155,9 +164,10 @@ impl Origin {
     /// A server that plays these bytes for each request, and then closes.
     pub(crate) fn raw(bytes: &'static str) -> Self {
         let seen = Arc::<Seen>::default();
-        let port = serve(seen.clone(), move |mut stream, seen| async move {
-            seen.note(read_head(&mut stream).await?);
-            stream.write_all(bytes.as_bytes()).await
+        let port = serve(seen.clone(), move |stream, seen| async move {
+            let mut peer = Peer::new(stream);
+            seen.note(peer.read_head().await?);
+            peer.write(bytes).await
         });
         Self { port, scheme: "http", seen }
     }
@@ -165,11 +175,12 @@ impl Origin {
     /// HTTP/1.1 that refuses each request with a megabyte, and takes what is sent until the client closes.
     pub(crate) fn refusing() -> Self {
         let seen = Arc::<Seen>::default();
-        let port = serve(seen.clone(), move |mut stream, seen| async move {
-            seen.note(read_head(&mut stream).await?);
-            stream.write_all(b"HTTP/1.1 413 \r\nContent-Length: 1000000\r\n\r\n").await?;
-            stream.write_all(&[b'x'; 1_000_000]).await?;
-            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
+        let port = serve(seen.clone(), move |stream, seen| async move {
+            let mut peer = Peer::new(stream);
+            seen.note(peer.read_head().await?);
+            peer.write("HTTP/1.1 413 \r\nContent-Length: 1000000\r\n\r\n").await?;
+            peer.write(vec![b'x'; 1_000_000]).await?;
+            peer.drain().await
         });
         Self { port, scheme: "http", seen }
     }
@@ -436,26 +447,19 @@ impl ProxyPeer {
     }
 }
 
-async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await?);
-    }
-    Ok(String::from_utf8_lossy(&head).into_owned())
-}
-
 async fn pass_on(
-    mut stream: TcpStream,
+    stream: TcpStream,
     seen: Arc<Seen>,
     authorization: Option<&'static str>,
 ) -> io::Result<()> {
+    let mut client = Peer::new(stream);
     loop {
-        let head = read_head(&mut stream).await?;
+        let head = client.read_head().await?;
         seen.note(head.clone());
         if authorization.is_some_and(|it| !head.contains(it)) {
             let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\n\
                 Proxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 0\r\n\r\n";
-            stream.write_all(refusal.as_bytes()).await?;
+            client.write(refusal).await?;
             continue;
         }
         let mut words = head.split(' ');
@@ -464,39 +468,21 @@ async fn pass_on(
         let (authority, _) = target.split_once('/').unwrap_or((target, ""));
         let mut next = TcpStream::connect(authority).await?;
         match method {
-            "CONNECT" => stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?,
+            "CONNECT" => client.write("HTTP/1.1 200 OK\r\n\r\n").await?,
             _ => {
                 let origin_form = head.replacen(&format!("http://{authority}"), "", 1);
                 next.write_all(origin_form.as_bytes()).await?;
             }
         }
-        return copy_bidirectional(&mut stream, &mut next).await.map(drop);
+        return copy_bidirectional(&mut client.io, &mut next).await.map(drop);
     }
 }
 
-async fn socks5(mut stream: TcpStream, seen: Arc<Seen>) -> io::Result<()> {
-    let mut greeting = [0; 2];
-    stream.read_exact(&mut greeting).await?;
-    let mut methods = vec![0; greeting[1].into()];
-    stream.read_exact(&mut methods).await?;
-    stream.write_all(&[5, 0]).await?;
-    let mut request = [0; 4];
-    stream.read_exact(&mut request).await?;
-    let host = match request[3] {
-        1 => {
-            let mut address = [0; 4];
-            stream.read_exact(&mut address).await?;
-            std::net::Ipv4Addr::from(address).to_string()
-        }
-        _ => {
-            let mut name = vec![0; stream.read_u8().await?.into()];
-            stream.read_exact(&mut name).await?;
-            String::from_utf8_lossy(&name).into_owned()
-        }
-    };
-    let port = stream.read_u16().await?;
-    seen.note(format!("SOCKS5 {host}:{port}"));
-    let mut next = TcpStream::connect((host, port)).await?;
-    stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
-    copy_bidirectional(&mut stream, &mut next).await.map(drop)
+async fn socks5(stream: TcpStream, seen: Arc<Seen>) -> io::Result<()> {
+    let mut client = Peer::new(stream);
+    let asked = client.read_socks().await?;
+    seen.note(format!("SOCKS{} {}", asked.version, asked.authority()));
+    let mut next = TcpStream::connect((&*asked.host, asked.port)).await?;
+    client.write(asked.granted()).await?;
+    copy_bidirectional(&mut client.io, &mut next).await.map(drop)
 }

@@ -19,13 +19,14 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+    io::{BufReader, copy_bidirectional},
     sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::{
     network::{Network, SimStream},
+    peer::Peer,
     scheduler::Scheduler,
 };
 
@@ -118,8 +119,10 @@ where
     // A broken connection is no fault of the server.
     let _ = match behaviour.version {
         Version::Http1 => {
-            let connection =
-                http1::Builder::new().timer(scheduler.clone()).serve_connection(stream, service);
+            let connection = http1::Builder::new()
+                .auto_date_header(false)
+                .timer(scheduler.clone())
+                .serve_connection(stream, service);
             match select(pin!(connection), end).await {
                 Either::Left((done, _)) => done,
                 Either::Right(((), mut connection)) => {
@@ -130,6 +133,8 @@ where
         }
         Version::Http2 => {
             let connection = http2::Builder::new(scheduler.clone())
+                // HPACK makes it longer in some seconds than in others.
+                .auto_date_header(false)
                 .timer(scheduler.clone())
                 .max_concurrent_streams(behaviour.streams)
                 .serve_connection(stream, service);
@@ -188,44 +193,28 @@ pub(crate) async fn proxy(
 }
 
 async fn by_connect(stream: SimStream, network: &Network) -> std::io::Result<()> {
-    let mut client = BufReader::new(TokioIo::new(stream));
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if client.read_line(&mut head).await? == 0 {
-            return Ok(());
-        }
-    }
+    let mut client = Peer::new(BufReader::new(TokioIo::new(stream)));
+    let head = client.read_head().await?;
     let target = head.split([' ', ':']).nth(1).unwrap().to_owned();
     match network.connect(&target, false).await {
         Ok(origin) => {
-            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
-            copy_bidirectional(&mut client, &mut TokioIo::new(origin)).await?;
+            client.write("HTTP/1.1 200 OK\r\n\r\n").await?;
+            copy_bidirectional(&mut client.io, &mut TokioIo::new(origin)).await?;
         }
-        Err(_) => client.write_all(b"HTTP/1.1 502 No\r\ncontent-length: 0\r\n\r\n").await?,
+        Err(_) => client.write("HTTP/1.1 502 No\r\ncontent-length: 0\r\n\r\n").await?,
     }
     Ok(())
 }
 
 async fn by_socks(stream: SimStream, network: &Network) -> std::io::Result<()> {
-    let mut client = TokioIo::new(stream);
-    let methods = {
-        client.read_u8().await?;
-        client.read_u8().await?
-    };
-    client.read_exact(&mut vec![0; usize::from(methods)]).await?;
-    client.write_all(&[5, 0]).await?;
-    let mut fixed = [0; 5];
-    client.read_exact(&mut fixed).await?;
-    let mut name = vec![0; usize::from(fixed[4]) + 2];
-    client.read_exact(&mut name).await?;
-    name.truncate(usize::from(fixed[4]));
-    let target = String::from_utf8(name).unwrap();
-    match network.connect(&target, false).await {
+    let mut client = Peer::new(TokioIo::new(stream));
+    let asked = client.read_socks().await?;
+    match network.connect(&asked.host, false).await {
         Ok(origin) => {
-            client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
-            copy_bidirectional(&mut client, &mut TokioIo::new(origin)).await?;
+            client.write(asked.granted()).await?;
+            copy_bidirectional(&mut client.io, &mut TokioIo::new(origin)).await?;
         }
-        Err(_) => client.write_all(&[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]).await?,
+        Err(_) => client.write(asked.refused()).await?,
     }
     Ok(())
 }

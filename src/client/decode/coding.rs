@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, header::CONTENT_ENCODING};
 
+use crate::fields::list::all_members;
+
 /// A coding that bodies can be decoded of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -53,9 +55,7 @@ impl Coding {
 
 /// Reads the codings of a response. `is_known` says of which there is a decoder in this build.
 pub(super) fn read(headers: &HeaderMap, is_known: impl Fn(Coding) -> bool) -> CodingList {
-    let fields = headers.get_all(CONTENT_ENCODING).into_iter();
-    let names = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b','));
-    let names = names.map(<[u8]>::trim_ascii);
+    let names = all_members(headers, CONTENT_ENCODING);
     let mut names =
         names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
     let mut last = [None; MOST];

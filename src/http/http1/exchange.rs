@@ -367,11 +367,7 @@ where
             RequestStage::Uploading { upload: Some(upload), .. }
                 if !upload.must_be_empty() && !extras.is_body_held() =>
             {
-                if upload.is_starved() {
-                    WaitingFor::Caller
-                } else {
-                    WaitingFor::Upload
-                }
+                if upload.is_body_pending() { WaitingFor::Caller } else { WaitingFor::Upload }
             }
             _ if counts.read > self.before.read => WaitingFor::ResponseBody,
             _ => WaitingFor::ResponseHead,

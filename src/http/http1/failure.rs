@@ -7,6 +7,7 @@ use crate::{
     connection::Progress,
     error::{Error, Kind},
     http::exchange::stalled_at,
+    io::closed,
     timeout::Elapsed,
 };
 
@@ -93,8 +94,7 @@ fn unanswered(shared: &ConnShared, error: Option<io::Error>) -> Error {
 
 /// Whether the peer closed or reset the connection. Truncated TLS counts.
 fn is_end(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    closed::is_closed(error.kind())
         && Error::inside(error).is_none_or(|below| below.kind() == Kind::Io)
 }
 

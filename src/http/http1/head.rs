@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 
 use super::{config::HeadLimits, copies::Copies};
-use crate::http::prepare::RequestKind;
+use crate::{fields::list::members, http::prepare::RequestKind};
 
 /// The head of a response, and the framing of what follows.
 #[derive(Debug)]
@@ -166,9 +166,9 @@ impl FramingFields {
         // By length first: most names match none of these lengths and are not compared.
         match name.len() {
             10 if name.eq_ignore_ascii_case(b"connection") => {
-                for token in field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-                    self.closes |= token.eq_ignore_ascii_case(b"close");
-                    self.keeps_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                for option in members(field.value) {
+                    self.closes |= option.eq_ignore_ascii_case(b"close");
+                    self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
             10 if name.eq_ignore_ascii_case(b"keep-alive") => self.has_keep_alive = true,
@@ -183,8 +183,8 @@ impl FramingFields {
 
     /// Several equal lengths count as one (RFC 9112 §6.3).
     fn read_length(&mut self, value: &[u8]) {
-        for item in value.split(|byte| *byte == b',') {
-            match decimal(item.trim_ascii()) {
+        for length in members(value) {
+            match decimal(length) {
                 Some(length) if self.length.is_none_or(|before| before == length) => {
                     self.length = Some(length);
                 }

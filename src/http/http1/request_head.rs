@@ -11,6 +11,7 @@ use http_body::Body;
 use crate::{
     error::{Error, Kind},
     fields::check_room,
+    fields::list::{all_members, members},
     http::{
         hop_headers::HopHeaders,
         prepare::{Codings, Content, RequestKind, SpecialFields, length_to_declare},
@@ -270,13 +271,10 @@ fn hop_headers<B>(
 }
 
 fn request_kind<B>(request: &Request<B>, fields: SpecialFields) -> RequestKind {
-    let closes = |value: &HeaderValue| {
-        let mut tokens = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        tokens.any(|token| token.eq_ignore_ascii_case(b"close"))
-    };
+    let closes = |option: &[u8]| option.eq_ignore_ascii_case(b"close");
     RequestKind {
         upgrades: fields.upgrade,
-        closes: fields.connection && request.headers().get_all(CONNECTION).iter().any(closes),
+        closes: fields.connection && all_members(request.headers(), CONNECTION).any(closes),
         ..RequestKind::of(request.method())
     }
 }
@@ -301,14 +299,12 @@ fn framing(
 /// Whether the last coding is `chunked`; in [valid](codings) codings it stands nowhere else.
 fn ends_in_chunked(headers: &HeaderMap) -> bool {
     let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
-    last.and_then(|last| last.as_bytes().rsplit(|byte| *byte == b',').next())
-        .is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+    last.and_then(|last| members(last.as_bytes()).last())
+        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"))
 }
 
 fn announced(headers: &HeaderMap) -> Box<[HeaderName]> {
-    let values = headers.get_all(TRAILER).iter();
-    let names = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    names.filter_map(|name| name.trim().parse().ok()).collect()
+    all_members(headers, TRAILER).filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
 }
 
 pub(super) fn put_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {

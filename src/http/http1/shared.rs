@@ -81,7 +81,7 @@ pub(super) enum ConnPhase {
 /// The rest of a request whose response has begun.
 pub(super) struct Uploading {
     /// The caller's body is pending.
-    pub(super) is_starved: bool,
+    pub(super) is_body_pending: bool,
     /// The response has ended: the connection is idle when the request has.
     is_answered: bool,
     task: Option<Waker>,
@@ -332,7 +332,7 @@ impl ConnState {
 
 impl Uploading {
     pub(super) fn new() -> Self {
-        Self { is_starved: false, is_answered: false, task: None }
+        Self { is_body_pending: false, is_answered: false, task: None }
     }
 }
 

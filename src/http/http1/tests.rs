@@ -9,7 +9,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
-use crate::Body;
+use crate::{
+    Body,
+    tests::{
+        peer::{Peer, run_ready_tasks},
+        script::{NoTimer, Script, Tasks},
+    },
+};
 
 mod answers;
 mod drops;
@@ -17,20 +23,19 @@ mod endings;
 mod faults;
 mod oracle;
 mod requests;
-mod scripted;
 mod turns;
 mod upgrades;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /// A connection to `https://example.com`, and its other end.
-async fn connected() -> (Http1<Body>, Peer) {
+async fn connected() -> (Http1<Body>, Peer<DuplexStream>) {
     connected_to("https://example.com", &Http1Config::default()).await
 }
 
-async fn connected_to(url: &str, config: &Http1Config) -> (Http1<Body>, Peer) {
+async fn connected_to(url: &str, config: &Http1Config) -> (Http1<Body>, Peer<DuplexStream>) {
     let (near, far) = tokio::io::duplex(1024 * 1024);
-    (over(TokioIo::new(near), url, config).await, Peer { io: far })
+    (over(TokioIo::new(near), url, config).await, Peer::new(far))
 }
 
 async fn over<I: Io>(io: I, url: &str, config: &Http1Config) -> Http1<Body> {
@@ -64,11 +69,17 @@ async fn send(
 /// Sends a request, and answers with `script`.
 async fn ask(
     connection: &mut Http1<Body>,
-    peer: &mut Peer,
+    peer: &mut Peer<DuplexStream>,
     request: Request<Body>,
     script: &[&str],
 ) -> (Result<Response<Http1Body>, SendError<Request<Body>>>, String) {
-    tokio::join!(send(connection, request), peer.answer(script))
+    let answering = async {
+        let head = peer.read_head().await.unwrap();
+        // A failed write means that the connection has closed; the test checks that.
+        let _ = peer.write_each(script).await;
+        head
+    };
+    tokio::join!(send(connection, request), answering)
 }
 
 async fn read(response: Response<Http1Body>) -> Result<Bytes, Error> {
@@ -87,8 +98,7 @@ async fn exchange(
         Ok((Response::from_parts(head, ()), body))
     };
     let answering = async {
-        peer.hear_head().await;
-        peer.say(script).await;
+        let _ = peer.answer(script).await;
         drop(peer);
     };
     tokio::join!(asking, answering).0
@@ -103,55 +113,20 @@ async fn wire(url: &str, request: Request<Body>) -> String {
         drop(answer);
     };
     let answering = async {
-        let head = peer.hear_head().await;
-        peer.say(&["HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]).await;
-        head + &peer.hear_all().await
+        let last = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let head = peer.answer([last]).await.unwrap();
+        head + &String::from_utf8(peer.read_to_end().await.unwrap()).unwrap()
     };
     tokio::join!(asking, answering).1
 }
 
-/// The other end of a connection.
-struct Peer {
-    io: DuplexStream,
-}
-
-impl Peer {
-    /// Reads the head of a request.
-    async fn hear_head(&mut self) -> String {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            head.push(char::from(self.io.read_u8().await.unwrap()));
-        }
-        head
-    }
-
-    /// Reads to the end.
-    async fn hear_all(&mut self) -> String {
-        let mut all = Vec::new();
-        self.io.read_to_end(&mut all).await.unwrap();
-        String::from_utf8(all).unwrap()
-    }
-
-    /// Writes the pieces so that each is a read of its own.
-    async fn say(&mut self, script: &[&str]) {
-        for piece in script {
-            // A failed write means that the connection has closed; the test checks that.
-            let _ = self.io.write_all(piece.as_bytes()).await;
-            settle().await;
-        }
-    }
-
-    /// Reads a head and sends `script`.
-    async fn answer(&mut self, script: &[&str]) -> String {
-        let head = self.hear_head().await;
-        self.say(script).await;
-        head
-    }
-}
-
-/// Lets the connection's tasks run until they wait.
-async fn settle() {
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
+/// A connection to this script, and its tasks.
+pub(crate) fn scripted(script: &Script) -> (Http1<Body>, Tasks) {
+    let tasks = Tasks::default();
+    let target = Target::new(Origin::try_from(&"https://example.com".parse().unwrap()).unwrap());
+    let info = ConnectInfo::default().with_encryption();
+    let runtime = Runtime::new(tasks.clone(), NoTimer);
+    let connection =
+        handshake(script.clone(), info, &target, &Http1Config::default(), &runtime).unwrap();
+    (connection, tasks)
 }

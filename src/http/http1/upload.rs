@@ -32,7 +32,7 @@ pin_project! {
         plan: BodyPlan,
         // Data too large to copy. Written together; with chunks, one batch is one chunk.
         batch: VecDeque<B::Data>,
-        is_starved: bool,
+        is_body_pending: bool,
         // The end of the body is written after the batch.
         end: BodyEnd,
     }
@@ -74,14 +74,14 @@ where
             body,
             plan,
             batch: VecDeque::new(),
-            is_starved: false,
+            is_body_pending: false,
             end: BodyEnd::Pending,
         })
     }
 
     /// Whether the caller's body is pending.
-    pub(super) fn is_starved(&self) -> bool {
-        self.is_starved
+    pub(super) fn is_body_pending(&self) -> bool {
+        self.is_body_pending
     }
 
     /// Whether the body is only polled to make sure that it is empty.
@@ -171,7 +171,7 @@ where
             }
         }
         let this = self.as_mut().project();
-        *this.is_starved = is_pending && this.batch.is_empty();
+        *this.is_body_pending = is_pending && this.batch.is_empty();
         // The size line precedes the batch, which is one chunk.
         if this.plan.is_chunked && length > 0 {
             // Writing to a `Vec` cannot fail.
@@ -180,7 +180,7 @@ where
         if this.batch.is_empty() {
             self.as_mut().put_end(shared);
         }
-        if self.is_starved { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if self.is_body_pending { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     /// Copies short data, or adds it to the batch. Returns the bytes added to the batch.
@@ -272,7 +272,7 @@ where
         let sent = self.as_mut().poll(shared, cx);
         let mut state = shared.lock();
         if let ConnPhase::Uploading(uploading) = &mut state.phase {
-            uploading.is_starved = self.is_starved && sent.is_pending();
+            uploading.is_body_pending = self.is_body_pending && sent.is_pending();
         }
         // A failed write stays pending, and the reading side has ended already.
         match sent.is_pending() && state.wire.write_failed() {

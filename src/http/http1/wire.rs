@@ -13,6 +13,7 @@ use super::copies::Copies;
 use crate::{
     error::Error,
     io::{
+        closed,
         direct::DirectIo,
         greeting::{Greeting, Spoken},
         write_count::{WriteCount, WriteJudge, length_of},
@@ -298,12 +299,11 @@ impl Wire {
 
     /// Records the layer's own error. A peer that only stopped reading may still have answered: the write stays pending.
     fn fail_write<T>(&mut self, error: io::Error) -> Poll<io::Result<T>> {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         if Error::inside(&error).is_some() {
             self.set_end(&error);
             return Poll::Ready(Err(error));
         }
-        if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) {
+        if closed::is_reset(error.kind()) {
             self.write_failed = true;
             return Poll::Pending;
         }

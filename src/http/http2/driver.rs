@@ -19,11 +19,11 @@ use tokio::{
 };
 
 use super::{
+    frame_observer::FrameObserver,
     keep_alive::KeepAlive,
     shared::SettingsPending,
     signals::Signal,
     state::{ASSUMED_STREAMS, CloseCause, ConnState, ConnStatus, PRE_SETTINGS_STREAMS},
-    wire::Wire,
 };
 use crate::{
     io::metered::Metered,
@@ -35,7 +35,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Runs until the connection is closed.
 pub(super) struct Driver<I> {
-    connection: Connection<Wire<Metered<I>>, Bytes>,
+    connection: Connection<FrameObserver<Metered<I>>, Bytes>,
     /// Taken from the connection before the first PING: from then on h2 polls it in each turn.
     pings: Option<PingPong>,
     /// Reports GOAWAY and exhausted stream ids. h2 keeps the connection open for it, so it is dropped when the connection
@@ -60,7 +60,7 @@ pub(super) struct Driver<I> {
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Driver<I> {
     pub(super) fn new(
-        mut connection: Connection<Wire<Metered<I>>, Bytes>,
+        mut connection: Connection<FrameObserver<Metered<I>>, Bytes>,
         probe: SendRequest<Bytes>,
         settings_pending: SettingsPending,
         state: Arc<ConnState>,

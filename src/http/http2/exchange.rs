@@ -104,10 +104,10 @@ where
         if matches!(self.state, ExchangeState::Queued(_)) && !self.await_settings_if_needed() {
             return Poll::Ready(self.send(extras, cx));
         }
-        let ExchangeState::AwaitingSettings(settling) = &mut self.state else {
+        let ExchangeState::AwaitingSettings(awaiting) = &mut self.state else {
             return Poll::Ready(Ok(()));
         };
-        let queued = ready!(settling.poll(cx));
+        let queued = ready!(awaiting.poll(cx));
         self.state = queued.map_or(ExchangeState::Over, ExchangeState::Queued);
         Poll::Ready(self.send_after_wait(extras, cx))
     }
@@ -329,9 +329,9 @@ impl<B> fmt::Debug for Http2Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             ExchangeState::Queued(_) => "queued",
-            ExchangeState::AwaitingSettings(_) => "settling",
+            ExchangeState::AwaitingSettings(_) => "awaiting SETTINGS",
             ExchangeState::Waiting(_) => "waiting",
-            ExchangeState::Over => "done",
+            ExchangeState::Over => "over",
         };
         f.debug_tuple("Http2Exchange").field(&state).finish()
     }

@@ -8,7 +8,7 @@ use super::{shared::ConnShared, stream::StreamGuard};
 use crate::{
     connection::{NoFreeStream, Progress},
     error::{Error, Kind},
-    io::{greeting::Spoken, metered::Ending},
+    io::{closed, greeting::Spoken, metered::Ending},
 };
 
 /// A cause without an h2 error.
@@ -148,10 +148,7 @@ impl ConnShared {
 
 /// Whether the peer closed or reset the connection. h2 reports TLS errors with other kinds.
 fn is_closed(error: &h2::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    error.get_io().is_some_and(|io| {
-        matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-    })
+    error.get_io().is_some_and(|io| closed::is_closed(io.kind()))
 }
 
 /// An unexpected end is a protocol error of the peer; h2 calls it a broken pipe, without an OS error.

@@ -86,9 +86,9 @@ impl KeepAlive {
     pub(super) fn suspect(&mut self, read: u64, state: &ConnState, pings: Option<&mut PingPong>) {
         if read == state.meter().read() {
             self.send_ping(read, pings);
-            let silence_timer = self.round_trip.unusual_silence();
+            let silence = self.round_trip.unusual_silence();
             // After `send_ping`, which clears the timer when a new wait starts.
-            self.silence_timer.get_or_insert_with(|| self.runtime.sleep(silence_timer));
+            self.silence_timer.get_or_insert_with(|| self.runtime.sleep(silence));
             // A long silence has made the connection suspect already.
             if !state.is_open() {
                 state.report();

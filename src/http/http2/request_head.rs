@@ -12,6 +12,7 @@ use http_body::Body;
 use crate::{
     connect::ConnectInfo,
     error::{Error, Kind},
+    fields::list::all_members,
     fields::{MAX_NAMES, check_room},
     http::{
         hop_headers::{Authorization, HopHeaders},
@@ -166,12 +167,8 @@ pub(super) fn strip(headers: &mut HeaderMap) {
 }
 
 fn strip_named_by_connection(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|names| names.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+    let named: Vec<HeaderName> = all_members(headers, CONNECTION)
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         // `Connection` has to name `TE` (RFC 9110 §10.1.4), which `strip_te` then decides on.
         .filter(|name| *name != TE)
         .collect();
@@ -185,12 +182,8 @@ fn strip_te(headers: &mut HeaderMap) {
     if !headers.contains_key(TE) {
         return;
     }
-    let wants_trailers = headers
-        .get_all(TE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|codings| codings.split(','))
-        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
+    let wants_trailers =
+        all_members(headers, TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     headers.remove(TE);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));

@@ -31,7 +31,7 @@ pub(super) enum Http2Upload<B> {
     /// Held back until released (`Expect: 100-continue`); a final response first discards it.
     Held(Box<UploadBody<B>>),
     Untouched(Box<UploadBody<B>>),
-    UploadBody(Pin<Box<UploadBody<B>>>),
+    Running(Pin<Box<UploadBody<B>>>),
     Over,
 }
 
@@ -44,7 +44,7 @@ pin_project! {
         // Nothing follows the chunk.
         is_last: bool,
         // The caller's body is pending.
-        is_pending_body: bool,
+        is_body_pending: bool,
         sent: u64,
     }
 }
@@ -64,7 +64,7 @@ pub(super) struct Rest<B> {
 /// The progress of a [`Rest`].
 #[derive(Debug, Default)]
 struct UploadProgress {
-    is_pending_body: AtomicBool,
+    is_body_pending: AtomicBool,
     sent: AtomicU64,
 }
 
@@ -84,7 +84,7 @@ impl<B> Http2Upload<B> {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        matches!(self, Self::Held(_) | Self::Untouched(_) | Self::UploadBody(_))
+        matches!(self, Self::Held(_) | Self::Untouched(_) | Self::Running(_))
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -103,7 +103,7 @@ impl<B> Http2Upload<B> {
         match self {
             Self::None(body) => Some(body),
             Self::Held(begun) | Self::Untouched(begun) => Some(begun.body.into_inner()),
-            Self::UploadBody(_) | Self::Over => None,
+            Self::Running(_) | Self::Over => None,
         }
     }
 
@@ -111,8 +111,8 @@ impl<B> Http2Upload<B> {
     pub(super) fn awaited(&self) -> WaitingFor {
         match self {
             Self::Untouched(_) => WaitingFor::Upload,
-            Self::UploadBody(begun) if begun.is_pending_body => WaitingFor::Caller,
-            Self::UploadBody(_) => WaitingFor::Upload,
+            Self::Running(begun) if begun.is_body_pending => WaitingFor::Caller,
+            Self::Running(_) => WaitingFor::Upload,
             Self::None(_) | Self::Held(_) | Self::Over => WaitingFor::ResponseHead,
         }
     }
@@ -120,7 +120,7 @@ impl<B> Http2Upload<B> {
     /// Bytes sent so far.
     pub(super) fn sent(&self) -> u64 {
         match self {
-            Self::UploadBody(begun) => begun.sent,
+            Self::Running(begun) => begun.sent,
             _ => 0,
         }
     }
@@ -128,7 +128,7 @@ impl<B> Http2Upload<B> {
     /// The capacity to request.
     fn wanted(&self) -> usize {
         match self {
-            Self::UploadBody(begun) => begun.chunk.len().clamp(1, LARGEST_PIECE),
+            Self::Running(begun) => begun.chunk.len().clamp(1, LARGEST_PIECE),
             _ => 1,
         }
     }
@@ -137,10 +137,10 @@ impl<B> Http2Upload<B> {
         if matches!(self, Self::Untouched(_))
             && let Self::Untouched(begun) = std::mem::replace(self, Self::Over)
         {
-            *self = Self::UploadBody(Box::into_pin(begun));
+            *self = Self::Running(Box::into_pin(begun));
         }
         match self {
-            Self::UploadBody(body) => Some(body.as_mut()),
+            Self::Running(body) => Some(body.as_mut()),
             _ => None,
         }
     }
@@ -164,7 +164,7 @@ where
             return Poll::Pending;
         }
         let outcome = ready!(self.poll_frames(stream, cx));
-        if matches!(self, Self::UploadBody(_)) {
+        if matches!(self, Self::Running(_)) {
             *self = Self::Over;
         }
         Poll::Ready(outcome)
@@ -187,7 +187,7 @@ where
 
 impl<B> UploadBody<B> {
     fn new(body: LengthChecked<B>) -> Self {
-        Self { body, chunk: Bytes::new(), is_last: false, is_pending_body: false, sent: 0 }
+        Self { body, chunk: Bytes::new(), is_last: false, is_body_pending: false, sent: 0 }
     }
 }
 
@@ -204,7 +204,7 @@ where
         let this = self.as_mut().project();
         if this.chunk.is_empty() {
             let frame = this.body.poll_frame(cx);
-            *this.is_pending_body = frame.is_pending();
+            *this.is_body_pending = frame.is_pending();
             let frame = ready!(frame).transpose()?;
             if let Some(trailers) = self.as_mut().take(frame) {
                 finish(stream, trailers);
@@ -283,7 +283,7 @@ impl<B> Rest<B> {
 
 impl UploadProgress {
     fn note<B>(&self, upload: &Http2Upload<B>) {
-        self.is_pending_body.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
+        self.is_body_pending.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
         self.sent.store(upload.sent(), Ordering::Release);
     }
 }
@@ -296,8 +296,8 @@ impl RestGuard {
 
     /// Whether the caller's body is pending, and the bytes sent.
     pub(super) fn progress(&self) -> (bool, u64) {
-        let UploadProgress { is_pending_body, sent } = &*self.progress;
-        (is_pending_body.load(Ordering::Acquire), sent.load(Ordering::Acquire))
+        let UploadProgress { is_body_pending, sent } = &*self.progress;
+        (is_body_pending.load(Ordering::Acquire), sent.load(Ordering::Acquire))
     }
 
     /// The error of the request body, if it failed.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header::TRANSFER_ENCODING};
 
-use crate::error::Error;
+use crate::{error::Error, fields::list::members};
 
 /// The codings that the caller declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +23,11 @@ pub(crate) fn codings(headers: &HeaderMap) -> Result<Codings, Error> {
     }
     let (mut count, mut is_chunked) = (0, false);
     for line in headers.get_all(TRANSFER_ENCODING) {
-        for coding in line.to_str().unwrap_or_default().split(',').map(str::trim) {
+        for coding in members(line.as_bytes()) {
             if is_chunked {
                 return Err(wrong("`chunked` is not the last of its codings"));
             }
-            is_chunked = coding.eq_ignore_ascii_case("chunked");
+            is_chunked = coding.eq_ignore_ascii_case(b"chunked");
             if !is_chunked {
                 check(coding)?;
             }
@@ -38,15 +38,15 @@ pub(crate) fn codings(headers: &HeaderMap) -> Result<Codings, Error> {
 }
 
 /// Validates a coding other than `chunked`.
-fn check(coding: &str) -> Result<(), Error> {
-    let name = coding.split(';').next().unwrap_or_default().trim_end();
-    if name.is_empty() || !name.bytes().all(is_of_token) {
+fn check(coding: &[u8]) -> Result<(), Error> {
+    let name = coding.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if name.is_empty() || !name.iter().all(|byte| is_of_token(*byte)) {
         return Err(wrong("one of its codings is none"));
     }
-    if name.eq_ignore_ascii_case("chunked") {
+    if name.eq_ignore_ascii_case(b"chunked") {
         return Err(wrong("`chunked` has no parameters"));
     }
-    if name.eq_ignore_ascii_case("identity") {
+    if name.eq_ignore_ascii_case(b"identity") {
         return Err(wrong("`identity` is no coding (RFC 9112 §7)"));
     }
     Ok(())

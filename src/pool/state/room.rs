@@ -161,9 +161,9 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             _ => false,
         };
         let late = self.finishing.iter().filter_map(|id| self.slots.get(*id).filter(is_late));
-        let key_states: Vec<KeyId> = late.map(|slot| slot.key_id).collect();
+        let key_ids: Vec<KeyId> = late.map(|slot| slot.key_id).collect();
         // `rebalance` knows whether a waiter needs the slot; without one the drain goes on.
-        key_states.into_iter().for_each(|key_id| self.rebalance(key_id, cx));
+        key_ids.into_iter().for_each(|key_id| self.rebalance(key_id, cx));
     }
 
     /// Cancels the drain of a dropped response; the task that reads it discards the connection.

@@ -54,7 +54,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Whether an uncovered waiter exceeds the limit. A slot that will be free soon covers one waiter.
     fn exceeds_max_waiters(&self, ticket: Ticket) -> bool {
-        let is_uncovered = |key_id: &KeyState<K, W>| key_id.queue.is_uncovered(ticket.seq);
+        let is_uncovered = |key: &KeyState<K, W>| key.queue.is_uncovered(ticket.seq);
         self.queued.saturating_sub(self.tally.leaving()) > self.limits.waiters
             && self.key_states.get(ticket.key_id).is_some_and(is_uncovered)
     }

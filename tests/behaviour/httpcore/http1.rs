@@ -4,8 +4,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_transport::{RequestExt, http::upgrade};
 
-use super::script::{CLOSE, HELLO, http1, listened_to, read_head, read_to_end, rows};
-use crate::support::origin::run_ready_tasks;
+use super::script::{CLOSE, HELLO, http1, listened_to, rows};
+use crate::support::{origin::run_ready_tasks, peer::Peer};
 
 #[tokio::test]
 async fn a_body_that_nobody_reads_is_read_away_if_it_is_short() {
@@ -66,12 +66,11 @@ async fn a_head_of_100_kib_is_read() {
     let (builder, mut listener) = listened_to();
     let transport = builder.build().unwrap();
     tokio::spawn(async move {
-        let (mut io, _) = listener.accept().await.unwrap();
+        let mut peer = Peer::new(listener.accept().await.unwrap().0);
         let cookie = "x".repeat(100 * 1024 - 72);
         let head = format!("HTTP/1.1 200 OK\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n");
-        read_head(&mut io).await.unwrap();
-        io.write_all(head.as_bytes()).await.unwrap();
-        read_to_end(io).await
+        peer.answer([head]).await.unwrap();
+        peer.drain().await
     });
     let response = transport.request("GET", "http://example.com/").await.unwrap();
     assert_eq!((response.status().as_u16(), response.body().len()), (200, 0));
@@ -84,13 +83,9 @@ async fn what_came_behind_an_upgrade_is_read_first() {
     let (builder, mut listener) = listened_to();
     let transport = builder.max_connections(1).build().unwrap();
     let server = tokio::spawn(async move {
-        let (mut io, _) = listener.accept().await.unwrap();
-        read_head(&mut io).await.unwrap();
-        io.write_all(SWITCH.as_bytes()).await.unwrap();
-        io.write_all(b"baz").await.unwrap();
-        let mut said = String::new();
-        io.read_to_string(&mut said).await.unwrap();
-        said
+        let mut peer = Peer::new(listener.accept().await.unwrap().0);
+        peer.answer([SWITCH, "baz"]).await.unwrap();
+        peer.read_to_end().await.unwrap()
     });
     let request = transport.stream("GET", "http://example.com/");
     let request = request.header("connection", "upgrade").header("upgrade", "custom");
@@ -103,7 +98,7 @@ async fn what_came_behind_an_upgrade_is_read_first() {
     assert_eq!(transport.stats().active_connections(), 1);
     io.write_all(b"spam").await.unwrap();
     drop(io);
-    assert_eq!(server.await.unwrap(), "spam");
+    assert_eq!(server.await.unwrap(), b"spam");
     run_ready_tasks().await;
     assert!(rows(&transport).is_empty(), "{transport}");
 }

@@ -1,69 +1,41 @@
 //! One HTTP/2 connection, frame by frame, seen from the transport.
 
 use http::Version;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::AsyncWriteExt;
 use tower_transport::{
     RequestExt, Transport,
     connect::{ConnectInfo, MemoryConnector},
 };
 
-use super::script::rows;
-use crate::support::{given_runtime, origin::run_ready_tasks};
+use super::script::{playing, rows};
+use crate::support::{
+    frames::{
+        CANCEL, END_HEADERS, END_STREAM, HEADERS, NO_ERROR, data, frame, goaway, open, reset, send,
+    },
+    given_runtime,
+    origin::run_ready_tasks,
+    scripted::Step,
+};
 
-/// No limit to the streams.
-const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
-
-/// `:status: 200`, `content-type: plain/text`, without the number of the stream.
+/// `:status: 200`, `content-type: plain/text`.
 const HEAD: &[u8] = b"\x88\x5f\x87\xae\x81\x9a\xa6\x12\x5f\x29";
 
-const RST_STREAM_1: &[u8] = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08";
-
-/// The last stream is 1, or none at all.
-const GOAWAY_1: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
-const GOAWAY_5: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x05\0\0\0\0";
-const GOAWAY_0: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
-
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
+fn head(stream: u32) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS, stream, HEAD)
 }
 
-fn head(stream: u8) -> Vec<u8> {
-    frame(1, 4, stream, HEAD)
-}
-
-fn whole(stream: u8) -> Vec<u8> {
-    [head(stream), frame(0, 1, stream, b"Hello, world!")].concat()
+fn whole(stream: u32) -> Vec<u8> {
+    [head(stream), data(stream, END_STREAM, "Hello, world!")].concat()
 }
 
 /// Answers the requests of each connection one after the other with these bytes.
 fn http2(connections: Vec<Vec<Vec<u8>>>) -> Transport {
-    let (connector, mut listener) = MemoryConnector::pair();
-    tokio::spawn(async move {
-        for answers in connections {
-            let Some((io, _)) = listener.accept().await else { return };
-            tokio::spawn(answer(io, answers));
-        }
+    let scripts = connections.into_iter().map(|answers| {
+        let answers = answers.into_iter().flat_map(|answer| [Step::Frame(HEADERS), send(answer)]);
+        open().into_iter().chain(answers).collect()
     });
-    given_runtime::transport().connector(connector).http2_prior_knowledge().build().unwrap()
-}
-
-async fn answer(mut io: DuplexStream, answers: Vec<Vec<u8>>) -> std::io::Result<()> {
-    io.read_exact(&mut [0; 24]).await?;
-    io.write_all(SETTINGS).await?;
-    for answer in answers {
-        while read_frame(&mut io).await? != 1 {}
-        io.write_all(&answer).await?;
-    }
-    super::script::read_to_end(io).await
-}
-
-/// Reads a frame, and says of which kind it was.
-async fn read_frame(io: &mut DuplexStream) -> std::io::Result<u8> {
-    let mut head = [0; 9];
-    io.read_exact(&mut head).await?;
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-    io.read_exact(&mut vec![0; length as usize]).await?;
-    Ok(head[3])
+    let builder = given_runtime::transport().connector(playing(scripts.collect()));
+    builder.http2_prior_knowledge().build().unwrap()
 }
 
 #[tokio::test]
@@ -80,7 +52,7 @@ async fn requests_one_after_the_other_share_a_connection() {
 
 #[tokio::test]
 async fn after_goaway_the_next_request_has_a_connection_of_its_own() {
-    let goodbye = [whole(1), GOAWAY_1.to_vec()].concat();
+    let goodbye = [whole(1), goaway(1, NO_ERROR)].concat();
     let transport = http2(vec![vec![goodbye], vec![whole(1)]]);
     for _ in 0..2 {
         let response = transport.request("GET", "http://example.com/").await.unwrap();
@@ -99,26 +71,26 @@ async fn stream_and_turn(transport: &Transport) -> (Option<u32>, u64) {
 
 #[tokio::test]
 async fn each_response_says_its_stream() {
-    let goodbye = [whole(5), GOAWAY_5.to_vec()].concat();
+    let goodbye = [whole(5), goaway(5, NO_ERROR)].concat();
     let transport = http2(vec![vec![whole(1), whole(3), goodbye], vec![whole(1), whole(3)]]);
     for (stream, turn) in [(1, 1), (3, 2), (5, 3), (1, 1), (3, 2)] {
         assert_eq!(stream_and_turn(&transport).await, (Some(stream), turn));
         run_ready_tasks().await;
     }
     // The stream that GOAWAY leaves out is not the one of the answer.
-    let transport = http2(vec![vec![whole(1), GOAWAY_1.to_vec()], vec![whole(1)]]);
+    let transport = http2(vec![vec![whole(1), goaway(1, NO_ERROR)], vec![whole(1)]]);
     for turn in [(Some(1), 1), (Some(1), 1)] {
         assert_eq!(stream_and_turn(&transport).await, turn);
     }
     assert_eq!(transport.stats().opened, 2);
-    let without_content = frame(1, 5, 1, HEAD);
+    let without_content = frame(HEADERS, END_HEADERS | END_STREAM, 1, HEAD);
     assert_eq!(stream_and_turn(&http2(vec![vec![without_content]])).await, (Some(1), 1));
 }
 
 #[tokio::test]
 async fn a_stream_that_is_reset_costs_no_connection() {
-    let reset = [head(1), RST_STREAM_1.to_vec()].concat();
-    let transport = http2(vec![vec![reset, whole(3)]]);
+    let cut = [head(1), reset(1, CANCEL)].concat();
+    let transport = http2(vec![vec![cut, whole(3)]]);
     let error = transport.request("GET", "http://example.com/").await.unwrap_err();
     assert!(error.is_protocol() && error.was_sent(), "{error:?}");
     let response = transport.request("GET", "http://example.com/").await.unwrap();
@@ -127,14 +99,14 @@ async fn a_stream_that_is_reset_costs_no_connection() {
 
 #[tokio::test]
 async fn a_request_that_goaway_leaves_out_is_sent_again() {
-    let transport = http2(vec![vec![GOAWAY_0.to_vec()], vec![whole(1)]]);
+    let transport = http2(vec![vec![goaway(0, NO_ERROR)], vec![whole(1)]]);
     let response = transport.request("POST", "http://example.com/").body("once").await.unwrap();
     assert_eq!((response.body().len(), transport.stats().opened), (13, 2));
 }
 
 #[tokio::test]
 async fn an_answer_that_goaway_leaves_out_is_no_answer() {
-    let denied = [head(1), GOAWAY_0.to_vec()].concat();
+    let denied = [head(1), goaway(0, NO_ERROR)].concat();
     let transport = http2(vec![vec![denied]]);
     let error = transport.request("GET", "http://example.com/").await.unwrap_err();
     assert!(error.is_protocol() && error.was_sent(), "{error:?}");

@@ -5,8 +5,8 @@ use std::{future::IntoFuture, time::Duration};
 use futures_util::future::join_all;
 use tower_transport::{RequestExt, Transport, error::Phase, options::Timeouts};
 
-use super::script::{CLOSE, HELLO, http1, listened_to, read_head, rows};
-use crate::support::origin::run_ready_tasks;
+use super::script::{CLOSE, HELLO, http1, listened_to, rows};
+use crate::support::{origin::run_ready_tasks, peer::Peer};
 
 const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<close>";
 
@@ -129,9 +129,8 @@ async fn without_time_to_wait_only_what_need_not_wait_is_served() {
         let request = transport.stream("GET", "http://example.com/").timeouts(Timeouts::none());
         async move { request.await.unwrap() }
     });
-    let (mut io, _) = listener.accept().await.unwrap();
-    read_head(&mut io).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut io, HELLO.as_bytes()).await.unwrap();
+    let mut peer = Peer::new(listener.accept().await.unwrap().0);
+    peer.answer([HELLO]).await.unwrap();
     let mut first = first.await.unwrap();
 
     let second = transport.request("GET", "http://example.com/").await.unwrap_err();

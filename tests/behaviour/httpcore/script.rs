@@ -1,13 +1,19 @@
 //! Servers that say what is written down, whatever they are asked.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tower_transport::{
     Transport,
     connect::{MemoryConnector, MemoryListener},
     transport::TransportBuilder,
 };
 
-use crate::support::given_runtime;
+use crate::support::{
+    given_runtime,
+    scripted::{
+        ScriptedPeer,
+        Step::{self, Close, Head},
+        draining, say,
+    },
+};
 
 /// An answer that ends with this is the last: the connection is closed behind it.
 pub(crate) const CLOSE: &str = "<close>";
@@ -21,38 +27,20 @@ pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\n\
 
 /// Answers the requests of each connection one after the other. A connection more than there are is refused.
 pub(crate) fn http1(connections: &'static [&'static [&'static str]]) -> TransportBuilder {
-    let (connector, mut listener) = MemoryConnector::pair();
-    tokio::spawn(async move {
-        for answers in connections {
-            let Some((io, _)) = listener.accept().await else { return };
-            tokio::spawn(answer(io, answers));
-        }
+    let scripts = connections.iter().map(|answers| {
+        let steps = answers.iter().flat_map(|answer| match answer.strip_suffix(CLOSE) {
+            Some(last) => vec![Head, say(last), Close],
+            None => vec![Head, say(*answer)],
+        });
+        steps.collect()
     });
-    given_runtime::transport().connector(connector)
+    given_runtime::transport().connector(playing(scripts.collect()))
 }
 
-async fn answer(mut io: DuplexStream, answers: &[&str]) -> std::io::Result<()> {
-    for answer in answers {
-        read_head(&mut io).await?;
-        io.write_all(answer.trim_end_matches(CLOSE).as_bytes()).await?;
-        if answer.ends_with(CLOSE) {
-            return Ok(());
-        }
-    }
-    read_to_end(io).await
-}
-
-pub(crate) async fn read_head(io: &mut DuplexStream) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(io.read_u8().await?);
-    }
-    Ok(())
-}
-
-pub(crate) async fn read_to_end(mut io: DuplexStream) -> std::io::Result<()> {
-    let mut rest = Vec::new();
-    io.read_to_end(&mut rest).await.map(drop)
+/// Plays a script on each connection and then reads to its end. A connection more than there are is refused.
+pub(crate) fn playing(scripts: Vec<Vec<Step>>) -> MemoryConnector {
+    let connections = scripts.len();
+    ScriptedPeer::new(draining(scripts)).listen_for(connections)
 }
 
 /// A transport, and where its connections arrive.

@@ -1,6 +1,6 @@
 //! Whole requests through a SOCKS 5 proxy.
 
-use std::error::Error as _;
+use std::{error::Error as _, sync::Arc};
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Layer, ServiceBuilder};
@@ -16,31 +16,28 @@ use super::script::{HELLO, rows};
 use crate::support::{
     given_runtime,
     origin::run_ready_tasks,
-    socks_proxy::{
-        Script, SocksProxy,
-        Step::{self, Receive, ReceiveHead, Say},
-        proxy,
+    scripted::{
+        ScriptedPeer,
+        Step::{self, Head, Read},
+        send,
     },
+    socks_proxy::{proxy, start},
 };
 
 const REPLY: &[u8] = b"\x05\x00\x00\x01\xff\x00\x00\x01\x00\x50";
-const REQUEST: Step = Receive(7 + "example.com".len());
+const REQUEST: Step = Read(7 + "example.com".len());
 
 /// Through a proxy that plays these scripts.
-fn through(url: &str, scripts: Vec<Script>) -> (Transport, SocksProxy) {
-    let (socks, connector) = SocksProxy::start(scripts);
+fn through(url: &str, scripts: Vec<Vec<Step>>) -> (Transport, Arc<ScriptedPeer>) {
+    let (socks, connector) = start(scripts);
     let connector = Socks5Layer::new(proxy(url)).layer(connector);
     (given_runtime::transport().connector(connector).build().unwrap(), socks)
 }
 
-fn say(bytes: &[u8]) -> Step {
-    Say(bytes.to_vec())
-}
-
 /// Lets us in, and has an origin behind it that answers twice.
-fn connects() -> Script {
-    let origin = [ReceiveHead, say(HELLO.as_bytes()), ReceiveHead, say(HELLO.as_bytes())];
-    [Receive(3), say(b"\x05\x00"), REQUEST, say(REPLY)].into_iter().chain(origin).collect()
+fn connects() -> Vec<Step> {
+    let origin = [Head, send(HELLO.as_bytes()), Head, send(HELLO.as_bytes())];
+    [Read(3), send(b"\x05\x00"), REQUEST, send(REPLY)].into_iter().chain(origin).collect()
 }
 
 async fn get(transport: &Transport, url: &str) -> Result<Vec<String>, Error> {
@@ -51,7 +48,7 @@ async fn get(transport: &Transport, url: &str) -> Result<Vec<String>, Error> {
 }
 
 /// What a request fails with, which leaves no connection.
-async fn refused(url: &str, script: Script) -> Socks5Error {
+async fn refused(url: &str, script: Vec<Step>) -> Socks5Error {
     let (transport, socks) = through(url, vec![script]);
     let error = get(&transport, "http://example.com/").await.unwrap_err();
     assert!(error.is_proxy() && !error.was_sent(), "{error:?}");
@@ -75,7 +72,7 @@ async fn connections_through_a_proxy_are_kept_for_their_origin() {
 
 #[tokio::test]
 async fn a_proxy_that_wants_to_know_who_we_are_is_told() {
-    let auth = [Receive(4), say(b"\x05\x02"), Receive(3 + 8 + 8), say(b"\x01\x00")];
+    let auth = [Read(4), send(b"\x05\x02"), Read(3 + 8 + 8), send(b"\x01\x00")];
     let script = auth.into_iter().chain(connects().into_iter().skip(2)).collect();
     let (transport, _socks) = through("socks5h://username:password@localhost:8080", vec![script]);
     get(&transport, "http://example.com/").await.unwrap();
@@ -85,28 +82,28 @@ async fn a_proxy_that_wants_to_know_who_we_are_is_told() {
 #[tokio::test]
 async fn a_proxy_that_cannot_connect_leaves_no_connection() {
     let reply = b"\x05\x05\x00\x01\0\0\0\0\0\0";
-    let script = vec![Receive(3), say(b"\x05\x00"), REQUEST, say(reply)];
+    let script = vec![Read(3), send(b"\x05\x00"), REQUEST, send(reply)];
     let error = refused("socks5h://localhost:8080", script).await;
     assert_eq!(error, Socks5Error::ConnectionRefused);
 }
 
 #[tokio::test]
 async fn a_proxy_that_asks_who_nobody_is_leaves_no_connection() {
-    let error = refused("socks5h://localhost:8080", vec![Receive(3), say(b"\x05\x02")]).await;
+    let error = refused("socks5h://localhost:8080", vec![Read(3), send(b"\x05\x02")]).await;
     assert_eq!(error, Socks5Error::MethodNotOffered(2));
     assert!(error.to_string().contains("user and password"), "{error}");
 }
 
 #[tokio::test]
 async fn a_wrong_password_leaves_no_connection() {
-    let script = vec![Receive(4), say(b"\x05\x02"), Receive(3 + 8 + 7), say(b"\x01\x01")];
+    let script = vec![Read(4), send(b"\x05\x02"), Read(3 + 8 + 7), send(b"\x01\x01")];
     let error = refused("socks5h://username:invalid@localhost:8080", script).await;
     assert_eq!(error, Socks5Error::CredentialsRefused);
 }
 
 #[tokio::test]
 async fn the_layer_stands_in_a_stack_of_layers() {
-    let (_socks, connector) = SocksProxy::start(vec![connects()]);
+    let (_socks, connector) = start(vec![connects()]);
     let runtime = Runtime::new(TokioExecutor::new(), TokioTimer::new());
     let stack = ServiceBuilder::new()
         .layer(PoolLayer::<Body>::new().runtime(runtime.clone()))

@@ -1,10 +1,12 @@
 //! Connecting by TLS, when it fails at first.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_transport::{RequestExt, connect::MemoryListener, tls::TlsConfig};
 
 use super::script::{HELLO, listened_to};
-use crate::support::tls_peer::{Authority, Leaf, accept};
+use crate::support::{
+    peer::Peer,
+    tls_peer::{Authority, Leaf, accept},
+};
 
 /// Lets two connections go, and speaks TLS on the third.
 async fn two_cut_off(mut listener: MemoryListener, leaf: Leaf) -> std::io::Result<()> {
@@ -12,11 +14,9 @@ async fn two_cut_off(mut listener: MemoryListener, leaf: Leaf) -> std::io::Resul
         drop(listener.accept().await);
     }
     let (io, _) = listener.accept().await.unwrap();
-    let mut io = accept(leaf.server(&["http/1.1"]), io).await?;
-    while io.read_u8().await? != b'\n' {}
-    io.write_all(HELLO.as_bytes()).await?;
-    io.flush().await?;
-    io.read_to_end(&mut Vec::new()).await.map(drop)
+    let mut peer = Peer::new(accept(leaf.server(&["http/1.1"]), io).await?);
+    peer.answer([HELLO]).await?;
+    peer.drain().await
 }
 
 #[tokio::test(start_paused = true)]

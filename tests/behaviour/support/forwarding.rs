@@ -15,7 +15,7 @@ use tower_transport::{
 };
 
 use super::{
-    scripted::{Origin, Script},
+    scripted::{Script, ScriptedPeer},
     targets::target,
 };
 
@@ -68,7 +68,7 @@ fn stack(pool: PoolLayer<Body>, proxy: &Proxy, connector: MemoryConnector) -> Cl
 }
 
 /// A scripted proxy, and a client with one connection for all origins.
-pub(crate) fn scripted(proxy: &Proxy, script: Script) -> (Client, Arc<Origin>) {
-    let origin = Origin::new(script);
+pub(crate) fn scripted(proxy: &Proxy, script: Script) -> (Client, Arc<ScriptedPeer>) {
+    let origin = ScriptedPeer::new(script);
     (shared(proxy, origin.listen()), origin)
 }

@@ -1,32 +1,14 @@
 //! Drops futures at every point of their execution.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    task::Poll,
-};
+use std::{future::Future, pin::Pin};
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use tower_transport::RequestExt;
 
-use super::scene::Scene;
+use super::{scene::Scene, tasks::polled};
 
 /// A request and the reading of its answer.
 pub(crate) type Sent = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Polls a future to its end, or this often.
-pub(crate) async fn polled<F: Future + Unpin>(future: &mut F, times: usize) -> Option<F::Output> {
-    let mut left = times;
-    poll_fn(|cx| {
-        left -= 1;
-        match future.poll_unpin(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
 
 /// Drops the future of `send` after its first poll, in another scene after its second, until it completes.
 async fn at_every_poll(scene: fn() -> Scene, send: fn(&Scene) -> Sent) {

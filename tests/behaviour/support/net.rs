@@ -18,10 +18,7 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use tokio::{
-    io::{
-        AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
-        DuplexStream, duplex,
-    },
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, DuplexStream, duplex},
     sync::Notify,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -32,7 +29,7 @@ use tower_transport::{
     transport::TransportBuilder,
 };
 
-use super::scripted::HELLO;
+use super::{peer, scripted::HELLO};
 
 /// The peers by name, and a record of dials.
 #[derive(Clone, Default)]
@@ -79,7 +76,7 @@ pub(crate) struct Handshake {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-type Wire = BufReader<Box<dyn Stream>>;
+type Wire = peer::Peer<BufReader<Box<dyn Stream>>>;
 type Visiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The first byte of TLS.
@@ -168,61 +165,41 @@ impl Net {
 
 impl Visit {
     async fn speak(self, stream: Box<dyn Stream>) -> io::Result<()> {
-        let mut wire = BufReader::new(stream);
+        let mut wire = Wire::new(BufReader::new(stream));
         if let Behavior::Nothing = self.peer.does() {
-            return wait_for_end(wire).await;
+            return wire.drain().await;
         }
-        let is_tls = wire.fill_buf().await?.first() == Some(&HANDSHAKE);
+        let is_tls = wire.io.fill_buf().await?.first() == Some(&HANDSHAKE);
         let Some(tls) = self.peer.tls.as_ref().filter(|_| is_tls) else {
             return self.talk(wire).await;
         };
-        let stream = tls.accept(wire).await?;
+        let stream = tls.accept(wire.io).await?;
         self.peer.handshakes.lock().unwrap().push(Handshake::of(&stream));
-        self.talk(BufReader::new(Box::new(stream))).await
+        self.talk(Wire::new(BufReader::new(Box::new(stream)))).await
     }
 
     async fn talk(self, mut wire: Wire) -> io::Result<()> {
-        match wire.fill_buf().await? {
+        match wire.io.fill_buf().await? {
             [4 | 5, ..] => self.talk_socks(wire).await,
             bytes if bytes.starts_with(b"PRI") => self.talk_http2(wire).await,
             _ => self.talk_http1(wire).await,
         }
     }
 
-    /// Opens a tunnel by SOCKS 4a or 5, to a name and without a password.
-    async fn talk_socks(self, mut wire: Wire) -> io::Result<()> {
-        let (port, host, reply) = match wire.read_u8().await? {
-            4 => {
-                let mut fixed = [0; 7];
-                wire.read_exact(&mut fixed).await?;
-                let (mut user, mut host) = (Vec::new(), Vec::new());
-                wire.read_until(0, &mut user).await?;
-                wire.read_until(0, &mut host).await?;
-                host.pop();
-                (u16::from_be_bytes([fixed[1], fixed[2]]), host, &b"\0\x5a\0\0\0\0\0\0"[..])
-            }
-            _ => {
-                let methods = wire.read_u8().await?;
-                wire.read_exact(&mut vec![0; usize::from(methods)]).await?;
-                wire.write_all(&[5, 0]).await?;
-                let mut fixed = [0; 5];
-                wire.read_exact(&mut fixed).await?;
-                let mut host = vec![0; usize::from(fixed[4])];
-                wire.read_exact(&mut host).await?;
-                (wire.read_u16().await?, host, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0][..])
-            }
-        };
-        let name = format!("{}:{port}", String::from_utf8_lossy(&host));
+    /// Opens a tunnel by SOCKS.
+    async fn talk_socks(self, mut peer: Wire) -> io::Result<()> {
+        let asked = peer.read_socks().await?;
+        let name = asked.authority();
         self.note(name.clone());
         let next = self.net.peer(&name).ok_or(io::ErrorKind::HostUnreachable)?;
-        wire.write_all(reply).await?;
-        self.net.visit(next, Box::new(wire)).await;
+        peer.write(asked.granted()).await?;
+        self.net.visit(next, Box::new(peer.io)).await;
         Ok(())
     }
 
     async fn talk_http1(self, mut wire: Wire) -> io::Result<()> {
         loop {
-            let head = head(&mut wire).await?;
+            let head = wire.read_head().await?;
             let name = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next());
             let next = name.map(|name| self.net.peer(name));
             self.note(head);
@@ -233,18 +210,17 @@ impl Visit {
                     "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
                 }
                 (Behavior::Say(answer), _) => answer,
-                (Behavior::Nothing | Behavior::Refuse, _) => return wait_for_end(wire).await,
+                (Behavior::Nothing | Behavior::Refuse, _) => return wire.drain().await,
             };
-            wire.write_all(answer.as_bytes()).await?;
-            wire.flush().await?;
+            wire.write(answer).await?;
             match (self.peer.does(), next) {
                 (Behavior::Serve | Behavior::Say(_), _) | (Behavior::Tunnel, None | Some(None)) => {
                 }
                 (Behavior::Tunnel, Some(Some(next))) => {
-                    self.net.visit(next, Box::new(wire)).await;
+                    self.net.visit(next, Box::new(wire.io)).await;
                     return Ok(());
                 }
-                _ => return wait_for_end(wire).await,
+                _ => return wire.drain().await,
             }
         }
     }
@@ -253,7 +229,7 @@ impl Visit {
         let answer =
             service_fn(|request| std::future::ready(Ok::<_, Infallible>(self.answer(request))));
         let server = http2::Builder::new(TokioExecutor::new());
-        server.serve_connection(TokioIo::new(wire), answer).await.map_err(io::Error::other)
+        server.serve_connection(TokioIo::new(wire.io), answer).await.map_err(io::Error::other)
     }
 
     fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -367,18 +343,4 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.peer.open.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-async fn head(wire: &mut Wire) -> io::Result<String> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if wire.read_line(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(head)
-}
-
-async fn wait_for_end(mut wire: Wire) -> io::Result<()> {
-    tokio::io::copy(&mut wire, &mut tokio::io::sink()).await.map(drop)
 }

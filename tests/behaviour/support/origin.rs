@@ -20,6 +20,7 @@ use tower_transport::{
 };
 
 use super::given_runtime;
+pub(crate) use super::tasks::run_ready_tasks;
 
 #[cfg(feature = "http2")]
 mod http2;
@@ -106,12 +107,5 @@ impl Origin {
             response.headers_mut().insert("keep-alive", hint.parse().expect("a hint"));
         }
         Ok(response)
-    }
-}
-
-/// Runs all tasks that can make progress.
-pub(crate) async fn run_ready_tasks() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
     }
 }

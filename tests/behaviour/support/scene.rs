@@ -17,13 +17,16 @@ use tower_transport::{
 
 use super::{
     records::Records,
-    scripted::{Origin, Script},
+    scripted::{Script, ScriptedPeer},
 };
+
+#[cfg(feature = "http2")]
+mod http2;
 
 /// A transport with one connection, so that a leaked one is noticed.
 pub(crate) struct Scene {
     pub(crate) transport: Transport,
-    pub(crate) origin: Arc<Origin>,
+    pub(crate) origin: Arc<ScriptedPeer>,
     /// The host and the port, as errors must name them.
     pub(crate) host: String,
     pub(super) scheme: &'static str,
@@ -48,7 +51,7 @@ impl Scene {
         script: Script,
         settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
     ) -> Self {
-        let open = |origin: Arc<Origin>, stream: TcpStream| async move {
+        let open = |origin: Arc<ScriptedPeer>, stream: TcpStream| async move {
             let connection = origin.accept();
             origin.play(connection, stream).await;
         };
@@ -59,13 +62,13 @@ impl Scene {
     pub(crate) fn on_a_thread<F>(
         scheme: &'static str,
         script: Script,
-        open: impl Fn(Arc<Origin>, TcpStream) -> F + Send + 'static,
+        open: impl Fn(Arc<ScriptedPeer>, TcpStream) -> F + Send + 'static,
         settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
     ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let origin = Origin::new(script);
+        let origin = ScriptedPeer::new(script);
         let (port, server) = Server::start(origin.clone(), open);
         let host = format!("origin.example:{port}");
         let resolver = StaticResolver::new().address("origin.example", [[127, 0, 0, 1]]);
@@ -100,7 +103,7 @@ impl Scene {
         script: Script,
         settings: impl FnOnce(MemoryConnector, TransportBuilder) -> TransportBuilder,
     ) -> Self {
-        let (origin, records) = (Origin::new(script), Records::default());
+        let (origin, records) = (ScriptedPeer::new(script), Records::default());
         let builder = Transport::builder().max_connections(1).listener(records.clone());
         let builder = settings(origin.listen(), builder);
         let (transport, host) = (builder.build().unwrap(), "origin.example:80".into());
@@ -143,8 +146,8 @@ impl Scene {
 
 impl Server {
     fn start<F>(
-        origin: Arc<Origin>,
-        open: impl Fn(Arc<Origin>, TcpStream) -> F + Send + 'static,
+        origin: Arc<ScriptedPeer>,
+        open: impl Fn(Arc<ScriptedPeer>, TcpStream) -> F + Send + 'static,
     ) -> (u16, Self)
     where
         F: Future<Output = ()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! An origin that plays a script on each connection, and records requests.
+//! A peer that plays a script on each connection, and records what it receives.
 
 use std::{
     borrow::Cow,
@@ -11,16 +11,20 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream},
     net::TcpStream,
     sync::Semaphore,
 };
-use tower_transport::connect::MemoryConnector;
+use tower_transport::{
+    connect::{MemoryConnector, MemoryListener},
+    target::Target,
+};
 
-#[cfg(feature = "http2")]
-use super::frames::{self, ACK, DATA, END_STREAM, HEADERS, PING, WINDOW_UPDATE};
+use super::peer::Peer;
 
-/// The next step of an origin on a connection. It closes the connection after the last one.
+mod http2;
+
+/// The next step of a peer on a connection. It closes the connection after the last one.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// Reads the head of a request and records it.
@@ -28,21 +32,22 @@ pub(crate) enum Step {
     /// Reads this many bytes.
     Read(usize),
     /// Reads and records HTTP/2 frames up to the first of this type.
-    #[cfg(feature = "http2")]
     Frame(u8),
     /// Answers every HTTP/2 request from here on.
-    #[cfg(feature = "http2")]
     ServeHttp2,
     /// The same, but refuses every n-th request, and sends GOAWAY after this many.
-    #[cfg(feature = "http2")]
     ServeSome { refused: usize, answered: usize },
     /// Yields to the other tasks.
     Turn,
-    /// Behavior nothing for so many seconds of a paused clock.
+    /// Does nothing for so many seconds of a paused clock.
     Pause(u64),
     /// Writes.
     Say(Cow<'static, [u8]>),
-    /// Waits until the test calls [`go`](Origin::go).
+    /// Writes byte by byte, and yields to the other tasks before each.
+    SaySlowly(Vec<u8>),
+    /// Writes this repeatedly until the client closes.
+    SayForever(Vec<u8>),
+    /// Waits until the test calls [`go`](ScriptedPeer::go).
     Wait,
     /// Signals the test.
     Signal,
@@ -56,13 +61,20 @@ pub(crate) enum Step {
     Hold,
     /// Ends the connection by its protocol's own signal.
     Finish,
+    /// Closes the connection, whatever follows.
+    Close,
     /// Ends the connection by a reset; only [`Signal`](Self::Signal) may follow.
     Reset,
 }
 
 /// Writes text.
 pub(crate) fn say(text: impl Into<String>) -> Step {
-    Step::Say(text.into().into_bytes().into())
+    send(text.into().into_bytes())
+}
+
+/// Writes bytes.
+pub(crate) fn send(bytes: impl Into<Cow<'static, [u8]>>) -> Step {
+    Step::Say(bytes.into())
 }
 
 /// The response to every valid request.
@@ -86,16 +98,31 @@ pub(crate) fn each(scripts: Vec<Vec<Step>>) -> Script {
     })
 }
 
-/// The state shared by an origin and its test.
-pub(crate) struct Origin {
+/// Plays one script on each connection, and then reads to its end. There are no further connections.
+pub(crate) fn draining(scripts: Vec<Vec<Step>>) -> Script {
+    Box::new(move |connection| [&scripts[connection][..], &[Step::Drain]].concat())
+}
+
+/// The state shared by a peer and its test.
+pub(crate) struct ScriptedPeer {
     script: Script,
-    accepted: AtomicUsize,
+    connections: Mutex<Vec<Accepted>>,
     answered: AtomicUsize,
     heard: Mutex<Vec<String>>,
     gate: Semaphore,
     told: (Mutex<usize>, Condvar),
     told_async: Semaphore,
 }
+
+/// A connection that was accepted.
+#[derive(Default)]
+struct Accepted {
+    target: Option<Target>,
+    received: Vec<u8>,
+    is_over: bool,
+}
+
+type Buffered<W> = Peer<BufReader<W>>;
 
 /// A stream that can be reset.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
@@ -108,7 +135,7 @@ impl Wire for TcpStream {
     }
 }
 
-impl Wire for tokio::io::DuplexStream {}
+impl Wire for DuplexStream {}
 
 #[cfg(feature = "_rustls")]
 impl Wire for tokio_rustls::server::TlsStream<TcpStream> {
@@ -117,11 +144,11 @@ impl Wire for tokio_rustls::server::TlsStream<TcpStream> {
     }
 }
 
-impl Origin {
+impl ScriptedPeer {
     pub(crate) fn new(script: Script) -> Arc<Self> {
         Arc::new(Self {
             script,
-            accepted: AtomicUsize::new(0),
+            connections: Mutex::default(),
             answered: AtomicUsize::new(0),
             heard: Mutex::default(),
             gate: Semaphore::new(0),
@@ -132,11 +159,29 @@ impl Origin {
 
     /// The number of connections accepted.
     pub(crate) fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
+        self.connections.lock().unwrap().len()
+    }
+
+    /// The targets of connections in memory.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let connections = self.connections.lock().unwrap();
+        connections.iter().filter_map(|accepted| accepted.target.clone()).collect()
+    }
+
+    /// The bytes that [`Head`](Step::Head), [`Read`](Step::Read) and [`Drain`](Step::Drain) have received on each connection, once
+    /// the scripts of all are over.
+    pub(crate) async fn received(&self) -> Vec<Vec<u8>> {
+        for _ in 0..100_000 {
+            tokio::task::yield_now().await;
+            let connections = self.connections.lock().unwrap();
+            if connections.iter().all(|accepted| accepted.is_over) {
+                return connections.iter().map(|accepted| accepted.received.clone()).collect();
+            }
+        }
+        panic!("a connection to the peer stays open");
     }
 
     /// Requests that were answered over HTTP/2 in [`ServeSome`](Step::ServeSome).
-    #[cfg(feature = "http2")]
     pub(crate) fn answered(&self) -> usize {
         self.answered.load(Ordering::SeqCst)
     }
@@ -172,78 +217,94 @@ impl Origin {
 
     /// Counts a connection; returns its number.
     pub(crate) fn accept(&self) -> usize {
-        self.accepted.fetch_add(1, Ordering::SeqCst)
+        self.accept_for(None)
+    }
+
+    fn accept_for(&self, target: Option<Target>) -> usize {
+        let mut connections = self.connections.lock().unwrap();
+        connections.push(Accepted { target, ..Accepted::default() });
+        connections.len() - 1
     }
 
     /// Plays its scripts in this runtime, so that the clock can be paused.
     pub(crate) fn listen(self: &Arc<Self>) -> MemoryConnector {
-        let (connector, mut listener) = MemoryConnector::pair();
-        let origin = self.clone();
-        tokio::spawn(async move {
-            while let Some((stream, _)) = listener.accept().await {
-                let (origin, connection) = (origin.clone(), origin.accept());
-                tokio::spawn(async move { origin.play(connection, stream).await });
-            }
-        });
+        self.listen_for(usize::MAX)
+    }
+
+    /// The same, on this many connections; further ones are refused.
+    pub(crate) fn listen_for(self: &Arc<Self>, connections: usize) -> MemoryConnector {
+        let (connector, listener) = MemoryConnector::pair();
+        if connections > 0 {
+            tokio::spawn(self.clone().accept_from(listener, connections));
+        }
         connector
+    }
+
+    async fn accept_from(self: Arc<Self>, mut listener: MemoryListener, connections: usize) {
+        for _ in 0..connections {
+            let Some((stream, target)) = listener.accept().await else { return };
+            let (peer, connection) = (self.clone(), self.accept_for(Some(target)));
+            tokio::spawn(async move { peer.play(connection, stream).await });
+        }
     }
 
     /// Plays the script of this connection.
     pub(crate) async fn play(&self, connection: usize, wire: impl Wire) {
-        let mut wire = BufReader::new(wire);
-        let mut steps = (self.script)(connection).into_iter();
-        while let Some(step) = steps.next() {
-            if let Step::Reset = step {
-                wire.get_ref().reset();
-                drop(wire);
-                return steps.for_each(|_told| self.tell());
-            }
-            // An error means that the client closed the connection: the script ends.
-            if self.step(step, &mut wire).await.is_err() {
-                return;
-            }
-        }
+        // An error means that the client closed the connection: the script ends.
+        let _ = self.play_steps(connection, wire).await;
+        self.connections.lock().unwrap()[connection].is_over = true;
     }
 
-    async fn step(&self, step: Step, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
-        match step {
-            Step::Head => self.hear(wire).await.map(drop),
-            Step::Read(length) => skip(wire, length as u64).await,
-            #[cfg(feature = "http2")]
-            Step::Frame(kind) => self.hear_frames(kind, wire).await,
-            #[cfg(feature = "http2")]
-            Step::ServeHttp2 => self.serve_http2(wire).await,
-            #[cfg(feature = "http2")]
-            Step::ServeSome { refused, answered } => self.serve_some(refused, answered, wire).await,
-            Step::Turn => {
-                tokio::task::yield_now().await;
-                Ok(())
+    async fn play_steps(&self, connection: usize, wire: impl Wire) -> io::Result<()> {
+        let mut peer = Peer::new(BufReader::new(wire));
+        let mut steps = (self.script)(connection).into_iter();
+        while let Some(step) = steps.next() {
+            match step {
+                Step::Close => break,
+                Step::Reset => {
+                    peer.io.get_ref().reset();
+                    drop(peer);
+                    steps.for_each(|_told| self.tell());
+                    break;
+                }
+                step => {
+                    let received = self.step(step, &mut peer).await?;
+                    self.connections.lock().unwrap()[connection].received.extend(received);
+                }
             }
-            Step::Pause(seconds) => {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                Ok(())
-            }
-            Step::Say(bytes) => {
-                wire.write_all(&bytes).await?;
-                wire.flush().await
-            }
-            Step::Wait => {
-                self.gate.acquire().await.unwrap().forget();
-                Ok(())
-            }
-            Step::Signal => {
-                self.tell();
-                Ok(())
-            }
-            Step::Answer => self.answer(wire).await,
-            Step::Serve => loop {
-                self.answer(wire).await?;
-            },
-            Step::Drain => tokio::io::copy(wire, &mut tokio::io::sink()).await.map(drop),
-            Step::Hold => std::future::pending().await,
-            Step::Finish => wire.shutdown().await,
-            Step::Reset => Ok(()),
         }
+        Ok(())
+    }
+
+    /// Returns what it has received, if that is recorded.
+    async fn step(&self, step: Step, peer: &mut Buffered<impl Wire>) -> io::Result<Vec<u8>> {
+        match step {
+            Step::Head => return Ok(self.hear(peer).await?.into_bytes()),
+            Step::Read(length) => return peer.read(length).await,
+            Step::Drain => return peer.read_to_end().await,
+            Step::Frame(kind) => self.hear_frames(kind, peer).await?,
+            Step::ServeHttp2 => self.serve_http2(peer).await?,
+            Step::ServeSome { refused, answered } => {
+                self.serve_some(refused, answered, peer).await?
+            }
+            Step::Turn => tokio::task::yield_now().await,
+            Step::Pause(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            Step::Say(bytes) => peer.write(bytes).await?,
+            Step::SaySlowly(bytes) => peer.write_slowly(&bytes).await?,
+            Step::SayForever(bytes) => loop {
+                peer.write(&bytes).await?;
+            },
+            Step::Wait => self.gate.acquire().await.unwrap().forget(),
+            Step::Signal => self.tell(),
+            Step::Answer => self.answer(peer).await?,
+            Step::Serve => loop {
+                self.answer(peer).await?;
+            },
+            Step::Hold => std::future::pending().await,
+            Step::Finish => peer.io.shutdown().await?,
+            Step::Close | Step::Reset => {}
+        }
+        Ok(Vec::new())
     }
 
     fn tell(&self) {
@@ -252,122 +313,32 @@ impl Origin {
         self.told_async.add_permits(1);
     }
 
-    async fn hear(&self, wire: &mut BufReader<impl Wire>) -> io::Result<String> {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if wire.read_line(&mut head).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
+    async fn hear(&self, peer: &mut Buffered<impl Wire>) -> io::Result<String> {
+        let head = peer.read_head().await?;
         self.heard.lock().unwrap().push(head.clone());
         Ok(head)
     }
 
-    async fn answer(&self, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
-        let head = self.hear(wire).await?.to_ascii_lowercase();
+    async fn answer(&self, peer: &mut Buffered<impl Wire>) -> io::Result<()> {
+        let head = self.hear(peer).await?.to_ascii_lowercase();
         if head.contains("expect: 100-continue") {
-            wire.write_all(CONTINUE.as_bytes()).await?;
-            wire.flush().await?;
+            peer.write(CONTINUE).await?;
         }
         if head.contains("transfer-encoding: chunked") {
-            skip_chunks(wire).await?;
+            skip_chunks(peer).await?;
         } else if let Some((_, rest)) = head.split_once("content-length: ") {
             let length = rest.lines().next().and_then(|length| length.parse().ok());
-            skip(wire, length.unwrap_or(0)).await?;
+            peer.skip(length.unwrap_or(0)).await?;
         }
-        wire.write_all(HELLO.as_bytes()).await?;
-        wire.flush().await
-    }
-
-    #[cfg(feature = "http2")]
-    async fn hear_frames(&self, last: u8, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
-        while self.hear_frame(wire).await?.kind != last {}
-        Ok(())
-    }
-
-    #[cfg(feature = "http2")]
-    async fn serve_http2(&self, wire: &mut BufReader<impl Wire>) -> io::Result<()> {
-        loop {
-            let Heard { kind, flags, stream, length } = self.hear_frame(wire).await?;
-            let room = |stream| frames::frame(WINDOW_UPDATE, 0, stream, &length.to_be_bytes());
-            let answer = match kind {
-                HEADERS | DATA if flags & END_STREAM != 0 => frames::hello(stream),
-                HEADERS => frames::headers(stream, 0, &[(":status", "100")]),
-                DATA if length > 0 => [room(0), room(stream)].concat(),
-                PING if flags & ACK == 0 => frames::frame(PING, ACK, 0, &[0; 8]),
-                _ => continue,
-            };
-            wire.write_all(&answer).await?;
-            wire.flush().await?;
-        }
-    }
-
-    /// Answers some requests, refuses others, and leaves alone what comes after its GOAWAY.
-    #[cfg(feature = "http2")]
-    async fn serve_some(
-        &self,
-        refused: usize,
-        answered: usize,
-        wire: &mut BufReader<impl Wire>,
-    ) -> io::Result<()> {
-        let (mut heard, mut left) = (0, answered);
-        loop {
-            let Heard { kind, flags, stream, .. } = self.hear_frame(wire).await?;
-            if kind == PING && flags & ACK == 0 {
-                wire.write_all(&frames::frame(PING, ACK, 0, &[0; 8])).await?;
-            }
-            if left == 0 || !matches!(kind, HEADERS | DATA) || flags & END_STREAM == 0 {
-                continue;
-            }
-            heard += 1;
-            let answer = match heard % refused {
-                0 => frames::reset(stream, frames::REFUSED_STREAM),
-                _ => {
-                    self.answered.fetch_add(1, Ordering::SeqCst);
-                    left -= 1;
-                    frames::hello(stream)
-                }
-            };
-            wire.write_all(&answer).await?;
-            if left == 0 {
-                wire.write_all(&frames::goaway(stream, frames::NO_ERROR)).await?;
-            }
-        }
-    }
-
-    #[cfg(feature = "http2")]
-    async fn hear_frame(&self, wire: &mut BufReader<impl Wire>) -> io::Result<Heard> {
-        let mut head = [0; 9];
-        wire.read_exact(&mut head).await?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        skip(wire, u64::from(length)).await?;
-        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        self.heard.lock().unwrap().push(format!("frame {} on {stream}", head[3]));
-        Ok(Heard { kind: head[3], flags: head[4], stream, length })
-    }
-}
-
-/// The head of a frame.
-#[cfg(feature = "http2")]
-struct Heard {
-    kind: u8,
-    flags: u8,
-    stream: u32,
-    length: u32,
-}
-
-async fn skip(wire: &mut BufReader<impl Wire>, length: u64) -> io::Result<()> {
-    match tokio::io::copy(&mut wire.take(length), &mut tokio::io::sink()).await? == length {
-        true => Ok(()),
-        false => Err(io::ErrorKind::UnexpectedEof.into()),
+        peer.write(HELLO).await
     }
 }
 
 /// Skips chunks whose data contains no line like the last chunk.
-async fn skip_chunks(wire: &mut BufReader<impl Wire>) -> io::Result<()> {
+async fn skip_chunks(peer: &mut Buffered<impl Wire>) -> io::Result<()> {
     let mut body = Vec::new();
     while !body.ends_with(b"0\r\n\r\n") {
-        if wire.read_until(b'\n', &mut body).await? == 0 {
+        if peer.io.read_until(b'\n', &mut body).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }

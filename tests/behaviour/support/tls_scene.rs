@@ -9,7 +9,7 @@ use tower_transport::{tls::TlsConfig, transport::TransportBuilder};
 
 use super::{
     scene::Scene,
-    scripted::{Origin, Script},
+    scripted::{Script, ScriptedPeer},
     tls_peer::{Authority, Leaf},
 };
 
@@ -36,7 +36,7 @@ impl Scene {
     ) -> Self {
         let servers: Vec<_> =
             servers.into_iter().map(|server| TlsAcceptor::from(Arc::new(server))).collect();
-        let open = move |origin: Arc<Origin>, stream: TcpStream| {
+        let open = move |origin: Arc<ScriptedPeer>, stream: TcpStream| {
             let connection = origin.accept();
             let server = servers[connection.min(servers.len() - 1)].clone();
             async move {

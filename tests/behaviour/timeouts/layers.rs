@@ -13,7 +13,7 @@ use tower_transport::{
 use super::{READ, seconds, timed};
 use crate::support::{
     scripted::{
-        Origin,
+        ScriptedPeer,
         Step::{Head, Hold},
         first,
     },
@@ -27,7 +27,7 @@ fn stack(timeouts: Timeouts) -> Stack {
         .layer(TimeoutsLayer::new(timeouts))
         .layer(PoolLayer::new())
         .layer(NegotiateLayer::new())
-        .service(Origin::new(first([Head, Hold])).listen())
+        .service(ScriptedPeer::new(first([Head, Hold])).listen())
 }
 
 async fn ends(stack: &Stack, timeouts: Option<Timeouts>) -> (Option<Phase>, u64) {
@@ -56,7 +56,7 @@ async fn a_pool_bounds_all_requests_of_its_connections() {
     let pool = ServiceBuilder::new()
         .layer(PoolLayer::<Body>::new().timeouts(Timeouts::none().read(seconds(5))))
         .layer(NegotiateLayer::new())
-        .service(Origin::new(first([Head, Hold])).listen());
+        .service(ScriptedPeer::new(first([Head, Hold])).listen());
     let (outcome, seconds) = timed(pool.request("GET", "http://origin.example/")).await;
     assert_eq!((outcome.unwrap_err().timeout_phase(), seconds), (READ, 5));
 }
@@ -64,7 +64,7 @@ async fn a_pool_bounds_all_requests_of_its_connections() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_a_pool_is_strict_by_default() {
     let make = NegotiateLayer::<Body>::new();
-    let origin = Origin::new(first([Head, Hold]));
+    let origin = ScriptedPeer::new(first([Head, Hold]));
     let make: Negotiate<_, Body> = tower::Layer::layer(&make, origin.listen());
     let mut connection = make.oneshot(target("http://origin.example/")).await.unwrap();
     let request = Request::get("http://origin.example/").body(Body::empty()).unwrap();

@@ -55,11 +55,11 @@ async fn a_connection_serves_one_request_after_the_other() {
 async fn a_connection_is_ready_only_after_the_body_was_read() {
     let (mut connection, mut peer) = connected().await;
     let (response, _) = ask(&mut connection, &mut peer, get(), &[&OK[..40]]).await;
-    settle().await;
+    run_ready_tasks().await;
     assert!(ready_now(&mut connection).is_pending());
-    peer.say(&[&OK[40..]]).await;
+    peer.write_each([&OK[40..]]).await.unwrap();
     read(response.unwrap()).await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert!(ready_now(&mut connection).is_ready());
 }
 

@@ -8,10 +8,8 @@ use std::{
 
 use http_body::{Body as _, Frame};
 
-use super::{
-    scripted::{Script, Tasks, run, scripted},
-    *,
-};
+use super::*;
+use crate::tests::script::run;
 
 /// One exchange.
 struct Scene {

@@ -6,10 +6,8 @@ use std::{pin::Pin, sync::Mutex};
 use hyper::client::conn::http1 as hyper1;
 use proptest::prelude::*;
 
-use super::{
-    scripted::{Script, run, scripted},
-    *,
-};
+use super::*;
+use crate::tests::script::run;
 
 mod answers;
 mod requests;

@@ -2,10 +2,8 @@
 
 use std::pin::pin;
 
-use super::{
-    scripted::{Script, Tasks, run, scripted},
-    *,
-};
+use super::*;
+use crate::tests::script::run;
 
 const END: &[u8] = b"\r\n\r\n";
 
@@ -169,23 +167,23 @@ async fn a_busy_task_sees_an_end_as_well() {
 async fn a_future_that_is_polled_after_its_end_does_not_touch_the_next_request() {
     // Too little room for the head of a request at once.
     let (near, far) = tokio::io::duplex(16);
-    let mut peer = Peer { io: far };
+    let mut peer = Peer::new(far);
     let mut connection =
         over(TokioIo::new(near), "https://example.com", &Http1Config::default()).await;
     poll_fn(|cx| connection.poll_ready(cx)).await.unwrap();
     let mut first = connection.call(get());
-    let (response, _) = tokio::join!(&mut first, peer.answer(&[OK]));
+    let (response, _) = tokio::join!(&mut first, peer.answer([OK]));
     read(response.unwrap()).await.unwrap();
     poll_fn(|cx| connection.poll_ready(cx)).await.unwrap();
     let (runtime, second) = (Runtime::tokio(), connection.call(get()));
     let (done, answered) = tokio::sync::oneshot::channel();
     runtime.spawn(async move { done.send(second.await.is_ok()).unwrap() });
-    settle().await;
+    run_ready_tasks().await;
     // By another task, whose waker would take the place of the one that waits for room.
     let polled = poll_fn(|cx| Poll::Ready(pin!(&mut first).poll(cx)));
     assert!(polled.await.is_pending());
     let began = runtime.now();
-    peer.answer(&[OK]).await;
+    peer.answer([OK]).await.unwrap();
     assert!(answered.await.unwrap());
     assert_eq!(runtime.now(), began, "woken by a timer, not by the room");
 }

@@ -1,4 +1,6 @@
-use super::peer::{CANCEL, END_STREAM, Frame, HEADERS, RST_STREAM, fed, pair, poll, post, turns};
+use super::peer::{
+    CANCEL, END_STREAM, Frame, HEADERS, RST_STREAM, fed, pair, poll, post, run_ready_tasks,
+};
 use crate::connection::Connection;
 use bytes::Bytes;
 use tower_service::Service;
@@ -19,10 +21,10 @@ async fn a_request_dropped_at_any_point_leaves_no_stream_open() {
         for _ in 0..polls {
             assert!(poll(&mut sending).await.is_pending());
             let _ = feed.send(Ok(Bytes::from("chunk")));
-            turns().await;
+            run_ready_tasks().await;
         }
         drop(sending);
-        turns().await;
+        run_ready_tasks().await;
         assert!(is_closed(1, &peer.settled().await), "after {polls} polls");
         assert!(feed.is_closed() && connection.conn.state().active() == 0);
     }
@@ -32,7 +34,7 @@ async fn a_request_dropped_at_any_point_leaves_no_stream_open() {
 async fn a_request_dropped_while_it_waits_for_a_stream_leaves_none_open() {
     let (mut connection, mut peer) = pair().await;
     peer.allow_streams(1).await;
-    turns().await;
+    run_ready_tasks().await;
     let first = super::peer::send(&mut connection, super::peer::get()).await;
     let second = super::peer::send(&mut connection, super::peer::get()).await;
     let one = peer.request().await;
@@ -61,6 +63,6 @@ async fn a_connection_that_is_cut_ends_all_it_is_doing() {
     peer.request().await;
     connection.abort_handle().unwrap().abort();
     assert!(sending.await.unwrap_err().into_error().is_closed());
-    turns().await;
+    run_ready_tasks().await;
     assert!(told.is_closed() && !connection.is_open());
 }

@@ -4,7 +4,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tower_service::Service;
 
 use super::peer::{
-    DATA, END_STREAM, Peer, Received, get, over, poll, runtime, seconds, send, silent_pair, turns,
+    DATA, END_STREAM, Peer, Received, get, over, poll, run_ready_tasks, runtime, seconds, send,
+    silent_pair,
 };
 use crate::{
     Body,
@@ -74,7 +75,7 @@ async fn settings_that_come_in_pieces_are_read_to_their_end() {
         let mut sending = send(&mut connection, chat()).await;
         for piece in [&settings[..cut], &settings[cut..]] {
             peer.io.write_all(piece).await.unwrap();
-            turns().await;
+            run_ready_tasks().await;
             assert!(poll(&mut sending).await.is_pending(), "cut at {cut}");
         }
         let answering = async {
@@ -133,9 +134,9 @@ async fn the_server_is_told_the_protocol_and_the_whole_url() {
 async fn a_refusal_is_an_answer_with_a_body() {
     let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
     peer.settings(&[(ENABLE_CONNECT_PROTOCOL, 1)]).await;
-    turns().await;
+    run_ready_tasks().await;
     let sending = send(&mut connection, chat()).await;
-    turns().await;
+    run_ready_tasks().await;
     let stream = {
         let mut sending = sending;
         assert!(poll(&mut sending).await.is_pending());

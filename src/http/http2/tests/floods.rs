@@ -1,5 +1,5 @@
 use super::peer::{
-    END_HEADERS, HEADERS, PROTOCOL_ERROR, RST_STREAM, fed, get, pair, post, send, turns,
+    END_HEADERS, HEADERS, PROTOCOL_ERROR, RST_STREAM, fed, get, pair, post, run_ready_tasks, send,
 };
 
 const HINT: &[(&str, &str)] = &[(":status", "103"), ("link", "x")];
@@ -14,7 +14,7 @@ async fn informational_answers_without_an_end_cost_the_stream_although_nobody_po
         let (one, two) = (peer.request().await, peer.request().await);
         for _ in 0..1000 {
             peer.fields(one, 0, HINT).await;
-            turns().await;
+            run_ready_tasks().await;
         }
         let reset = peer.next(RST_STREAM).await;
         assert_eq!((reset.stream, reset.code()), (one, PROTOCOL_ERROR));
@@ -40,7 +40,7 @@ async fn as_many_informational_answers_as_are_allowed_may_come_before_the_answer
     peer.data(stream, 0, "hel").await;
     peer.data(stream, 0, "lo").await;
     peer.fields(stream, super::peer::END_STREAM, &[("x", "y")]).await;
-    turns().await;
+    run_ready_tasks().await;
     assert_eq!(super::peer::text(sending.await.unwrap()).await.unwrap(), "hello");
 }
 
@@ -56,7 +56,7 @@ async fn one_burst_of_too_many_costs_the_stream_alone() {
     head.extend(stream.to_be_bytes());
     head.extend(block);
     tokio::io::AsyncWriteExt::write_all(&mut peer.io, &head.repeat(5000)).await.unwrap();
-    turns().await;
+    run_ready_tasks().await;
     assert!(flooded.await.unwrap_err().into_error().is_protocol());
     let next = send(&mut connection, get()).await;
     let stream = peer.request().await;

@@ -1,4 +1,4 @@
-use super::peer::{END_STREAM, Told, get, pair, send, text, turns};
+use super::peer::{END_STREAM, Told, get, pair, run_ready_tasks, send, text};
 use crate::connection::{Connection, Progress};
 
 const ENHANCE_YOUR_CALM: u32 = 11;
@@ -11,7 +11,7 @@ async fn after_goaway_there_are_no_new_streams() {
         let sending = send(&mut connection, get()).await;
         let stream = peer.request().await;
         peer.goaway(stream, code).await;
-        turns().await;
+        run_ready_tasks().await;
         assert!(!connection.is_open());
         assert_eq!(told.streams(), [Some(100), None]);
         assert!(!told.is_closed());
@@ -25,7 +25,7 @@ async fn a_request_after_goaway_comes_back() {
     let _first = send(&mut connection, get()).await;
     let stream = peer.request().await;
     peer.goaway(stream, 0).await;
-    turns().await;
+    run_ready_tasks().await;
     let error = tower_service::Service::call(&mut connection, get()).await.unwrap_err();
     assert_eq!(error.progress, Progress::Unsent);
     assert!(error.request.is_some());
@@ -42,7 +42,7 @@ async fn what_is_under_way_finishes_and_then_the_connection_closes() {
     let response = sending.await.unwrap();
     peer.data(stream, END_STREAM, "whole").await;
     assert_eq!(text(response).await.unwrap(), "whole");
-    turns().await;
+    run_ready_tasks().await;
     assert!(told.is_closed());
 }
 
@@ -53,7 +53,7 @@ async fn a_goaway_in_two_steps_refuses_what_the_second_leaves_out() {
     let second = send(&mut connection, get()).await;
     let (one, _) = (peer.request().await, peer.request().await);
     peer.goaway((1 << 31) - 1, 0).await;
-    turns().await;
+    run_ready_tasks().await;
     assert!(!connection.is_open());
     peer.goaway(one, 0).await;
     assert_eq!(second.await.unwrap_err().progress, Progress::Refused);
@@ -66,6 +66,6 @@ async fn an_idle_connection_closes_with_its_goaway() {
     let (connection, mut peer) = pair().await;
     let told = Told::by(&connection);
     peer.goaway(0, 0).await;
-    turns().await;
+    run_ready_tasks().await;
     assert!(told.is_closed());
 }

@@ -1,4 +1,4 @@
-use super::peer::{HEADERS, Told, get, pair, send, silent_pair, turns};
+use super::peer::{HEADERS, Told, get, pair, run_ready_tasks, send, silent_pair};
 use crate::{connection::Connection, http::http2::Http2Config};
 
 #[tokio::test]
@@ -7,7 +7,7 @@ async fn a_hundred_streams_are_assumed_until_the_peer_says_otherwise() {
     let told = Told::by(&connection);
     assert_eq!(told.streams(), [Some(100)]);
     peer.allow_streams(3).await;
-    turns().await;
+    run_ready_tasks().await;
     assert_eq!(told.streams(), [Some(100), Some(3)]);
 }
 
@@ -23,7 +23,7 @@ async fn a_limit_may_change_and_may_be_none_at_all() {
     let told = Told::by(&connection);
     for streams in [5, 0, 7] {
         peer.allow_streams(streams).await;
-        turns().await;
+        run_ready_tasks().await;
     }
     assert_eq!(told.streams(), [Some(100), Some(5), Some(0), Some(7)]);
     assert!(connection.is_open());
@@ -33,7 +33,7 @@ async fn a_limit_may_change_and_may_be_none_at_all() {
 async fn a_place_that_comes_late_is_told_what_is_so_then() {
     let (connection, mut peer) = pair().await;
     peer.allow_streams(9).await;
-    turns().await;
+    run_ready_tasks().await;
     assert_eq!(Told::by(&connection).streams(), [Some(9)]);
 }
 
@@ -41,7 +41,7 @@ async fn a_place_that_comes_late_is_told_what_is_so_then() {
 async fn a_place_on_a_closed_connection_is_closed() {
     let (connection, peer) = pair().await;
     drop(peer);
-    turns().await;
+    run_ready_tasks().await;
     assert!(Told::by(&connection).is_closed());
 }
 
@@ -56,7 +56,7 @@ async fn a_connection_has_one_place() {
 async fn streams_over_the_limit_wait_for_one_that_is_free() {
     let (mut connection, mut peer) = pair().await;
     peer.allow_streams(1).await;
-    turns().await;
+    run_ready_tasks().await;
     let first = send(&mut connection, get()).await;
     let second = send(&mut connection, get()).await;
     let one = peer.request().await;

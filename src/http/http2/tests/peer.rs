@@ -1,4 +1,4 @@
-//! A peer scripted in frames, and helpers for our side.
+//! Our side of a connection to a peer of frames.
 
 use std::{
     pin::Pin,
@@ -14,10 +14,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame as BodyFrame};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    sync::mpsc,
-};
+use tokio::{io::DuplexStream, sync::mpsc};
 use tower_service::Service;
 
 use super::super::{Http2, Http2Config, Http2Exchange, body::Http2Body, handshake};
@@ -31,166 +28,10 @@ use crate::{
     target::{Origin, Target},
 };
 
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-pub(super) const RST_STREAM: u8 = 3;
-pub(super) const SETTINGS: u8 = 4;
-pub(super) const PING: u8 = 6;
-pub(super) const GOAWAY: u8 = 7;
-pub(super) const WINDOW_UPDATE: u8 = 8;
+pub(super) use crate::tests::{frames::*, peer::run_ready_tasks};
 
-pub(super) const END_STREAM: u8 = 1;
-pub(super) const ACK: u8 = 1;
-pub(super) const END_HEADERS: u8 = 4;
-
-pub(super) const NO_ERROR: u32 = 0;
-pub(super) const PROTOCOL_ERROR: u32 = 1;
-pub(super) const REFUSED_STREAM: u32 = 7;
-pub(super) const CANCEL: u32 = 8;
-
-/// A received frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
-    pub(super) payload: Bytes,
-}
-
-/// A server whose every byte the test writes.
-pub(super) struct Peer {
-    pub(super) io: DuplexStream,
-}
-
-impl Frame {
-    /// The code of an RST_STREAM or, after its last stream id, of a GOAWAY.
-    pub(super) fn code(&self) -> u32 {
-        let at = self.payload.len().min(8) - 4;
-        u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
-    }
-
-    pub(super) fn ends(&self) -> bool {
-        self.flags & END_STREAM != 0
-    }
-}
-
-impl Peer {
-    /// Reads the preface, and sends nothing.
-    pub(super) async fn silent(mut io: DuplexStream) -> Self {
-        let mut preface = [0; 24];
-        io.read_exact(&mut preface).await.unwrap();
-        assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        Self { io }
-    }
-
-    pub(super) async fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let mut bytes = u32::to_be_bytes(payload.len() as u32)[1..].to_vec();
-        bytes.extend([kind, flags]);
-        bytes.extend(stream.to_be_bytes());
-        bytes.extend(payload);
-        self.io.write_all(&bytes).await.unwrap();
-    }
-
-    pub(super) async fn settings(&mut self, settings: &[(u16, u32)]) {
-        let payload: Vec<u8> = settings
-            .iter()
-            .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()[..]].concat())
-            .collect();
-        self.frame(SETTINGS, 0, 0, &payload).await;
-    }
-
-    pub(super) async fn allow_streams(&mut self, streams: u32) {
-        self.settings(&[(3, streams)]).await;
-    }
-
-    /// A head or trailers.
-    pub(super) async fn fields(&mut self, stream: u32, flags: u8, fields: &[(&str, &str)]) {
-        self.frame(HEADERS, flags | END_HEADERS, stream, &packed(fields)).await;
-    }
-
-    /// A response without content.
-    pub(super) async fn answer(&mut self, stream: u32, status: &str) {
-        self.fields(stream, END_STREAM, &[(":status", status)]).await;
-    }
-
-    pub(super) async fn data(&mut self, stream: u32, flags: u8, data: &str) {
-        self.frame(DATA, flags, stream, data.as_bytes()).await;
-    }
-
-    pub(super) async fn reset(&mut self, stream: u32, code: u32) {
-        self.frame(RST_STREAM, 0, stream, &code.to_be_bytes()).await;
-    }
-
-    pub(super) async fn goaway(&mut self, last: u32, code: u32) {
-        let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
-        self.frame(GOAWAY, 0, 0, &payload).await;
-    }
-
-    pub(super) async fn open_window(&mut self, stream: u32, bytes: u32) {
-        self.frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes()).await;
-    }
-
-    /// The next frame, or `None` at the end.
-    pub(super) async fn read(&mut self) -> Option<Frame> {
-        let mut head = [0; 9];
-        self.io.read_exact(&mut head).await.ok()?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; length as usize];
-        self.io.read_exact(&mut payload).await.ok()?;
-        let stream = u32::from_be_bytes(head[5..9].try_into().unwrap());
-        Some(Frame { kind: head[3], flags: head[4], stream, payload: payload.into() })
-    }
-
-    /// The next frame of this kind; skips others.
-    pub(super) async fn next(&mut self, kind: u8) -> Frame {
-        loop {
-            let frame = self.read().await.expect("the connection was closed");
-            if frame.kind == kind {
-                return frame;
-            }
-        }
-    }
-
-    /// The stream of the next request.
-    pub(super) async fn request(&mut self) -> u32 {
-        self.next(HEADERS).await.stream
-    }
-
-    /// All frames that were queued by now. h2 answers a PING before it writes anything else, so it takes two.
-    pub(super) async fn settled(&mut self) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        for _ in 0..2 {
-            self.frame(PING, 0, 0, b"settled?").await;
-            loop {
-                let frame = self.read().await.expect("the connection was closed");
-                if frame.kind == PING && &frame.payload[..] == b"settled?" {
-                    break;
-                }
-                frames.push(frame);
-            }
-        }
-        frames
-    }
-
-    pub(super) async fn answer_ping(&mut self) {
-        let ping = self.next(PING).await;
-        self.frame(PING, ACK, 0, &ping.payload).await;
-    }
-}
-
-/// Fields as literals without indexing (RFC 7541 §6.2.2).
-fn packed(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        block.push(0);
-        for text in [name, value] {
-            assert!(text.len() < 127, "the double packs short texts only");
-            block.push(text.len() as u8);
-            block.extend(text.as_bytes());
-        }
-    }
-    block
-}
+/// A server whose every frame the test writes.
+pub(super) type Peer = FramePeer;
 
 pub(super) fn runtime() -> Runtime {
     Runtime::new(TokioExecutor::new(), TokioTimer::new())
@@ -244,13 +85,6 @@ pub(super) async fn send(
 
 pub(super) async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
-}
-
-/// Lets the connection's task run until it waits.
-pub(super) async fn turns() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// The whole body as text, or its error.

@@ -4,8 +4,8 @@ use tokio::io::AsyncWriteExt;
 use tower_service::Service;
 
 use super::peer::{
-    CANCEL, END_STREAM, GOAWAY, REFUSED_STREAM, collecting, fed, get, over, pair, poll, post, send,
-    turns,
+    CANCEL, END_STREAM, GOAWAY, REFUSED_STREAM, collecting, fed, get, over, pair, poll, post,
+    run_ready_tasks, send,
 };
 use crate::{
     Body,
@@ -45,7 +45,7 @@ async fn a_body_that_can_be_had_again_does_not_come_back() {
 async fn a_request_on_a_closed_connection_comes_back_whole() {
     let (mut connection, peer) = pair().await;
     drop(peer);
-    turns().await;
+    run_ready_tasks().await;
     assert!(!connection.is_open());
     let error = connection.call(post("Hello")).await.unwrap_err();
     assert_eq!(error.progress, Progress::Unsent);
@@ -83,7 +83,7 @@ async fn a_refused_stream_was_not_acted_on() {
 async fn a_refused_request_comes_back_if_nobody_looked_into_its_body() {
     let (mut connection, mut peer) = pair().await;
     peer.settings(&[(4, 0)]).await;
-    turns().await;
+    run_ready_tasks().await;
     let (_feed, body) = fed();
     let sending = send(&mut connection, post(body)).await;
     let stream = peer.request().await;

@@ -5,8 +5,8 @@ use http_body::{Body as _, Frame};
 use tower_service::Service;
 
 use super::peer::{
-    CANCEL, END_STREAM, NO_ERROR, RST_STREAM, WINDOW_UPDATE, get, pair, poll, seconds, send,
-    silent_pair, text, turns, wait,
+    CANCEL, END_STREAM, NO_ERROR, RST_STREAM, WINDOW_UPDATE, get, pair, poll, run_ready_tasks,
+    seconds, send, silent_pair, text, wait,
 };
 use crate::{
     Body, Error,
@@ -41,7 +41,7 @@ async fn the_body_is_at_its_end_with_the_last_chunk() {
     peer.fields(stream, 0, &[(":status", "200")]).await;
     peer.data(stream, END_STREAM, "all").await;
     let mut body = sending.await.unwrap().into_body();
-    turns().await;
+    run_ready_tasks().await;
     assert!(!body.is_end_stream());
     frame(&mut body).await.unwrap().unwrap();
     assert!(body.is_end_stream());
@@ -112,7 +112,7 @@ async fn a_body_that_failed_is_over() {
     peer.fields(stream, 0, &[(":status", "200")]).await;
     peer.reset(stream, CANCEL).await;
     let mut body = sending.await.unwrap().into_body();
-    turns().await;
+    run_ready_tasks().await;
     assert!(!body.is_end_stream());
     assert!(frame(&mut body).await.unwrap().is_err());
     assert!(frame(&mut body).await.is_none());
@@ -161,7 +161,7 @@ async fn an_answer_that_nobody_reads_stalls_no_other() {
     let chunk = "x".repeat(16_384);
     for _ in 0..200 {
         peer.data(stream, 0, &chunk).await;
-        turns().await;
+        run_ready_tasks().await;
     }
     let sending = send(&mut connection, get()).await;
     let other = peer.request().await;
@@ -223,7 +223,7 @@ async fn a_peer_that_reads_nothing_does_not_keep_the_connection_open() {
     let connection = super::peer::over::<Body>(io, &Http2Config::new()).await.unwrap();
     let told = super::peer::Told::by(&connection);
     drop(connection);
-    turns().await;
+    run_ready_tasks().await;
     assert!(!told.is_closed());
     wait(Duration::from_millis(2100)).await;
     assert!(told.is_closed());

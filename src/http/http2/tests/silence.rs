@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::peer::{
-    ACK, CANCEL, PING, Peer, RST_STREAM, SETTINGS, Told, get, pair, poll, seconds, send,
-    silent_pair, turns, wait,
+    ACK, CANCEL, PING, Peer, RST_STREAM, SETTINGS, Told, get, pair, poll, run_ready_tasks, seconds,
+    send, silent_pair, wait,
 };
 use crate::{
     Body,
@@ -19,11 +19,11 @@ async fn a_request_given_up_in_silence_makes_the_connection_suspect() {
     wait(seconds(1)).await;
     drop(sending);
     assert!(!connection.is_open());
-    turns().await;
+    run_ready_tasks().await;
     assert_eq!(told.streams(), [Some(100), None]);
     assert_eq!(peer.next(RST_STREAM).await.code(), CANCEL);
     peer.answer_ping().await;
-    turns().await;
+    run_ready_tasks().await;
     assert!(connection.is_open());
     assert_eq!(told.streams(), [Some(100), None, Some(100)]);
 }
@@ -36,7 +36,7 @@ async fn any_byte_clears_the_suspicion() {
     drop(sending);
     assert!(!connection.is_open());
     peer.open_window(0, 1).await;
-    turns().await;
+    run_ready_tasks().await;
     assert!(connection.is_open());
 }
 
@@ -63,7 +63,7 @@ async fn one_ping_is_enough_for_many_who_give_up() {
         requests.push(send_and_see(&mut connection, &mut peer).await);
     }
     drop(requests);
-    turns().await;
+    run_ready_tasks().await;
     let frames = peer.settled().await;
     assert_eq!(frames.iter().filter(|frame| frame.kind == PING).count(), 1);
 }
@@ -77,7 +77,7 @@ async fn a_connection_can_be_asked_again() {
         drop(sending);
         assert!(!connection.is_open());
         peer.answer_ping().await;
-        turns().await;
+        run_ready_tasks().await;
         assert!(connection.is_open());
     }
 }
@@ -162,7 +162,7 @@ async fn a_request_that_is_polled_again_has_been_waiting_all_along() {
     let (mut connection, mut peer) = pair().await;
     let mut sending = send_and_see(&mut connection, &mut peer).await;
     peer.open_window(0, 1).await;
-    turns().await;
+    run_ready_tasks().await;
     assert!(poll(&mut sending).await.is_pending());
     drop(sending);
     assert!(connection.is_open());
@@ -175,7 +175,7 @@ fn ms(milliseconds: u64) -> Duration {
 /// A connection with a round trip of 60 ms.
 async fn far_pair() -> (Http2<Body>, Peer) {
     let (connection, mut peer) = silent_pair(&Http2Config::new()).await;
-    turns().await;
+    run_ready_tasks().await;
     wait(ms(60)).await;
     peer.settings(&[]).await;
     peer.frame(SETTINGS, ACK, 0, &[]).await;
@@ -197,7 +197,7 @@ async fn requests_given_up_within_a_round_trip_are_no_reason_to_doubt() {
         }
         wait(ms(10)).await;
         peer.frame(PING, ACK, 0, &ping.payload).await;
-        turns().await;
+        run_ready_tasks().await;
     }
     assert!(connection.is_open());
     assert_eq!(told.streams(), [Some(100)]);
@@ -210,7 +210,7 @@ async fn a_silence_of_more_than_a_usual_round_trip_makes_the_connection_suspect(
     let sending = send_and_see(&mut connection, &mut peer).await;
     wait(ms(10)).await;
     drop(sending);
-    turns().await;
+    run_ready_tasks().await;
     wait(ms(230)).await;
     assert!(connection.is_open());
     wait(ms(20)).await;
@@ -226,7 +226,7 @@ async fn a_silence_of_more_than_a_usual_round_trip_makes_the_connection_suspect(
 async fn a_peer_of_which_no_round_trip_is_known_has_a_second() {
     let (mut connection, mut peer) = pair().await;
     drop(send_and_see(&mut connection, &mut peer).await);
-    turns().await;
+    run_ready_tasks().await;
     wait(ms(990)).await;
     assert!(connection.is_open());
     wait(ms(20)).await;
@@ -238,13 +238,13 @@ async fn what_is_usual_follows_the_answers_to_pings() {
     let (mut connection, mut peer) = far_pair().await;
     for _ in 0..5 {
         drop(send_and_see(&mut connection, &mut peer).await);
-        turns().await;
+        run_ready_tasks().await;
         wait(ms(400)).await;
         peer.answer_ping().await;
-        turns().await;
+        run_ready_tasks().await;
     }
     drop(send_and_see(&mut connection, &mut peer).await);
-    turns().await;
+    run_ready_tasks().await;
     wait(ms(500)).await;
     assert!(connection.is_open());
 }

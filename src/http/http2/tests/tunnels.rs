@@ -2,7 +2,7 @@ use http::Request;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::peer::{CANCEL, DATA, END_STREAM, Peer, RST_STREAM, pair, send, text, turns};
+use super::peer::{CANCEL, DATA, END_STREAM, Peer, RST_STREAM, pair, run_ready_tasks, send, text};
 use crate::{
     Body,
     connection::Connection,
@@ -74,7 +74,7 @@ async fn a_reset_is_no_end() {
     let (mut tunnel, _connection, mut peer) = tunnel().await;
     peer.data(1, 0, "part").await;
     peer.reset(1, 0).await;
-    turns().await;
+    run_ready_tasks().await;
     let mut read = Vec::new();
     let error = tunnel.read_to_end(&mut read).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);

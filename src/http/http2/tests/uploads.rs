@@ -5,7 +5,7 @@ use tower_service::Service;
 
 use super::peer::{
     CANCEL, DATA, END_STREAM, Frame, HEADERS, NO_ERROR, Peer, RST_STREAM, Told, fed, get, pair,
-    poll, post, seconds, send, silent_pair, text, turns, wait,
+    poll, post, run_ready_tasks, seconds, send, silent_pair, text, wait,
 };
 use crate::{
     Body, Error,
@@ -24,7 +24,7 @@ async fn an_early_answer_is_delivered_whole() {
     let response = sending.await.unwrap();
     assert_eq!(response.status(), 413);
     assert_eq!(text(response).await.unwrap(), "too large");
-    turns().await;
+    run_ready_tasks().await;
     assert_eq!(connection.conn.state().active(), 0);
 }
 
@@ -56,7 +56,7 @@ async fn a_complete_answer_ends_the_request() {
     peer.data(stream, END_STREAM, "enough").await;
     assert_eq!(text(sending.await.unwrap()).await.unwrap(), "enough");
     assert_eq!(peer.next(RST_STREAM).await.code(), NO_ERROR);
-    turns().await;
+    run_ready_tasks().await;
     assert!(feed.is_closed());
 }
 
@@ -81,7 +81,7 @@ async fn an_answer_that_is_dropped_cancels_the_rest_of_the_request() {
     peer.fields(stream, 0, &[(":status", "200")]).await;
     drop(sending.await.unwrap());
     assert_eq!(peer.next(RST_STREAM).await.code(), CANCEL);
-    turns().await;
+    run_ready_tasks().await;
     assert!(feed.is_closed());
 }
 
@@ -123,7 +123,7 @@ async fn no_more_is_sent_than_the_window_holds() {
     assert_eq!(content(&peer.settled().await), 65_535);
     peer.open_window(stream, 200_000).await;
     peer.open_window(0, 200_000).await;
-    turns().await;
+    run_ready_tasks().await;
     assert!(poll(&mut sending).await.is_pending());
     assert_eq!(65_535 + content(&peer.settled().await), 200_000);
 }
@@ -177,7 +177,7 @@ async fn an_upload_that_cannot_be_repeated_waits_for_what_the_peer_allows() {
     let mut one = one;
     assert!(poll(&mut one).await.is_pending());
     peer.allow_streams(1).await;
-    turns().await;
+    run_ready_tasks().await;
     assert_eq!(told.streams(), [Some(100), Some(1)]);
     assert!(poll(&mut one).await.is_pending());
     let stream = peer.request().await;
@@ -197,7 +197,7 @@ async fn a_peer_that_allows_the_number_assumed_before_its_settings_is_not_waited
     let mut sending = send(&mut connection, post(body)).await;
     assert!(poll(&mut sending).await.is_pending());
     peer.allow_streams(101).await;
-    turns().await;
+    run_ready_tasks().await;
     assert_eq!(told.streams(), [Some(100), Some(101)]);
     assert!(poll(&mut sending).await.is_pending());
     assert!(has_written_a_request(&mut peer).await);

@@ -1,5 +1,6 @@
 use super::peer::{
-    END_STREAM, PING, WINDOW_UPDATE, get, pair, poll, seconds, send, silent_pair, turns, wait,
+    END_STREAM, PING, WINDOW_UPDATE, get, pair, poll, run_ready_tasks, seconds, send, silent_pair,
+    wait,
 };
 use crate::{
     Body, Error,
@@ -36,7 +37,7 @@ async fn stalled(timeouts: Timeouts) -> (Http2<Body>, super::peer::Peer, Body, (
         peer.data(large, 0, &"x".repeat(16_383)).await;
     }
     peer.data(large, 0, "xxx").await;
-    turns().await;
+    run_ready_tasks().await;
     (connection, peer, unread, waiting)
 }
 
@@ -74,7 +75,7 @@ async fn a_peer_that_may_send_again_and_does_not_is_silent() {
         wait(seconds(1)).await;
     }
     drop(unread);
-    turns().await;
+    run_ready_tasks().await;
     assert!(reading.await.unwrap_err().is_timeout());
 }
 
@@ -97,7 +98,7 @@ async fn small_frames_that_nobody_reads_cost_no_more_than_a_stream_holds() {
     for _ in 0..200 {
         let frames = [&[0, 0, 20, 0, 0][..], &stream.to_be_bytes(), &[b'x'; 20]].concat();
         tokio::io::AsyncWriteExt::write_all(&mut peer.io, &frames.repeat(1000)).await.unwrap();
-        turns().await;
+        run_ready_tasks().await;
     }
     let (stream, mut other) = begun(&mut connection, &mut peer).await;
     peer.data(stream, END_STREAM, "hi").await;

@@ -183,14 +183,14 @@ async fn a_peer_that_listens_no_more_is_heard_to_the_end() {
     let stream = peer.request().await;
     is_deaf.store(1, Ordering::Release);
     let lost = send(&mut connection, super::peer::post(vec![7; 60_000])).await;
-    super::peer::turns().await;
+    super::peer::run_ready_tasks().await;
     peer.frame(super::peer::PING, 0, 0, b"anybody?").await;
     peer.settings(&[(3, 50)]).await;
     peer.answer(stream, "200").await;
     drop(peer);
     assert_eq!(answered.await.unwrap().status(), 200);
     assert_eq!(lost.await.unwrap_err().progress, crate::connection::Progress::Unsent);
-    super::peer::turns().await;
+    super::peer::run_ready_tasks().await;
     assert!(!connection.is_open());
 }
 
@@ -208,7 +208,7 @@ async fn a_write_that_failed_on_a_stream_of_unknown_kind_may_have_taken_the_requ
     peer.settled().await;
     is_deaf.store(1, Ordering::Release);
     let sending = send(&mut connection, get()).await;
-    super::peer::turns().await;
+    super::peer::run_ready_tasks().await;
     drop(peer);
     assert_eq!(sending.await.unwrap_err().progress, crate::connection::Progress::Sent);
 }

@@ -1,24 +1,28 @@
-//! A stream that plays a script, and tasks that run only when the test polls them: no runtime, no clock, and the same order
-//! every time.
+//! The kit of bytes without a runtime: a stream that plays a script, and tasks that run only when the test polls them. There is
+//! no clock, and the order is the same every time.
 
 use std::{
     collections::VecDeque,
+    future::Future,
+    io,
     pin::Pin,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 
-use super::*;
-use crate::rt::Task;
+// The type of this crate, or the same where a fuzz target includes this file.
+use super::Task;
 
 /// The peer: the pieces it sends, and the bytes it has received. It sends nothing before a complete request.
 #[derive(Clone, Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     state: Arc<Mutex<ScriptState>>,
 }
 
@@ -40,30 +44,28 @@ struct ScriptState {
 
 impl Script {
     /// Sends these pieces, each in a read of its own, after a request that ends so.
-    pub(super) fn new<'a>(
-        after: &'static [u8],
-        pieces: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Self {
+    pub(crate) fn new(after: &'static [u8], pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
         let script = Self::default();
         let mut state = script.state.lock().unwrap();
-        state.says = pieces.into_iter().map(Bytes::copy_from_slice).collect();
+        state.says =
+            pieces.into_iter().map(|piece| Bytes::copy_from_slice(piece.as_ref())).collect();
         state.after = Some(after);
         drop(state);
         script
     }
 
-    pub(super) fn that_ends(self) -> Self {
+    pub(crate) fn that_ends(self) -> Self {
         self.change(|state| state.ends = true);
         self
     }
 
     /// Takes at most `room` bytes, until it takes everything.
-    pub(super) fn with_room(self, room: usize) -> Self {
+    pub(crate) fn with_room(self, room: usize) -> Self {
         self.change(|state| state.room = Some(room));
         self
     }
 
-    pub(super) fn say(&self, piece: &[u8]) {
+    pub(crate) fn say(&self, piece: &[u8]) {
         self.change(|state| {
             state.says.push_back(Bytes::copy_from_slice(piece));
             // It is there at once.
@@ -71,26 +73,26 @@ impl Script {
         });
     }
 
-    pub(super) fn hang_up(&self) {
+    pub(crate) fn hang_up(&self) {
         self.change(|state| state.ends = true);
     }
 
-    pub(super) fn take_everything(&self) {
+    pub(crate) fn take_everything(&self) {
         self.change(|state| (state.room, state.holds_flushes) = (None, false));
     }
 
     /// Takes bytes, but passes them on only once it takes everything.
-    pub(super) fn that_holds_flushes(self) -> Self {
+    pub(crate) fn that_holds_flushes(self) -> Self {
         self.change(|state| state.holds_flushes = true);
         self
     }
 
-    pub(super) fn heard(&self) -> Vec<u8> {
+    pub(crate) fn heard(&self) -> Vec<u8> {
         self.state.lock().unwrap().heard.clone()
     }
 
     /// Pieces that it has not sent.
-    pub(super) fn left(&self) -> Vec<u8> {
+    pub(crate) fn left(&self) -> Vec<u8> {
         self.state.lock().unwrap().says.iter().flatten().copied().collect()
     }
 
@@ -176,30 +178,26 @@ impl Write for Script {
 
 /// Tasks that the test polls.
 #[derive(Clone, Default)]
-pub(super) struct Tasks {
+pub(crate) struct Tasks {
     tasks: Arc<Mutex<Vec<Task>>>,
 }
 
 impl Tasks {
-    pub(super) fn runtime(&self) -> Runtime {
-        Runtime::new(self.clone(), NoTimer)
-    }
-
     /// Polls each task once.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
         tasks.retain_mut(|task| Pin::new(task).poll(cx).is_pending());
         self.tasks.lock().unwrap().extend(tasks);
     }
 
     /// Drops all tasks, as a runtime that ends does.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
         drop(tasks);
     }
 
     /// Number of running tasks.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.tasks.lock().unwrap().len()
     }
 }
@@ -211,14 +209,14 @@ impl Executor<Task> for Tasks {
 }
 
 /// A clock that stands still.
-struct NoTimer;
+pub(crate) struct NoTimer;
 
 impl Timer for NoTimer {
     fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Sleep>> {
         Box::pin(Never)
     }
 
-    fn sleep_until(&self, _deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
+    fn sleep_until(&self, _deadline: Instant) -> Pin<Box<dyn Sleep>> {
         Box::pin(Never)
     }
 }
@@ -245,7 +243,7 @@ impl Wake for Flag {
 }
 
 /// Polls while woken. `None` if it waits for something that never comes.
-pub(super) fn run<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+pub(crate) fn run<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     let flag = Arc::new(Flag::default());
     let waker = Waker::from(flag.clone());
     // A loop that wakes itself for ever is a fault as well.
@@ -258,15 +256,4 @@ pub(super) fn run<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Optio
         }
     }
     panic!("it is woken for ever");
-}
-
-/// A connection to this script, and its tasks.
-pub(super) fn scripted(script: &Script) -> (Http1<Body>, Tasks) {
-    let tasks = Tasks::default();
-    let target = Target::new(Origin::try_from(&"https://example.com".parse().unwrap()).unwrap());
-    let info = ConnectInfo::default().with_encryption();
-    let runtime = tasks.runtime();
-    let connection =
-        handshake(script.clone(), info, &target, &Http1Config::default(), &runtime).unwrap();
-    (connection, tasks)
 }

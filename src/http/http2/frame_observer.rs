@@ -33,7 +33,7 @@ const FINAL_STATUS: RangeInclusive<u8> = 0x88..=0x8e;
 const PREFACE: usize = 24;
 
 /// The socket of a connection, observing the frames.
-pub(super) struct Wire<I> {
+pub(super) struct FrameObserver<I> {
     io: I,
     inward: FrameScanner,
     outward: FrameScanner,
@@ -64,7 +64,7 @@ struct FrameHeader {
     first: Option<u8>,
 }
 
-impl<I> Wire<I> {
+impl<I> FrameObserver<I> {
     pub(super) fn new(io: I, state: Arc<ConnState>) -> Self {
         let (inward, outward) = (FrameScanner::after(0), FrameScanner::after(PREFACE));
         Self { io, inward, outward, is_reading_settings: false, state }
@@ -192,7 +192,7 @@ impl FrameHeader {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for FrameObserver<I> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -206,7 +206,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for FrameObserver<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
