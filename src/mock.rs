@@ -11,6 +11,7 @@
 //! | the number of connections | [`CountingConnector`], around any connector |
 //! | the passing of time | [`PausedClock`] |
 //! | that your layer calls only services that are ready | [`StrictService`], around any service |
+//! | code that opens its own sockets, or TLS inside a tunnel | [`Script::play`], on a stream of yours |
 //! | your own server, in the same process | [`MemoryConnector`](crate::connect::MemoryConnector) |
 //!
 //! For code that takes a [`Transport`](crate::Transport), build one over a double. For code that takes any service of
@@ -48,6 +49,7 @@ use std::sync::{Mutex, MutexGuard};
 mod clock;
 mod counting;
 mod never;
+mod play;
 mod player;
 mod script;
 mod scripted;

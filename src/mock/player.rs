@@ -5,14 +5,13 @@ use std::{collections::VecDeque, io, time::Duration};
 use bytes::Bytes;
 
 use super::script::{Script, ScriptEnd, ScriptStep};
-use crate::{rt::Runtime, target::Target};
+use crate::rt::Runtime;
 
 /// The start of a TLS record with a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: [u8; 2] = [22, 3];
 
 /// A connection and its position in the script.
 pub(super) struct ScriptPlayer {
-    pub(super) target: Target,
     pub(super) written: Vec<u8>,
     /// The number of written bytes that steps have consumed.
     taken: usize,
@@ -41,11 +40,11 @@ enum Match {
 }
 
 impl ScriptPlayer {
-    pub(super) fn new(target: Target, script: Option<Script>) -> Self {
+    pub(super) fn new(script: Option<Script>) -> Self {
         let fault = script.is_none().then(|| "there is no script for it".to_owned());
         let Script { steps, end } = script.unwrap_or_default();
         let (written, steps) = (Vec::new(), steps.into());
-        Self { target, written, taken: 0, steps, end, fault }
+        Self { written, taken: 0, steps, end, fault }
     }
 
     /// Whether connecting succeeds.
@@ -98,7 +97,7 @@ impl ScriptPlayer {
     }
 
     /// The end, if the script has reached it.
-    fn reached(&mut self) -> Option<ScriptEnd> {
+    pub(super) fn reached(&mut self) -> Option<ScriptEnd> {
         self.consume();
         self.steps.is_empty().then_some(self.end)
     }

@@ -36,7 +36,7 @@ use crate::{
 /// For an `https` or `wss` URL a script is the content of the TLS stream: no TLS is added, so the same script serves
 /// `http` and `https`, and no certificate is needed. ALPN is assumed to choose what the target asks for: HTTP/1.1,
 /// unless the target allows HTTP/2 only. With [`below_tls`](Self::below_tls) scripts see the bytes of TLS itself, for
-/// handshakes that fail on purpose. So do scripts for an `https` origin behind a proxy: a script cannot play the
+/// handshakes that fail on purpose. So do scripts for an `https` origin behind a proxy; [`Script::play`] can play the
 /// content of TLS inside a tunnel. A ClientHello where a request head is expected fails at once.
 ///
 /// ```
@@ -85,7 +85,13 @@ pub struct ScriptedIo {
 struct ScriptQueue {
     scripts: VecDeque<Script>,
     /// In the order of the calls.
-    connections: Vec<Arc<Mutex<ScriptPlayer>>>,
+    connections: Vec<ScriptedConnection>,
+}
+
+#[derive(Clone)]
+struct ScriptedConnection {
+    target: Target,
+    player: Arc<Mutex<ScriptPlayer>>,
 }
 
 impl ScriptedConnector {
@@ -103,15 +109,15 @@ impl ScriptedConnector {
 
     /// The targets, one for each connection, made or not.
     pub fn targets(&self) -> Vec<Target> {
-        self.connections().iter().map(|player| lock(player).target.clone()).collect()
+        self.connections().into_iter().map(|connection| connection.target).collect()
     }
 
     /// All bytes written on the connection at this index of [`targets`](Self::targets). Empty without such a
     /// connection.
     pub fn written(&self, connection: usize) -> Vec<u8> {
         let connections = self.connections();
-        let player = connections.get(connection);
-        player.map_or_else(Vec::new, |player| lock(player).written.clone())
+        let connection = connections.get(connection);
+        connection.map_or_else(Vec::new, |connection| lock(&connection.player).written.clone())
     }
 
     /// Asserts that every script was played to its end, and that nothing unexpected happened.
@@ -130,7 +136,7 @@ impl ScriptedConnector {
         assert!(missing.is_empty(), "not as scripted: {}", missing.join("; "));
     }
 
-    fn connections(&self) -> Vec<Arc<Mutex<ScriptPlayer>>> {
+    fn connections(&self) -> Vec<ScriptedConnection> {
         lock(&self.queue).connections.clone()
     }
 
@@ -139,10 +145,10 @@ impl ScriptedConnector {
         let failed = |error| Error::new(Kind::Connect, doing).because(error);
         let info = self.info(&target);
         let mut queue = lock(&self.queue);
-        let player = ScriptPlayer::new(target, queue.scripts.pop_front());
+        let player = ScriptPlayer::new(queue.scripts.pop_front());
         let begun = player.begin();
         let player = Arc::new(Mutex::new(player));
-        queue.connections.push(player.clone());
+        queue.connections.push(ScriptedConnection { target, player: player.clone() });
         drop(queue);
         begun.map_err(failed)?;
         Ok(Connected { io: ScriptedIo { player, pause: None, reader: None }, info })
@@ -161,10 +167,9 @@ impl ScriptedConnector {
     }
 }
 
-fn unfinished((number, player): (usize, &Arc<Mutex<ScriptPlayer>>)) -> Option<String> {
-    let mut player = lock(player);
-    let missing = player.unfinished()?;
-    Some(format!("connection {number} to {}: {missing}", player.target))
+fn unfinished((number, connection): (usize, &ScriptedConnection)) -> Option<String> {
+    let missing = lock(&connection.player).unfinished()?;
+    Some(format!("connection {number} to {}: {missing}", connection.target))
 }
 
 impl fmt::Debug for ScriptedConnector {

@@ -23,6 +23,8 @@ use tower_transport::{
 
 use crate::support::{given_runtime, origin::run_ready_tasks, targets::target};
 
+mod play;
+
 const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 const URL: &str = "http://a.example/";
 

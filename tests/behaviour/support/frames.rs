@@ -12,12 +12,7 @@ use super::scripted::{
 mod kit;
 
 pub(crate) use super::scripted::send;
-pub(crate) use kit::{
-    ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GOAWAY,
-    HEADERS, INTERNAL_ERROR, NO_ERROR, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE,
-    REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, data, field, frame, goaway, headers,
-    reset, settings, window_update,
-};
+pub(crate) use kit::*;
 
 /// The response to every valid request.
 pub(crate) fn hello(stream: u32) -> Vec<u8> {

@@ -20,7 +20,7 @@ use tower_transport::{
 };
 
 use super::given_runtime;
-pub(crate) use super::tasks::run_ready_tasks;
+pub(crate) use super::peer::run_ready_tasks;
 
 #[cfg(feature = "http2")]
 mod http2;

@@ -7,8 +7,6 @@ use std::{
 
 use futures_util::FutureExt;
 
-pub(crate) use super::peer::run_ready_tasks;
-
 /// Polls a future to its end, or this often.
 pub(crate) async fn polled<F: Future + Unpin>(future: &mut F, times: usize) -> Option<F::Output> {
     let mut left = times;
