@@ -98,7 +98,7 @@ const DEFAULT_LIMIT: u64 = 64 << 20;
 /// none, unless they have a `Range`: a range counts coded bytes. A response is decoded whatever the request accepted.
 #[derive(Clone, Debug)]
 pub struct DecodeLayer {
-    settings: DecodeSettings,
+    settings: Arc<DecodeSettings>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ struct DecodeSettings {
 #[derive(Clone)]
 pub struct Decode<S> {
     inner: S,
-    settings: DecodeSettings,
+    settings: Arc<DecodeSettings>,
 }
 
 /// How the response to one request is decoded, as an extension of the request.
@@ -173,7 +173,7 @@ impl DecodeLayer {
     pub fn new() -> Self {
         let names: Vec<_> = codec::known().map(Coding::as_str).collect();
         let accept = HeaderValue::try_from(names.join(", ")).ok().filter(|value| !value.is_empty());
-        Self { settings: DecodeSettings { limit: DEFAULT_LIMIT, accept } }
+        Self { settings: Arc::new(DecodeSettings { limit: DEFAULT_LIMIT, accept }) }
     }
 
     /// How many bytes may come out of a body, of its last coding and of the one before; `None` for any number. A body with more is
@@ -182,7 +182,7 @@ impl DecodeLayer {
     /// The default is 64 MiB: a megabyte can be coded so that it becomes a gigabyte, which is too much for whoever reads it whole.
     /// Take away the limit where large bodies are read as they come.
     pub fn limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
-        self.settings.limit = bytes.into().unwrap_or(u64::MAX);
+        Arc::make_mut(&mut self.settings).limit = bytes.into().unwrap_or(u64::MAX);
         self
     }
 }

@@ -84,7 +84,13 @@ pub struct RetryLayer {
 #[derive(Clone)]
 pub struct Retry<S> {
     inner: S,
-    settings: RetryLayer,
+    settings: Arc<RetrySettings>,
+}
+
+struct RetrySettings {
+    retries: Retries,
+    runtime: Runtime,
+    budgets: Arc<Budgets>,
 }
 
 /// What each origin has saved.
@@ -107,8 +113,11 @@ impl RetryLayer {
         self.runtime = runtime;
         self
     }
+}
 
+impl RetrySettings {
     /// What is kept for another try; `None` for a request that is sent once.
+    #[inline]
     fn tries(&self, request: &Request<Body>) -> Option<Tries> {
         let extensions = request.extensions();
         let retries = extensions.get().copied().unwrap_or(self.retries);
@@ -152,7 +161,8 @@ impl<S> Layer<S> for RetryLayer {
     type Service = Retry<S>;
 
     fn layer(&self, inner: S) -> Retry<S> {
-        Retry { inner, settings: self.clone() }
+        let Self { retries, runtime, budgets } = self.clone();
+        Retry { inner, settings: Arc::new(RetrySettings { retries, runtime, budgets }) }
     }
 }
 
@@ -171,9 +181,11 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<Body>) -> Repeating<S> {
+        let Some(tries) = self.settings.tries(&request) else {
+            return Repeating::once(self.inner.call(request));
+        };
         let clone = self.inner.clone();
-        let service = std::mem::replace(&mut self.inner, clone);
-        Repeating::new(service, self.settings.tries(&request), request)
+        Repeating::new(std::mem::replace(&mut self.inner, clone), tries, request)
     }
 }
 
