@@ -42,15 +42,24 @@
 //!
 //! # Memory
 //!
-//! A body is decoded as it is read, 16 KiB at a time. Besides, a decoder keeps its window: 32 KiB for gzip and deflate, up to
-//! 16 MiB for br (RFC 7932), up to 8 MiB for zstd (RFC 9659). One that asks for a larger window is an error.
+//! A body is decoded as it is read, 16 KiB at a time. Besides, a decoder keeps a window of what came out, which the
+//! [limit](DecodeLayer::limit) does not count:
+//!
+//! | coding | the window |
+//! |---|---|
+//! | gzip, deflate | 32 KiB (RFC 1951) |
+//! | br | what the body needs, 16 MiB at most (RFC 7932 §9.1), and half as much again while it grows |
+//! | zstd | what the body asks for, 8 MiB at most (RFC 9659) |
+//!
+//! A body that asks for a larger window is an error. These bounds cannot be lowered: servers ask by habit for more than their
+//! bodies need, above all in br, so a lower one would refuse small bodies.
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -88,6 +97,10 @@ use body::DecodingBody;
 use codec::Codec;
 use coding::CodingList;
 use pipeline::Pipeline;
+
+/// The codings that this build decodes, as a field lists them. Static: such a value costs less to clone.
+static KNOWN: LazyLock<String> =
+    LazyLock::new(|| codec::known().map(Coding::as_str).collect::<Vec<_>>().join(", "));
 
 /// 64 MiB: more than what is read whole should have, and what a gigabyte of zeros is coded into is 1 MiB.
 const DEFAULT_LIMIT: u64 = 64 << 20;
@@ -171,8 +184,7 @@ impl Default for DecodeLayer {
 impl DecodeLayer {
     /// Decodes what this build has decoders for, up to 64 MiB of decoded bytes.
     pub fn new() -> Self {
-        let names: Vec<_> = codec::known().map(Coding::as_str).collect();
-        let accept = HeaderValue::try_from(names.join(", ")).ok().filter(|value| !value.is_empty());
+        let accept = (!KNOWN.is_empty()).then(|| HeaderValue::from_static(&KNOWN));
         Self { settings: Arc::new(DecodeSettings { limit: DEFAULT_LIMIT, accept }) }
     }
 

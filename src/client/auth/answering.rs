@@ -132,15 +132,17 @@ where
     F: Future<Output = Result<Response<RB>, E>>,
     E: Into<BoxError>,
 {
-    let outcome = match state.as_mut().project() {
-        StateProj::Sending { response } => ready!(response.poll(cx)),
+    let polled = match state.as_mut().project() {
+        StateProj::Sending { response } => response.poll(cx),
         StateProj::Failed { error } => {
             return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
         }
         _ => return Poll::Ready(Err(polled_again())),
     };
-    state.set(AnsweringState::Failed { error: None });
-    Poll::Ready(outcome.map_err(|error| failed(error, ForeignError::LAYER)))
+    if polled.is_ready() {
+        state.set(AnsweringState::Failed { error: None });
+    }
+    polled.map_err(|error| failed(error, ForeignError::LAYER))
 }
 
 impl<S, RB> Answerer<S>

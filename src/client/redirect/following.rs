@@ -86,16 +86,21 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { response } => {
-                    let outcome = ready!(response.poll(cx));
                     let Some(Follower { trail, .. }) = this.follower.as_deref_mut() else {
                         return Poll::Ready(Err(polled_again()));
                     };
-                    let outcome = match outcome {
-                        // Nearly always: it is not taken apart.
-                        Ok(response) if trail.is_at_its_end(response.status()) => {
+                    let polled = response.poll(cx);
+                    match &polled {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(Ok(response)) if !trail.is_at_its_end(response.status()) => {}
+                        Poll::Ready(_) => {
+                            // Nearly always: it is not taken apart.
                             this.state.set(FollowingState::Failed { error: None });
-                            return Poll::Ready(Ok(response));
+                            return polled
+                                .map_err(|error| failed(trail, error, ForeignError::LAYER));
                         }
+                    }
+                    let outcome = match ready!(polled) {
                         Ok(response) => answered(trail, response, cx),
                         Err(error) => Err(failed(trail, error, ForeignError::LAYER)),
                     };

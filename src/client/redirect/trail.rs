@@ -44,7 +44,8 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    #[inline]
+    // Always: what is returned is moved once more otherwise.
+    #[inline(always)]
     pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Self {
         let extensions = request.extensions();
         let (redirects, fragment) = match extensions.is_empty() {

@@ -101,9 +101,11 @@ where
     let StateProj::Sending { response } = state.as_mut().project() else {
         return Poll::Ready(Err(polled_again()));
     };
-    let outcome = ready!(response.poll(cx));
-    state.set(RepeatingState::Over);
-    Poll::Ready(outcome.map_err(|error| failed(error, ForeignError::LAYER)))
+    let polled = response.poll(cx);
+    if polled.is_ready() {
+        state.set(RepeatingState::Over);
+    }
+    polled.map_err(|error| failed(error, ForeignError::LAYER))
 }
 
 impl<S, RB> Repeater<S>
