@@ -84,7 +84,7 @@ enum SocketKind<T, S> {
 /// connection finds out that the peer has closed it, or has sent unsolicited bytes, even if the reactor has not turned
 /// since. It costs one system call, about 0.4 µs; on smol none, because its reads always ask the kernel.
 ///
-/// It implements hyper's [`Read`] and [`Write`](hyper::rt::Write); wrap it in `hyper_util::rt::TokioIo` for tokio's
+/// It implements hyper's [`Read`](hyper::rt::Read) and [`Write`](hyper::rt::Write); wrap it in `hyper_util::rt::TokioIo` for tokio's
 /// traits, or unwrap its [`RuntimeSocket`], which implements them.
 pub struct SocketIo<S> {
     io: S,
