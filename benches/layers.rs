@@ -23,12 +23,12 @@ use tower_transport::{
     options::Retries,
 };
 
-/// Instructions that all layers together may add to a request: 2 % above the 4411 measured. The goal is 4000.
-const BUDGET: u64 = 4500;
+/// Instructions that all layers together may add to a request: 2 % above the 3320 measured. No more than 4000 are allowed.
+const BUDGET: u64 = 3_386;
 
 /// Instructions of a GET by a [`Client`] over a service that does nothing, from the URL as text to the body as bytes:
-/// 2 % above the 12139 measured.
-const BUDGET_OF_CLIENT: u64 = 12_380;
+/// 2 % above the 10728 measured.
+const BUDGET_OF_CLIENT: u64 = 10_943;
 
 const REQUESTS: u64 = 1000;
 

@@ -176,15 +176,17 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<Body>) -> Answering<S> {
-        let clone = self.inner.clone();
-        let service = std::mem::replace(&mut self.inner, clone);
-        match self.settings.auth(&mut request) {
-            Ok(None) => Answering::passing(service, request),
-            Ok(Some((auth, origin))) => match Attempted::new(&auth, origin, &request) {
-                Ok(attempted) => Answering::new(service, attempted, request),
-                Err(error) => Answering::failed(service, error),
-            },
-            Err(error) => Answering::failed(service, error),
+        let attempted = match self.settings.auth(&mut request) {
+            Ok(None) => return Answering::passing(self.inner.call(request)),
+            Ok(Some((auth, origin))) => Attempted::new(&auth, origin, &request),
+            Err(error) => Err(error),
+        };
+        match attempted {
+            Ok(attempted) => {
+                let clone = self.inner.clone();
+                Answering::new(std::mem::replace(&mut self.inner, clone), attempted, request)
+            }
+            Err(error) => Answering::failed(error),
         }
     }
 }

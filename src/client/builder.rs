@@ -102,7 +102,8 @@ impl<C> ClientBuilder<C> {
         self.defaults(|layer| layer.auth(auth))
     }
 
-    /// Credentials for one origin, whichever request or redirect leads there: see [`AuthLayer::for_origin`].
+    /// Credentials for one origin, whichever request or redirect leads there: see
+    /// [`AuthLayer::for_origin`](super::AuthLayer::for_origin).
     pub fn auth_for(mut self, origin: Origin, auth: Auth) -> Self {
         self.choices.auth = self.choices.auth.for_origin(origin, auth);
         self

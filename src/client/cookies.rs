@@ -30,7 +30,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{
@@ -192,13 +192,13 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let outcome = ready!(this.future.poll(cx));
-        if let (Ok(response), Some((store, url))) = (&outcome, this.jar.take())
+        let polled = this.future.poll(cx);
+        if let (Poll::Ready(Ok(response)), Some((store, url))) = (&polled, this.jar)
             && response.headers().contains_key(SET_COOKIE)
         {
-            store.store(&url, &mut response.headers().get_all(SET_COOKIE).into_iter());
+            store.store(url, &mut response.headers().get_all(SET_COOKIE).into_iter());
         }
-        Poll::Ready(outcome)
+        polled
     }
 }
 

@@ -158,10 +158,10 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<Body>) -> UntilDeadline<S::Future> {
         let running = self.set(&mut request);
-        match running.as_ref().is_some_and(|running| running.is_over) {
-            false => UntilDeadline { response: Some(self.inner.call(request)), running },
-            true => UntilDeadline { response: None, running },
+        if running.as_ref().is_some_and(|running| running.is_over) {
+            return UntilDeadline { response: None, running };
         }
+        UntilDeadline { response: Some(self.inner.call(request)), running }
     }
 }
 
@@ -176,14 +176,15 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         // The service first: it may know whether the request was sent when its time is over.
-        if let Some(response) = this.response.as_mut().as_pin_mut()
-            && let Poll::Ready(outcome) = response.poll(cx)
-        {
-            this.response.set(None);
-            return Poll::Ready(outcome.map_err(|error| match this.running.take() {
-                Some(running) => described(error.into(), ForeignError::LAYER, &running.uri),
-                None => failed(error, ForeignError::LAYER),
-            }));
+        if let Some(response) = this.response.as_mut().as_pin_mut() {
+            let polled = response.poll(cx);
+            if polled.is_ready() {
+                this.response.set(None);
+                return polled.map_err(|error| match this.running.take() {
+                    Some(running) => described(error.into(), ForeignError::LAYER, &running.uri),
+                    None => failed(error, ForeignError::LAYER),
+                });
+            }
         }
         let was_called = this.response.is_some();
         let Some(running) = this.running else {

@@ -42,15 +42,24 @@
 //!
 //! # Memory
 //!
-//! A body is decoded as it is read, 16 KiB at a time. Besides, a decoder keeps its window: 32 KiB for gzip and deflate, up to
-//! 16 MiB for br (RFC 7932), up to 8 MiB for zstd (RFC 9659). One that asks for a larger window is an error.
+//! A body is decoded as it is read, 16 KiB at a time. Besides, a decoder keeps a window of what came out, which the
+//! [limit](DecodeLayer::limit) does not count:
+//!
+//! | coding | the window |
+//! |---|---|
+//! | gzip, deflate | 32 KiB (RFC 1951) |
+//! | br | what the body needs, 16 MiB at most (RFC 7932 §9.1), and half as much again while it grows |
+//! | zstd | what the body asks for, 8 MiB at most (RFC 9659) |
+//!
+//! A body that asks for a larger window is an error. These bounds cannot be lowered: servers ask by habit for more than their
+//! bodies need, above all in br, so a lower one would refuse small bodies.
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -89,6 +98,10 @@ use codec::Codec;
 use coding::CodingList;
 use pipeline::Pipeline;
 
+/// The codings that this build decodes, as a field lists them. Static: such a value costs less to clone.
+static KNOWN: LazyLock<String> =
+    LazyLock::new(|| codec::known().map(Coding::as_str).collect::<Vec<_>>().join(", "));
+
 /// 64 MiB: more than what is read whole should have, and what a gigabyte of zeros is coded into is 1 MiB.
 const DEFAULT_LIMIT: u64 = 64 << 20;
 
@@ -98,7 +111,7 @@ const DEFAULT_LIMIT: u64 = 64 << 20;
 /// none, unless they have a `Range`: a range counts coded bytes. A response is decoded whatever the request accepted.
 #[derive(Clone, Debug)]
 pub struct DecodeLayer {
-    settings: DecodeSettings,
+    settings: Arc<DecodeSettings>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,7 +127,7 @@ struct DecodeSettings {
 #[derive(Clone)]
 pub struct Decode<S> {
     inner: S,
-    settings: DecodeSettings,
+    settings: Arc<DecodeSettings>,
 }
 
 /// How the response to one request is decoded, as an extension of the request.
@@ -171,9 +184,8 @@ impl Default for DecodeLayer {
 impl DecodeLayer {
     /// Decodes what this build has decoders for, up to 64 MiB of decoded bytes.
     pub fn new() -> Self {
-        let names: Vec<_> = codec::known().map(Coding::as_str).collect();
-        let accept = HeaderValue::try_from(names.join(", ")).ok().filter(|value| !value.is_empty());
-        Self { settings: DecodeSettings { limit: DEFAULT_LIMIT, accept } }
+        let accept = (!KNOWN.is_empty()).then(|| HeaderValue::from_static(&KNOWN));
+        Self { settings: Arc::new(DecodeSettings { limit: DEFAULT_LIMIT, accept }) }
     }
 
     /// How many bytes may come out of a body, of its last coding and of the one before; `None` for any number. A body with more is
@@ -182,7 +194,7 @@ impl DecodeLayer {
     /// The default is 64 MiB: a megabyte can be coded so that it becomes a gigabyte, which is too much for whoever reads it whole.
     /// Take away the limit where large bodies are read as they come.
     pub fn limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
-        self.settings.limit = bytes.into().unwrap_or(u64::MAX);
+        Arc::make_mut(&mut self.settings).limit = bytes.into().unwrap_or(u64::MAX);
         self
     }
 }

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header::USER_AGENT};
@@ -309,9 +309,11 @@ where
         let Some(response) = this.response.as_mut().as_pin_mut() else {
             return Poll::Ready(Err(this.mistake.take().unwrap_or_else(polled_again)));
         };
-        let outcome = ready!(response.poll(cx));
-        this.response.set(None);
-        Poll::Ready(outcome.map_err(|error| failed(error, ForeignError::LAYER)))
+        let polled = response.poll(cx);
+        if polled.is_ready() {
+            this.response.set(None);
+        }
+        polled.map_err(|error| failed(error, ForeignError::LAYER))
     }
 }
 

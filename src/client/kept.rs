@@ -20,14 +20,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(request: &Request<Body>) -> Self {
-        let fields = request.headers().iter().map(|(name, value)| (name.clone(), value.clone()));
+        let mut fields = Vec::with_capacity(request.headers().len());
+        for (name, value) in request.headers() {
+            fields.push((name.clone(), value.clone()));
+        }
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
-            fields: fields.collect(),
+            fields,
             extensions: request.extensions().clone(),
             body: request.body().try_clone(),
         }

@@ -216,12 +216,12 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<Body>) -> Redirecting<S> {
+        if let Some(mistake) = &self.settings.mistake {
+            return Redirecting::failed(mistake.clone());
+        }
         // The service that is ready is the one to call; the clone that takes its place is not.
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);
-        if let Some(mistake) = &self.settings.mistake {
-            return Redirecting::failed(service, mistake.clone());
-        }
         let trail = Trail::new(self.settings.clone(), &request);
         Redirecting::new(service, trail, request)
     }

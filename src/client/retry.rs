@@ -73,9 +73,7 @@ use tries::Tries;
 /// share that budget. Without [`Retries`], of the layer or of the request, the layer costs nothing.
 #[derive(Clone)]
 pub struct RetryLayer {
-    retries: Retries,
-    runtime: Runtime,
-    budgets: Arc<Budgets>,
+    settings: Arc<RetrySettings>,
 }
 
 /// The service of a [`RetryLayer`].
@@ -84,7 +82,14 @@ pub struct RetryLayer {
 #[derive(Clone)]
 pub struct Retry<S> {
     inner: S,
-    settings: RetryLayer,
+    settings: Arc<RetrySettings>,
+}
+
+#[derive(Clone)]
+struct RetrySettings {
+    retries: Retries,
+    runtime: Runtime,
+    budgets: Arc<Budgets>,
 }
 
 /// What each origin has saved.
@@ -99,24 +104,29 @@ const MOST_ORIGINS: usize = 1024;
 impl RetryLayer {
     /// Sends a request as many times as this says at most, the first time included. A request's own [`Retries`] take precedence.
     pub fn new(retries: Retries) -> Self {
-        Self { retries, runtime: Runtime::default(), budgets: Arc::default() }
+        let (runtime, budgets) = (Runtime::default(), Arc::default());
+        Self { settings: Arc::new(RetrySettings { retries, runtime, budgets }) }
     }
 
     /// Sets the clock and the timers. By default they are those of [`Runtime::default`].
     pub fn runtime(mut self, runtime: Runtime) -> Self {
-        self.runtime = runtime;
+        Arc::make_mut(&mut self.settings).runtime = runtime;
         self
     }
+}
 
-    /// What is kept for another try; `None` for a request that is sent once.
-    fn tries(&self, request: &Request<Body>) -> Option<Tries> {
-        let extensions = request.extensions();
-        let retries = extensions.get().copied().unwrap_or(self.retries);
-        if retries.tries < 2 {
-            return None;
-        }
+impl RetrySettings {
+    /// Those of the request or else of the layer; `None` for a request that is sent once.
+    #[inline]
+    fn retries(&self, request: &Request<Body>) -> Option<Retries> {
+        let retries: Retries = request.extensions().get().copied().unwrap_or(self.retries);
+        (retries.tries > 1).then_some(retries)
+    }
+
+    /// What is kept for another try; `None` if there cannot be one.
+    fn tries(&self, retries: Retries, request: &Request<Body>) -> Option<Tries> {
         let origin = Origin::try_from(&*without_user_info(request.uri())).ok()?;
-        let deadline = extensions.get::<Deadline>().copied();
+        let deadline = request.extensions().get::<Deadline>().copied();
         let is_idempotent = is_idempotent(request);
         let kept = Kept::of(request).into_repeatable()?;
         self.budgets.change(&origin, self.runtime.now(), RetryBudget::request);
@@ -152,7 +162,7 @@ impl<S> Layer<S> for RetryLayer {
     type Service = Retry<S>;
 
     fn layer(&self, inner: S) -> Retry<S> {
-        Retry { inner, settings: self.clone() }
+        Retry { inner, settings: self.settings.clone() }
     }
 }
 
@@ -171,15 +181,18 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<Body>) -> Repeating<S> {
+        let retries = self.settings.retries(&request);
+        let Some(tries) = retries.and_then(|it| self.settings.tries(it, &request)) else {
+            return Repeating::once(self.inner.call(request));
+        };
         let clone = self.inner.clone();
-        let service = std::mem::replace(&mut self.inner, clone);
-        Repeating::new(service, self.settings.tries(&request), request)
+        Repeating::new(std::mem::replace(&mut self.inner, clone), tries, request)
     }
 }
 
 impl fmt::Debug for RetryLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RetryLayer").field(&self.retries).finish()
+        f.debug_tuple("RetryLayer").field(&self.settings.retries).finish()
     }
 }
 

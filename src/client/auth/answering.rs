@@ -36,9 +36,8 @@ pin_project! {
     where
         S: Service<Request<Body>>,
     {
-        service: S,
         // `None` for a request that says nothing.
-        attempted: Option<Box<Attempted>>,
+        answerer: Option<Box<Answerer<S>>>,
         #[pin]
         state: AnsweringState<S::Future, S::Response>,
     }
@@ -56,6 +55,12 @@ pin_project! {
     }
 }
 
+/// What answers challenges.
+struct Answerer<S> {
+    service: S,
+    attempted: Attempted,
+}
+
 /// What waits for something to be said.
 enum Paused<R> {
     Request(Request<Body>),
@@ -70,19 +75,21 @@ enum Then<F, R> {
 }
 
 impl<S: Service<Request<Body>>> Answering<S> {
-    /// Sends a request that says nothing.
-    pub(super) fn passing(mut service: S, request: Request<Body>) -> Self {
-        let state = AnsweringState::Sending { response: service.call(request) };
-        Self { service, attempted: None, state }
+    /// The response to a request that says nothing.
+    #[inline]
+    pub(super) fn passing(response: S::Future) -> Self {
+        Self { answerer: None, state: AnsweringState::Sending { response } }
     }
 
-    pub(super) fn failed(service: S, error: Error) -> Self {
-        let state = AnsweringState::Failed { error: Some(error) };
-        Self { service, attempted: None, state }
+    pub(super) fn failed(error: Error) -> Self {
+        Self { answerer: None, state: AnsweringState::Failed { error: Some(error) } }
     }
 
-    pub(super) fn new(mut service: S, mut attempted: Attempted, request: Request<Body>) -> Self {
-        let mut request = request;
+    pub(super) fn new(
+        mut service: S,
+        mut attempted: Attempted,
+        mut request: Request<Body>,
+    ) -> Self {
         let state = match attempted.first() {
             Answer401::Wait(refreshing) => {
                 let paused = Some(Box::new(Paused::Request(request)));
@@ -94,7 +101,7 @@ impl<S: Service<Request<Body>>> Answering<S> {
                 AnsweringState::Sending { response: service.call(request) }
             }
         };
-        Self { service, attempted: Some(Box::new(attempted)), state }
+        Self { answerer: Some(Box::new(Answerer { service, attempted })), state }
     }
 }
 
@@ -107,45 +114,76 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
+        match this.answerer {
+            None => poll_passing(this.state, cx),
+            Some(answerer) => answerer.poll(this.state, cx),
+        }
+    }
+}
+
+/// A request that says nothing: its response is the result.
+#[inline]
+fn poll_passing<F, RB, E>(
+    mut state: Pin<&mut AnsweringState<F, Response<RB>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<RB>, Error>>
+where
+    F: Future<Output = Result<Response<RB>, E>>,
+    E: Into<BoxError>,
+{
+    let polled = match state.as_mut().project() {
+        StateProj::Sending { response } => response.poll(cx),
+        StateProj::Failed { error } => {
+            return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+        }
+        _ => return Poll::Ready(Err(polled_again())),
+    };
+    if polled.is_ready() {
+        state.set(AnsweringState::Failed { error: None });
+    }
+    polled.map_err(|error| failed(error, ForeignError::LAYER))
+}
+
+impl<S, RB> Answerer<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>>,
+    RB: http_body::Body,
+{
+    fn poll(
+        &mut self,
+        mut state: Pin<&mut AnsweringState<S::Future, S::Response>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RB>, Error>> {
+        let Self { service, attempted } = self;
         loop {
-            let then = match this.state.as_mut().project() {
-                StateProj::Sending { response } => {
-                    let outcome = ready!(response.poll(cx));
-                    match (outcome, this.attempted.as_deref_mut()) {
-                        (Ok(response), None) => {
-                            this.state.set(AnsweringState::Failed { error: None });
-                            return Poll::Ready(Ok(response));
-                        }
-                        (Ok(response), Some(it)) => answered(it, response, cx),
-                        (Err(error), it) => fails(it.map(|it| &*it), error, ForeignError::LAYER),
-                    }
-                }
+            let then = match state.as_mut().project() {
+                StateProj::Sending { response } => match ready!(response.poll(cx)) {
+                    Ok(response) => answered(attempted, response, cx),
+                    Err(error) => fails(attempted, error, ForeignError::LAYER),
+                },
                 StateProj::Waiting { request } => {
-                    let ready = ready!(this.service.poll_ready(cx));
-                    match (ready, request.take()) {
-                        (Ok(()), Some(request)) => Then::Continue(AnsweringState::Sending {
-                            response: this.service.call(*request),
-                        }),
+                    match (ready!(service.poll_ready(cx)), request.take()) {
+                        (Ok(()), Some(request)) => {
+                            let response = service.call(*request);
+                            Then::Continue(AnsweringState::Sending { response })
+                        }
                         (Ok(()), None) => Then::Continue(AnsweringState::Failed { error: None }),
-                        (Err(error), _) => fails(this.attempted.as_deref(), error, UNSENT),
+                        (Err(error), _) => fails(attempted, error, UNSENT),
                     }
                 }
                 StateProj::Refreshing { refreshing, paused } => {
-                    let Some(it) = this.attempted.as_deref_mut() else {
-                        return Poll::Ready(Err(polled_again()));
-                    };
-                    let outcome = ready!(it.poll_refreshed(refreshing, cx));
-                    refreshed(it, outcome, paused.take(), cx)
+                    let outcome = ready!(attempted.poll_refreshed(refreshing, cx));
+                    refreshed(attempted, outcome, paused.take(), cx)
                 }
                 StateProj::Failed { error } => {
                     return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
                 }
             };
             match then {
-                Then::Continue(state) => this.state.set(state),
+                Then::Continue(next) => state.set(next),
                 Then::Result(response) => {
-                    this.state.set(AnsweringState::Failed { error: None });
+                    state.set(AnsweringState::Failed { error: None });
                     return Poll::Ready(Ok(response));
                 }
             }
@@ -203,17 +241,12 @@ fn refreshed<F, RB: http_body::Body>(
 
 /// The error of the service. A request that was refused was sent.
 fn fails<F, R>(
-    attempted: Option<&Attempted>,
+    attempted: &Attempted,
     error: impl Into<BoxError>,
     foreign: ForeignError,
 ) -> Then<F, R> {
-    let error = match attempted {
-        None => failed(error, foreign),
-        Some(it) => {
-            let error = described(error.into(), foreign, it.uri());
-            if it.was_refused() { error.sent(true) } else { error }
-        }
-    };
+    let error = described(error.into(), foreign, attempted.uri());
+    let error = if attempted.was_refused() { error.sent(true) } else { error };
     Then::Continue(AnsweringState::Failed { error: Some(error) })
 }
 

@@ -174,8 +174,10 @@ impl KnownCredentials {
 pub(in crate::client) fn take_from_url(uri: &mut Uri) -> Result<Option<Auth>, Error> {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     // As bytes, which is cheaper: nearly all have none.
-    let Some(at) = authority.bytes().rposition(|byte| byte == b'@') else { return Ok(None) };
-    let user_info = &authority[..at];
+    if !authority.as_bytes().contains(&b'@') {
+        return Ok(None);
+    }
+    let Some((user_info, _)) = authority.rsplit_once('@') else { return Ok(None) };
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     let decoded = |text| {
         // The error of the standard library would say which byte it is.

@@ -19,10 +19,16 @@ pub(super) fn encode(coding: &str, bytes: &[u8]) -> Vec<u8> {
         "gzip" => all(GzipEncoder::new(level()), bytes),
         "deflate" => all(ZlibEncoder::new(level()), bytes),
         "raw" => all(DeflateEncoder::new(level()), bytes),
-        "br" => all(BrotliEncoder::new(EncoderParams::default().quality(Level::Precise(5))), bytes),
+        "br" => br_with_window(22, bytes),
         "zstd" => all(ZstdEncoder::new(3), bytes),
         other => panic!("{other}"),
     }
+}
+
+/// With a window of two to the power of this.
+pub(super) fn br_with_window(log: i32, bytes: &[u8]) -> Vec<u8> {
+    let parameters = EncoderParams::default().quality(Level::Precise(5)).window_size(log);
+    all(BrotliEncoder::new(parameters), bytes)
 }
 
 /// With a window of two to the power of this.

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tower::{ServiceExt, service_fn};
 
 use super::{
-    encode::{ALL, encode, zstd_with_window},
+    encode::{ALL, br_with_window, encode, zstd_with_window},
     *,
 };
 
@@ -239,6 +239,46 @@ async fn read_out(mut body: Body, is_kept: bool) -> Error {
             Ok(chunk) => kept.extend(chunk.filter(|_| is_kept)),
             Err(error) => return error,
         }
+    }
+}
+
+/// The most memory that is taken while a body is decoded and thrown away as it comes.
+fn most_memory(coding: &str, coded: Vec<u8>) -> u64 {
+    let response = Response::builder().header("content-encoding", coding);
+    let response = response.body(Body::from(coded)).unwrap();
+    let used = allocation_counter::measure(|| {
+        let mut body = decode(response, u64::MAX).unwrap().into_body();
+        let read = async { while let Ok(Some(_)) = body.chunk().await {} };
+        futures_util::FutureExt::now_or_never(read).unwrap();
+    });
+    used.bytes_max
+}
+
+#[test]
+fn the_memory_of_a_decoder_is_bounded_whatever_its_coding_and_its_length() {
+    const KIB: u64 = 1 << 10;
+    const MIB: u64 = 1 << 20;
+    let zeros = vec![0; 20 << 20];
+    assert!(most_memory("gzip", encode("gzip", &zeros)) < 128 * KIB);
+    assert!(most_memory("deflate", encode("raw", &zeros)) < 128 * KIB);
+    let used = most_memory("br", br_with_window(24, &zeros));
+    assert!((16 * MIB..24 * MIB + 512 * KIB).contains(&used), "{used}");
+    // Promises a block of 16 MiB with a window of as much, and has one byte of it.
+    let used = most_memory("br", b"\xcf\xff\xff\xffa".to_vec());
+    assert!((16 * MIB..16 * MIB + 512 * KIB).contains(&used), "{used}");
+}
+
+#[tokio::test]
+async fn every_window_of_br_is_decoded_and_no_larger_one() {
+    let text = &text()[..50_000];
+    for log in 10..=24 {
+        assert!(read("br", vec![br_with_window(log, text)]).await.unwrap() == text, "{log}");
+    }
+    // The header of a large window (not in RFC 7932): seven bits, one that is zero, and six for a window of 2^10 to 2^30.
+    for log in 10..=30u8 {
+        let large = vec![0x11, log, 0, 0, 0];
+        let error = read("br", vec![large]).await.unwrap_err();
+        assert!(error.is_decode() && format!("{error:?}").contains("more memory"), "{error:?}");
     }
 }
 

@@ -36,9 +36,8 @@ pin_project! {
     where
         S: Service<Request<Body>>,
     {
-        service: S,
         // Boxed: this future is moved once for each layer above it.
-        trail: Option<Box<Trail>>,
+        follower: Option<Box<Follower<S>>>,
         #[pin]
         state: FollowingState<S::Future>,
     }
@@ -55,14 +54,22 @@ pin_project! {
     }
 }
 
+/// What sends the next requests.
+struct Follower<S> {
+    service: S,
+    trail: Trail,
+}
+
 impl<S: Service<Request<Body>>> Redirecting<S> {
-    pub(super) fn new(mut service: S, trail: Box<Trail>, request: Request<Body>) -> Self {
-        let response = service.call(request);
-        Self { service, trail: Some(trail), state: FollowingState::Sending { response } }
+    #[inline]
+    pub(super) fn new(service: S, trail: Trail, request: Request<Body>) -> Self {
+        let mut follower = Box::new(Follower { service, trail });
+        let response = follower.service.call(request);
+        Self { follower: Some(follower), state: FollowingState::Sending { response } }
     }
 
-    pub(super) fn failed(service: S, error: Error) -> Self {
-        Self { service, trail: None, state: FollowingState::Failed { error: Some(error) } }
+    pub(super) fn failed(error: Error) -> Self {
+        Self { follower: None, state: FollowingState::Failed { error: Some(error) } }
     }
 }
 
@@ -79,14 +86,21 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { response } => {
-                    let outcome = ready!(response.poll(cx));
-                    let Some(trail) = this.trail else { return Poll::Ready(Err(polled_again())) };
-                    let outcome = match outcome {
-                        // Nearly always: it is not taken apart.
-                        Ok(response) if trail.is_at_its_end(response.status()) => {
+                    let Some(Follower { trail, .. }) = this.follower.as_deref_mut() else {
+                        return Poll::Ready(Err(polled_again()));
+                    };
+                    let polled = response.poll(cx);
+                    match &polled {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(Ok(response)) if !trail.is_at_its_end(response.status()) => {}
+                        Poll::Ready(_) => {
+                            // Nearly always: it is not taken apart.
                             this.state.set(FollowingState::Failed { error: None });
-                            return Poll::Ready(Ok(response));
+                            return polled
+                                .map_err(|error| failed(trail, error, ForeignError::LAYER));
                         }
+                    }
+                    let outcome = match ready!(polled) {
                         Ok(response) => answered(trail, response, cx),
                         Err(error) => Err(failed(trail, error, ForeignError::LAYER)),
                     };
@@ -100,15 +114,17 @@ where
                     }
                 }
                 StateProj::Waiting { request } => {
-                    let ready = ready!(this.service.poll_ready(cx));
-                    match (ready, request.take(), &this.trail) {
-                        (Ok(()), Some(request), _) => {
-                            FollowingState::Sending { response: this.service.call(*request) }
+                    let Some(Follower { service, trail }) = this.follower.as_deref_mut() else {
+                        return Poll::Ready(Err(polled_again()));
+                    };
+                    match (ready!(service.poll_ready(cx)), request.take()) {
+                        (Ok(()), Some(request)) => {
+                            FollowingState::Sending { response: service.call(*request) }
                         }
-                        (Err(error), _, Some(trail)) => {
+                        (Ok(()), None) => FollowingState::Failed { error: None },
+                        (Err(error), _) => {
                             FollowingState::Failed { error: Some(failed(trail, error, UNSENT)) }
                         }
-                        _ => FollowingState::Failed { error: None },
                     }
                 }
                 StateProj::Refusing { unfollowed } => {

@@ -44,8 +44,9 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    #[inline]
-    pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Box<Self> {
+    // Always: what is returned is moved once more otherwise.
+    #[inline(always)]
+    pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Self {
         let extensions = request.extensions();
         let (redirects, fragment) = match extensions.is_empty() {
             true => (settings.redirects, None),
@@ -55,7 +56,7 @@ impl Trail {
             }
         };
         let hops = Vec::new();
-        Box::new(Self { settings, redirects, kept: Kept::of(request), fragment, hops })
+        Self { settings, redirects, kept: Kept::of(request), fragment, hops }
     }
 
     /// Whether a response is the result, and has nothing to be told of its way.

@@ -34,9 +34,8 @@ pin_project! {
     where
         S: Service<Request<Body>>,
     {
-        service: S,
         // `None` for a request that is sent once. Boxed: by default it is.
-        tries: Option<Box<Tries>>,
+        repeater: Option<Box<Repeater<S>>>,
         #[pin]
         state: RepeatingState<S::Future>,
     }
@@ -53,10 +52,22 @@ pin_project! {
     }
 }
 
+/// What sends a request again.
+struct Repeater<S> {
+    service: S,
+    tries: Tries,
+}
+
 impl<S: Service<Request<Body>>> Repeating<S> {
-    pub(super) fn new(mut service: S, tries: Option<Tries>, request: Request<Body>) -> Self {
+    /// The response to a request that is sent once.
+    #[inline]
+    pub(super) fn once(response: S::Future) -> Self {
+        Self { repeater: None, state: RepeatingState::Sending { response } }
+    }
+
+    pub(super) fn new(mut service: S, tries: Tries, request: Request<Body>) -> Self {
         let state = RepeatingState::Sending { response: service.call(request) };
-        Self { service, tries: tries.map(Box::new), state }
+        Self { repeater: Some(Box::new(Repeater { service, tries })), state }
     }
 }
 
@@ -69,31 +80,59 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
+        match this.repeater {
+            None => poll_once(this.state, cx),
+            Some(repeater) => repeater.poll(this.state, cx),
+        }
+    }
+}
+
+/// A request without another try: most are.
+#[inline]
+fn poll_once<F, RB, E>(
+    mut state: Pin<&mut RepeatingState<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<RB>, Error>>
+where
+    F: Future<Output = Result<Response<RB>, E>>,
+    E: Into<BoxError>,
+{
+    let StateProj::Sending { response } = state.as_mut().project() else {
+        return Poll::Ready(Err(polled_again()));
+    };
+    let polled = response.poll(cx);
+    if polled.is_ready() {
+        state.set(RepeatingState::Over);
+    }
+    polled.map_err(|error| failed(error, ForeignError::LAYER))
+}
+
+impl<S, RB> Repeater<S>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>>,
+    RB: http_body::Body,
+{
+    fn poll(
+        &mut self,
+        mut state: Pin<&mut RepeatingState<S::Future>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RB>, Error>> {
+        let Self { service, tries } = self;
         loop {
-            let outcome = match this.state.as_mut().project() {
-                StateProj::Sending { response } => {
-                    let outcome = ready!(response.poll(cx));
-                    match (outcome, &this.tries) {
-                        (Ok(response), None) => {
-                            this.state.set(RepeatingState::Over);
-                            return Poll::Ready(Ok(response));
-                        }
-                        (Ok(response), Some(_)) => Ok(response),
-                        (Err(error), tries) => Err(failure(tries, error, ForeignError::LAYER)),
-                    }
-                }
+            let outcome = match state.as_mut().project() {
+                StateProj::Sending { response } => ready!(response.poll(cx))
+                    .map_err(|error| described(error.into(), ForeignError::LAYER, tries.uri())),
                 StateProj::Pausing { sleep } => {
                     ready!(Pin::new(sleep).poll(cx));
-                    this.state.set(RepeatingState::Waiting);
+                    state.set(RepeatingState::Waiting);
                     continue;
                 }
-                StateProj::Waiting => match ready!(this.service.poll_ready(cx)) {
+                StateProj::Waiting => match ready!(service.poll_ready(cx)) {
                     Ok(()) => {
-                        let request = this.tries.as_ref().and_then(|tries| tries.again());
-                        this.state.set(match request {
+                        state.set(match tries.again() {
                             Some(request) => {
-                                RepeatingState::Sending { response: this.service.call(request) }
+                                RepeatingState::Sending { response: service.call(request) }
                             }
                             None => RepeatingState::Over,
                         });
@@ -101,42 +140,27 @@ where
                     }
                     Err(error) => {
                         // A service that failed to be ready is done with: it must not be polled again.
-                        let error = last(this.tries, failure(this.tries, error, UNSENT));
-                        this.state.set(RepeatingState::Over);
-                        return Poll::Ready(Err(error));
+                        state.set(RepeatingState::Over);
+                        let error = described(error.into(), UNSENT, tries.uri());
+                        return Poll::Ready(Err(tries.error(error)));
                     }
                 },
                 StateProj::Over => return Poll::Ready(Err(polled_again())),
             };
-            let pause = this.tries.as_mut().and_then(|tries| match &outcome {
+            let pause = match &outcome {
                 Ok(response) => tries.answered(response.status(), response.headers()),
                 Err(error) => tries.failed(error),
-            });
+            };
             let Some(sleep) = pause else {
-                this.state.set(RepeatingState::Over);
-                return Poll::Ready(outcome.map_err(|error| last(this.tries, error)));
+                state.set(RepeatingState::Over);
+                return Poll::Ready(outcome.map_err(|error| tries.error(error)));
             };
             // Before the pause, so that its connection is free meanwhile.
             if let Ok(response) = outcome {
                 discard(response.into_body(), cx);
             }
-            this.state.set(RepeatingState::Pausing { sleep });
+            state.set(RepeatingState::Pausing { sleep });
         }
-    }
-}
-
-/// The error of the last try, as the result.
-fn last(tries: &Option<Box<Tries>>, error: Error) -> Error {
-    match tries {
-        Some(tries) => tries.error(error),
-        None => error,
-    }
-}
-
-fn failure(tries: &Option<Box<Tries>>, error: impl Into<BoxError>, foreign: ForeignError) -> Error {
-    match tries {
-        Some(tries) => described(error.into(), foreign, tries.uri()),
-        None => failed(error, foreign),
     }
 }
 

@@ -1,14 +1,18 @@
 //! Decoding over services and over a transport: what it asks for, what it hands on, and what becomes of the connection.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response};
 use http_body_util::Full;
 use tower::Layer;
 use tower_transport::{
     Body, Error, RequestExt, Transport,
-    client::{Decode, DecodeLayer, Decoded, Decoding, RedirectLayer},
+    auth::Authorizing,
+    client::{Auth, AuthLayer, Decode, DecodeLayer, Decoded, Decoding, RedirectLayer, RetryLayer},
     connect::ConnectInfo,
     mock::{Script, ScriptedConnector},
+    options::Retries,
 };
 
 use super::site::*;
@@ -83,6 +87,34 @@ async fn each_hop_accepts_codings_and_the_caller_may_turn_them_off_for_all() {
     let response = send(&client, request).await.unwrap();
     assert_eq!(response.into_body().read().await.unwrap(), GZIP);
     assert_eq!(has_field(&site), [false, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_the_result_may_have_a_body_that_is_not_in_its_coding() {
+    for status in [302, 401, 503] {
+        for (coding, body) in [("gzip", "moved"), ("br", ""), ("gzip, deflate", "moved")] {
+            let count = AtomicU32::new(0);
+            let site = Site::new(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+                0 => {
+                    let basic = ("www-authenticate", "Basic realm=\"a\"");
+                    answer(status, &[("location", "/2"), basic, ("content-encoding", coding)], body)
+                }
+                _ => coded("gzip", GZIP),
+            });
+            let decoded = DecodeLayer::new().layer(site.strict());
+            let with_auth = AuthLayer::new().layer(decoded);
+            let repeated = RetryLayer::new(Retries::new(2)).layer(with_auth);
+            let client = RedirectLayer::new().layer(repeated);
+            let mut request = get("http://a.example/1");
+            request.extensions_mut().insert(Auth::by(|asked: &Authorizing<'_>| {
+                let is_asked = !asked.challenges().is_empty();
+                is_asked.then(|| HeaderValue::from_static("Basic YTpi"))
+            }));
+            let response = send(&client, request).await.unwrap();
+            let body = response.into_body().read().await.unwrap();
+            assert_eq!((body, site.seen().len()), ("Hello, world".into(), 2), "{status} {coding}");
+        }
+    }
 }
 
 #[tokio::test]
