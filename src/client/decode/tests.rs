@@ -88,6 +88,19 @@ async fn the_fields_move_to_an_extension_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn a_frame_of_zstd_has_the_content_size_that_it_declares_wherever_it_is_cut() {
+    let empty: &[u8] = b"\x28\xb5\x2f\xfd\x20\x05\x01\x00\x00";
+    let short: &[u8] = b"\x28\xb5\x2f\xfd\x20\x05\x08\x00\x00x\x01\x00\x00";
+    for frame in [empty, short] {
+        for cut in 0..frame.len() {
+            let (first, second) = frame.split_at(cut);
+            let read = read("zstd", vec![first.to_vec(), second.to_vec()]).await;
+            assert!(read.unwrap_err().is_decode(), "{cut}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn all_members_of_gzip_and_all_frames_of_zstd_are_decoded() {
     for coding in ["gzip", "zstd"] {
         let members = [encode(coding, b"one, "), encode(coding, b""), encode(coding, b"two")];
