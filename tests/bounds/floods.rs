@@ -14,7 +14,9 @@ use tokio::{
     time::timeout,
 };
 use tower::service_fn;
-use tower_transport::{RequestExt, Transport, connect::Connected, target::Target};
+use tower_transport::{
+    Error, RequestExt, Transport, connect::Connected, http::Http2Config, target::Target,
+};
 
 use crate::{number, runtime};
 
@@ -35,8 +37,7 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Without `FRAMES=1000000`.
-const FRAMES: usize = 10_000;
+const URL: &str = "http://origin.example/";
 
 /// `:status: 200` and `:status: 103` (RFC 7541 appendix A, §6.2.2).
 const OK: &[u8] = &[0x88];
@@ -51,6 +52,17 @@ enum End {
     Protocol,
     /// The peer's next frame never comes, because it does not read ours.
     TimedOut,
+}
+
+impl End {
+    fn of(error: &Error) -> Self {
+        assert!(error.was_sent(), "{error:?}");
+        match error.is_timeout() {
+            true => Self::TimedOut,
+            false if error.is_protocol() => Self::Protocol,
+            false => panic!("{error:?}"),
+        }
+    }
 }
 
 struct Flood {
@@ -164,18 +176,16 @@ struct Counts {
     written: Cell<usize>,
     /// How often the frames were written.
     taken: Cell<usize>,
+    has_ended: Cell<bool>,
 }
 
 /// One connection: a request, the flood, and the rest of the response.
-async fn peer(
-    io: DuplexStream,
-    flood: Option<&Flood>,
-    reads: bool,
-    counts: &Counts,
-) -> io::Result<()> {
+async fn peer(io: DuplexStream, scene: &Scene<'_>, counts: &Counts) -> io::Result<()> {
     let (mut reader, mut writer) = split(io);
     let mut buffer = [0; 4096];
-    writer.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+    // The client's windows hold once its SETTINGS are acknowledged.
+    let settings = [frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, ACK, 0, &[])].concat();
+    writer.write_all(&settings).await?;
     let mut heard = Vec::with_capacity(4096);
     while !heard.windows(5).any(|head| head == [HEADERS, END_HEADERS | END_STREAM, 0, 0, 0]) {
         reader.read_buf(&mut heard).await?;
@@ -186,50 +196,74 @@ async fn peer(
         }
     };
     let writing = async {
-        if let Some(Flood { before, frames, .. }) = flood {
+        if let Some(Flood { before, frames, .. }) = scene.flood {
             writer.write_all(before).await?;
-            for _ in 0..number("FRAMES", FRAMES) {
+            for _ in 0..scene.times {
                 writer.write_all(frames).await?;
                 counts.taken.set(counts.taken.get() + 1);
             }
         }
-        let has_head = flood.is_some_and(|flood| flood.before.starts_with(&head(0)));
+        counts.has_ended.set(true);
+        let has_head = scene.flood.is_some_and(|flood| flood.before.starts_with(&head(0)));
         let end = [if has_head { Vec::new() } else { head(0) }, hello()].concat();
         writer.write_all(&end).await
     };
-    match reads {
+    match scene.reads {
         true => tokio::join!(reading, writing).1,
         false => writing.await,
     }?;
     std::future::pending().await
 }
 
-/// How the request ends. Returns when the flood or the connection has ended.
-async fn client(io: DuplexStream, has_ended: impl Fn() -> bool) -> End {
+/// Over this connection alone.
+fn transport(io: DuplexStream, config: Http2Config) -> Transport {
     let io = Arc::new(Mutex::new(Some(io)));
     let connect = move |_: Target| {
         let io = io.lock().unwrap().take().ok_or(io::ErrorKind::ConnectionRefused);
         async move { Ok::<_, io::Error>(Connected::new(TokioIo::new(io?))) }
     };
     let builder = Transport::builder().connector(service_fn(connect)).idle_timeout(None);
-    let transport = builder.http2_prior_knowledge().build().unwrap();
-    let end = match transport.request("GET", "http://origin.example/").await {
+    builder.http2_prior_knowledge().http2(config).build().unwrap()
+}
+
+/// How the request ends. Returns when the flood or the connection has ended.
+async fn client(io: DuplexStream, counts: &Counts) -> End {
+    let transport = transport(io, Http2Config::new());
+    let end = match transport.request("GET", URL).await {
         Ok(response) if response.body().ends_with(b"hello") => End::Served,
         Ok(response) => panic!("{response:?}"),
-        Err(error) if error.is_timeout() => End::TimedOut,
-        Err(error) => {
-            assert!(error.is_protocol() && error.was_sent(), "{error:?}");
-            End::Protocol
-        }
+        Err(error) => End::of(&error),
     };
     let over = async {
-        while !has_ended() && !transport.stats().connections.is_empty() {
+        while !counts.has_ended.get() && !transport.stats().connections.is_empty() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
     // A peer that does not take a PING is given up after 15 s.
     timeout(Duration::from_secs(20), over).await.expect("the flood or the connection ends");
     end
+}
+
+/// How a response ends that is read only when all of it has come.
+async fn late_client(io: DuplexStream, config: Http2Config, counts: &Counts) -> End {
+    let transport = transport(io, config);
+    let mut body = transport.stream("GET", URL).await.unwrap().into_body();
+    while !counts.has_ended.get() && !transport.stats().connections.is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    match body.read().await {
+        Ok(_) => End::Served,
+        Err(error) => End::of(&error),
+    }
+}
+
+struct Scene<'a> {
+    flood: Option<&'a Flood>,
+    times: usize,
+    /// The peer reads what the client answers.
+    reads: bool,
+    /// With these settings, the client reads nothing of the response before all of it has come.
+    late: Option<Http2Config>,
 }
 
 struct Cost {
@@ -243,27 +277,34 @@ struct Cost {
     time: Duration,
 }
 
-impl Cost {
-    fn of(flood: Option<&Flood>, reads: bool) -> Self {
+impl Scene<'_> {
+    fn cost(self) -> Cost {
         let (counts, mut end) = (Counts::default(), None);
-        let has_ended = || flood.is_none() || counts.taken.get() == number("FRAMES", FRAMES);
         let (runtime, began) = (runtime(), Instant::now());
         let used = measure(|| {
             runtime.block_on(async {
                 let (ours, theirs) = duplex(16 << 10);
                 let peer = async {
                     // An error means that the client has closed the connection.
-                    let _ = peer(theirs, flood, reads, &counts).await;
+                    let _ = peer(theirs, &self, &counts).await;
                     std::future::pending().await
                 };
-                end = tokio::select! { end = client(ours, has_ended) => Some(end), () = peer => None };
+                let client = async {
+                    match self.late.clone() {
+                        Some(config) => late_client(ours, config, &counts).await,
+                        None => client(ours, &counts).await,
+                    }
+                };
+                end = tokio::select! { end = client => Some(end), () = peer => None };
             });
         });
         let (frames, written) = (counts.taken.get(), counts.written.get());
         let (memory, allocations) = (used.bytes_max, used.count_total);
-        Self { end: end.unwrap(), frames, memory, allocations, written, time: began.elapsed() }
+        Cost { end: end.unwrap(), frames, memory, allocations, written, time: began.elapsed() }
     }
+}
 
+impl Cost {
     /// What the flood costs beyond a usual response: memory in all, and allocations of each.
     fn beyond(&self, usual: &Self) -> (u64, f64) {
         let allocations = self.allocations.saturating_sub(usual.allocations);
@@ -273,11 +314,12 @@ impl Cost {
 }
 
 fn all_floods(reads: bool) {
+    let cost = |flood| Scene { flood, times: number("FRAMES", 10_000), reads, late: None }.cost();
     // What is allocated once.
-    drop(Cost::of(None, reads));
-    let usual = Cost::of(None, reads);
-    for flood in floods() {
-        let (name, cost) = (flood.name, Cost::of(Some(&flood), reads));
+    cost(None);
+    let usual = cost(None);
+    for flood in &floods() {
+        let (name, cost) = (flood.name, cost(Some(flood)));
         let Cost { end, frames, written, time, .. } = &cost;
         let (memory, allocations) = cost.beyond(&usual);
         println!(
@@ -299,4 +341,40 @@ fn a_flood_of_any_frame_takes_bounded_memory_and_work() {
 #[test]
 fn a_flood_of_any_frame_takes_bounded_memory_although_the_peer_reads_nothing() {
     all_floods(false);
+}
+
+/// The memory of a response of so many frames that is not read meanwhile, beyond a usual one, and how many were taken
+/// before it failed.
+fn unread(config: &Http2Config, piece: &[u8], times: usize) -> (u64, usize) {
+    let frames = frame(DATA, 0, 1, piece);
+    let flood = flood("DATA, unread", frames, End::Protocol).after(head(0));
+    let cost =
+        |flood, times| Scene { flood, times, reads: true, late: Some(config.clone()) }.cost();
+    cost(None, 0);
+    let (usual, cost) = (cost(None, 0), cost(Some(&flood), times));
+    let (memory, _) = cost.beyond(&usual);
+    let Cost { end, frames, time, .. } = cost;
+    println!("{} bytes unread: {frames} times in {time:?}, {memory} bytes", piece.len());
+    assert_eq!(end, End::Protocol);
+    (memory, frames)
+}
+
+#[test]
+fn an_unread_response_holds_no_more_than_its_window_although_the_peer_ignores_it() {
+    let default = Http2Config::new();
+    for (config, window) in [(default.clone(), 4 << 20), (default.stream_window(1 << 18), 1 << 18)]
+    {
+        let (memory, _) = unread(&config, &[b'x'; 16 << 10], 512);
+        assert!((window..2 * window + (256 << 10)).contains(&memory), "{memory} bytes");
+    }
+}
+
+#[test]
+fn small_frames_of_an_unread_response_are_bounded() {
+    let default = Http2Config::new();
+    let (memory, frames) = unread(&default, b"x", 300_000);
+    // 263,172 are allowed, and more are on their way.
+    assert!(memory < 200 << 20 && frames < 266_000, "{memory} bytes for {frames} frames");
+    let (memory, frames) = unread(&default.small_frame_budget(25_600), b"x", 10_000);
+    assert!(memory < 128 << 10 && frames < 2_000, "{memory} bytes for {frames} frames");
 }

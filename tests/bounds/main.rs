@@ -13,6 +13,11 @@ mod clients;
 mod floods;
 mod idle;
 mod origins;
+#[cfg(target_os = "linux")]
+mod sockets;
+#[allow(dead_code, reason = "the tests of behaviour use the rest")]
+#[path = "../behaviour/support/tls_peer.rs"]
+mod tls_peer;
 
 use std::env;
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::io::AsyncWriteExt;
 
 use super::peer::{
     ACK, CANCEL, PING, Peer, RST_STREAM, SETTINGS, Told, get, over, pair, poll, seconds, send,
@@ -54,7 +54,7 @@ async fn a_peer_that_reads_nothing_is_dead_although_no_request_could_be_written(
     let ping = [&[0, 0, 8, PING, 0, 0, 0, 0, 0][..], b"12345678"].concat();
     let pings = async { while theirs.write_all(&ping).await.is_ok() {} };
     // No more answers can be written, so no more are read.
-    timeout(seconds(1), pings).await.unwrap_err();
+    tokio::select! { () = pings => panic!("the connection is closed"), () = wait(seconds(1)) => {} }
     let sending = send(&mut connection, get()).await;
     wait(seconds(1)).await;
     drop(sending);
