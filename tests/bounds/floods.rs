@@ -314,7 +314,9 @@ impl Cost {
 }
 
 fn all_floods(reads: bool) {
-    let cost = |flood| Scene { flood, times: number("FRAMES", 10_000), reads, late: None }.cost();
+    let cost = |flood: Option<&Flood>| {
+        Scene { flood, times: number("FRAMES", 10_000), reads, late: None }.cost()
+    };
     // What is allocated once.
     cost(None);
     let usual = cost(None);
@@ -341,6 +343,25 @@ fn a_flood_of_any_frame_takes_bounded_memory_and_work() {
 #[test]
 fn a_flood_of_any_frame_takes_bounded_memory_although_the_peer_reads_nothing() {
     all_floods(false);
+}
+
+/// Of each 4,000 bytes that a reference stands for there is one byte (CVE-2016-6581).
+#[test]
+fn references_to_one_long_field_are_counted_each() {
+    // A field that enters the table (RFC 7541 §6.2.1), with a value of 127 + 33 + 30 * 128 bytes; then references to it.
+    let field = [&[0x88, 0x40, 1, b'x', 0x7f, 0x80 | 33, 30][..], &[b'y'; 4000]].concat();
+    let references = vec![0x80 | 62; 16 << 10];
+    let more = frame(CONTINUATION, 0, 1, &references);
+    let last = frame(CONTINUATION, END_HEADERS, 1, &references);
+    let frames = [frame(HEADERS, 0, 1, &field), more.repeat(4), last].concat();
+    let flood = flood("HEADERS, references", frames, End::Protocol);
+    let cost = |flood: Option<&Flood>| Scene { flood, times: 1, reads: true, late: None }.cost();
+    cost(None);
+    let (usual, cost) = (cost(None), cost(Some(&flood)));
+    let (memory, allocations) = cost.beyond(&usual);
+    println!("{} references: {memory} bytes, {allocations} allocations", 5 * references.len());
+    assert_eq!(cost.end, End::Protocol);
+    assert!(memory < 256 << 10, "{memory} bytes");
 }
 
 /// The memory of a response of so many frames that is not read meanwhile, beyond a usual one, and how many were taken

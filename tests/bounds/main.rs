@@ -10,6 +10,7 @@ mod client;
 #[allow(dead_code, unused_imports, reason = "the benches need all of it")]
 #[path = "../../benches/support/clients.rs"]
 mod clients;
+mod failures;
 mod floods;
 mod idle;
 mod origins;
