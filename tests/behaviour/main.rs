@@ -21,6 +21,8 @@ mod client;
 mod closed_at_once;
 #[cfg(feature = "http1")]
 mod closing;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod coalescing;
 #[cfg(feature = "tokio")]
 mod connect_retries;
 #[cfg(all(target_os = "linux", feature = "tokio"))]
