@@ -55,7 +55,7 @@ async fn a_certificate_for_two_names_joins_no_two_origins() {
     let address = serve(acceptor, Arc::clone(&seen)).await;
     let names = ["one.example", "two.example"];
     let resolver = StaticResolver::new();
-    let resolver = names.iter().fold(resolver, |it, name| it.address(*name, [address.ip()]));
+    let resolver = names.iter().fold(resolver, |it, name| it.address(name, [address.ip()]));
     let tls = TlsConfig::roots_pem(authority.pem()).unwrap();
     let transport = Transport::builder().resolver(resolver).tls(tls).build().unwrap();
     for name in names.repeat(2) {

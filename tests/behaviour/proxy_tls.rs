@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use rcgen::date_time_ymd;
+use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::{
     ServerConfig,
     server::{ServerSessionMemoryCache, StoresServerSessions},
@@ -194,7 +194,7 @@ async fn a_client_certificate_that_is_given_per_target_is_not_shown_to_a_proxy()
 /// What is wrong with a certificate for a name.
 type Wrong = fn(&Authority, &str) -> ServerConfig;
 
-const WRONG: [Wrong; 4] = [
+const WRONG: [Wrong; 5] = [
     |_, name| Leaf::self_signed(name).server(&[]),
     |_, name| Authority::new().certify(name).server(&[]),
     |authority, _| authority.certify("other.example").server(&[]),
@@ -203,6 +203,12 @@ const WRONG: [Wrong; 4] = [
             params.not_after = date_time_ymd(2020, 1, 1);
         };
         authority.certify_as(name, expired).server(&[])
+    },
+    |authority, name| {
+        let of_a_client = |params: &mut rcgen::CertificateParams| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        };
+        authority.certify_as(name, of_a_client).server(&[])
     },
 ];
 

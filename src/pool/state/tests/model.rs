@@ -30,6 +30,8 @@ enum Event {
     /// The peer closes whichever connection.
     PeerCloses(usize),
     Later(u64),
+    /// All dials and requests end, without another.
+    Calm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -520,6 +522,12 @@ impl Model {
                 matches!(conn.life, Life::Exclusive | Life::Idle | Life::Shared)
             }),
             Event::Later(time) => self.later(Duration::from_millis(time)),
+            Event::Calm => {
+                for _ in 0..20 {
+                    self.dialed(0, false);
+                    self.end(0);
+                }
+            }
         }
         self.obeys();
     }
@@ -561,6 +569,7 @@ impl Model {
     /// The rules that hold after each event.
     fn obeys(&self) {
         self.agrees();
+        let needy = self.needy();
         let Limits { connections, connections_per_key, idle, abandon_dials, .. } = self.limits;
         assert!(self.counted() <= connections, "more than allowed are open");
         assert!(self.conns.len() <= 2 * connections, "more than twice as many are open");
@@ -581,12 +590,11 @@ impl Model {
                     && conn.is_usable()
                     && conn.streams.is_some_and(|streams| conn.requests < streams)
             };
-            let others = self.waiting.iter().any(|waiter| waiter.key != key);
-            let may_yield = others && self.is_full();
+            let others = needy.iter().filter(|(_, other)| *other != key).count();
+            let may_yield = self.is_full() && others > self.leaving();
             let is_free = self.of(key).any(is_free);
             assert!(waiters == 0 || !is_free || may_yield, "{key} waits although a stream is free");
         }
-        let needy = self.needy();
         assert!(needy.is_empty() || self.is_full(), "{needy:?} wait although there is room");
         let is_idle = self.count(|conn| conn.row().2 == Use::Idle) > 0;
         let is_enough = needy.len() <= self.leaving();
@@ -650,6 +658,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => at().prop_map(Event::TransportCloses),
         1 => at().prop_map(Event::PeerCloses),
         2 => prop_oneof![0..2000u64, 0..100_000u64].prop_map(Event::Later),
+        1 => Just(Event::Calm),
     ];
     proptest::collection::vec(event, 0..150)
 }
