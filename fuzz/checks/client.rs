@@ -41,7 +41,7 @@ pub(crate) fn check(input: &[u8]) -> Option<()> {
         _ => (builder.proxy(through("http://user:word@proxy.example")), "https://example.com/"),
     };
     let transport = builder.build().expect("a transport");
-    let mut sending = Box::pin(std::future::IntoFuture::into_future(transport.stream("GET", url)));
+    let mut sending = Box::pin(IntoFuture::into_future(transport.stream("GET", url)));
     let sent = run(|cx| {
         tasks.poll(cx);
         sending.as_mut().poll(cx)
