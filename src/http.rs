@@ -110,9 +110,12 @@
 //!   after GOAWAY.
 //! * **How far a failed request came**: never written, refused by the peer (`REFUSED_STREAM`, or above the last stream
 //!   of a GOAWAY), or written with unknown effect. A request whose body was not polled comes back with the error.
-//! * **A silent peer**: when a stream is cancelled and nothing came while it waited, one PING is sent. If
-//!   nothing comes for longer than this connection's usual round trip, or had not come for a second before, the connection
-//!   gets no new streams until anything comes; without an answer it is closed.
+//! * **A silent peer**: when a stream is cancelled and nothing came while it waited, or for a second, one PING is sent,
+//!   also if the socket takes no bytes. If nothing comes for longer than this connection's usual round trip, or had not come
+//!   for a second before, the connection gets no new streams until anything comes; without an answer it is closed.
+//! * **Floods**: PING and SETTINGS are answered one by one, and nothing more is read while an answer waits for the socket.
+//!   Frames that are only read (PRIORITY, WINDOW_UPDATE, GOAWAY, unknown types) cost a lookup each and no memory. The others
+//!   have limits: see [`Http2Config`], and `docs/errors.md` for all of them.
 //! * **SETTINGS before a body that cannot be replayed**: such a request waits for the SETTINGS of a new connection, at most
 //!   1 s. Others leave at once, and are repeated if they are refused.
 //! * **A read before a body that cannot be replayed**: on a connection without an active stream, the driver reads once before

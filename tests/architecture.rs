@@ -448,6 +448,29 @@ fn the_tests_of_the_invariants_exist() {
     assert!(named >= 20, "{named} tests are named");
 }
 
+/// SECURITY.md names tests as `file.rs`: `one`, `two`.
+#[test]
+fn the_tests_of_the_promises_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let parts: Vec<_> = document.split('`').collect();
+    let (mut file, mut named) = (None, 0);
+    // Text and code take turns.
+    for pair in parts.windows(2).step_by(2) {
+        let (text, code) = (pair[0], pair[1]);
+        if code.ends_with(".rs") && code.contains('/') {
+            file = Some(fs::read_to_string(root.join(code)).expect(code));
+        } else if let Some(source) = file.as_ref().filter(|_| [": ", ", ", ":\n  "].contains(&text))
+        {
+            assert!(source.contains(&format!("fn {code}(")), "there is no test `{code}`");
+            named += 1;
+        } else {
+            file = None;
+        }
+    }
+    assert!(named >= 120, "{named} tests are named");
+}
+
 fn every_file(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

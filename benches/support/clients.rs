@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, runtime::Runtime};
 #[path = "bare.rs"]
 mod bare;
 #[path = "in_memory.rs"]
-mod in_memory;
+pub(crate) mod in_memory;
 #[path = "ours.rs"]
 mod ours;
 #[path = "routes.rs"]

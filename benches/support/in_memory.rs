@@ -29,7 +29,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nHello, worl
 
 /// Holds back all answers, until as many requests wait as there are to be connections.
 #[derive(Clone)]
-struct Gate(Arc<Mutex<Closed>>);
+pub(crate) struct Gate(Arc<Mutex<Closed>>);
 
 struct Closed {
     /// How many requests are to wait.
@@ -38,7 +38,7 @@ struct Closed {
 }
 
 impl Gate {
-    fn until(requests: usize) -> Self {
+    pub(crate) fn until(requests: usize) -> Self {
         Self(Arc::new(Mutex::new(Closed { lacking: requests, waiting: Vec::new() })))
     }
 
@@ -63,14 +63,14 @@ impl Gate {
 }
 
 /// A connection that answers by itself.
-struct Canned {
+pub(crate) struct Canned {
     gate: Gate,
     unanswered: bool,
     reader: Option<Waker>,
 }
 
 impl Canned {
-    fn behind(gate: Gate) -> Self {
+    pub(crate) fn behind(gate: Gate) -> Self {
         Self { gate, unanswered: false, reader: None }
     }
 }
@@ -119,7 +119,7 @@ impl Read for Canned {
 
 /// Connects at once, whatever the target.
 #[derive(Clone)]
-struct CannedConnector(Gate);
+pub(crate) struct CannedConnector(pub(crate) Gate);
 
 impl Service<Target> for CannedConnector {
     type Response = Connected<Canned>;
@@ -146,13 +146,13 @@ async fn get(transport: &mut Transport, uri: &Uri) -> Outcome {
 }
 
 /// So many idle connections to one origin, of which each request takes one.
-pub(super) struct IdleConnections {
+pub(crate) struct IdleConnections {
     transport: Transport,
     uri: Uri,
 }
 
 impl IdleConnections {
-    pub(super) async fn open(number: usize) -> Outcome<Self> {
+    pub(crate) async fn open(number: usize) -> Outcome<Self> {
         let transport = transport(Gate::until(number))?;
         let uri = Uri::from_static("http://origin.example/");
         let requests = (0..number).map(|_| {
@@ -228,7 +228,8 @@ pub(crate) fn memory_per_idle_connection(in_use: impl Fn() -> usize) -> Outcome<
     Ok((per_connection(bytes.0), per_connection(bytes.1)))
 }
 
-async fn bare(number: usize) -> Outcome<Vec<conn::http1::SendRequest<Empty<Bytes>>>> {
+/// So many idle connections of bare hyper.
+pub(crate) async fn bare(number: usize) -> Outcome<Vec<conn::http1::SendRequest<Empty<Bytes>>>> {
     let mut senders = Vec::with_capacity(number);
     for _ in 0..number {
         let io = Canned::behind(Gate::until(0));

@@ -18,6 +18,8 @@ mod netrc;
 ))]
 mod programs;
 mod progress;
+#[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+mod proxies;
 mod redirects;
 mod retries;
 mod site;

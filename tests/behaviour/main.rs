@@ -92,6 +92,7 @@ mod http2 {
 #[path = "."]
 mod whole {
     mod closed_at_once;
+    mod coalescing;
     #[cfg(all(feature = "hyper-util", feature = "tls"))]
     mod ecosystem;
     mod errors;

@@ -1,9 +1,15 @@
 //! TLS to proxies, and TLS to origins inside of it: each hop has its own trust, name, certificate and versions.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use rcgen::date_time_ymd;
-use rustls::ServerConfig;
+use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
+use rustls::{
+    ServerConfig,
+    server::{ServerSessionMemoryCache, StoresServerSessions},
+};
 use tower_transport::{
     Error, RequestExt, Transport,
     connect::ConnectInfo,
@@ -188,7 +194,7 @@ async fn a_client_certificate_that_is_given_per_target_is_not_shown_to_a_proxy()
 /// What is wrong with a certificate for a name.
 type Wrong = fn(&Authority, &str) -> ServerConfig;
 
-const WRONG: [Wrong; 4] = [
+const WRONG: [Wrong; 5] = [
     |_, name| Leaf::self_signed(name).server(&[]),
     |_, name| Authority::new().certify(name).server(&[]),
     |authority, _| authority.certify("other.example").server(&[]),
@@ -197,6 +203,12 @@ const WRONG: [Wrong; 4] = [
             params.not_after = date_time_ymd(2020, 1, 1);
         };
         authority.certify_as(name, expired).server(&[])
+    },
+    |authority, name| {
+        let of_a_client = |params: &mut rcgen::CertificateParams| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        };
+        authority.certify_as(name, of_a_client).server(&[])
     },
 ];
 
@@ -215,6 +227,50 @@ async fn refused(scene: &Scene, route: Route, peers: &[&Peer], kept: usize) -> E
         assert!(!peer.received_text("get "), "{:?}", peer.heads());
     }
     error
+}
+
+/// The sessions of a server, and how many were resumed.
+#[derive(Debug)]
+struct Sessions(Arc<dyn StoresServerSessions>, AtomicUsize);
+
+impl StoresServerSessions for Sessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.0.put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let session = self.0.take(key);
+        self.1.fetch_add(usize::from(session.is_some()), Ordering::SeqCst);
+        session
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn no_session_with_a_proxy_is_resumed_with_an_origin_of_the_same_name() {
+    let (net, authority) = (Net::new(), Authority::new());
+    let mut server = authority.certify("same.example").server(&["http/1.1"]);
+    let resumed = |sessions: &Sessions| sessions.1.load(Ordering::SeqCst);
+    let sessions = Arc::new(Sessions(ServerSessionMemoryCache::new(100), AtomicUsize::new(0)));
+    server.session_storage = sessions.clone();
+    net.tls("same.example:8443", Behavior::Tunnel, server.clone());
+    net.tls("same.example:443", Behavior::Serve, server);
+    let transport = net.transport().tls(trusting(&authority)).max_idle(0);
+    let transport = transport.proxy(tunneling("https://same.example:8443")).build().unwrap();
+    // One handshake with the proxy and one with the origin; the second two resume what belongs to them.
+    for expected in [0, 2] {
+        let response = transport.request("GET", "https://same.example/").await.unwrap();
+        assert_eq!(response.body(), "hello");
+        assert_eq!(resumed(&sessions), expected);
+        run_ready_tasks().await;
+    }
 }
 
 #[tokio::test]

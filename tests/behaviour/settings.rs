@@ -65,7 +65,7 @@ fn timeouts(set: impl FnOnce(Timeouts) -> Timeouts, builder: TransportBuilder) -
 }
 
 /// Every setter of a number that a transport has.
-const ROWS: [Row; 25] = [
+const ROWS: [Row; 26] = [
     row("pool/layer.rs max_connections", |b, n| b.max_connections(n as usize), &[0], &[1, MOST]),
     row(
         "pool/layer.rs max_connections_per_host",
@@ -131,6 +131,12 @@ const ROWS: [Row; 25] = [
         |b, n| http2(|c| c.max_send_buffer(n as usize), b),
         &[0, 1 << 32, MOST],
         &[1, (1 << 32) - 1],
+    ),
+    row(
+        "http/http2/config.rs small_frame_budget",
+        |b, n| http2(|c| c.small_frame_budget(bytes(n)), b),
+        &[0, 25_599],
+        &[25_600, (1 << 32) - 1],
     ),
     row(
         "http/http2/config.rs keep_alive_interval",

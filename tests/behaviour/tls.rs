@@ -379,6 +379,44 @@ async fn a_second_handshake_resumes_the_session_of_the_first() {
     assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
 }
 
+/// How the handshake with this server goes, and whether a session of an earlier one is resumed.
+async fn is_resumed(tls: &TlsConfig, identity: Option<&TlsConfig>, server: &ServerConfig) -> bool {
+    let mut target = target("https://example.com");
+    target.tls_identity = identity.cloned().map(Into::into);
+    let (near, far) = shake(target, tls.clone(), server.clone()).await;
+    let (mut near, mut far) = (TokioIo::new(near.unwrap().io), far.unwrap());
+    // Reading takes in the tickets that come behind the handshake.
+    far.write_all(b"!").await.unwrap();
+    near.read_u8().await.unwrap();
+    far.get_ref().1.handshake_kind().unwrap() == rustls::HandshakeKind::Resumed
+}
+
+#[tokio::test]
+async fn no_session_is_resumed_by_another_configuration() {
+    let (authority, issuer) = (Authority::new(), Authority::new());
+    let leaf = authority.certify("example.com");
+    let server = leaf.server_of(issuer.clients().allow_unauthenticated());
+    let plain = trusting(&authority);
+    let [alice, bob] = ["alice", "bob"].map(|name| {
+        let leaf = issuer.certify(name);
+        trusting(&authority).identity_pem(&leaf.certificate_pem, &leaf.key_pem).unwrap()
+    });
+    let more_roots = trusting(&authority).add_roots_pem(Authority::new().pem()).unwrap();
+    // Each has its own sessions, whether the transport has it or the request.
+    for (tls, identity) in [
+        (&plain, None),
+        (&alice, None),
+        (&bob, None),
+        (&more_roots, None),
+        (&plain, Some(&alice)),
+        (&plain, Some(&bob)),
+    ] {
+        let is_known = identity.is_some();
+        assert_eq!(is_resumed(tls, identity, &server).await, is_known, "the first by {tls:?}");
+        assert!(is_resumed(tls, identity, &server).await, "the second by {tls:?}");
+    }
+}
+
 #[test]
 fn a_configuration_never_shows_a_key() {
     let me = Authority::new().certify("me");

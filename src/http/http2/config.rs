@@ -19,9 +19,8 @@ const FRAME_SIZES: RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
 /// The field `:status` alone counts 42 (RFC 9113 §6.5.2).
 const LIST_SIZES: RangeInclusive<u32> = 64..=u32::MAX;
 
-/// For each unread DATA frame below 256 bytes, h2 counts the difference to 256, and ends the connection above this sum. Its
-/// default is half the connection window, which would be a gigabyte; such a frame costs about that many bytes of memory.
-const SMALL_FRAMES: usize = 64 << 20;
+/// h2 allows no budget below 100 empty frames.
+const SMALL_FRAMES: RangeInclusive<u32> = 25_600..=u32::MAX;
 
 /// Settings of HTTP/2.
 ///
@@ -36,6 +35,7 @@ pub struct Http2Config {
     max_header_list_size: u32,
     header_table_size: u32,
     max_send_buffer: usize,
+    small_frame_budget: u32,
     keep_alive_interval: Option<Duration>,
     keep_alive_timeout: Duration,
     keep_alive_while_idle: bool,
@@ -50,6 +50,7 @@ impl Default for Http2Config {
             max_header_list_size: 64 << 10,
             header_table_size: 4 << 10,
             max_send_buffer: 400 << 10,
+            small_frame_budget: 64 << 20,
             keep_alive_interval: None,
             keep_alive_timeout: Duration::from_secs(15),
             keep_alive_while_idle: false,
@@ -66,8 +67,9 @@ impl Http2Config {
     /// Limits the unread bytes of one response. Default 4 MiB: the capacity of a path with 300 Mbit/s and 100 ms.
     ///
     /// This bounds memory: a connection whose responses all stay unread holds at most this much per stream, 400 MiB for 100
-    /// streams, and never more than [`connection_window`](Self::connection_window). At least 1, at most 2,147,483,647 (RFC
-    /// 9113 §6.9.1).
+    /// streams, and never more than [`connection_window`](Self::connection_window). The buffers around these bytes may take
+    /// as much again, and small frames what their [budget](Self::small_frame_budget) allows. A peer that sends more than the
+    /// window has its stream reset. At least 1, at most 2,147,483,647 (RFC 9113 §6.9.1).
     pub fn stream_window(mut self, bytes: u32) -> Self {
         self.stream_window = bytes;
         self
@@ -114,6 +116,18 @@ impl Http2Config {
         self
     }
 
+    /// Limits the cost of small unread frames: for each DATA frame below 256 bytes that no caller has read yet, the
+    /// difference to 256 counts, on all streams together. Above the sum the connection ends, as after an attack. Default 64
+    /// MiB: 263,000 frames of one byte, which hold up to 200 MiB of memory, because the list of frames doubles as it grows.
+    /// Frames of 16 bytes or more fill their [stream window](Self::stream_window) first. Lower it
+    /// for many connections to servers that are not trusted. At least 25,600, at most 4,294,967,295.
+    ///
+    /// Empty frames that do not end their stream have a limit of their own: 100 in the life of a connection.
+    pub fn small_frame_budget(mut self, bytes: u32) -> Self {
+        self.small_frame_budget = bytes;
+        self
+    }
+
     /// Sends a PING after this time without a byte from the peer, while there are requests. Default never: PINGs keep
     /// radios and middleboxes awake, and a cancelled stream sends one by itself. If no byte comes for twice the usual round
     /// trip plus four times its variation (at least 100 ms; 1 s before the first measurement), or none had come for a
@@ -153,6 +167,8 @@ impl Http2Config {
         setting::in_range("Http2Config::max_header_list_size", list, LIST_SIZES)?;
         let buffer = self.max_send_buffer as u64;
         setting::in_range("Http2Config::max_send_buffer", buffer, 1..=u64::from(u32::MAX))?;
+        let budget = self.small_frame_budget;
+        setting::in_range("Http2Config::small_frame_budget", budget, SMALL_FRAMES)?;
         let (interval, timeout) = (self.keep_alive_interval, self.keep_alive_timeout);
         setting::longer_than_zero("Http2Config::keep_alive_interval", interval)?;
         setting::longer_than_zero("Http2Config::keep_alive_timeout", timeout)
@@ -178,7 +194,8 @@ impl From<&Http2Config> for Builder {
             .max_header_list_size(config.max_header_list_size)
             .header_table_size(config.header_table_size)
             .max_send_buffer_size(config.max_send_buffer)
-            .data_frame_budget(SMALL_FRAMES)
+            // h2's default is half the connection window, which would be a gigabyte.
+            .data_frame_budget(config.small_frame_budget as usize)
             .initial_max_send_streams(PRE_SETTINGS_STREAMS)
             // A peer that has not seen a reset yet still sends. h2 counts frames of forgotten streams as the peer's errors,
             // and 1024 of those end the connection.

@@ -112,7 +112,13 @@ impl ConnState {
 
     /// Whether the driver has read something within this time.
     pub(super) fn was_read_within(&self, nanoseconds: u64, now: Instant) -> bool {
-        self.age(now).saturating_sub(self.read_at.load(Ordering::Acquire)) < nanoseconds
+        self.time_since_read(now) < Duration::from_nanos(nanoseconds)
+    }
+
+    /// For how long the driver has read nothing.
+    pub(super) fn time_since_read(&self, now: Instant) -> Duration {
+        let read_at = self.read_at.load(Ordering::Acquire);
+        Duration::from_nanos(self.age(now).saturating_sub(read_at))
     }
 
     /// In nanoseconds; 64 bits hold 584 years, so the arithmetic cannot wrap in practice.

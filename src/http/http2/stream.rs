@@ -148,20 +148,27 @@ impl PeerWait {
         Self { read: conn.state().meter().read(), since: conn.runtime().now() }
     }
 
-    fn time(self, conn: &ConnShared) -> Duration {
-        conn.runtime().now().saturating_duration_since(self.since)
+    /// For how long nothing has come, if that counts: since the wait began, or for long.
+    fn silence(self, conn: &ConnShared) -> Option<Duration> {
+        let (state, now) = (conn.state(), conn.runtime().now());
+        if self.read == state.meter().read() {
+            return Some(now.saturating_duration_since(self.since));
+        }
+        // The peer lived when the wait began, and may have died since.
+        Some(state.time_since_read(now)).filter(|silence| state.is_long(*silence))
     }
 }
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        self.conn.state().stream_ends();
-        if let Some(wait) = self.wait
-            // Nothing was read since the wait began, and the request had been written: the peer owes something.
-            && wait.read == self.conn.state().meter().read()
-            && self.was_written()
+        let (state, meter) = (self.conn.state(), self.conn.state().meter());
+        state.stream_ends();
+        // The peer owes an answer to what was written, or to read what cannot be.
+        let owes = self.was_written() || meter.is_full();
+        if let Some(wait) = self.wait.filter(|_| owes)
+            && let Some(silence) = wait.silence(&self.conn)
         {
-            self.conn.report_silence(wait.read, wait.time(&self.conn));
+            self.conn.report_silence(meter.read(), silence);
         }
     }
 }

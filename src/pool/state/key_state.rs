@@ -144,6 +144,12 @@ impl<K, W> KeyState<K, W> {
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.tally.total() == 0
     }
+
+    /// Frees what the lists of an empty key keep for their next entry. Many keys are never used again.
+    pub(super) fn free_lists(&mut self) {
+        (self.queue, self.idle) = (WaitQueue::new(), VecDeque::new());
+        (self.shared, self.dials) = (SharedSlots::default(), Dials::default());
+    }
 }
 
 pub(super) struct FailedDial {

@@ -318,7 +318,9 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         match (key.is_empty(), key.empty_at) {
             (true, None) => {
                 let seq = self.next_seq();
-                self.key_mut(key_id).empty_at = Some(seq);
+                let key = self.key_mut(key_id);
+                key.empty_at = Some(seq);
+                key.free_lists();
                 self.empty.insert(seq, key_id);
             }
             (false, Some(seq)) => {

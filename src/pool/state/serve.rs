@@ -10,7 +10,7 @@ use super::{
     CheckedOut, Handle, KeyId, PoolState, Seq, SlotId, Transition,
     idle_list::IdleLinks,
     key_state::{KeyState, Sharing},
-    slot::{Slot, SlotState},
+    slot::{Availability, Slot, SlotState},
     wait_queue::Waiter,
 };
 use crate::events::{CloseReason, NoteKind};
@@ -269,10 +269,16 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.idle.remove(links, &mut self.slots);
     }
 
-    /// Closes idle connections beyond the limit, the longest idle first.
+    /// Closes idle connections beyond the limit, the longest idle first. One that waiters wait for stays: its peer allows no
+    /// streams for now, and would allow none on the connection that is dialed in its place.
     fn trim(&mut self, cx: &mut Transition<K, C, W>) {
         while self.idle.len() > self.limits.idle {
-            let Some(oldest) = self.longest_idle() else { return };
+            let is_awaited = |slot: &Slot<C>| {
+                slot.availability() == Some(Availability::Forbidden)
+                    && self.key_states.get(slot.key_id).is_some_and(|it| !it.queue.is_empty())
+            };
+            let unawaited = self.idle.iter(&self.slots).find(|(_, slot)| !is_awaited(slot));
+            let Some(oldest) = unawaited.map(|(id, _)| id) else { return };
             self.evict(oldest, CloseReason::Evicted, cx);
         }
     }

@@ -9,6 +9,7 @@ mod drains;
 mod ends;
 mod fast_path;
 mod limits;
+mod model;
 mod property;
 mod serving;
 

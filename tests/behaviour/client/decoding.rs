@@ -1,11 +1,15 @@
 //! Decoding over services and over a transport: what it asks for, what it hands on, and what becomes of the connection.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
-use http_body_util::Full;
-use tower::Layer;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Frame;
+use tower::{Layer, ServiceExt};
 use tower_transport::{
     Body, Error, RequestExt, Transport,
     auth::Authorizing,
@@ -13,6 +17,7 @@ use tower_transport::{
     connect::ConnectInfo,
     mock::{Script, ScriptedConnector},
     options::Retries,
+    target::Origin,
 };
 
 use super::site::*;
@@ -193,4 +198,51 @@ async fn an_undecoded_body_of_a_transport_passes_as_it_is() {
     assert!(ConnectInfo::of(&response).is_some());
     let body: Body = response.into_body();
     assert_eq!(format!("{body:?}"), "Body(frames)");
+}
+
+/// The start of a gzip file of a gibibyte of zeros: a literal, then matches of 258 bytes, in fixed codes (RFC 1951 §3.2.6).
+fn bomb() -> Bytes {
+    let matches = "1100010100000".repeat((1 << 30) / 258);
+    let bits = ["110", "00110000", &matches].concat();
+    let byte =
+        |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit == b'1'));
+    let head = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03".iter().copied();
+    head.chain(bits.as_bytes().chunks(8).map(byte)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bomb_in_a_redirect_a_challenge_or_a_failure_is_not_decoded_to_give_it_up() {
+    let bomb = bomb();
+    for status in [302, 401, 503] {
+        let decoded = Arc::new(AtomicUsize::new(0));
+        let (bomb, is_first) = (bomb.clone(), AtomicBool::new(true));
+        let site = Site::new(move |_| {
+            if !is_first.swap(false, Ordering::SeqCst) {
+                return ok();
+            }
+            let response = Response::builder().status(status).header("content-encoding", "gzip");
+            let challenge = "Digest realm=\"x\", nonce=\"y\", qop=\"auth\"";
+            let response = response.header("location", "/to").header("www-authenticate", challenge);
+            response.body(Full::new(bomb.clone())).unwrap()
+        });
+        let counted = decoded.clone();
+        let below = DecodeLayer::new().limit(None).layer(site.strict());
+        let below = below.map_response(move |response: Response<Body>| {
+            let counted = counted.clone();
+            let count = move |frame: Frame<Bytes>| {
+                counted.fetch_add(frame.data_ref().map_or(0, Bytes::len), Ordering::SeqCst);
+                frame
+            };
+            response.map(|body| BodyExt::map_frame(body, count))
+        });
+        let origin = Origin::try_from(&http::Uri::from_static("http://a.example/")).unwrap();
+        let auth = AuthLayer::new().for_origin(origin, Auth::digest("user", "secret"));
+        let below = RetryLayer::new(Retries::new(2)).layer(auth.layer(below));
+        let client = RedirectLayer::new().layer(below);
+        let response = send(&client, get("http://a.example/")).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!((&body[..], site.seen().len()), (&b"ok"[..], 2), "{status}");
+        let decoded = decoded.load(Ordering::SeqCst);
+        assert!((1..160 << 10).contains(&decoded), "{decoded} bytes after a {status}");
+    }
 }

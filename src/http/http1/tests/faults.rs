@@ -5,6 +5,11 @@ use std::pin::Pin;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::*;
+use crate::http::{
+    http1::{config::HeadLimits, head_reader::HeadReader, wire::Wire},
+    prepare::RequestKind,
+};
+use crate::tests::script::{Script, run};
 
 async fn error_of(script: &[&str]) -> Error {
     match exchange(get(), script).await {
@@ -441,4 +446,47 @@ async fn empty_lines_before_a_head_are_stopped() {
     let (outcome, said) = tokio::join!(send(&mut connection, get()), saying);
     assert!(outcome.unwrap_err().into_error().is_protocol());
     assert!(said < 5 << 20, "{said} bytes were taken");
+}
+
+/// How often a head is parsed that comes in such pieces.
+fn parses(head: &[u8], piece: usize) -> usize {
+    let script = Script::new(b"", head.chunks(piece)).that_ends();
+    let mut wire = Wire::new(DirectIo::new(script, None), None);
+    let kind = RequestKind { is_head: false, is_connect: false, upgrades: false, closes: false };
+    let limits = HeadLimits { size: 256 << 10, fields: 100 };
+    let (mut reader, mut parses) = (HeadReader::default(), 0);
+    let read = run(|cx| {
+        loop {
+            // A parse clears the map that it may use again.
+            let mut recycled = http::HeaderMap::new();
+            recycled.insert("x-untouched", HeaderValue::from_static("1"));
+            let read = reader.read(&mut wire, limits, kind, &mut recycled).unwrap();
+            parses += usize::from(!recycled.contains_key("x-untouched"));
+            if read.is_some() {
+                return Poll::Ready(());
+            }
+            assert!(ready!(wire.poll_fill(cx, 1 << 20)).unwrap() > 0, "the head is whole");
+        }
+    });
+    assert!(read.is_some());
+    parses
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_not_parsed_each_time() {
+    let start = "HTTP/1.1 200 OK\r\n";
+    let field = |length| format!("x: {}\r\n", "y".repeat(length));
+    let heads = [
+        [start, &field(100_000), "\r\n"].concat(),
+        [start, &field(1000).repeat(99), "\r\n"].concat(),
+        [start, &field(1000).replace('\r', "").repeat(99), "\n"].concat(),
+        [start, "x: y", &"\r\n z".repeat(20_000), "\r\n\r\n"].concat(),
+        format!("HTTP/1.1 200 {}\r\n\r\n", "reason ".repeat(15_000)),
+    ];
+    for head in heads {
+        for piece in [1, 2, 7] {
+            let parses = parses(head.as_bytes(), piece);
+            assert!(parses <= 4, "{parses} parses of {:?}... by {piece}", &head[..40]);
+        }
+    }
 }

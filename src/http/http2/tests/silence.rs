@@ -1,8 +1,11 @@
 use std::time::Duration;
 
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
 use super::peer::{
-    ACK, CANCEL, PING, Peer, RST_STREAM, SETTINGS, Told, get, pair, poll, run_ready_tasks, seconds,
-    send, silent_pair, wait,
+    ACK, CANCEL, PING, Peer, RST_STREAM, SETTINGS, Told, get, over, pair, poll, run_ready_tasks,
+    seconds, send, silent_pair, wait,
 };
 use crate::{
     Body,
@@ -26,6 +29,38 @@ async fn a_request_given_up_in_silence_makes_the_connection_suspect() {
     run_ready_tasks().await;
     assert!(connection.is_open());
     assert_eq!(told.streams(), [Some(100), None, Some(100)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_after_a_byte_is_suspect_as_well() {
+    for (pause, is_suspect) in [(Duration::from_millis(500), false), (seconds(1), true)] {
+        let (mut connection, mut peer) = pair().await;
+        let sending = send_and_see(&mut connection, &mut peer).await;
+        wait(seconds(1)).await;
+        peer.open_window(0, 1).await;
+        run_ready_tasks().await;
+        wait(pause).await;
+        drop(sending);
+        assert_eq!(connection.is_open(), !is_suspect, "after {pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_nothing_is_dead_although_no_request_could_be_written() {
+    let (ours, mut theirs) = tokio::io::duplex(1 << 10);
+    let mut connection = over(TokioIo::new(ours), &Http2Config::new()).await.unwrap();
+    let told = Told::by(&connection);
+    theirs.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await.unwrap();
+    let ping = [&[0, 0, 8, PING, 0, 0, 0, 0, 0][..], b"12345678"].concat();
+    let pings = async { while theirs.write_all(&ping).await.is_ok() {} };
+    // No more answers can be written, so no more are read.
+    tokio::select! { () = pings => panic!("the connection is closed"), () = wait(seconds(1)) => {} }
+    let sending = send(&mut connection, get()).await;
+    wait(seconds(1)).await;
+    drop(sending);
+    assert!(!connection.is_open());
+    wait(seconds(16)).await;
+    assert!(told.is_closed());
 }
 
 #[tokio::test(start_paused = true)]

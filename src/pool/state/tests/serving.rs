@@ -63,6 +63,19 @@ fn a_peer_that_allows_no_streams_is_not_dialed_again_and_again() {
 }
 
 #[test]
+fn a_peer_that_allows_no_streams_is_not_dialed_again_where_nothing_may_be_idle() {
+    let mut world = World::new(Limits { idle: 0, ..limits(9) });
+    world.request("a");
+    let slot = *world.dialing.keys().next().unwrap();
+    world.event(|state, cx| state.streams(slot, Some(0), cx));
+    world.dialed(true);
+    world.transports_close();
+    assert_eq!((world.dialing.len(), world.slots().2), (0, 1));
+    world.leaves(0);
+    assert_eq!(world.closing, [slot], "no request waits for it");
+}
+
+#[test]
 fn a_returning_connection_makes_a_dial_needless() {
     let mut world = World::new(limits(9));
     world.request("a");

@@ -7,6 +7,7 @@ use hyper::{body::Incoming, service::Service as HyperService};
 use proptest::sample::select;
 
 use super::*;
+use crate::options::RawTarget;
 
 /// A request in parts that a property can generate and print.
 #[derive(Clone, Debug)]
@@ -136,14 +137,18 @@ impl HyperService<Request<Incoming>> for Server {
 
 /// The bytes that are written for a request.
 fn written(asked: &Asked) -> Vec<u8> {
+    written_for(asked.request(), asked.title_case, asked.step)
+}
+
+fn written_for(request: Request<Body>, title_case: bool, step: usize) -> Vec<u8> {
     let script = Script::default().with_room(0);
     let (mut connection, _tasks) = scripted(&script);
-    connection.title_case = asked.title_case;
-    let mut sending = connection.call(asked.request());
+    connection.title_case = title_case;
+    let mut sending = connection.call(request);
     let mut before = None;
     while before != Some(script.heard().len()) {
         before = Some(script.heard().len());
-        let script = script.clone().with_room(asked.step);
+        let script = script.clone().with_room(step);
         let _ = run(|cx| Pin::new(&mut sending).poll(cx));
         drop(script);
     }
@@ -211,5 +216,116 @@ proptest! {
         let written = written(&asked);
         let read = read_back(&written);
         prop_assert_eq!(read.as_ref(), Some(&asked.expected()), "{}", written.escape_ascii());
+    }
+}
+
+/// Answers each request, and records its target.
+#[derive(Clone, Default)]
+struct Answering(Arc<Mutex<Vec<String>>>);
+
+impl HyperService<Request<Incoming>> for Answering {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.0.lock().unwrap().push(request.uri().to_string());
+        std::future::ready(Ok(Response::new(Body::empty())))
+    }
+}
+
+/// The targets of all messages in these bytes, as hyper's server reads them one after the other.
+fn targets(bytes: &[u8]) -> Vec<String> {
+    let script = Script::new(b"", [bytes]).that_ends();
+    let answering = Answering::default();
+    let builder = hyper::server::conn::http1::Builder::new();
+    let mut connection = Box::pin(builder.serve_connection(script, answering.clone()));
+    run(|cx| connection.as_mut().poll(cx).map(drop));
+    let targets = answering.0.lock().unwrap();
+    targets.clone()
+}
+
+/// Bytes of which many are syntax of messages.
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    const SYNTAX: &[u8] = b"\r\n\0\t :/?#@,;=%0\x7f\xff";
+    const SMUGGLED: &[&str] = &[
+        "/ HTTP/1.1\r\nhost: b\r\n\r\nGET /smuggled",
+        "x\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: b\r\n\r\n",
+        "0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
+        "content-length",
+        "transfer-encoding",
+        "chunked",
+        "host",
+        "trailer",
+        "x-sum",
+        "/%0d%0aGET",
+        "*",
+    ];
+    let byte = prop_oneof![2 => select(SYNTAX), 2 => 0x21..0x7fu8, 1 => any::<u8>()];
+    let text = proptest::collection::vec(byte, 0..24);
+    prop_oneof![1 => text, 2 => select(SMUGGLED).prop_map(|text| text.as_bytes().to_vec())]
+}
+
+/// What a caller may set, from bytes that an attacker chose.
+#[derive(Clone, Debug)]
+struct Injected {
+    target: Option<Vec<u8>>,
+    host: Option<Vec<u8>>,
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    trailers: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+}
+
+/// Fields of which `http` takes name and value.
+fn taken(fields: &[(Vec<u8>, Vec<u8>)]) -> http::HeaderMap {
+    let field = |(name, value): &(Vec<u8>, Vec<u8>)| {
+        let name = http::HeaderName::from_bytes(name).ok()?;
+        Some((name, HeaderValue::from_bytes(value).ok()?))
+    };
+    fields.iter().filter_map(field).collect()
+}
+
+impl Injected {
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = http::Uri::from_static("https://example.com/a");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).parse::<RawTarget>().ok();
+        if let Some(target) = self.target.as_deref().and_then(text) {
+            request.extensions_mut().insert(target);
+        }
+        *request.headers_mut() = taken(&self.fields);
+        if let Some(trailers) = &self.trailers {
+            let trailers = taken(trailers);
+            let names: Vec<_> = trailers.keys().map(http::HeaderName::as_str).collect();
+            let names = HeaderValue::from_str(&names.join(", ")).unwrap();
+            request.headers_mut().insert(http::header::TRAILER, names);
+            let frames = [Frame::data(Bytes::from_static(b"hello")), Frame::trailers(trailers)];
+            let frames = frames.map(Ok::<_, Infallible>);
+            *request.body_mut() = Body::new(http_body_util::StreamBody::new(stream::iter(frames)));
+            *request.method_mut() = Method::POST;
+        }
+        if let Some(host) = self.host.as_deref().and_then(|host| HeaderValue::from_bytes(host).ok())
+        {
+            request.headers_mut().insert(http::header::HOST, host);
+        }
+        request
+    }
+}
+
+fn injected() -> impl Strategy<Value = Injected> {
+    let fields = || proptest::collection::vec((hostile(), hostile()), 0..3);
+    let optional = || proptest::option::of(hostile());
+    (optional(), optional(), fields(), proptest::option::of(fields()))
+        .prop_map(|(target, host, fields, trailers)| Injected { target, host, fields, trailers })
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn no_target_host_field_or_trailer_begins_another_message(injected in injected()) {
+        let written = written_for(injected.request(), false, 1000);
+        let targets = targets(&written);
+        prop_assert!(targets.len() <= 1, "{targets:?}: {}", written.escape_ascii());
+        prop_assert_eq!(targets.is_empty(), written.is_empty(), "{}", written.escape_ascii());
     }
 }

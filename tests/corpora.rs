@@ -1,0 +1,54 @@
+//! Replays the corpora of those fuzz targets that need the public API alone. The published package has none.
+
+#![cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
+
+use std::{fs, path::Path};
+
+use tower_transport::rt::Task;
+
+#[path = "../fuzz/checks/client.rs"]
+mod client;
+#[path = "../fuzz/checks/no_proxy.rs"]
+mod no_proxy;
+#[allow(dead_code, unreachable_pub, reason = "the targets need the rest")]
+#[path = "../src/tests/script.rs"]
+mod script;
+#[path = "../fuzz/checks/url.rs"]
+mod url;
+
+/// Checks each file of a corpus, and inputs that are near it: cut short, and with bytes turned over.
+fn replay(target: &str, check: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut files = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let input = fs::read(file.unwrap().path()).unwrap();
+        check(&input);
+        for at in 0..input.len().min(64) {
+            check(&input[..at]);
+            let mut changed = input.clone();
+            changed[at] ^= 1 << (at % 8);
+            check(&changed);
+        }
+        files += 1;
+    }
+    assert!(files > 0, "there is no corpus of {target}");
+}
+
+fn text(check: impl Fn(&str)) -> impl Fn(&[u8]) {
+    move |input| std::str::from_utf8(input).into_iter().for_each(&check)
+}
+
+#[test]
+fn the_corpus_of_servers_neither_panics_nor_hangs() {
+    replay("client", client::check);
+}
+
+#[test]
+fn the_corpus_of_no_proxy_decides_alike_for_all_spellings_of_a_host() {
+    replay("no_proxy", text(no_proxy::check));
+}
+
+#[test]
+fn the_corpus_of_urls_can_be_sent_and_read_again() {
+    replay("url", text(url::check));
+}
