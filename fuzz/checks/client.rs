@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     task::{Context, Poll},
 };
 
@@ -17,6 +17,7 @@ use tower_transport::{
     proxy::{Proxy, ProxyRules},
     rt::Runtime,
     target::Target,
+    tls::TlsConfig,
 };
 
 use super::script::{NoTimer, Script, Tasks, run};
@@ -37,7 +38,10 @@ fn send(input: &[u8], tasks: &Tasks) -> Option<()> {
     let (ends, is_first) = (flags & 1 == 1, flags & 2 == 2);
     let connector = Says { says: Arc::new(Mutex::new(Some(says))), ends, is_first };
     let runtime = Runtime::new(tasks.clone(), NoTimer);
-    let builder = Transport::builder().connector(connector).runtime(runtime).no_proxy();
+    // Certificates of the platform are read once, not for each input.
+    static TLS: OnceLock<TlsConfig> = OnceLock::new();
+    let tls = TLS.get_or_init(TlsConfig::platform).clone();
+    let builder = Transport::builder().connector(connector).tls(tls).runtime(runtime).no_proxy();
     let (builder, url) = match way % 6 {
         0 => (builder, "http://example.com/"),
         1 => (builder.http2_prior_knowledge(), "http://example.com/"),

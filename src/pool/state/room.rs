@@ -318,9 +318,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         match (key.is_empty(), key.empty_at) {
             (true, None) => {
                 let seq = self.next_seq();
-                let key = self.key_mut(key_id);
-                key.empty_at = Some(seq);
-                key.free_lists();
+                self.key_mut(key_id).empty_at = Some(seq);
+                // The latest keeps its lists: a connection for each request makes it empty each time.
+                if let Some(&before) = self.empty.values().next_back() {
+                    self.key_mut(before).free_lists();
+                }
                 self.empty.insert(seq, key_id);
             }
             (false, Some(seq)) => {
