@@ -100,11 +100,9 @@ where
                                 .map_err(|error| failed(trail, error, ForeignError::LAYER));
                         }
                     }
-                    let outcome = match ready!(polled) {
-                        Ok(response) => answered(trail, response, cx),
-                        Err(error) => Err(failed(trail, error, ForeignError::LAYER)),
-                    };
-                    match outcome {
+                    let response =
+                        ready!(polled).map_err(|error| failed(trail, error, ForeignError::LAYER));
+                    match response.and_then(|response| answered(trail, response, cx)) {
                         Ok(Onward::Next(next)) => next,
                         Ok(Onward::Result(response)) => {
                             this.state.set(FollowingState::Failed { error: None });

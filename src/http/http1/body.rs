@@ -114,25 +114,21 @@ impl Http1BodyReader {
                 drop(old);
                 return Poll::Pending;
             }
-            match ready!(filled) {
+            let error = match ready!(filled) {
                 Ok(0) if matches!(self.framing, BodyFraming::Close) => {
                     shared.status.finish();
                     self.end(state);
                     return Poll::Ready(Ok(Piece::End));
                 }
-                Ok(0) => {
-                    drop(state);
-                    return Poll::Ready(Err(self.failed(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the connection was closed before the end of the body",
-                    ))));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    drop(state);
-                    return Poll::Ready(Err(self.failed(error)));
-                }
-            }
+                Ok(0) => io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the connection was closed before the end of the body",
+                ),
+                Ok(_) => continue,
+                Err(error) => error,
+            };
+            drop(state);
+            return Poll::Ready(Err(self.failed(error)));
         }
     }
 
