@@ -48,10 +48,11 @@ pub struct ClientBuilder<C = Client> {
     builds: PhantomData<fn() -> C>,
 }
 
-/// A handle of the runtime of a transport that is given.
+/// A blocking transport given to the builder: the runtime ends with its last handle, so it lives until the client has one of
+/// its own.
 type KeptUntilBuilt = Option<Box<dyn Any + Send + Sync>>;
 
-/// What the layers of a client stand over. `is_set` says whether anything was said about a transport to be built.
+/// The service below the layers. `is_set`: whether a setting of the transport to be built was called.
 enum Bottom {
     Built { builder: Box<TransportBuilder>, is_set: bool },
     Given { transport: Transport, is_set: bool },

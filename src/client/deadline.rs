@@ -135,7 +135,7 @@ pin_project! {
     /// Dropping it drops the future of the inner service.
     #[must_use = "futures do nothing unless polled"]
     pub struct UntilDeadline<F> {
-        // `None` once the time is over.
+        // `None` once it has answered or the time is over.
         #[pin]
         response: Option<F>,
         // Boxed: most requests have none.

@@ -98,11 +98,12 @@ use codec::Codec;
 use coding::CodingList;
 use pipeline::Pipeline;
 
-/// The codings that this build decodes, as a field lists them. Static: such a value costs less to clone.
+/// The codings that this build decodes, as a field lists them. Static, so that a `HeaderValue` of it is cheap to
+/// clone.
 static KNOWN: LazyLock<String> =
     LazyLock::new(|| codec::known().map(Coding::as_str).collect::<Vec<_>>().join(", "));
 
-/// 64 MiB: more than what is read whole should have, and what a gigabyte of zeros is coded into is 1 MiB.
+/// 64 MiB: more than a body that is read whole should have. A gigabyte of zeros is coded into 1 MiB.
 const DEFAULT_LIMIT: u64 = 64 << 20;
 
 /// Decodes the bodies of responses.
@@ -191,8 +192,8 @@ impl DecodeLayer {
     /// How many bytes may come out of a body, of its last coding and of the one before; `None` for any number. A body with more is
     /// an error where its reader gets there, for which [`Error::is_decode`] holds.
     ///
-    /// The default is 64 MiB: a megabyte can be coded so that it becomes a gigabyte, which is too much for whoever reads it whole.
-    /// Take away the limit where large bodies are read as they come.
+    /// The default is 64 MiB: one coded megabyte can decode to a gigabyte, too much to read whole. Remove the limit for bodies
+    /// that you stream.
     pub fn limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
         Arc::make_mut(&mut self.settings).limit = bytes.into().unwrap_or(u64::MAX);
         self

@@ -1,4 +1,4 @@
-//! What every request of a client has: a base URL, header fields, who we are.
+//! Defaults of every request: a base URL, header fields, credentials.
 
 use std::{
     fmt,

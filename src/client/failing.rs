@@ -1,4 +1,4 @@
-//! Errors of services below, of one that is not ready, and of a future that is over.
+//! Errors of inner services, of a service that is not ready, and of a future polled after its end.
 
 use crate::error::{BoxError, Error, ForeignError};
 

@@ -147,7 +147,7 @@ impl Budgets {
             return change(budget, now);
         }
         if budgets.len() >= MOST_ORIGINS {
-            // Whoever was not asked for a while has saved for a second anyway.
+            // A new budget starts with the savings of one second: forgetting an origin that was silent gives it no more.
             let recent = now.checked_sub(Duration::from_secs(10)).unwrap_or(now);
             budgets.retain(|_, budget| budget.seen_at > recent);
         }

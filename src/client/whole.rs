@@ -144,7 +144,7 @@ impl Layers {
     }
 }
 
-/// What requests are given that say nothing themselves.
+/// Defaults for requests without settings of their own.
 pub(super) struct RequestDefaults {
     pub(super) timeouts: Option<Timeouts>,
     /// Of `ClientBuilder::timeout`, which is beside all timeouts.
@@ -272,7 +272,8 @@ impl<S: Clone> Client<S> {
     }
 
     /// Returns the request with what the client adds before redirects: a URL below the base, the client's header fields, the
-    /// limit on its total time, over a transport or a service that you gave its other timeouts, and credentials, which stay an extension until the request is sent. Cookies are added only then.
+    /// limit on its total time, and credentials, which stay an extension until it is sent. Over a transport or service of
+    /// yours, it also gets the client's other timeouts. Cookies are added only when it is sent.
     ///
     /// Sending the result adds nothing twice.
     ///

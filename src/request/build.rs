@@ -1,4 +1,4 @@
-//! What becomes of a request that is put together: sent, sent and streamed, or given to the caller.
+//! Ends of a request builder: sends it, streams it, or returns the request.
 
 use std::{future::IntoFuture, marker::PhantomData};
 

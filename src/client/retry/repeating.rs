@@ -34,7 +34,7 @@ pin_project! {
     where
         S: Service<Request<Body>>,
     {
-        // `None` for a request that is sent once. Boxed: by default it is.
+        // `None` for a request that is sent once, the default. Boxed: keeps this future small.
         repeater: Option<Box<Repeater<S>>>,
         #[pin]
         state: RepeatingState<S::Future>,
@@ -46,7 +46,7 @@ pin_project! {
     enum RepeatingState<F> {
         Sending { #[pin] response: F },
         Pausing { sleep: Sleep },
-        /// For the service.
+        /// Until the service is ready.
         Waiting,
         Over,
     }
@@ -139,7 +139,7 @@ where
                         continue;
                     }
                     Err(error) => {
-                        // A service that failed to be ready is done with: it must not be polled again.
+                        // A service whose `poll_ready` failed must not be polled again.
                         state.set(RepeatingState::Over);
                         let error = described(error.into(), UNSENT, tries.uri());
                         return Poll::Ready(Err(tries.error(error)));

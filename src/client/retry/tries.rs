@@ -89,7 +89,7 @@ impl Tries {
     }
 }
 
-/// Whether another try may fare better than one that failed so.
+/// Whether another try may succeed after this error.
 fn outcome(error: &Error) -> TryOutcome {
     let is_final = match error.kind() {
         Kind::Builder | Kind::Unsupported | Kind::Closed | Kind::Body => true,
