@@ -135,8 +135,7 @@ impl<S: Clone> Client<S> {
         method: impl IntoMethod,
         url: impl IntoUrl,
     ) -> RequestBuilder<AsyncClient<S>> {
-        let client = self.over.service();
-        RequestBuilder::of(self.over.clone(), client.start(method, url)).max_body_of(client)
+        self.start(self.over.service().start(method, url))
     }
 
     /// A request whose response is read as it comes, without a limit to its size.
@@ -145,14 +144,21 @@ impl<S: Clone> Client<S> {
         method: impl IntoMethod,
         url: impl IntoUrl,
     ) -> RequestBuilder<AsyncClient<S>, Streamed> {
-        RequestBuilder::of(self.over.clone(), self.over.service().start(method, url))
+        self.start(self.over.service().start(method, url))
     }
 
     /// A request that was put together elsewhere. Its own settings take precedence. The response is read whole, unless the request is
     /// `streamed()`.
     pub fn send(&self, request: Request<impl Into<AsyncBody>>) -> RequestBuilder<AsyncClient<S>> {
-        let request = Ok(request.map(Into::into));
-        RequestBuilder::of(self.over.clone(), request).max_body_of(self.over.service())
+        self.start(Ok(request.map(Into::into)))
+    }
+
+    fn start<A>(
+        &self,
+        request: Result<Request<AsyncBody>, Error>,
+    ) -> RequestBuilder<AsyncClient<S>, A> {
+        let max_body = self.over.service().max_body();
+        RequestBuilder::of(self.over.clone(), request).default_max_body(max_body)
     }
 
     /// The request with what the client adds before its redirects: see [`Client::prepare`](crate::Client::prepare).

@@ -203,7 +203,7 @@ impl<T: Send + 'static> UploadTask<T> {
         S: RequestService,
         A: ResponseKind<Body = T>,
     {
-        let (over, request) = request.into_parts();
+        let (over, request, max_body) = request.into_parts();
         let (pieces, receiver) = mpsc::channel(PIECES);
         let state = Arc::<UploadState>::default();
         let (body, its) = (PieceBody::new(receiver, state.clone(), length), state.clone());
@@ -214,7 +214,7 @@ impl<T: Send + 'static> UploadTask<T> {
         waiter.run(ready(()))?;
         let (sender, outcome) = oneshot::channel();
         let upload_over = async move { its.over.notified().await };
-        let sending = A::send(service.into_inner(), request, waiter.clone(), upload_over);
+        let sending = A::send(service.into_inner(), request, max_body, waiter.clone(), upload_over);
         let task = waiter.runtime().spawn(async move {
             // Without a receiver the response is dropped.
             let _ = sender.send(sending.await);

@@ -167,7 +167,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Limits the size of a body that is read whole, decoded, in bytes; `None` is no limit. Default: 64 MiB. A body that is
-    /// [streamed](crate::transport::RequestBuilder::streamed) has no limit.
+    /// [streamed](crate::transport::RequestBuilder::streamed) has no limit, but for what comes of it before the end of a
+    /// blocking upload.
     pub fn max_body(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.choices.max_body = MaxBody::new(bytes);
         self

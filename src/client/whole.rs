@@ -251,7 +251,7 @@ impl<S: Clone> Client<S> {
         method: impl IntoMethod,
         url: impl IntoUrl,
     ) -> RequestBuilder<Self, Buffered> {
-        RequestBuilder::of(self.clone(), self.start(method, url)).max_body_of(self)
+        RequestBuilder::of(self.clone(), self.start(method, url)).default_max_body(self.max_body())
     }
 
     /// A request whose response is read as it comes, without a limit to its size.
@@ -268,7 +268,8 @@ impl<S: Clone> Client<S> {
     /// Unlike [`RequestExt::send`](crate::RequestExt::send), which streams, it reads the response whole;
     /// [`streamed`](RequestBuilder::streamed) streams it. In code that is generic over services, `send` is the method of `RequestExt`.
     pub fn send(&self, request: Request<impl Into<Body>>) -> RequestBuilder<Self, Buffered> {
-        RequestBuilder::of(self.clone(), Ok(request.map(Into::into))).max_body_of(self)
+        RequestBuilder::of(self.clone(), Ok(request.map(Into::into)))
+            .default_max_body(self.max_body())
     }
 
     /// Returns the request with what the client adds before redirects: a URL below the base, the client's header fields, the

@@ -116,17 +116,12 @@ enum CollectedBody {
 }
 
 impl<S: Service<Request<Body>>> Buffering<S> {
-    pub(crate) fn new(service: S, mut request: Result<Request<Body>, Error>) -> Self {
-        let extensions = request.as_mut().ok().map(Request::extensions_mut);
-        let limit = extensions.and_then(|extensions| {
-            let limit = extensions.get().copied()?;
-            // Layers have less to do for a request without extensions.
-            if MaxBody::is_of_client(limit) {
-                extensions.remove::<MaxBody>();
-            }
-            Some(limit)
-        });
-        let room = limit.map_or(u64::MAX, MaxBody::limit);
+    pub(crate) fn new(
+        service: S,
+        request: Result<Request<Body>, Error>,
+        max_body: Option<MaxBody>,
+    ) -> Self {
+        let room = max_body.map_or(u64::MAX, MaxBody::limit);
         let sending = SendRequest::new(service, request);
         Self { sending, head: None, body: Body::empty(), read: CollectedBody::None, room }
     }

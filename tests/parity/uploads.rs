@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use tower_transport::{
-    blocking::{Blocking, RequestBuilder, Transport},
+    blocking::{Blocking, Client, RequestBuilder, Transport},
     connect::ConnectInfo,
     transport::Streamed,
 };
@@ -135,4 +135,24 @@ fn a_write_that_fails_ends_the_upload_so_that_no_piece_is_missing() {
     assert_eq!(upload.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     assert!(upload.finish().unwrap_err().is_builder());
     origin.seen().wait_for_open(0);
+}
+
+#[test]
+fn the_limit_of_a_client_holds_for_a_streamed_response_until_its_upload_is_over() {
+    let length = 100_000;
+    for (max_body, is_kept) in [(Some(length / 2), false), (Some(length * 2), true), (None, true)] {
+        let echo = tower::service_fn(|request: http::Request<tower_transport::Body>| async {
+            Ok::<_, std::convert::Infallible>(http::Response::new(request.into_body()))
+        });
+        let client = Client::builder().max_body(max_body).build_over(echo).unwrap();
+        let url = "http://any.example/";
+        for request in [client.stream("POST", url), client.post(url).streamed()] {
+            let request = request.try_clone().unwrap();
+            let sent = request.body_reader(io::repeat(b'x').take(length)).send();
+            assert_eq!(sent.is_ok(), is_kept, "{max_body:?} {sent:?}");
+            if let Err(error) = sent {
+                assert!(error.is_decode(), "{error:?}");
+            }
+        }
+    }
 }
