@@ -163,7 +163,7 @@ impl BlockingWait {
         Self { runtime, canceler: None, is_sent: false }
     }
 
-    /// By the canceler of this request, which was not sent.
+    /// Waits under the request's canceler, before it is sent.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl BlockingWait {
         }
     }
 
-    /// The same for the rest of a request that may have been sent: an error of the wait says so.
+    /// From here on the errors of the wait say that the request may have been sent.
     pub(super) fn sent(self) -> Self {
         Self { is_sent: true, ..self }
     }
