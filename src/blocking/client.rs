@@ -181,7 +181,7 @@ impl ClientBuilder<Client> {
     /// [`build`](Self::build).
     pub fn transport(self, transport: Transport) -> Self {
         let service = transport.over.service().clone();
-        // Its runtime ends with its last handle, and with that its connections.
+        // The runtime, and its connections, end with the last handle: this one is kept until the client has its own.
         self.over_transport(service, Some(Box::new(transport)))
     }
 
@@ -191,8 +191,11 @@ impl ClientBuilder<Client> {
     ///
     /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
     /// [transport](Self::transport) that is given. [`is_canceled`](Error::is_canceled) where the system gives no runtime.
-    pub fn build(self) -> Result<Client, Error> {
-        let over = self.build_client(Blocking::new)?;
+    pub fn build(mut self) -> Result<Client, Error> {
+        // Held until the client has a handle of its own.
+        let kept = self.kept.take();
+        let over = Blocking::new(self.build_client()?);
+        drop(kept);
         over.runtime()?;
         Ok(Client { over })
     }

@@ -44,7 +44,7 @@ pub(super) use decoding::DecodeChoice;
 pub struct ClientBuilder<C = Client> {
     choices: Choices,
     bottom: Bottom,
-    kept: KeptUntilBuilt,
+    pub(crate) kept: KeptUntilBuilt,
     builds: PhantomData<fn() -> C>,
 }
 
@@ -239,8 +239,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Builds the async client, which the blocking one wraps.
-    pub(crate) fn build_client<T>(self, wrap: impl FnOnce(Client) -> T) -> Result<T, Error> {
-        let Self { mut choices, bottom, kept: _kept, .. } = self;
+    pub(crate) fn build_client(self) -> Result<Client, Error> {
+        let Self { mut choices, bottom, .. } = self;
         choices.check()?;
         let mut requests = choices.requests();
         let transport = match bottom {
@@ -252,7 +252,7 @@ impl<C> ClientBuilder<C> {
             Bottom::Given { transport, .. } => transport,
         };
         choices.runtime.get_or_insert_with(|| transport.runtime().clone());
-        Ok(wrap(choices.over(requests, transport)))
+        Ok(choices.over(requests, transport))
     }
 
     /// Builds the async client over any service.
@@ -291,7 +291,7 @@ impl ClientBuilder {
     /// [`is_builder`](Error::is_builder) for an invalid setting, and for settings of a transport together with
     /// [`transport`](Self::transport).
     pub fn build(self) -> Result<Client, Error> {
-        self.build_client(|client| client)
+        self.build_client()
     }
 
     /// The client over any service of requests: see [`Client::over`].
