@@ -10,7 +10,7 @@ use http::{Request, Response, header::AUTHORIZATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{failing::not_ready, user_info::without_user_info};
+use super::{failing::not_ready, ready::take_ready, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},
@@ -182,10 +182,7 @@ where
             Err(error) => Err(error),
         };
         match attempted {
-            Ok(attempted) => {
-                let clone = self.inner.clone();
-                Answering::new(std::mem::replace(&mut self.inner, clone), attempted, request)
-            }
+            Ok(attempted) => Answering::new(take_ready(&mut self.inner), attempted, request),
             Err(error) => Answering::failed(error),
         }
     }

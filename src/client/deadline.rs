@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::failing::{failed, not_ready, polled_again};
+use super::failing::{failed, not_ready};
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind, Phase},
@@ -188,7 +188,11 @@ where
         }
         let was_called = this.response.is_some();
         let Some(running) = this.running else {
-            return if was_called { Poll::Pending } else { Poll::Ready(Err(polled_again())) };
+            return if was_called {
+                Poll::Pending
+            } else {
+                Poll::Ready(Err(Error::polled_again()))
+            };
         };
         let error = ready!(running.poll(was_called, cx));
         *this.running = None;

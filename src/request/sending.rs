@@ -68,7 +68,7 @@ where
                 let ready = ready!(this.service.poll_ready(cx));
                 ready.map_err(|error| described(error.into(), unsent, request.uri()))?;
             }
-            let request = request.take().unwrap_or_else(|| Err(polled_again()))?;
+            let request = request.take().unwrap_or_else(|| Err(Error::polled_again()))?;
             // A transport's errors need no description.
             let is_foreign = TypeId::of::<S>() != TypeId::of::<Transport>();
             *this.uri = is_foreign.then(|| Box::new(request.uri().clone()));
@@ -76,7 +76,7 @@ where
             this.state.set(SendState::Sent { response });
         }
         let SendStateProj::Sent { response } = this.state.as_mut().project() else {
-            return Poll::Ready(Err(polled_again()));
+            return Poll::Ready(Err(Error::polled_again()));
         };
         let outcome = ready!(response.poll(cx));
         this.state.set(SendState::Over);
@@ -162,7 +162,7 @@ where
         }
         let read = std::mem::take(this.read).into_bytes();
         *this.body = Body::empty();
-        let head = this.head.take().ok_or_else(polled_again)?;
+        let head = this.head.take().ok_or_else(Error::polled_again)?;
         Poll::Ready(Ok(Response::from_parts(head, read)))
     }
 }
@@ -203,8 +203,4 @@ fn spend(room: &mut u64, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Error> {
 fn too_large() -> Error {
     let text = "reading the response body: it is larger than its limit, `max_body`";
     Error::new(Kind::Decode, text).sent(true)
-}
-
-fn polled_again() -> Error {
-    Error::new(Kind::Canceled, "the request was over already")
 }

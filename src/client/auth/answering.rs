@@ -19,7 +19,7 @@ use crate::{
     body::Body,
     client::{
         discard::discard,
-        failing::{UNSENT, failed, polled_again},
+        failing::{UNSENT, failed},
     },
     error::{BoxError, Error, ForeignError},
     request::described,
@@ -135,9 +135,9 @@ where
     let polled = match state.as_mut().project() {
         StateProj::Sending { response } => response.poll(cx),
         StateProj::Failed { error } => {
-            return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+            return Poll::Ready(Err(error.take().unwrap_or_else(Error::polled_again)));
         }
-        _ => return Poll::Ready(Err(polled_again())),
+        _ => return Poll::Ready(Err(Error::polled_again())),
     };
     if polled.is_ready() {
         state.set(AnsweringState::Failed { error: None });
@@ -177,7 +177,7 @@ where
                     refreshed(attempted, outcome, paused.take(), cx)
                 }
                 StateProj::Failed { error } => {
-                    return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+                    return Poll::Ready(Err(error.take().unwrap_or_else(Error::polled_again)));
                 }
             };
             match then {

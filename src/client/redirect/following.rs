@@ -17,10 +17,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{
-        discard::discard,
-        failing::{UNSENT, polled_again},
-    },
+    client::{discard::discard, failing::UNSENT},
     error::{BoxError, Error, ForeignError},
     request::described,
 };
@@ -87,7 +84,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { response } => {
                     let Some(Follower { trail, .. }) = this.follower.as_deref_mut() else {
-                        return Poll::Ready(Err(polled_again()));
+                        return Poll::Ready(Err(Error::polled_again()));
                     };
                     let polled = response.poll(cx);
                     let response = match polled {
@@ -113,7 +110,7 @@ where
                 }
                 StateProj::Waiting { request } => {
                     let Some(Follower { service, trail }) = this.follower.as_deref_mut() else {
-                        return Poll::Ready(Err(polled_again()));
+                        return Poll::Ready(Err(Error::polled_again()));
                     };
                     match (ready!(service.poll_ready(cx)), request.take()) {
                         (Ok(()), Some(request)) => {
@@ -129,7 +126,7 @@ where
                     FollowingState::Failed { error: ready!(unfollowed.poll(cx)) }
                 }
                 StateProj::Failed { error } => {
-                    return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+                    return Poll::Ready(Err(error.take().unwrap_or_else(Error::polled_again)));
                 }
             };
             this.state.set(next);

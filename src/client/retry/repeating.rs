@@ -16,7 +16,7 @@ use crate::{
     body::Body,
     client::{
         discard::discard,
-        failing::{UNSENT, failed, polled_again},
+        failing::{UNSENT, failed},
     },
     error::{BoxError, Error, ForeignError},
     request::described,
@@ -99,7 +99,7 @@ where
     E: Into<BoxError>,
 {
     let StateProj::Sending { response } = state.as_mut().project() else {
-        return Poll::Ready(Err(polled_again()));
+        return Poll::Ready(Err(Error::polled_again()));
     };
     let polled = response.poll(cx);
     if polled.is_ready() {
@@ -145,7 +145,7 @@ where
                         return Poll::Ready(Err(tries.error(error)));
                     }
                 },
-                StateProj::Over => return Poll::Ready(Err(polled_again())),
+                StateProj::Over => return Poll::Ready(Err(Error::polled_again())),
             };
             let pause = match &outcome {
                 Ok(response) => tries.answered(response.status(), response.headers()),
