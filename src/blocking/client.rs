@@ -138,7 +138,7 @@ impl<S: Clone> Client<S> {
         self.start(self.over.service().start(method, url))
     }
 
-    /// A request whose response is read as it comes, without a limit to its size.
+    /// A request whose response is read as it comes, without a limit to its size, but for what comes before the end of an upload.
     pub fn stream(
         &self,
         method: impl IntoMethod,
