@@ -33,6 +33,8 @@ struct ScriptState {
     ends: bool,
     /// How a request has to end before it sends anything.
     after: Option<&'static [u8]>,
+    /// The same for what follows the first piece.
+    after_first: Option<&'static [u8]>,
     heard: Vec<u8>,
     /// The most bytes it takes.
     room: Option<usize>,
@@ -56,6 +58,12 @@ impl Script {
 
     pub(crate) fn that_ends(self) -> Self {
         self.change(|state| state.ends = true);
+        self
+    }
+
+    /// Sends what follows the first piece only after a request that ends so.
+    pub(crate) fn that_waits_again(self, after: &'static [u8]) -> Self {
+        self.change(|state| state.after_first = Some(after));
         self
     }
 
@@ -125,7 +133,7 @@ impl Read for Script {
                 buffer.put_slice(&piece.split_to(length));
                 if piece.is_empty() {
                     state.says.pop_front();
-                    (state.has_paused, state.after) = (false, None);
+                    (state.has_paused, state.after) = (false, state.after_first.take());
                 }
                 Poll::Ready(Ok(()))
             }
