@@ -12,6 +12,9 @@ mod client;
 mod clients;
 mod failures;
 mod floods;
+#[allow(dead_code, reason = "the tests of behaviour use the rest")]
+#[path = "../../src/tests/frames.rs"]
+mod frames;
 mod idle;
 mod origins;
 #[cfg(target_os = "linux")]
@@ -29,7 +32,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
-/// How many an environment variable asks for, to run more than is quick without optimisation.
+/// The number in this environment variable, or the default, which is quick without optimisation.
 fn number(variable: &str, default: usize) -> usize {
     env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }
