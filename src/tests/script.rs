@@ -62,6 +62,7 @@ impl Script {
     }
 
     /// Sends what follows the first piece only after a request that ends so.
+    #[allow(dead_code, reason = "the fuzz target of clients uses it")]
     pub(crate) fn that_waits_again(self, after: &'static [u8]) -> Self {
         self.change(|state| state.after_first = Some(after));
         self
