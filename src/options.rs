@@ -178,9 +178,10 @@ impl Timeouts {
     /// and between any two pieces of the response.
     ///
     /// Any byte restarts it: on HTTP/1.1 of the connection, on HTTP/2 of the stream's heads and content. It does not
-    /// run while the request is still being sent, nor while the caller does not read the body. The error comes at
-    /// most a quarter of the limit late: progress is checked four times within the limit, so that no byte costs a
-    /// clock reading.
+    /// run while the request is still being sent, nor while the caller does not read the body; once a response with
+    /// another status than 2xx has begun, it runs although the request body is pending. The error comes at most a
+    /// quarter of the limit late: progress is checked four times within the limit, so that no byte costs a clock
+    /// reading.
     pub fn read(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.read = limit.into();
         self

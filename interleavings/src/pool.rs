@@ -17,6 +17,12 @@ struct Limits {
 }
 
 mod state {
+    #[derive(Clone, Copy)]
+    pub(crate) enum IdleKind {
+        Any,
+        Needless,
+    }
+
     #[derive(Clone, Copy, Default)]
     pub(crate) struct ConnCounts {
         pub(crate) counted: usize,
@@ -26,12 +32,12 @@ mod state {
 }
 
 mod member {
-    use super::Instant;
+    use super::{Instant, state::IdleKind};
 
     pub(super) trait Member: Send + Sync {
         fn number(&self) -> u32;
-        fn idle_since(&self) -> Option<Instant>;
-        fn evict_longest_idle(&self);
+        fn idle_since(&self, which: IdleKind) -> Option<Instant>;
+        fn evict_longest_idle(&self, which: IdleKind);
         fn is_closed(&self) -> bool;
     }
 }

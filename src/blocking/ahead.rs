@@ -1,4 +1,4 @@
-//! Reads a response on while its request is still uploaded, where its caller cannot.
+//! Buffers a response while the caller's thread still sends the upload.
 
 use std::{
     any::Any,
@@ -22,24 +22,29 @@ struct ReadAhead {
     frames: VecDeque<Result<Frame<Bytes>, Error>>,
     /// The bytes of these frames.
     length: u64,
+    /// The memory of all frames that were read ahead, roughly.
+    memory: u64,
     rest: Body,
 }
 
+/// What a frame takes beside its bytes, so that many small ones are bounded as well.
+const FRAME: u64 = 128;
+
 /// Reads the body until the upload is over, or the body itself.
 ///
-/// Without it a peer that answers as the upload comes, and waits until its answer is taken, would wait for ever: the caller's thread
-/// brings the upload. And the timeouts of the response act meanwhile, as does its end.
+/// A peer that echoes the upload stops reading while its answer is not read. The caller's thread cannot read while it uploads, so both
+/// would wait for ever. The response's timeouts run meanwhile, too.
 ///
 /// # Errors
 ///
-/// `is_decode` for more bytes than this limit, which are in memory.
+/// `is_decode` if more than `limit` bytes are buffered; each frame counts 128 more.
 pub(super) async fn read_ahead(
     rest: Body,
     limit: MaxBody,
     upload_over: impl Future<Output = ()>,
 ) -> Result<Body, Error> {
     let mut upload_over = pin!(upload_over);
-    let mut body = ReadAhead { frames: VecDeque::new(), length: 0, rest };
+    let mut body = ReadAhead { frames: VecDeque::new(), length: 0, memory: 0, rest };
     poll_fn(|cx| {
         if upload_over.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
@@ -55,10 +60,12 @@ impl ReadAhead {
     fn poll_ahead(&mut self, limit: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while let Some(frame) = ready!(Pin::new(&mut self.rest).poll_frame(cx)) {
             let data = frame.as_ref().ok().and_then(Frame::data_ref);
-            self.length += data.map_or(0, Bytes::len) as u64;
+            let length = data.map_or(0, Bytes::len) as u64;
+            self.length += length;
+            self.memory += FRAME + length;
             let has_failed = frame.is_err();
             self.frames.push_back(frame);
-            if self.length > limit {
+            if self.memory > limit {
                 return Poll::Ready(Err(too_large(limit)));
             }
             if has_failed {
@@ -70,7 +77,7 @@ impl ReadAhead {
 }
 
 fn too_large(limit: u64) -> Error {
-    let text = format!("the response has more than {limit} bytes before the end of its upload");
+    let text = format!("the response takes more than {limit} bytes before the end of its upload");
     Error::new(Kind::Decode, text).sent(true)
 }
 
@@ -107,5 +114,36 @@ impl http_body::Body for ReadAhead {
 impl ResponseFrames for ReadAhead {
     fn known(&self) -> Option<&dyn Any> {
         self.rest.known()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_frames_are_bounded_by_the_memory_that_they_take() {
+        for (size, most) in [(0, 512), (1, 509), (16 << 10, 4)] {
+            let taken = Arc::new(AtomicUsize::new(0));
+            let counted = taken.clone();
+            let frames = futures_util::stream::repeat_with(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, Error>(Frame::data(Bytes::from(vec![b'x'; size])))
+            });
+            let body = Body::new(StreamBody::new(frames));
+            let error = read_ahead(body, MaxBody::new(64 << 10), pending()).await.unwrap_err();
+            assert!(error.is_decode() && error.was_sent());
+            assert!(taken.load(Ordering::Relaxed) <= most + 1, "{size}: {taken:?}");
+        }
     }
 }

@@ -243,7 +243,9 @@ impl From<Body> for AsyncBody {
     /// As the body of a request: that of a response is passed on as it comes.
     fn from(body: Body) -> Self {
         match body.inner.runtime() {
-            None if body.piece.is_empty() && body.failure.is_none() => body.inner.into_inner(),
+            None if body.waiter.is_none() && body.piece.is_empty() && body.failure.is_none() => {
+                body.inner.into_inner()
+            }
             _ => Self::new(body),
         }
     }

@@ -54,9 +54,10 @@ where
         let request = request?;
         let (service, runtime) = over.into_parts()?;
         let waiter = BlockingWait::of(&request, runtime)?;
-        let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
-        // Also for a free function: its timers, its upload and its PINGs go on while the body is not read.
+        // Also for a free function: its timers, its upload and its PINGs go on while the body is not read. Before the request
+        // is sent, so that a system without threads fails it unsent.
         waiter.runtime().keep_driving()?;
+        let response = waiter.run(SendRequest::new(service.into_inner(), Ok(request)))??;
         Ok(response.map(|body| Body::of_response(body, waiter)))
     }
 }
@@ -102,8 +103,8 @@ where
 mod sealed {
     use super::*;
 
-    /// How a request is sent in the background. It is ready once its response is complete or, if that is streamed, once the rest of
-    /// its upload is not wanted or over.
+    /// How a request is sent in the background. Ready when the response is complete; for a streamed one, when the upload is over, or
+    /// at a head other than 2xx.
     pub trait SendInBackground {
         fn send(
             service: impl RequestService,
@@ -135,7 +136,7 @@ mod sealed {
         ) -> Result<Response<Body>, Error> {
             let limit = request.extensions().get::<MaxBody>().copied().unwrap_or_default();
             let mut response = SendRequest::new(service, Ok(request)).await?;
-            // A refusal ends the upload, and a success does not.
+            // A refusal ends the upload; after a success it goes on.
             if response.status().is_success() {
                 let body = std::mem::take(response.body_mut());
                 *response.body_mut() = read_ahead(body, limit, upload_over).await?;

@@ -23,7 +23,11 @@ use crate::lock::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use super::{Limits, member::Member, state::ConnCounts};
+use super::{
+    Limits,
+    member::Member,
+    state::{ConnCounts, IdleKind},
+};
 
 /// The limit on what several pools have open together.
 pub(crate) struct Budget {
@@ -122,7 +126,9 @@ impl Budget {
 
     /// Closes idle connections beyond the common limit; each pool enforces its own already.
     pub(super) fn trim(&self) {
-        while self.idle.load(SeqCst) > self.max_idle && self.evict_longest_idle() {}
+        while self.idle.load(SeqCst) > self.max_idle && self.evict_longest_idle(IdleKind::Needless)
+        {
+        }
     }
 
     /// Whether there is room. If not, closes idle connections, unless enough are closing already.
@@ -130,23 +136,23 @@ impl Budget {
         // The sums are read one after the other: at worst idle connections are evicted needlessly.
         let excess = || self.counted.load(SeqCst).saturating_sub(self.limit);
         // Closing connections count until they are closed, so they are subtracted from what has to be evicted.
-        while excess() > self.leaving.load(SeqCst) && self.evict_longest_idle() {}
+        while excess() > self.leaving.load(SeqCst) && self.evict_longest_idle(IdleKind::Any) {}
         excess() == 0
     }
 
-    fn evict_longest_idle(&self) -> bool {
+    fn evict_longest_idle(&self, which: IdleKind) -> bool {
         // A copy: no pool is locked under the lock of the list. Until its turn a pool may have
         // reused that connection: it evicts another one then, or none.
         let pools = self.pools().into_iter();
-        let idle = pools.filter_map(|pool| Some((pool.idle_since()?, pool)));
+        let idle = pools.filter_map(|pool| Some((pool.idle_since(which)?, pool)));
         let longest = idle.min_by_key(|(since, _)| *since);
-        longest.inspect(|(_, pool)| pool.evict_longest_idle()).is_some()
+        longest.inspect(|(_, pool)| pool.evict_longest_idle(which)).is_some()
     }
 
     async fn until(&self, mut is_so: impl FnMut() -> bool) {
         let _waiting = WaitingTask::new(&self.waiting);
         loop {
-            // Made before the check: from here on it hears of each change.
+            // Created before the check: it receives each notification from then on.
             let changed = self.changed.notified();
             if is_so() {
                 return;

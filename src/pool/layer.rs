@@ -108,7 +108,7 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
 
     /// Limits idle connections: by default as many as may be open. Zero pools none. In a
     /// [`Transport`](crate::Transport), proxy connections without a tunnel are included. A connection whose peer allows no
-    /// streams for now is not idle while requests wait for one.
+    /// streams for now is not closed by this limit while requests wait for one.
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.settings.limits.idle = connections;
         self

@@ -6,7 +6,7 @@ use http::Request;
 
 use super::{
     shared::{Key, Shared},
-    state::PoolState,
+    state::{IdleKind, PoolState},
     stats::ConnectionStats,
 };
 use crate::connection::Connection;
@@ -16,11 +16,11 @@ pub(super) trait Member: Send + Sync {
     /// Unique in the process.
     fn number(&self) -> u32;
 
-    /// Since when the connection idle for longest has been idle.
-    fn idle_since(&self) -> Option<Instant>;
+    /// Since when the connection of this kind that is idle for longest has been idle.
+    fn idle_since(&self, which: IdleKind) -> Option<Instant>;
 
     /// Closes that connection.
-    fn evict_longest_idle(&self);
+    fn evict_longest_idle(&self, which: IdleKind);
 
     /// A row for each counted connection.
     fn rows(&self) -> Vec<ConnectionStats>;
@@ -45,13 +45,13 @@ where
         self.number
     }
 
-    fn idle_since(&self) -> Option<Instant> {
-        self.read(PoolState::idle_since)
+    fn idle_since(&self, which: IdleKind) -> Option<Instant> {
+        self.read(|state| state.idle_since(which))
     }
 
-    fn evict_longest_idle(&self) {
+    fn evict_longest_idle(&self, which: IdleKind) {
         if let Some(pool) = self.me.upgrade() {
-            pool.event(|state, cx| state.evict_longest_idle(cx));
+            pool.event(|state, cx| state.evict_longest_idle(which, cx));
         }
     }
 

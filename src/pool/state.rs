@@ -44,8 +44,8 @@ mod wait_queue;
 
 pub(crate) use fast_path::ReleaseOutcome;
 pub(crate) use types::{
-    Actions, CheckedOut, ConnCounts, ConnFacts, Dial, DialOptions, FailureScope, Handle, NoWait,
-    Row, Ticket, Transition, Use, WaitOptions,
+    Actions, CheckedOut, ConnCounts, ConnFacts, Dial, DialOptions, FailureScope, Handle, IdleKind,
+    NoWait, Row, Ticket, Transition, Use, WaitOptions,
 };
 
 use idle_list::IdleList;

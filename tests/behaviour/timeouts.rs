@@ -218,6 +218,23 @@ async fn an_early_answer_that_stops_midway_is_a_read_timeout_whatever_the_upload
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_early_success_may_wait_for_the_callers_body() {
+    let scene = Scene::memory(first([Head, beginning(8, "too"), Pause(350), say(" slow"), Hold]));
+    let (response, seconds) = timed(upload(&scene, dictated(9, 100))).await;
+    assert_eq!((response.unwrap().body(), seconds), (&"too slow".into(), 350));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_stops_midway_is_a_read_timeout_although_the_callers_body_is_pending() {
+    let refusal = say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo");
+    let scene = Scene::memory(first([Head, refusal, Hold]));
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, dictated(9, 100))).await;
+    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    assert!((30..=38).contains(&seconds), "{seconds} s");
+    scene.assert_usable().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_timed_out_is_not_sent_again() {
     let scene = Scene::memory(first([Answer, Head, Hold]));
     scene.get().await.unwrap();

@@ -164,11 +164,11 @@ impl WireBody for Http1BodyReader {
     /// The rest of the request may still be sent meanwhile.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let state = self.shared.lock();
-        let is_body_pending =
-            matches!(&state.phase, ConnPhase::Uploading(upload) if upload.is_body_pending);
+        let is_body_awaited =
+            matches!(&state.phase, ConnPhase::Uploading(upload) if upload.is_body_awaited);
         let counts = state.wire.counts;
         drop(state);
-        let awaited = if is_body_pending { WaitingFor::Caller } else { WaitingFor::ResponseBody };
+        let awaited = if is_body_awaited { WaitingFor::Caller } else { WaitingFor::ResponseBody };
         // Only compared for a change, so it may wrap.
         let moved = counts.read.wrapping_add(counts.written);
         let Some(stall) = &mut self.stall else { return Poll::Pending };

@@ -49,7 +49,7 @@ where
     // A body that the peer has not asked for is not sent: this response is the last.
     if let Some(upload) = upload.filter(|_| !is_body_held) {
         // Before any `end_response`, which waits for the rest only while the phase is uploading.
-        upload.spawn_rest(&shared);
+        upload.spawn_rest(&shared, head.status);
     }
     let framing = match (head.framing, &head.body) {
         (Framing::Empty | Framing::Length(0), _) | (_, Some(_)) => None,

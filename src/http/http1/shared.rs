@@ -19,6 +19,8 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use http::StatusCode;
+
 use super::{
     config::HeadLimits,
     status::{ConnStatus, StatusCell},
@@ -80,8 +82,10 @@ pub(super) enum ConnPhase {
 
 /// The rest of a request whose response has begun.
 pub(super) struct Uploading {
-    /// The caller's body is pending.
-    pub(super) is_body_pending: bool,
+    /// The response may wait for the caller's body: a refusal does not.
+    pub(super) is_success: bool,
+    /// The caller's body is pending, and the response may wait for it.
+    pub(super) is_body_awaited: bool,
     /// The response has ended: the connection is idle when the request has.
     is_answered: bool,
     task: Option<Waker>,
@@ -331,8 +335,9 @@ impl ConnState {
 }
 
 impl Uploading {
-    pub(super) fn new() -> Self {
-        Self { is_body_pending: false, is_answered: false, task: None }
+    pub(super) fn new(status: StatusCode) -> Self {
+        let is_success = status.is_success();
+        Self { is_success, is_body_awaited: false, is_answered: false, task: None }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
@@ -233,9 +233,13 @@ where
         output.extend_from_slice(b"\r\n");
     }
 
-    /// Sends the rest of a request whose response has begun, whether or not the response is read.
-    pub(super) fn spawn_rest(mut self: Pin<Box<Self>>, shared: &Arc<ConnShared>) {
-        shared.lock().phase = ConnPhase::Uploading(Uploading::new());
+    /// Sends the rest of a request whose response has begun with this status, whether or not the response is read.
+    pub(super) fn spawn_rest(
+        mut self: Pin<Box<Self>>,
+        shared: &Arc<ConnShared>,
+        status: StatusCode,
+    ) {
+        shared.lock().phase = ConnPhase::Uploading(Uploading::new(status));
         let mut unfinished = UnfinishedUpload(Some(shared.clone()));
         shared.runtime().spawn(async move {
             let Some(connection) = &unfinished.0 else { return };
@@ -272,7 +276,8 @@ where
         let sent = self.as_mut().poll(shared, cx);
         let mut state = shared.lock();
         if let ConnPhase::Uploading(uploading) = &mut state.phase {
-            uploading.is_body_pending = self.is_body_pending && sent.is_pending();
+            uploading.is_body_awaited =
+                uploading.is_success && self.is_body_pending && sent.is_pending();
         }
         // A failed write stays pending, and the reading side has ended already.
         match sent.is_pending() && state.wire.write_failed() {

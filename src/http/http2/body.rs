@@ -52,14 +52,14 @@ impl WireBody for OpenStream {
 
     /// The upload may go on while the response is read.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        let (is_body_pending, sent) =
+        let (is_body_awaited, sent) =
             self.uploading.as_ref().map_or((false, 0), RestGuard::progress);
         let is_exhausted = self.guard.conn().state().window().is_exhausted();
         if is_exhausted {
             // Unread bodies of other streams fill the connection window: the peer may not send, so it is not silent.
             self.guard.end_wait();
         }
-        let awaited = if is_body_pending || is_exhausted {
+        let awaited = if is_body_awaited || is_exhausted {
             WaitingFor::Caller
         } else {
             WaitingFor::ResponseBody

@@ -154,8 +154,8 @@ impl PeerWait {
         if self.read == state.meter().read() {
             return Some(now.saturating_duration_since(self.since));
         }
-        // The peer lived when the wait began, and may have died since.
-        Some(state.time_since_read(now)).filter(|silence| state.is_long(*silence))
+        // Bytes have come, perhaps for this stream, which nobody has read: only a PING tells whether the peer lives.
+        state.is_long(state.time_since_read(now)).then_some(Duration::ZERO)
     }
 }
 
@@ -163,10 +163,10 @@ impl Drop for StreamGuard {
     fn drop(&mut self) {
         let (state, meter) = (self.conn.state(), self.conn.state().meter());
         state.stream_ends();
-        // The peer owes an answer to what was written, or to read what cannot be.
-        let owes = self.was_written() || meter.is_full();
-        if let Some(wait) = self.wait.filter(|_| owes)
-            && let Some(silence) = wait.silence(&self.conn)
+        // The peer owes an answer to what was written, or has not read for long what waits to be written.
+        let owes = |silence| self.was_written() || meter.is_full() && state.is_long(silence);
+        if let Some(wait) = self.wait
+            && let Some(silence) = wait.silence(&self.conn).filter(|silence| owes(*silence))
         {
             self.conn.report_silence(meter.read(), silence);
         }

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use h2::{Reason, SendStream};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
@@ -64,7 +64,10 @@ pub(super) struct Rest<B> {
 /// The progress of a [`Rest`].
 #[derive(Debug, Default)]
 struct UploadProgress {
-    is_body_pending: AtomicBool,
+    /// The response may wait for the caller's body: a refusal does not.
+    is_success: bool,
+    /// The caller's body is pending, and the response may wait for it.
+    is_body_awaited: AtomicBool,
     sent: AtomicU64,
 }
 
@@ -272,10 +275,15 @@ fn finish(stream: &mut SendStream<Bytes>, trailers: Option<HeaderMap>) {
 }
 
 impl<B> Rest<B> {
-    pub(super) fn new(stream: SendStream<Bytes>, upload: Http2Upload<B>) -> (Self, RestGuard) {
+    pub(super) fn new(
+        stream: SendStream<Bytes>,
+        upload: Http2Upload<B>,
+        status: StatusCode,
+    ) -> (Self, RestGuard) {
         let (stopper, stop) = oneshot::channel();
         let (failure, failed) = oneshot::channel();
-        let progress = Arc::new(UploadProgress::default());
+        let is_success = status.is_success();
+        let progress = Arc::new(UploadProgress { is_success, ..UploadProgress::default() });
         let guard = RestGuard { stop: stopper, failure: failed, progress: progress.clone() };
         (Self { stream, upload, stop, failure: Some(failure), progress }, guard)
     }
@@ -283,7 +291,8 @@ impl<B> Rest<B> {
 
 impl UploadProgress {
     fn note<B>(&self, upload: &Http2Upload<B>) {
-        self.is_body_pending.store(upload.awaited() == WaitingFor::Caller, Ordering::Release);
+        let is_awaited = self.is_success && upload.awaited() == WaitingFor::Caller;
+        self.is_body_awaited.store(is_awaited, Ordering::Release);
         self.sent.store(upload.sent(), Ordering::Release);
     }
 }
@@ -294,10 +303,10 @@ impl RestGuard {
         let _ = self.stop.send(());
     }
 
-    /// Whether the caller's body is pending, and the bytes sent.
+    /// Whether the response may wait for the caller's body, and the bytes sent.
     pub(super) fn progress(&self) -> (bool, u64) {
-        let UploadProgress { is_body_pending, sent } = &*self.progress;
-        (is_body_pending.load(Ordering::Acquire), sent.load(Ordering::Acquire))
+        let UploadProgress { is_body_awaited, sent, .. } = &*self.progress;
+        (is_body_awaited.load(Ordering::Acquire), sent.load(Ordering::Acquire))
     }
 
     /// The error of the request body, if it failed.

@@ -196,7 +196,7 @@ where
         } else {
             // The rest of the request is sent while the response is read.
             if upload.is_running() {
-                let (rest, guard) = Rest::new(sending, upload);
+                let (rest, guard) = Rest::new(sending, upload, head.status);
                 stream.guard.conn().runtime().spawn(rest);
                 stream.uploading = Some(guard);
             }

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::*;
 use crate::{
     Body,
-    connection::{Connection, SendError},
+    connection::{Connection, PoolSlot, SendError},
     error::Error,
     pool::PoolLayer,
 };
@@ -82,4 +82,56 @@ async fn a_connection_on_its_way_to_a_request_counts_although_the_request_is_gon
     tokio::task::yield_now().await;
     assert!(drops_all.counted.get().is_some_and(|counted| *counted > 0), "it is open");
     assert_eq!((budget.counted.load(SeqCst), budget.idle.load(SeqCst)), (1, 1));
+}
+
+/// A shared connection whose peer allows no streams.
+#[derive(Default)]
+struct NoStreams(Arc<Mutex<Option<PoolSlot>>>);
+
+impl Service<Request<Body>> for NoStreams {
+    type Response = Response<Body>;
+    type Error = SendError<Request<Body>>;
+    type Future = Pending<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        panic!("it takes no request")
+    }
+}
+
+impl Connection<Request<Body>> for NoStreams {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn share(&self) -> Option<Self> {
+        Some(Self(self.0.clone()))
+    }
+
+    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        slot.streams(0);
+        *lock::lock(&self.0) = Some(slot);
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_peer_without_streams_is_dialed_once_where_nothing_may_be_idle() {
+    let dials = Arc::new(AtomicUsize::new(0));
+    let counted = dials.clone();
+    let connect = move |_: &'static str| {
+        counted.fetch_add(1, SeqCst);
+        std::future::ready(Ok::<_, Error>(NoStreams::default()))
+    };
+    let layer = PoolLayer::<Body>::new().max_idle(0).beneath(|_| Ok("origin"));
+    let mut pool = layer.layer(tower::service_fn(connect));
+    let mut request = Box::pin(pool.call(Request::new(Body::empty())));
+    for _ in 0..100 {
+        assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(dials.load(SeqCst), 1);
 }

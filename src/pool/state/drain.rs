@@ -214,7 +214,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// When each key with connections starves, ordered by age but for keys that wait again, and whether it is one of these.
+    /// For each key with connections: when it starves, and whether its first waiter waits again. Ordered by age, except for those.
     fn starvation_times(&self) -> impl Iterator<Item = (Instant, bool)> {
         let key_ids = self.with_supply.iter().map(|(_, key_id)| *key_id);
         key_ids.filter_map(|key_id| Some((self.starves_at(key_id)?, self.waits_again(key_id))))
@@ -264,7 +264,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 }
 
-/// The times of keys that wait again, up to and with the first other one: no later one is earlier than that.
+/// Takes the times up to the first key that does not wait again: later ones are not earlier.
 fn up_to_ordered(times: impl Iterator<Item = (Instant, bool)>) -> impl Iterator<Item = Instant> {
     let mut is_over = false;
     let times = times.take_while(move |(_, waits_again)| !mem::replace(&mut is_over, !waits_again));

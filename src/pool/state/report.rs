@@ -2,7 +2,7 @@
 
 use std::{hash::Hash, time::Instant};
 
-use super::{ConnCounts, PoolState, Row, Transition};
+use super::{ConnCounts, IdleKind, PoolState, Row, Transition};
 use crate::events::CloseReason;
 
 impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
@@ -22,15 +22,15 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.idle.len()
     }
 
-    /// Since when the connection idle for longest has been idle.
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
-        let (_, longest) = self.idle.iter(&self.slots).next()?;
+    /// Since when the connection of this kind that is idle for longest has been idle.
+    pub(crate) fn idle_since(&self, which: IdleKind) -> Option<Instant> {
+        let longest = self.slots.get(self.longest_idle(which)?)?;
         Some(longest.idle()?.since)
     }
 
-    /// Closes the connection idle for longest, because another pool needs its slot.
-    pub(crate) fn evict_longest_idle(&mut self, cx: &mut Transition<K, C, W>) {
-        let Some(longest) = self.longest_idle() else { return };
+    /// Closes the connection of this kind that is idle for longest, because of a limit that several pools share.
+    pub(crate) fn evict_longest_idle(&mut self, which: IdleKind, cx: &mut Transition<K, C, W>) {
+        let Some(longest) = self.longest_idle(which) else { return };
         let key_id = self.slot_mut(longest).key_id;
         self.evict(longest, CloseReason::Evicted, cx);
         self.rebalance(key_id, cx);

@@ -3,7 +3,7 @@
 use std::{hash::Hash, time::Instant};
 
 use super::{
-    CancelGuard, Dial, Handle, KeyId, PoolState, REMEMBERED, Seq, SlotId, Transition,
+    CancelGuard, Dial, Handle, IdleKind, KeyId, PoolState, REMEMBERED, Seq, SlotId, Transition,
     key_state::Sharing,
     slot::{Slot, SlotState},
 };
@@ -115,7 +115,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     }
 
     fn evict_something(&mut self, cx: &mut Transition<K, C, W>) -> bool {
-        if let Some(slot) = self.longest_idle() {
+        if let Some(slot) = self.longest_idle(IdleKind::Any) {
             self.evict(slot, CloseReason::Evicted, cx);
             return true;
         }

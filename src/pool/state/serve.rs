@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    CheckedOut, Handle, KeyId, PoolState, Seq, SlotId, Transition,
+    CheckedOut, Handle, IdleKind, KeyId, PoolState, Seq, SlotId, Transition,
     idle_list::IdleLinks,
     key_state::{KeyState, Sharing},
     slot::{Availability, Slot, SlotState},
@@ -248,8 +248,17 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    pub(super) fn longest_idle(&self) -> Option<SlotId> {
-        self.idle.iter(&self.slots).next().map(|(id, _)| id)
+    pub(super) fn longest_idle(&self, which: IdleKind) -> Option<SlotId> {
+        let may_be_closed =
+            |slot: &Slot<C>| which == IdleKind::Any || !self.is_awaited_without_streams(slot);
+        self.idle.iter(&self.slots).find(|(_, slot)| may_be_closed(slot)).map(|(id, _)| id)
+    }
+
+    /// Whether requests wait for this connection, whose peer allows no streams for now, and would allow none on the
+    /// connection that is dialed in its place.
+    fn is_awaited_without_streams(&self, slot: &Slot<C>) -> bool {
+        slot.availability() == Some(Availability::Forbidden)
+            && self.key_states.get(slot.key_id).is_some_and(|key| !key.queue.is_empty())
     }
 
     /// Removes an idle connection from the lists of its key and of all keys.
@@ -269,16 +278,10 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         self.idle.remove(links, &mut self.slots);
     }
 
-    /// Closes idle connections beyond the limit, the longest idle first. One that waiters wait for stays: its peer allows no
-    /// streams for now, and would allow none on the connection that is dialed in its place.
+    /// Closes idle connections beyond the limit, the longest idle first.
     fn trim(&mut self, cx: &mut Transition<K, C, W>) {
         while self.idle.len() > self.limits.idle {
-            let is_awaited = |slot: &Slot<C>| {
-                slot.availability() == Some(Availability::Forbidden)
-                    && self.key_states.get(slot.key_id).is_some_and(|it| !it.queue.is_empty())
-            };
-            let unawaited = self.idle.iter(&self.slots).find(|(_, slot)| !is_awaited(slot));
-            let Some(oldest) = unawaited.map(|(id, _)| id) else { return };
+            let Some(oldest) = self.longest_idle(IdleKind::Needless) else { return };
             self.evict(oldest, CloseReason::Evicted, cx);
         }
     }

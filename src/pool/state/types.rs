@@ -202,6 +202,15 @@ pub(crate) enum Use {
     Closing,
 }
 
+/// Which idle connections an eviction may close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdleKind {
+    /// All: another key needs the slot.
+    Any,
+    /// Those that no request waits for: there are more than may be idle.
+    Needless,
+}
+
 /// Numbers of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ConnCounts {

@@ -144,6 +144,27 @@ async fn a_window_that_is_not_opened_any_more_is_a_write_timeout() {
     cost_a_stream(&scene).await;
 }
 
+/// A connection on which a response of this status begins at once, and ends after 350 s.
+fn answered_early(status: &str) -> Scene {
+    let beginning = [headers(1, 0, &[(":status", status)]), data(1, 0, "too")].concat();
+    scene([send(beginning), Pause(350), send(data(1, END_STREAM, " slow")), Hold])
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_success_may_wait_for_the_callers_body() {
+    let scene = answered_early("200");
+    let (response, seconds) = timed(upload(&scene, dictated(9, 100))).await;
+    assert_eq!((response.unwrap().body(), seconds), (&"too slow".into(), 350));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_stops_midway_is_a_read_timeout_although_the_callers_body_is_pending() {
+    let scene = answered_early("413");
+    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, dictated(9, 100))).await;
+    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    assert!((30..=38).contains(&seconds), "{seconds} s");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_makes_the_body_slowly_is_no_timeout() {
     let scene = scene([ServeHttp2]);

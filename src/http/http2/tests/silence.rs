@@ -32,7 +32,7 @@ async fn a_request_given_up_in_silence_makes_the_connection_suspect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_falls_silent_after_a_byte_is_suspect_as_well() {
+async fn a_peer_that_falls_silent_after_a_byte_is_suspect_unless_it_answers_a_ping() {
     for (pause, is_suspect) in [(Duration::from_millis(500), false), (seconds(1), true)] {
         let (mut connection, mut peer) = pair().await;
         let sending = send_and_see(&mut connection, &mut peer).await;
@@ -41,7 +41,27 @@ async fn a_peer_that_falls_silent_after_a_byte_is_suspect_as_well() {
         run_ready_tasks().await;
         wait(pause).await;
         drop(sending);
+        assert!(connection.is_open(), "the byte may have been the answer");
+        wait(seconds(2)).await;
         assert_eq!(connection.is_open(), !is_suspect, "after {pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_answer_lay_unread_is_not_suspect() {
+    for answers_on in [false, true] {
+        let (mut connection, mut peer) = pair().await;
+        let sending = send_and_see(&mut connection, &mut peer).await;
+        peer.answer(1, "200").await;
+        run_ready_tasks().await;
+        wait(seconds(5)).await;
+        drop(sending);
+        assert!(connection.is_open());
+        if answers_on {
+            peer.answer_ping().await;
+        }
+        wait(seconds(2)).await;
+        assert_eq!(connection.is_open(), answers_on);
     }
 }
 

@@ -74,7 +74,7 @@ impl World {
                 self.event(|state, cx| state.retire(slot, cx));
             }
             Event::MakeRoom => {
-                self.event(|state, cx| state.evict_longest_idle(cx));
+                self.event(|state, cx| state.evict_longest_idle(IdleKind::Any, cx));
             }
             Event::Later(seconds) => {
                 self.now += Duration::from_secs(seconds);

@@ -118,7 +118,7 @@ fn a_connection_that_is_counted_by_its_users_counts_while_it_has_none() {
         assert_eq!(counted(&world), (0, 0, 0, 1), "in use");
         world.give_back(0);
         assert_eq!(counted(&world), (1, 1, 0, 1), "idle");
-        world.event(|state, cx| state.evict_longest_idle(cx));
+        world.event(|state, cx| state.evict_longest_idle(IdleKind::Any, cx));
         assert_eq!(counted(&world), (1, 0, 1, 1), "closing");
         world.transports_close();
         assert_eq!(counted(&world), (0, 0, 0, 0), "gone");
