@@ -7,16 +7,19 @@
 
 #[cfg(feature = "client-full")]
 mod client;
-#[allow(dead_code, unused_imports, reason = "the benches need all of it")]
-#[path = "../../benches/support/clients.rs"]
-mod clients;
 mod failures;
 mod floods;
 #[allow(dead_code, reason = "the tests of behaviour use the rest")]
 #[path = "../../src/tests/frames.rs"]
 mod frames;
 mod idle;
+#[allow(dead_code, reason = "the benches use the rest")]
+#[path = "../../benches/support/in_memory.rs"]
+mod in_memory;
 mod origins;
+#[allow(dead_code, reason = "the benches use the rest")]
+#[path = "../../benches/support/outcome.rs"]
+mod outcome;
 #[cfg(target_os = "linux")]
 mod sockets;
 #[allow(dead_code, reason = "the tests of behaviour use the rest")]
