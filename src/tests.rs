@@ -13,3 +13,5 @@ pub(crate) mod frames;
 pub(crate) mod peer;
 #[cfg(feature = "http1")]
 pub(crate) mod script;
+#[cfg(feature = "http1")]
+mod slow_script;

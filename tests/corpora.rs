@@ -10,7 +10,6 @@ use tower_transport::rt::Task;
 mod client;
 #[path = "../fuzz/checks/no_proxy.rs"]
 mod no_proxy;
-#[allow(dead_code, unreachable_pub, reason = "the targets need the rest")]
 #[path = "../src/tests/script.rs"]
 mod script;
 #[path = "../fuzz/checks/url.rs"]
