@@ -96,8 +96,8 @@ impl MemoryConnector {
 }
 
 impl MemoryIo {
-    /// The stream with tokio's traits instead. In a [`Connected`] with the same [`ConnectInfo`] a failed write of it counts
-    /// as sent.
+    /// The stream with tokio's traits instead. A [`Connected`] made of it and the same [`ConnectInfo`] counts each failed
+    /// write as sent.
     pub fn into_stream(self) -> DuplexStream {
         self.writes.count().abandon();
         self.io

@@ -111,8 +111,8 @@ impl<S> SocketIo<S> {
         &self.io
     }
 
-    /// Unwraps the stream. Its recheck is lost, and in a [`Connected`](super::Connected) with the same
-    /// [`ConnectInfo`](super::ConnectInfo) a failed write counts as sent.
+    /// Unwraps the stream. Its recheck is lost, and a [`Connected`](super::Connected) made of it and the same
+    /// [`ConnectInfo`](super::ConnectInfo) counts each failed write as sent.
     pub fn into_stream(self) -> S {
         self.writes.count().abandon();
         self.io

@@ -116,7 +116,7 @@ impl<R> TcpConnector<R> {
     }
 
     /// Sets the address to connect from, unless a [`Target`] has one. Only addresses of its family are tried. A link-local
-    /// address is that of the zone of the address that is tried.
+    /// address is bound in the zone of the address that is tried.
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.settings.local_address = address.into();
         self

@@ -71,6 +71,7 @@ mod tests {
             assert!(matches!(outcome, Poll::Ready(Ok(read)) if read == expected), "{outcome:?}");
         }
     }
+
     #[test]
     fn memory_that_is_initialized_already_is_filled_at_once() {
         const RECORD: usize = 4 * INITIAL;

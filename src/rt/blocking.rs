@@ -43,7 +43,7 @@ pub(crate) struct BlockingRuntime {
     owner: Arc<RuntimeOwner>,
 }
 
-/// Ends the driver when it is dropped. In a child process the owner of the parent leaks its driver instead.
+/// Ends the driver when it is dropped. In a forked child it leaks the driver instead.
 struct RuntimeOwner {
     driver: Option<Arc<DrivenRuntime>>,
     /// The process that made it: after a fork the thread and the sockets are those of the parent.
@@ -86,7 +86,7 @@ impl BlockingRuntime {
         let made = Arc::new(RuntimeOwner { driver: Some(Arc::new(DrivenRuntime::new()?)), pid });
         let mut shared = SHARED.lock();
         let known = shared.as_ref().and_then(Weak::upgrade).filter(|owner| owner.pid == pid);
-        // Another thread may have been faster. What it made is shared, and this one ends, once the lock is free.
+        // Another thread may have been faster: then use its runtime. `made` is dropped after the lock.
         let owner = known.unwrap_or_else(|| {
             *shared = Some(Arc::downgrade(&made));
             made.clone()

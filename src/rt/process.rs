@@ -10,10 +10,10 @@ use std::{
 
 use crate::lock;
 
-/// More forks of forks than programs have. Any deeper ones share the last slot.
+/// Deeper chains of forks than programs have; deeper ones share the last slot.
 const GENERATIONS: usize = 16;
 
-/// A mutex of its own in each process, which is empty at first.
+/// One mutex per process, empty at first.
 ///
 /// A process that is forked while another thread holds a lock never sees that lock free, because the thread is not in it. So a
 /// child leaves the locks of its ancestors alone.
@@ -34,7 +34,7 @@ impl<T> ProcessMutex<T> {
         Self { slots }
     }
 
-    /// Locks that of this process.
+    /// Locks the mutex of this process.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<T>> {
         self.lock_of(process::id())
     }

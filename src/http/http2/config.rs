@@ -116,11 +116,11 @@ impl Http2Config {
         self
     }
 
-    /// Limits the cost of small unread frames: for each DATA frame below 256 bytes that no caller has read yet, the
-    /// difference to 256 counts, on all streams together. Above the sum the connection ends, as after an attack. Default 64
-    /// MiB: 263,000 frames of one byte, which hold up to 200 MiB of memory, because the list of frames doubles as it grows.
-    /// Frames of 16 bytes or more fill their [stream window](Self::stream_window) first. Lower it
-    /// for many connections to servers that are not trusted. At least 25,600, at most 4,294,967,295.
+    /// Limits the cost of small unread frames: each unread DATA frame below 256 bytes costs the difference to 256, over all
+    /// streams. Above this sum the connection ends, as after an attack. Default 64 MiB: 263,000 frames of one byte, which
+    /// hold up to 200 MiB of memory, because the list of frames doubles as it grows. Frames of 16 bytes or more fill their
+    /// [stream window](Self::stream_window) first. Lower it for many connections to servers that are not trusted. At least
+    /// 25,600, at most 4,294,967,295.
     ///
     /// Empty frames that do not end their stream have a limit of their own: 100 in the life of a connection.
     pub fn small_frame_budget(mut self, bytes: u32) -> Self {

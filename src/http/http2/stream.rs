@@ -163,7 +163,7 @@ impl Drop for StreamGuard {
     fn drop(&mut self) {
         let (state, meter) = (self.conn.state(), self.conn.state().meter());
         state.stream_ends();
-        // The peer owes an answer to what was written, or has not read for long what waits to be written.
+        // The peer owes an answer to what was written, or it has long not read what waits to be written.
         let owes = |silence| self.was_written() || meter.is_full() && state.is_long(silence);
         if let Some(wait) = self.wait
             && let Some(silence) = wait.silence(&self.conn).filter(|silence| owes(*silence))

@@ -13,7 +13,7 @@ impl<S: AsFd> AsFd for SmolSocket<S> {
     }
 }
 
-/// Whether the kernel goes on connecting. `EAGAIN` is another thing: it has begun nothing, for lack of something.
+/// Whether the kernel goes on connecting. `EAGAIN` differs: for lack of a resource nothing has begun.
 pub(super) fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
