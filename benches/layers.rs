@@ -23,7 +23,7 @@ use tower_transport::{
     options::Retries,
 };
 
-/// Instructions that all layers together may add to a request: 2 % above the 3320 measured. No more than 4000 are allowed.
+/// Instructions that all layers together may add to a request: 2 % above the 3320 measured.
 const BUDGET: u64 = 3_386;
 
 /// Instructions of a GET by a [`Client`] over a service that does nothing, from the URL as text to the body as bytes:

@@ -17,13 +17,17 @@ use http::Uri;
 use tokio::runtime::Runtime;
 use tower_transport::Transport;
 
-#[allow(dead_code, unused_imports, reason = "only some of the clients")]
-#[path = "support/clients.rs"]
-mod clients;
+#[allow(dead_code, reason = "other benches use the rest")]
+#[path = "support/in_memory.rs"]
+mod in_memory;
+#[allow(dead_code, reason = "other benches use the rest")]
+#[path = "support/outcome.rs"]
+mod outcome;
 #[path = "support/peer.rs"]
 mod peer;
 
-use clients::{Client, IdleOrigins, Outcome};
+use in_memory::IdleOrigins;
+use outcome::{Client, Outcome};
 use peer::Peer;
 
 const ROUNDS: usize = 41;
@@ -70,7 +74,7 @@ fn origin(server: &Peer) -> Outcome<Uri> {
     Ok(format!("http://{address}/").parse()?)
 }
 
-/// Prints what `round` takes more if its transport is shared.
+/// Prints how much more `round` takes with a shared transport.
 fn compare(what: &str, requests: u32, mut round: impl FnMut(bool) -> Outcome<Duration>) -> Outcome {
     let (mut ratios, mut alone) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

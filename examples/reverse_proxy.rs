@@ -61,6 +61,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert!(endless.chunk().await?.is_some());
     drop(endless);
     canceled.notified().await;
-    println!("The client went away and the upstream was told. {transport}");
+    println!("The client went away and the upstream request was canceled. {transport}");
     Ok(())
 }

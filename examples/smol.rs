@@ -1,7 +1,7 @@
 //! A program on smol, without a runtime of tokio: `cargo run --features smol --example smol`.
 //!
 //! With `default-features = false` and the feature `smol`, tokio's runtime is not even built, and smol is the default. Here
-//! both are built in, so the transport is told.
+//! both are built in, so the program sets the runtime of the transport.
 
 use std::{error::Error, io, time::Duration};
 

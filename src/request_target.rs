@@ -56,7 +56,7 @@ pub(crate) fn forwarded_to<B>(request: &Request<B>, proxy: &Proxy) -> Result<Ori
     if origin.scheme() == Scheme::Http || addresses_proxy(request) {
         return Ok(origin);
     }
-    let text = format!("{origin} is not told to the proxy {proxy} in the clear: it needs a tunnel");
+    let text = format!("{origin} is not sent to the proxy {proxy} in the clear: it needs a tunnel");
     Err(Error::builder(text))
 }
 

@@ -471,6 +471,41 @@ fn the_tests_of_the_promises_exist() {
     assert!(named >= 120, "{named} tests are named");
 }
 
+/// docs/httpcore.md names tests as `file.rs::one`, `two`.
+#[test]
+fn the_counterparts_of_tests_of_httpcore_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/httpcore.md")).unwrap();
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        every_file(&root.join(folder), &mut files);
+    }
+    let mut named = 0;
+    for row in document.lines().filter(|line| line.starts_with("| ")) {
+        let mut file = "";
+        for code in row.split('`').skip(1).step_by(2) {
+            let test = match code.split_once(".rs::") {
+                Some((_, test)) => {
+                    file = code.strip_suffix(&format!("::{test}")).unwrap();
+                    test
+                }
+                // Other code has fewer words.
+                None if code.matches('_').count() > 2 && identifier(code) == code => code,
+                None => continue,
+            };
+            // The scenarios of `tests/parity` are written by a macro.
+            let forms = [format!("fn {test}("), format!("test!({test} ")];
+            let has_test = |path: &&PathBuf| {
+                let has = |text: String| forms.iter().any(|form| text.contains(form));
+                path.ends_with(file) && has(fs::read_to_string(path).unwrap())
+            };
+            assert!(files.iter().any(|path| has_test(&path)), "{file} has no `{test}`");
+            named += 1;
+        }
+    }
+    assert!(named >= 80, "{named} tests are named");
+}
+
 fn every_file(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -13,7 +13,7 @@ use std::{
 };
 
 #[test]
-fn each_mistake_is_told_with_what_is_missing() {
+fn each_mistake_is_reported_with_what_is_missing() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();

@@ -1,4 +1,4 @@
-//! Replays the corpora of those fuzz targets that need the public API alone. The published package has none.
+//! Replays the corpora of the fuzz targets that need the public API alone.
 
 #![cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 
@@ -10,7 +10,6 @@ use tower_transport::rt::Task;
 mod client;
 #[path = "../fuzz/checks/no_proxy.rs"]
 mod no_proxy;
-#[allow(dead_code, unreachable_pub, reason = "the targets need the rest")]
 #[path = "../src/tests/script.rs"]
 mod script;
 #[path = "../fuzz/checks/url.rs"]
@@ -40,7 +39,27 @@ fn text(check: impl Fn(&str)) -> impl Fn(&[u8]) {
 
 #[test]
 fn the_corpus_of_servers_neither_panics_nor_hangs() {
-    replay("client", client::check);
+    replay("client", |input| {
+        client::check(input);
+    });
+}
+
+#[test]
+fn the_seeds_of_responses_are_read_to_their_end() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/client");
+    for seed in [
+        "http1_chunked",
+        "http1_informational",
+        "http1_length",
+        "http2_ping_and_continuation",
+        "http2_response",
+        "http2_trailers",
+        "socks4",
+        "socks5",
+    ] {
+        let input = fs::read(folder.join(seed)).unwrap();
+        assert!(client::check(&input).is_some(), "{seed}");
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ use std::{env, panic};
 
 use world::Weather;
 
-/// How many seeds each test runs, unless it is told.
+/// How many seeds each test runs, unless `SEEDS` says otherwise.
 const SEEDS: u64 = 1_000;
 
 fn number(name: &str) -> Option<u64> {

@@ -1,11 +1,7 @@
 //! What is measured: clients that send the same request again and again, each over connections that are open already.
 
-use std::error::Error;
-
 use bytes::Bytes;
-use http::{Request, Response, Uri, Version};
-use http_body::Body as HttpBody;
-use http_body_util::BodyExt;
+use http::{Uri, Version};
 use tokio::{net::TcpStream, runtime::Runtime};
 
 #[path = "bare.rs"]
@@ -14,6 +10,8 @@ mod bare;
 pub(crate) mod in_memory;
 #[path = "ours.rs"]
 mod ours;
+#[path = "outcome.rs"]
+mod outcome;
 #[path = "routes.rs"]
 mod routes;
 
@@ -21,18 +19,10 @@ use bare::{BareH2, BareHttp1, BareHttp2, BareStreams, Legacy};
 use in_memory::IdleConnections;
 pub(crate) use in_memory::{IdleOrigins, memory_per_idle_connection};
 use ours::{OurPool, OurRequest, OurStream, OurStreams, OurTransport, proxy};
+pub(crate) use outcome::{Client, Outcome};
+use outcome::{join, read, request, whole};
 use routes::Choosing;
 pub(crate) use routes::ROUTES;
-
-pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
-
-/// Sends requests and reads each answer to its end.
-pub(crate) trait Client {
-    /// How many requests one `send` is.
-    const AT_ONCE: usize = 1;
-
-    async fn send(&mut self) -> Outcome;
-}
 
 /// A client over a version of HTTP, and the client that it is compared with.
 #[derive(Clone, Copy)]
@@ -213,29 +203,6 @@ fn without_network<M: Measure>(measure: M, runtime: &Runtime, name: &str) -> Out
     }
 }
 
-/// Reads the answer to its end.
-async fn read<B>(response: Response<B>) -> Outcome
-where
-    B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-{
-    let (mut body, mut length) = (response.into_body(), 0);
-    while let Some(frame) = body.frame().await {
-        length += frame.map_err(Into::into)?.data_ref().map_or(0, Bytes::len);
-    }
-    whole(length)
-}
-
-/// The peer's answers have 12 bytes.
-fn whole(length: usize) -> Outcome {
-    if length == 12 { Ok(()) } else { Err("the answer is not whole".into()) }
-}
-
-fn request<B>(uri: &Uri, body: B) -> Request<B> {
-    let mut request = Request::new(body);
-    *request.uri_mut() = uri.clone();
-    request
-}
-
 async fn connect(uri: &Uri) -> Outcome<TcpStream> {
     let stream = TcpStream::connect(uri.authority().ok_or("no host")?.as_str()).await?;
     stream.set_nodelay(true)?;
@@ -248,11 +215,3 @@ const POSTED: Bytes = Bytes::from_static(&[b'x'; 1024]);
 /// 100 streams that are never without a request send this many each for one `send`.
 const STREAMS: usize = 100;
 const PER_STREAM: usize = 10;
-
-/// Waits for every task.
-async fn join(tasks: impl Iterator<Item = tokio::task::JoinHandle<Outcome>>) -> Outcome {
-    for task in tasks.collect::<Vec<_>>() {
-        task.await??;
-    }
-    Ok(())
-}

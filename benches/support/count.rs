@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::clients::{Client, Measure, Outcome, measure};
 
-/// The argument by which this program is told to send requests.
+/// The argument with which this program sends requests.
 pub(crate) const SEND: &str = "send";
 
 /// So many requests go before, until buffers and tables have their size.

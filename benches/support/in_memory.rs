@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tower::Service;
 use tower_transport::{Transport, connect::Connected, target::Target};
 
-use super::{Client, Outcome, join, read, request};
+use super::outcome::{Client, Outcome, join, read, request};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nHello, world";
 

@@ -36,7 +36,7 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// The argument by which a bench is told to be the peer.
+/// The argument with which a bench is the peer.
 pub(crate) const ARGUMENT: &str = "be-the-peer";
 
 /// The server, until this is dropped.

@@ -22,21 +22,27 @@ use tower_transport::{
 
 use super::script::{NoTimer, Script, Tasks, run};
 
-pub(crate) fn check(input: &[u8]) {
+/// `None` if there is no response, or if its body does not end.
+pub(crate) fn check(input: &[u8]) -> Option<()> {
     let tasks = Tasks::default();
-    send(input, &tasks);
+    let read = send(input, &tasks);
     // They hold the runtime, which holds them.
     tasks.end();
+    read
 }
 
-/// What is between the client and the origin, whether there is an end, where the bytes are cut, and the bytes.
+/// The input: the way to the origin, flags (1: the peer closes at the end, 2: it speaks first, 4: what follows the cut
+/// waits for a request), where the bytes are cut, and the bytes.
 fn send(input: &[u8], tasks: &Tasks) -> Option<()> {
     let ([way, flags, cut], bytes) = input.split_first_chunk()?;
     let (first, second) = bytes.split_at(usize::from(*cut) % (bytes.len() + 1));
     let pieces = [first, second].into_iter().filter(|piece| !piece.is_empty());
     let says: Vec<_> = pieces.map(Bytes::copy_from_slice).collect();
-    let (ends, is_first) = (flags & 1 == 1, flags & 2 == 2);
-    let connector = Says { says: Arc::new(Mutex::new(Some(says))), ends, is_first };
+    let ends = flags & 1 == 1;
+    // TLS and SOCKS do not begin with a head whose end the peer could wait for.
+    let is_first = flags & 2 == 2 || matches!(way % 6, 2..=4);
+    let waits_again = flags & 4 == 4;
+    let connector = Says { says: Arc::new(Mutex::new(Some(says))), ends, is_first, waits_again };
     let runtime = Runtime::new(tasks.clone(), NoTimer);
     // Certificates of the platform are read once, not for each input.
     static TLS: OnceLock<TlsConfig> = OnceLock::new();
@@ -54,7 +60,9 @@ fn send(input: &[u8], tasks: &Tasks) -> Option<()> {
     let mut sending = Box::pin(IntoFuture::into_future(transport.stream("GET", url)));
     let sent = drive(tasks, |cx| sending.as_mut().poll(cx));
     let mut body = sent?.ok()?.into_body();
-    while let Some(Some(Ok(_))) = drive(tasks, |cx| pin!(&mut body).poll_frame(cx)) {}
+    while let Some(frame) = drive(tasks, |cx| pin!(&mut body).poll_frame(cx))? {
+        frame.ok()?;
+    }
     Some(())
 }
 
@@ -82,6 +90,7 @@ struct Says {
     says: Arc<Mutex<Option<Vec<Bytes>>>>,
     ends: bool,
     is_first: bool,
+    waits_again: bool,
 }
 
 impl Service<Target> for Says {
@@ -97,7 +106,10 @@ impl Service<Target> for Says {
         let says = self.says.lock().unwrap().take();
         let ends = self.ends || says.is_none();
         let after: &[u8] = if self.is_first || says.is_none() { b"" } else { b"\r\n\r\n" };
-        let script = Script::new(after, says.unwrap_or_default());
+        let mut script = Script::new(after, says.unwrap_or_default());
+        if self.waits_again {
+            script = script.that_waits_again(b"\r\n\r\n");
+        }
         if ends {
             script.hang_up();
         }

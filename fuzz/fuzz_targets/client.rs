@@ -6,7 +6,6 @@ use tower_transport::rt::Task;
 #[path = "../checks/client.rs"]
 mod check;
 #[path = "../../src/tests/script.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the tests in `src` use the rest")]
 mod script;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

@@ -1,4 +1,6 @@
 //! A `cookies.txt`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| tower_transport::client::cookies::fuzzing::cookies_txt(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tower_transport::client::cookies::fuzzing::cookies_txt(
+    input
+));

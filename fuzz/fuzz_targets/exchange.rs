@@ -13,7 +13,6 @@ use tower_transport::{
 };
 
 #[path = "../../src/tests/script.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the tests in `src` use the rest")]
 mod script;
 
 use script::{NoTimer, Script, Tasks, run};

@@ -18,13 +18,15 @@ use tower_transport::{
 };
 
 #[path = "../../src/tests/script.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the tests in `src` use the rest")]
 mod script;
 
 use script::{NoTimer, Script, Tasks, run};
 
-/// Fields that are the connection's own.
-const OWN: &[&str] =
+/// Fields that the connection adds or changes.
+const OWN: &[&str] = &["host", "content-length", "transfer-encoding"];
+
+/// Fields that would change the message if they came as trailers.
+const FRAMING: &[&str] =
     &["host", "content-length", "transfer-encoding", "trailer", "connection", "te"];
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
@@ -45,7 +47,7 @@ fn check(input: &[u8]) -> Option<()> {
     };
     let body = if flags & 2 == 2 { Body::from(data.clone()) } else { Body::new(content) };
     let mut request = Request::new(body);
-    (*request.method_mut(), *request.uri_mut()) = (method.clone(), uri);
+    (*request.method_mut(), *request.uri_mut()) = (method.clone(), uri.clone());
     *request.headers_mut() = headers.clone();
 
     let (tasks, script) = (Tasks::default(), Script::default());
@@ -58,12 +60,18 @@ fn check(input: &[u8]) -> Option<()> {
     });
     tasks.end();
     // It waits for the response for ever if it was sent; a request that is refused midway is cut off.
-    if outcome.is_none() && method != Method::CONNECT && !headers.contains_key("expect") {
+    if outcome.is_none() && method != Method::CONNECT {
         let heard = script.heard();
-        let (own, rest) = head(&heard, &method, &headers);
+        let (own, rest) = head(&heard, &method, &uri, &headers);
+        check_host(&own, &headers);
+        // The body may wait for a `100 Continue`, which never comes.
+        if rest.is_empty() && headers.contains_key("expect") {
+            return Some(());
+        }
         let (read, read_trailers) = body_of(&own, rest);
         assert_eq!(read, data);
         for (name, value) in &read_trailers {
+            assert!(!FRAMING.contains(&name.as_str()), "the trailer {name} changes the message");
             assert!(trailers.get_all(name).iter().any(|given| is_sent_as(given, value)), "{name}");
         }
     }
@@ -85,14 +93,22 @@ fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
     fields
 }
 
-/// The fields that the connection has added, and what follows the head. All other fields are those given.
-fn head<'a>(heard: &'a [u8], method: &Method, given: &HeaderMap) -> (HeaderMap, &'a [u8]) {
+/// The fields of `OWN`, and the bytes after the head. All other fields are those given.
+fn head<'a>(
+    heard: &'a [u8],
+    method: &Method,
+    uri: &Uri,
+    given: &HeaderMap,
+) -> (HeaderMap, &'a [u8]) {
     let mut fields = [httparse::EMPTY_HEADER; 128];
     let mut read = httparse::Request::new(&mut fields);
     let httparse::Status::Complete(length) = read.parse(heard).expect("a head") else {
         panic!("half a head: {:?}", heard.escape_ascii().to_string())
     };
     assert_eq!(read.method, Some(method.as_str()));
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let target = read.path.expect("a target");
+    assert!(is_target_of(target, path), "{target} for {path}");
     let mut own = HeaderMap::new();
     for field in read.headers {
         let value = HeaderValue::from_bytes(field.value).expect("a value");
@@ -110,7 +126,31 @@ fn head<'a>(heard: &'a [u8], method: &Method, given: &HeaderMap) -> (HeaderMap, 
     (own, &heard[length..])
 }
 
-/// No server can tell spaces around a value.
+/// Whether the target is this path and query, in which some characters are percent-encoded.
+fn is_target_of(target: &str, path: &str) -> bool {
+    let slash = if path.starts_with(['/', '*']) { "" } else { "/" };
+    let mut rest = target.as_bytes();
+    let is_path = slash.bytes().chain(path.bytes()).all(|byte| {
+        let encoded = format!("%{byte:02X}");
+        let after = rest.strip_prefix(&[byte]).or_else(|| rest.strip_prefix(encoded.as_bytes()));
+        rest = after.unwrap_or(rest);
+        after.is_some()
+    });
+    is_path && rest.is_empty() && target.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// There is one `Host`: that of the request, or that of the connection.
+fn check_host(own: &HeaderMap, given: &HeaderMap) {
+    let mut hosts = own.get_all("host").iter();
+    let (host, second) = (hosts.next().expect("a host"), hosts.next());
+    assert!(second.is_none(), "{own:?}");
+    match given.get("host") {
+        Some(given) => assert!(is_sent_as(given, host), "{host:?} for {given:?}"),
+        None => assert_eq!(host, "example.com"),
+    }
+}
+
+/// Spaces around a value do not reach a server.
 fn is_sent_as(given: &HeaderValue, read: &HeaderValue) -> bool {
     given.as_bytes().trim_ascii() == read.as_bytes()
 }
@@ -125,7 +165,7 @@ fn body_of(own: &HeaderMap, mut rest: &[u8]) -> (Vec<u8>, HeaderMap) {
         assert_eq!(length.parse(), Ok(rest.len()));
         return (rest.to_vec(), HeaderMap::new());
     }
-    // Before it may stand what the user has coded the body with.
+    // The user's own codings may precede `chunked`.
     let codings = own.get_all("transfer-encoding").iter().next_back().expect("codings");
     let last = codings.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
     assert!(last.trim_ascii().eq_ignore_ascii_case(b"chunked"), "{codings:?}");

@@ -71,13 +71,14 @@ pub fn no_request_waits_for_a_driver_that_has_ended() {
         let request = thread::spawn({
             let signals = signals.clone();
             move || {
-                let (reader, mut read) = oneshot::channel();
+                let (reader, read) = oneshot::channel();
                 signals.send(Signal::Read(reader));
-                read.try_recv()
+                read
             }
         });
         signals.close();
-        request.join().unwrap().unwrap_err();
+        let mut read = request.join().unwrap();
+        assert_eq!(read.try_recv(), Err(oneshot::error::TryRecvError::Closed));
         let (reader, mut read) = oneshot::channel();
         signals.send(Signal::Read(reader));
         assert_eq!(read.try_recv(), Err(oneshot::error::TryRecvError::Closed));

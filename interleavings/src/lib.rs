@@ -11,7 +11,7 @@ fn try_all(model: impl Fn() + Sync + Send + 'static) {
     loom::model(model);
 }
 
-/// Tries each order with at most so many interruptions of threads that could go on, for what has too many others.
+/// Tries the orders with at most this many interruptions of threads that could go on, for models with too many orders.
 fn try_with(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     (builder.preemption_bound, builder.max_branches) = (Some(interruptions), 10_000);

@@ -46,14 +46,14 @@ fn counted(counted: usize) -> ConnCounts {
     ConnCounts { counted, ..ConnCounts::default() }
 }
 
-/// A budget of one connection, in which so many are open.
+/// A budget of one connection. `open` connections are open.
 fn with_open(open: usize) -> Arc<Budget> {
     let budget = Budget::new(&Limits { connections: 1, idle: 1 });
     budget.record(&counted(0), &counted(open));
     budget
 }
 
-/// A dial that waits for room goes on when the last connection too many closes, in whichever pool.
+/// A dial that waits for room goes on when enough connections have closed, in whichever pool.
 pub fn a_dial_learns_of_each_connection_that_closes() {
     try_with(3, || {
         let budget = with_open(3);

@@ -16,7 +16,7 @@ mod alarms;
 pub mod tasks;
 pub mod timers;
 
-/// A runtime that runs nothing while others cancel its tasks; by default none.
+/// `FOREIGN`: a runtime that does not run while its tasks are canceled. By default there is none.
 #[derive(Clone, Copy, Debug, Default)]
 struct RuntimeHandle {
     is_foreign: bool,

@@ -1,4 +1,4 @@
-//! Each order of steps, of each place where threads meet.
+//! The models, as tests.
 
 use tower_transport_interleavings::{
     http2, pool,

@@ -48,11 +48,11 @@ mod tests {
     use crate::error::Kind;
 
     #[test]
-    fn all_causes_are_told_and_none_twice() {
+    fn all_causes_are_shown_and_none_twice() {
         let refused = std::io::Error::other(std::io::Error::other("refused"));
         let error = Error::new(Kind::Connect, "connecting to a:80").because(refused);
         let error = error.during("waiting for a connection to a:80");
-        let told = "waiting for a connection to a:80: connecting to a:80: refused";
-        assert_eq!(Chain(&error).to_string(), told);
+        let expected = "waiting for a connection to a:80: connecting to a:80: refused";
+        assert_eq!(Chain(&error).to_string(), expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-/// How far a body has come, as [`OnUpload`] and [`OnDownload`] are told.
+/// How far a body has come, as [`OnUpload`] and [`OnDownload`] report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BodyProgress {
@@ -36,7 +36,7 @@ impl BodyProgress {
     }
 }
 
-/// Told of each chunk of the request's body that is sent, as an extension of the request.
+/// Reports each sent chunk of the request's body to a callback, as an extension of the request.
 ///
 /// It acts below a [`ProgressLayer`](crate::client::ProgressLayer), and is called at most once per chunk, in the task that sends
 /// the request, after a connection asked for the chunk: what is written may still be in the buffers of the system. It must not
@@ -54,7 +54,7 @@ impl BodyProgress {
 #[derive(Clone)]
 pub struct OnUpload(Arc<Callback>);
 
-/// Told of each chunk of the response's body that is read, as an extension of the request.
+/// Reports each read chunk of the response's body to a callback, as an extension of the request.
 ///
 /// It acts below a [`ProgressLayer`](crate::client::ProgressLayer), and is called at most once per chunk, in the task that reads the
 /// body. It must not block. Responses that redirect and are followed do not count, nor do those that are tried again.

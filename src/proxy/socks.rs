@@ -115,7 +115,7 @@ impl SocksRequest {
         }
         if host.contains('%') {
             // A zone names an interface of this machine, which means nothing to another host (RFC 4007 §6).
-            let message = format!("`[{host}]` has a zone, which no proxy can be told");
+            let message = format!("`[{host}]` has a zone, which cannot be sent to a proxy");
             return Err(Error::builder(message));
         }
         if !resolves_here {

@@ -112,7 +112,7 @@ fn forwarded_on_http2(request: &Request<()>) -> Result<String, Error> {
 }
 
 #[test]
-fn a_proxy_is_told_the_whole_url() {
+fn a_proxy_receives_the_whole_url() {
     let table = [
         ("GET", "http://a", "http://a/ a", "http a /"),
         ("GET", "http://a/b?c#d", "http://a/b?c a", "http a /b?c"),
@@ -143,7 +143,7 @@ fn a_proxy_is_told_the_whole_url() {
 }
 
 #[test]
-fn a_raw_target_is_told_to_a_proxy_as_it_is() {
+fn a_raw_target_is_sent_to_a_proxy_as_it_is() {
     let table = [
         ("GET", "http://c/d", "http://c/d c", "http c /d"),
         ("GET", "ftp://us:er@c/d", "ftp://us:er@c/d c", "ftp c /d"),
@@ -167,11 +167,11 @@ fn options_for_a_whole_server_is_forwarded_over_http2_alone() {
 }
 
 #[test]
-fn what_is_private_is_not_told_to_a_proxy_unless_by_hand() {
+fn private_requests_are_not_sent_to_a_proxy_unless_by_hand() {
     for url in ["https://a/", "ws://a/", "wss://a/"] {
         let (mut request, origin) = request("GET", url);
         let text = format!(
-            "{origin} is not told to the proxy http://proxy.example:80 in the clear: it needs a tunnel"
+            "{origin} is not sent to the proxy http://proxy.example:80 in the clear: it needs a tunnel"
         );
         assert_eq!(to_a_proxy(&request), (Err(text.clone()), Err(text)));
         request.extensions_mut().insert("http://c/d".parse::<RawTarget>().unwrap());

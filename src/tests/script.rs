@@ -23,27 +23,30 @@ use super::Task;
 /// The peer: the pieces it sends, and the bytes it has received. It sends nothing before a complete request.
 #[derive(Clone, Default)]
 pub(crate) struct Script {
-    state: Arc<Mutex<ScriptState>>,
+    pub(super) state: Arc<Mutex<ScriptState>>,
 }
 
 #[derive(Default)]
-struct ScriptState {
-    says: VecDeque<Bytes>,
+pub(super) struct ScriptState {
+    pub(super) says: VecDeque<Bytes>,
     /// It closes after the last piece.
-    ends: bool,
+    pub(super) ends: bool,
     /// How a request has to end before it sends anything.
     after: Option<&'static [u8]>,
+    /// The same for what follows the first piece.
+    after_first: Option<&'static [u8]>,
     heard: Vec<u8>,
     /// The most bytes it takes.
-    room: Option<usize>,
+    pub(super) room: Option<usize>,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    has_paused: bool,
-    holds_flushes: bool,
+    pub(super) has_paused: bool,
+    pub(super) holds_flushes: bool,
 }
 
 impl Script {
     /// Sends these pieces, each in a read of its own, after a request that ends so.
+    #[allow(dead_code, reason = "only some that include this file use it")]
     pub(crate) fn new(after: &'static [u8], pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
         let script = Self::default();
         let mut state = script.state.lock().unwrap();
@@ -54,49 +57,24 @@ impl Script {
         script
     }
 
-    pub(crate) fn that_ends(self) -> Self {
-        self.change(|state| state.ends = true);
+    /// Sends what follows the first piece only after a request that ends so.
+    #[allow(dead_code, reason = "only some that include this file use it")]
+    pub(crate) fn that_waits_again(self, after: &'static [u8]) -> Self {
+        self.change(|state| state.after_first = Some(after));
         self
     }
 
-    /// Takes at most `room` bytes, until it takes everything.
-    pub(crate) fn with_room(self, room: usize) -> Self {
-        self.change(|state| state.room = Some(room));
-        self
-    }
-
-    pub(crate) fn say(&self, piece: &[u8]) {
-        self.change(|state| {
-            state.says.push_back(Bytes::copy_from_slice(piece));
-            // It is there at once.
-            state.has_paused = true;
-        });
-    }
-
+    #[allow(dead_code, reason = "only some that include this file use it")]
     pub(crate) fn hang_up(&self) {
         self.change(|state| state.ends = true);
     }
 
-    pub(crate) fn take_everything(&self) {
-        self.change(|state| (state.room, state.holds_flushes) = (None, false));
-    }
-
-    /// Takes bytes, but passes them on only once it takes everything.
-    pub(crate) fn that_holds_flushes(self) -> Self {
-        self.change(|state| state.holds_flushes = true);
-        self
-    }
-
+    #[allow(dead_code, reason = "only some that include this file use it")]
     pub(crate) fn heard(&self) -> Vec<u8> {
         self.state.lock().unwrap().heard.clone()
     }
 
-    /// Pieces that it has not sent.
-    pub(crate) fn left(&self) -> Vec<u8> {
-        self.state.lock().unwrap().says.iter().flatten().copied().collect()
-    }
-
-    fn change(&self, change: impl FnOnce(&mut ScriptState)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut ScriptState)) {
         let mut state = self.state.lock().unwrap();
         change(&mut state);
         let wakers = [state.reader.take(), state.writer.take()];
@@ -125,7 +103,7 @@ impl Read for Script {
                 buffer.put_slice(&piece.split_to(length));
                 if piece.is_empty() {
                     state.says.pop_front();
-                    (state.has_paused, state.after) = (false, None);
+                    (state.has_paused, state.after) = (false, state.after_first.take());
                 }
                 Poll::Ready(Ok(()))
             }
@@ -197,6 +175,7 @@ impl Tasks {
     }
 
     /// Number of running tasks.
+    #[allow(dead_code, reason = "only some that include this file use it")]
     pub(crate) fn left(&self) -> usize {
         self.tasks.lock().unwrap().len()
     }

@@ -1,4 +1,4 @@
-//! Dials that nobody waits for any more, in a pool that was told to abandon them.
+//! Dials without waiting requests, in a pool that is set to abandon them.
 
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 

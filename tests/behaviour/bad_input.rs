@@ -157,7 +157,7 @@ async fn a_header_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn the_first_of_several_mistakes_is_told() {
+async fn the_first_of_several_mistakes_is_reported() {
     let scene = nobody();
     let request = scene.transport.request("GET", "nonsense").header("two words", "y");
     let error = request.await.unwrap_err();

@@ -1,4 +1,4 @@
-//! No connection is for two origins, although its certificate is.
+//! A connection serves one origin, even if its certificate names two.
 
 use std::{
     convert::Infallible,

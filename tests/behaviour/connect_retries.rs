@@ -31,7 +31,7 @@ use crate::support::{
     targets::{io_kind, target},
 };
 
-/// Fails as often as it was told to, and notes when it was called. It panics if it is called before it is ready.
+/// Fails a given number of times, and notes when it was called. It panics if it is called before it is ready.
 struct Failing {
     failures: Arc<Mutex<Vec<BoxError>>>,
     called_at: Arc<Mutex<Vec<Instant>>>,

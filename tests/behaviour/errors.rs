@@ -141,8 +141,8 @@ async fn is_timeout_of_the_pool() {
     for speaks in BOTH {
         let scene = speaks.busy(|builder| builder);
         let _held = held(&scene).await;
-        let told = queued(&scene, Timeouts::default().pool(seconds(1))).await;
-        assert_eq!(told, "timeout, Pool", "{speaks:?}");
+        let predicates = queued(&scene, Timeouts::default().pool(seconds(1))).await;
+        assert_eq!(predicates, "timeout, Pool", "{speaks:?}");
     }
 }
 
@@ -200,10 +200,10 @@ async fn is_io_of_a_connection_that_is_reset() {
         let script = speaks.script(Reset, Reset);
         let scene = Scene::tcp_with(script, |builder| speaks.set(builder));
         let get = scene.transport.request("GET", scene.url("/"));
-        let told = named(get.await, &scene.host);
+        let predicates = named(get.await, &scene.host);
         // Whether h2 reads or writes first is for the kernel to say: what it could not write is a broken connection.
-        let is_broken = speaks == Http2 && told == "io, protocol, sent";
-        assert!(is_broken || told == "io, sent", "{speaks:?}: {told}");
+        let is_broken = speaks == Http2 && predicates == "io, protocol, sent";
+        assert!(is_broken || predicates == "io, sent", "{speaks:?}: {predicates}");
     }
 }
 
@@ -244,17 +244,21 @@ async fn through(speaks: Speaks, proxy: Proxy, does: Behavior) -> String {
 #[tokio::test(start_paused = true)]
 async fn is_proxy_with_the_status_of_its_refusal() {
     for speaks in BOTH {
-        for (answer, told) in [
+        for (answer, predicates) in [
             ("HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", "connect, proxy 407"),
             ("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "connect, proxy 403"),
             ("HTTP/1.1 502 Gone\r\nContent-Length: 0\r\n\r\n", "connect, proxy 502"),
             ("nonsense\r\n\r\n", "connect, protocol, proxy"),
         ] {
-            assert_eq!(through(speaks, proxy(), Behavior::Say(answer)).await, told, "{speaks:?}");
+            assert_eq!(
+                through(speaks, proxy(), Behavior::Say(answer)).await,
+                predicates,
+                "{speaks:?}"
+            );
         }
         let http2 = proxy().protocols(Protocols::Http2PriorKnowledge);
-        let told = through(speaks, http2, Behavior::Tunnel).await;
-        assert_eq!(told, "connect, proxy 502", "{speaks:?}");
+        let predicates = through(speaks, http2, Behavior::Tunnel).await;
+        assert_eq!(predicates, "connect, proxy 502", "{speaks:?}");
     }
 }
 
@@ -262,8 +266,8 @@ async fn is_proxy_with_the_status_of_its_refusal() {
 async fn is_proxy_of_one_that_is_not_there_or_silent() {
     for speaks in BOTH {
         for proxy in [proxy(), tunneling("socks5h://proxy.example:8080")] {
-            let told = through(speaks, proxy, Behavior::Refuse).await;
-            assert_eq!(told, "connect, io, proxy", "{speaks:?}");
+            let predicates = through(speaks, proxy, Behavior::Refuse).await;
+            assert_eq!(predicates, "connect, io, proxy", "{speaks:?}");
         }
         let net = Net::new();
         net.plain("proxy.example:8080", Behavior::Nothing);
@@ -326,12 +330,12 @@ async fn is_closed_of_a_request_that_comes_too_late_or_is_in_line() {
 
 #[tokio::test(start_paused = true)]
 async fn is_closed_or_canceled_and_sent_of_one_that_closing_cuts_off() {
-    for (speaks, told) in [(Http1, "canceled, sent"), (Http2, "closed, sent")] {
+    for (speaks, predicates) in [(Http1, "canceled, sent"), (Http2, "closed, sent")] {
         let scene = speaks.scene_with(Hold, Hold, |builder| builder.close_grace(seconds(5)));
         let request = tokio::spawn(scene.transport.request("GET", URL).into_future());
         run_ready_tasks().await;
         assert!(!scene.transport.close().await);
-        assert_eq!(named(request.await.unwrap(), ORIGIN), told, "{speaks:?}");
+        assert_eq!(named(request.await.unwrap(), ORIGIN), predicates, "{speaks:?}");
     }
 }
 
@@ -365,11 +369,11 @@ async fn is_body_of_one_that_fails_at_once_or_later() {
         };
         let scene = speaks.scene(Hold, Hold);
         let post = scene.transport.request("POST", URL).body_stream(chunks).await;
-        let told = named(post, ORIGIN);
+        let predicates = named(post, ORIGIN);
         run_ready_tasks().await;
         let heard = scene.origin.heads().iter().any(|head| is_request(head));
-        assert!(told.contains("sent") || !heard, "{told}");
-        assert_eq!(told, expected, "{speaks:?} after {before}");
+        assert!(predicates.contains("sent") || !heard, "{predicates}");
+        assert_eq!(predicates, expected, "{speaks:?} after {before}");
     }
 }
 
@@ -398,8 +402,8 @@ async fn is_unsupported() {
         };
         let scene = Scene::memory_with(script, |builder| speaks.set(builder));
         let request = scene.transport.stream("CONNECT", URL);
-        let told = named(request.extension(ConnectProtocol::websocket()).await, ORIGIN);
-        assert_eq!(told, "unsupported", "{speaks:?}");
+        let predicates = named(request.extension(ConnectProtocol::websocket()).await, ORIGIN);
+        assert_eq!(predicates, "unsupported", "{speaks:?}");
     }
 }
 

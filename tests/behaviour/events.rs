@@ -1,4 +1,4 @@
-//! What a listener is told, in which order, and that every start has one end.
+//! The events that a listener receives, their order, and that every start has one end.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -76,8 +76,8 @@ async fn informational_answers_are_noted_before_the_answer() {
     let scene = in_memory(&records, first([Head, say(hints), say(hints), say(HELLO), Serve]));
     scene.get().await.unwrap();
     let noted = "+response.head response.informational response.informational -response.head";
-    let told = records.take_line();
-    assert!(told.contains(noted), "{told}");
+    let line = records.take_line();
+    assert!(line.contains(noted), "{line}");
     records.are_balanced();
 }
 
@@ -89,8 +89,8 @@ async fn a_warm_get_tells_of_no_connecting() {
         scene.get().await.unwrap();
         records.take_line();
         scene.get().await.unwrap();
-        let told = format!("+request +pool.acquire -pool.acquire {EXCHANGE} {READ}");
-        assert_eq!(records.take_line(), told, "{alpn}");
+        let expected = format!("+request +pool.acquire -pool.acquire {EXCHANGE} {READ}");
+        assert_eq!(records.take_line(), expected, "{alpn}");
         assert_eq!(records.end("pool.acquire").step.to_string(), "pool.acquire");
         assert!(format!("{:?}", records.end("pool.acquire")).contains("reused: Some(true)"));
     }
@@ -163,10 +163,10 @@ async fn an_upload_tells_of_its_body_between_the_heads() {
     let records = Records::default();
     let scene = in_memory(&records, first([Serve]));
     scene.transport.request("POST", scene.url("/")).body("four").await.unwrap();
-    let told = records.take_line();
+    let line = records.take_line();
     let exchange =
         "+request.head -request.head +response.head +request.body -request.body -response.head";
-    assert!(told.contains(exchange), "{told}");
+    assert!(line.contains(exchange), "{line}");
     assert!(format!("{:?}", records.end("request.body").step).contains("bytes: 4"));
 }
 
@@ -232,7 +232,7 @@ async fn a_body_that_is_quick_has_no_progress() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listener_of_one_request_is_told_of_that_one() {
+async fn a_listener_of_one_request_receives_its_events_alone() {
     let (all, one) = (Records::default(), Records::default());
     let scene = in_memory(&all, first([Serve]));
     let listener = Listener::new(one.clone());
@@ -243,15 +243,15 @@ async fn a_listener_of_one_request_is_told_of_that_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_share_a_dial_are_told_of_it_once() {
+async fn requests_that_share_a_dial_report_it_once() {
     let (records, origin) = (Records::default(), Origin::new());
     let transport = origin.http1().max_connections(1).listener(records.clone()).build().unwrap();
     let get = || transport.request("GET", "http://example.com/").into_future();
     let (one, other) = tokio::join!(get(), get());
     assert!(one.is_ok() && other.is_ok());
-    let told = records.take_line();
-    assert_eq!(told.matches("+request ").count(), 2);
-    assert_eq!(told.matches("+connect ").count(), 1, "{told}");
+    let line = records.take_line();
+    assert_eq!(line.matches("+request ").count(), 2);
+    assert_eq!(line.matches("+connect ").count(), 1, "{line}");
     records.are_balanced();
 }
 
@@ -261,16 +261,16 @@ async fn what_fails_says_so_from_the_inside_out() {
     let scene = in_memory(&records, each(vec![vec![Head, say("nonsense\r\n\r\n")]]));
     scene.get().await.unwrap_err();
     run_ready_tasks().await;
-    let told = records.take_line();
-    assert!(told.contains("!response.head") && told.contains("!request"), "{told}");
-    assert_eq!(told.matches("connection.close").count(), 1, "{told}");
+    let line = records.take_line();
+    assert!(line.contains("!response.head") && line.contains("!request"), "{line}");
+    assert_eq!(line.matches("connection.close").count(), 1, "{line}");
     records.are_balanced();
 }
 
 /// The steps that fail, in their order.
 fn failures(records: &Records) -> String {
-    let told = records.take_line();
-    let failed = told.split(' ').filter(|line| line.starts_with('!'));
+    let line = records.take_line();
+    let failed = line.split(' ').filter(|step| step.starts_with('!'));
     failed.collect::<Vec<_>>().join(" ")
 }
 
@@ -327,8 +327,8 @@ async fn a_body_that_breaks_off_fails() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe";
     let scene = in_memory(&records, first([Head, say(cut)]));
     scene.get().await.unwrap_err();
-    let told = records.take_line();
-    assert!(told.contains("!response.body !request"), "{told}");
+    let line = records.take_line();
+    assert!(line.contains("!response.body !request"), "{line}");
     records.are_balanced();
 }
 
@@ -339,9 +339,9 @@ async fn a_retry_says_why() {
     scene.get().await.unwrap();
     records.take_line();
     scene.get().await.unwrap();
-    let told = records.take_line();
-    assert!(told.contains("!response.head"), "{told}");
-    assert!(told.contains("request.retry(broken) +pool.acquire"), "{told}");
+    let line = records.take_line();
+    assert!(line.contains("!response.head"), "{line}");
+    assert!(line.contains("request.retry(broken) +pool.acquire"), "{line}");
     records.are_balanced();
 }
 
@@ -378,18 +378,18 @@ async fn silence(timeouts: Timeouts) -> [String; 2] {
 
 #[tokio::test(start_paused = true)]
 async fn when_the_peer_is_silent_for_too_long_its_answer_fails() {
-    let told = silence(Timeouts::default().read(Duration::from_secs(3))).await;
-    assert_eq!(told, ["!response.head !request", "!response.head !request"]);
+    let failed = silence(Timeouts::default().read(Duration::from_secs(3))).await;
+    assert_eq!(failed, ["!response.head !request", "!response.head !request"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_the_time_for_all_of_it_is_over_the_request_fails() {
-    let told = silence(Timeouts::none().total(Duration::from_secs(3))).await;
-    assert_eq!(told, ["!request", "!request"]);
+    let failed = silence(Timeouts::none().total(Duration::from_secs(3))).await;
+    assert_eq!(failed, ["!request", "!request"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_that_expires_is_told_of() {
+async fn an_idle_connection_that_expires_is_reported() {
     let records = Records::default();
     let scene = in_memory(&records, first([Serve]));
     scene.get().await.unwrap();
@@ -400,7 +400,7 @@ async fn an_idle_connection_that_expires_is_told_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_the_peer_closes_is_told_of() {
+async fn a_connection_that_the_peer_closes_is_reported() {
     let records = Records::default();
     let scene = in_memory(&records, first([Answer, Wait]));
     scene.get().await.unwrap();
@@ -411,7 +411,7 @@ async fn a_connection_that_the_peer_closes_is_told_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_open_when_a_transport_went_away_is_told_of() {
+async fn connections_that_were_open_when_a_transport_went_away_are_reported() {
     let records = Records::default();
     let scene = in_memory(&records, first([Serve]));
     scene.get().await.unwrap();
@@ -421,7 +421,7 @@ async fn what_was_open_when_a_transport_went_away_is_told_of() {
     assert_eq!(records.take_line(), "connection.close(pool closed)");
 }
 
-/// Panics whenever it is told anything.
+/// Panics at each event.
 struct Panics;
 
 impl EventListener for Panics {
@@ -442,7 +442,7 @@ impl EventListener for Panics {
     }
 }
 
-/// The same, but only once it was told something.
+/// The same, but only after its first event.
 struct PanicsLater;
 
 impl EventListener for PanicsLater {
@@ -471,7 +471,7 @@ async fn a_listener_that_panics_takes_nobody_with_it() {
     assert!(records.take_line().contains("connection.idle"));
 }
 
-/// Wants to be told of nothing.
+/// Wants no events.
 struct Elsewhere;
 
 impl EventListener for Elsewhere {
@@ -485,7 +485,7 @@ impl EventListener for Elsewhere {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_interested_is_not_told_and_others_are() {
+async fn a_listener_that_is_not_interested_receives_no_event_and_others_do() {
     let records = Records::default();
     let listener = Listener::new(Elsewhere).and(records.clone());
     let scene = Scene::memory_with(first([Serve]), |builder| builder.listener(listener));
@@ -518,13 +518,13 @@ async fn timings_of_a_new_connection_have_its_making() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signed_url_is_told_of_without_its_signature() {
+async fn a_signed_url_is_reported_without_its_signature() {
     let records = Records::default();
     let scene = in_memory(&records, first([Serve]));
     let url = scene.url("/object?X-Amz-Signature=secret&part=1");
     scene.transport.request("GET", url).await.unwrap();
-    let told = format!("{:?}", records.ends());
-    assert!(!told.contains("secret") && told.contains("X-Amz-Signature=***&part=1"), "{told}");
+    let ends = format!("{:?}", records.ends());
+    assert!(!ends.contains("secret") && ends.contains("X-Amz-Signature=***&part=1"), "{ends}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -536,20 +536,20 @@ async fn a_dropped_answer_cancels_what_is_left() {
         scene.transport.stream("GET", scene.url("/")).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_11);
     drop(response);
-    let told = records.take_line();
-    assert!(told.contains("+response.body ~response.body ~request"), "{told}");
+    let line = records.take_line();
+    assert!(line.contains("+response.body ~response.body ~request"), "{line}");
     wait_idle(&scene.transport).await;
     records.are_balanced();
 }
 
 #[test]
-fn a_listener_may_be_shared_by_two_and_is_told_once() {
+fn a_listener_may_be_shared_by_two_and_receives_each_event_once() {
     let listener = Listener::new(Records::default());
     assert_eq!(format!("{:?}", listener.clone().and(listener)), "Listener { listeners: 1 }");
 }
 
 #[test]
-fn an_error_can_be_told_to_a_listener_of_yours() {
+fn an_error_can_be_reported_to_a_listener_of_yours() {
     struct Counts;
     impl EventListener for Counts {
         fn failed(&self, event: &Event, error: &Error) {

@@ -80,7 +80,7 @@ async fn is_refused(scene: &Scene, status: u16, text: &str) {
     scene.assert_usable().await;
 }
 
-/// The body waits until the server is told to go on.
+/// The body waits for the 100 of the server.
 async fn waits_for_100(scene: Scene) {
     let asked = Asked::default();
     let request = scene.transport.request("PUT", scene.url("/")).body(asked.body());
@@ -190,14 +190,14 @@ async fn a_request_that_is_sent_again_waits_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listener_is_told_of_the_100_that_the_body_waits_for() {
+async fn a_listener_receives_the_100_that_the_body_waits_for() {
     let scene = Scene::memory(expecting([say(CONTINUE), Read(5), say(HELLO)]));
-    let told = Asked::default();
-    let telling = told.clone();
-    let listener = OnInformational::new(move |_| telling.0.store(true, Ordering::SeqCst));
+    let asked = Asked::default();
+    let received = asked.clone();
+    let listener = OnInformational::new(move |_| received.0.store(true, Ordering::SeqCst));
     let request = scene.transport.request("PUT", scene.url("/")).header("expect", "100-continue");
     request.extension(listener).body("large").await.unwrap();
-    assert!(told.yet());
+    assert!(asked.yet());
 }
 
 #[tokio::test(start_paused = true)]

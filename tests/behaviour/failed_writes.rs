@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -47,6 +47,8 @@ use crate::support::{
 struct Fault {
     passes: Arc<Mutex<Option<usize>>>,
     failed: Arc<AtomicUsize>,
+    /// Passes half of the failing write on, as TLS does with a write of two records.
+    takes_half: bool,
 }
 
 /// A stream without vectored writes that has a fault.
@@ -93,6 +95,11 @@ impl<I: Io> Write for Faulty<I> {
         if !self.is_dead && !self.fault.is_due() {
             return Pin::new(&mut self.io).poll_write(cx, bytes);
         }
+        if self.fault.takes_half && !self.is_dead {
+            let half = &bytes[..bytes.len() / 2];
+            let taken = Pin::new(&mut self.io).poll_write(cx, half)?;
+            assert!(matches!(taken, Poll::Ready(1..)), "there is room: {taken:?}");
+        }
         self.is_dead = true;
         self.fault.failed.fetch_add(1, SeqCst);
         if let Some(reader) = self.reader.take() {
@@ -110,52 +117,7 @@ impl<I: Io> Write for Faulty<I> {
     }
 }
 
-/// Passes half of the first write on, and then fails it, as TLS does with a write of two records.
-struct HalfTaken<S> {
-    io: TokioIo<S>,
-    is_dead: bool,
-    reader: Option<Waker>,
-}
-
-impl<S: AsyncRead + Unpin> Read for HalfTaken<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.is_dead {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        self.reader = Some(cx.waker().clone());
-        Pin::new(&mut self.io).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Write for HalfTaken<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let taken = ready!(Pin::new(&mut self.io).poll_write(cx, &bytes[..bytes.len() / 2]))?;
-        assert!(taken > 0);
-        self.is_dead = true;
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
-        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-/// A POST over the stream of a connector, unwrapped and wrapped again, with the facts of the stream that it was.
+/// A POST over a connector's stream that is unwrapped and wrapped again, with the `ConnectInfo` of the original.
 async fn post_half<C, S>(connector: C, unwrap: fn(C::Io) -> S) -> Error
 where
     C: Connect<Target> + Clone + Send + Sync + 'static,
@@ -165,7 +127,10 @@ where
         let connecting = connector.clone().oneshot(target);
         async move {
             let Connected { io, info } = connecting.await.map_err(Into::into)?;
-            let io = HalfTaken { io: TokioIo::new(unwrap(io)), is_dead: false, reader: None };
+            let fault = Fault { takes_half: true, ..Fault::default() };
+            fault.after(0);
+            let io = TokioIo::new(unwrap(io));
+            let io = Faulty { io, fault, is_dead: false, reader: None };
             Ok::<_, tower_transport::error::BoxError>(Connected { io, info })
         }
     });
@@ -289,7 +254,7 @@ fn http1_proxy(url: &str) -> Proxy {
     tunneling(url).protocols(Protocols::Http1Only)
 }
 
-/// Every kind of way, by the name that a failure is told under.
+/// Every kind of way, by the name that a failed assertion prints.
 fn ways() -> [(&'static str, MakeWay); 10] {
     const HTTPS: &str = "https://origin.example/";
     const H1: &[&str] = &["http/1.1"];

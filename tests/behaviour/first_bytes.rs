@@ -196,7 +196,7 @@ async fn a_chain_is_walked_from_the_nearest_proxy() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_forwards_is_told_the_whole_url() {
+async fn a_proxy_that_forwards_receives_the_whole_url() {
     let forward = |tcp| ForwardLayer::new(http_proxy()).layer(tcp);
     assert_eq!(hear(HTTP, forward).await, ["GET http://origin.example/"]);
     let private = |tcp| ForwardLayer::new(https_proxy()).layer(tls().layer(tcp));

@@ -174,12 +174,12 @@ async fn options_for_a_whole_server_is_refused_over_http1() {
 
 /// What a connector is asked for by a [`ForwardLayer`] over it.
 async fn hop_of(proxy: &Proxy, target: Target) -> Result<Target, Error> {
-    let (told, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
     let (connector, _listener) = MemoryConnector::pair();
     let connector = service_fn(move |target: Target| {
-        let (told, connector) = (told.clone(), connector.clone());
+        let (sender, connector) = (sender.clone(), connector.clone());
         async move {
-            told.send(target.clone()).unwrap();
+            sender.send(target.clone()).unwrap();
             let Connected { io, info } = connector.oneshot(target).await.unwrap();
             // As a layer of TLS has it.
             let info = info.with_tls(Some("TLSv1.3"), "proxy.example", Vec::new());
@@ -246,7 +246,7 @@ async fn a_proxy_that_cannot_be_reached_is_named() {
 }
 
 #[tokio::test]
-async fn an_origin_is_never_told_what_is_for_proxies() {
+async fn an_origin_never_receives_what_is_for_proxies() {
     let scene = Scene::memory(serving());
     let request = scene.transport.request("GET", scene.url("/"));
     let request = request.header("proxy-authorization", "x").header("proxy-connection", "x");

@@ -15,7 +15,7 @@ use crate::support::{
 /// What a GET comes to, as a table says it, when the first connection sees `script`.
 async fn fault(script: Script) -> String {
     let scene = Scene::tcp(script);
-    let told = match scene.get().await {
+    let outcome = match scene.get().await {
         Err(error) => scene.predicates(&error),
         Ok(response) => {
             let body = String::from_utf8_lossy(response.body());
@@ -27,7 +27,7 @@ async fn fault(script: Script) -> String {
         scene.origin.requests_starting("GET / ") <= 1,
         "what fails on a fresh connection is final"
     );
-    told
+    outcome
 }
 
 /// What it comes to when the server answers with `answer` and hangs up.
@@ -71,8 +71,8 @@ async fn a_reset_is_an_io_error_wherever_it_comes() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
         "HTTP/1.1 200 OK\r\n\r\nhel",
     ] {
-        let told = fault(first([Head, say(answer), Reset])).await;
-        assert_eq!(told, "io, sent", "{answer:?}");
+        let outcome = fault(first([Head, say(answer), Reset])).await;
+        assert_eq!(outcome, "io, sent", "{answer:?}");
     }
     assert_eq!(fault(first([Read(1), Reset])).await, "io, sent");
 }
@@ -81,9 +81,9 @@ async fn a_reset_is_an_io_error_wherever_it_comes() {
 async fn a_server_that_lets_go_as_soon_as_it_accepts_is_an_error_that_names_it() {
     // Whether the request or the end is first is for the kernel to say.
     for steps in [vec![], vec![Finish], vec![Reset]] {
-        let told = fault(first(steps)).await;
+        let outcome = fault(first(steps)).await;
         let possible = ["io, sent", "io, canceled", "connect, io"];
-        assert!(possible.contains(&&*told), "{told}");
+        assert!(possible.contains(&&*outcome), "{outcome}");
     }
 }
 
@@ -152,14 +152,14 @@ async fn what_has_no_end_is_a_protocol_error() {
 #[tokio::test]
 async fn surplus_bytes_are_nobodys_answer() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
-    for (head, outcome) in [
+    for (head, expected) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "200 hello"),
         ("HTTP/1.1 204 No Content\r\n\r\n", "204 "),
         ("HTTP/1.1 304 Not Modified\r\nContent-Length: 40\r\n\r\n", "304 "),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "200 "),
     ] {
-        let told = fault(first([Head, say(format!("{head}{evil}")), Hold])).await;
-        assert_eq!(told, outcome);
+        let outcome = fault(first([Head, say(format!("{head}{evil}")), Hold])).await;
+        assert_eq!(outcome, expected);
     }
 }
 

@@ -22,12 +22,12 @@ const OK: (&str, &str) = (":status", "200");
 /// What a request comes to, as a table says it, and how many connections it and the next one needed.
 async fn fault(method: &str, steps: Vec<Step>) -> (String, usize) {
     let scene = Scene::http2(vec![steps]);
-    let told = match scene.transport.request(method, scene.url("/")).await {
+    let outcome = match scene.transport.request(method, scene.url("/")).await {
         Err(error) => scene.predicates(&error),
         Ok(response) => String::from_utf8_lossy(response.body()).into_owned(),
     };
     scene.assert_usable().await;
-    (told, scene.origin.accepted())
+    (outcome, scene.origin.accepted())
 }
 
 /// Every one of these answers has this outcome, and the connection is kept.
@@ -44,8 +44,8 @@ async fn costs_the_connection(answers: impl IntoIterator<Item = Vec<u8>>) {
         // Who lets it pass has an answer to show.
         let answer = [answer, hello(1)].concat();
         for method in ["GET", "POST"] {
-            let told = fault(method, answering(answer.clone())).await;
-            assert_eq!(told, ("protocol, sent".to_owned(), 2), "answer {number} to a {method}");
+            let outcome = fault(method, answering(answer.clone())).await;
+            assert_eq!(outcome, ("protocol, sent".to_owned(), 2), "answer {number} to a {method}");
         }
     }
 }
@@ -204,19 +204,19 @@ async fn an_end_or_a_reset_inside_an_answer_is_an_error() {
         vec![Frame(HEADERS), head(), send(data(1, 0, "hel")), Finish, Hold],
         vec![Frame(HEADERS), head(), send(data(1, 0, "hel")), Reset],
     ] {
-        let (told, accepted) = fault("POST", [open(), steps.clone()].concat()).await;
+        let (outcome, accepted) = fault("POST", [open(), steps.clone()].concat()).await;
         // Of a reset inside an answer h2 says now this and now that.
         let is_reset = steps.iter().any(|step| matches!(step, Reset));
         let is_before = !steps.iter().any(|step| matches!(step, Step::Say(_)));
-        let expected = told == "io, protocol, sent" && !is_before
-            || (is_reset || is_before) && told == "io, sent";
-        assert!(expected && accepted == 2, "{steps:?}: {told}");
+        let expected = outcome == "io, protocol, sent" && !is_before
+            || (is_reset || is_before) && outcome == "io, sent";
+        assert!(expected && accepted == 2, "{steps:?}: {outcome}");
     }
 }
 
 #[tokio::test]
 async fn a_get_under_which_a_used_connection_dies_is_sent_again() {
-    for (method, told) in [("GET", "hello"), ("POST", "io, sent")] {
+    for (method, expected) in [("GET", "hello"), ("POST", "io, sent")] {
         let steps = vec![Frame(HEADERS), send(hello(1)), Frame(HEADERS), Finish, Hold];
         let scene = Scene::http2(vec![[open(), steps].concat()]);
         scene.get().await.unwrap();
@@ -224,7 +224,7 @@ async fn a_get_under_which_a_used_connection_dies_is_sent_again() {
             Err(error) => scene.predicates(&error),
             Ok(response) => String::from_utf8_lossy(response.body()).into_owned(),
         };
-        assert_eq!(outcome, told);
+        assert_eq!(outcome, expected);
         scene.assert_usable().await;
         assert_eq!(scene.origin.accepted(), 2);
     }
@@ -274,8 +274,8 @@ async fn a_stream_that_is_refused_for_ever_is_not_sent_for_ever() {
 #[tokio::test]
 async fn what_a_goaway_leaves_out_is_sent_again_whatever_its_method() {
     for method in ["GET", "POST"] {
-        let told = fault(method, answering(goaway(0, NO_ERROR))).await;
-        assert_eq!(told, ("hello".to_owned(), 2));
+        let outcome = fault(method, answering(goaway(0, NO_ERROR))).await;
+        assert_eq!(outcome, ("hello".to_owned(), 2));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The answers before an answer, told to whoever asks.
+//! The 1xx responses before a response, reported to a callback.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use crate::support::{
 
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nLink: </b.js>\r\n\r\n";
 
-/// Writes down what it is told.
+/// Records the 1xx responses.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -55,15 +55,15 @@ async fn noted(scene: &Scene) -> Vec<String> {
 
 /// The listener panics: the task that awaits the request does, and nobody else notices.
 async fn panics_alone(scene: Scene) {
-    let listener = OnInformational::new(|answer| panic!("told of {}", answer.status()));
+    let listener = OnInformational::new(|answer| panic!("received {}", answer.status()));
     let request = scene.transport.request("GET", scene.url("/")).extension(listener);
     let error = tokio::spawn(request.into_future()).await.unwrap_err();
-    assert_eq!(*error.into_panic().downcast::<String>().unwrap(), "told of 103 Early Hints");
+    assert_eq!(*error.into_panic().downcast::<String>().unwrap(), "received 103 Early Hints");
     scene.assert_usable().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_1xx_is_told_before_the_answer() {
+async fn every_1xx_is_reported_before_the_answer() {
     let script = ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n", HINTS];
     let scene = Scene::memory(hinting(&script));
     assert_eq!(noted(&scene).await, ["100 ", "102 ", "103 </a.css> </b.js>", "200"]);
@@ -71,30 +71,30 @@ async fn every_1xx_is_told_before_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_in_one_read_with_the_answer_is_told_before_it() {
+async fn what_comes_in_one_read_with_the_answer_is_reported_before_it() {
     let scene = Scene::memory(first([Head, say([HINTS, HINTS, HELLO].concat()), Serve]));
     let hints = "103 </a.css> </b.js>";
     assert_eq!(noted(&scene).await, [hints, hints, "200"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hint_is_told_when_it_comes() {
+async fn a_hint_is_reported_when_it_comes() {
     let scene = Scene::memory(first([Head, say(HINTS), Step::Wait, say(HELLO), Serve]));
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let tell = Mutex::new(Some(tell));
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = Mutex::new(Some(sender));
     let listener = OnInformational::new(move |answer| {
-        tell.lock().unwrap().take().unwrap().send(answer.status()).unwrap();
+        sender.lock().unwrap().take().unwrap().send(answer.status()).unwrap();
     });
     let request = scene.transport.request("GET", scene.url("/")).extension(listener);
     let asking = tokio::spawn(request.into_future());
-    assert_eq!(told.await.unwrap(), StatusCode::EARLY_HINTS);
+    assert_eq!(receiver.await.unwrap(), StatusCode::EARLY_HINTS);
     assert!(!asking.is_finished());
     scene.origin.go();
     assert_eq!(asking.await.unwrap().unwrap().body(), "hello");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_switch_of_protocols_is_an_answer_and_not_told() {
+async fn a_switch_of_protocols_is_an_answer_and_not_reported() {
     let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
     let scene = Scene::memory(first([Head, say(HINTS), say(switch)]));
     let notes = Notes::default();
@@ -150,7 +150,7 @@ mod http2 {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_1xx_is_told_before_the_answer() {
+    async fn every_1xx_is_reported_before_the_answer() {
         let proceed = headers(1, 0, &[(":status", "100")]);
         let scene = hinting([proceed, hint(1), hint(1)]);
         assert_eq!(noted(&scene).await, ["100 ", "103 </a.css>", "103 </a.css>", "200"]);

@@ -88,7 +88,7 @@ async fn who_comes_first_is_served_first_across_hosts_and_clones() {
 }
 
 #[tokio::test]
-async fn one_more_than_may_wait_is_told_so() {
+async fn one_more_than_may_wait_fails_at_once() {
     let origin = Origin::new();
     let transport = origin.http1().max_connections(1).max_waiters(1).build().unwrap();
     let mut requests = gated(&transport, &["http://a.example/gated"]);

@@ -30,7 +30,7 @@ mod sockets {
     mod unix;
 }
 
-/// On a runtime that is given, if there is no other.
+/// Without the feature `tokio`, on a runtime that the test brings.
 #[cfg(feature = "http1")]
 #[path = "."]
 mod given_runtime {

@@ -1,4 +1,4 @@
-//! The doubles do what they are told, and tell what was done.
+//! The doubles play their scripts, and record what was done.
 
 use std::{
     future::{Future, IntoFuture},
@@ -54,7 +54,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn each_connection_plays_the_next_script_and_remembers_what_it_was_told() {
+async fn each_connection_plays_the_next_script_and_remembers_what_it_received() {
     let one = || Script::new().expect_head().respond(HELLO).close();
     let (connector, transport) = scene([one(), one()]);
     for url in ["http://a.example/one", "http://b.example/two"] {
@@ -212,12 +212,12 @@ async fn connections_are_counted_until_they_are_dropped() {
 
 #[tokio::test]
 async fn timers_run_out_in_their_order() {
-    let (clock, (told, mut order)) = (clock(), tokio::sync::mpsc::unbounded_channel());
+    let (clock, (sender, mut order)) = (clock(), tokio::sync::mpsc::unbounded_channel());
     for after in [3, 1, 2] {
-        let (sleep, told) = (clock.sleep(seconds(after)), told.clone());
+        let (sleep, sender) = (clock.sleep(seconds(after)), sender.clone());
         tokio::spawn(async move {
             sleep.await;
-            told.send(after).unwrap();
+            sender.send(after).unwrap();
         });
     }
     run_ready_tasks().await;

@@ -1,4 +1,4 @@
-//! Ways through several proxies: each is told of the next, and nothing of the others.
+//! Routes through several proxies: each receives the name of the next hop, and nothing of the others.
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ impl Scene {
         builder.proxy_chain(proxies).build().unwrap()
     }
 
-    /// Each of the proxies was told of the next, and of itself alone who we are.
-    fn is_told_in_order(&self) {
+    /// Each proxy received the name of the next hop, and its own credentials alone.
+    fn assert_routed_in_order(&self) {
         let asked = |peer: &Peer, name: &str| {
             let head = peer.heads().remove(0);
             assert!(head.starts_with(&format!("CONNECT {name} ")), "{head}");
@@ -90,7 +90,7 @@ async fn the_nearest_is_asked_for_the_next_and_the_last_for_the_origin() {
     for schemes in [["http", "http"], ["https", "http"], ["http", "https"], ["https", "https"]] {
         let scene = Scene::new();
         get(&scene.through(chain(schemes))).await.unwrap();
-        scene.is_told_in_order();
+        scene.assert_routed_in_order();
         let private = [&scene.one, &scene.two].map(|proxy| !proxy.handshakes().is_empty());
         assert_eq!(private, schemes.map(|scheme| scheme == "https"));
     }
@@ -103,7 +103,7 @@ async fn a_request_can_ask_for_a_chain() {
     let request = transport.request("GET", "http://origin.example/");
     let chain = ProxyOverride::to(Route::through(chain(["http", "http"])));
     assert_eq!(request.extension(chain).await.unwrap().body(), "hello");
-    scene.is_told_in_order();
+    scene.assert_routed_in_order();
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn tunnels_can_be_stacked_by_hand() {
     let to_one = TunnelLayer::new(one).layer(scene.net.connector());
     let to_two = TlsLayer::new(scene.tls.clone()).layer(to_one);
     is_open(TunnelLayer::new(two).layer(to_two)).await;
-    scene.is_told_in_order();
+    scene.assert_routed_in_order();
     assert!(scene.origin.heads().is_empty());
 }
 
@@ -185,11 +185,11 @@ async fn misled<C: Connect<Target>>(scene: &Scene, connector: C) {
     let text = "http://***@one.example:8080 forwards requests, which is no way to the proxy";
     assert!(texts(&error).contains(text), "{error:?}");
     run_ready_tasks().await;
-    assert_eq!((scene.one.heads().len(), scene.one.open()), (0, 0), "nothing was told");
+    assert_eq!((scene.one.heads().len(), scene.one.open()), (0, 0), "nothing was sent");
 }
 
 #[tokio::test]
-async fn a_proxy_that_forwards_is_not_told_what_is_for_the_next() {
+async fn a_proxy_that_forwards_does_not_receive_what_is_for_the_next() {
     let scene = Scene::new();
     let proxy = |url: &str| url.parse::<Proxy>().unwrap();
     let one = || ForwardLayer::new(proxy("http://one:first@one.example:8080"));

@@ -61,7 +61,7 @@ impl Secret {
         HeaderValue::from_bytes(format!("{before}{}", self.0).as_bytes()).unwrap()
     }
 
-    /// A proxy that is told it in every way that there is.
+    /// A proxy that receives it in every way that there is.
     fn proxy(&self, url: &str) -> Proxy {
         let (scheme, host) = url.split_once("://").unwrap();
         tunneling(&format!("{scheme}://user:{}@{host}", self.encoded()))
@@ -258,7 +258,7 @@ async fn exchange(builder: TransportBuilder, secret: &Secret, said: &Said) {
     run_ready_tasks().await;
 }
 
-/// What a proxy says that wants to know more, and repeats what it was told.
+/// The answer of a proxy that asks for more, and repeats what it received.
 fn refusal(secret: &Secret, status: &str, challenge: &str) -> Behavior {
     let encoded = secret.encoded();
     let head = format!("HTTP/1.1 {status}\r\nProxy-Authenticate: {challenge}\r\nSet-Cookie: a=");

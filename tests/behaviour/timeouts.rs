@@ -39,20 +39,20 @@ async fn timed<T>(future: impl IntoFuture<Output = T>) -> (T, u64) {
 }
 
 /// The phase, the predicates that hold, and the seconds it took.
-type Told = (Option<Phase>, String, u64);
+type Failure = (Option<Phase>, String, u64);
 
 /// What the failure of a request is called.
 async fn predicates_of<T: std::fmt::Debug>(
     scene: &Scene,
     request: impl IntoFuture<Output = Result<T, Error>>,
-) -> Told {
+) -> Failure {
     let (outcome, seconds) = timed(request).await;
     let error = outcome.unwrap_err();
     (error.timeout_phase(), scene.predicates(&error), seconds)
 }
 
-fn is_told(phase: Option<Phase>, told: &str, seconds: u64) -> Told {
-    (phase, told.to_owned(), seconds)
+fn failure(phase: Option<Phase>, predicates: &str, seconds: u64) -> Failure {
+    (phase, predicates.to_owned(), seconds)
 }
 
 /// A body that says so many words, each after so many seconds.
@@ -79,7 +79,7 @@ fn beginning(length: usize, body: &str) -> Step {
 async fn a_peer_that_does_not_answer_is_a_read_timeout_after_thirty_seconds() {
     let scene = Scene::memory(first([Head, Hold]));
     let get = scene.transport.request("GET", scene.url("/"));
-    assert_eq!(predicates_of(&scene, get).await, is_told(READ, "timeout, sent", 30));
+    assert_eq!(predicates_of(&scene, get).await, failure(READ, "timeout, sent", 30));
     scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
 }
@@ -107,8 +107,8 @@ async fn any_byte_of_a_head_begins_the_wait_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_head_that_stops_midway_is_a_read_timeout() {
     let scene = Scene::memory(first([Head, Pause(20), say("HTTP/1.1 20"), Hold]));
-    let (phase, told, seconds) = predicates_of(&scene, scene.get()).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) = predicates_of(&scene, scene.get()).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((50..=58).contains(&seconds), "{seconds} s");
     scene.assert_usable().await;
 }
@@ -118,8 +118,8 @@ async fn a_body_that_stops_midway_is_a_read_timeout_of_the_body() {
     let scene = Scene::memory(first([Head, beginning(5, "hel"), Hold]));
     let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hel");
-    let (phase, told, seconds) = predicates_of(&scene, body.chunk()).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) = predicates_of(&scene, body.chunk()).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     // The body is still there, and holds nothing.
     scene.assert_usable().await;
@@ -164,8 +164,9 @@ async fn an_upload_that_the_peer_takes_slowly_but_steadily_is_no_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_stops_taking_an_upload_is_a_write_timeout() {
     let scene = Scene::memory(first([Head, Pause(10), Read(20_000), Hold]));
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
-    assert_eq!((phase, &*told), (WRITE, "timeout, sent"));
+    let (phase, predicates, seconds) =
+        predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
+    assert_eq!((phase, &*predicates), (WRITE, "timeout, sent"));
     assert!((40..=48).contains(&seconds), "{seconds} s");
     scene.assert_usable().await;
     assert_eq!(scene.origin.accepted(), 2);
@@ -203,16 +204,17 @@ async fn a_caller_who_makes_the_body_slowly_is_no_timeout() {
 #[tokio::test(start_paused = true)]
 async fn the_answer_is_waited_for_once_the_body_is_sent() {
     let scene = Scene::memory(first([Head, Hold]));
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, dictated(1, 50))).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) = predicates_of(&scene, upload(&scene, dictated(1, 50))).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((130..=138).contains(&seconds), "{seconds} s");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_early_answer_that_stops_midway_is_a_read_timeout_whatever_the_upload_does() {
     let scene = Scene::memory(first([Head, beginning(8, "too"), Hold]));
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) =
+        predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     scene.assert_usable().await;
 }
@@ -228,8 +230,9 @@ async fn an_early_success_may_wait_for_the_callers_body() {
 async fn a_refusal_that_stops_midway_is_a_read_timeout_although_the_callers_body_is_pending() {
     let refusal = say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo");
     let scene = Scene::memory(first([Head, refusal, Hold]));
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, dictated(9, 100))).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) =
+        predicates_of(&scene, upload(&scene, dictated(9, 100))).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     scene.assert_usable().await;
 }
@@ -238,7 +241,7 @@ async fn a_refusal_that_stops_midway_is_a_read_timeout_although_the_callers_body
 async fn a_request_that_timed_out_is_not_sent_again() {
     let scene = Scene::memory(first([Answer, Head, Hold]));
     scene.get().await.unwrap();
-    assert_eq!(predicates_of(&scene, scene.get()).await, is_told(READ, "timeout, sent", 30));
+    assert_eq!(predicates_of(&scene, scene.get()).await, failure(READ, "timeout, sent", 30));
     assert_eq!((scene.origin.requests_starting("GET"), scene.origin.accepted()), (2, 1));
     scene.assert_usable().await;
 }

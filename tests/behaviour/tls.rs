@@ -115,8 +115,8 @@ async fn a_certificate_for_another_name_is_refused() {
     let leaf = authority.certify("other.example");
     let error = info("https://example.com", &authority, &leaf).await.unwrap_err();
     assert!(error.is_tls() && error.is_connect() && !error.was_sent());
-    let told = "TLS handshake with example.com:443: the certificate is not valid for this name";
-    assert_eq!(error.to_string(), told);
+    let expected = "TLS handshake with example.com:443: the certificate is not valid for this name";
+    assert_eq!(error.to_string(), expected);
     assert!(error.source().unwrap().is::<rustls::Error>());
 }
 
@@ -226,8 +226,8 @@ async fn a_server_name_that_is_none_is_a_builder_error() {
 #[tokio::test]
 async fn plain_text_where_tls_was_expected_says_so() {
     let error = error_of(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    let told = "TLS handshake with example.com:443: the server does not speak TLS";
-    assert_eq!(error.to_string(), told);
+    let expected = "TLS handshake with example.com:443: the server does not speak TLS";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]

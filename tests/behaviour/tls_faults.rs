@@ -166,12 +166,12 @@ async fn what_alpn_cannot_agree_on_is_a_tls_error() {
 /// What a GET over TLS comes to when the server says this and is gone, without `close_notify`.
 async fn cut_off(steps: Vec<Step>) -> String {
     let scene = Scene::tls(first(steps));
-    let told = match scene.get().await {
+    let outcome = match scene.get().await {
         Ok(response) => String::from_utf8_lossy(response.body()).into_owned(),
         Err(error) => scene.predicates(&error),
     };
     scene.assert_usable().await;
-    told
+    outcome
 }
 
 #[tokio::test]
@@ -193,8 +193,8 @@ async fn an_end_inside_an_answer_over_tls_is_truncation() {
     // Without `close_notify` anyone may have cut it; with it, the server has.
     for (end, expected) in [(vec![], "io, sent"), (vec![Finish], "protocol, sent")] {
         for answer in ["HTTP/1.1 20", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"] {
-            let told = cut_off([vec![Head, say(answer)], end.clone()].concat()).await;
-            assert_eq!(told.replace("io, protocol", "protocol"), expected, "{answer:?}");
+            let outcome = cut_off([vec![Head, say(answer)], end.clone()].concat()).await;
+            assert_eq!(outcome.replace("io, protocol", "protocol"), expected, "{answer:?}");
         }
     }
 }

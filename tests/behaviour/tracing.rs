@@ -1,4 +1,4 @@
-//! What `tracing` is told: spans in their trees, and no secrets.
+//! What `tracing` receives: spans in their trees, and no secrets.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,7 @@ struct Subscribed {
     next: Arc<AtomicU64>,
     paths: Arc<Mutex<HashMap<u64, String>>>,
     current: Arc<Mutex<Vec<u64>>>,
-    told: Arc<Mutex<Vec<String>>>,
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 /// The fields as text.
@@ -57,12 +57,12 @@ impl Visit for Text {
 
 impl Subscribed {
     fn to(most: Level) -> Self {
-        let (paths, current, told) = Default::default();
-        Self { most, next: Arc::new(AtomicU64::new(1)), paths, current, told }
+        let (paths, current, lines) = Default::default();
+        Self { most, next: Arc::new(AtomicU64::new(1)), paths, current, lines }
     }
 
     fn tell(&self, line: String) {
-        self.told.lock().unwrap().push(line);
+        self.lines.lock().unwrap().push(line);
     }
 
     fn parent(&self) -> Option<u64> {
@@ -112,7 +112,7 @@ impl Subscriber for Subscribed {
     }
 }
 
-/// What is told of a request by those who are told so much.
+/// What a subscriber of this level receives of a request.
 fn messages(most: Level) -> Vec<String> {
     start_request(most, first([Serve]), |builder| builder, |request| request)
 }
@@ -139,13 +139,13 @@ fn start_request(
             run_ready_tasks().await;
         });
     });
-    let told = subscribed.told.lock().unwrap();
-    told.clone()
+    let lines = subscribed.lines.lock().unwrap();
+    lines.clone()
 }
 
 #[test]
 fn each_step_is_a_span_below_that_of_its_request() {
-    let told = messages(Level::DEBUG).join("\n");
+    let lines = messages(Level::DEBUG).join("\n");
     for line in [
         "request/pool.acquire",
         "request/request.head",
@@ -155,30 +155,31 @@ fn each_step_is_a_span_below_that_of_its_request() {
         "\nconnect/http.handshake",
         "message=connection.idle",
     ] {
-        assert!(told.contains(line), "{line} is not in\n{told}");
+        assert!(lines.contains(line), "{line} is not in\n{lines}");
     }
-    assert!(!told.contains("secret"), "{told}");
+    assert!(!lines.contains("secret"), "{lines}");
 }
 
 #[test]
 fn a_body_that_takes_long_tells_how_far_it_has_come() {
     let head = say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
     let slowly = first([Head, head, Pause(1), say("one"), Pause(1), say("two")]);
-    let told = start_request(Level::DEBUG, slowly, |builder| builder, |request| request);
-    let told: Vec<_> = told.iter().filter(|line| line.contains("response.body.progress")).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("bytes=3") && told[0].contains("total=6"), "{told:?}");
+    let lines = start_request(Level::DEBUG, slowly, |builder| builder, |request| request);
+    let lines: Vec<_> =
+        lines.iter().filter(|line| line.contains("response.body.progress")).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("bytes=3") && lines[0].contains("total=6"), "{lines:?}");
 }
 
 #[test]
-fn who_wants_little_is_told_of_requests_alone() {
-    let told = messages(Level::INFO);
-    assert!(told[0].starts_with("request "), "{told:?}");
-    assert!(told.iter().all(|line| line.starts_with("request ")), "{told:?}");
+fn a_subscriber_of_info_sees_requests_alone() {
+    let lines = messages(Level::INFO);
+    assert!(lines[0].starts_with("request "), "{lines:?}");
+    assert!(lines.iter().all(|line| line.starts_with("request ")), "{lines:?}");
 }
 
 #[test]
-fn who_wants_nothing_is_told_nothing() {
+fn a_subscriber_of_errors_sees_nothing_of_a_request_that_succeeds() {
     assert_eq!(messages(Level::ERROR), [""; 0]);
 }
 
@@ -188,8 +189,8 @@ fn failure(
     settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
     change: impl FnOnce(request::Builder) -> request::Builder,
 ) -> String {
-    let told = start_request(Level::INFO, script, settings, change);
-    let mut events = told.into_iter().filter(|line| line.starts_with("event "));
+    let lines = start_request(Level::INFO, script, settings, change);
+    let mut events = lines.into_iter().filter(|line| line.starts_with("event "));
     let event = events.next().expect("an event");
     assert_eq!(events.next(), None, "a second event");
     event
@@ -255,17 +256,17 @@ fn the_event_says_what_was_waited_for() {
 fn an_answer_of_any_status_is_no_failure() {
     let answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
     let script = first([Head, say(answer), Serve]);
-    let told = start_request(Level::INFO, script, |builder| builder, |request| request);
-    assert!(told.iter().all(|line| !line.starts_with("event ")), "{told:?}");
+    let lines = start_request(Level::INFO, script, |builder| builder, |request| request);
+    assert!(lines.iter().all(|line| !line.starts_with("event ")), "{lines:?}");
 }
 
 #[test]
-fn what_fails_below_a_request_is_told_at_its_place() {
+fn what_fails_below_a_request_is_reported_at_its_place() {
     let refused = |_| Transport::builder();
     let port = crate::support::hosts::refusing("127.0.0.1");
     let url = format!("http://127.0.0.1:{}/", port.1);
-    let told = start_request(Level::DEBUG, first([Serve]), refused, |request| request.uri(url));
-    let failed: Vec<_> = told.iter().filter(|line| line.contains("message=failed")).collect();
+    let lines = start_request(Level::DEBUG, first([Serve]), refused, |request| request.uri(url));
+    let failed: Vec<_> = lines.iter().filter(|line| line.contains("message=failed")).collect();
     for target in ["connect", "connect", "pool"] {
         let at = format!("event DEBUG tower_transport::{target} ");
         assert!(failed.iter().any(|line| line.starts_with(&at)), "{at} is not in {failed:?}");
@@ -276,9 +277,9 @@ fn what_fails_below_a_request_is_told_at_its_place() {
 
 #[test]
 fn no_span_has_its_connection_twice() {
-    let told = messages(Level::DEBUG);
+    let lines = messages(Level::DEBUG);
     let mut spans = HashMap::<_, usize>::new();
-    for line in told.iter().filter(|line| !line.starts_with("event")) {
+    for line in lines.iter().filter(|line| !line.starts_with("event")) {
         let path = line.split(' ').next().unwrap();
         *spans.entry(path).or_default() += line.matches(" connection=").count();
     }
@@ -286,11 +287,11 @@ fn no_span_has_its_connection_twice() {
 }
 
 #[test]
-fn a_method_that_is_not_known_is_other_and_told_as_it_was() {
+fn a_method_that_is_not_known_is_other_and_reported_as_it_was() {
     let purge = |request: request::Builder| request.method("PURGE");
-    let told = start_request(Level::INFO, first([Serve]), |builder| builder, purge);
+    let lines = start_request(Level::INFO, first([Serve]), |builder| builder, purge);
     let other = "http.request.method=_OTHER http.request.method_original=PURGE";
-    assert_has(&told[0], &["method=PURGE", other, "server.address=origin.example server.port=80"]);
-    let told = start_request(Level::INFO, first([Serve]), |builder| builder, |request| request);
-    assert!(!told[0].contains("method_original"), "{}", told[0]);
+    assert_has(&lines[0], &["method=PURGE", other, "server.address=origin.example server.port=80"]);
+    let lines = start_request(Level::INFO, first([Serve]), |builder| builder, |request| request);
+    assert!(!lines[0].contains("method_original"), "{}", lines[0]);
 }

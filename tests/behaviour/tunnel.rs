@@ -1,4 +1,4 @@
-//! Tunnels through HTTP proxies: what is asked, what opens one, and who is told what.
+//! Tunnels through HTTP proxies: what is asked, what opens one, and which hop receives what.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
@@ -60,7 +60,7 @@ async fn the_request_names_host_and_port_and_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_and_fields_of_the_proxy_are_told() {
+async fn credentials_and_fields_of_the_proxy_are_sent() {
     let proxy = tunneling("http://user:pass%20word@proxy.example:8080");
     let (name, value) = field("x-client", "42");
     let head = asked("http://origin.example/", proxy.header(name, value)).await;
@@ -68,8 +68,8 @@ async fn credentials_and_fields_of_the_proxy_are_told() {
     assert!(head.contains("x-client: 42\r\n"), "{head}");
 }
 
-/// A proxy that is told the host of each target.
-fn told_of_targets() -> Proxy {
+/// A proxy that receives the host of each target in a field.
+fn naming_targets() -> Proxy {
     let (name, text) = field("x-for", "nobody");
     proxy().header(name.clone(), text).connect_headers(move |target: &Target| {
         match target.origin.host() {
@@ -82,7 +82,7 @@ fn told_of_targets() -> Proxy {
 #[tokio::test(start_paused = true)]
 async fn fields_for_a_target_replace_those_for_all() {
     for host in ["a.example", "b.example"] {
-        let head = asked(&format!("http://{host}/"), told_of_targets()).await;
+        let head = asked(&format!("http://{host}/"), naming_targets()).await;
         assert!(head.contains(&format!("x-for: {host}\r\n")), "{head}");
         assert!(!head.contains("nobody"), "{head}");
     }
@@ -90,7 +90,7 @@ async fn fields_for_a_target_replace_those_for_all() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_of_the_fields_for_a_target_ends_the_attempt_before_it_begins() {
-    let scene = Scene::tunnel_through(told_of_targets(), vec![]);
+    let scene = Scene::tunnel_through(naming_targets(), vec![]);
     let error = scene.transport.request("GET", "http://forbidden.example/").await.unwrap_err();
     assert!(error.is_builder() && !error.was_sent() && !error.is_proxy(), "{error:?}");
     assert_eq!(scene.origin.accepted(), 0);
@@ -144,7 +144,7 @@ async fn fields_that_no_proxy_may_accept_are_refused_before_it_is_connected_to()
 }
 
 #[tokio::test]
-async fn nobody_is_told_what_is_for_the_other() {
+async fn proxies_and_origins_receive_only_what_is_for_them() {
     let net = Net::new();
     let (one, two) = (
         net.plain("proxy.example:8080", Behavior::Tunnel),
@@ -294,9 +294,9 @@ mod http2_proxy {
         let (net, proxy, transport) = scene();
         net.plain("[fe80::1]:81", Behavior::Serve);
         get(&transport, "[fe80::1%25eth0]:81").await;
-        let told = "{\"proxy-authorization\": Sensitive}";
+        let shown = "{\"proxy-authorization\": Sensitive}";
         let text = proxy.heads().remove(0).replace("\"Basic dXNlcjpwYXNzd29yZA==\"", "Sensitive");
-        assert_eq!(text, format!("CONNECT [fe80::1]:81 {told}"));
+        assert_eq!(text, format!("CONNECT [fe80::1]:81 {shown}"));
     }
 
     #[tokio::test]
@@ -330,7 +330,7 @@ mod http2_proxy {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_proxy_that_cannot_be_reached_is_told_to_all_who_wait_for_it() {
+    async fn a_proxy_that_cannot_be_reached_fails_all_that_wait_for_it() {
         // One that refuses is asked once more for those that did not cause the first dial.
         for (does, dials) in [(Behavior::Refuse, 2), (Behavior::Nothing, 1)] {
             let (net, proxy, transport) = scene();
@@ -391,7 +391,7 @@ mod http2_proxy {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_to_be_private_is_told_nothing_without_tls() {
+async fn a_proxy_that_is_to_be_private_receives_nothing_without_tls() {
     let (connector, mut listener) = MemoryConnector::pair();
     let proxy = tunneling("https://user:password@proxy.example");
     let tunnel = TunnelLayer::new(proxy.clone()).layer(connector.clone());

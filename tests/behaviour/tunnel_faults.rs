@@ -58,7 +58,7 @@ async fn refused(answer: &str) -> Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_told_with_status_fields_and_body() {
+async fn a_refusal_is_reported_with_status_fields_and_body() {
     for (line, status) in [
         ("301 Moved Permanently\r\nLocation: http://origin.example/", 301),
         ("304 Not Modified", 304),
@@ -82,7 +82,7 @@ async fn a_refusal_is_told_with_status_fields_and_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_told_however_its_body_ends() {
+async fn a_refusal_is_reported_however_its_body_ends() {
     for (framing, body) in [
         ("Transfer-Encoding: chunked", "4\r\nevil\r\n0\r\n\r\n"),
         ("Transfer-Encoding: chunked", "4\r\nevil\r\nno chunk"),
@@ -98,7 +98,7 @@ async fn a_refusal_is_told_however_its_body_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_without_an_end_is_told_with_64_kib_of_it() {
+async fn a_refusal_without_an_end_is_reported_with_64_kib_of_it() {
     let endless = say("x".repeat(300_000));
     let answer = say("HTTP/1.1 403 Forbidden\r\n\r\n");
     let error = fault([Head, answer, endless, Hold]).await;
@@ -106,7 +106,7 @@ async fn a_refusal_without_an_end_is_told_with_64_kib_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_does_not_come_to_its_end_is_told_within_a_second() {
+async fn a_refusal_that_does_not_come_to_its_end_is_reported_within_a_second() {
     let before = Instant::now();
     let answer = say("HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nbegin");
     let error = fault([Head, answer, Hold]).await;
@@ -266,7 +266,7 @@ mod http2 {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_told_with_its_body() {
+    async fn a_refusal_is_reported_with_its_body() {
         let head = headers(1, 0, &[(":status", "403"), ("x-why", "because")]);
         let error = answered([head, data(1, END_STREAM, "evil")].concat()).await;
         assert_eq!(error.proxy_status().unwrap().as_u16(), 403);

@@ -91,7 +91,7 @@ async fn a_dial_outlives_the_request_that_caused_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_dial_of_a_connection_for_many_is_told_after_one_more() {
+async fn a_failed_dial_of_a_connection_for_many_is_reported_after_one_more() {
     let (connector, _listener) = MemoryConnector::pair();
     let dials = Arc::new(AtomicUsize::new(0));
     let transport = slowly(connector, 1, dials.clone(), true).build().unwrap();

@@ -3,7 +3,7 @@
 use allocation_counter::measure;
 
 use crate::{
-    clients::in_memory::{IdleConnections, bare},
+    in_memory::{IdleConnections, bare},
     runtime,
 };
 

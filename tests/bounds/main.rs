@@ -7,13 +7,19 @@
 
 #[cfg(feature = "client-full")]
 mod client;
-#[allow(dead_code, unused_imports, reason = "the benches need all of it")]
-#[path = "../../benches/support/clients.rs"]
-mod clients;
 mod failures;
 mod floods;
+#[allow(dead_code, reason = "the tests of behaviour use the rest")]
+#[path = "../../src/tests/frames.rs"]
+mod frames;
 mod idle;
+#[allow(dead_code, reason = "the benches use the rest")]
+#[path = "../../benches/support/in_memory.rs"]
+mod in_memory;
 mod origins;
+#[allow(dead_code, reason = "the benches use the rest")]
+#[path = "../../benches/support/outcome.rs"]
+mod outcome;
 #[cfg(target_os = "linux")]
 mod sockets;
 #[allow(dead_code, reason = "the tests of behaviour use the rest")]
@@ -29,7 +35,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
-/// How many an environment variable asks for, to run more than is quick without optimisation.
+/// The number in this environment variable, or the default, which is quick without optimisation.
 fn number(variable: &str, default: usize) -> usize {
     env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }

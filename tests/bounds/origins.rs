@@ -14,7 +14,7 @@ use tower_transport::{
 };
 
 use crate::{
-    clients::in_memory::{Canned, CannedConnector, Gate},
+    in_memory::{Canned, CannedConnector, Gate},
     number, runtime,
 };
 

@@ -40,5 +40,5 @@ macro_rules! cancel {
     }};
 }
 
-include!("async_words.rs");
+include!("async_macros.rs");
 include!("scenarios.rs");

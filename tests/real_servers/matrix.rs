@@ -112,7 +112,7 @@ impl Running {
         // Who says no any more was on the way.
         self.servers.pop();
         let error = self.fails(&origin).await;
-        assert_eq!(error.proxy_status().is_some(), self.is_told_by_http());
+        assert_eq!(error.proxy_status().is_some(), self.answers_by_http());
     }
 
     /// The error of a request that the proxy is to blame for.
@@ -153,8 +153,8 @@ impl Running {
         assert_by_proxy(&result.unwrap_err()).proxy_status()
     }
 
-    /// Whether it is an HTTP proxy that has to say that the last proxy is gone.
-    fn is_told_by_http(&self) -> bool {
+    /// Whether an HTTP proxy answers that the last proxy is gone.
+    fn answers_by_http(&self) -> bool {
         let before = self.proxies.iter().rev().nth(1);
         before.is_some_and(|proxy| proxy.scheme().is_http())
     }

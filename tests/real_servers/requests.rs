@@ -45,7 +45,7 @@ pub(crate) async fn length(transport: &Transport, url: &str) -> u64 {
     length
 }
 
-/// A body of so many bytes in pieces, whose length nobody is told.
+/// A body in pieces, of undeclared length.
 pub(crate) fn pieces(count: usize, size: usize) -> Body {
     let piece = Bytes::from(vec![b'x'; size]);
     Body::stream(stream::iter((0..count).map(move |_| Ok::<_, Error>(piece.clone()))))

@@ -43,5 +43,5 @@ macro_rules! cancel {
     }};
 }
 
-include!("../parity/async_words.rs");
+include!("../parity/async_macros.rs");
 include!("../parity/scenarios.rs");

@@ -103,7 +103,7 @@ pub fn a_task_is_dropped_once() {
     });
 }
 
-/// An aborted task never wakes itself: that of the abort is its last.
+/// Nothing but the abort wakes the task, so this wake has to free it.
 pub fn an_aborted_task_frees_what_is_left_of_it() {
     try_all(|| {
         let drops = Drops::default();

@@ -24,7 +24,7 @@ use super::{DynRuntime, Sleep, Task, alarms::SharedTimer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Seconds, which a thread lets pass, and a thread for each task.
+/// A clock of whole seconds that the model advances. Each task has a thread of its own.
 struct Clock {
     seconds: AtomicUsize,
     /// Of the timers that run.
@@ -96,7 +96,7 @@ impl DynRuntime for SharedClock {
     }
 }
 
-/// Polls it once, with a waker that comes to nothing.
+/// Polls it once; its wake is ignored.
 fn poll_once(sleep: &mut Sleep) {
     block_on(poll_fn(|cx| {
         assert!(Pin::new(&mut *sleep).poll(cx).is_pending());
@@ -118,7 +118,7 @@ pub fn a_wait_ends_when_its_time_has_come() {
     });
 }
 
-/// A keeper that is dropped with its runtime leaves nobody waiting, whichever task waits meanwhile.
+/// If the keeper is dropped with its runtime, each wait goes on by itself.
 pub fn a_wait_whose_keeper_is_dropped_goes_on_by_itself() {
     try_with(3, || {
         let clock = SharedClock::that_ends();
@@ -130,7 +130,7 @@ pub fn a_wait_whose_keeper_is_dropped_goes_on_by_itself() {
     });
 }
 
-/// A wait that ends before those that are set gets a keeper that is as early.
+/// A wait that ends before all others gets a keeper that wakes in time.
 pub fn an_earlier_wait_does_not_wait_for_a_later_one() {
     try_with(1, || {
         let clock = SharedClock::new();

@@ -67,7 +67,7 @@ async fn losers_and_dropped_races_leave_nothing_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_error_that_came_from_the_network_is_told() {
+async fn the_error_that_came_from_the_network_is_reported() {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, NetworkUnreachable, TimedOut};
     let table: &[(&[io::ErrorKind], io::ErrorKind)] = &[
         (&[ConnectionRefused], ConnectionRefused),
@@ -77,9 +77,9 @@ async fn the_error_that_came_from_the_network_is_told() {
         (&[TimedOut, NetworkUnreachable, NetworkUnreachable], TimedOut),
         (&[NetworkUnreachable], NetworkUnreachable),
     ];
-    for (kinds, told) in table {
+    for (kinds, expected) in table {
         let failures = failures_of(kinds).await;
         assert_eq!(failures.tried, kinds.len());
-        assert_eq!(failures.error_to_report.unwrap().kind(), *told, "of {kinds:?}");
+        assert_eq!(failures.error_to_report.unwrap().kind(), *expected, "of {kinds:?}");
     }
 }

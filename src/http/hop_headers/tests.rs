@@ -39,7 +39,7 @@ fn for_forwarder(request: &Request<()>, proxy: &Proxy) -> Result<Option<Box<HopH
 }
 
 /// The fields that a proxy gets with a request.
-fn told_to(proxy: &Proxy, fields: Fields<'_>) -> HeaderMap {
+fn sent_to(proxy: &Proxy, fields: Fields<'_>) -> HeaderMap {
     let mut request = request("GET", fields);
     for_forwarder(&request, proxy).unwrap().unwrap().apply(request.headers_mut());
     request.into_parts().0.headers
@@ -55,7 +55,7 @@ fn raw_target(raw: Option<&str>) -> http::Extensions {
 }
 
 #[test]
-fn an_origin_is_told_nothing_that_is_for_proxies() {
+fn an_origin_receives_nothing_that_is_for_proxies() {
     let all: Fields<'_> =
         &[("accept", "*/*"), ("proxy-authorization", "x"), ("proxy-connection", "close")];
     for raw in [None, Some("/%7Epath"), Some("*")] {
@@ -84,15 +84,15 @@ fn there_is_nearly_always_nothing_to_be_done_for_an_origin() {
 }
 
 #[test]
-fn there_is_nothing_to_be_done_for_a_proxy_that_is_to_be_told_nothing() {
+fn there_is_nothing_to_be_done_for_a_proxy_without_fields_of_its_own() {
     let silent = proxy("http://proxy.example");
     assert!(for_forwarder(&request("GET", &[("accept", "*/*")]), &silent).unwrap().is_none());
     let removed: Fields<'_> = &[("proxy-connection", "close")];
-    assert_eq!(shown(&told_to(&silent, removed)), "");
+    assert_eq!(shown(&sent_to(&silent, removed)), "");
 }
 
 #[test]
-fn a_proxy_is_told_what_the_request_does_not_say_itself() {
+fn a_proxy_receives_what_the_request_does_not_say_itself() {
     let field = |name| HeaderName::from_static(name);
     let value = HeaderValue::from_static;
     let proxy = proxy("http://me:secret@proxy.example")
@@ -108,9 +108,9 @@ fn a_proxy_is_told_what_the_request_does_not_say_itself() {
     for (fields, tags) in table {
         let accept =
             if fields.iter().any(|(name, _)| *name == "accept") { "accept: */*, " } else { "" };
-        assert_eq!(shown(&told_to(&proxy, fields)), format!("{accept}{basic}, {tags}"));
+        assert_eq!(shown(&sent_to(&proxy, fields)), format!("{accept}{basic}, {tags}"));
     }
-    let own = told_to(&proxy, &[("proxy-authorization", "mine")]);
+    let own = sent_to(&proxy, &[("proxy-authorization", "mine")]);
     assert_eq!(shown(&own), "proxy-authorization: mine, x-tag: 1, x-tag: 2");
 }
 
@@ -118,18 +118,18 @@ fn a_proxy_is_told_what_the_request_does_not_say_itself() {
 fn an_authorization_among_the_headers_goes_before_the_credentials() {
     let bearer = HeaderValue::from_static("Bearer x");
     let proxy = proxy("http://me:secret@proxy.example").header(PROXY_AUTHORIZATION, bearer);
-    assert_eq!(shown(&told_to(&proxy, &[])), "proxy-authorization: Bearer x");
+    assert_eq!(shown(&sent_to(&proxy, &[])), "proxy-authorization: Bearer x");
 }
 
 #[test]
 fn what_we_say_of_ourselves_is_kept_out_of_tables_and_logs() {
     let hook = |_: &Authorizing<'_>| Some(HeaderValue::from_static("Token secret"));
-    let proxy_fields = told_to(&proxy("http://proxy.example").authenticate(hook), &[]);
+    let proxy_fields = sent_to(&proxy("http://proxy.example").authenticate(hook), &[]);
     assert!(proxy_fields[PROXY_AUTHORIZATION].is_sensitive());
 }
 
 #[test]
-fn no_proxy_can_be_told_what_frames_the_message() {
+fn fields_that_frame_the_message_are_refused_for_proxies() {
     for name in MESSAGE_FIELDS {
         let proxy = proxy("http://me:secret@proxy.example").header(name, HeaderValue::from(1));
         let error = for_forwarder(&request("GET", &[]), &proxy).err().unwrap();

@@ -278,7 +278,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
         let lacks_stream = error.lacks_only_a_stream();
         match progress {
-            // The state has been told the number of streams by now.
+            // The state knows the number of streams by now.
             Progress::Unsent if lacks_stream => lease.finish(),
             // The connection takes no requests, whatever the state believes: the retry must find another.
             Progress::Unsent => lease.retire(),

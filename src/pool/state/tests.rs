@@ -118,8 +118,8 @@ impl World {
             assert!(late.is_err(), "nobody wants it");
             self.closing.push(slot);
         }
-        let told = self.event(|state, cx| state.dial_failed(slot, FailureScope::All, cx));
-        assert!(told.is_empty(), "nobody is told");
+        let failed = self.event(|state, cx| state.dial_failed(slot, FailureScope::All, cx));
+        assert!(failed.is_empty(), "no request fails");
     }
 
     fn leaves(&mut self, waiter: u32) {
@@ -182,9 +182,9 @@ impl World {
 
     fn dial_failed(&mut self) -> Vec<u32> {
         let Some((slot, _)) = self.dialing.pop_first() else { return Vec::new() };
-        let told = self.event(|state, cx| state.dial_failed(slot, FailureScope::Dependents, cx));
-        self.tickets.retain(|waiter, _| !told.contains(waiter));
-        told
+        let failed = self.event(|state, cx| state.dial_failed(slot, FailureScope::Dependents, cx));
+        self.tickets.retain(|waiter, _| !failed.contains(waiter));
+        failed
     }
 
     fn give_back(&mut self, at: usize) {

@@ -328,7 +328,7 @@ async fn credentials_are_said_again_when_a_hop_leads_back() {
 }
 
 #[tokio::test]
-async fn each_origin_is_told_what_is_for_it_along_redirects() {
+async fn each_origin_receives_what_is_for_it_along_redirects() {
     let site = Site::new(|request| match request.uri().host().unwrap() {
         "a" => redirect(302, "http://b/"),
         "b" => redirect(302, "http://c/"),

@@ -159,7 +159,7 @@ async fn trailers_pass() {
 }
 
 #[tokio::test]
-async fn what_breaks_below_is_told_as_that_and_what_is_cut_off_as_it_is() {
+async fn what_breaks_below_is_reported_as_that_and_what_is_cut_off_as_it_is() {
     let cut = |body: Vec<u8>| Script::new().expect_head().respond(body).close();
     let broken = over(cut(respond("content-length: 1000\r\n", GZIP)));
     let error = broken.request("GET", "http://a.example/").await.unwrap_err();

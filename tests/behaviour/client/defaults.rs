@@ -1,4 +1,4 @@
-//! What every request of a client has, and which origin is told of it.
+//! What every request of a client has, and which origins receive it.
 
 use std::error::Error as _;
 
@@ -56,7 +56,7 @@ async fn headers_are_added_unless_the_request_has_them() {
 }
 
 #[tokio::test]
-async fn another_origin_than_the_base_url_is_told_harmless_headers_alone() {
+async fn another_origin_than_the_base_url_receives_harmless_headers_alone() {
     let site = Site::new(|_| ok());
     let layer = DefaultsLayer::new()
         .base_url("https://api.example/")

@@ -30,7 +30,7 @@ fn said(site: &Site) -> Vec<String> {
 const TEXT: &str = "machine a.example login user password a-pass";
 
 #[tokio::test]
-async fn a_host_with_an_entry_is_told_it_and_one_without_is_not() {
+async fn a_host_with_an_entry_receives_it_and_one_without_does_not() {
     let site = Site::new(|_| ok());
     let client = client(&site, TEXT);
     for url in ["https://a.example/", "https://b.example/", "http://a.example/"] {
@@ -55,7 +55,7 @@ async fn what_the_caller_says_goes_first() {
 
 /// curl CVE-2024-11053 and CVE-2025-0167, requests CVE-2024-47081.
 #[tokio::test]
-async fn no_password_of_one_host_is_told_to_another() {
+async fn no_password_of_one_host_is_sent_to_another() {
     let site = Site::new(|request| match request.uri().host() {
         Some("a.example") => redirect(302, "https://b.example/"),
         Some("b.example") => redirect(302, "https://evil.example/"),
@@ -108,7 +108,7 @@ async fn after_a_way_over_another_host_it_is_said_again_to_its_own() {
 }
 
 #[tokio::test]
-async fn a_default_is_told_to_every_host_that_has_no_entry() {
+async fn a_default_is_sent_to_every_host_that_has_no_entry() {
     let site = Site::new(|_| ok());
     let text = "machine a.example\ndefault login user password a-pass";
     let client = client(&site, text);

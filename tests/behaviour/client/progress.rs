@@ -1,4 +1,4 @@
-//! Who is told how far bodies have come, and how long.
+//! Which callbacks receive the progress of bodies, and until when.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,17 +15,17 @@ use tower_transport::{
 
 use super::site::*;
 
-/// What was told, in the order in which it was.
+/// The reported progress, in its order.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<Counts>>>);
+struct Reports(Arc<Mutex<Vec<Counts>>>);
 
 /// Bytes on the wire, decoded bytes, and how many there will be.
 type Counts = (u64, u64, Option<u64>);
 
-impl Told {
+impl Reports {
     fn callback(&self) -> impl Fn(BodyProgress) + Send + Sync + 'static + use<> {
-        let told = self.clone();
-        move |it| told.0.lock().unwrap().push((it.bytes(), it.decoded(), it.total()))
+        let reports = self.clone();
+        move |it| reports.0.lock().unwrap().push((it.bytes(), it.decoded(), it.total()))
     }
 
     fn take(&self) -> Vec<Counts> {
@@ -34,14 +34,14 @@ impl Told {
 }
 
 #[tokio::test]
-async fn each_chunk_of_both_bodies_is_told_once() {
+async fn each_chunk_of_both_bodies_is_reported_once() {
     let server = service_fn(|request: Request<Body>| async {
         let all = request.into_body().read().await?;
         assert_eq!(all, "12345");
         Ok::<_, Error>(Response::new(Body::iter(["abc", "", "de"])))
     });
     let client = ProgressLayer::new().layer(server);
-    let (up, down) = (Told::default(), Told::default());
+    let (up, down) = (Reports::default(), Reports::default());
     let request = client
         .request("POST", "http://a.example/")
         .body(Body::iter(["12", "345"]))
@@ -56,10 +56,10 @@ async fn each_chunk_of_both_bodies_is_told_once() {
 async fn a_large_body_of_one_piece_makes_progress_and_keeps_its_length() {
     let site = Site::new(|_| ok());
     let client = ProgressLayer::new().layer(site.strict());
-    let (up, length) = (Told::default(), 150_000);
+    let (up, length) = (Reports::default(), 150_000);
     let request = client.request("PUT", "http://a.example/").body(vec![7; length]);
     request.on_upload(up.callback()).await.unwrap();
-    let sent: Vec<_> = up.take().iter().map(|told| told.0).collect();
+    let sent: Vec<_> = up.take().iter().map(|counts| counts.0).collect();
     assert_eq!(sent, [65_536, 131_072, 150_000]);
     assert_eq!(site.seen()[0].body().len(), length);
 
@@ -85,7 +85,7 @@ async fn a_redirect_sends_the_body_again_from_zero_and_only_the_last_response_co
         .layer(ProgressLayer::new())
         .layer(RedirectLayer::new())
         .service(site.strict());
-    let (up, down) = (Told::default(), Told::default());
+    let (up, down) = (Reports::default(), Reports::default());
     let request = client.request("PUT", "http://a.example/").body("12345");
     request.on_upload(up.callback()).on_download(down.callback()).await.unwrap();
     assert_eq!(up.take(), [(5, 5, Some(5)), (5, 5, Some(5))]);
@@ -105,7 +105,7 @@ async fn a_decoded_body_counts_on_the_wire_and_decoded() {
         .layer(ProgressLayer::new())
         .layer(tower_transport::client::DecodeLayer::new())
         .service(site.strict());
-    let down = Told::default();
+    let down = Reports::default();
     let request = client.request("GET", "http://a.example/").on_download(down.callback());
     assert_eq!(request.await.unwrap().body(), "Hello, world");
     let coded = GZIP.len() as u64;
@@ -113,7 +113,7 @@ async fn a_decoded_body_counts_on_the_wire_and_decoded() {
 }
 
 #[tokio::test]
-async fn a_dropped_request_is_told_no_more_though_its_body_lives_on() {
+async fn a_dropped_request_is_reported_no_more_though_its_body_lives_on() {
     let bodies = Arc::new(Mutex::new(Vec::new()));
     let kept = bodies.clone();
     let service = service_fn(move |request: Request<Body>| {
@@ -131,7 +131,7 @@ async fn a_dropped_request_is_told_no_more_though_its_body_lives_on() {
     });
     let client = ProgressLayer::new().layer(service);
     for path in ["waiting", "answered"] {
-        let up = Told::default();
+        let up = Reports::default();
         let url = format!("http://a.example/{path}");
         let request = Request::put(url).extension(OnUpload::new(up.callback()));
         let request = request.body(Body::iter(["1", "2", "3"])).unwrap();

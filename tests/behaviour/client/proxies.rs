@@ -14,7 +14,7 @@ fn proxy(name: &str) -> Proxy {
     format!("http://{name}:{name}-secret@{name}.example:3128").parse().unwrap()
 }
 
-/// The value that a proxy is told by Basic.
+/// What Basic sends to a proxy.
 fn basic(name: &str) -> String {
     use base64::{Engine, prelude::BASE64_STANDARD};
     BASE64_STANDARD.encode(format!("{name}:{name}-secret"))

@@ -1,4 +1,4 @@
-//! Redirects: what is followed, with what, to whom, and what is told of it.
+//! Redirects: what is followed, with which fields, and what is reported of it.
 
 use std::error::Error as _;
 
@@ -350,7 +350,7 @@ const SECRETS: [(&str, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn another_origin_in_any_spelling_is_told_harmless_fields_alone() {
+async fn another_origin_in_any_spelling_receives_harmless_fields_alone() {
     for (from, to) in [
         ("http://a/", "http://b/"),
         ("http://a/", "//b/"),
@@ -369,7 +369,7 @@ async fn another_origin_in_any_spelling_is_told_harmless_fields_alone() {
 }
 
 #[tokio::test]
-async fn the_same_origin_and_its_tls_are_told_all() {
+async fn the_same_origin_and_its_tls_receive_all() {
     for (from, to) in [
         ("http://a/", "/b"),
         ("http://a/", "http://A:80/b"),
@@ -417,7 +417,7 @@ async fn a_name_that_is_none_fails_each_request_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_trusted_origin_is_told_all_and_others_are_not() {
+async fn a_trusted_origin_receives_all_and_others_do_not() {
     let site = Site::new(|request| match request.uri().host().unwrap() {
         "a" => redirect(302, "http://trusted/"),
         "trusted" => redirect(302, "http://other/"),

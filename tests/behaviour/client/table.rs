@@ -150,7 +150,7 @@ async fn response_status_code_headers_content_request() {
     assert_eq!(response.body(), "ok");
     let sent = response.extensions().get::<Sent>().unwrap();
     assert_eq!((sent.method(), sent.url().to_string()), (&Method::POST, "http://b/".into()));
-    // What another origin is not told was not sent.
+    // Fields that another origin may not receive were not sent.
     assert!(sent.headers().contains_key("accept") && !sent.headers().contains_key("cookie"));
     assert_eq!(format!("{sent:?}"), "Sent(POST http://b/)");
 }
@@ -334,9 +334,9 @@ async fn encoding_can_be_set() {
 #[tokio::test]
 async fn upload_and_download_progress() {
     let (seen, site) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), echo());
-    let told = seen.clone();
+    let received = seen.clone();
     let request = Client::over(site).get("http://a/");
-    request.on_download(move |it| told.lock().unwrap().push(it.bytes())).await.unwrap();
+    request.on_download(move |it| received.lock().unwrap().push(it.bytes())).await.unwrap();
     assert_eq!(seen.lock().unwrap().last(), Some(&2));
 }
 

@@ -91,7 +91,7 @@ async fn futures_are_send_and_can_be_spawned() {
     assert_eq!(response.unwrap().status(), 200);
 }
 
-/// A channel of tonic to a server in the same process, which answers with what it was told.
+/// A channel of tonic to a server in the same process, which answers with the credentials that it received.
 fn channel() -> tonic::transport::Channel {
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
@@ -111,7 +111,7 @@ fn channel() -> tonic::transport::Channel {
 }
 
 #[tokio::test]
-async fn a_channel_of_tonic_is_told_who_we_are() {
+async fn a_channel_of_tonic_sends_our_credentials() {
     let to_tonic = |request: Request<Body>| request.map(tonic::body::Body::new);
     let channel = tower::util::MapRequestLayer::new(to_tonic).layer(channel());
     let response = client!(channel).request("GET", "http://a/v1/x").await.unwrap();

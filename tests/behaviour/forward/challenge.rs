@@ -48,15 +48,15 @@ fn stubborn() -> impl Authenticate {
 }
 
 #[tokio::test]
-async fn it_is_told_and_the_request_sent_again_over_the_same_connection() {
+async fn it_is_answered_by_the_same_request_over_the_same_connection() {
     let (client, origin) = scripted(&proxy(PROXY).authenticate(token()), asking([say(ASKED)]));
     let response = client.request("GET", "http://a.example/").await.unwrap();
     assert_eq!((response.status(), response.body().as_ref()), (StatusCode::OK, &b"hello"[..]));
     let info = ConnectInfo::of(&response).unwrap();
     assert_eq!((origin.accepted(), info.served()), (1, 2));
     let line = "GET http://a.example/ HTTP/1.1\r\nhost: a.example\r\n";
-    let told = format!("{line}proxy-authorization: Token secret\r\n\r\n");
-    assert_eq!(origin.heads(), [format!("{line}\r\n"), told]);
+    let with_credentials = format!("{line}proxy-authorization: Token secret\r\n\r\n");
+    assert_eq!(origin.heads(), [format!("{line}\r\n"), with_credentials]);
 }
 
 #[tokio::test]

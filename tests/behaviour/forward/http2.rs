@@ -81,7 +81,7 @@ async fn a_request_that_is_not_for_every_eye_is_refused_before_a_byte_of_it() {
 }
 
 #[tokio::test]
-async fn an_origin_is_never_told_what_is_for_proxies() {
+async fn an_origin_never_receives_what_is_for_proxies() {
     let server = Http2Proxy::content();
     let builder = Transport::builder().connector(server.listen()).http2_prior_knowledge();
     let transport = builder.build().unwrap();

@@ -71,7 +71,7 @@ async fn connections_through_a_proxy_are_kept_for_their_origin() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_wants_to_know_who_we_are_is_told() {
+async fn a_proxy_that_asks_for_credentials_receives_them() {
     let auth = [Read(4), send(b"\x05\x02"), Read(3 + 8 + 8), send(b"\x01\x00")];
     let script = auth.into_iter().chain(connects().into_iter().skip(2)).collect();
     let (transport, _socks) = through("socks5h://username:password@localhost:8080", vec![script]);

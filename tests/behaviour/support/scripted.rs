@@ -110,8 +110,8 @@ pub(crate) struct ScriptedPeer {
     answered: AtomicUsize,
     heard: Mutex<Vec<String>>,
     gate: Semaphore,
-    told: (Mutex<usize>, Condvar),
-    told_async: Semaphore,
+    signals: (Mutex<usize>, Condvar),
+    signals_async: Semaphore,
 }
 
 /// A connection that was accepted.
@@ -152,8 +152,8 @@ impl ScriptedPeer {
             answered: AtomicUsize::new(0),
             heard: Mutex::default(),
             gate: Semaphore::new(0),
-            told: Default::default(),
-            told_async: Semaphore::new(0),
+            signals: Default::default(),
+            signals_async: Semaphore::new(0),
         })
     }
 
@@ -203,16 +203,17 @@ impl ScriptedPeer {
 
     /// Waits for a [`Step::Signal`].
     pub(crate) async fn signaled(&self) {
-        self.told_async.acquire().await.unwrap().forget();
+        self.signals_async.acquire().await.unwrap().forget();
     }
 
     /// The same, but blocks the thread meanwhile. A script that does not get there fails the test instead of hanging
     /// it.
     pub(crate) fn signaled_while_busy(&self) {
-        let (told, changed) = &self.told;
-        let (told, limit) = (told.lock().unwrap(), Duration::from_secs(20));
-        let (mut told, _) = changed.wait_timeout_while(told, limit, |told| *told == 0).unwrap();
-        *told = told.checked_sub(1).expect("the script has come so far");
+        let (signals, changed) = &self.signals;
+        let (signals, limit) = (signals.lock().unwrap(), Duration::from_secs(20));
+        let (mut signals, _) =
+            changed.wait_timeout_while(signals, limit, |count| *count == 0).unwrap();
+        *signals = signals.checked_sub(1).expect("the script has come so far");
     }
 
     /// Counts a connection; returns its number.
@@ -264,7 +265,7 @@ impl ScriptedPeer {
                 Step::Reset => {
                     peer.io.get_ref().reset();
                     drop(peer);
-                    steps.for_each(|_told| self.tell());
+                    steps.for_each(|_signal| self.signal());
                     break;
                 }
                 step => {
@@ -295,7 +296,7 @@ impl ScriptedPeer {
                 peer.write(&bytes).await?;
             },
             Step::Wait => self.gate.acquire().await.unwrap().forget(),
-            Step::Signal => self.tell(),
+            Step::Signal => self.signal(),
             Step::Answer => self.answer(peer).await?,
             Step::Serve => loop {
                 self.answer(peer).await?;
@@ -307,10 +308,10 @@ impl ScriptedPeer {
         Ok(Vec::new())
     }
 
-    fn tell(&self) {
-        *self.told.0.lock().unwrap() += 1;
-        self.told.1.notify_all();
-        self.told_async.add_permits(1);
+    fn signal(&self) {
+        *self.signals.0.lock().unwrap() += 1;
+        self.signals.1.notify_all();
+        self.signals_async.add_permits(1);
     }
 
     async fn hear(&self, peer: &mut Buffered<impl Wire>) -> io::Result<String> {

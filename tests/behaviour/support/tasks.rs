@@ -1,4 +1,4 @@
-//! Polls futures and tasks so far and no further.
+//! Polls a future a limited number of times.
 
 use std::{
     future::{Future, poll_fn},

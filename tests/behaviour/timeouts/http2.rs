@@ -2,7 +2,7 @@
 
 use tower_transport::{Body, RequestExt, options::Timeouts};
 
-use super::{READ, WRITE, dictated, is_told, predicates_of, seconds, sleep, timed, upload};
+use super::{READ, WRITE, dictated, failure, predicates_of, seconds, sleep, timed, upload};
 use crate::support::{
     frames::{
         ACK, END_STREAM, HEADERS, PING, RST_STREAM, WINDOW_UPDATE, data, frame, headers, hello,
@@ -53,7 +53,7 @@ async fn cost_a_stream(scene: &Scene) {
 async fn a_peer_that_does_not_answer_is_a_read_timeout_after_thirty_seconds() {
     let scene = scene(recovers());
     let get = scene.transport.request("GET", scene.url("/"));
-    assert_eq!(predicates_of(&scene, get).await, is_told(READ, "timeout, sent", 30));
+    assert_eq!(predicates_of(&scene, get).await, failure(READ, "timeout, sent", 30));
     cost_a_stream(&scene).await;
 }
 
@@ -75,7 +75,7 @@ async fn the_other_streams_live_on() {
         timed(scene.transport.request("GET", scene.url("/other"))).await
     };
     let (stalled, other) = tokio::join!(predicates_of(&scene, stalled), other);
-    assert_eq!(stalled, is_told(READ, "timeout, sent", 5));
+    assert_eq!(stalled, failure(READ, "timeout, sent", 5));
     assert_eq!((other.0.unwrap().body(), other.1), (&"hello".into(), 10));
     scene.assert_usable().await;
     assert_eq!((was_reset(&scene), scene.origin.accepted()), (true, 1));
@@ -87,8 +87,8 @@ async fn a_body_that_stops_midway_is_a_read_timeout_of_the_body() {
     let scene = scene([vec![send(beginning)], recovers()].concat());
     let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
     assert_eq!(body.chunk().await.unwrap().unwrap(), "hel");
-    let (phase, told, seconds) = predicates_of(&scene, body.chunk()).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) = predicates_of(&scene, body.chunk()).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     assert_eq!(body.chunk().await.unwrap(), None);
     cost_a_stream(&scene).await;
@@ -138,8 +138,8 @@ async fn an_upload_that_the_socket_takes_slowly_but_steadily_is_no_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_window_that_is_not_opened_any_more_is_a_write_timeout() {
     let scene = narrow(1000, [vec![Pause(10), room(1000)], recovers()].concat());
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 10_000])).await;
-    assert_eq!((phase, &*told), (WRITE, "timeout, sent"));
+    let (phase, predicates, seconds) = predicates_of(&scene, upload(&scene, vec![0; 10_000])).await;
+    assert_eq!((phase, &*predicates), (WRITE, "timeout, sent"));
     assert!((40..=48).contains(&seconds), "{seconds} s");
     cost_a_stream(&scene).await;
 }
@@ -160,8 +160,9 @@ async fn an_early_success_may_wait_for_the_callers_body() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_stops_midway_is_a_read_timeout_although_the_callers_body_is_pending() {
     let scene = answered_early("413");
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, dictated(9, 100))).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) =
+        predicates_of(&scene, upload(&scene, dictated(9, 100))).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
 }
 
@@ -177,8 +178,8 @@ async fn a_caller_who_makes_the_body_slowly_is_no_timeout() {
 async fn an_early_answer_that_stops_midway_is_a_read_timeout_whatever_the_upload_does() {
     let beginning = [headers(1, 0, OK), data(1, 0, "too")].concat();
     let scene = narrow(1000, [vec![send(beginning)], recovers()].concat());
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 10_000])).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) = predicates_of(&scene, upload(&scene, vec![0; 10_000])).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((30..=38).contains(&seconds), "{seconds} s");
     cost_a_stream(&scene).await;
 }

@@ -30,8 +30,8 @@ fn dripping(piece: &str) -> Vec<Step> {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_drips_is_ended() {
     let scene = scene(dripping("."));
-    let (phase, told, seconds) = predicates_of(&scene, scene.get()).await;
-    assert_eq!((phase, &*told), (READ, "timeout, sent"));
+    let (phase, predicates, seconds) = predicates_of(&scene, scene.get()).await;
+    assert_eq!((phase, &*predicates), (READ, "timeout, sent"));
     assert!((10..=13).contains(&seconds), "{seconds} s");
     scene.assert_usable().await;
 }
@@ -74,8 +74,9 @@ async fn an_upload_that_is_taken_in_drips_is_ended() {
     let mut steps = vec![Head];
     (0..200).for_each(|_| steps.extend([Pause(1), Read(1)]));
     let scene = scene(steps);
-    let (phase, told, seconds) = predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
-    assert_eq!((phase, &*told), (WRITE, "timeout, sent"));
+    let (phase, predicates, seconds) =
+        predicates_of(&scene, upload(&scene, vec![0; 200_000])).await;
+    assert_eq!((phase, &*predicates), (WRITE, "timeout, sent"));
     // What the pipe holds went at once, and counts for the first window.
     assert!((20..=23).contains(&seconds), "{seconds} s");
     scene.assert_usable().await;

@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use tower::ServiceExt;
 use tower_transport::{Error, RequestExt, error::Phase, options::Timeouts};
 
-use super::{beginning, is_told, predicates_of, seconds, sleep, timed, upload};
+use super::{beginning, failure, predicates_of, seconds, sleep, timed, upload};
 use crate::support::{
     scene::Scene,
     scripted::{
@@ -28,7 +28,7 @@ async fn it_ends_a_request_in_line_that_was_not_sent() {
     let scene = ten_seconds(first([Serve]));
     let held = scene.transport.stream("GET", scene.url("/")).await.unwrap();
     let get = scene.transport.request("GET", scene.url("/"));
-    assert_eq!(predicates_of(&scene, get).await, is_told(TOTAL, "timeout", 10));
+    assert_eq!(predicates_of(&scene, get).await, failure(TOTAL, "timeout", 10));
     assert_eq!(scene.transport.stats().queued, 0);
     drop(held);
     scene.assert_usable().await;
@@ -70,7 +70,7 @@ async fn it_ends_a_request_for_which_a_connection_is_being_made() {
     });
     let short = Timeouts::default().total(seconds(5));
     let get = scene.transport.request("GET", scene.url("/")).timeouts(short);
-    assert_eq!(predicates_of(&scene, get).await, is_told(TOTAL, "timeout", 5));
+    assert_eq!(predicates_of(&scene, get).await, failure(TOTAL, "timeout", 5));
     // The dial is the pool's.
     sleep(seconds(5)).await;
     scene.assert_usable().await;
@@ -83,7 +83,7 @@ async fn it_ends_a_request_that_is_being_sent_or_answered() {
     for script in scripts {
         let scene = ten_seconds(first(script));
         let post = upload(&scene, vec![0; 200_000]);
-        assert_eq!(predicates_of(&scene, post).await, is_told(TOTAL, "timeout, sent", 10));
+        assert_eq!(predicates_of(&scene, post).await, failure(TOTAL, "timeout, sent", 10));
         scene.assert_usable().await;
     }
 }
@@ -108,7 +108,7 @@ async fn it_runs_while_the_body_is_read_slowly() {
     let mut body = scene.transport.stream("GET", scene.url("/")).await.unwrap().into_body();
     assert_eq!(body.chunk().await.unwrap().unwrap(), "body");
     sleep(seconds(20)).await;
-    assert_eq!(predicates_of(&scene, body.chunk()).await, is_told(TOTAL, "timeout, sent", 0));
+    assert_eq!(predicates_of(&scene, body.chunk()).await, failure(TOTAL, "timeout, sent", 0));
     assert_eq!(body.chunk().await.unwrap(), None);
     // The body is still there, and holds nothing.
     scene.assert_usable().await;

@@ -97,7 +97,7 @@ impl BareHttp1 {
     }
 }
 
-/// What an HTTP/1.1 connection of hyper needs told.
+/// hyper adds no `host` to requests of HTTP/1.1.
 pub fn with_host(job: &Job, host: HeaderValue) -> http::Request<Bulk> {
     let mut request = request(job, Bulk::new(job.sends()));
     *request.uri_mut() = Uri::from_static(match job.uri.path() {

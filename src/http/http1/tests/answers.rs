@@ -74,7 +74,7 @@ async fn informational_answers_are_passed_over() {
 }
 
 #[tokio::test]
-async fn informational_answers_are_told_to_who_asks() {
+async fn informational_answers_are_reported_to_a_callback() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let mut request = get();
     let hearing = heard.clone();

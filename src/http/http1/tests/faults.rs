@@ -48,9 +48,9 @@ async fn a_body_cut_short_says_whose() {
 async fn no_answer_at_all_says_so() {
     let error = error_of(&[]).await;
     assert!(error.is_io() && error.was_sent() && !error.is_protocol(), "{error:?}");
-    let told = "reading the answer of example.com:443: \
+    let expected = "reading the answer of example.com:443: \
                 the server closed the connection without an answer";
-    assert_eq!(error.to_string(), told);
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]
@@ -163,8 +163,8 @@ async fn informational_answers_without_an_end_are_stopped() {
     let script = vec![&*informational; 1000];
     let error = error_of(&script).await;
     assert!(error.is_protocol(), "{error:?}");
-    let told = "reading the answer of example.com:443: its head is longer than allowed";
-    assert_eq!(error.to_string(), told);
+    let expected = "reading the answer of example.com:443: its head is longer than allowed";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]

@@ -58,11 +58,11 @@ async fn a_future_that_is_never_polled_sends_nothing() {
 #[tokio::test]
 async fn a_connection_that_is_cut_ends_all_it_is_doing() {
     let (mut connection, mut peer) = pair().await;
-    let told = super::peer::Told::by(&connection);
+    let pool = super::peer::RecordingPool::by(&connection);
     let sending = super::peer::send(&mut connection, post("Hello")).await;
     peer.request().await;
     connection.abort_handle().unwrap().abort();
     assert!(sending.await.unwrap_err().into_error().is_closed());
     run_ready_tasks().await;
-    assert!(told.is_closed() && !connection.is_open());
+    assert!(pool.is_closed() && !connection.is_open());
 }

@@ -117,7 +117,7 @@ async fn a_request_dropped_while_it_waits_for_settings_sends_nothing() {
 }
 
 #[tokio::test]
-async fn the_server_is_told_the_protocol_and_the_whole_url() {
+async fn the_server_receives_the_protocol_and_the_whole_url() {
     let (mut connection, server) = allowing().await;
     let (sent, head) = tokio::join!(connection.call(chat()), server);
     let (head, mut bytes) = (head.head, TokioIo::new(upgrade(sent.unwrap()).await.unwrap()));
@@ -164,10 +164,10 @@ async fn a_usual_tunnel_names_an_authority_alone_and_waits_for_nothing() {
 /// A connection to h2's own server, which takes one extended CONNECT and sends early.
 async fn allowing() -> (Http2<Body>, impl Future<Output = Received>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
-    let (tell, told) = tokio::sync::oneshot::channel();
-    runtime().spawn(allow(theirs, tell));
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    runtime().spawn(allow(theirs, sender));
     let connection = over(TokioIo::new(ours), &Http2Config::new()).await.unwrap();
-    (connection, async { told.await.unwrap() })
+    (connection, async { receiver.await.unwrap() })
 }
 
 async fn allow(io: DuplexStream, tell: tokio::sync::oneshot::Sender<Received>) {

@@ -1,4 +1,4 @@
-use super::peer::{END_STREAM, Told, get, pair, run_ready_tasks, send, text};
+use super::peer::{END_STREAM, RecordingPool, get, pair, run_ready_tasks, send, text};
 use crate::connection::{Connection, Progress};
 
 const ENHANCE_YOUR_CALM: u32 = 11;
@@ -7,14 +7,14 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 async fn after_goaway_there_are_no_new_streams() {
     for code in [0, ENHANCE_YOUR_CALM] {
         let (mut connection, mut peer) = pair().await;
-        let told = Told::by(&connection);
+        let pool = RecordingPool::by(&connection);
         let sending = send(&mut connection, get()).await;
         let stream = peer.request().await;
         peer.goaway(stream, code).await;
         run_ready_tasks().await;
         assert!(!connection.is_open());
-        assert_eq!(told.streams(), [Some(100), None]);
-        assert!(!told.is_closed());
+        assert_eq!(pool.streams(), [Some(100), None]);
+        assert!(!pool.is_closed());
         drop(sending);
     }
 }
@@ -34,7 +34,7 @@ async fn a_request_after_goaway_comes_back() {
 #[tokio::test]
 async fn what_is_under_way_finishes_and_then_the_connection_closes() {
     let (mut connection, mut peer) = pair().await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     let sending = send(&mut connection, get()).await;
     let stream = peer.request().await;
     peer.goaway(stream, 0).await;
@@ -43,7 +43,7 @@ async fn what_is_under_way_finishes_and_then_the_connection_closes() {
     peer.data(stream, END_STREAM, "whole").await;
     assert_eq!(text(response).await.unwrap(), "whole");
     run_ready_tasks().await;
-    assert!(told.is_closed());
+    assert!(pool.is_closed());
 }
 
 #[tokio::test]
@@ -64,8 +64,8 @@ async fn a_goaway_in_two_steps_refuses_what_the_second_leaves_out() {
 #[tokio::test]
 async fn an_idle_connection_closes_with_its_goaway() {
     let (connection, mut peer) = pair().await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     peer.goaway(0, 0).await;
     run_ready_tasks().await;
-    assert!(told.is_closed());
+    assert!(pool.is_closed());
 }

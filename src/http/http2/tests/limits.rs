@@ -1,40 +1,40 @@
-use super::peer::{HEADERS, Told, get, pair, run_ready_tasks, send, silent_pair};
+use super::peer::{HEADERS, RecordingPool, get, pair, run_ready_tasks, send, silent_pair};
 use crate::{connection::Connection, http::http2::Http2Config};
 
 #[tokio::test]
 async fn a_hundred_streams_are_assumed_until_the_peer_says_otherwise() {
     let (connection, mut peer) = silent_pair(&Http2Config::new()).await;
-    let told = Told::by(&connection);
-    assert_eq!(told.streams(), [Some(100)]);
+    let pool = RecordingPool::by(&connection);
+    assert_eq!(pool.streams(), [Some(100)]);
     peer.allow_streams(3).await;
     run_ready_tasks().await;
-    assert_eq!(told.streams(), [Some(100), Some(3)]);
+    assert_eq!(pool.streams(), [Some(100), Some(3)]);
 }
 
 #[tokio::test]
 async fn a_peer_that_names_no_limit_is_assumed_to_mean_a_hundred() {
     let (connection, _peer) = pair().await;
-    assert_eq!(Told::by(&connection).streams(), [Some(100)]);
+    assert_eq!(RecordingPool::by(&connection).streams(), [Some(100)]);
 }
 
 #[tokio::test]
 async fn a_limit_may_change_and_may_be_none_at_all() {
     let (connection, mut peer) = pair().await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     for streams in [5, 0, 7] {
         peer.allow_streams(streams).await;
         run_ready_tasks().await;
     }
-    assert_eq!(told.streams(), [Some(100), Some(5), Some(0), Some(7)]);
+    assert_eq!(pool.streams(), [Some(100), Some(5), Some(0), Some(7)]);
     assert!(connection.is_open());
 }
 
 #[tokio::test]
-async fn a_place_that_comes_late_is_told_what_is_so_then() {
+async fn a_slot_that_is_held_late_learns_the_current_limit() {
     let (connection, mut peer) = pair().await;
     peer.allow_streams(9).await;
     run_ready_tasks().await;
-    assert_eq!(Told::by(&connection).streams(), [Some(9)]);
+    assert_eq!(RecordingPool::by(&connection).streams(), [Some(9)]);
 }
 
 #[tokio::test]
@@ -42,14 +42,14 @@ async fn a_place_on_a_closed_connection_is_closed() {
     let (connection, peer) = pair().await;
     drop(peer);
     run_ready_tasks().await;
-    assert!(Told::by(&connection).is_closed());
+    assert!(RecordingPool::by(&connection).is_closed());
 }
 
 #[tokio::test]
 async fn a_connection_has_one_place() {
     let (connection, _peer) = pair().await;
-    let told = Told::by(&connection);
-    assert!(connection.hold(told.place()).is_some());
+    let pool = RecordingPool::by(&connection);
+    assert!(connection.hold(pool.slot()).is_some());
 }
 
 #[tokio::test]

@@ -115,20 +115,20 @@ impl HttpBody for Fed {
 
 /// A pool that records its notifications.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct RecordingPool {
     streams: Mutex<Vec<Option<usize>>>,
     closed: AtomicBool,
 }
 
-impl Told {
+impl RecordingPool {
     /// A pool in which the connection has its slot.
     pub(super) fn by(connection: &Http2<Body>) -> Arc<Self> {
-        let told = Arc::new(Self::default());
-        assert!(connection.hold(told.place()).is_none());
-        told
+        let pool = Arc::new(Self::default());
+        assert!(connection.hold(pool.slot()).is_none());
+        pool
     }
 
-    pub(super) fn place(self: &Arc<Self>) -> PoolSlot {
+    pub(super) fn slot(self: &Arc<Self>) -> PoolSlot {
         let keeper: Weak<dyn SlotOwner> = Arc::<Self>::downgrade(self);
         PoolSlot::new(keeper, SlotId { seq: 7, index: 0 })
     }
@@ -142,7 +142,7 @@ impl Told {
     }
 }
 
-impl SlotOwner for Told {
+impl SlotOwner for RecordingPool {
     fn streams(&self, place: SlotId, streams: Option<usize>) {
         assert_eq!(place.seq, 7);
         self.streams.lock().unwrap().push(streams);
@@ -178,9 +178,9 @@ pub(super) struct Received {
 /// A connection to h2's own server, which answers 200 to what it has read.
 pub(super) async fn served() -> (Http2<Body>, mpsc::UnboundedReceiver<Received>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
-    let (tell, told) = mpsc::unbounded_channel();
-    runtime().spawn(serve(theirs, tell));
-    (over(TokioIo::new(ours), &Http2Config::new()).await.unwrap(), told)
+    let (sender, receiver) = mpsc::unbounded_channel();
+    runtime().spawn(serve(theirs, sender));
+    (over(TokioIo::new(ours), &Http2Config::new()).await.unwrap(), receiver)
 }
 
 async fn serve(io: DuplexStream, tell: mpsc::UnboundedSender<Received>) {

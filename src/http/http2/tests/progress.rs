@@ -62,9 +62,9 @@ async fn a_request_that_was_written_and_not_answered_is_unknown() {
     assert_eq!(error.progress, Progress::Sent);
     let error = error.into_error();
     assert!(error.was_sent() && error.is_io() && !error.is_protocol());
-    let told = "reading the answer of example.com:443: \
+    let expected = "reading the answer of example.com:443: \
                 the server closed the connection without an answer";
-    assert_eq!(error.to_string(), told);
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn the_end_of_the_runtime_is_not_blamed_on_the_peer() {
 }
 
 #[tokio::test]
-async fn one_broken_connection_is_told_to_all_its_requests() {
+async fn one_broken_connection_fails_all_its_requests() {
     let (mut connection, mut peer) = pair().await;
     let mut requests = Vec::new();
     for _ in 0..10 {

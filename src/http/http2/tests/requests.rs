@@ -7,9 +7,9 @@ use super::peer::{Received, get, pair, post, served};
 use crate::{Body, connection::Progress, options::RawTarget};
 
 async fn received(request: Request<Body>) -> Received {
-    let (mut connection, mut told) = served().await;
+    let (mut connection, mut received) = served().await;
     connection.call(request).await.unwrap();
-    told.recv().await.unwrap()
+    received.recv().await.unwrap()
 }
 
 fn field<'a>(received: &'a Received, name: &str) -> Option<&'a str> {
@@ -155,7 +155,7 @@ async fn a_request_that_cannot_be_sent_comes_back_before_any_byte() {
 
 #[tokio::test]
 async fn a_body_that_is_shorter_than_declared_resets_the_stream() {
-    let (mut connection, mut told) = served().await;
+    let (mut connection, mut received) = served().await;
     let frames = futures_util::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(
         Bytes::from("Hell"),
     ))]);
@@ -163,6 +163,6 @@ async fn a_body_that_is_shorter_than_declared_resets_the_stream() {
     request.headers_mut().insert("content-length", "5".parse().unwrap());
     let error = connection.call(request).await.unwrap_err();
     assert!(error.into_error().is_body());
-    let error = told.recv().await.unwrap().content.unwrap_err();
+    let error = received.recv().await.unwrap().content.unwrap_err();
     assert_eq!(error.reason(), Some(h2::Reason::CANCEL));
 }

@@ -49,7 +49,7 @@ async fn the_body_is_at_its_end_with_the_last_chunk() {
 }
 
 #[tokio::test]
-async fn trailers_are_told() {
+async fn trailers_of_a_response_are_read() {
     let (mut connection, mut peer) = pair().await;
     let sending = send(&mut connection, get()).await;
     let stream = peer.request().await;
@@ -221,12 +221,12 @@ async fn a_peer_that_reads_nothing_does_not_keep_the_connection_open() {
     let (ours, theirs) = tokio::io::duplex(64);
     let io = hyper_util::rt::TokioIo::new(ours);
     let connection = super::peer::over::<Body>(io, &Http2Config::new()).await.unwrap();
-    let told = super::peer::Told::by(&connection);
+    let pool = super::peer::RecordingPool::by(&connection);
     drop(connection);
     run_ready_tasks().await;
-    assert!(!told.is_closed());
+    assert!(!pool.is_closed());
     wait(Duration::from_millis(2100)).await;
-    assert!(told.is_closed());
+    assert!(pool.is_closed());
     drop(theirs);
 }
 

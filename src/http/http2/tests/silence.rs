@@ -4,8 +4,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use super::peer::{
-    ACK, CANCEL, PING, Peer, RST_STREAM, SETTINGS, Told, get, over, pair, poll, run_ready_tasks,
-    seconds, send, silent_pair, wait,
+    ACK, CANCEL, PING, Peer, RST_STREAM, RecordingPool, SETTINGS, get, over, pair, poll,
+    run_ready_tasks, seconds, send, silent_pair, wait,
 };
 use crate::{
     Body,
@@ -16,19 +16,19 @@ use crate::{
 #[tokio::test(start_paused = true)]
 async fn a_request_given_up_in_silence_makes_the_connection_suspect() {
     let (mut connection, mut peer) = pair().await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     let sending = send(&mut connection, get()).await;
     peer.request().await;
     wait(seconds(1)).await;
     drop(sending);
     assert!(!connection.is_open());
     run_ready_tasks().await;
-    assert_eq!(told.streams(), [Some(100), None]);
+    assert_eq!(pool.streams(), [Some(100), None]);
     assert_eq!(peer.next(RST_STREAM).await.code(), CANCEL);
     peer.answer_ping().await;
     run_ready_tasks().await;
     assert!(connection.is_open());
-    assert_eq!(told.streams(), [Some(100), None, Some(100)]);
+    assert_eq!(pool.streams(), [Some(100), None, Some(100)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn a_peer_whose_answer_lay_unread_is_not_suspect() {
 async fn a_peer_that_reads_nothing_is_dead_although_no_request_could_be_written() {
     let (ours, mut theirs) = tokio::io::duplex(1 << 10);
     let mut connection = over(TokioIo::new(ours), &Http2Config::new()).await.unwrap();
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     theirs.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await.unwrap();
     let ping = [&[0, 0, 8, PING, 0, 0, 0, 0, 0][..], b"12345678"].concat();
     let pings = async { while theirs.write_all(&ping).await.is_ok() {} };
@@ -80,7 +80,7 @@ async fn a_peer_that_reads_nothing_is_dead_although_no_request_could_be_written(
     drop(sending);
     assert!(!connection.is_open());
     wait(seconds(16)).await;
-    assert!(told.is_closed());
+    assert!(pool.is_closed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,14 +98,14 @@ async fn any_byte_clears_the_suspicion() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_stays_silent_is_dead_after_fifteen_seconds() {
     let (mut connection, mut peer) = pair().await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     let mut waiting = send(&mut connection, get()).await;
     drop(send_and_see(&mut connection, &mut peer).await);
     wait(seconds(14)).await;
-    assert!(poll(&mut waiting).await.is_pending() && !told.is_closed());
+    assert!(poll(&mut waiting).await.is_pending() && !pool.is_closed());
     wait(seconds(2)).await;
     let error = waiting.await.unwrap_err().into_error();
-    assert!(error.is_io() && told.is_closed());
+    assert!(error.is_io() && pool.is_closed());
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(cause, "the peer is silent: no answer to a PING in 15s");
 }
@@ -241,7 +241,7 @@ async fn far_pair() -> (Http2<Body>, Peer) {
 #[tokio::test(start_paused = true)]
 async fn requests_given_up_within_a_round_trip_are_no_reason_to_doubt() {
     let (mut connection, mut peer) = far_pair().await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     for _ in 0..5 {
         drop(send_and_see(&mut connection, &mut peer).await);
         let ping = peer.next(PING).await;
@@ -255,13 +255,13 @@ async fn requests_given_up_within_a_round_trip_are_no_reason_to_doubt() {
         run_ready_tasks().await;
     }
     assert!(connection.is_open());
-    assert_eq!(told.streams(), [Some(100)]);
+    assert_eq!(pool.streams(), [Some(100)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silence_of_more_than_a_usual_round_trip_makes_the_connection_suspect() {
     let (mut connection, mut peer) = far_pair().await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     let sending = send_and_see(&mut connection, &mut peer).await;
     wait(ms(10)).await;
     drop(sending);
@@ -270,11 +270,11 @@ async fn a_silence_of_more_than_a_usual_round_trip_makes_the_connection_suspect(
     assert!(connection.is_open());
     wait(ms(20)).await;
     assert!(!connection.is_open());
-    assert_eq!(told.streams(), [Some(100), None]);
+    assert_eq!(pool.streams(), [Some(100), None]);
     wait(seconds(14)).await;
-    assert!(!told.is_closed());
+    assert!(!pool.is_closed());
     wait(seconds(1)).await;
-    assert!(told.is_closed());
+    assert!(pool.is_closed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use tower_service::Service;
 
 use super::peer::{
-    CANCEL, DATA, END_STREAM, Frame, HEADERS, NO_ERROR, Peer, RST_STREAM, Told, fed, get, pair,
-    poll, post, run_ready_tasks, seconds, send, silent_pair, text, wait,
+    CANCEL, DATA, END_STREAM, Frame, HEADERS, NO_ERROR, Peer, RST_STREAM, RecordingPool, fed, get,
+    pair, poll, post, run_ready_tasks, seconds, send, silent_pair, text, wait,
 };
 use crate::{
     Body, Error,
@@ -169,7 +169,7 @@ async fn has_written_a_request(peer: &mut Peer) -> bool {
 #[tokio::test(start_paused = true)]
 async fn an_upload_that_cannot_be_repeated_waits_for_what_the_peer_allows() {
     let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     let (bodies, mut uploads): (Vec<_>, Vec<_>) = (0..3).map(|_| fed()).unzip();
     let one = send(&mut connection, post(uploads.pop().unwrap())).await;
     let mut two = send(&mut connection, post(uploads.pop().unwrap())).await;
@@ -178,7 +178,7 @@ async fn an_upload_that_cannot_be_repeated_waits_for_what_the_peer_allows() {
     assert!(poll(&mut one).await.is_pending());
     peer.allow_streams(1).await;
     run_ready_tasks().await;
-    assert_eq!(told.streams(), [Some(100), Some(1)]);
+    assert_eq!(pool.streams(), [Some(100), Some(1)]);
     assert!(poll(&mut one).await.is_pending());
     let stream = peer.request().await;
     let Poll::Ready(Err(given_back)) = poll(&mut two).await else { panic!("it is sent") };
@@ -192,13 +192,13 @@ async fn an_upload_that_cannot_be_repeated_waits_for_what_the_peer_allows() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_allows_the_number_assumed_before_its_settings_is_not_waited_for() {
     let (mut connection, mut peer) = silent_pair(&Http2Config::new()).await;
-    let told = Told::by(&connection);
+    let pool = RecordingPool::by(&connection);
     let (_feed, body) = fed();
     let mut sending = send(&mut connection, post(body)).await;
     assert!(poll(&mut sending).await.is_pending());
     peer.allow_streams(101).await;
     run_ready_tasks().await;
-    assert_eq!(told.streams(), [Some(100), Some(101)]);
+    assert_eq!(pool.streams(), [Some(100), Some(101)]);
     assert!(poll(&mut sending).await.is_pending());
     assert!(has_written_a_request(&mut peer).await);
 }

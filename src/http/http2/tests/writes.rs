@@ -86,12 +86,12 @@ async fn counted() -> (Http2<Body>, Peer, Arc<AtomicUsize>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn requests_that_are_ready_at_once_leave_in_few_writes() {
     let (connection, mut peer, writes) = counted().await;
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut outcomes) = mpsc::unbounded_channel();
     runtime().spawn(async move {
         for _ in 0..100 {
-            let (mut handle, tell) = (connection.share().unwrap(), tell.clone());
+            let (mut handle, sender) = (connection.share().unwrap(), sender.clone());
             runtime().spawn(async move {
-                let _ = tell.send(handle.call(get()).await.is_ok());
+                let _ = sender.send(handle.call(get()).await.is_ok());
             });
         }
     });
@@ -100,7 +100,7 @@ async fn requests_that_are_ready_at_once_leave_in_few_writes() {
         peer.answer(stream, "200").await;
     }
     for _ in 0..100 {
-        assert_eq!(told.recv().await, Some(true));
+        assert_eq!(outcomes.recv().await, Some(true));
     }
     assert!(writes.load(Ordering::Acquire) < 20, "{writes:?}");
 }

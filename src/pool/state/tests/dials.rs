@@ -102,9 +102,9 @@ fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
             .unwrap();
     }
     let (slot, _) = world.dialing.pop_first().unwrap();
-    let told = FailureScope::NotOutwaiting(second);
-    let told = world.event(|state, cx| state.dial_failed(slot, told, cx));
-    assert_eq!(told, [0]);
+    let scope = FailureScope::NotOutwaiting(second);
+    let failed = world.event(|state, cx| state.dial_failed(slot, scope, cx));
+    assert_eq!(failed, [0]);
     assert_eq!(world.dialing.len(), 1);
     world.dialed(true);
     assert_eq!(world.served, [1, 2]);

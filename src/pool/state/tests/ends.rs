@@ -47,8 +47,8 @@ fn a_connection_that_is_refused_keeps_its_slot_until_it_is_closed() {
     let handle = Handle::Shared(Arc::new(Conn(slot)));
     let refused = world.event(|state, cx| state.dialed(slot, handle, ConnFacts::default(), cx));
     assert!(refused.is_err());
-    let told = world.event(|state, cx| state.dial_failed(slot, FailureScope::Dependents, cx));
-    assert_eq!(told, [0]);
+    let failed = world.event(|state, cx| state.dial_failed(slot, FailureScope::Dependents, cx));
+    assert_eq!(failed, [0]);
     world.request("b");
     assert_eq!((world.dialing.len(), world.state.counts().leaving), (0, 1));
     world.event(|state, cx| state.closed(slot, cx));

@@ -63,12 +63,12 @@ fn a_key_that_is_exclusive_and_refuses_costs_a_crowd_two_waves_of_dials() {
         for _ in 0..10 {
             world.exclusive_request("a");
         }
-        let (mut told, mut dials) = (0, 0);
+        let (mut failed, mut dials) = (0, 0);
         while !world.dialing.is_empty() {
             dials += 1;
-            told += world.dial_failed().len();
+            failed += world.dial_failed().len();
         }
-        assert_eq!((told, world.state.waiting()), (10, 0));
+        assert_eq!((failed, world.state.waiting()), (10, 0));
         assert!(dials <= 2 * limit, "{dials} dials with a limit of {limit}");
     }
 }

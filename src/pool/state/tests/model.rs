@@ -416,28 +416,31 @@ impl Model {
         let conn = self.conn(slot).clone();
         let waiting = self.waiting.clone();
         let mut cx = TestTransition::new(self.now, false);
-        let told = self.state.dial_failed(slot, scope, &mut cx);
+        let failed = self.state.dial_failed(slot, scope, &mut cx);
         match is_open {
             true => self.conn(slot).life = Life::Closing,
             false => self.conns.retain(|conn| conn.slot != slot),
         }
-        self.waiting.retain(|waiter| !told.contains(&waiter.number));
+        self.waiting.retain(|waiter| !failed.contains(&waiter.number));
         self.execute(cx.actions);
-        let is_told = |it: &&ModelWaiter| told.contains(&it.number);
-        assert!(waiting.iter().filter(is_told).all(|it| it.key == conn.key), "others are told");
-        assert_eq!(waiting.iter().filter(is_told).count(), told.len());
+        let has_failed = |it: &&ModelWaiter| failed.contains(&it.number);
+        assert!(
+            waiting.iter().filter(has_failed).all(|it| it.key == conn.key),
+            "requests for others fail"
+        );
+        assert_eq!(waiting.iter().filter(has_failed).count(), failed.len());
         for waiter in waiting.iter().filter(|waiter| waiter.key == conn.key) {
             let is_concerned = scope == FailureScope::All || Some(waiter.ticket.seq) == conn.cause;
-            assert!(!is_concerned || is_told(&waiter), "its cause is told");
+            assert!(!is_concerned || has_failed(&waiter), "its cause fails");
         }
-        self.failed.extend(told);
+        self.failed.extend(failed);
     }
 
     fn abandoned_ends(&mut self, at: usize) {
         let Some(slot) = self.nth(at, |conn| conn.life == Life::Abandoned) else { return };
         self.conns.retain(|conn| conn.slot != slot);
-        let told = self.event(|state, cx| state.dial_failed(slot, FailureScope::All, cx));
-        assert!(told.is_empty(), "an abandoned dial is no waiter's");
+        let failed = self.event(|state, cx| state.dial_failed(slot, FailureScope::All, cx));
+        assert!(failed.is_empty(), "an abandoned dial is no waiter's");
     }
 
     /// Takes a request that ends from its connection.

@@ -66,11 +66,11 @@ async fn a_broken_download_goes_on_where_it_broke() {
     let path =
         std::env::temp_dir().join(format!("tower-transport-download-{}", std::process::id()));
     let url = "http://a.example/file";
-    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let shown = |told: &Arc<std::sync::Mutex<Vec<_>>>| {
-        let told = told.clone();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let shown = |seen: &Arc<std::sync::Mutex<Vec<_>>>| {
+        let seen = seen.clone();
         move |progress: BodyProgress| {
-            told.lock().unwrap().push((progress.bytes(), progress.total()))
+            seen.lock().unwrap().push((progress.bytes(), progress.total()))
         }
     };
     for etag in ["\"old\"", "\"new\""] {
@@ -78,8 +78,8 @@ async fn a_broken_download_goes_on_where_it_broke() {
         assert!(broken.downcast_ref::<Error>().is_some_and(Error::was_sent), "{broken}");
     }
     // What there was of the old file was not kept.
-    download(&client("\"new\""), url, &path, shown(&told)).await.unwrap();
+    download(&client("\"new\""), url, &path, shown(&seen)).await.unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), CONTENT);
-    assert_eq!(*told.lock().unwrap(), [(8, Some(8))]);
+    assert_eq!(*seen.lock().unwrap(), [(8, Some(8))]);
     fs::remove_file(&path).unwrap();
 }

@@ -1,4 +1,4 @@
-//! A proxy that speaks HTTP/2, and remembers what it was told.
+//! A proxy that speaks HTTP/2, and remembers its requests.
 
 use std::{
     convert::Infallible,
@@ -15,13 +15,13 @@ use hyper::{body::Incoming, server::conn::http2::Builder, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tower_transport::connect::MemoryConnector;
 
-/// A proxy that speaks HTTP/2, and remembers what it was told.
+/// A proxy that speaks HTTP/2, and remembers its requests.
 #[derive(Default)]
 pub(crate) struct Http2Proxy {
     /// `POST http://a/ name=value name=value: body`
-    told: Mutex<Vec<String>>,
+    received: Mutex<Vec<String>>,
     opened: AtomicUsize,
-    /// It asks who we are as long as it is told nothing.
+    /// It answers 407 to requests without credentials.
     asks: bool,
 }
 
@@ -31,13 +31,13 @@ impl Http2Proxy {
         Arc::default()
     }
 
-    /// One that wants to be told who we are.
+    /// It answers 407 to requests without credentials.
     pub(crate) fn asking() -> Arc<Self> {
         Arc::new(Self { asks: true, ..Self::default() })
     }
 
     pub(crate) fn fields(&self) -> Vec<String> {
-        self.told.lock().unwrap().clone()
+        self.received.lock().unwrap().clone()
     }
 
     pub(crate) fn opened(&self) -> usize {
@@ -64,14 +64,14 @@ impl Http2Proxy {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let (head, body) = request.into_parts();
-        let mut told = format!("{} {}", head.method, head.uri);
+        let mut received = format!("{} {}", head.method, head.uri);
         for (name, value) in &head.headers {
-            told.push_str(&format!(" {name}={}", value.to_str().unwrap()));
+            received.push_str(&format!(" {name}={}", value.to_str().unwrap()));
         }
         // An error says that the rest of the body was not sent.
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        told.push_str(&format!(": {}", String::from_utf8_lossy(&body)));
-        self.told.lock().unwrap().push(told);
+        received.push_str(&format!(": {}", String::from_utf8_lossy(&body)));
+        self.received.lock().unwrap().push(received);
         let is_refused = self.asks && !head.headers.contains_key("proxy-authorization");
         let answer = Response::builder().status(if is_refused { 407 } else { 200 });
         let answer = answer.header("proxy-authenticate", "Token");

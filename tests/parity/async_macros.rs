@@ -1,4 +1,4 @@
-// The words of the scenarios in a world of async: included where `cancel!` and `block_on` are its own.
+// The macros of the scenarios for async worlds. The including file has its own `cancel!` and `block_on`.
 
 macro_rules! test {
     ($name:ident $scenario:block) => {
