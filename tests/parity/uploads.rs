@@ -77,21 +77,23 @@ fn an_early_success_lets_the_upload_go_on() {
     }
 }
 
-/// Bytes in pieces, up to an error.
-struct Fails(usize);
+/// Fails at the end of bytes that the server has: so the response has come before.
+struct Fails<'a>(OneByOne<'a>);
 
-impl Read for Fails {
+impl Read for Fails<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0 = self.0.checked_sub(1).ok_or_else(|| io::Error::other("the source failed"))?;
-        buffer.fill(b'x');
-        Ok(buffer.len())
+        match self.0.read(buffer)? {
+            0 => Err(io::Error::other("the source failed")),
+            read => Ok(read),
+        }
     }
 }
 
 #[test]
 fn a_reader_that_fails_after_an_early_success_is_an_error() {
-    for request in posts(&Origin::plain(), &Origin::tls(), "/counting") {
-        let error = request.body_reader(Fails(100)).send().unwrap_err();
+    let (plain, tls) = (Origin::plain(), Origin::tls());
+    for (request, origin) in posts(&plain, &tls, "/counting").into_iter().zip([&plain, &tls]) {
+        let error = request.body_reader(Fails(OneByOne(origin, 0))).send().unwrap_err();
         assert!(error.is_body() && error.to_string().contains("reading the body"), "{error:?}");
     }
 }
