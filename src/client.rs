@@ -73,6 +73,8 @@ pub mod multipart;
 pub mod netrc;
 #[cfg(feature = "progress")]
 mod progress;
+#[cfg(any(feature = "auth", feature = "redirect", feature = "retry"))]
+mod ready;
 #[cfg(feature = "redirect")]
 mod redirect;
 #[cfg(feature = "client")]

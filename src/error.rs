@@ -272,6 +272,11 @@ impl Error {
         Self::new(Kind::Builder, doing)
     }
 
+    /// The error of a future that is polled after its end.
+    pub(crate) fn polled_again() -> Self {
+        Self::new(Kind::Canceled, "the request was over already")
+    }
+
     /// Wraps the error in that of a larger operation; nothing of the request was sent.
     pub(crate) fn during(self, doing: impl Into<Cow<'static, str>>) -> Self {
         let mut report = Report::clone(&self.report);

@@ -43,7 +43,7 @@ use crate::{
     error::{BoxError, Error, ForeignError},
     events::shown,
     fields,
-    options::Timeouts,
+    options::{MaxBody, Timeouts},
 };
 
 mod build;
@@ -97,6 +97,8 @@ pub(crate) use sending::{Buffering, SendRequest};
 pub struct RequestBuilder<S, A> {
     service: S,
     request: Result<Request<Body>, Error>,
+    /// The limit of a client, for a request without its own.
+    max_body: Option<MaxBody>,
     answer: PhantomData<fn() -> A>,
 }
 
@@ -179,7 +181,7 @@ impl<S, A> RequestBuilder<S, A> {
             }
             Ok(request)
         });
-        Self { service, request, answer: PhantomData }
+        Self::of(service, request)
     }
 
     /// Adds a header field, next to others of its name.
@@ -245,7 +247,7 @@ impl<S, A> RequestBuilder<S, A> {
             Ok(request) => Ok(request.try_clone()?),
             Err(error) => Err(error.clone()),
         };
-        Some(Self { service: self.service.clone(), request, answer: PhantomData })
+        Some(Self { max_body: self.max_body, ..Self::of(self.service.clone(), request) })
     }
 
     /// Changes the request, unless an earlier part was invalid: the first error is reported.
@@ -296,7 +298,8 @@ where
     type IntoFuture = Requesting<Bytes>;
 
     fn into_future(self) -> Requesting<Bytes> {
-        Requesting::new(Buffering::new(self.service, self.request))
+        let (service, request, max_body) = self.into_parts();
+        Requesting::new(Buffering::new(service, request, max_body))
     }
 }
 

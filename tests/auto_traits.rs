@@ -197,6 +197,15 @@ fn waiting_for_a_request_allocates_its_future_only_once() {
     assert_eq!(counted.count_total, 1);
 }
 
+#[test]
+#[cfg(feature = "client")]
+fn a_request_of_a_client_allocates_nothing_before_it_is_sent() {
+    let client = tower_transport::client::Client::new();
+    let uri = http::Uri::from_static("http://example.com/");
+    let counted = measure(|| drop(client.get(uri.clone())));
+    assert_eq!(counted.count_total, 0);
+}
+
 /// Redirects need a copy of the header, which is two allocations and one for each text in it that was not shared before; a
 /// header field that is added to none is two. All else needs nothing until it comes to that.
 #[test]

@@ -73,4 +73,17 @@ fn ten_thousand_requests_on_64_threads_leave_no_thread_and_no_socket() {
     drop(transport);
 
     wait_until(|| (count("task"), count("fd")) == (threads, files));
+    client_of_the_last_transport(&origins[0]);
+    wait_until(|| (count("task"), count("fd")) == (threads, files));
+}
+
+/// A client keeps the connections of a transport whose last handle it is given. Here because each handle of the process keeps
+/// the runtime.
+fn client_of_the_last_transport(origin: &Origin) {
+    let accepted = origin.seen().accepted();
+    let transport = Transport::new();
+    transport.request("GET", origin.url("/")).send().unwrap();
+    let client = blocking::Client::builder().transport(transport).build().unwrap();
+    client.get(origin.url("/")).send().unwrap();
+    assert_eq!(origin.seen().accepted(), accepted + 1);
 }

@@ -22,8 +22,8 @@ const MAX_PARAMS: usize = 32;
 /// Parsed by [`Authorizing::challenges`](super::Authorizing::challenges).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Challenge {
-    pub(super) scheme: String,
-    pub(super) token: Option<String>,
+    scheme: String,
+    token: Option<String>,
     /// Names are in lower case.
     pub(super) params: Vec<(String, Vec<u8>)>,
 }

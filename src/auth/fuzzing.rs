@@ -1,4 +1,4 @@
-//! What the fuzz target in `fuzz/` checks of private parts. It exists only for it and for tests.
+//! Checks private parts, for the fuzz target in `fuzz/` and for tests.
 
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -6,8 +6,23 @@ use super::{Asker, Authorizing, Challenge, Credentials, authenticator::Authentic
 
 const USER: &str = "user, \"name";
 
-/// Reads each line as a field with challenges, and answers them. A challenge that is written again is read again, and no
-/// challenge adds a parameter to the answer or changes one that is not its own.
+/// The parameters of a Digest answer (RFC 7616 §3.4).
+const PARAMS: [&str; 11] = [
+    "username",
+    "userhash",
+    "realm",
+    "nonce",
+    "uri",
+    "algorithm",
+    "cnonce",
+    "nc",
+    "qop",
+    "response",
+    "opaque",
+];
+
+/// Reads each line as a field of challenges and answers them. A challenge that is written and read again is the same. A
+/// challenge changes no parameter of the answer but those that echo it.
 ///
 /// # Panics
 ///
@@ -38,13 +53,13 @@ pub fn challenges(input: &[u8]) {
 }
 
 fn written(challenge: &Challenge) -> Vec<u8> {
-    let mut field = challenge.scheme.clone().into_bytes();
-    if let Some(token) = &challenge.token {
+    let mut field = challenge.scheme().as_bytes().to_vec();
+    if let Some(token) = challenge.token() {
         field.push(b' ');
         field.extend_from_slice(token.as_bytes());
     }
     for (name, value) in &challenge.params {
-        let separator: &[u8] = if field.len() == challenge.scheme.len() { b" " } else { b", " };
+        let separator: &[u8] = if field.len() == challenge.scheme().len() { b" " } else { b", " };
         field.extend_from_slice(separator);
         field.extend_from_slice(name.as_bytes());
         field.extend_from_slice(b"=\"");
@@ -67,8 +82,16 @@ fn check(answer: &HeaderValue, challenges: &[Challenge]) {
     let of_the_realm = |challenge: &&Challenge| {
         challenge.param("realm").unwrap_or_default() == param(answer, "realm")
     };
+    assert!(answer.params.iter().all(|(name, _)| PARAMS.contains(&&**name)), "{answer:?}");
+    let is_answered = |challenge: &Challenge| {
+        let same = |name| challenge.param(name) == answer.param(name);
+        let hashes = challenge.param("userhash");
+        let hashes = hashes.is_some_and(|value| value.eq_ignore_ascii_case(b"true"));
+        let echoes = same("nonce") && same("opaque") && same("algorithm");
+        echoes && hashes == answer.param("userhash").is_some()
+    };
     let mut asked = challenges.iter().filter(is_asked).filter(of_the_realm);
-    assert!(asked.any(|it| it.param("nonce") == answer.param("nonce")), "{answer:?}");
+    assert!(asked.any(is_answered), "{answer:?}");
     assert_eq!(param(answer, "uri"), b"/?a=\"b\", c=d");
     if answer.param("userhash").is_none() {
         assert_eq!(param(answer, "username"), USER.as_bytes());

@@ -135,24 +135,30 @@ impl<S: Clone> Client<S> {
         method: impl IntoMethod,
         url: impl IntoUrl,
     ) -> RequestBuilder<AsyncClient<S>> {
-        let client = self.over.service();
-        RequestBuilder::of(self.over.clone(), client.start(method, url)).max_body_of(client)
+        self.start(self.over.service().start(method, url))
     }
 
-    /// A request whose response is read as it comes, without a limit to its size.
+    /// A request whose response is read as it comes, without a limit to its size, but for what comes before the end of an upload.
     pub fn stream(
         &self,
         method: impl IntoMethod,
         url: impl IntoUrl,
     ) -> RequestBuilder<AsyncClient<S>, Streamed> {
-        RequestBuilder::of(self.over.clone(), self.over.service().start(method, url))
+        self.start(self.over.service().start(method, url))
     }
 
     /// A request that was put together elsewhere. Its own settings take precedence. The response is read whole, unless the request is
     /// `streamed()`.
     pub fn send(&self, request: Request<impl Into<AsyncBody>>) -> RequestBuilder<AsyncClient<S>> {
-        let request = Ok(request.map(Into::into));
-        RequestBuilder::of(self.over.clone(), request).max_body_of(self.over.service())
+        self.start(Ok(request.map(Into::into)))
+    }
+
+    fn start<A>(
+        &self,
+        request: Result<Request<AsyncBody>, Error>,
+    ) -> RequestBuilder<AsyncClient<S>, A> {
+        let max_body = self.over.service().max_body();
+        RequestBuilder::of(self.over.clone(), request).default_max_body(max_body)
     }
 
     /// The request with what the client adds before its redirects: see [`Client::prepare`](crate::Client::prepare).
@@ -175,7 +181,7 @@ impl ClientBuilder<Client> {
     /// [`build`](Self::build).
     pub fn transport(self, transport: Transport) -> Self {
         let service = transport.over.service().clone();
-        // Its runtime ends with its last handle, and with that its connections.
+        // The runtime, and its connections, end with the last handle: this one is kept until the client has its own.
         self.over_transport(service, Some(Box::new(transport)))
     }
 
@@ -185,8 +191,11 @@ impl ClientBuilder<Client> {
     ///
     /// [`is_builder`](Error::is_builder) for a setting that is not valid, and for those of a transport beside a
     /// [transport](Self::transport) that is given. [`is_canceled`](Error::is_canceled) where the system gives no runtime.
-    pub fn build(self) -> Result<Client, Error> {
-        let over = self.build_client(Blocking::new)?;
+    pub fn build(mut self) -> Result<Client, Error> {
+        // Held until the client has a handle of its own.
+        let kept = self.kept.take();
+        let over = Blocking::new(self.build_client()?);
+        drop(kept);
         over.runtime()?;
         Ok(Client { over })
     }

@@ -35,7 +35,7 @@ use crate::{
 /// ```
 pub struct Blocking<S> {
     service: Held<S>,
-    /// An error where the system gives none.
+    /// `Err` if the system could not give a runtime.
     runtime: Result<BlockingRuntime, Error>,
     /// Whether connections live on between requests.
     is_pooled: bool,
@@ -116,7 +116,7 @@ impl<S> Blocking<S> {
     ///
     /// # Errors
     ///
-    /// Why there is none.
+    /// The error of making it.
     pub(super) fn runtime(&self) -> Result<&BlockingRuntime, Error> {
         self.runtime.as_ref().map_err(Error::clone)
     }

@@ -22,16 +22,16 @@ pub(super) enum UploadPiece {
     End,
 }
 
-/// What both ends of the pieces tell each other beside them.
+/// Shared by the caller's thread and the body.
 #[derive(Default)]
 pub(super) struct UploadState {
-    /// The response is there, so that the rest of the body is not wanted.
+    /// The caller has the response: the rest of the body is not sent.
     pub(super) is_answered: AtomicBool,
-    /// The last piece is on its way, or no piece is taken any more.
+    /// Notified when the last piece is queued, or when the body is dropped.
     pub(super) over: Notify,
 }
 
-/// The body of such a request.
+/// A request body that the caller's thread feeds.
 pub(super) struct PieceBody {
     pieces: mpsc::Receiver<UploadPiece>,
     state: Arc<UploadState>,
@@ -60,7 +60,7 @@ impl http_body::Body for PieceBody {
                 self.has_ended = true;
                 None
             }
-            // The engine ends this upload with its response, which is to be read.
+            // Pending, so that the response can be read. The engine drops this body when the response ends.
             None if self.state.is_answered.load(Ordering::Acquire) => return Poll::Pending,
             None => Some(Err(given_up("the upload was dropped before its end"))),
         })

@@ -31,11 +31,11 @@ where
     /// Those of the async request. Beside them, nothing being sent: [`is_builder`](Error::is_builder) inside an async task,
     /// [`is_closed`](Error::is_closed) after a fork, and [`is_canceled`](Error::is_canceled) where the system gives no thread.
     pub fn send(self) -> Result<Response<Bytes>, Error> {
-        let (over, request) = self.into_parts();
+        let (over, request, max_body) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
         let waiter = BlockingWait::of(&request, runtime)?;
-        waiter.run(Buffering::new(service.into_inner(), Ok(request)))?
+        waiter.run(Buffering::new(service.into_inner(), Ok(request), max_body))?
     }
 }
 
@@ -50,7 +50,7 @@ where
     ///
     /// As those of a request whose response is read to its end.
     pub fn send(self) -> Result<Response<Body>, Error> {
-        let (over, request) = self.into_parts();
+        let (over, request, _) = self.into_parts();
         let request = request?;
         let (service, runtime) = over.into_parts()?;
         let waiter = BlockingWait::of(&request, runtime)?;
@@ -109,6 +109,7 @@ mod sealed {
         fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
+            max_body: Option<MaxBody>,
             waiter: BlockingWait,
             upload_over: impl Future<Output = ()> + Send + 'static,
         ) -> impl Future<Output = Result<Response<Self::Body>, Error>> + Send + 'static
@@ -120,10 +121,11 @@ mod sealed {
         async fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
+            max_body: Option<MaxBody>,
             _: BlockingWait,
             _: impl Future<Output = ()> + Send + 'static,
         ) -> Result<Response<Bytes>, Error> {
-            Buffering::new(service, Ok(request)).await
+            Buffering::new(service, Ok(request), max_body).await
         }
     }
 
@@ -131,15 +133,16 @@ mod sealed {
         async fn send(
             service: impl RequestService,
             request: Request<AsyncBody>,
+            max_body: Option<MaxBody>,
             waiter: BlockingWait,
             upload_over: impl Future<Output = ()> + Send + 'static,
         ) -> Result<Response<Body>, Error> {
-            let limit = request.extensions().get::<MaxBody>().copied().unwrap_or_default();
             let mut response = SendRequest::new(service, Ok(request)).await?;
             // A refusal ends the upload; after a success it goes on.
             if response.status().is_success() {
                 let body = std::mem::take(response.body_mut());
-                *response.body_mut() = read_ahead(body, limit, upload_over).await?;
+                *response.body_mut() =
+                    read_ahead(body, max_body.unwrap_or_default(), upload_over).await?;
             }
             Ok(response.map(|body| Body::of_response(body, waiter)))
         }
@@ -160,7 +163,7 @@ impl BlockingWait {
         Self { runtime, canceler: None, is_sent: false }
     }
 
-    /// By the canceler of this request, which was not sent.
+    /// Waits under the request's canceler, before it is sent.
     ///
     /// # Errors
     ///
@@ -176,7 +179,7 @@ impl BlockingWait {
         }
     }
 
-    /// The same for the rest of a request that may have been sent: an error of the wait says so.
+    /// From here on the errors of the wait say that the request may have been sent.
     pub(super) fn sent(self) -> Self {
         Self { is_sent: true, ..self }
     }

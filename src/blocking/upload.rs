@@ -49,11 +49,11 @@ pub struct ReaderRequest<S, A, R> {
 /// [`finish`](Self::finish): an upload that is dropped before is given up, and the server sees a request that breaks off.
 ///
 /// If the response is complete before the end of the body, as a refusal is, or if the request fails, writing fails with
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and `finish` returns the response or the error. Of a response that is streamed the head
-/// suffices, unless its status is a success (2xx): then writing goes on, and what comes of the response meanwhile is kept in memory, up
-/// to [`MaxBody`](crate::options::MaxBody), by default 64 MiB.
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and `finish` returns the response or the error. For a streamed response a head
+/// other than 2xx suffices. After a 2xx head writing goes on, and the response is buffered, up to
+/// [`MaxBody`](crate::options::MaxBody): by default the limit of the client, 64 MiB without one.
 ///
-/// A write that fails ends the upload, also one that fails because it is in an async task: the rest would lack a piece.
+/// A failed write ends the upload, even one that failed because it was called in an async task: its bytes are lost.
 pub struct Upload<T> {
     sending: UploadTask<T>,
     piece: BytesMut,
@@ -61,7 +61,7 @@ pub struct Upload<T> {
     was_full: bool,
 }
 
-/// A request that runs in the background, and the way of its body to it.
+/// A request that runs in the background, and the channel to its body.
 struct UploadTask<T> {
     waiter: BlockingWait,
     pieces: mpsc::Sender<UploadPiece>,
@@ -115,15 +115,15 @@ where
 {
     /// Sends the request, reads its body from the reader, and waits for the response.
     ///
-    /// A response that is complete before the end of the body ends the reading, with the piece that is being read. So does the head of
-    /// one that is streamed, unless its status is a success (2xx): then the body is sent to its end, and what comes of the response
-    /// meanwhile is kept in memory.
+    /// A response that is complete before the end of the body ends the reading, with the piece that is being read. For a
+    /// streamed response a head other than 2xx suffices. After a 2xx head the body is sent to its end, and the response is buffered
+    /// meanwhile.
     ///
     /// # Errors
     ///
     /// Those of the async request; [`is_body`](Error::is_body) for a reader that fails, with its error as the cause; and
-    /// [`is_decode`](Error::is_decode) for a streamed response with more bytes than [`MaxBody`](crate::options::MaxBody), by default 64
-    /// MiB, before the end of the body.
+    /// [`is_decode`](Error::is_decode) for a streamed response with more bytes than [`MaxBody`](crate::options::MaxBody) before the
+    /// end of the body: by default the limit of the client, 64 MiB without one.
     pub fn send(self) -> Result<Response<A::Body>, Error> {
         let Self { request, mut reader, length } = self;
         let mut task = UploadTask::start(request, length)?;
@@ -150,7 +150,7 @@ fn read_piece(reader: &mut impl Read, buffer: &mut BytesMut) -> io::Result<Bytes
     }
     loop {
         match reader.read(buffer) {
-            // A reader that tells of more than there is room for is wrong.
+            // A faulty reader may report more than fits.
             Ok(read) => return Ok(buffer.split_to(read.min(buffer.len())).freeze()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -203,7 +203,7 @@ impl<T: Send + 'static> UploadTask<T> {
         S: RequestService,
         A: ResponseKind<Body = T>,
     {
-        let (over, request) = request.into_parts();
+        let (over, request, max_body) = request.into_parts();
         let (pieces, receiver) = mpsc::channel(PIECES);
         let state = Arc::<UploadState>::default();
         let (body, its) = (PieceBody::new(receiver, state.clone(), length), state.clone());
@@ -214,7 +214,7 @@ impl<T: Send + 'static> UploadTask<T> {
         waiter.run(ready(()))?;
         let (sender, outcome) = oneshot::channel();
         let upload_over = async move { its.over.notified().await };
-        let sending = A::send(service.into_inner(), request, waiter.clone(), upload_over);
+        let sending = A::send(service.into_inner(), request, max_body, waiter.clone(), upload_over);
         let task = waiter.runtime().spawn(async move {
             // Without a receiver the response is dropped.
             let _ = sender.send(sending.await);
@@ -234,7 +234,7 @@ impl<T: Send + 'static> UploadTask<T> {
             if let Poll::Ready(outcome) = Pin::new(&mut *outcome).poll(cx) {
                 return Poll::Ready(Some(outcome));
             }
-            // A request that wants no more of the body has a response to come.
+            // A request that takes no more of its body will have a response.
             if !is_unwanted {
                 is_unwanted = ready!(sending.as_mut().poll(cx)).is_err();
             }
@@ -274,7 +274,7 @@ impl<T: Send + 'static> UploadTask<T> {
         let failed = Error::custom(Kind::Body, "reading the body of the request").because(error);
         let is_taken = self.push(UploadPiece::Failed(failed.clone()))?;
         match self.finish() {
-            // It began before the failure, which broke it off.
+            // The response began before the reader failed; the failure cut it off.
             Ok(response) if is_taken && response.status().is_success() => Err(failed.sent(true)),
             outcome => outcome,
         }
@@ -305,7 +305,7 @@ impl<T: Send + 'static> Upload<T> {
         self.sending.finish()
     }
 
-    /// Sends what was collected; `false` if it is not wanted.
+    /// Sends what was collected; `false` if the request takes no more.
     fn push(&mut self) -> Result<bool, Error> {
         let piece = self.piece.split().freeze();
         match piece.is_empty() {

@@ -103,7 +103,7 @@ impl Body {
         }
     }
 
-    /// The rest of a file that is open, with what is left of it as its length.
+    /// A body of the rest of an open file. Its length is the number of bytes left.
     #[cfg(feature = "blocking")]
     pub(crate) fn rest_of(mut file: File) -> Result<Self, Error> {
         let path: Arc<Path> = Path::new("that was opened before").into();
@@ -131,7 +131,7 @@ fn rest_of(file: &mut File) -> io::Result<Option<u64>> {
     }
     match file.seek(SeekFrom::Start(at))? == at {
         true => Ok(None),
-        // What was read would be missing.
+        // The byte that was read would be missing.
         false => Err(io::ErrorKind::NotSeekable.into()),
     }
 }

@@ -10,7 +10,7 @@ use http::{Request, Response, header::AUTHORIZATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{failing::not_ready, user_info::without_user_info};
+use super::{failing::not_ready, ready::take_ready, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},
@@ -121,7 +121,7 @@ impl AuthLayer {
 }
 
 impl AuthSettings {
-    /// What is to be said for a request, and to whom. The URL has no user afterwards.
+    /// The credentials for a request and their origin. Removes the user from the URL.
     #[inline]
     fn auth(&self, request: &mut Request<Body>) -> Result<Option<(Auth, Origin)>, Error> {
         let in_url = take_from_url(request.uri_mut())?;
@@ -133,7 +133,7 @@ impl AuthSettings {
         if request.headers().contains_key(AUTHORIZATION) {
             return Ok(None);
         }
-        // A URL without an origin is refused below, where it is told why.
+        // A URL without an origin is refused below, with an error that says why.
         let Ok(origin) = Origin::try_from(&*without_user_info(request.uri())) else {
             return Ok(None);
         };
@@ -182,10 +182,7 @@ where
             Err(error) => Err(error),
         };
         match attempted {
-            Ok(attempted) => {
-                let clone = self.inner.clone();
-                Answering::new(std::mem::replace(&mut self.inner, clone), attempted, request)
-            }
+            Ok(attempted) => Answering::new(take_ready(&mut self.inner), attempted, request),
             Err(error) => Answering::failed(error),
         }
     }

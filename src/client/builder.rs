@@ -44,14 +44,15 @@ pub(super) use decoding::DecodeChoice;
 pub struct ClientBuilder<C = Client> {
     choices: Choices,
     bottom: Bottom,
-    kept: KeptUntilBuilt,
+    pub(crate) kept: KeptUntilBuilt,
     builds: PhantomData<fn() -> C>,
 }
 
-/// A handle of the runtime of a transport that is given.
+/// A blocking transport given to the builder: the runtime ends with its last handle, so it lives until the client has one of
+/// its own.
 type KeptUntilBuilt = Option<Box<dyn Any + Send + Sync>>;
 
-/// What the layers of a client stand over. `is_set` says whether anything was said about a transport to be built.
+/// The service below the layers. `is_set`: whether a setting of the transport to be built was called.
 enum Bottom {
     Built { builder: Box<TransportBuilder>, is_set: bool },
     Given { transport: Transport, is_set: bool },
@@ -166,7 +167,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Limits the size of a body that is read whole, decoded, in bytes; `None` is no limit. Default: 64 MiB. A body that is
-    /// [streamed](crate::transport::RequestBuilder::streamed) has no limit.
+    /// [streamed](crate::transport::RequestBuilder::streamed) has no limit, but for what comes of it before the end of a
+    /// blocking upload.
     pub fn max_body(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.choices.max_body = MaxBody::new(bytes);
         self
@@ -237,8 +239,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Builds the async client, which the blocking one wraps.
-    pub(crate) fn build_client<T>(self, wrap: impl FnOnce(Client) -> T) -> Result<T, Error> {
-        let Self { mut choices, bottom, kept: _kept, .. } = self;
+    pub(crate) fn build_client(self) -> Result<Client, Error> {
+        let Self { mut choices, bottom, .. } = self;
         choices.check()?;
         let mut requests = choices.requests();
         let transport = match bottom {
@@ -250,7 +252,7 @@ impl<C> ClientBuilder<C> {
             Bottom::Given { transport, .. } => transport,
         };
         choices.runtime.get_or_insert_with(|| transport.runtime().clone());
-        Ok(wrap(choices.over(requests, transport)))
+        Ok(choices.over(requests, transport))
     }
 
     /// Builds the async client over any service.
@@ -289,7 +291,7 @@ impl ClientBuilder {
     /// [`is_builder`](Error::is_builder) for an invalid setting, and for settings of a transport together with
     /// [`transport`](Self::transport).
     pub fn build(self) -> Result<Client, Error> {
-        self.build_client(|client| client)
+        self.build_client()
     }
 
     /// The client over any service of requests: see [`Client::over`].

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::failing::{failed, not_ready, polled_again};
+use super::failing::{failed, not_ready};
 use crate::{
     body::Body,
     error::{BoxError, Error, ForeignError, Kind, Phase},
@@ -135,7 +135,7 @@ pin_project! {
     /// Dropping it drops the future of the inner service.
     #[must_use = "futures do nothing unless polled"]
     pub struct UntilDeadline<F> {
-        // `None` once the time is over.
+        // `None` once it has answered or the time is over.
         #[pin]
         response: Option<F>,
         // Boxed: most requests have none.
@@ -188,7 +188,11 @@ where
         }
         let was_called = this.response.is_some();
         let Some(running) = this.running else {
-            return if was_called { Poll::Pending } else { Poll::Ready(Err(polled_again())) };
+            return if was_called {
+                Poll::Pending
+            } else {
+                Poll::Ready(Err(Error::polled_again()))
+            };
         };
         let error = ready!(running.poll(was_called, cx));
         *this.running = None;

@@ -98,11 +98,15 @@ use codec::Codec;
 use coding::CodingList;
 use pipeline::Pipeline;
 
-/// The codings that this build decodes, as a field lists them. Static: such a value costs less to clone.
+/// The codings that this build decodes, as a field lists them.
 static KNOWN: LazyLock<String> =
     LazyLock::new(|| codec::known().map(Coding::as_str).collect::<Vec<_>>().join(", "));
 
-/// 64 MiB: more than what is read whole should have, and what a gigabyte of zeros is coded into is 1 MiB.
+/// The value of `Accept-Encoding`; `None` if this build decodes nothing. Of static text, so that it is cheap to clone.
+static ACCEPT: LazyLock<Option<HeaderValue>> =
+    LazyLock::new(|| (!KNOWN.is_empty()).then(|| HeaderValue::from_static(&KNOWN)));
+
+/// 64 MiB: more than a body that is read whole should have. A gigabyte of zeros is coded into 1 MiB.
 const DEFAULT_LIMIT: u64 = 64 << 20;
 
 /// Decodes the bodies of responses.
@@ -111,14 +115,8 @@ const DEFAULT_LIMIT: u64 = 64 << 20;
 /// none, unless they have a `Range`: a range counts coded bytes. A response is decoded whatever the request accepted.
 #[derive(Clone, Debug)]
 pub struct DecodeLayer {
-    settings: Arc<DecodeSettings>,
-}
-
-#[derive(Clone, Debug)]
-struct DecodeSettings {
     /// Of decoded bytes. The greatest number is none.
     limit: u64,
-    accept: Option<HeaderValue>,
 }
 
 /// The service of a [`DecodeLayer`]. Its responses have a [`Body`], whatever those below have.
@@ -127,7 +125,7 @@ struct DecodeSettings {
 #[derive(Clone)]
 pub struct Decode<S> {
     inner: S,
-    settings: Arc<DecodeSettings>,
+    limit: u64,
 }
 
 /// How the response to one request is decoded, as an extension of the request.
@@ -184,17 +182,16 @@ impl Default for DecodeLayer {
 impl DecodeLayer {
     /// Decodes what this build has decoders for, up to 64 MiB of decoded bytes.
     pub fn new() -> Self {
-        let accept = (!KNOWN.is_empty()).then(|| HeaderValue::from_static(&KNOWN));
-        Self { settings: Arc::new(DecodeSettings { limit: DEFAULT_LIMIT, accept }) }
+        Self { limit: DEFAULT_LIMIT }
     }
 
     /// How many bytes may come out of a body, of its last coding and of the one before; `None` for any number. A body with more is
     /// an error where its reader gets there, for which [`Error::is_decode`] holds.
     ///
-    /// The default is 64 MiB: a megabyte can be coded so that it becomes a gigabyte, which is too much for whoever reads it whole.
-    /// Take away the limit where large bodies are read as they come.
+    /// The default is 64 MiB: one coded megabyte can decode to a gigabyte, too much to read whole. Remove the limit for bodies
+    /// that you stream.
     pub fn limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
-        Arc::make_mut(&mut self.settings).limit = bytes.into().unwrap_or(u64::MAX);
+        self.limit = bytes.into().unwrap_or(u64::MAX);
         self
     }
 }
@@ -232,7 +229,7 @@ impl<S> Layer<S> for DecodeLayer {
     type Service = Decode<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Decode { inner, settings: self.settings.clone() }
+        Decode { inner, limit: self.limit }
     }
 }
 
@@ -251,35 +248,34 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let limit = self.settings.limit_for(&request);
+        let limit = limit_for(&request, self.limit);
         if limit.is_some() {
-            self.settings.accept(request.headers_mut());
+            accept(request.headers_mut());
         }
         let limit = limit.filter(|_| *request.method() != Method::HEAD);
         DecodeFuture { future: self.inner.call(request), limit }
     }
 }
 
-impl DecodeSettings {
-    /// `None` if the response stays as it is.
-    fn limit_for<B>(&self, request: &Request<B>) -> Option<u64> {
-        let limit = match request.extensions().get::<Decoding>() {
-            Some(Decoding { is_on: false, .. }) => return None,
-            Some(Decoding { limit, .. }) => *limit,
-            None => self.limit,
-        };
-        (*request.method() != Method::CONNECT).then_some(limit)
-    }
+/// `None` if the response stays as it is.
+fn limit_for<B>(request: &Request<B>, limit: u64) -> Option<u64> {
+    let limit = match request.extensions().get::<Decoding>() {
+        Some(Decoding { is_on: false, .. }) => return None,
+        Some(Decoding { limit, .. }) => *limit,
+        None => limit,
+    };
+    (*request.method() != Method::CONNECT).then_some(limit)
+}
 
-    fn accept(&self, headers: &mut HeaderMap) {
-        let Some(accept) = &self.accept else { return };
-        if headers.contains_key(RANGE) {
-            return;
-        }
-        // A map that is full refuses it, and what is below refuses the request.
-        if let Ok(Entry::Vacant(entry)) = headers.try_entry(ACCEPT_ENCODING) {
-            let _ = entry.try_insert(accept.clone());
-        }
+/// Adds `Accept-Encoding`, unless the request has one, or a `Range`.
+fn accept(headers: &mut HeaderMap) {
+    let Some(accept) = &*ACCEPT else { return };
+    if headers.contains_key(RANGE) {
+        return;
+    }
+    // A map that is full refuses it, and what is below refuses the request.
+    if let Ok(Entry::Vacant(entry)) = headers.try_entry(ACCEPT_ENCODING) {
+        let _ = entry.try_insert(accept.clone());
     }
 }
 
@@ -348,10 +344,7 @@ fn take_fields(headers: &mut HeaderMap, read: Arc<AtomicU64>) -> Option<Decoded>
 
 impl<S: fmt::Debug> fmt::Debug for Decode<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decode")
-            .field("inner", &self.inner)
-            .field("settings", &self.settings)
-            .finish()
+        f.debug_struct("Decode").field("inner", &self.inner).field("limit", &self.limit).finish()
     }
 }
 

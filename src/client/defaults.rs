@@ -1,4 +1,4 @@
-//! What every request of a client has: a base URL, header fields, who we are.
+//! Defaults of every request: a base URL, header fields, credentials.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::{
     default_auth::DefaultAuth,
-    failing::{failed, not_ready, polled_again},
+    failing::{failed, not_ready},
     secrets,
     user_info::without_user_info,
 };
@@ -307,7 +307,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(response) = this.response.as_mut().as_pin_mut() else {
-            return Poll::Ready(Err(this.mistake.take().unwrap_or_else(polled_again)));
+            return Poll::Ready(Err(this.mistake.take().unwrap_or_else(Error::polled_again)));
         };
         let polled = response.poll(cx);
         if polled.is_ready() {

@@ -11,8 +11,8 @@ use http_body::Body;
 /// A body of more is not worth its connection.
 const MOST_READ: usize = 64 * 1024;
 
-/// Reads what is there of a body, without waiting, and drops it: one that is read to its end has returned its connection
-/// before the next request is sent.
+/// Reads a body as far as it can without waiting, and drops it. A body read to its end has returned its connection before
+/// the next request is sent.
 pub(super) fn discard<RB: Body>(body: RB, cx: &mut Context<'_>) {
     let (mut body, mut read) = (pin!(body), 0);
     while read <= MOST_READ {

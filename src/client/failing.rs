@@ -1,4 +1,4 @@
-//! Errors of services below, of one that is not ready, and of a future that is over.
+//! Errors of inner services, and of a service that is not ready.
 
 use crate::error::{BoxError, Error, ForeignError};
 
@@ -26,15 +26,4 @@ pub(super) fn failed(error: impl Into<BoxError>, foreign: ForeignError) -> Error
         false => format!("sending a request: {error}"),
     };
     Error::adopt(error, foreign, doing)
-}
-
-#[cfg(any(
-    feature = "auth",
-    feature = "deadline",
-    feature = "defaults",
-    feature = "redirect",
-    feature = "retry"
-))]
-pub(super) fn polled_again() -> Error {
-    Error::new(crate::error::Kind::Canceled, "the request was over already")
 }

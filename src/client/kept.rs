@@ -1,7 +1,7 @@
-//! A request that may have to be sent again: its head, and its body if that can be had again.
+//! A copy of a request, to send it again: its head, and its body if it can be cloned.
 //!
-//! Each layer that sends again has a copy of its own, and makes it only where it can come to that. One that is shared would
-//! have to travel as an extension, which costs more than the copy, and would undo what a layer in between has changed.
+//! Each layer makes its own copy, and only if it may send again. A shared copy would travel as an extension, which costs
+//! more, and would undo changes of the layers in between.
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
@@ -15,7 +15,7 @@ pub(super) struct Kept {
     /// A list costs less than half of a map, and most copies are never looked at.
     fields: Vec<(HeaderName, HeaderValue)>,
     extensions: Extensions,
-    /// `None` for one that can be sent only once.
+    /// `None` for a body that can be sent only once.
     pub(super) body: Option<Body>,
 }
 

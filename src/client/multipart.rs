@@ -90,9 +90,8 @@ impl Form {
 
     /// Sets what separates the parts, 1 to 70 characters of RFC 2046 §5.1.1.
     ///
-    /// By default it is made of 128 bits that nobody can tell beforehand, so that no content can hold it by accident or on
-    /// purpose. Of one that is set, contents of [bytes](Part::bytes) are searched, and one that holds it is an error; that no
-    /// other content does is the caller's to know.
+    /// By default it has 128 unpredictable bits, so no content can contain it. Contents of [bytes](Part::bytes) are searched for
+    /// a boundary that you set: an error if one contains it; that no other content does is yours to ensure.
     pub fn boundary(mut self, boundary: impl Into<String>) -> Self {
         self.boundary = Some(boundary.into());
         self

@@ -54,10 +54,10 @@ pub struct Netrc {
     also_http: bool,
 }
 
-/// What is said to a host, or by default.
+/// The credentials of a host, or the default.
 struct Login {
     host: Option<String>,
-    /// Made once, so that a Digest nonce is remembered. `None` says nothing.
+    /// Made once, so that a Digest nonce is remembered. `None` sends nothing.
     auth: Option<Auth>,
 }
 
@@ -129,7 +129,7 @@ impl Netrc {
         self
     }
 
-    /// What is said to this origin.
+    /// The credentials for this origin.
     pub fn find(&self, origin: &Origin) -> Option<Auth> {
         if !origin.scheme().is_tls() && !self.also_http {
             return None;

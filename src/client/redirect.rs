@@ -18,7 +18,7 @@ use http::{HeaderName, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::failing::not_ready;
+use super::{failing::not_ready, ready::take_ready};
 use crate::{
     body::Body,
     error::{BoxError, Error},
@@ -219,9 +219,7 @@ where
         if let Some(mistake) = &self.settings.mistake {
             return Redirecting::failed(mistake.clone());
         }
-        // The service that is ready is the one to call; the clone that takes its place is not.
-        let clone = self.inner.clone();
-        let service = std::mem::replace(&mut self.inner, clone);
+        let service = take_ready(&mut self.inner);
         let trail = Trail::new(self.settings.clone(), &request);
         Redirecting::new(service, trail, request)
     }

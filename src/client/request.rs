@@ -1,10 +1,6 @@
 //! What a request says to the layers of a client.
 
 use super::Client;
-use crate::{
-    options::MaxBody,
-    request::{Buffered, RequestBuilder},
-};
 
 /// The options of a request over a client, which are the same for callers that block.
 macro_rules! client_options {
@@ -60,14 +56,3 @@ macro_rules! client_options {
 pub(crate) use client_options;
 
 client_options!(Client<S>);
-
-impl<S> RequestBuilder<S, Buffered> {
-    /// Sets the limit of the client, unless the request has one.
-    pub(crate) fn max_body_of<T: Clone>(self, client: &Client<T>) -> Self {
-        let limit = client.max_body();
-        self.change(|request| {
-            request.extensions_mut().get_or_insert::<MaxBody>(limit.of_client());
-            Ok(())
-        })
-    }
-}

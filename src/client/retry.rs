@@ -12,11 +12,11 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{failing::not_ready, kept::Kept, user_info::without_user_info};
+use super::{failing::not_ready, kept::Kept, ready::take_ready, user_info::without_user_info};
 use crate::{
     body::Body,
     error::{BoxError, Error},
-    options::{Deadline, Retries, is_idempotent},
+    options::Retries,
     rt::Runtime,
     target::Origin,
 };
@@ -67,7 +67,7 @@ use tries::Tries;
 /// returned at its head, so nothing is sent again once its body is read.
 ///
 /// The pause is that of the server's `Retry-After`, or else random up to a maximum that doubles: see [`Retries`]. If a
-/// [`Deadline`] would come first, the last response or error is returned at once.
+/// [`Deadline`](crate::options::Deadline) would come first, the last response or error is returned at once.
 ///
 /// Retries to one origin are limited to a tenth of its requests plus ten per second, so that a failing server can recover. Clones
 /// share that budget. Without [`Retries`], of the layer or of the request, the layer costs nothing.
@@ -124,14 +124,11 @@ impl RetrySettings {
     }
 
     /// What is kept for another try; `None` if there cannot be one.
-    fn tries(&self, retries: Retries, request: &Request<Body>) -> Option<Tries> {
+    fn tries(self: &Arc<Self>, retries: Retries, request: &Request<Body>) -> Option<Tries> {
         let origin = Origin::try_from(&*without_user_info(request.uri())).ok()?;
-        let deadline = request.extensions().get::<Deadline>().copied();
-        let is_idempotent = is_idempotent(request);
         let kept = Kept::of(request).into_repeatable()?;
         self.budgets.change(&origin, self.runtime.now(), RetryBudget::request);
-        let (budgets, runtime) = (self.budgets.clone(), self.runtime.clone());
-        Some(Tries::new(retries, kept, origin, is_idempotent, deadline, (budgets, runtime)))
+        Some(Tries::new(self.clone(), retries, kept, origin, request))
     }
 }
 
@@ -147,7 +144,7 @@ impl Budgets {
             return change(budget, now);
         }
         if budgets.len() >= MOST_ORIGINS {
-            // Whoever was not asked for a while has saved for a second anyway.
+            // A new budget starts with the savings of one second: forgetting an origin that was silent gives it no more.
             let recent = now.checked_sub(Duration::from_secs(10)).unwrap_or(now);
             budgets.retain(|_, budget| budget.seen_at > recent);
         }
@@ -185,8 +182,7 @@ where
         let Some(tries) = retries.and_then(|it| self.settings.tries(it, &request)) else {
             return Repeating::once(self.inner.call(request));
         };
-        let clone = self.inner.clone();
-        Repeating::new(std::mem::replace(&mut self.inner, clone), tries, request)
+        Repeating::new(take_ready(&mut self.inner), tries, request)
     }
 }
 

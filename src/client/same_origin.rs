@@ -2,8 +2,7 @@
 
 use crate::target::{Origin, Scheme};
 
-/// Whether whoever was told the fields of a request may be told them again there: it is the same origin, or the same host
-/// by its usual TLS port.
+/// Whether the fields of a request may be sent there as well: the same origin, or the same host by its usual TLS port.
 pub(super) fn is_same(from: &Origin, to: &Origin) -> bool {
     let plain = (from.scheme(), from.port()) == (Scheme::Http, 80);
     let private = (to.scheme(), to.port()) == (Scheme::Https, 443);

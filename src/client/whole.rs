@@ -144,7 +144,7 @@ impl Layers {
     }
 }
 
-/// What requests are given that say nothing themselves.
+/// Defaults for requests without settings of their own.
 pub(super) struct RequestDefaults {
     pub(super) timeouts: Option<Timeouts>,
     /// Of `ClientBuilder::timeout`, which is beside all timeouts.
@@ -251,7 +251,7 @@ impl<S: Clone> Client<S> {
         method: impl IntoMethod,
         url: impl IntoUrl,
     ) -> RequestBuilder<Self, Buffered> {
-        RequestBuilder::of(self.clone(), self.start(method, url)).max_body_of(self)
+        RequestBuilder::of(self.clone(), self.start(method, url)).default_max_body(self.max_body())
     }
 
     /// A request whose response is read as it comes, without a limit to its size.
@@ -268,11 +268,13 @@ impl<S: Clone> Client<S> {
     /// Unlike [`RequestExt::send`](crate::RequestExt::send), which streams, it reads the response whole;
     /// [`streamed`](RequestBuilder::streamed) streams it. In code that is generic over services, `send` is the method of `RequestExt`.
     pub fn send(&self, request: Request<impl Into<Body>>) -> RequestBuilder<Self, Buffered> {
-        RequestBuilder::of(self.clone(), Ok(request.map(Into::into))).max_body_of(self)
+        RequestBuilder::of(self.clone(), Ok(request.map(Into::into)))
+            .default_max_body(self.max_body())
     }
 
     /// Returns the request with what the client adds before redirects: a URL below the base, the client's header fields, the
-    /// limit on its total time, over a transport or a service that you gave its other timeouts, and credentials, which stay an extension until the request is sent. Cookies are added only then.
+    /// limit on its total time, and credentials, which stay an extension until it is sent. Over a transport or service of
+    /// yours, it also gets the client's other timeouts. Cookies are added only when it is sent.
     ///
     /// Sending the result adds nothing twice.
     ///

@@ -22,15 +22,14 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// [`InvalidData`](io::ErrorKind::InvalidData) shows what was written instead of what the script expects,
-    /// credentials included. [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) lists the steps that were left when the
-    /// client closed. [`reset`](Self::reset) and [`fail`](Self::fail) are
-    /// [`Unsupported`](io::ErrorKind::Unsupported): only a [`ScriptedConnector`](super::ScriptedConnector) can play them. All
-    /// other errors are those of the stream.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) shows what the client wrote instead, credentials included.
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) lists the steps that were left when the client closed.
+    /// [`reset`](Self::reset) and [`fail`](Self::fail) are [`Unsupported`](io::ErrorKind::Unsupported): only a
+    /// [`ScriptedConnector`](super::ScriptedConnector) can play them. All other errors are those of the stream.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves the stream where the script was, without what was read and not yet expected.
+    /// Dropping the future stops the script at its current step. Bytes that were read but not yet expected are lost.
     ///
     /// ```
     /// # #[cfg(all(feature = "http1", feature = "tokio"))]

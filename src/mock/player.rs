@@ -121,8 +121,8 @@ impl ScriptPlayer {
         let written = &self.written[self.taken..];
         let fault = || match written.starts_with(&TLS_HANDSHAKE) {
             true => format!(
-                "the script has {expected}, but TLS was begun: the target is `https` behind a proxy, or `below_tls`, and \
-                 this script is not what is inside of TLS"
+                "the script has {expected}, but TLS was begun: the script is not played inside of TLS (`https` behind a \
+                 proxy, or `below_tls`); see `Script::play`"
             ),
             false => {
                 format!("the script has {expected}, but \"{}\" was written", written.escape_ascii())

@@ -3,7 +3,7 @@
 /// Limits the size of a response's body that is read whole, decoded, in bytes: an extension of one request.
 ///
 /// A longer body is an error for which [`is_decode`](crate::Error::is_decode) holds, as soon as that is known. A streamed
-/// body has no limit.
+/// body has no limit, but for what comes of it before the end of a blocking upload.
 ///
 /// ```
 /// use tower_transport::options::MaxBody;
@@ -11,27 +11,16 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxBody {
+    /// The greatest number is none.
     limit: u64,
-    /// It is that of a client, which no layer needs to see.
-    is_of_client: bool,
 }
 
 impl MaxBody {
     /// At most this many bytes; `None` is no limit.
     pub fn new(bytes: impl Into<Option<u64>>) -> Self {
-        Self { limit: bytes.into().unwrap_or(u64::MAX), is_of_client: false }
+        Self { limit: bytes.into().unwrap_or(u64::MAX) }
     }
 
-    #[cfg(feature = "client")]
-    pub(crate) fn of_client(self) -> Self {
-        Self { is_of_client: true, ..self }
-    }
-
-    pub(crate) fn is_of_client(self) -> bool {
-        self.is_of_client
-    }
-
-    /// The greatest number is none.
     pub(crate) fn limit(self) -> u64 {
         self.limit
     }

@@ -1,4 +1,4 @@
-//! What becomes of a request that is put together: sent, sent and streamed, or given to the caller.
+//! Ends of a request builder: sends it, streams it, or returns the request.
 
 use std::{future::IntoFuture, marker::PhantomData};
 
@@ -10,13 +10,21 @@ use crate::{body::Body, error::Error, options::MaxBody};
 impl<S, A> RequestBuilder<S, A> {
     /// A request that was put together elsewhere.
     pub(crate) fn of(service: S, request: Result<Request<Body>, Error>) -> Self {
-        Self { service, request, answer: PhantomData }
+        Self { service, request, max_body: None, answer: PhantomData }
     }
 
-    /// The request and what it is sent over.
-    #[cfg(feature = "blocking")]
-    pub(crate) fn into_parts(self) -> (S, Result<Request<Body>, Error>) {
-        (self.service, self.request)
+    /// Sets the limit of a client, for a request without its own: kept beside the request, because an extension costs
+    /// allocations, and would hold for another client that sends the request.
+    #[cfg(feature = "client")]
+    pub(crate) fn default_max_body(self, max_body: MaxBody) -> Self {
+        Self { max_body: Some(max_body), ..self }
+    }
+
+    /// The service, the request, and the limit of its response's body.
+    pub(crate) fn into_parts(self) -> (S, Result<Request<Body>, Error>, Option<MaxBody>) {
+        let own =
+            self.request.as_ref().ok().and_then(|request| request.extensions().get().copied());
+        (self.service, self.request, own.or(self.max_body))
     }
 
     /// The request, without sending it.
@@ -32,7 +40,8 @@ impl<S, A> RequestBuilder<S, A> {
 impl<S> RequestBuilder<S, Buffered> {
     /// The response is read as it comes, without a limit to its size: `http::Response<Body>`.
     pub fn streamed(self) -> RequestBuilder<S, Streamed> {
-        RequestBuilder::of(self.service, self.request)
+        let Self { service, request, max_body, .. } = self;
+        RequestBuilder { service, request, max_body, answer: PhantomData }
     }
 
     /// How many bytes the body of the response may have, decoded; `None` for any number. A longer one is an error for which

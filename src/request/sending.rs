@@ -68,7 +68,7 @@ where
                 let ready = ready!(this.service.poll_ready(cx));
                 ready.map_err(|error| described(error.into(), unsent, request.uri()))?;
             }
-            let request = request.take().unwrap_or_else(|| Err(polled_again()))?;
+            let request = request.take().unwrap_or_else(|| Err(Error::polled_again()))?;
             // A transport's errors need no description.
             let is_foreign = TypeId::of::<S>() != TypeId::of::<Transport>();
             *this.uri = is_foreign.then(|| Box::new(request.uri().clone()));
@@ -76,7 +76,7 @@ where
             this.state.set(SendState::Sent { response });
         }
         let SendStateProj::Sent { response } = this.state.as_mut().project() else {
-            return Poll::Ready(Err(polled_again()));
+            return Poll::Ready(Err(Error::polled_again()));
         };
         let outcome = ready!(response.poll(cx));
         this.state.set(SendState::Over);
@@ -116,17 +116,12 @@ enum CollectedBody {
 }
 
 impl<S: Service<Request<Body>>> Buffering<S> {
-    pub(crate) fn new(service: S, mut request: Result<Request<Body>, Error>) -> Self {
-        let extensions = request.as_mut().ok().map(Request::extensions_mut);
-        let limit = extensions.and_then(|extensions| {
-            let limit = extensions.get().copied()?;
-            // Layers have less to do for a request without extensions.
-            if MaxBody::is_of_client(limit) {
-                extensions.remove::<MaxBody>();
-            }
-            Some(limit)
-        });
-        let room = limit.map_or(u64::MAX, MaxBody::limit);
+    pub(crate) fn new(
+        service: S,
+        request: Result<Request<Body>, Error>,
+        max_body: Option<MaxBody>,
+    ) -> Self {
+        let room = max_body.map_or(u64::MAX, MaxBody::limit);
         let sending = SendRequest::new(service, request);
         Self { sending, head: None, body: Body::empty(), read: CollectedBody::None, room }
     }
@@ -167,7 +162,7 @@ where
         }
         let read = std::mem::take(this.read).into_bytes();
         *this.body = Body::empty();
-        let head = this.head.take().ok_or_else(polled_again)?;
+        let head = this.head.take().ok_or_else(Error::polled_again)?;
         Poll::Ready(Ok(Response::from_parts(head, read)))
     }
 }
@@ -208,8 +203,4 @@ fn spend(room: &mut u64, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Error> {
 fn too_large() -> Error {
     let text = "reading the response body: it is larger than its limit, `max_body`";
     Error::new(Kind::Decode, text).sent(true)
-}
-
-fn polled_again() -> Error {
-    Error::new(Kind::Canceled, "the request was over already")
 }

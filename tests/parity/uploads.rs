@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use tower_transport::{
-    blocking::{Blocking, RequestBuilder, Transport},
+    blocking::{Blocking, Client, RequestBuilder, Transport},
     connect::ConnectInfo,
     transport::Streamed,
 };
@@ -77,21 +77,23 @@ fn an_early_success_lets_the_upload_go_on() {
     }
 }
 
-/// Bytes in pieces, up to an error.
-struct Fails(usize);
+/// Fails at the end of bytes that the server has: so the response has come before.
+struct Fails<'a>(OneByOne<'a>);
 
-impl Read for Fails {
+impl Read for Fails<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0 = self.0.checked_sub(1).ok_or_else(|| io::Error::other("the source failed"))?;
-        buffer.fill(b'x');
-        Ok(buffer.len())
+        match self.0.read(buffer)? {
+            0 => Err(io::Error::other("the source failed")),
+            read => Ok(read),
+        }
     }
 }
 
 #[test]
 fn a_reader_that_fails_after_an_early_success_is_an_error() {
-    for request in posts(&Origin::plain(), &Origin::tls(), "/counting") {
-        let error = request.body_reader(Fails(100)).send().unwrap_err();
+    let (plain, tls) = (Origin::plain(), Origin::tls());
+    for (request, origin) in posts(&plain, &tls, "/counting").into_iter().zip([&plain, &tls]) {
+        let error = request.body_reader(Fails(OneByOne(origin, 0))).send().unwrap_err();
         assert!(error.is_body() && error.to_string().contains("reading the body"), "{error:?}");
     }
 }
@@ -135,4 +137,24 @@ fn a_write_that_fails_ends_the_upload_so_that_no_piece_is_missing() {
     assert_eq!(upload.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     assert!(upload.finish().unwrap_err().is_builder());
     origin.seen().wait_for_open(0);
+}
+
+#[test]
+fn the_limit_of_a_client_holds_for_a_streamed_response_until_its_upload_is_over() {
+    let length = 100_000;
+    for (max_body, is_kept) in [(Some(length / 2), false), (Some(length * 2), true), (None, true)] {
+        let echo = tower::service_fn(|request: http::Request<tower_transport::Body>| async {
+            Ok::<_, std::convert::Infallible>(http::Response::new(request.into_body()))
+        });
+        let client = Client::builder().max_body(max_body).build_over(echo).unwrap();
+        let url = "http://any.example/";
+        for request in [client.stream("POST", url), client.post(url).streamed()] {
+            let request = request.try_clone().unwrap();
+            let sent = request.body_reader(io::repeat(b'x').take(length)).send();
+            assert_eq!(sent.is_ok(), is_kept, "{max_body:?} {sent:?}");
+            if let Err(error) = sent {
+                assert!(error.is_decode(), "{error:?}");
+            }
+        }
+    }
 }

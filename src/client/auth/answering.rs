@@ -19,7 +19,7 @@ use crate::{
     body::Body,
     client::{
         discard::discard,
-        failing::{UNSENT, failed, polled_again},
+        failing::{UNSENT, failed},
     },
     error::{BoxError, Error, ForeignError},
     request::described,
@@ -36,7 +36,7 @@ pin_project! {
     where
         S: Service<Request<Body>>,
     {
-        // `None` for a request that says nothing.
+        // `None` for a request that this layer leaves alone.
         answerer: Option<Box<Answerer<S>>>,
         #[pin]
         state: AnsweringState<S::Future, S::Response>,
@@ -47,24 +47,24 @@ pin_project! {
     #[project = StateProj]
     enum AnsweringState<F, R> {
         Sending { #[pin] response: F },
-        /// For the service, with a request that has credentials.
+        /// Until the service is ready for this request.
         Waiting { request: Option<Box<Request<Body>>> },
-        /// For what is to be said.
+        /// Until the credentials are there.
         Refreshing { refreshing: Refreshing, paused: Option<Box<Paused<R>>> },
         Failed { error: Option<Error> },
     }
 }
 
-/// What answers challenges.
+/// Sends the request again with credentials.
 struct Answerer<S> {
     service: S,
     attempted: Attempted,
 }
 
-/// What waits for something to be said.
+/// What is sent or returned after the wait.
 enum Paused<R> {
     Request(Request<Body>),
-    /// A 401, which is the result if nothing is said to it.
+    /// A 401: the result if there is no answer to it.
     Challenge(R),
 }
 
@@ -75,7 +75,7 @@ enum Then<F, R> {
 }
 
 impl<S: Service<Request<Body>>> Answering<S> {
-    /// The response to a request that says nothing.
+    /// The response to a request that this layer leaves alone.
     #[inline]
     pub(super) fn passing(response: S::Future) -> Self {
         Self { answerer: None, state: AnsweringState::Sending { response } }
@@ -122,7 +122,7 @@ where
     }
 }
 
-/// A request that says nothing: its response is the result.
+/// A request that this layer leaves alone: its response is the result.
 #[inline]
 fn poll_passing<F, RB, E>(
     mut state: Pin<&mut AnsweringState<F, Response<RB>>>,
@@ -135,9 +135,9 @@ where
     let polled = match state.as_mut().project() {
         StateProj::Sending { response } => response.poll(cx),
         StateProj::Failed { error } => {
-            return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+            return Poll::Ready(Err(error.take().unwrap_or_else(Error::polled_again)));
         }
-        _ => return Poll::Ready(Err(polled_again())),
+        _ => return Poll::Ready(Err(Error::polled_again())),
     };
     if polled.is_ready() {
         state.set(AnsweringState::Failed { error: None });
@@ -177,7 +177,7 @@ where
                     refreshed(attempted, outcome, paused.take(), cx)
                 }
                 StateProj::Failed { error } => {
-                    return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+                    return Poll::Ready(Err(error.take().unwrap_or_else(Error::polled_again)));
                 }
             };
             match then {

@@ -1,4 +1,4 @@
-//! The way of one request through challenges: what was said, and what is said next.
+//! The state of one request through its challenges.
 
 use std::task::{Context, Poll};
 
@@ -21,7 +21,7 @@ use crate::{
 /// A server that refuses for ever is not answered for ever.
 const MOST_ANSWERS: usize = 3;
 
-/// What is known of a request that is authorized.
+/// One request with credentials.
 pub(super) struct Attempted {
     method: AuthMethod,
     origin: Origin,
@@ -31,7 +31,7 @@ pub(super) struct Attempted {
     refusals: usize,
 }
 
-/// What is to be said.
+/// The next step.
 pub(super) enum Answer401 {
     /// Nothing: the response is the result.
     Nothing,
@@ -40,7 +40,7 @@ pub(super) enum Answer401 {
 }
 
 impl Attempted {
-    /// An error if what is to be said cannot be.
+    /// Fails for credentials that are no valid header value.
     pub(super) fn new(auth: &Auth, origin: Origin, request: &Request<Body>) -> Result<Self, Error> {
         let raw = request.extensions().get::<RawTarget>().map(RawTarget::to_string);
         let path = || request.uri().path_and_query().map_or("/", |target| target.as_str());
@@ -62,7 +62,7 @@ impl Attempted {
         }
     }
 
-    /// What is said to a response that may be a challenge.
+    /// The answer to a response that may be a challenge.
     pub(super) fn next(&mut self, status: StatusCode, challenge: &HeaderMap) -> Answer401 {
         let can_go_on = self.refusals < MOST_ANSWERS && self.kept.body.is_some();
         if status != StatusCode::UNAUTHORIZED || !can_go_on {
@@ -86,7 +86,7 @@ impl Attempted {
         }
     }
 
-    /// The outcome of a wait: `None` if nothing is said, or what was refused.
+    /// The credentials; `None` if there are none, or only those that were refused.
     pub(super) fn poll_refreshed(
         &self,
         refreshing: &mut Refreshing,

@@ -17,7 +17,7 @@ use crate::{
     target::Origin,
 };
 
-/// The nonces of so many origins are remembered; of others they are asked for again.
+/// The most origins whose nonces are remembered.
 const MOST_ORIGINS: usize = 64;
 
 /// Credentials for origins. Never shown: `Debug` prints `***`.
@@ -47,7 +47,7 @@ enum Says {
     Mistake(Error),
 }
 
-/// What is said without waiting, and what each origin has asked before.
+/// Credentials that need no wait, and the challenges of each origin.
 struct KnownCredentials {
     authenticator: Authenticator,
     /// The latest last. Nothing of the user's is called or dropped under the lock but an `Arc` that is held elsewhere.
@@ -185,7 +185,7 @@ pub(in crate::client) fn take_from_url(uri: &mut Uri) -> Result<Option<Auth>, Er
         percent_decode_str(text).decode_utf8().map_err(wrong)
     };
     let auth = match user_info {
-        // An empty one is nobody.
+        // An empty user is no credentials.
         "" | ":" => None,
         _ => Some(Auth::basic(&*decoded(user)?, &*decoded(password)?)),
     };

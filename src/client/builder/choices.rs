@@ -1,4 +1,4 @@
-//! What is set about the layers of a client, and the client that comes of it.
+//! The settings of a client's layers, and the client built from them.
 
 use super::{CookieChoice, DecodeChoice};
 use crate::{
@@ -12,18 +12,18 @@ use crate::{
     transport::TransportBuilder,
 };
 
-/// What is set about the layers.
+/// The settings of the layers.
 #[derive(Default)]
 pub(super) struct Choices {
     pub(super) defaults: DefaultsLayer,
     pub(super) redirect: RedirectLayer,
     pub(super) retries: Retries,
     pub(super) auth: AuthLayer,
-    /// A jar of its own without.
+    /// `None` gives the client a jar of its own.
     pub(super) cookies: Option<CookieChoice>,
     pub(super) decoding: DecodeChoice,
     pub(super) timeouts: Option<Timeouts>,
-    /// Of `timeout`; that of `timeouts` is beside it.
+    /// Set by `timeout`. The total of `timeouts` applies, too; the shorter one counts.
     pub(super) total: Option<TotalTimeout>,
     pub(super) max_body: MaxBody,
     pub(super) runtime: Option<Runtime>,
@@ -52,7 +52,7 @@ impl Choices {
         }
     }
 
-    /// The extensions that requests get over a foreign service.
+    /// What the client adds to each request; `build_client` takes the timeouts out again over a transport of its own.
     pub(super) fn requests(&self) -> RequestDefaults {
         let beside = self.timeouts.and_then(|timeouts| timeouts.total);
         let limits = self.total.and_then(TotalTimeout::limit).into_iter().chain(beside);

@@ -19,7 +19,7 @@ impl DecodeChoice {
         DecodeLayer::new().limit(None).layer(inner)
     }
 
-    /// What is put on each request that says nothing itself.
+    /// Adds `Decoding::off` to requests without a `Decoding` if decoding is off.
     pub(in crate::client) fn extend(&self, extensions: &mut http::Extensions) {
         if self.is_off {
             extensions.get_or_insert(Decoding::off());

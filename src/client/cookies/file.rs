@@ -29,11 +29,11 @@ const HTTP_ONLY: &[u8] = b"#HttpOnly_";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// So many cookies were taken.
+    /// The number of cookies read.
     pub taken: usize,
-    /// So many had ended already.
+    /// The number that had expired.
     pub expired: usize,
-    /// The numbers, from 1 on, of lines that are no cookie, or one that no server may set.
+    /// The line numbers, from 1, of lines that are no valid cookie.
     pub refused: Vec<usize>,
 }
 
@@ -189,7 +189,7 @@ fn write_line(cookie: &Cookie, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Writes another file beside it and moves that to its place, so that nobody sees a part of it.
+/// Writes a new file and renames it, so that no reader sees a partial file.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let (beside, mut file) = create_beside(path)?;
     let written = file.write_all(text).and_then(|()| file.sync_all());

@@ -8,10 +8,10 @@ use super::{
     set_cookie::SetCookie,
 };
 
-/// So many cookies a registrable domain may have.
+/// The most cookies of a registrable domain.
 pub(super) const MOST_OF_A_SITE: usize = 180;
 
-/// So many cookies there may be.
+/// The most cookies in all.
 pub(super) const MOST: usize = 3000;
 
 /// No cookie lasts longer: 400 days.
@@ -237,7 +237,7 @@ impl JarState {
         before - self.len
     }
 
-    /// Makes room for one: what has ended goes first, then what was not used for longest.
+    /// Makes room for one cookie: removes expired ones first, then the least recently used.
     fn shrink(&mut self, now: i64) {
         self.remove(|cookie| cookie.is_expired(now));
         if self.len <= MOST {
@@ -271,7 +271,7 @@ fn hides(new: &Cookie, old: &Cookie, now: i64) -> bool {
         && !old.is_expired(now)
 }
 
-/// What has ended goes first, then what is not secure, and of those what was not used for longest.
+/// Order of removal: expired, then not secure, then least recently used.
 fn shrink(stored: &mut Vec<Stored>, now: i64) {
     stored.retain(|stored| !stored.cookie.is_expired(now));
     if stored.len() > MOST_OF_A_SITE && !remove_oldest(stored, |cookie| !cookie.is_secure) {

@@ -20,18 +20,18 @@ mod zstd;
 
 type Inner = Box<dyn DecodeV2 + Send + Sync>;
 
-/// Makes a decoder of the first bytes of a body: of one, or of two if there are so many.
+/// Makes a decoder from the first `start_len` bytes.
 type Start = fn(&[u8]) -> Result<Inner, DecodeFault>;
 
 /// How the decoders of this build differ.
 struct Traits {
     coding: Coding,
     start: Start,
-    /// So many bytes say which decoder it takes.
+    /// How many bytes decide which decoder it is.
     start_len: usize,
     /// Another member or frame may follow.
     has_members: bool,
-    /// Without input, it is asked for the rest of its output by `flush`, and fails by `decode`.
+    /// Without input, `flush` returns the rest of the output, and `decode` fails.
     flushes: bool,
 }
 

@@ -28,8 +28,8 @@ pub fn codings(input: &[u8]) {
     }
 }
 
-/// Decodes bytes behind one that names the codings and one that says where they are cut: cutting makes no difference, nor how much
-/// room there is, and nothing goes over the limit.
+/// Decodes the bytes after the second. The first byte names the codings, the second the cut. Neither the cut nor the room
+/// changes the result, and nothing exceeds the limit.
 ///
 /// # Panics
 ///

@@ -3,7 +3,7 @@
 use super::codec::{Codec, DecodeFault};
 use crate::error::{Error, Kind};
 
-/// So many bytes are decoded at a time.
+/// The bytes decoded at a time.
 pub(super) const CHUNK: usize = 16 * 1024;
 
 /// Limits the output of the first of two decoders: 32 bytes for each byte of the second's output, plus 1 MiB. A gzip member
@@ -16,7 +16,7 @@ pub(super) struct Pipeline {
     /// Of the coding that was applied last.
     first: Codec,
     second: Option<Box<Second>>,
-    /// So many bytes may still come out of the last decoder.
+    /// The bytes that may still come out of the last decoder.
     left: u64,
     limit: u64,
 }
@@ -27,9 +27,10 @@ struct Second {
     bytes: [u8; CHUNK],
     /// The part of it that is not decoded yet.
     unread: std::ops::Range<usize>,
-    /// The first may put out so many bytes: no less than the second, or it could work for ever on a body that is empty at last.
+    /// The bytes that the first decoder may still put out: without this bound it could work for ever on a body whose content
+    /// is empty.
     left: u64,
-    /// And so many before the second puts out more.
+    /// The bytes that it may put out before the second does.
     unearned: u64,
 }
 

@@ -1,8 +1,8 @@
-//! Makes boundaries that nobody can tell beforehand.
+//! Makes unpredictable boundaries.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// 128 bits of keyed hashes: whoever has not the keys, which are the process's own, cannot put the boundary into a content.
+/// 128 bits of keyed hashes with keys of the process: content from outside cannot contain the boundary.
 pub(super) fn unpredictable() -> String {
     let hash = || RandomState::new().hash_one(0);
     format!("{:016x}{:016x}", hash(), hash())

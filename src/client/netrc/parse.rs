@@ -8,7 +8,7 @@
 //! default login anonymous password guest
 //! ```
 
-/// What is said to one host, or to all others.
+/// The credentials of one host, or of all others.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Machine {
     /// `None` for `default`.

@@ -17,10 +17,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    client::{
-        discard::discard,
-        failing::{UNSENT, polled_again},
-    },
+    client::{discard::discard, failing::UNSENT},
     error::{BoxError, Error, ForeignError},
     request::described,
 };
@@ -36,7 +33,7 @@ pin_project! {
     where
         S: Service<Request<Body>>,
     {
-        // Boxed: this future is moved once for each layer above it.
+        // `None` after a mistake in the settings. Boxed: each layer above moves this future once.
         follower: Option<Box<Follower<S>>>,
         #[pin]
         state: FollowingState<S::Future>,
@@ -47,7 +44,7 @@ pin_project! {
     #[project = StateProj]
     enum FollowingState<F> {
         Sending { #[pin] response: F },
-        /// For the service, with the next request.
+        /// Until the service is ready for the next request.
         Waiting { request: Option<Box<Request<Body>>> },
         Refusing { unfollowed: Box<Unfollowed> },
         Failed { error: Option<Error> },
@@ -87,22 +84,22 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { response } => {
                     let Some(Follower { trail, .. }) = this.follower.as_deref_mut() else {
-                        return Poll::Ready(Err(polled_again()));
+                        return Poll::Ready(Err(Error::polled_again()));
                     };
                     let polled = response.poll(cx);
-                    match &polled {
+                    let response = match polled {
                         Poll::Pending => return Poll::Pending,
-                        Poll::Ready(Ok(response)) if !trail.is_at_its_end(response.status()) => {}
-                        Poll::Ready(_) => {
+                        Poll::Ready(Ok(response)) if !trail.is_at_its_end(response.status()) => {
+                            response
+                        }
+                        _ => {
                             // Nearly always: it is not taken apart.
                             this.state.set(FollowingState::Failed { error: None });
                             return polled
                                 .map_err(|error| failed(trail, error, ForeignError::LAYER));
                         }
-                    }
-                    let response =
-                        ready!(polled).map_err(|error| failed(trail, error, ForeignError::LAYER));
-                    match response.and_then(|response| answered(trail, response, cx)) {
+                    };
+                    match answered(trail, response, cx) {
                         Ok(Onward::Next(next)) => next,
                         Ok(Onward::Result(response)) => {
                             this.state.set(FollowingState::Failed { error: None });
@@ -113,7 +110,7 @@ where
                 }
                 StateProj::Waiting { request } => {
                     let Some(Follower { service, trail }) = this.follower.as_deref_mut() else {
-                        return Poll::Ready(Err(polled_again()));
+                        return Poll::Ready(Err(Error::polled_again()));
                     };
                     match (ready!(service.poll_ready(cx)), request.take()) {
                         (Ok(()), Some(request)) => {
@@ -129,7 +126,7 @@ where
                     FollowingState::Failed { error: ready!(unfollowed.poll(cx)) }
                 }
                 StateProj::Failed { error } => {
-                    return Poll::Ready(Err(error.take().unwrap_or_else(polled_again)));
+                    return Poll::Ready(Err(error.take().unwrap_or_else(Error::polled_again)));
                 }
             };
             this.state.set(next);

@@ -129,7 +129,7 @@ impl NextRequest {
         self.next.head.headers()
     }
 
-    /// Whether the request can be sent: it has no body, or one that can be had again.
+    /// Whether the request can be sent: it has no body, or its body can be cloned.
     pub fn can_be_sent(&self) -> bool {
         self.next.body.is_some()
     }

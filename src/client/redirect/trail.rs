@@ -24,7 +24,7 @@ use crate::{
     target::{Origin, Scheme},
 };
 
-/// What is to be done with a response.
+/// The next step after a response.
 pub(super) enum Decision {
     /// It is the result.
     Done,
@@ -44,7 +44,7 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    // Always: what is returned is moved once more otherwise.
+    // `always`: otherwise the result is moved once more.
     #[inline(always)]
     pub(super) fn new(settings: Arc<RedirectSettings>, request: &Request<Body>) -> Self {
         let extensions = request.extensions();
@@ -157,7 +157,7 @@ impl Trail {
         self.fragment = next.fragment.clone();
         self.hops.push(Redirected { method, url, status, headers });
         let mut request = next.to_request()?;
-        // Its time goes on.
+        // The deadline of the first request goes on.
         if let Some(deadline) = self.kept.extensions().get::<Deadline>() {
             request.extensions_mut().insert(*deadline);
         }
@@ -188,7 +188,7 @@ impl Trail {
         }
     }
 
-    /// The URL that was sent last, as the caller is told it: without a password.
+    /// The last URL, without user and password.
     fn shown_url(&self) -> Uri {
         without_user_info(self.kept.uri()).into_owned()
     }

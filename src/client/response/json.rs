@@ -9,7 +9,7 @@ use crate::{
     events::shown,
 };
 
-/// So many bytes around a mistake are shown.
+/// The bytes shown around a mistake.
 const AROUND: usize = 64;
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8], extensions: &Extensions) -> Result<T, Error> {

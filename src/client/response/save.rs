@@ -108,7 +108,7 @@ impl Drop for Unfinished {
             return;
         }
         let (file, path) = (self.file.take(), std::mem::take(&mut self.path));
-        // The task is not the place to wait for a disk. An error leaves a file behind, which nobody could be told of.
+        // Removing a file may wait for the disk, so it runs elsewhere; its error cannot be reported.
         drop(unblock(move || {
             drop(file);
             let _ = fs::remove_file(path);

@@ -94,7 +94,7 @@ async fn up_to(mut body: Body, bytes: u64, extensions: &Extensions) -> Result<By
     Ok(all.freeze())
 }
 
-/// What can be read of a body, up to so many bytes; less if it fails.
+/// Up to this many bytes of a body; fewer if reading fails.
 pub(crate) async fn beginning(mut body: Body, bytes: usize) -> Bytes {
     let mut read = BytesMut::new();
     while read.len() < bytes {

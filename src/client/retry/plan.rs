@@ -22,7 +22,7 @@ pub(super) struct Try {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TryOutcome {
     Status(StatusCode, Option<Duration>),
-    /// No byte of the request reached anyone, and another try may fare better.
+    /// No byte of the request was sent, and another try may succeed.
     Unsent,
     /// The connection broke before the answer.
     Broken,
@@ -60,7 +60,7 @@ fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504)
 }
 
-/// The longest pause after so many tries.
+/// The longest pause after this many tries.
 fn backoff(retries: &Retries, tries: u32) -> Duration {
     let doubled = 2u32.saturating_pow(tries.saturating_sub(1));
     retries.shortest.saturating_mul(doubled).min(retries.longest)
@@ -73,7 +73,7 @@ fn jitter(longest: Duration, chance: u64) -> Duration {
     Duration::try_from_secs_f64(longest.as_secs_f64() * share).unwrap_or(longest)
 }
 
-/// Limits retries to a tenth of the requests, and ten a second beside: a server that fails is not brought down for good.
+/// Limits retries to a tenth of the requests plus ten per second, so that a failing server can recover.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     /// Tenths of a retry.
@@ -89,7 +89,7 @@ const PER_SECOND: u128 = 100;
 const MOST_SAVED: u32 = 1000;
 
 impl RetryBudget {
-    /// One that has saved for a second.
+    /// A budget with the savings of one second.
     pub(super) fn new(now: Instant) -> Self {
         Self { saved: PER_SECOND as u32, seen_at: now }
     }
@@ -108,7 +108,7 @@ impl RetryBudget {
         left.is_some()
     }
 
-    /// Saves for the time since the last look. What is less than a tenth of a retry is left for the next.
+    /// Saves for the time since the last call; less than a tenth of a retry is kept for the next.
     fn save(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.seen_at);
         let earned = passed.as_millis() * PER_SECOND / 1000;

@@ -16,7 +16,7 @@ use crate::{
     body::Body,
     client::{
         discard::discard,
-        failing::{UNSENT, failed, polled_again},
+        failing::{UNSENT, failed},
     },
     error::{BoxError, Error, ForeignError},
     request::described,
@@ -34,7 +34,7 @@ pin_project! {
     where
         S: Service<Request<Body>>,
     {
-        // `None` for a request that is sent once. Boxed: by default it is.
+        // `None` for a request that is sent once, the default. Boxed: keeps this future small.
         repeater: Option<Box<Repeater<S>>>,
         #[pin]
         state: RepeatingState<S::Future>,
@@ -46,7 +46,7 @@ pin_project! {
     enum RepeatingState<F> {
         Sending { #[pin] response: F },
         Pausing { sleep: Sleep },
-        /// For the service.
+        /// Until the service is ready.
         Waiting,
         Over,
     }
@@ -99,7 +99,7 @@ where
     E: Into<BoxError>,
 {
     let StateProj::Sending { response } = state.as_mut().project() else {
-        return Poll::Ready(Err(polled_again()));
+        return Poll::Ready(Err(Error::polled_again()));
     };
     let polled = response.poll(cx);
     if polled.is_ready() {
@@ -139,13 +139,13 @@ where
                         continue;
                     }
                     Err(error) => {
-                        // A service that failed to be ready is done with: it must not be polled again.
+                        // A service whose `poll_ready` failed must not be polled again.
                         state.set(RepeatingState::Over);
                         let error = described(error.into(), UNSENT, tries.uri());
                         return Poll::Ready(Err(tries.error(error)));
                     }
                 },
-                StateProj::Over => return Poll::Ready(Err(polled_again())),
+                StateProj::Over => return Poll::Ready(Err(Error::polled_again())),
             };
             let pause = match &outcome {
                 Ok(response) => tries.answered(response.status(), response.headers()),

@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderMap, Request, StatusCode, Uri};
 
 use super::{
-    Budgets,
+    RetrySettings,
     after::retry_after,
     plan::{RetryBudget, Try, TryOutcome},
 };
@@ -16,34 +16,35 @@ use crate::{
     body::Body,
     client::kept::Kept,
     error::{Error, Kind},
-    options::{Deadline, Retries},
-    rt::{Runtime, Sleep},
+    options::{Deadline, Retries, is_idempotent},
+    rt::Sleep,
     target::Origin,
 };
 
 pub(super) struct Tries {
+    settings: Arc<RetrySettings>,
+    /// Of the request, or else of the layer.
     retries: Retries,
     kept: Kept,
     origin: Origin,
     is_idempotent: bool,
     deadline: Option<Deadline>,
-    budgets: Arc<Budgets>,
-    runtime: Runtime,
     tries: u32,
     was_sent: bool,
 }
 
 impl Tries {
     pub(super) fn new(
+        settings: Arc<RetrySettings>,
         retries: Retries,
         kept: Kept,
         origin: Origin,
-        is_idempotent: bool,
-        deadline: Option<Deadline>,
-        (budgets, runtime): (Arc<Budgets>, Runtime),
+        request: &Request<Body>,
     ) -> Self {
+        let is_idempotent = is_idempotent(request);
+        let deadline = request.extensions().get().copied();
         let (tries, was_sent) = (1, false);
-        Self { retries, kept, origin, is_idempotent, deadline, budgets, runtime, tries, was_sent }
+        Self { settings, retries, kept, origin, is_idempotent, deadline, tries, was_sent }
     }
 
     /// The pause after an answer, if there is another try.
@@ -52,7 +53,7 @@ impl Tries {
         if status.is_success() {
             return None;
         }
-        let after = retry_after(headers, self.runtime.time_of_day());
+        let after = retry_after(headers, self.settings.runtime.time_of_day());
         self.pause(TryOutcome::Status(status, after))
     }
 
@@ -63,16 +64,16 @@ impl Tries {
     }
 
     fn pause(&mut self, outcome: TryOutcome) -> Option<Sleep> {
-        let now = self.runtime.now();
+        let now = self.settings.runtime.now();
         let left = self.deadline.map(|deadline| deadline.left(now));
         let Self { tries, is_idempotent, .. } = *self;
         let chance = RandomState::new().hash_one(tries);
         let pause = Try { tries, is_idempotent, outcome, left }.pause(&self.retries, chance)?;
-        if !self.budgets.change(&self.origin, now, RetryBudget::spend) {
+        if !self.settings.budgets.change(&self.origin, now, RetryBudget::spend) {
             return None;
         }
         self.tries += 1;
-        Some(self.runtime.sleep(pause))
+        Some(self.settings.runtime.sleep(pause))
     }
 
     pub(super) fn again(&self) -> Option<Request<Body>> {
@@ -89,7 +90,7 @@ impl Tries {
     }
 }
 
-/// Whether another try may fare better than one that failed so.
+/// Whether another try may succeed after this error.
 fn outcome(error: &Error) -> TryOutcome {
     let is_final = match error.kind() {
         Kind::Builder | Kind::Unsupported | Kind::Closed | Kind::Body => true,

@@ -164,6 +164,7 @@ async fn a_next_request_that_a_filter_keeps_has_no_deadline_and_the_one_that_is_
     let client = DeadlineLayer::new(SECOND).layer(redirects.layer(site.strict()));
     send(&client, get("http://a/")).await.unwrap();
     let deadlines = site.seen();
+    assert_eq!(deadlines.len(), 2, "the redirect is followed");
     let deadlines = deadlines.iter().map(|seen| seen.extensions().get::<Deadline>());
     assert!(deadlines.clone().all(|it| it.is_some() && it == deadlines.clone().next().unwrap()));
     let kept = kept.lock().unwrap().take().unwrap().to_request().unwrap();

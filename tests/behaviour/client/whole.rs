@@ -10,7 +10,7 @@ use tower_transport::{
     client::{Auth, Client, ResponseExt, StreamedResponseExt},
     http::NegotiateLayer,
     mock::{Script, ScriptedConnector},
-    options::{Redirects, Timeouts, TotalTimeout},
+    options::{MaxBody, Redirects, Timeouts, TotalTimeout},
     pool::PoolLayer,
 };
 
@@ -30,6 +30,22 @@ async fn a_body_read_whole_is_limited_and_a_stream_is_not() {
         async |bytes| client.stream("GET", "http://a/").await.unwrap().read_up_to(bytes).await;
     assert_eq!(up_to(5).await.unwrap(), "12345");
     assert!(up_to(4).await.unwrap_err().is_decode());
+}
+
+#[tokio::test]
+async fn the_limit_of_a_client_is_no_extension_of_its_requests() {
+    let site = Site::new(|_| answer(200, &[], "12345"));
+    let client = |bytes| Client::builder().max_body(bytes).build_over(site.clone()).unwrap();
+    let (small, large) = (client(4), client(5));
+    let built = || small.get("http://a/").build().unwrap();
+    assert_eq!(built().extensions().get::<MaxBody>(), None);
+    assert_eq!(large.send(built()).await.unwrap().body(), "12345", "the limit is the sender's");
+    assert!(small.send(large.get("http://a/").build().unwrap()).await.is_err());
+    assert!(small.get("http://a/").try_clone().unwrap().await.unwrap_err().is_decode());
+    small.get("http://a/").streamed().await.unwrap();
+    small.stream("GET", "http://a/").await.unwrap();
+    let seen = site.seen();
+    assert!(seen.iter().all(|request| request.extensions().is_empty()), "{seen:?}");
 }
 
 #[tokio::test]

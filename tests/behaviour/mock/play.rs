@@ -46,6 +46,15 @@ async fn what_was_written_instead_is_shown() {
 }
 
 #[tokio::test]
+async fn a_script_on_a_stream_whose_tls_is_not_accepted_says_so() {
+    let (outcome, _client) = played(Script::new().expect_head(), "\x16\x03\x01", false).await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    let texts = ["TLS was begun", "`Script::play`"];
+    assert!(texts.iter().all(|text| error.to_string().contains(text)), "{error}");
+}
+
+#[tokio::test]
 async fn the_steps_that_a_client_did_not_stay_for_are_listed() {
     let (outcome, _client) = played(Script::new().expect_head().respond("late"), "GET", true).await;
     let error = outcome.unwrap_err();

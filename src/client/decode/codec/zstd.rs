@@ -67,7 +67,8 @@ impl DecodeV2 for FrameDecoder {
     }
 }
 
-/// `Frame_Content_Size` (RFC 8878 §3.1.1.1.4). `None` without, or if this is no whole header of a frame with data.
+/// `Frame_Content_Size` (RFC 8878 §3.1.1.1.4). `None` if the header declares none, is incomplete, or begins a
+/// skippable frame.
 fn content_size(header: &[u8]) -> Option<u64> {
     let (&descriptor, rest) = header.strip_prefix(&MAGIC)?.split_first()?;
     let is_single_segment = descriptor & 0x20 != 0;
