@@ -4,11 +4,7 @@ use std::fmt;
 
 use http::Request;
 
-use crate::{
-    error::{Error, Kind},
-    pool::shared::name_of,
-    rt::TaskDropped,
-};
+use crate::{error::Error, pool::shared::name_of, rt::TaskDropped};
 
 /// Copies a request if its body can be replayed.
 pub(super) fn copy<B>(request: &Request<B>, replay: fn(&B) -> Option<B>) -> Option<Request<B>> {
@@ -28,8 +24,4 @@ pub(super) fn is_task_dropped(error: &Error) -> bool {
 
 pub(super) fn waiting_for(key: impl fmt::Display) -> String {
     format!("waiting for a connection to {}", name_of(&key))
-}
-
-pub(super) fn polled_again() -> Error {
-    Error::new(Kind::Canceled, "the request was over already")
 }

@@ -13,7 +13,7 @@ use http_body::Body;
 
 use super::{
     attempt::{Attempt, AttemptProj},
-    failure::{copy, is_task_dropped, polled_again},
+    failure::{copy, is_task_dropped},
 };
 use crate::{
     connection::{Connection, Progress, SendError},
@@ -105,7 +105,7 @@ where
                 }
             }
             let Some(request) = attempt.request() else {
-                return Poll::Ready(Err(polled_again()));
+                return Poll::Ready(Err(Error::polled_again()));
             };
             match &mut self.state {
                 TaskState::Choosing => self.choose(request)?,
@@ -123,7 +123,7 @@ where
                     Poll::Pending => ready!(self.poll_deadline(request, cx))?,
                 },
                 TaskState::Refused(_) => return Poll::Ready(Err(self.refused())),
-                TaskState::Done => return Poll::Ready(Err(polled_again())),
+                TaskState::Done => return Poll::Ready(Err(Error::polled_again())),
             }
         }
     }
@@ -131,7 +131,7 @@ where
     /// Moves the connection into the response body.
     fn answered(&mut self, mut response: Response<RB>) -> Result<Response<PoolBody<RB>>, Error> {
         let TaskState::Leased(lease) = std::mem::replace(&mut self.state, TaskState::Done) else {
-            return Err(polled_again());
+            return Err(Error::polled_again());
         };
         let stream_id = C::stream_id(&response);
         let info = lease.info().map(|info| info.on_stream(stream_id));

@@ -16,7 +16,7 @@ use crate::{
     options::Timeouts,
     pool::{
         FailsFast,
-        checkout::failure::{polled_again, waiting_for},
+        checkout::failure::waiting_for,
         local_key::LocalKey,
         shared::{Key, name_of},
         state::DialOptions,
@@ -77,7 +77,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
             return Ok(());
         }
         self.begin_trace();
-        let Some(key) = &self.key else { return Err(polled_again()) };
+        let Some(key) = &self.key else { return Err(Error::polled_again()) };
         if let Some(lease) = self.pool.checkout(key, request) {
             self.state = TaskState::Leased(lease);
             return Ok(());
@@ -101,7 +101,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
     /// Takes the error of the key: no connection was searched.
     pub(super) fn refused(&mut self) -> Error {
         let TaskState::Refused(error) = std::mem::replace(&mut self.state, TaskState::Done) else {
-            return polled_again();
+            return Error::polled_again();
         };
         error
     }
