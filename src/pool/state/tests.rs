@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{tally::Role, *};
 
+mod actions;
 mod dials;
 mod drains;
 mod ends;
@@ -170,12 +171,15 @@ impl World {
     }
 
     fn dialed(&mut self, shared: bool) {
+        self.dialed_with(shared, ConnFacts::default());
+    }
+
+    fn dialed_with(&mut self, shared: bool, facts: ConnFacts) {
         let Some((slot, _)) = self.dialing.pop_first() else { return };
         let handle = match shared {
             true => Handle::Shared(Arc::new(Conn(slot))),
             false => Handle::Exclusive(Box::new(Conn(slot))),
         };
-        let facts = ConnFacts::default();
         let refused = self.event(|state, cx| state.dialed(slot, handle, facts, cx));
         assert!(refused.is_ok());
     }

@@ -93,5 +93,138 @@ fn hosts_that_are_gone_are_forgotten() {
         world.request(key);
         world.dial_failed();
     }
-    assert!(world.state.keys.len() <= REMEMBERED + 1);
+    assert_eq!(world.state.keys.len(), REMEMBERED);
+}
+
+#[test]
+fn a_connection_outlives_a_short_idle_timeout_by_a_sixteenth_at_most() {
+    let milliseconds = Duration::from_millis;
+    let limits = Limits { idle_timeout: Some(milliseconds(160)), ..limits(9) };
+    let mut world = World::new(limits);
+    for key in ["a", "b", "c"] {
+        world.request(key);
+        world.dialed(false);
+    }
+    for _ in 0..3 {
+        world.give_back(0);
+        world.now += milliseconds(5);
+    }
+    world.later(milliseconds(150));
+    assert_eq!(world.slots(), (0, 0, 2));
+    world.later(milliseconds(4));
+    assert_eq!(world.slots(), (0, 0, 2), "connections that expire one by one cost few reaps");
+    world.later(milliseconds(1));
+    assert_eq!(world.slots(), (0, 0, 0));
+}
+
+#[test]
+fn a_timer_that_no_runtime_runs_is_replaced_by_the_next() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(false);
+    world.give_back(0);
+    let at = world.state.reap_at.unwrap();
+    world.event(|state, _| state.cancel_reap(at + Duration::from_secs(1)));
+    assert_eq!(world.state.reap_at, Some(at), "of an earlier timer");
+    world.event(|state, _| state.cancel_reap(at));
+    assert_eq!(world.state.reap_at, None);
+    world.request("b");
+    world.dialed(false);
+    world.give_back(0);
+    assert_eq!(world.state.reap_at, Some(at));
+}
+
+#[test]
+fn a_closed_pool_gives_out_no_stream_of_a_busy_connection() {
+    let mut world = busy_shared(9);
+    world.event(|state, cx| state.close(cx));
+    assert!(world.event(|state, cx| state.checkout(&"a", cx)).is_none());
+    assert_eq!(world.wait("a", 1, WaitOptions::default()), Err(NoWait::Closed));
+}
+
+#[test]
+fn a_connection_that_has_served_enough_or_is_too_old_is_closed() {
+    let age = Duration::from_secs(60);
+    for (requests, retire_after, served) in
+        [(None, None, 3), (Some(2), None, 2), (None, Some(age), 1), (Some(2), Some(age), 1)]
+    {
+        let mut world = World::new(Limits { requests, ..limits(9) });
+        world.request("a");
+        let retire_at = retire_after.map(|after| world.now + after);
+        world.dialed_with(false, ConnFacts { retire_at, ..ConnFacts::default() });
+        world.now += age;
+        let mut count = 0;
+        while count < 3 && world.closing.is_empty() {
+            count += 1;
+            world.give_back(0);
+            world.request("a");
+        }
+        assert_eq!(count, served, "{requests:?} {retire_after:?}");
+    }
+}
+
+#[test]
+fn a_connection_is_reused_from_its_second_request_on() {
+    for shared in [false, true] {
+        let mut world = World::new(limits(1));
+        world.request("a");
+        let first = world.event(|state, cx| {
+            let (slot, _) = state.slots.iter().next().unwrap();
+            let handle = match shared {
+                true => Handle::Shared(Arc::new(Conn(slot))),
+                false => Handle::Exclusive(Box::new(Conn(slot))),
+            };
+            assert!(state.dialed(slot, handle, ConnFacts::default(), cx).is_ok());
+            let (_, checkout) = std::mem::take(&mut cx.actions.serve).into_iter().next().unwrap();
+            checkout
+        });
+        assert_eq!((first.served, first.reused), (1, false));
+        world.take_out(&first);
+        world.give_back(0);
+        let second = world.event(|state, cx| state.checkout(&"a", cx)).unwrap();
+        assert_eq!((second.served, second.reused), (2, true));
+    }
+}
+
+#[test]
+fn the_first_reason_of_an_end_is_reported() {
+    let mut world = busy_shared(9);
+    let (slot, _) = world.out[0];
+    let reason_of = |world: &World| match world.state.close_events(world.now)[..] {
+        [(_, NoteKind::Close { reason, .. })] => reason,
+        ref others => panic!("{others:?}"),
+    };
+    assert_eq!(reason_of(&world), CloseReason::PoolClosed, "as if it closed now");
+    world.event(|state, cx| state.retire(slot, cx));
+    assert_eq!(reason_of(&world), CloseReason::ByPeer);
+    world.event(|state, cx| state.close(cx));
+    assert_eq!(reason_of(&world), CloseReason::ByPeer);
+}
+
+#[test]
+fn each_open_connection_can_be_aborted() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    assert!(world.state.abort_handles().is_empty());
+    let abort_handle = Some(AbortHandle::new(|| {}));
+    world.dialed_with(false, ConnFacts { abort_handle, ..ConnFacts::default() });
+    let (slot, _) = world.out[0];
+    assert_eq!(world.state.abort_handles().len(), 1);
+    world.event(|state, cx| state.closed(slot, cx));
+    assert!(world.state.abort_handles().is_empty());
+}
+
+#[test]
+fn a_key_at_its_limit_closes_an_unused_connection_that_takes_no_request() {
+    let mut world = World::new(Limits { connections_per_key: 1, ..limits(9) });
+    world.request("a");
+    world.dialed(true);
+    let (slot, _) = world.out[0];
+    world.give_back(0);
+    world.event(|state, cx| state.streams(slot, None, cx));
+    assert!(world.closing.is_empty(), "while nobody waits");
+    world.request("a");
+    assert_eq!(world.closing, [slot]);
+    world.transports_close();
+    assert_eq!(world.dialing(), ["a"]);
 }
