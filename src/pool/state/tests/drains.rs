@@ -138,3 +138,19 @@ fn a_request_that_waits_again_does_not_hide_a_key_that_starves() {
     world.later(Duration::from_millis(100));
     assert_eq!(world.state.tally.yielding, 1, "c has waited for a second");
 }
+
+#[test]
+fn a_drain_that_fails_again_and_again_is_tried_after_1_2_4_8_and_8_seconds() {
+    let mut world = busy_shared(1);
+    let (second, start) = (Duration::from_secs(1), world.now);
+    world.request("b");
+    let mut began = Vec::new();
+    for _ in 0..30 {
+        if world.state.tally.yielding == 1 {
+            began.push((world.now - start).as_secs());
+        }
+        world.later(second);
+    }
+    // Each lasts a second.
+    assert_eq!(began, [0, 2, 5, 10, 19, 28]);
+}

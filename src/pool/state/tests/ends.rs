@@ -187,6 +187,20 @@ fn a_connection_is_reused_from_its_second_request_on() {
 }
 
 #[test]
+fn connections_are_counted_when_they_open() {
+    let mut world = World::new(limits(9));
+    for (key, opened) in [("a", 1), ("b", 2)] {
+        world.request(key);
+        assert_eq!(world.state.opened(), opened - 1, "a dial is no connection");
+        world.dialed(false);
+        assert_eq!(world.state.opened(), opened);
+    }
+    let (slot, _) = world.out[0];
+    world.event(|state, cx| state.closed(slot, cx));
+    assert_eq!(world.state.opened(), 2);
+}
+
+#[test]
 fn the_first_reason_of_an_end_is_reported() {
     let mut world = busy_shared(9);
     let (slot, _) = world.out[0];
