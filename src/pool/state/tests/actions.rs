@@ -1,6 +1,9 @@
 //! What an event leaves to be done.
 
+use http::Request;
+
 use super::*;
+use crate::{events::Listeners, rt::Runtime};
 
 type TestActions = Actions<&'static str, Conn, u32>;
 type Change = Box<dyn Fn(&mut TestActions)>;
@@ -37,4 +40,37 @@ fn an_event_has_actions_if_any_field_has_some() {
         change(&mut actions);
         assert!(!actions.is_empty(), "field {at}");
     }
+}
+
+/// Options with a listener.
+fn observed() -> DialOptions {
+    let listeners = Listeners { timed: true, ..Listeners::default() };
+    let events = listeners.start_request(&Request::new(()), &Runtime::default()).unwrap();
+    DialOptions { scope: Some(events.scope), ..DialOptions::default() }
+}
+
+#[test]
+fn listeners_are_dropped_after_the_event() {
+    let mut world = busy_shared(1);
+    let ask = || WaitOptions { options: observed(), ..WaitOptions::default() };
+    world.keys.extend([(7, "b"), (8, "b"), (9, "b")]);
+    let left = world.wait("b", 7, ask()).unwrap();
+    world.wait("b", 8, ask()).unwrap();
+    let dropped = |world: &mut World, event: &dyn Fn(&mut TestState, &mut TestTransition)| {
+        world.event(|state, cx| {
+            event(state, cx);
+            cx.actions.options.len()
+        })
+    };
+    assert_eq!(
+        dropped(&mut world, &|state, cx| {
+            state.leave(left, cx);
+        }),
+        1
+    );
+    assert_eq!(dropped(&mut world, &|state, cx| state.close(cx)), 1);
+    let refused = |state: &mut TestState, cx: &mut TestTransition| {
+        assert!(state.wait(Arc::new("b"), 9, ask(), cx).is_err())
+    };
+    assert_eq!(dropped(&mut world, &refused), 1);
 }
