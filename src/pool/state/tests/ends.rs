@@ -143,6 +143,20 @@ fn a_closed_pool_gives_out_no_stream_of_a_busy_connection() {
 }
 
 #[test]
+fn a_closed_pool_closes_a_connection_with_its_last_request() {
+    for shared in [false, true] {
+        let mut world = World::new(limits(9));
+        world.request("a");
+        world.dialed(shared);
+        let (slot, _) = world.out[0];
+        world.event(|state, cx| state.close(cx));
+        assert!(world.closing.is_empty(), "its request goes on");
+        world.give_back(0);
+        assert_eq!(world.closing, [slot]);
+    }
+}
+
+#[test]
 fn a_connection_that_has_served_enough_or_is_too_old_is_closed() {
     let age = Duration::from_secs(60);
     for (requests, retire_after, served) in
