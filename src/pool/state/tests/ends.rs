@@ -178,6 +178,20 @@ fn a_connection_that_has_served_enough_or_is_too_old_is_closed() {
 }
 
 #[test]
+fn a_busy_shared_connection_that_has_served_enough_takes_no_further_request() {
+    let mut world = World::new(Limits { requests: Some(2), ..limits(9) });
+    world.request("a");
+    world.dialed(true);
+    let (slot, _) = world.out[0];
+    assert_eq!(world.request("a"), None);
+    assert_eq!((world.request("a"), world.dialing().len()), (Some(1), 1));
+    world.give_back(0);
+    assert!(world.closing.is_empty());
+    world.give_back(0);
+    assert_eq!(world.closing, [slot]);
+}
+
+#[test]
 fn a_connection_is_reused_from_its_second_request_on() {
     for shared in [false, true] {
         let mut world = World::new(limits(1));
