@@ -1,6 +1,7 @@
 //! The layers of a client, each over a service that records what it is sent, and panics if it is called unready.
 
 mod auth;
+#[cfg(all(feature = "http1", feature = "tokio"))]
 mod builder;
 #[cfg(feature = "cookies")]
 mod cookies;
