@@ -181,3 +181,15 @@ async fn trailers_and_errors_of_an_upload_are_passed_on_uncounted() {
     assert!(format!("{error:?}").contains("the source failed"), "{error:?}");
     assert_eq!(up.take(), [(3, 3, None), (3, 3, None)]);
 }
+
+#[tokio::test]
+async fn a_counted_response_has_its_length_and_its_end_as_before() {
+    let client = ProgressLayer::new().layer(Site::new(|_| ok()).strict());
+    let down = Reports::default();
+    let request = client.stream("GET", "http://a.example/").on_download(down.callback());
+    let mut body = request.await.unwrap().into_body();
+    assert_eq!((body.length(), http_body::Body::is_end_stream(&body)), (Some(2), false));
+    assert_eq!(body.chunk().await.unwrap().unwrap(), "ok");
+    assert_eq!((body.length(), http_body::Body::is_end_stream(&body)), (Some(0), true));
+    assert_eq!(down.take(), [(2, 2, Some(2))]);
+}
