@@ -180,3 +180,98 @@ mod client {
         assert!(output.status.success() && text.contains("1 passed"), "{text}");
     }
 }
+
+#[cfg(feature = "netrc")]
+mod netrc {
+    use std::{fs, path::PathBuf};
+
+    use tower_transport::client::Netrc;
+
+    use super::*;
+
+    /// The hosts that the files of a test have an entry for.
+    const HOSTS: [&str; 3] = ["named", "home", "old"];
+
+    #[test]
+    #[ignore = "it is the process that the other tests start"]
+    fn the_process_that_reads_its_netrc() {
+        match Netrc::from_env() {
+            Ok(netrc) => {
+                let is_known = |host: &&str| {
+                    let url = format!("https://{host}/").parse::<Uri>().unwrap();
+                    netrc.find(&Origin::try_from(&url).unwrap()).is_some()
+                };
+                let known: Vec<_> = HOSTS.into_iter().filter(is_known).collect();
+                println!("\n{MARK}{}", known.join(" "));
+            }
+            Err(error) => println!("\n{MARK}io: {} {error}", error.is_io()),
+        }
+    }
+
+    /// A home with these files, each with an entry for a host.
+    struct Home(PathBuf);
+
+    impl Home {
+        fn new(test: &str, files: &[(&str, &str)]) -> Self {
+            let name = format!("tower-transport-netrc-{test}-{}", std::process::id());
+            let folder = env::temp_dir().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            for (file, host) in files {
+                let text = format!("machine {host} login user password pass\n");
+                fs::write(folder.join(file), text).unwrap();
+            }
+            Self(folder)
+        }
+
+        /// What a process reads with this home, and perhaps with a file of this name that its environment names.
+        fn read(&self, named: Option<&str>) -> String {
+            let mut process = Command::new(env::current_exe().unwrap());
+            process.args(["--exact", "netrc::the_process_that_reads_its_netrc"]);
+            process.args(["--ignored", "--nocapture"]);
+            process.env("HOME", &self.0).env_remove("NETRC");
+            process.envs(named.map(|named| ("NETRC", self.0.join(named))));
+            let Output { stdout, .. } = process.output().unwrap();
+            let text = String::from_utf8(stdout).unwrap();
+            let said = text.lines().find_map(|line| line.strip_prefix(MARK));
+            said.unwrap_or_else(|| panic!("{text}")).to_owned()
+        }
+    }
+
+    impl Drop for Home {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_file_that_the_variable_names_goes_before_those_of_the_home() {
+        let files = [("mine", "named"), (".netrc", "home"), ("_netrc", "old")];
+        let home = Home::new("named", &files);
+        assert_eq!((home.read(Some("mine")), home.read(None)), ("named".into(), "home".into()));
+    }
+
+    #[test]
+    fn the_name_of_other_systems_is_read_where_the_usual_one_is_missing() {
+        assert_eq!(Home::new("old", &[("_netrc", "old")]).read(None), "old");
+    }
+
+    #[test]
+    fn without_a_file_there_are_no_entries() {
+        assert_eq!(Home::new("none", &[]).read(None), "");
+    }
+
+    #[test]
+    fn a_file_that_is_named_and_missing_is_an_error_and_not_that_of_the_home() {
+        let home = Home::new("missing", &[(".netrc", "home")]);
+        let said = home.read(Some("missing"));
+        assert!(said.starts_with("io: true reading ") && said.ends_with("missing"), "{said}");
+    }
+
+    #[test]
+    fn a_file_of_the_home_that_cannot_be_read_is_an_error_and_not_taken_for_none() {
+        let home = Home::new("folder", &[("_netrc", "old")]);
+        fs::create_dir(home.0.join(".netrc")).unwrap();
+        let said = home.read(None);
+        assert!(said.starts_with("io: true reading ") && said.ends_with(".netrc"), "{said}");
+    }
+}

@@ -132,6 +132,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_was_read_ahead_is_the_beginning_of_the_body_and_counts_for_its_length() {
+        let whole = Body::new(http_body_util::Full::new(Bytes::from("abcde")));
+        let mut body = read_ahead(whole, MaxBody::default(), pending()).await.unwrap();
+        assert_eq!((body.length(), body.is_end_stream()), (Some(5), false));
+        assert_eq!(body.chunk().await.unwrap().unwrap(), "abcde");
+        assert_eq!((body.length(), body.is_end_stream()), (Some(0), true));
+        let chunks = Body::iter(["ab", "", "cde"]);
+        let unknown = read_ahead(chunks, MaxBody::default(), pending()).await;
+        assert_eq!(unknown.unwrap().read().await.unwrap(), "abcde");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_ahead_after_an_error_which_comes_in_its_place() {
+        let frames = [Ok("ab"), Err("the peer broke off"), Ok("cd")];
+        let body = Body::stream(futures_util::stream::iter(frames));
+        let mut body = read_ahead(body, MaxBody::default(), pending()).await.unwrap();
+        assert_eq!(body.chunk().await.unwrap().unwrap(), "ab");
+        assert!(!body.is_end_stream());
+        assert!(format!("{:?}", body.chunk().await.unwrap_err()).contains("the peer broke off"));
+    }
+
+    #[tokio::test]
     async fn small_frames_are_bounded_by_the_memory_that_they_take() {
         for (size, most) in [(0, 512), (1, 509), (16 << 10, 4)] {
             let taken = Arc::new(AtomicUsize::new(0));

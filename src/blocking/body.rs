@@ -300,3 +300,32 @@ impl fmt::Debug for Body {
         write!(f, "blocking::{:?}", self.inner.get())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Phase;
+
+    #[test]
+    fn the_kind_of_an_io_error_says_what_ours_is() {
+        let broken = |kind| Error::custom(Kind::Io, "reading").because(io::Error::from(kind));
+        for (error, kind) in [
+            (Error::custom(Kind::Timeout(Phase::Read), "reading"), io::ErrorKind::TimedOut),
+            (Error::custom(Kind::Builder, "reading"), io::ErrorKind::InvalidInput),
+            (Error::custom(Kind::Protocol, "reading"), io::ErrorKind::InvalidData),
+            (Error::custom(Kind::Decode, "reading"), io::ErrorKind::InvalidData),
+            (Error::custom(Kind::Data, "reading"), io::ErrorKind::InvalidData),
+            (Error::custom(Kind::Unsupported, "reading"), io::ErrorKind::Unsupported),
+            (Error::custom(Kind::Canceled, "reading"), io::ErrorKind::Other),
+            (broken(io::ErrorKind::ConnectionReset), io::ErrorKind::ConnectionReset),
+            // A reader would call again for ever.
+            (broken(io::ErrorKind::Interrupted), io::ErrorKind::Other),
+        ] {
+            let ours = error.kind();
+            let error = into_io(error);
+            assert_eq!(error.kind(), kind, "{error:?}");
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+            assert_eq!(inner.map(Error::kind), Some(ours));
+        }
+    }
+}

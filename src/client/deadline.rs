@@ -180,7 +180,9 @@ where
             let polled = response.poll(cx);
             if polled.is_ready() {
                 this.response.set(None);
-                return polled.map_err(|error| match this.running.take() {
+                // Taken after an answer as well: nothing is left to wait for.
+                let running = this.running.take();
+                return polled.map_err(|error| match running {
                     Some(running) => described(error.into(), ForeignError::LAYER, &running.uri),
                     None => failed(error, ForeignError::LAYER),
                 });

@@ -197,3 +197,42 @@ impl<S> fmt::Debug for Retry<S> {
         f.debug_tuple("Retry").field(&self.settings.retries).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(number: usize) -> Origin {
+        Origin::try_from(&http::Uri::try_from(format!("http://h{number}/")).unwrap()).unwrap()
+    }
+
+    /// Looks at the budgets of so many origins.
+    fn fill(budgets: &Budgets, origins: std::ops::Range<usize>, now: Instant) {
+        origins.for_each(|n| budgets.change(&origin(n), now, RetryBudget::request));
+    }
+
+    fn len(budgets: &Budgets) -> usize {
+        budgets.by_origin.lock().unwrap().len()
+    }
+
+    #[test]
+    fn a_budget_that_is_spent_is_remembered_while_those_of_silent_origins_are_forgotten() {
+        let (budgets, start) = (Budgets::default(), Runtime::default().now());
+        let (spent, later) = (origin(MOST_ORIGINS), start + Duration::from_secs(11));
+        fill(&budgets, 0..MOST_ORIGINS - 1, start);
+        while budgets.change(&spent, later, RetryBudget::spend) {}
+        assert_eq!(len(&budgets), MOST_ORIGINS);
+        fill(&budgets, MOST_ORIGINS + 1..MOST_ORIGINS + 2, later);
+        assert_eq!(len(&budgets), 2);
+        assert!(!budgets.change(&spent, later, RetryBudget::spend));
+    }
+
+    #[test]
+    fn no_number_of_origins_at_once_takes_more_than_its_room() {
+        let (budgets, now) = (Budgets::default(), Runtime::default().now());
+        for n in 0..3 * MOST_ORIGINS {
+            fill(&budgets, n..n + 1, now);
+            assert!(len(&budgets) <= MOST_ORIGINS);
+        }
+    }
+}

@@ -103,5 +103,6 @@ mod tests {
         assert_eq!(String::from("PURGE").into_method().unwrap().as_str(), "PURGE");
         assert_eq!((&b"X-A"[..]).into_header_name().unwrap(), "x-a");
         assert_eq!(http::header::ACCEPT.into_header_name().unwrap(), "accept");
+        assert_eq!((&http::header::ACCEPT).into_header_name().unwrap(), "accept");
     }
 }

@@ -317,6 +317,17 @@ mod tests {
     }
 
     #[test]
+    fn a_url_that_is_parsed_already_is_taken_as_it_is() {
+        for text in ["http://a/b?c", "/b", "b", "*"] {
+            let url: Uri = text.parse().unwrap();
+            assert_eq!((&url).into_url().unwrap(), url);
+            assert_eq!((&url).into_reference().unwrap(), url);
+            assert_eq!(url.clone().into_url().unwrap(), url);
+            assert_eq!(url.clone().into_reference().unwrap(), url);
+        }
+    }
+
+    #[test]
     fn most_urls_are_plain() {
         for url in
             ["http://a", "https://www.example.com:8443/a/b.html?c=d&e=%20", "http://127.0.0.1:80?q"]

@@ -1,12 +1,16 @@
 //! The layers of a client, each over a service that records what it is sent, and panics if it is called unready.
 
 mod auth;
+#[cfg(all(feature = "http1", feature = "tokio"))]
+mod builder;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod deadlines;
 #[cfg(all(feature = "gzip", feature = "deflate"))]
 mod decoding;
 mod defaults;
+#[cfg(feature = "deflate")]
+mod failing;
 mod multipart;
 mod netrc;
 #[cfg(all(

@@ -4,11 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, advance, sleep};
+use tower::ServiceExt;
 use tower_transport::{
     Error, RequestExt, Transport,
+    connect::Connect,
     options::{ProxyOverride, Timeouts},
     proxy::Proxy,
-    target::Route,
+    target::{Route, Target},
     tls::TlsConfig,
     transport::TransportBuilder,
 };
@@ -185,6 +187,48 @@ async fn a_proxy_that_is_silent_before_it_is_reached_is_given_up_after_three_sec
     assert_eq!(scene.one.open(), 0);
     scene.get(2).await.unwrap();
     assert_eq!((before.elapsed().as_secs(), scene.one.opened()), (3, 1));
+}
+
+/// A network in which connecting to this host never ends.
+fn hanging(net: &Net, host: &'static str) -> impl Connect<Target> + Clone + Send + 'static {
+    let inner = net.connector();
+    tower::service_fn(move |target: Target| {
+        let hangs = target.origin.host() == host;
+        let dialing = inner.clone().oneshot(target);
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            dialing.await
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_hangs_is_given_up_after_three_seconds_whatever_it_is() {
+    let through = |url: &str| Route::from(url.parse::<Proxy>().unwrap());
+    for (way, host) in [
+        (Route::Direct, "origin.example"),
+        (through("http://one.example:8080"), "one.example"),
+        (through("socks4a://one.example:1080"), "one.example"),
+        (through("socks5h://one.example:1080"), "one.example"),
+        (Route::from(proxy(ONE)), "one.example"),
+        (Route::from(private(ONE)), "one.example"),
+    ] {
+        let net = Net::new();
+        net.plain(TWO, Behavior::Tunnel);
+        net.plain("origin.example:80", Behavior::Serve);
+        let shown = format!("{way:?}");
+        let transport = Transport::builder()
+            .connector(hanging(&net, host))
+            .timeouts(Timeouts::none())
+            .proxy(Route::first_of([way, proxy(TWO).into()]))
+            .build()
+            .unwrap();
+        let before = Instant::now();
+        let response = transport.request("GET", "http://origin.example/").await.unwrap();
+        assert_eq!((response.body(), before.elapsed().as_secs()), (&"hello".into(), 3), "{shown}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,3 +69,10 @@ macro_rules! lines {
         all
     }};
 }
+
+/// The next of the lines of a response.
+macro_rules! next_line {
+    ($lines:expr) => {
+        $lines.next().await
+    };
+}

@@ -119,4 +119,11 @@ macro_rules! lines {
     };
 }
 
+/// The next of the lines of a response.
+macro_rules! next_line {
+    ($lines:expr) => {
+        $lines.next().transpose()
+    };
+}
+
 include!("scenarios.rs");

@@ -119,6 +119,55 @@ fn the_rest_of_an_open_file_is_sent_with_what_is_left_as_its_length() {
     assert!(Body::file(std::fs::File::open("src").unwrap()).unwrap_err().is_body());
 }
 
+#[test]
+fn a_body_that_was_begun_is_passed_on_with_what_is_left_of_it() {
+    let origin = Origin::plain();
+    let mut begun = body(&origin, "/chunks");
+    begun.read_exact(&mut [0; 2]).unwrap();
+    let response = blocking::request("POST", origin.url("/echo")).body(begun).send().unwrap();
+    assert!(response.body().ends_with(b"\netwothree"), "{response:?}");
+    let empty = blocking::request("POST", origin.url("/echo")).body(Body::default());
+    let response = empty.send().unwrap();
+    assert!(response.body().windows(18).any(|it| it == b"content-length: 0\n"), "{response:?}");
+}
+
+#[test]
+fn a_response_that_was_not_received_is_read_like_one_that_was() {
+    let response =
+        |text: &'static str| Response::new(Body::from(tower_transport::Body::from(text)));
+    assert_eq!(StreamedResponseExt::text(response("text")).unwrap(), "text");
+    let lines: Result<Vec<_>, _> = response("one\ntwo").lines().collect();
+    assert_eq!(lines.unwrap(), ["one", "two"]);
+    assert_eq!(Body::empty().read_all().unwrap(), "");
+}
+
+#[test]
+fn reading_a_body_with_trailers_ends_before_them() {
+    let origin = Origin::plain();
+    let mut body = body(&origin, "/trailers");
+    assert_eq!(body.chunk().unwrap().unwrap(), "body");
+    assert_eq!(body.chunk().unwrap(), None);
+}
+
+#[test]
+fn the_lines_of_a_body_that_breaks_off_end_with_the_error() {
+    let origin = Origin::plain();
+    let response = blocking::stream("GET", origin.url("/break")).send().unwrap();
+    let lines: Vec<_> = response.lines().take(9).collect();
+    assert!(matches!(&lines[..], [Err(error)] if error.was_sent()), "{lines:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_sent_to_its_end_without_a_length() {
+    let body = Body::file(std::fs::File::open("/dev/null").unwrap()).unwrap();
+    assert_eq!(body.length(), None);
+    let origin = Origin::plain();
+    let response = blocking::request("POST", origin.url("/echo")).body(body).send().unwrap();
+    let text = String::from_utf8_lossy(response.body());
+    assert!(text.contains("transfer-encoding: chunked\n") && text.ends_with('\n'), "{text}");
+}
+
 // Readers.
 
 #[test]
@@ -544,6 +593,14 @@ fn a_client_keeps_the_connections_of_the_transport_it_is_given() {
     assert_eq!(origin.seen().accepted(), 1);
 }
 
+#[test]
+fn the_default_client_and_the_default_transport_send_requests() {
+    let origin = Origin::plain();
+    assert_eq!(Client::default().get(origin.url("/")).send().unwrap().body(), "hello");
+    let transport = Transport::default();
+    assert_eq!(transport.request("GET", origin.url("/")).send().unwrap().body(), "hello");
+}
+
 // Other services.
 
 #[test]
@@ -560,6 +617,19 @@ fn a_stack_that_spawns_when_it_is_made_is_made_inside_the_runtime() {
     assert_eq!(upload.send().unwrap().body(), "4");
     drop(buffered);
     origin.seen().wait_for_open(0);
+}
+
+#[test]
+fn a_service_that_panics_ends_the_upload_with_an_error() {
+    let panics = tower::service_fn(|_: http::Request<tower_transport::Body>| async {
+        let is_expected = true;
+        assert!(!is_expected, "an expected panic");
+        Ok::<_, Error>(Response::new(tower_transport::Body::empty()))
+    });
+    let mut upload = Blocking::new(panics).request("POST", "http://a/").writer().unwrap();
+    let _ = upload.write_all(b"x");
+    let error = upload.finish().unwrap_err();
+    assert!(error.is_canceled() && error.to_string().contains("panicked"), "{error:?}");
 }
 
 // Tasks.

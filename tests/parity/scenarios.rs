@@ -552,6 +552,35 @@ test!(a_closed_transport_refuses_requests {
 
 // The client.
 
+test!(each_verb_of_a_client_is_its_method {
+    let (origin, client) = (Origin::plain(), client().build()?);
+    let url = || origin.url("/echo");
+    for (request, method) in [
+        (client.get(url()), "GET"),
+        (client.options(url()), "OPTIONS"),
+        (client.post(url()), "POST"),
+        (client.put(url()), "PUT"),
+        (client.patch(url()), "PATCH"),
+        (client.delete(url()), "DELETE"),
+        (client.request("QUERY", url()), "QUERY"),
+    ] {
+        let text = go!(request)?.text();
+        assert!(text.starts_with(&format!("{method} /echo?")), "{method}: {text}");
+    }
+    let response = go!(client.head(origin.url("/large/1000")))?;
+    assert_eq!((&response.headers()["content-length"], response.body().len()), (&"1000".parse()?, 0));
+});
+
+test!(a_client_prepares_a_request_without_sending_it {
+    let origin = Origin::plain();
+    let client = client().base_url(origin.url("/")).header("x-a", "1").build()?;
+    let prepared = client.prepare(http::Request::put("/echo").body("content")?)?;
+    assert_eq!((prepared.uri().to_string(), &prepared.headers()["x-a"]), (origin.url("/echo"), &"1".parse()?));
+    assert!(origin.seen().lines().is_empty());
+    let text = go!(client.send(prepared))?.text();
+    assert!(text.starts_with("PUT /echo?") && text.ends_with("\ncontent"), "{text}");
+});
+
 test!(a_client_follows_redirects {
     let (origin, client) = (Origin::plain(), client().build()?);
     let response = go!(client.get(origin.url("/redirect/3")))?;
@@ -653,6 +682,19 @@ test!(lines_come_one_by_one {
     assert_eq!(lines!(response), ["one", "two", "three"]);
 });
 
+test!(a_line_longer_than_its_limit_is_an_error {
+    let (origin, client) = (Origin::plain(), client().build()?);
+    let response = go!(client.stream("GET", origin.url("/lines")))?;
+    assert!(next_line!(response.lines().max_line(2)).is_err_and(|error| error.is_data()));
+    let response = go!(client.stream("GET", origin.url("/lines")))?;
+    let mut lines = response.lines().max_line(3);
+    for line in [Some("one"), Some("two")] {
+        assert_eq!(next_line!(lines)?.as_deref(), line);
+    }
+    // It is the third that has more.
+    assert!(next_line!(lines).is_err_and(|error| error.is_data()));
+});
+
 test!(a_body_is_saved_to_a_file {
     let origin = Origin::plain();
     let path = std::env::temp_dir().join(format!("parity-{}-{}", std::process::id(), origin.port));
@@ -700,12 +742,21 @@ test!(a_client_uses_a_transport_that_it_is_given {
     let client = Client::builder().transport(transport).build()?;
     assert_eq!(go!(client.get(origin.url("/")))?.text(), "hello");
     assert_eq!(origin.seen().accepted(), 1);
+    assert_eq!(client.service().stats().idle_connections(), 1);
 });
 
 test!(a_client_over_a_service_needs_no_network {
     let router = axum::Router::new().route("/", axum::routing::get(|| async { "routed" }));
     let client = Client::over(router);
     assert_eq!(go!(client.get("http://any.example/"))?.text(), "routed");
+});
+
+test!(a_client_with_settings_over_a_service_has_no_transport_to_set {
+    let echo = |headers: http::HeaderMap| async move { format!("{:?}", headers.get("x-a")) };
+    let router = axum::Router::new().route("/", axum::routing::get(echo));
+    let client = Client::builder().header("x-a", "b").build_over(router.clone())?;
+    assert_eq!(go!(client.get("http://any.example/"))?.text(), "Some(\"b\")");
+    assert!(Client::builder().max_connections(1).build_over(router).unwrap_err().is_builder());
 });
 
 test!(a_closed_client_refuses_requests {

@@ -94,6 +94,25 @@ fn a_user_who_waits_is_said_in_basic_once_that_was_asked_for() {
 }
 
 #[test]
+fn a_user_is_said_in_basic_again_whatever_else_is_remembered_for_another_request() {
+    // A scheme that answers nothing of it does not stand in the way.
+    let mut user = waiting_user();
+    user.set_scheme(Arc::new(negotiate));
+    assert_eq!(first(&user), None);
+    assert_eq!(text(next(&user, &["Basic realm=a"], None).as_ref()), Some(BASIC));
+    assert_eq!(text(first(&user).as_ref()), Some(BASIC));
+    let user = waiting_user();
+    let challenge = &challenge(&["Basic realm=a"]);
+    let (method, target) = (&Method::GET, "/other");
+    let other = Authorizing { asker: Asker::Proxy, method, target, challenge, refused: None };
+    assert!(user.prepare(&other));
+    for _ in 0..2 {
+        assert_eq!(text(first(&user).as_ref()), Some(BASIC));
+    }
+    assert_eq!(text(user.first(&Method::GET, "/other").as_ref()), Some(BASIC));
+}
+
+#[test]
 fn a_user_who_waits_is_not_said_in_basic_where_digest_is_offered() {
     let unanswerable = "Digest realm=a, nonce=n, qop=auth-int";
     let user = waiting_user();

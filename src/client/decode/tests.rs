@@ -88,6 +88,42 @@ async fn the_fields_move_to_an_extension_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn what_a_response_said_is_equal_however_much_of_it_was_read() {
+    let said = async |coding: &str, text: &[u8], reads: bool| {
+        let coded = vec![encode(coding, text)];
+        let response = answer(DecodeLayer::new(), get(), coding, coded).await.unwrap();
+        let decoded = response.extensions().get::<Decoded>().unwrap().clone();
+        if reads {
+            response.into_body().read().await.unwrap();
+            assert_eq!(Some(decoded.read()), decoded.length());
+        }
+        decoded
+    };
+    let first = said("gzip", b"text", false).await;
+    assert_eq!(first, said("gzip", b"text", true).await);
+    assert_ne!(first, said("br", b"text", false).await);
+    assert_ne!(first, said("gzip", b"a longer text", false).await);
+}
+
+#[tokio::test]
+async fn the_error_of_a_body_says_what_is_wrong_with_it() {
+    let whole = encode("gzip", b"text");
+    let cut = whole[..whole.len() - 1].to_vec();
+    let surplus = [&encode("deflate", b"text")[..], b"more"].concat();
+    for (coding, coded, why) in [
+        ("gzip", b"no gzip at all".to_vec(), "the bytes are not in this coding"),
+        ("gzip", cut, "its end is missing"),
+        ("deflate", surplus, "bytes follow its end"),
+    ] {
+        let error = read(coding, vec![coded]).await.unwrap_err();
+        let is_broken = error.cause::<std::io::Error>().is_some();
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), why);
+        assert_eq!(is_broken, why.contains("not in this coding"), "{error:?}");
+        assert!(error.is_decode() && error.was_sent(), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_frame_of_zstd_has_the_content_size_that_it_declares_wherever_it_is_cut() {
     let empty: &[u8] = b"\x28\xb5\x2f\xfd\x20\x05\x01\x00\x00";
     let short: &[u8] = b"\x28\xb5\x2f\xfd\x20\x05\x08\x00\x00x\x01\x00\x00";
@@ -464,6 +500,7 @@ async fn trailers_come_after_what_was_decoded() {
     let mut body = decode(response, 100).unwrap().into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "text");
     assert_eq!(body.frame().await.unwrap().unwrap().into_trailers().unwrap(), trailers);
+    assert_eq!(body.length(), Some(0));
     assert!(body.frame().await.unwrap().is_none() && body.is_end_stream());
 }
 

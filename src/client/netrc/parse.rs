@@ -187,6 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_break_in_quotes_is_written_with_a_backslash_and_n() {
+        check("machine \"a\\nb\"", &[machine(Some("a\nb"), None, None)]);
+        for text in ["\nmachine \"a\nb\"", "\nmachine \"a\\\nb\"", "\nmachine \"a"] {
+            assert!(matches!(parse(text), Err(Mistake::OpenQuote { line: 2 })), "{text:?}");
+        }
+    }
+
+    #[test]
     fn several_entries_are_read_in_their_order_and_a_default() {
         check(
             "machine a login b password c machine d login e\ndefault login f password g",

@@ -152,6 +152,7 @@ mod tests {
         assert_eq!(links.rel("Last").unwrap().parameter("title"), Some("a, <b>; c"));
         assert!(links.rel("author").is_some() && links.rel("prev").is_none());
         assert_eq!((links.len(), links.is_empty()), (3, false));
+        assert!((&links).into_iter().map(Link::url).eq(urls));
     }
 
     #[test]

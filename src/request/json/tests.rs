@@ -3,7 +3,7 @@ use std::{
     error::Error as _,
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::*;
 
@@ -23,6 +23,37 @@ enum Price {
     Fixed(f32),
     Pair(i8, f64),
     Range { min: f64, max: Option<f64> },
+}
+
+/// Structs of each shape.
+#[derive(Serialize)]
+struct Reading {
+    degrees: Degrees,
+    at: Point,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Degrees(f64);
+
+#[derive(Serialize)]
+struct Point(i8, f32);
+
+fn reading(degrees: f64, y: f32) -> Reading {
+    Reading { degrees: Degrees(degrees), at: Point(1, y), note: None }
+}
+
+/// A map that gives its keys and its values one after the other.
+struct KeyThenValue(&'static str, f64);
+
+impl Serialize for KeyThenValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_key(self.0)?;
+        map.serialize_value(&self.1)?;
+        map.end()
+    }
 }
 
 fn text<T: Serialize + ?Sized>(value: &T) -> String {
@@ -50,6 +81,9 @@ fn a_number_that_is_not_finite_is_an_error_that_names_its_place() {
         assert_eq!(place(&range(0.0, Some(number))), "$.prices[1].Range.max");
         let more = BTreeMap::from([(String::from("tax"), number)]);
         assert_eq!(place(&Order { more, ..Order::default() }), "$.tax");
+        assert_eq!(place(&reading(number, 1.0)), "$.degrees");
+        assert_eq!(place(&reading(1.0, number as f32)), "$.at[1]");
+        assert_eq!(place(&[KeyThenValue("a", number)]), "$[0].a");
     }
     let cause = write(&f64::NEG_INFINITY).unwrap_err();
     assert_eq!(cause.source().unwrap().to_string(), "JSON has no number for -inf");
@@ -75,6 +109,10 @@ fn all_else_is_written_as_serde_json_writes_it() {
         more: BTreeMap::from([("tax".into(), f64::MIN)]),
     };
     assert_eq!(text(&order), serde_json::to_string(&order).unwrap());
+    let readings = [reading(0.5, 1.5), Reading { note: Some("x"), ..reading(-0.5, 0.0) }];
+    assert_eq!(text(&readings), serde_json::to_string(&readings).unwrap());
+    let given = KeyThenValue("a", 1.5);
+    assert_eq!(text(&given), serde_json::to_string(&given).unwrap());
     let value = serde_json::json!([null, true, {"a": [1.5, -2, "x"]}, {}, []]);
     assert_eq!(text(&value), value.to_string());
     struct Shown;

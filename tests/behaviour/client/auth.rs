@@ -225,6 +225,22 @@ mod digest {
     }
 
     #[tokio::test]
+    async fn the_nonces_of_64_origins_are_remembered_and_the_oldest_is_asked_for_again() {
+        let site = asking(MD5, |said| said.starts_with("Digest"));
+        let (client, auth) = (client(&site), Auth::digest("user", "pass"));
+        let requests = async |n: usize| {
+            let sent = with(auth.clone(), get(&format!("http://h{n}/")));
+            assert_eq!(send(&client, sent).await.unwrap().status(), 200);
+            site.lines().len()
+        };
+        for n in 0..65 {
+            assert_eq!(requests(n).await, 2);
+        }
+        assert_eq!((requests(1).await, requests(64).await), (1, 1));
+        assert_eq!(requests(0).await, 2);
+    }
+
+    #[tokio::test]
     async fn a_stale_nonce_is_renewed_and_a_wrong_password_is_not_said_twice() {
         let count = AtomicUsize::new(0);
         let site = Site::new(move |_| {
@@ -380,6 +396,33 @@ fn refreshing() -> (Auth, Arc<Mutex<Vec<usize>>>) {
         }
     });
     (auth, asked)
+}
+
+#[tokio::test]
+async fn who_makes_a_token_sees_what_it_is_for_and_what_was_refused() {
+    let site = asking("Bearer realm=\"a\"", |said| said == "Bearer 1");
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let noted = shown.clone();
+    let auth = Auth::by_async(move |request: AuthRequest| {
+        let (origin, method, target) = (request.origin(), request.method(), request.target());
+        let refused = request.refused().map(|it| it.to_str().unwrap().to_owned());
+        noted.lock().unwrap().push((format!("{method} {origin} {target}"), refused));
+        let value = HeaderValue::try_from(format!("Bearer {}", request.refusals())).unwrap();
+        std::future::ready(Ok::<_, BoxError>(Some(value)))
+    });
+    let sent = request("PUT", "http://a:81/b%20c?d", &[], "");
+    assert_eq!(send(&client(&site), with(auth, sent)).await.unwrap().status(), 200);
+    let shown = shown.lock().unwrap();
+    let what = String::from("PUT http://a:81 /b%20c?d");
+    assert_eq!(*shown, [(what.clone(), None), (what, Some("Bearer 0".to_owned()))]);
+}
+
+#[tokio::test]
+async fn a_request_without_an_origin_is_left_to_the_service() {
+    let site = Site::new(|_| ok());
+    let layer = AuthLayer::new().lookup(|_| Some(Auth::bearer("any"))).layer(site.strict());
+    send(&layer, get("/path")).await.unwrap();
+    assert_eq!(all_said(&site), [None]);
 }
 
 #[tokio::test]

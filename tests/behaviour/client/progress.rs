@@ -160,3 +160,36 @@ async fn a_dropped_request_leaves_nothing_behind() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn trailers_and_errors_of_an_upload_are_passed_on_uncounted() {
+    let server = service_fn(|request: Request<Body>| async {
+        let collected = request.into_body().collect().await?;
+        let sum = collected.trailers().and_then(|it| it.get("x-sum")).cloned().unwrap();
+        Ok::<_, Error>(Response::new(Body::from(Bytes::from_owner(sum))))
+    });
+    let client = ProgressLayer::new().layer(server);
+    let up = Reports::default();
+    let trailers = http::HeaderMap::from_iter([("x-sum".parse().unwrap(), "3".parse().unwrap())]);
+    let frames = [http_body::Frame::data(Bytes::from("abc")), http_body::Frame::trailers(trailers)];
+    let body = Body::new(StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, Error>))));
+    let request = client.request("POST", "http://a.example/").body(body);
+    assert_eq!(request.on_upload(up.callback()).await.unwrap().body(), "3");
+    let broken = Body::stream(futures_util::stream::iter([Ok("abc"), Err("the source failed")]));
+    let request = client.request("POST", "http://a.example/").body(broken);
+    let error = request.on_upload(up.callback()).await.unwrap_err();
+    assert!(format!("{error:?}").contains("the source failed"), "{error:?}");
+    assert_eq!(up.take(), [(3, 3, None), (3, 3, None)]);
+}
+
+#[tokio::test]
+async fn a_counted_response_has_its_length_and_its_end_as_before() {
+    let client = ProgressLayer::new().layer(Site::new(|_| ok()).strict());
+    let down = Reports::default();
+    let request = client.stream("GET", "http://a.example/").on_download(down.callback());
+    let mut body = request.await.unwrap().into_body();
+    assert_eq!((body.length(), http_body::Body::is_end_stream(&body)), (Some(2), false));
+    assert_eq!(body.chunk().await.unwrap().unwrap(), "ok");
+    assert_eq!((body.length(), http_body::Body::is_end_stream(&body)), (Some(0), true));
+    assert_eq!(down.take(), [(2, 2, Some(2))]);
+}

@@ -1,6 +1,6 @@
 //! The whole client: what it adds to its layers.
 
-use std::time::Duration;
+use std::{future::IntoFuture, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
@@ -169,7 +169,6 @@ async fn nothing_is_called_unready_and_nothing_is_sent_after_a_drop() {
 #[tokio::test]
 async fn a_request_that_is_awaited_can_be_dropped_at_every_poll() {
     use futures_util::FutureExt;
-    use std::future::IntoFuture;
     for polls in 1..100 {
         let site = from_to("http://a/", "/next");
         let client = Client::over(site.strict());
@@ -385,4 +384,97 @@ async fn the_text_of_a_foreign_error_is_in_the_error() {
     });
     let error = Client::over(service).get("http://a/").await.unwrap_err();
     assert!(error.to_string().contains("boom"), "{error}");
+}
+
+#[tokio::test]
+async fn the_protocol_of_a_response_is_named_as_programs_know_it() {
+    use http::Version;
+    for (version, name) in [
+        (Version::HTTP_09, "HTTP/0.9"),
+        (Version::HTTP_10, "HTTP/1.0"),
+        (Version::HTTP_11, "HTTP/1.1"),
+        (Version::HTTP_2, "HTTP/2"),
+        (Version::HTTP_3, "HTTP/3"),
+    ] {
+        let site = Site::new(move |_| {
+            let mut answer = ok();
+            *answer.version_mut() = version;
+            answer
+        });
+        assert_eq!(Client::over(site).get("http://a/").await.unwrap().protocol(), name);
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_in_its_charset_is_an_error_that_names_the_url_if_there_is_one() {
+    let body = || Full::new(Bytes::from_static(b"caf\xe9"));
+    let client = Client::over(Site::new(move |_| Response::new(body())));
+    let error = client.get("http://a/").await.unwrap().text_strict().unwrap_err();
+    assert!(error.is_data() && error.url() == Some("http://a/"), "{error:?}");
+    let alone = Response::new(Bytes::from_static(b"caf\xe9"));
+    let error = alone.text_strict().unwrap_err();
+    assert!(error.is_data() && error.url().is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_body_read_up_to_a_limit_is_held_to_it_where_its_length_is_known_and_where_not() {
+    let bodies: [fn() -> Body; 2] = [|| Body::from("12345"), || Body::iter(["123", "45"])];
+    for body in bodies {
+        let up_to = |bytes| Response::new(body()).read_up_to(bytes);
+        assert_eq!(up_to(5).await.unwrap(), "12345");
+        let error = up_to(4).await.unwrap_err();
+        assert!(error.is_decode() && error.was_sent(), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_body_of_a_response_can_be_sent_again_once_it_has_ended() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let script = Script::new().expect_head().respond(chunked);
+    let transport = Transport::builder().connector(ScriptedConnector::new([script])).build();
+    let client = Client::builder().transport(transport.unwrap()).build().unwrap();
+    let mut body = client.stream("GET", "http://a/").await.unwrap().into_body();
+    assert!(body.try_clone().is_none());
+    assert_eq!(body.read().await.unwrap(), "ok");
+    assert_eq!(body.try_clone().unwrap().length(), Some(0));
+    assert_eq!(Body::from(()).try_clone().unwrap().length(), Some(0));
+}
+
+#[cfg(all(feature = "form", feature = "json"))]
+#[tokio::test]
+async fn a_content_type_of_the_callers_own_stays() {
+    let site = Site::new(|_| ok());
+    let client = Client::over(site.clone());
+    let own = || client.post("http://a/").header("content-type", "application/vnd.api+json");
+    own().json(&[1]).await.unwrap();
+    own().form(&[("a", "1")]).await.unwrap();
+    for seen in site.seen() {
+        let said: Vec<_> = seen.headers().get_all("content-type").iter().collect();
+        assert_eq!(said, ["application/vnd.api+json"]);
+    }
+}
+
+#[test]
+fn the_default_client_is_the_new_one() {
+    let (default, new) = (Client::default(), Client::new());
+    assert_eq!(format!("{default:?}"), format!("{new:?}"));
+    assert!(default.service().stats().idle_connections() == 0);
+}
+
+#[tokio::test]
+async fn the_service_below_the_layers_can_be_looked_at() {
+    let client = Client::over(Site::new(|_| ok()));
+    client.get("http://a/").await.unwrap();
+    assert_eq!(client.service().lines(), ["GET http://a/"]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_polled_after_its_end_is_an_error_and_no_panic() {
+    let client = Client::over(Site::new(|_| ok()));
+    let mut whole = client.get("http://a/").into_future();
+    assert_eq!((&mut whole).await.unwrap().body(), "ok");
+    assert!((&mut whole).await.unwrap_err().is_canceled());
+    let mut streamed = client.stream("GET", "http://a/").into_future();
+    assert_eq!((&mut streamed).await.unwrap().status(), 200);
+    assert!((&mut streamed).await.unwrap_err().is_canceled());
 }

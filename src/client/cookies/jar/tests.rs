@@ -2,7 +2,7 @@
 
 use std::sync::Mutex as StdMutex;
 
-use super::*;
+use super::{super::SameSite, *};
 
 /// A jar after responses to requests for these URLs.
 fn jar(responses: &[(&str, &str)]) -> Jar {
@@ -419,4 +419,34 @@ fn a_list_that_uses_the_jar_itself_finds_it_unlocked() {
     *JAR.lock().unwrap() = Some(jar.clone());
     respond(&jar, "https://a.example.org/", "a=b; domain=example.org");
     assert_eq!(sent(&jar, "https://b.example.org/"), "a=b");
+}
+
+#[test]
+fn a_cookie_tells_what_the_server_said_of_it_byte_by_byte() {
+    let url = "https://example.org/";
+    for (field, same_site) in [
+        ("a=caf\u{e9}; samesite=strict", Some(SameSite::Strict)),
+        ("a=caf\u{e9}; SameSite=Lax; secure; httponly", Some(SameSite::Lax)),
+        ("a=caf\u{e9}; secure; samesite=NONE", Some(SameSite::None)),
+        ("a=caf\u{e9}", None),
+    ] {
+        let cookie = jar(&[(url, field)]).get(url, "a").unwrap();
+        assert_eq!(cookie.same_site(), same_site, "{field}");
+        assert_eq!(cookie.value_bytes(), "caf\u{e9}".as_bytes());
+        assert_eq!(cookie.is_secure(), field.contains("secure"));
+        assert_eq!(cookie.is_http_only(), field.contains("httponly"));
+    }
+}
+
+#[test]
+fn the_end_of_a_cookie_may_be_before_1970_and_is_then_over() {
+    use std::time::{Duration, SystemTime};
+    let url = "http://example.org/";
+    let before = SystemTime::UNIX_EPOCH - Duration::from_secs(86_400);
+    let cookie = Cookie::new("example.org", "a", "1").unwrap().with_expiry(before);
+    assert_eq!(cookie.expiry(), Some(before));
+    let jar = Jar::new();
+    jar.set(url, "a", "0").unwrap();
+    jar.insert(cookie).unwrap();
+    assert_eq!((jar.len(), sent(&jar, url)), (0, String::new()));
 }

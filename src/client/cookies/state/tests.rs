@@ -73,6 +73,17 @@ fn a_site_keeps_180_cookies_and_gives_up_what_is_not_secure_and_was_not_used_fir
 }
 
 #[test]
+fn a_site_of_secure_cookies_alone_gives_up_what_was_not_used_for_longest() {
+    let (mut state, to) = (JarState::default(), scope("a.example", "/", true));
+    for n in 0..=MOST_OF_A_SITE {
+        set(&mut state, &to, &format!("n{n}=1; secure"), NOW);
+    }
+    let names: Vec<_> = state.all(NOW).iter().map(|cookie| cookie.name().into_owned()).collect();
+    assert_eq!(names.len(), MOST_OF_A_SITE);
+    assert!(!names.contains(&"n0".into()) && names.contains(&"n1".into()));
+}
+
+#[test]
 fn what_has_ended_gives_way_before_anything_else() {
     let (mut state, to) = (JarState::default(), scope("a.example", "/", true));
     for n in 0..MOST_OF_A_SITE {
@@ -107,6 +118,20 @@ fn a_jar_keeps_3000_cookies_and_gives_up_what_was_not_used_for_longest() {
     assert_eq!(state.len(), MOST);
     assert_eq!(header(&mut state, &scope(&hosts[0], "/", true), NOW), "a=1");
     assert_eq!(header(&mut state, &scope(&hosts[1], "/", true), NOW), "");
+}
+
+#[test]
+fn a_full_jar_gives_up_what_has_ended_and_nothing_else() {
+    let mut state = JarState::default();
+    let hosts: Vec<_> = (0..MOST).map(|n| format!("h{n}.example")).collect();
+    for (n, host) in hosts.iter().enumerate() {
+        let end = if n == 100 { "; max-age=5" } else { "" };
+        set(&mut state, &scope(host, "/", true), &format!("a=1{end}"), NOW);
+    }
+    set(&mut state, &scope("more.example", "/", true), "a=1", NOW + 5);
+    assert_eq!((state.len(), state.all(NOW).len()), (MOST, MOST));
+    assert_eq!(header(&mut state, &scope(&hosts[0], "/", true), NOW), "a=1");
+    assert_eq!(header(&mut state, &scope(&hosts[100], "/", true), NOW), "");
 }
 
 #[test]

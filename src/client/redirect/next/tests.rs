@@ -37,6 +37,12 @@ fn a_location_is_resolved_whatever_its_bytes_are() {
 }
 
 #[test]
+fn a_url_without_a_scheme_redirects_nowhere() {
+    let why = next("/x/y", b"/b").unwrap_err();
+    assert_eq!(why, "the URL that redirects has no scheme");
+}
+
+#[test]
 fn a_location_that_leads_nowhere_is_refused_without_being_repeated() {
     let huge = [b"/".to_vec(), vec![b'a'; 1 << 20]].concat();
     let table: [(&[u8], &str); 20] = [
