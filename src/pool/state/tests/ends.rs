@@ -178,6 +178,18 @@ fn a_connection_that_has_served_enough_or_is_too_old_is_closed() {
 }
 
 #[test]
+fn a_connection_that_is_too_old_at_once_serves_the_request_that_it_was_dialed_for() {
+    for shared in [false, true] {
+        let mut world = World::new(limits(9));
+        world.request("a");
+        world.dialed_with(shared, ConnFacts { retire_at: Some(world.now), ..ConnFacts::default() });
+        assert_eq!((world.served.len(), world.out.len()), (1, 1));
+        world.give_back(0);
+        assert_eq!(world.closing.len(), 1);
+    }
+}
+
+#[test]
 fn a_busy_shared_connection_that_has_served_enough_takes_no_further_request() {
     let mut world = World::new(Limits { requests: Some(2), ..limits(9) });
     world.request("a");
