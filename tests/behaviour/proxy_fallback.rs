@@ -101,7 +101,8 @@ async fn who_cannot_be_reached_is_passed_over_and_remembered_for_a_minute() {
 async fn a_layer_remembers_who_cannot_be_reached_for_the_time_that_is_set() {
     for seconds in [0, 5] {
         let net = Net::new();
-        (net.plain(ONE, Behavior::Refuse), net.plain(TWO, Behavior::Tunnel));
+        net.plain(ONE, Behavior::Refuse);
+        net.plain(TWO, Behavior::Tunnel);
         net.plain("origin.example:80", Behavior::Serve);
         let layer = ProxyLayer::new(Route::first_of([proxy(ONE), proxy(TWO)]));
         let layer = layer.failure_ttl(Duration::from_secs(seconds)).layer(net.connector());
