@@ -27,8 +27,9 @@ use crate::support::{
     proxy::{each_tunnel, proxy, tunneling},
     scene::{Scene, predicates, wait_idle},
     scripted::{
-        Step::{self, Read, Serve},
-        first, send,
+        HELLO,
+        Step::{self, Head, Read},
+        first, say, send,
     },
     socks_proxy,
     targets::{ips, target},
@@ -432,7 +433,7 @@ async fn a_layer_gives_a_proxy_of_socks_5_the_address_that_its_resolver_knows() 
 
 #[tokio::test]
 async fn a_transport_gives_a_proxy_of_socks_5_the_address_that_its_resolver_knows() {
-    let script = first([socks5(), vec![Serve]].concat());
+    let script = first([socks5(), vec![Head, say(HELLO)]].concat());
     let scene = Scene::tcp_with(script, |_| Transport::builder().resolver(resolver()));
     // By its address: the name of the scene is that of the origin behind it.
     let at = scene.host.replace("origin.example", "127.0.0.1");
@@ -440,7 +441,6 @@ async fn a_transport_gives_a_proxy_of_socks_5_the_address_that_its_resolver_know
     let request = scene.transport.request("GET", "http://origin.example/");
     let response = request.extension(ProxyOverride::to(proxy)).await.unwrap();
     assert_eq!(response.body(), "hello");
-    drop(scene.transport);
     assert!(scene.origin.received().await[0].starts_with(ASKED_FOR));
 }
 
