@@ -305,3 +305,18 @@ impl fmt::Debug for PoolSlot {
         f.debug_tuple("PoolSlot").field(&self.slot.seq).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as StdError;
+
+    use super::*;
+
+    #[test]
+    fn the_error_of_a_connection_has_the_reason_as_its_cause() {
+        let error = SendError::unsent(NoFreeStream, ());
+        assert_eq!(error.to_string(), "the request has no answer");
+        let cause = error.source().map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("the peer allows no further stream at present"));
+    }
+}

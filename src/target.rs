@@ -237,6 +237,44 @@ mod tests {
     }
 
     #[test]
+    fn proxies_are_equal_if_they_have_the_same_hook_and_not_another_or_none() {
+        let plain = || Proxy::new("http://proxy.example").unwrap();
+        let hooked = || plain().connect_headers(|_| Ok(http::HeaderMap::new()));
+        let one = hooked();
+        // Set anew, so that it is equal by its settings and not because it shares them.
+        let same = one.clone().tunnel_http(true).tunnel_http(false);
+        assert_eq!(one, same);
+        assert_eq!(FixedState::default().hash_one(&one), FixedState::default().hash_one(&same));
+        assert_ne!(one, hooked());
+        assert_ne!(one, plain());
+        assert_eq!(plain(), plain());
+    }
+
+    #[test]
+    fn an_upgrade_is_spoken_over_http1_or_is_an_error() {
+        use Protocols::{Http1Only, Http2Only, Http2PriorKnowledge, Negotiated};
+        let table = [
+            ("http://a", Negotiated, Ok(Negotiated)),
+            ("https://a", Negotiated, Ok(Http1Only)),
+            ("http://a", Http1Only, Ok(Http1Only)),
+            ("https://a", Http1Only, Ok(Http1Only)),
+            ("https://a", Http2Only, Err(())),
+            ("http://a", Http2PriorKnowledge, Err(())),
+        ];
+        for (url, protocols, expected) in table {
+            let request = http::Request::get(url).header(UPGRADE, "websocket");
+            let request = request.header("connection", "upgrade").body(()).unwrap();
+            let mut target = Target::new(Origin::try_from(request.uri()).unwrap());
+            (target.protocols, target.route) = (protocols, Route::Direct);
+            let allowed = target.allow_upgrade(&request).map(|()| target.protocols);
+            let allowed = allowed.map_err(|error| assert!(error.is_unsupported(), "{error:?}"));
+            assert_eq!(allowed, expected, "{url} {protocols:?}");
+            let plain = http::Request::get(url).body(()).unwrap();
+            assert!(target.allow_upgrade(&plain).is_ok());
+        }
+    }
+
+    #[test]
     fn where_only_http1_can_be_spoken_a_connection_is_exclusive() {
         let table = [
             ("http://a", Protocols::Negotiated, true),

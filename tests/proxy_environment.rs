@@ -160,6 +160,9 @@ mod client {
         assert!(!fails_at_a_proxy(builder().no_env().build().unwrap()).await, "no_env");
         let none = builder().configure_transport(TransportBuilder::no_proxy);
         assert!(!fails_at_a_proxy(none.build().unwrap()).await, "no_proxy");
+        let asked = |transport: TransportBuilder| transport.proxy_from_env();
+        let by_transport = builder().no_env().configure_transport(asked);
+        assert!(fails_at_a_proxy(by_transport.build().unwrap()).await, "proxy_from_env");
         // What is said of proxies stays, whatever the order.
         let proxy: Proxy = "http://127.0.0.1:1".parse().unwrap();
         assert!(fails_at_a_proxy(builder().proxy(proxy).no_env().build().unwrap()).await, "proxy");

@@ -175,3 +175,28 @@ impl Drop for AttemptGuard<'_> {
 fn replace(stages: Option<Stages>) -> Option<Stages> {
     CURRENT.try_with(|current| mem::replace(&mut *current.borrow_mut(), stages)).ok().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_stage_says_what_an_attempt_was_doing() {
+        let (host, target) = ("a.example".to_owned(), "a.example:80".to_owned());
+        let table = [
+            (Step::Dns { host, addresses: 0 }, "resolving a.example"),
+            (Step::Tcp { address: ([127, 0, 0, 1], 80).into() }, "reaching 127.0.0.1:80"),
+            (Step::Connect { target, version: None }, "in connect"),
+        ];
+        for (step, doing) in table {
+            let is_proxy = true;
+            let around = ConnectStage::Other { doing: "around it".into(), is_proxy };
+            let mut stages = Stages::default();
+            stages.0.push(NotedStage { number: 0, stage: around });
+            assert_eq!(stages.out_of_time().doing.as_deref(), Some("around it"));
+            stages.0.push(NotedStage { number: 1, stage: ConnectStage::Step(step) });
+            let AttemptTimedOut { doing: innermost, is_proxy } = stages.out_of_time();
+            assert_eq!((innermost.as_deref(), is_proxy), (Some(doing), true));
+        }
+    }
+}

@@ -55,4 +55,31 @@ mod tests {
         let expected = "waiting for a connection to a:80: connecting to a:80: refused";
         assert_eq!(Chain(&error).to_string(), expected);
     }
+
+    #[test]
+    fn the_phase_of_a_failure_is_that_of_its_timeout_or_follows_from_its_kind() {
+        let timed_out = |phase| Error::new(Kind::Timeout(phase), "asking");
+        let of = |kind| Error::new(kind, "asking");
+        let table = [
+            (timed_out(Phase::Pool), "pool"),
+            (timed_out(Phase::Connect), "connect"),
+            (timed_out(Phase::Read), "read"),
+            (timed_out(Phase::Write), "write"),
+            (timed_out(Phase::Total), "total"),
+            (of(Kind::Builder), "build"),
+            (of(Kind::Unsupported), "build"),
+            (of(Kind::Dns), "connect"),
+            (of(Kind::Tls), "connect"),
+            (of(Kind::Body).sent(true), "write"),
+            (of(Kind::Io).sent(true), "read"),
+            (of(Kind::Canceled).sent(true), "read"),
+            (of(Kind::QueueFull), "pool"),
+            (of(Kind::Closed), "pool"),
+            (of(Kind::Canceled), "pool"),
+            (of(Kind::Io), "write"),
+        ];
+        for (error, expected) in table {
+            assert_eq!(phase(&error), expected, "{error:?}");
+        }
+    }
 }

@@ -173,3 +173,56 @@ fn count<D: Buf>(left: &mut u64, frame: Option<&Frame<D>>) -> Result<(), Error> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::poll_fn, pin::pin};
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    /// A body of these frames, whose length nothing but the declaration says.
+    fn stream(
+        frames: Vec<Frame<Bytes>>,
+        declared: Option<u64>,
+    ) -> LengthChecked<impl Body<Data = Bytes, Error = Infallible>> {
+        let frames = futures_util::stream::iter(frames.into_iter().map(Ok));
+        LengthChecked::new(StreamBody::new(frames), declared, None)
+    }
+
+    fn data() -> Frame<Bytes> {
+        Frame::data(Bytes::from_static(b"hello"))
+    }
+
+    #[tokio::test]
+    async fn the_size_is_what_is_left_of_the_declared_length_or_else_that_of_the_body() {
+        let mut body = pin!(stream(vec![data()], Some(5)));
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert!(!body.is_end_stream());
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(body.size_hint().exact(), Some(0));
+        assert!(body.is_end_stream());
+        assert_eq!(stream(vec![data()], None).size_hint().exact(), None);
+        let full = http_body_util::Full::new(Bytes::from_static(b"hello"));
+        assert_eq!(LengthChecked::new(full, None, None).size_hint().exact(), Some(5));
+    }
+
+    #[tokio::test]
+    async fn a_body_has_not_ended_before_its_trailers() {
+        let trailers = || {
+            Frame::trailers(HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-sum"),
+                http::HeaderValue::from_static("1"),
+            )]))
+        };
+        let mut body = pin!(stream(vec![data(), trailers()], Some(5)));
+        body.frame().await.unwrap().unwrap();
+        assert!(!body.is_end_stream());
+        let last = body.frame().await.unwrap().unwrap();
+        assert_eq!(last.into_trailers().unwrap()["x-sum"], "1");
+        assert!(body.is_end_stream());
+        assert!(poll_fn(|cx| body.as_mut().poll_frame(cx)).await.is_none());
+    }
+}

@@ -367,4 +367,90 @@ mod tests {
         assert!(write.await.is_pending());
         assert!(meter.stops_unwritten(1));
     }
+
+    /// Fails each write and each flush with an error, and ends when it is read.
+    struct Failing(fn() -> io::Error);
+
+    impl AsyncRead for Failing {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Failing {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err((self.0)()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err((self.0)()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// The outcomes of a write, or else of a flush.
+    fn written(metered: &mut Metered<Failing>, flushes: bool) -> Poll<io::Result<()>> {
+        let (io, mut cx) = (Pin::new(metered), Context::from_waker(std::task::Waker::noop()));
+        match flushes {
+            true => io.poll_flush(&mut cx),
+            false => io.poll_write(&mut cx, b"bytes").map_ok(drop),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_or_flush_after_a_reset_fails_only_when_all_is_read() {
+        use tokio::io::AsyncReadExt;
+        for first_flushes in [true, false] {
+            let (mut metered, meter) =
+                Metered::new(Failing(|| io::ErrorKind::ConnectionReset.into()), None);
+            assert!(written(&mut metered, first_flushes).is_pending());
+            for flushes in [true, false] {
+                assert!(written(&mut metered, flushes).is_pending());
+            }
+            assert!(meter.ending().is_none());
+            assert_eq!(metered.read(&mut [0]).await.unwrap(), 0);
+            for flushes in [true, false] {
+                let failed = written(&mut metered, flushes);
+                let Poll::Ready(Err(error)) = failed else { panic!("{failed:?}") };
+                assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_layer_below_fails_a_write_or_flush_at_once_and_is_the_ending() {
+        let below = || io::Error::other(Error::builder("below"));
+        for flushes in [true, false] {
+            let (mut metered, meter) = Metered::new(Failing(below), None);
+            assert!(matches!(written(&mut metered, flushes), Poll::Ready(Err(_))));
+            let Some(Ending::Below(error)) = meter.ending() else { panic!("{meter:?}") };
+            assert_eq!(error.to_string(), "below");
+        }
+    }
+
+    #[cfg(feature = "http2")]
+    #[test]
+    fn a_stream_that_discards_takes_what_it_does_not_write() {
+        let reset = || io::ErrorKind::ConnectionReset.into();
+        let (metered, meter) = Metered::new(Failing(reset), None);
+        let mut metered = metered.discarding();
+        assert!(meter.stops_unwritten(0));
+        assert!(matches!(written(&mut metered, false), Poll::Ready(Ok(()))));
+        assert_eq!(meter.written(), 0);
+        let mut metered = Metered::new(Failing(reset), None).0.discarding();
+        for flushes in [true, false, true] {
+            assert!(matches!(written(&mut metered, flushes), Poll::Ready(Ok(()))));
+        }
+    }
 }

@@ -27,7 +27,7 @@ impl WriteCount {
         Self { shared }
     }
 
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.shared.written.load(Ordering::Acquire)
     }
 

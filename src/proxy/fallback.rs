@@ -157,3 +157,34 @@ fn allows_next(route: &Route, error: &Error) -> bool {
     };
     is_unreachable && is_temporary(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure_for(number: usize) -> Candidate {
+        let url = format!("http://origin{number}.example/").parse().unwrap();
+        Candidate { route: Route::Direct, origin: Some(Origin::try_from(&url).unwrap()) }
+    }
+
+    #[test]
+    fn failures_beyond_the_limit_are_remembered_only_where_older_ones_have_expired() {
+        let (fallback, began) = (Fallback::default(), Runtime::default().now());
+        let remembers = |number| fallback.lock().contains_key(&failure_for(number));
+        for number in 0..MAX_FAILURES {
+            fallback.remember(failure_for(number), began);
+        }
+        fallback.remember(failure_for(MAX_FAILURES), began);
+        assert_eq!(fallback.lock().len(), MAX_FAILURES);
+        assert!(!remembers(MAX_FAILURES));
+
+        let later = began + fallback.failure_ttl / 2;
+        fallback.remember(failure_for(7), later);
+        assert_eq!(fallback.lock().get(&failure_for(7)), Some(&later));
+        assert_eq!(fallback.lock().len(), MAX_FAILURES);
+
+        fallback.remember(failure_for(MAX_FAILURES), began + fallback.failure_ttl);
+        assert!(remembers(7) && remembers(MAX_FAILURES));
+        assert_eq!(fallback.lock().len(), 2);
+    }
+}

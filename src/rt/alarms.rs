@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DynRuntime, Reactor, RuntimeHandle, Sleep, Task};
+use super::{DynRuntime, Reactor, RuntimeHandle, RuntimeId, Sleep, Task};
 use crate::lock::{self, Mutex, MutexGuard};
 
 /// A runtime whose timers share one.
@@ -85,6 +85,10 @@ impl DynRuntime for SharedTimer {
 
     fn current(&self) -> RuntimeHandle {
         self.alarms.inner.current()
+    }
+
+    fn current_id(&self) -> Option<RuntimeId> {
+        self.alarms.inner.current_id()
     }
 
     fn spawn(&self, task: Task) {

@@ -143,6 +143,15 @@ async fn the_resolver_is_asked_when_it_is_ready_and_its_port_is_not_used() {
     assert_eq!(connected.info.peer_addr().unwrap().port(), port);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_peer_at_an_unspecified_address_is_the_one_that_was_reached() {
+    let (listener, port) = listening("127.0.0.1").await;
+    let target = target(&format!("http://0.0.0.0:{port}"));
+    let connected = TcpConnector::new().oneshot(target).await.unwrap();
+    assert_eq!(connected.info.peer_addr(), Some(listener.local_addr().unwrap()));
+}
+
 #[tokio::test]
 async fn the_system_knows_the_local_host() {
     let (_listener, port) = listening("127.0.0.1").await;

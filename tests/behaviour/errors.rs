@@ -3,17 +3,19 @@
 use std::{
     future::{IntoFuture, pending},
     io,
+    pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use futures_util::{FutureExt, StreamExt, stream};
 use http::Response;
+use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::sleep;
 use tower::service_fn;
 use tower_transport::{
     Body, Error, RequestExt, Transport,
-    connect::{Connected, MemoryIo, StaticResolver},
+    connect::{ConnectInfo, Connected, MemoryIo, StaticResolver},
     error::BoxError,
     options::{ConnectProtocol, Protocols, Timeouts},
     proxy::Proxy,
@@ -30,9 +32,10 @@ use crate::support::{
     scene::{Scene, predicates},
     scripted::{
         HELLO,
-        Step::{self, Frame, Head, Hold, Read, Reset},
+        Step::{self, Frame, Head, Hold, Reset},
         first, say,
     },
+    targets::io_kind,
     tls_peer::Authority,
 };
 
@@ -96,7 +99,7 @@ impl Speaks {
 
 /// One request at a time, up to its head.
 fn one_stream() -> Vec<Step> {
-    vec![Read(PREFACE), send(settings(&[(3, 1)])), Frame(HEADERS)]
+    vec![Step::Read(PREFACE), send(settings(&[(3, 1)])), Frame(HEADERS)]
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -192,6 +195,45 @@ async fn is_connect_and_is_io_where_nobody_listens() {
         let foreign = || async { Err("out of order".into()) };
         assert_eq!(get(&speaks.over(foreign)).await, "connect", "{speaks:?}");
     }
+}
+
+/// A stream that says nothing and takes nothing.
+struct FailsToWrite;
+
+impl Read for FailsToWrite {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl Write for FailsToWrite {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::StorageFull.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_connect_and_io_where_http2_cannot_be_opened() {
+    let connector = service_fn(|_: Target| async {
+        Ok::<_, Error>(Connected { io: FailsToWrite, info: ConnectInfo::default() })
+    });
+    let builder = Transport::builder().connector(connector).http2_prior_knowledge();
+    let error = builder.build().unwrap().request("GET", URL).await.unwrap_err();
+    assert_eq!(all(&error), "connect, io");
+    assert_eq!(io_kind(&error), Some(io::ErrorKind::StorageFull));
+    assert!(format!("{error:?}").contains("opening HTTP/2 with origin.example:80"), "{error:?}");
 }
 
 #[tokio::test]
@@ -437,6 +479,8 @@ async fn the_text_of_a_timeout_names_it_and_its_limit() {
         let write = scene.transport.request("POST", URL).body(vec![0; 200_000]);
         let error = write.timeouts(Timeouts::none().write(seconds(4))).await.unwrap_err();
         assert!(error.to_string().ends_with("timed out after 4 s (write timeout)"), "{error}");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("nothing was taken for 4s"), "{speaks:?}");
     }
 }
 

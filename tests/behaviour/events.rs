@@ -8,7 +8,7 @@ use tokio::io::DuplexStream;
 use tower_transport::{
     Body, Error, RequestExt, Transport,
     connect::{Connected, StaticResolver},
-    events::{Event, EventListener, Note, NoteKind, Step, Timings},
+    events::{Event, EventListener, Note, NoteKind, Step, StepOutcome, Timings},
     options::{Listener, Timed, Timeouts},
     tls::TlsConfig,
     transport::TransportBuilder,
@@ -540,6 +540,41 @@ async fn a_dropped_answer_cancels_what_is_left() {
     assert!(line.contains("+response.body ~response.body ~request"), "{line}");
     wait_idle(&scene.transport).await;
     records.are_balanced();
+}
+
+#[tokio::test(start_paused = true)]
+async fn timings_say_which_steps_were_given_up() {
+    let long = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nhe";
+    let scene = Scene::memory_with(first([Head, say(long), Hold]), |it| it.timings(true));
+    let response = scene.transport.stream("GET", scene.url("/")).await.unwrap();
+    let timings = response.extensions().get::<Timings>().unwrap().clone();
+    let outcome = |name| {
+        let steps = timings.steps();
+        let step = steps.iter().find(|timed| timed.step.name() == name).unwrap();
+        step.ended.map(|(_, outcome)| outcome)
+    };
+    assert_eq!(outcome("response.body"), None);
+    drop(response);
+    assert_eq!(outcome("response.head"), Some(StepOutcome::Completed));
+    assert_eq!(outcome("response.body"), Some(StepOutcome::Canceled));
+    assert_eq!(outcome("request"), Some(StepOutcome::Canceled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_in_an_arc_receives_all_that_it_would_receive_itself() {
+    let long = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nhe";
+    for answer in [HELLO, "nonsense\r\n\r\n", long] {
+        let (bare, shared) = (Records::default(), Records::default());
+        let scene = Scene::memory_with(first([Head, say(answer), Hold]), |builder| {
+            builder.listener(bare.clone()).listener(Arc::new(shared.clone()))
+        });
+        drop(scene.transport.stream("GET", scene.url("/")).await);
+        run_ready_tasks().await;
+        let line = bare.take_line();
+        assert!(line.contains('!') || line.contains('~'), "{line}");
+        assert_eq!(shared.take_line(), line);
+        shared.are_balanced();
+    }
 }
 
 #[test]

@@ -5,22 +5,24 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::Request;
+use http::{Method, Request};
 use metrics::{
     Counter, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit, with_local_recorder,
 };
 use tower::ServiceExt;
 use tower_transport::{
-    Body, Transport, events::MetricsListener, proxy::Proxy, transport::TransportBuilder,
+    Body, Transport, connect::StaticResolver, events::MetricsListener, proxy::Proxy,
+    transport::TransportBuilder,
 };
 
 use crate::support::{
+    hosts::refusing,
     origin::run_ready_tasks,
     scene::Scene,
     scripted::{
         Script,
-        Step::{Head, Serve},
+        Step::{Head, Hold, Serve},
         first, say,
     },
 };
@@ -101,16 +103,28 @@ fn measured_with(
     settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
     request: http::request::Builder,
 ) -> (Measured, Measured) {
+    measured_by(MetricsListener::new(), script, settings, async |transport| {
+        let request = request.body(Body::empty()).unwrap();
+        if let Ok(response) = transport.oneshot(request).await {
+            drop(response.into_body().read().await);
+        }
+    })
+}
+
+/// The same by this listener, of what is done with the transport.
+fn measured_by(
+    listener: MetricsListener,
+    script: Script,
+    settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    act: impl AsyncFnOnce(Transport),
+) -> (Measured, Measured) {
     let recorder = Measured::default();
     let before = with_local_recorder(&recorder, || {
         let builder = tokio::runtime::Builder::new_current_thread().enable_all().build();
         builder.unwrap().block_on(async {
-            let settings = |builder| settings(builder).listener(MetricsListener::new());
+            let settings = |builder| settings(builder).listener(listener);
             let scene = Scene::memory_with(script, settings);
-            let request = request.body(Body::empty()).unwrap();
-            if let Ok(response) = scene.transport.clone().oneshot(request).await {
-                drop(response.into_body().read().await);
-            }
+            act(scene.transport.clone()).await;
             run_ready_tasks().await;
             let before = Measured(Arc::new(Mutex::new(recorder.0.lock().unwrap().clone())));
             drop(scene);
@@ -196,5 +210,79 @@ fn what_went_wrong_is_said_in_one_word() {
         let (ended, _) = measured(first([Head, say(answer), Serve]));
         let durations = ended.of("http.client.request.duration");
         assert!(durations[0].0.ends_with(word), "{durations:?}");
+    }
+}
+
+#[test]
+fn a_request_that_is_given_up_is_measured_as_canceled() {
+    let listener = MetricsListener::new();
+    let (ended, _) = measured_by(
+        listener,
+        first([Head, Hold]),
+        |it| it,
+        async |transport| {
+            let request = Request::get("http://origin.example/").body(Body::empty()).unwrap();
+            let request = tokio::spawn(transport.oneshot(request));
+            run_ready_tasks().await;
+            request.abort();
+            assert!(request.await.unwrap_err().is_cancelled());
+        },
+    );
+    let labels = format!("http.request.method=GET {SERVER} error.type=canceled");
+    assert_eq!(ended.of("http.client.request.duration"), [(labels, 1.0)]);
+    let active = format!("http.request.method=GET {SERVER}");
+    assert_eq!(ended.of("http.client.active_requests"), [(active, 0.0)]);
+}
+
+#[test]
+fn a_lookup_is_measured_by_its_name_and_what_came_of_it() {
+    let (_held, port) = refusing("127.0.0.1");
+    for (known, error) in [("origin.example", ""), ("other.example", " error.type=dns")] {
+        let resolver = StaticResolver::new().address(known, [std::net::Ipv4Addr::LOCALHOST]);
+        let resolved = |_| Transport::builder().resolver(resolver);
+        let request = Request::get(format!("http://origin.example:{port}/"));
+        let (ended, _) = measured_with(first([Serve]), resolved, request);
+        let labels = format!("dns.question.name=origin.example{error}");
+        assert_eq!(ended.of("dns.lookup.duration"), [(labels, 1.0)]);
+        assert_eq!(ended.of("http.client.open_connections"), []);
+    }
+}
+
+#[test]
+fn the_version_is_the_one_that_the_peer_has_answered_in() {
+    let old = first([Head, say("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"), Hold]);
+    let (ended, _) = measured(old);
+    let durations = ended.of("http.client.request.duration");
+    assert!(durations[0].0.contains(" network.protocol.version=1.0 "), "{durations:?}");
+}
+
+#[cfg(feature = "http2")]
+#[test]
+fn a_request_over_http2_is_measured_as_one() {
+    use crate::support::{frames::open, scripted::Step::ServeHttp2};
+    let script = first([open(), vec![ServeHttp2]].concat());
+    let request = Request::get("http://origin.example/");
+    let (ended, _) = measured_with(script, TransportBuilder::http2_prior_knowledge, request);
+    let durations = ended.of("http.client.request.duration");
+    assert!(durations[0].0.contains(" network.protocol.version=2 "), "{durations:?}");
+}
+
+#[test]
+fn methods_that_are_given_are_known_and_no_others() {
+    for (method, name) in [("PURGE", "PURGE"), ("GET", "_OTHER")] {
+        let listener =
+            MetricsListener::new().known_methods([Method::from_bytes(b"PURGE").unwrap()]);
+        let (ended, _) = measured_by(
+            listener,
+            first([Serve]),
+            |it| it,
+            async |transport| {
+                let request = Request::builder().method(method).uri("http://origin.example/");
+                transport.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            },
+        );
+        let durations = ended.of("http.client.request.duration");
+        let labels = format!("http.request.method={name} {SERVER}");
+        assert!(durations[0].0.starts_with(&labels), "{durations:?}");
     }
 }

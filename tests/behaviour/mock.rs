@@ -327,4 +327,5 @@ async fn a_strict_service_that_is_asked_before_each_call_serves() {
     let mut clone = service.clone();
     let called = std::panic::AssertUnwindSafe(|| drop(tower::Service::call(&mut clone, ())));
     assert!(std::panic::catch_unwind(called).is_err(), "a clone is not ready");
+    assert_eq!(StrictService::new("inner").into_inner(), "inner");
 }

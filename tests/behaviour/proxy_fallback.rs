@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, advance, sleep};
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 use tower_transport::{
     Error, RequestExt, Transport,
     connect::Connect,
     options::{ProxyOverride, Timeouts},
-    proxy::Proxy,
+    proxy::{Proxy, ProxyLayer},
     target::{Route, Target},
     tls::TlsConfig,
     transport::TransportBuilder,
@@ -20,6 +20,7 @@ use crate::support::{
     origin::run_ready_tasks,
     proxy::tunneling,
     scene::{predicates, wait_idle},
+    targets::target,
 };
 
 const ONE: &str = "one.example:8080";
@@ -95,6 +96,27 @@ async fn who_cannot_be_reached_is_passed_over_and_remembered_for_a_minute() {
     assert_eq!(scene.dialed(), ["one", "two"]);
     scene.get(4).await.unwrap();
     assert_eq!(scene.dialed(), ["two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_remembers_who_cannot_be_reached_for_the_time_that_is_set() {
+    for seconds in [0, 5] {
+        let net = Net::new();
+        net.plain(ONE, Behavior::Refuse);
+        net.plain(TWO, Behavior::Tunnel);
+        net.plain("origin.example:80", Behavior::Serve);
+        let layer = ProxyLayer::new(Route::first_of([proxy(ONE), proxy(TWO)]));
+        let layer = layer.failure_ttl(Duration::from_secs(seconds)).layer(net.connector());
+        let dialed = async || {
+            let connected = layer.clone().oneshot(target("http://origin.example/")).await;
+            assert!(connected.is_ok());
+            net.take_dialed().len()
+        };
+        assert_eq!(dialed().await, 2);
+        assert_eq!(dialed().await, if seconds == 0 { 2 } else { 1 });
+        advance(Duration::from_secs(5)).await;
+        assert_eq!(dialed().await, 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,12 +9,13 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
+use tower::{Layer, Service, ServiceExt};
 use tower_transport::{
     Error, RequestExt, Transport,
     auth::{Authorizing, Credentials},
-    connect::{ConnectInfo, Name},
+    connect::{ConnectInfo, Name, Resolve, StaticResolver},
     options::{Protocols, ProxyOverride, ServerName, Timeouts},
-    proxy::{Proxy, ProxyRules},
+    proxy::{Proxy, ProxyLayer, ProxyRules},
     target::Route,
     tls::TlsConfig,
     transport::TransportBuilder,
@@ -25,6 +26,13 @@ use crate::support::{
     origin::run_ready_tasks,
     proxy::{each_tunnel, proxy, tunneling},
     scene::{Scene, predicates, wait_idle},
+    scripted::{
+        HELLO,
+        Step::{self, Head, Read},
+        first, say, send,
+    },
+    socks_proxy,
+    targets::{ips, target},
     tls_peer::Authority,
 };
 
@@ -394,4 +402,64 @@ async fn the_limit_of_connections_counts_tunnels() {
         run_ready_tasks().await;
         assert_eq!((peer.open(), transport.stats().connections.len()), (1, 1));
     }
+}
+
+/// Plays a proxy of SOCKS 5 that opens a connection to an IPv4 address.
+fn socks5() -> Vec<Step> {
+    let granted = send(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x04\x38");
+    vec![Read(3), send(b"\x05\x00"), Read(10), granted]
+}
+
+/// Asks for 192.0.2.7:80.
+const ASKED_FOR: &[u8] = b"\x05\x01\x00\x05\x01\x00\x01\xc0\x00\x02\x07\x00\x50";
+
+/// Knows the address of the origin, and panics if it is asked before it is ready.
+fn resolver() -> impl Resolve<Error: Send> + Clone + Send + 'static {
+    let known = StaticResolver::new().address("origin.example", ips(["192.0.2.7"]));
+    tower::limit::ConcurrencyLimit::new(known, 1)
+}
+
+#[tokio::test]
+async fn a_layer_gives_a_proxy_of_socks_5_the_address_that_its_resolver_knows() {
+    let (peer, connector) = socks_proxy::start(vec![socks5()]);
+    let layer = ProxyLayer::new(Proxy::new("socks5://proxy.example").unwrap());
+    let layer = layer.resolver(resolver()).layer(connector);
+    drop(layer.clone().oneshot(target("http://origin.example/")).await.unwrap());
+    assert_eq!(peer.received().await, [ASKED_FOR]);
+    let error = layer.oneshot(target("http://unknown.example/")).await.map(drop).unwrap_err();
+    assert!(error.is_dns() && !error.is_proxy() && error.is_unsent(), "{error:?}");
+    assert!(error.to_string().contains("unknown.example"), "{error}");
+}
+
+#[tokio::test]
+async fn a_transport_gives_a_proxy_of_socks_5_the_address_that_its_resolver_knows() {
+    let script = first([socks5(), vec![Head, say(HELLO)]].concat());
+    let scene = Scene::tcp_with(script, |_| Transport::builder().resolver(resolver()));
+    // By its address: the name of the scene is that of the origin behind it.
+    let at = scene.host.replace("origin.example", "127.0.0.1");
+    let proxy = Proxy::new(&format!("socks5://{at}")).unwrap();
+    let request = scene.transport.request("GET", "http://origin.example/");
+    let response = request.extension(ProxyOverride::to(proxy)).await.unwrap();
+    assert_eq!(response.body(), "hello");
+    assert!(scene.origin.received().await[0].starts_with(ASKED_FOR));
+}
+
+#[tokio::test]
+async fn rules_that_have_no_route_fail_a_layer_before_it_connects() {
+    let (net, ..) = scene();
+    let rules = ProxyRules::from_vars(|name| (name == "HTTP_PROXY").then(|| "ftp://p".to_owned()));
+    let mut layer = ProxyLayer::new(rules).layer(net.connector());
+    let error = layer.call(target("http://origin.example/")).await.map(drop).unwrap_err();
+    assert!(error.is_builder() && format!("{error:?}").contains("HTTP_PROXY"), "{error:?}");
+    assert!(net.dialed().is_empty());
+}
+
+#[tokio::test]
+async fn a_route_through_no_proxies_is_direct() {
+    let (net, ..) = scene();
+    let mut target = target("http://origin.example/");
+    target.route = Route::Proxies([].into());
+    let layer = ProxyLayer::new(ProxyRules::all(proxy())).layer(net.connector());
+    assert!(layer.oneshot(target).await.is_ok());
+    assert_eq!(net.dialed()[0].origin.host(), "origin.example");
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 use tower::{Layer, ServiceBuilder};
 use tower_transport::{
     Body, Error, RequestExt, Transport,
-    connect::TcpConnector,
+    connect::{MemoryConnector, StaticResolver, TcpConnector},
     http::{Http1Config, Http2Config, NegotiateLayer},
     options::Timeouts,
     pool::PoolLayer,
@@ -275,25 +275,54 @@ async fn a_connector_refuses_a_value_outside_of_its_range_before_it_connects() {
     let target = || crate::support::targets::target("http://127.0.0.1:9/");
     let proxy = || Proxy::new("http://proxy.example").unwrap();
     let tcp = TcpConnector::new;
-    let (connector, _listener) = tower_transport::connect::MemoryConnector::pair();
+    let (connector, _listener) = MemoryConnector::pair();
     let mut too_long = tcp().keepalive(Duration::from_secs(32_768));
     let mut at_once = tcp().connect_timeout(Duration::ZERO);
     let mut proxied =
         ProxyLayer::new(proxy()).attempt_timeout(Duration::ZERO).layer(connector.clone());
     let http1 = Http1Config::new().max_headers(0);
-    let mut tunnel = TunnelLayer::new(proxy()).http1(http1).layer(connector);
+    let mut tunnel = TunnelLayer::new(proxy()).http1(http1).layer(connector.clone());
+    let http2 = Http2Config::new().max_frame_size(1);
+    let mut multiplexed = TunnelLayer::new(proxy()).http2(http2).layer(connector);
     use tower::Service;
     let outcomes = [
         ("keepalive", too_long.call(target()).await.err()),
         ("connect_timeout", at_once.call(target()).await.err()),
         ("attempt_timeout", proxied.call(target()).await.err()),
         ("max_headers", tunnel.call(target()).await.err()),
+        ("max_frame_size", multiplexed.call(target()).await.err()),
     ];
     for (name, error) in outcomes {
         let error = error.expect(name);
         assert!(error.is_builder(), "{name}: {error:?}");
         assert!(format!("{error:?}").contains(name), "{error:?}");
     }
+}
+
+#[test]
+fn settings_that_exclude_each_other_are_refused_by_build() {
+    let connector = || MemoryConnector::pair().0;
+    let (protocols, given) = (
+        "two settings say which protocol alone is to be spoken",
+        "`connector` and `resolver` exclude each other, and are set once",
+    );
+    let (builder, resolver) = (Transport::builder, StaticResolver::new);
+    let table = [
+        (builder().http1_only().http2_only(), protocols),
+        (builder().http2_only().http2_prior_knowledge(), protocols),
+        (builder().http2_prior_knowledge().http1_only(), protocols),
+        (builder().connector(connector()).connector(connector()), given),
+        (builder().connector(connector()).resolver(resolver()), given),
+        (builder().resolver(resolver()).connector(connector()), given),
+        (builder().resolver(resolver()).resolver(resolver()), given),
+        (builder().unix_socket("/socket").resolver(resolver()), "a Unix socket needs no resolver"),
+    ];
+    for (builder, text) in table {
+        let error = builder.build().expect_err(text);
+        assert!(error.is_builder() && !error.was_sent(), "{error:?}");
+        assert_eq!(error.to_string(), format!("building the transport: {text}"));
+    }
+    assert!(builder().http1_only().http1_only().build().is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,12 +7,17 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use http::{Request, request};
+use http::{Method, Request, request};
 use tower::ServiceExt;
 use tower_transport::{
-    Body, Transport, events::TracingListener, options::Timeouts, proxy::Proxy,
+    Body, Error, RequestExt, Transport,
+    connect::{Connected, MemoryIo, StaticResolver},
+    events::TracingListener,
+    options::Timeouts,
+    proxy::Proxy,
     transport::TransportBuilder,
 };
 use tracing::{
@@ -26,9 +31,9 @@ use crate::support::{
     origin::run_ready_tasks,
     scene::Scene,
     scripted::{
-        Script,
-        Step::{Head, Hold, Pause, Serve},
-        first, say,
+        HELLO, Script,
+        Step::{Answer, Head, Hold, Pause, Serve},
+        each, first, say,
     },
 };
 
@@ -124,18 +129,31 @@ fn start_request(
     settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
     change: impl FnOnce(request::Builder) -> request::Builder,
 ) -> Vec<String> {
+    emitted(TracingListener::new(), most, script, settings, async |scene| {
+        let request = change(Request::get(scene.url("/?sig=secret")));
+        let request = request.body(Body::empty()).unwrap();
+        if let Ok(response) = scene.transport.clone().oneshot(request).await {
+            drop(response.into_body().read().await);
+        }
+    })
+}
+
+/// What this listener emits of what is done with a transport.
+fn emitted(
+    listener: TracingListener,
+    most: Level,
+    script: Script,
+    settings: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    act: impl AsyncFnOnce(&Scene),
+) -> Vec<String> {
     let subscribed = Subscribed::to(most);
     with_default(subscribed.clone(), || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build();
         runtime.unwrap().block_on(async {
-            let settings = |builder| settings(builder).listener(TracingListener::new());
+            let settings = |builder| settings(builder).listener(listener);
             let scene = Scene::memory_with(script, settings);
-            let request = change(Request::get(scene.url("/?sig=secret")));
-            let request = request.body(Body::empty()).unwrap();
-            if let Ok(response) = scene.transport.clone().oneshot(request).await {
-                drop(response.into_body().read().await);
-            }
+            act(&scene).await;
             run_ready_tasks().await;
         });
     });
@@ -229,7 +247,7 @@ fn the_event_says_what_was_waited_for() {
     let server = "server.address=origin.example server.port=80";
 
     let silent = |builder: TransportBuilder| {
-        builder.timeouts(Timeouts::none().read(std::time::Duration::from_millis(1)))
+        builder.timeouts(Timeouts::none().read(Duration::from_millis(1)))
     };
     let event = failure(first([Head, Hold]), silent, same);
     assert_has(&event, &["error.type=timeout", server, "phase=read", "was_sent=true"]);
@@ -294,4 +312,130 @@ fn a_method_that_is_not_known_is_other_and_reported_as_it_was() {
     assert_has(&lines[0], &["method=PURGE", other, "server.address=origin.example server.port=80"]);
     let lines = start_request(Level::INFO, first([Serve]), |builder| builder, |request| request);
     assert!(!lines[0].contains("method_original"), "{}", lines[0]);
+}
+
+/// Fails unless each of these is in a line of its own, in this order.
+#[track_caller]
+fn assert_in_order(lines: &[String], expected: &[&str]) {
+    let mut left = lines.iter();
+    for text in expected {
+        assert!(left.any(|line| line.contains(text)), "{text} is not in its place in\n{lines:#?}");
+    }
+}
+
+#[test]
+fn a_lookup_is_a_span_with_its_name_and_the_number_of_addresses() {
+    let (_held, port) = crate::support::hosts::refusing("127.0.0.1");
+    let resolver = StaticResolver::new().address("origin.example", [[127, 0, 0, 1]]);
+    let resolved = |_| Transport::builder().resolver(resolver);
+    let url = format!("http://origin.example:{port}/");
+    let lines = start_request(Level::DEBUG, first([Serve]), resolved, |it| it.uri(url));
+    let span = "connect/connect.dns";
+    assert_in_order(&lines, &[span, "connect/connect.dns addresses=1", "connect/connect.tcp"]);
+    assert!(
+        lines.iter().any(|line| line.starts_with(span) && line.contains("host=origin.example"))
+    );
+}
+
+#[cfg(all(feature = "http2", feature = "_rustls"))]
+#[test]
+fn a_tls_handshake_is_a_span_with_the_name_and_what_was_negotiated() {
+    use crate::support::{
+        net::{Behavior, Net},
+        tls_peer::Authority,
+    };
+    let (net, authority) = (Net::new(), Authority::new());
+    let server = authority.certify("origin.example").server(&["h2"]);
+    net.tls("origin.example:443", Behavior::Serve, server);
+    let trust = tower_transport::tls::TlsConfig::roots_pem(authority.pem()).unwrap();
+    let over_tls = |_| net.transport().tls(trust);
+    let https = |request: request::Builder| request.uri("https://origin.example/");
+    let lines = start_request(Level::DEBUG, first([Serve]), over_tls, https);
+    let span = "connect/tls.handshake";
+    assert_in_order(&lines, &["server_name=origin.example", "version=TLSv1.3", "alpn=h2"]);
+    assert_eq!(lines.iter().filter(|line| line.starts_with(span)).count(), 3, "{lines:#?}");
+}
+
+#[test]
+fn informational_answers_and_retries_are_events() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let script = each(vec![vec![Answer, Head], vec![Head, say(hints), say(HELLO), Serve]]);
+    let twice = async |scene: &Scene| {
+        for _ in 0..2 {
+            scene.get().await.unwrap();
+        }
+    };
+    let lines = emitted(TracingListener::new(), Level::DEBUG, script, |it| it, twice);
+    let event = "event DEBUG tower_transport::request message=";
+    let (retry, informational) =
+        (format!("{event}request.retry "), format!("{event}response.informational "));
+    assert_in_order(&lines, &[&retry, &informational]);
+    let line = |text: &str| lines.iter().find(|line| line.contains(text)).unwrap();
+    assert!(line(&retry).contains("why=broken"), "{}", line(&retry));
+    assert!(line(&informational).contains("status=103"), "{}", line(&informational));
+}
+
+#[test]
+fn an_upload_is_a_span_and_tells_how_far_it_has_come() {
+    let chunks = futures_util::stream::unfold(0, |chunk| async move {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        (chunk < 3).then(|| (Ok::<_, Error>("1234"), chunk + 1))
+    });
+    let post = async |scene: &Scene| {
+        let request = scene.transport.request("POST", scene.url("/")).body_stream(chunks);
+        request.header("content-length", 12).await.unwrap();
+    };
+    let lines = emitted(TracingListener::new(), Level::DEBUG, first([Serve]), |it| it, post);
+    assert_in_order(
+        &lines,
+        &[
+            "request/request.body request=",
+            "request.body.progress",
+            "request/request.body bytes=12",
+        ],
+    );
+    let progress = lines.iter().find(|line| line.contains("request.body.progress")).unwrap();
+    assert!(progress.contains("bytes=8") && progress.contains("total=12"), "{progress}");
+}
+
+/// Gives a request up after a second.
+async fn give_up(scene: &Scene) {
+    let request = Request::get(scene.url("/")).body(Body::empty()).unwrap();
+    let request = scene.transport.clone().oneshot(request);
+    assert!(tokio::time::timeout(Duration::from_secs(1), request).await.is_err());
+}
+
+#[test]
+fn what_is_given_up_is_an_event_of_each_step() {
+    let canceled = |script, settings: fn(TransportBuilder) -> TransportBuilder| {
+        let lines = emitted(TracingListener::new(), Level::DEBUG, script, settings, give_up);
+        let event = |line: &String| {
+            let line = line.strip_suffix(" message=canceled")?;
+            Some(line.strip_prefix("event DEBUG tower_transport::")?.to_owned())
+        };
+        let mut targets: Vec<_> = lines.iter().filter_map(event).collect();
+        targets.sort();
+        targets
+    };
+    let silent = first([Head, Hold]);
+    assert_eq!(canceled(silent, |builder| builder), ["request", "request"]);
+    let unreachable = |_| {
+        let never =
+            tower::service_fn(|_| std::future::pending::<Result<Connected<MemoryIo>, Error>>());
+        Transport::builder().connector(never)
+    };
+    assert_eq!(canceled(first([Serve]), unreachable), ["connect", "pool", "request"]);
+}
+
+#[test]
+fn methods_that_are_given_are_known_and_no_others() {
+    let listener = || TracingListener::new().known_methods([Method::from_bytes(b"PURGE").unwrap()]);
+    for (method, name) in [("PURGE", "PURGE"), ("GET", "_OTHER")] {
+        let act = async |scene: &Scene| {
+            scene.transport.request(method, scene.url("/")).await.unwrap();
+        };
+        let lines = emitted(listener(), Level::INFO, first([Serve]), |it| it, act);
+        assert_has(&lines[0], &[&format!("http.request.method={name}")]);
+        assert_eq!(lines[0].contains("method_original=GET"), name == "_OTHER", "{}", lines[0]);
+    }
 }

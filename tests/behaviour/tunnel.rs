@@ -16,6 +16,7 @@ use tower_transport::{
 use crate::support::{
     frames::{PREFACE, send, settings},
     net::{Behavior, Net},
+    origin::run_ready_tasks,
     proxy::{OPEN, good, proxy, tunneling},
     scene::{Scene, wait_idle},
     scripted::{
@@ -407,5 +408,37 @@ async fn a_proxy_that_is_to_be_private_receives_nothing_without_tls() {
         let mut heard = Vec::new();
         peer.read_to_end(&mut heard).await.unwrap();
         assert_eq!(heard, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_of_socks_opens_no_tunnel_by_http() {
+    let (net, proxy) = (Net::new(), Proxy::new("socks5://proxy.example").unwrap());
+    let tunnel = TunnelLayer::new(proxy).layer(net.connector());
+    let error = tunnel.oneshot(target("https://origin.example/")).await.map(drop).unwrap_err();
+    assert!(error.is_builder() && error.is_unsent(), "{error:?}");
+    let text = "the proxy socks5://proxy.example:1080 opens no tunnels by HTTP";
+    assert!(format!("{error:?}").contains(text), "{error:?}");
+    assert!(net.dialed().is_empty());
+}
+
+#[cfg(feature = "mock")]
+#[tokio::test]
+async fn a_layer_keeps_a_connection_without_tunnels_for_the_time_that_is_set_by_its_runtime() {
+    use std::time::Duration;
+
+    use tower_transport::mock::PausedClock;
+    let (net, clock) = (Net::new(), PausedClock::new(hyper_util::rt::TokioExecutor::new()));
+    let peer = net.plain("proxy.example:8080", Behavior::Tunnel);
+    net.plain("origin.example:80", Behavior::Serve);
+    let layer = TunnelLayer::new(proxy().protocols(Protocols::Http2PriorKnowledge));
+    let layer = layer.idle_timeout(Duration::from_secs(10)).runtime(clock.runtime());
+    let tunnel = layer.layer(net.connector());
+    drop(tunnel.clone().oneshot(target("http://origin.example/")).await.unwrap());
+    for (seconds, open) in [(9, 1), (2, 0)] {
+        run_ready_tasks().await;
+        clock.advance(Duration::from_secs(seconds));
+        run_ready_tasks().await;
+        assert_eq!((peer.opened(), peer.open()), (1, open));
     }
 }

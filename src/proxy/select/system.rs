@@ -100,6 +100,15 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_of_the_system_may_have_no_credentials() {
+        let settings = Matcher::builder().http("web.example:3128").build();
+        let rules = ProxyRules::with_settings(Environment::new(|_| None), settings);
+        let web = through("http://web.example:3128");
+        let asked = ["http://a.example", "ws://a.example", "https://a.example"];
+        assert_eq!(routes(&rules, asked), [web.clone(), web, Route::Direct]);
+    }
+
+    #[test]
     fn the_environment_goes_before_the_settings_of_the_system() {
         let environment = Environment::new(|name| match name {
             "HTTPS_PROXY" => Some("own.example".to_owned()),

@@ -101,3 +101,14 @@ fn a_wait_that_goes_on_in_another_runtime_rings_there() {
         (&mut sleep).await;
     });
 }
+
+#[tokio::test]
+async fn a_runtime_with_a_shared_timer_is_the_same_for_tasks_and_sockets() {
+    let own = Runtime::tokio();
+    let shared = own.with_shared_timer();
+    assert_eq!(shared.reactor(), own.reactor());
+    assert_eq!(shared.current_id(), own.current_id());
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let _task = shared.spawn_on(&shared.current(), async { sender.send("ran").unwrap() });
+    assert_eq!(receiver.await, Ok("ran"));
+}

@@ -128,3 +128,18 @@ fn only_a_rejection_speaks_of_the_address() {
     let rejected = Socks4Error::Rejected;
     assert!(!rejected.is_final() && rejected.is_about_the_address() && !rejected.is_malformed());
 }
+
+#[test]
+fn the_text_of_a_refusal_says_what_the_proxy_said_and_its_code() {
+    let table = [
+        (Socks4Error::Rejected, "rejected or failed (0x5B)"),
+        (Socks4Error::NoIdent, "the proxy cannot ask an identd here who we are (0x5C)"),
+        (Socks4Error::WrongIdent, "the identd here says that we are another user (0x5D)"),
+        (Socks4Error::Unassigned(0x0A), "refused with the unassigned code 0x0A"),
+        (Socks4Error::WrongVersion(b'H'), "the answer begins like one of HTTP"),
+        (Socks4Error::WrongVersion(5), "the answer begins with 0x05, and in SOCKS 4 with 0x00"),
+    ];
+    for (error, text) in table {
+        assert_eq!(error.to_string(), text);
+    }
+}

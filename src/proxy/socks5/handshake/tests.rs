@@ -206,3 +206,33 @@ fn refusals_say_what_is_left_to_try() {
         assert!(!error.is_about_the_address() && error.is_final() && error.is_malformed());
     }
 }
+
+#[test]
+fn the_text_of_a_refusal_says_what_the_proxy_said_and_its_code() {
+    use Socks5Error::*;
+    let table = [
+        (GeneralFailure, "general failure (0x01)"),
+        (NotAllowed, "not allowed by the rules of the proxy (0x02)"),
+        (NetworkUnreachable, "network unreachable (0x03)"),
+        (HostUnreachable, "host unreachable (0x04)"),
+        (ConnectionRefused, "connection refused (0x05)"),
+        (TtlExpired, "TTL expired (0x06)"),
+        (CommandNotSupported, "command not supported (0x07)"),
+        (AddressTypeNotSupported, "address type not supported (0x08)"),
+        (Unassigned(0x0A), "refused with the unassigned code 0x0A"),
+        (NoAcceptableMethod, "the proxy accepts no method of authentication we offered"),
+        (CredentialsRefused, "the user or the password is wrong"),
+        (WrongVersion(b'H'), "the answer begins like one of HTTP"),
+        (WrongVersion(4), "an answer begins with 0x04, and in SOCKS 5 with 0x05"),
+        (
+            MethodNotOffered(USER_AND_PASSWORD),
+            "the proxy chose authentication by user and password, which was not offered",
+        ),
+        (MethodNotOffered(0x0A), "the proxy chose method 0x0A, which was not offered"),
+        (WrongAuthVersion(5), "the answer to the password begins with 0x05, not 0x01"),
+        (UnknownAddressType(2), "the reply has an address of the unknown type 0x02"),
+    ];
+    for (error, text) in table {
+        assert_eq!(error.to_string(), text);
+    }
+}
