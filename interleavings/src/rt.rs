@@ -44,6 +44,8 @@ impl RuntimeHandle {
 
 struct Reactor;
 
+struct RuntimeId;
+
 trait DynRuntime: Send + Sync {
     fn reactor(&self) -> Reactor {
         Reactor
@@ -51,6 +53,10 @@ trait DynRuntime: Send + Sync {
 
     fn current(&self) -> RuntimeHandle {
         RuntimeHandle::default()
+    }
+
+    fn current_id(&self) -> Option<RuntimeId> {
+        Some(RuntimeId)
     }
 
     fn spawn(&self, task: Task);
