@@ -190,6 +190,19 @@ fn a_connection_that_is_too_old_at_once_serves_the_request_that_it_was_dialed_fo
 }
 
 #[test]
+fn a_busy_shared_connection_is_reused_until_it_is_too_old() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    let age = Duration::from_secs(60);
+    let retire_at = Some(world.now + age);
+    world.dialed_with(true, ConnFacts { retire_at, ..ConnFacts::default() });
+    let checkout = world.event(|state, cx| state.checkout(&"a", cx)).unwrap();
+    assert_eq!((checkout.served, checkout.reused), (2, true));
+    world.now += age;
+    assert!(world.event(|state, cx| state.checkout(&"a", cx)).is_none());
+}
+
+#[test]
 fn a_busy_shared_connection_that_has_served_enough_takes_no_further_request() {
     let mut world = World::new(Limits { requests: Some(2), ..limits(9) });
     world.request("a");
