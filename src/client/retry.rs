@@ -206,7 +206,7 @@ mod tests {
         Origin::try_from(&http::Uri::try_from(format!("http://h{number}/")).unwrap()).unwrap()
     }
 
-    /// Looks at the budgets of so many origins.
+    /// Counts a request to each of these origins.
     fn fill(budgets: &Budgets, origins: std::ops::Range<usize>, now: Instant) {
         origins.for_each(|n| budgets.change(&origin(n), now, RetryBudget::request));
     }

@@ -154,7 +154,7 @@ impl PeerWait {
         if self.read == state.meter().read() {
             return Some(now.saturating_duration_since(self.since));
         }
-        // Bytes have come, perhaps for this stream, which nobody has read: only a PING tells whether the peer lives.
+        // Bytes came, perhaps unread ones of this stream: only a PING tells whether the peer lives.
         state.is_long(state.time_since_read(now)).then_some(Duration::ZERO)
     }
 }

@@ -19,8 +19,12 @@ use crate::{
     pool::PoolLayer,
 };
 
-/// A shared connection that never answers.
-struct Silent;
+/// A shared connection that never answers, and whose peer may allow only so many streams.
+#[derive(Clone, Default)]
+struct Silent {
+    streams: Option<usize>,
+    slot: Arc<Mutex<Option<PoolSlot>>>,
+}
 
 impl Service<Request<Body>> for Silent {
     type Response = Response<Body>;
@@ -32,6 +36,7 @@ impl Service<Request<Body>> for Silent {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
+        assert_ne!(self.streams, Some(0), "it takes no request");
         pending()
     }
 }
@@ -42,7 +47,14 @@ impl Connection<Request<Body>> for Silent {
     }
 
     fn share(&self) -> Option<Self> {
-        Some(Self)
+        Some(self.clone())
+    }
+
+    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        let Some(streams) = self.streams else { return Some(slot) };
+        slot.streams(streams);
+        *lock::lock(&self.slot) = Some(slot);
+        None
     }
 }
 
@@ -64,7 +76,7 @@ impl Wake for DropsAll {
 async fn a_connection_on_its_way_to_a_request_counts_although_the_request_is_gone() {
     let users = PoolLayer::<Body>::new().with_budget();
     let budget = users.budget().unwrap();
-    let connect = |_: &'static str| std::future::ready(Ok::<_, Error>(Silent));
+    let connect = |_: &'static str| std::future::ready(Ok::<_, Error>(Silent::default()));
     let mut pool = users.beneath(|_| Ok("proxy")).layer(tower::service_fn(connect));
     let drops_all = Arc::new(DropsAll {
         budget: budget.clone(),
@@ -84,47 +96,14 @@ async fn a_connection_on_its_way_to_a_request_counts_although_the_request_is_gon
     assert_eq!((budget.counted.load(SeqCst), budget.idle.load(SeqCst)), (1, 1));
 }
 
-/// A shared connection whose peer allows no streams.
-#[derive(Default)]
-struct NoStreams(Arc<Mutex<Option<PoolSlot>>>);
-
-impl Service<Request<Body>> for NoStreams {
-    type Response = Response<Body>;
-    type Error = SendError<Request<Body>>;
-    type Future = Pending<Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
-        panic!("it takes no request")
-    }
-}
-
-impl Connection<Request<Body>> for NoStreams {
-    fn is_open(&self) -> bool {
-        true
-    }
-
-    fn share(&self) -> Option<Self> {
-        Some(Self(self.0.clone()))
-    }
-
-    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
-        slot.streams(0);
-        *lock::lock(&self.0) = Some(slot);
-        None
-    }
-}
-
 #[tokio::test]
 async fn a_peer_without_streams_is_dialed_once_where_nothing_may_be_idle() {
     let dials = Arc::new(AtomicUsize::new(0));
     let counted = dials.clone();
     let connect = move |_: &'static str| {
         counted.fetch_add(1, SeqCst);
-        std::future::ready(Ok::<_, Error>(NoStreams::default()))
+        let connection = Silent { streams: Some(0), ..Silent::default() };
+        std::future::ready(Ok::<_, Error>(connection))
     };
     let layer = PoolLayer::<Body>::new().max_idle(0).beneath(|_| Ok("origin"));
     let mut pool = layer.layer(tower::service_fn(connect));

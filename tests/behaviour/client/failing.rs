@@ -24,7 +24,7 @@ use tower_transport::{
 
 use super::site::*;
 
-/// Answers the first request and fails each other one unsent. It is ready for so many, and broken from then on.
+/// Answers the first request and fails all others unsent. After `ready` calls it is no longer ready.
 #[derive(Clone)]
 struct Breaks {
     ready: usize,

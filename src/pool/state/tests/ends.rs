@@ -289,7 +289,7 @@ fn a_key_at_its_limit_closes_an_unused_connection_that_takes_no_request() {
     let (slot, _) = world.out[0];
     world.give_back(0);
     world.event(|state, cx| state.streams(slot, None, cx));
-    assert!(world.closing.is_empty(), "while nobody waits");
+    assert!(world.closing.is_empty(), "no request waits");
     world.request("a");
     assert_eq!(world.closing, [slot]);
     world.transports_close();
