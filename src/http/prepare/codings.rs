@@ -39,9 +39,13 @@ pub(crate) fn codings(headers: &HeaderMap) -> Result<Codings, Error> {
 
 /// Validates a coding other than `chunked`.
 fn check(coding: &[u8]) -> Result<(), Error> {
-    let name = coding.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
-    if name.is_empty() || !name.iter().all(|byte| is_of_token(*byte)) {
+    let mut parts = coding.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let name = parts.next().unwrap_or_default();
+    if !is_token(name) {
         return Err(wrong("one of its codings is none"));
+    }
+    if !parts.all(is_parameter) {
+        return Err(wrong("a parameter of a coding is none"));
     }
     if name.eq_ignore_ascii_case(b"chunked") {
         return Err(wrong("`chunked` has no parameters"));
@@ -52,9 +56,27 @@ fn check(coding: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// A `tchar` (RFC 9110 §5.6.2).
-fn is_of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// A `transfer-parameter` (RFC 9112 §7).
+///
+/// A quoted value has no comma, semicolon, quote, backslash or byte beyond ASCII, though the grammar allows them: a receiver
+/// that reads them otherwise than its neighbour would find another framing.
+fn is_parameter(parameter: &[u8]) -> bool {
+    let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { return false };
+    let value = parameter[equals + 1..].trim_ascii_start();
+    let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    is_token(parameter[..equals].trim_ascii_end())
+        && quoted.map_or_else(|| is_token(value), |text| text.iter().all(|byte| is_plain(*byte)))
+}
+
+/// What every receiver takes for text within quotes.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~') && !b"\"\\,;".contains(&byte)
+}
+
+/// A token of `tchar`s (RFC 9110 §5.6.2).
+fn is_token(text: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_tchar)
 }
 
 fn wrong(why: &str) -> Error {
@@ -69,7 +91,7 @@ mod tests {
 
     #[test]
     fn chunked_comes_last_and_once() {
-        let table: [(&[&'static str], Option<Codings>); 20] = [
+        let table: [(&[&'static str], Option<Codings>); 33] = [
             (&[], Some(Codings::None)),
             (&["chunked"], Some(Codings::Chunked)),
             (&[" Chunked\t"], Some(Codings::Chunked)),
@@ -87,6 +109,19 @@ mod tests {
             (&[""], None),
             (&["chunked,"], None),
             (&[", chunked"], None),
+            (&["x;a=1 ; b = \"c d\"", "chunked"], Some(Codings::Others)),
+            (&["x;"], None),
+            (&["x;a"], None),
+            (&["x;=1"], None),
+            (&["x;a="], None),
+            (&["x;a=\""], None),
+            (&["x;a=\"b, chunked"], None),
+            (&["x;a=\"b, chunked\""], None),
+            (&["x;a=\"b\\\", chunked"], None),
+            (&["x;a=\"b\"c\", chunked"], None),
+            (&["x;a=\"b;c\", chunked"], None),
+            (&["x;a=\"\u{e9}\", chunked"], None),
+            (&["x;\u{e9}", "chunked"], None),
             (&["gzip chunked"], None),
             (&["\"chunked\""], None),
             (&["chunked\u{e9}"], None),

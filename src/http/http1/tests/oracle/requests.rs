@@ -328,4 +328,37 @@ proptest! {
         prop_assert!(targets.len() <= 1, "{targets:?}: {}", written.escape_ascii());
         prop_assert_eq!(targets.is_empty(), written.is_empty(), "{}", written.escape_ascii());
     }
+
+    #[test]
+    fn codings_that_are_sent_are_read_as_chunked(codings in codings()) {
+        let mut request = Request::new(Body::from("hello"));
+        *request.uri_mut() = http::Uri::from_static("https://example.com/a");
+        for coding in codings {
+            let Ok(coding) = HeaderValue::from_bytes(&coding) else { continue };
+            request.headers_mut().append(http::header::TRANSFER_ENCODING, coding);
+        }
+        let written = written_for(request, false, 1000);
+        prop_assert_eq!(targets(&written).is_empty(), written.is_empty(), "{}", written.escape_ascii());
+    }
+}
+
+/// Lines of `Transfer-Encoding` of the pieces that the grammar knows, in any order.
+fn codings() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    const PIECES: &[&[u8]] = &[
+        b"x",
+        b";",
+        b"a",
+        b"=",
+        b"\"",
+        b",",
+        b" ",
+        b"\t",
+        b"\\",
+        b"\xff",
+        b"chunked",
+        b";a=\"b\"",
+        b", chunked",
+    ];
+    let line = proptest::collection::vec(select(PIECES), 1..8).prop_map(|pieces| pieces.concat());
+    proptest::collection::vec(line, 1..3)
 }
