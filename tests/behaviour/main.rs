@@ -115,5 +115,5 @@ mod whole {
     mod websocket;
 }
 
-#[cfg(all(feature = "client", feature = "mock"))]
+#[cfg(all(feature = "client", feature = "mock", feature = "tokio"))]
 mod client;
