@@ -21,6 +21,7 @@ mod answers;
 mod drops;
 mod endings;
 mod faults;
+mod limits;
 mod oracle;
 mod requests;
 mod turns;
@@ -102,6 +103,15 @@ async fn exchange(
         drop(peer);
     };
     tokio::join!(asking, answering).0
+}
+
+/// The error of a `GET` that the server answers with `script`.
+async fn error_of(script: &[&str]) -> Error {
+    match exchange(get(), script).await {
+        Err(error) => error.into_error(),
+        Ok((_, Err(error))) => error,
+        Ok((response, Ok(body))) => panic!("{script:?} is {response:?} {body:?}"),
+    }
 }
 
 /// The bytes of `request`.
