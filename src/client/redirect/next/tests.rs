@@ -37,6 +37,23 @@ fn a_location_is_resolved_whatever_its_bytes_are() {
 }
 
 #[test]
+fn only_a_path_a_query_or_nothing_stays_with_the_host() {
+    let base = "http://a.example/x".parse().unwrap();
+    let table: [(&[u8], bool); 6] = [
+        (b"/b", true),
+        (b"b", true),
+        (b"?c", true),
+        (b"", true),
+        (b"//a.example/b", false),
+        (b"http://a.example/b", false),
+    ];
+    for (location, is_relative) in table {
+        let next = resolve(&base, location).unwrap();
+        assert_eq!(next.is_relative, is_relative, "{}", location.escape_ascii());
+    }
+}
+
+#[test]
 fn a_url_without_a_scheme_redirects_nowhere() {
     let why = next("/x/y", b"/b").unwrap_err();
     assert_eq!(why, "the URL that redirects has no scheme");

@@ -61,10 +61,10 @@ fn the_quick_answer_is_the_general_one() {
 }
 
 /// The decisions of the general way.
-fn general(request: Request<Body>, forwarder: Option<&Proxy>) -> Result<Http1Head, Error> {
+fn general(request: &Request<Body>, forwarder: Option<&Proxy>) -> Result<Http1Head, Error> {
     let origin = Origin::try_from(&"http://a.example/".parse().unwrap()).unwrap();
     let recipient = Recipient { origin: &origin, forwarder, is_http10: false };
-    Http1Head::general(&request, SpecialFields::of(request.headers()), &recipient)
+    Http1Head::general(request, SpecialFields::of(request.headers()), &recipient)
 }
 
 fn request(fields: &[(&str, &str)], body: Body) -> Request<Body> {
@@ -86,7 +86,7 @@ fn close_and_upgrade_are_seen_in_any_list() {
         (&[("connection", "upgrade"), ("upgrade", "x")], false, true),
     ];
     for (fields, closes, upgrades) in table {
-        let kind = general(request(fields, Body::empty()), None).unwrap().kind;
+        let kind = general(&request(fields, Body::empty()), None).unwrap().kind;
         assert_eq!((kind.closes, kind.upgrades), (closes, upgrades), "{fields:?}");
     }
 }
@@ -94,10 +94,10 @@ fn close_and_upgrade_are_seen_in_any_list() {
 #[test]
 fn only_one_valid_host_is_the_callers() {
     for hosts in [&[("host", "a"), ("host", "b")][..], &[("host", "a b")]] {
-        let error = general(request(hosts, Body::empty()), None).err().unwrap();
+        let error = general(&request(hosts, Body::empty()), None).err().unwrap();
         assert!(error.is_builder(), "{hosts:?}: {error:?}");
     }
-    let own = general(request(&[("host", "b")], Body::empty()), None).unwrap();
+    let own = general(&request(&[("host", "b")], Body::empty()), None).unwrap();
     assert!(matches!(own.host, Host::Own));
 }
 
@@ -111,7 +111,7 @@ fn a_body_that_is_declared_empty_must_prove_it() {
         (&[], unknown(), false),
     ];
     for (fields, body, must_be_empty) in table {
-        let plan = general(request(fields, body), None).unwrap().body;
+        let plan = general(&request(fields, body), None).unwrap().body;
         assert_eq!(plan.must_be_empty, must_be_empty, "{fields:?}");
     }
 }
@@ -127,6 +127,34 @@ fn the_fields_of_a_proxy_count() {
             let name = HeaderName::try_from(format!("x-{at}")).unwrap();
             request.headers_mut().append(name, HeaderValue::from_static("1"));
         }
-        assert_eq!(general(request, Some(&proxy)).is_ok(), fits, "{names}");
+        assert_eq!(general(&request, Some(&proxy)).is_ok(), fits, "{names}");
+    }
+}
+
+#[test]
+fn chunked_is_added_to_the_last_of_the_codings_and_to_nothing_else() {
+    let table: [(&[(&str, &str)], &str); 3] = [
+        (&[("accept", "a"), ("transfer-encoding", "gzip"), ("x-own", "1")], "gzip, chunked"),
+        (&[("transfer-encoding", "gzip, chunked"), ("x-own", "1")], "gzip, chunked"),
+        (
+            &[("x-a", "1"), ("transfer-encoding", "x"), ("x-b", "1"), ("transfer-encoding", "y")],
+            "x; y, chunked",
+        ),
+    ];
+    for (fields, codings) in table {
+        let request = request(fields, Body::from("hello"));
+        let mut head = Vec::new();
+        let host = HeaderValue::from_static("a.example");
+        let prepared = general(&request, None).unwrap();
+        prepared.write(&request, &host, &mut head, false);
+        let mut bytes = [httparse::EMPTY_HEADER; 16];
+        let mut parsed = httparse::Request::new(&mut bytes);
+        assert!(parsed.parse(&head).unwrap().is_complete());
+        let (framing, others): (Vec<&httparse::Header<'_>>, Vec<_>) =
+            parsed.headers.iter().partition(|field| field.name == "transfer-encoding");
+        let found: Vec<_> =
+            framing.iter().map(|field| str::from_utf8(field.value).unwrap()).collect();
+        assert_eq!(found.join("; "), codings);
+        assert!(others.iter().all(|field| !field.value.ends_with(b"chunked")), "{parsed:?}");
     }
 }
