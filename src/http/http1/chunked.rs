@@ -55,7 +55,8 @@ pub(super) enum ChunkEvent {
 const MAX_EXTENSIONS: usize = 16 * 1024;
 
 impl Decoder {
-    /// Consumes framing up to the next event. Returns the number of framing bytes before it.
+    /// Consumes framing up to the next event. Returns the number of framing bytes before it. The last event is the trailers or
+    /// the end: nothing is decoded after it.
     pub(super) fn decode(
         &mut self,
         bytes: &[u8],
@@ -64,12 +65,8 @@ impl Decoder {
         let mut used = 0;
         // Framing is read byte by byte, data in one piece.
         while let Some(&byte) = bytes.get(used) {
-            match self.state {
-                ChunkState::Data => {
-                    return Ok((used, ChunkEvent::Data(self.take_data(bytes.len() - used))));
-                }
-                ChunkState::End => return Ok((used, ChunkEvent::End)),
-                _ => {}
+            if self.state == ChunkState::Data {
+                return Ok((used, ChunkEvent::Data(self.take_data(bytes.len() - used))));
             }
             used += 1;
             self.state = self.step(byte, limits)?;
@@ -77,9 +74,7 @@ impl Decoder {
                 return Ok((used, self.finish(limits)?));
             }
         }
-        let decoded =
-            if self.state == ChunkState::End { ChunkEvent::End } else { ChunkEvent::Incomplete };
-        Ok((used, decoded))
+        Ok((used, ChunkEvent::Incomplete))
     }
 
     fn take_data(&mut self, available: usize) -> usize {
