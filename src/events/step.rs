@@ -323,3 +323,45 @@ impl fmt::Display for CloseReason {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_and_reasons_have_the_names_that_are_documented() {
+        let total = None;
+        let close = NoteKind::Close { reason: CloseReason::Expired, open_for: Duration::ZERO };
+        let notes = [
+            NoteKind::Informational { status: StatusCode::EARLY_HINTS },
+            NoteKind::Retry { reason: RetryReason::Unsent },
+            NoteKind::UploadProgress { bytes: 1, total },
+            NoteKind::DownloadProgress { bytes: 1, total },
+            NoteKind::Idle,
+            close,
+        ];
+        let documented = include_str!("../events.rs");
+        for note in notes {
+            let name = note.to_string();
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
+            assert!(include_str!("step.rs").contains(&format!("/// `{name}`: ")), "{name}");
+        }
+        let reasons = [
+            (RetryReason::Unsent, "unsent"),
+            (RetryReason::Refused, "refused"),
+            (RetryReason::Broken, "broken"),
+        ];
+        reasons.iter().for_each(|(reason, name)| assert_eq!(reason.to_string(), *name));
+        let reasons = [
+            (CloseReason::ByPeer, "by peer"),
+            (CloseReason::Expired, "expired"),
+            (CloseReason::Retired, "retired"),
+            (CloseReason::Evicted, "evicted"),
+            (CloseReason::Distrusted, "distrusted"),
+            (CloseReason::Unfinished, "unfinished"),
+            (CloseReason::Upgraded, "upgraded"),
+            (CloseReason::PoolClosed, "pool closed"),
+        ];
+        reasons.iter().for_each(|(reason, name)| assert_eq!(reason.to_string(), *name));
+    }
+}

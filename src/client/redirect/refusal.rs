@@ -46,3 +46,41 @@ impl Unfollowed {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use http::Response;
+
+    use super::*;
+    use crate::error::Kind;
+
+    /// The length of what is kept of these chunks; `None` while more is awaited.
+    fn kept(lengths: &[usize], is_endless: bool) -> Option<usize> {
+        let chunks: Vec<_> =
+            lengths.iter().map(|&length| Bytes::from(vec![b'x'; length])).collect();
+        let chunks = stream::iter(chunks).map(Ok::<_, Error>);
+        let body = match is_endless {
+            true => Body::stream(chunks.chain(stream::pending())),
+            false => Body::stream(chunks),
+        };
+        let (head, ()) = Response::new(()).into_parts();
+        let mut unfollowed = Unfollowed::new(Error::new(Kind::Redirect, "refused"), head, body);
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(error) = unfollowed.poll(cx) else { return None };
+        Some(error.unwrap().response().unwrap().body().len())
+    }
+
+    #[test]
+    fn the_beginning_of_a_response_is_kept_in_whatever_chunks_it_comes() {
+        const ALL: usize = REFUSAL_BODY;
+        for lengths in
+            [&[][..], &[0, 5], &[ALL], &[ALL + 1], &[1000; 200], &[ALL - 1, 1, 1], &[40_000; 3]]
+        {
+            let sum = lengths.iter().sum::<usize>();
+            assert_eq!(kept(lengths, false), Some(sum.min(ALL)), "{lengths:?}");
+            assert_eq!(kept(lengths, true), (sum >= ALL).then_some(ALL), "{lengths:?}");
+        }
+    }
+}

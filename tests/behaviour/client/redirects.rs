@@ -209,10 +209,12 @@ async fn a_lenient_limit_hands_out_the_response_with_the_next_request() {
     let site = countdown();
     let lenient = Redirects::limited(1).lenient();
     let layer = RedirectLayer::new().redirects(lenient).layer(site.strict());
-    let response = send(&layer, get("http://a/3")).await.unwrap();
+    let sent = request("GET", "http://a/3", &[("x-own", "1")], "");
+    let response = send(&layer, sent).await.unwrap();
     assert_eq!((response.status().as_u16(), visited(&response).len()), (302, 1));
     let next = response.extensions().get::<NextRequest>().unwrap();
     assert_eq!(next.url(), "http://a/1");
+    assert_eq!(next.headers()["x-own"], "1");
 }
 
 #[tokio::test]

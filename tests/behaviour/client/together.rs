@@ -117,3 +117,31 @@ async fn a_channel_of_tonic_sends_our_credentials() {
     let response = client!(channel).request("GET", "http://a/v1/x").await.unwrap();
     assert_eq!(response.body(), "Basic dXNlcjpwYXNz");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_error_of_a_strangers_service_names_the_origin_that_was_asked_last() {
+    async fn strange(request: Request<Body>) -> Result<Answer, tower::BoxError> {
+        match request.uri().host() {
+            Some("a") => Ok(redirect(302, "http://b/?key=secret")),
+            _ => Err("strange".into()),
+        }
+    }
+    let service = service_fn(strange);
+    let error = send(&RedirectLayer::new().layer(service), get("http://a/")).await.unwrap_err();
+    assert_eq!(error.to_string(), "sending a request to http://b/: strange");
+    assert!(error.was_sent());
+    let mut authorized = get("http://b/x");
+    authorized.extensions_mut().insert(Auth::basic("user", "pass"));
+    for error in [
+        send(&RedirectLayer::new().layer(service), get("http://b/x")).await.unwrap_err(),
+        send(&RetryLayer::new(Retries::new(2)).layer(service), get("http://b/x"))
+            .await
+            .unwrap_err(),
+        send(&AuthLayer::new().layer(service), authorized).await.unwrap_err(),
+        send(&DeadlineLayer::new(Duration::from_secs(1)).layer(service), get("http://b/x"))
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(error.to_string(), "sending a request to http://b/: strange");
+    }
+}
