@@ -158,3 +158,25 @@ fn chunked_is_added_to_the_last_of_the_codings_and_to_nothing_else() {
         assert!(others.iter().all(|field| !field.value.ends_with(b"chunked")), "{parsed:?}");
     }
 }
+
+#[test]
+fn what_is_for_a_proxy_reaches_no_origin() {
+    let secret = [("proxy-authorization", "secret"), ("proxy-connection", "close"), ("x-own", "1")];
+    let proxy = Proxy::new("http://proxy.example").unwrap();
+    for (forwarder, expected) in [
+        (None, "host x-own content-length"),
+        (Some(&proxy), "host proxy-authorization x-own content-length"),
+    ] {
+        let request = request(&secret, Body::from("hello"));
+        let mut head = Vec::new();
+        let host = HeaderValue::from_static("a.example");
+        general(&request, forwarder).unwrap().write(&request, &host, &mut head, false);
+        let head = String::from_utf8(head).unwrap();
+        let names: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(':')).collect();
+        let mut names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        let mut expected: Vec<_> = expected.split(' ').collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected, "{head}");
+    }
+}

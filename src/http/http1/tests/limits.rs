@@ -37,6 +37,22 @@ async fn more_fields_than_allowed_are_a_protocol_error() {
     assert!(error_of(&script).await.is_protocol());
 }
 
+#[tokio::test]
+async fn as_many_fields_as_allowed_are_read() {
+    for fields in [1, 100, 101, 1000] {
+        let config = Http1Config::default().max_headers(fields);
+        for (count, fits) in [(fields, true), (fields + 1, false)] {
+            let (mut connection, mut peer) = connected_to("https://example.com", &config).await;
+            let head = format!("HTTP/1.1 204 No Content\r\n{}\r\n", "X: y\r\n".repeat(count));
+            let (answer, _) = ask(&mut connection, &mut peer, get(), &[&head]).await;
+            assert_eq!(answer.is_ok(), fits, "{count} of {fields}");
+            if let Ok(response) = answer {
+                assert_eq!(response.headers().get_all("x").iter().count(), count);
+            }
+        }
+    }
+}
+
 /// Sends `piece` after the head of a chunked response, until this many bytes were taken or no more are. Returns the count.
 async fn endless(beginning: &str, piece: &str, most: usize) -> (Result<Bytes, Error>, usize) {
     let (mut connection, mut peer) = connected().await;
