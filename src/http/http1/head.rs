@@ -305,4 +305,24 @@ mod tests {
             assert_eq!(keep_alive_seconds(&headers), seconds, "{hint}");
         }
     }
+
+    #[test]
+    fn a_length_is_digits_and_leaves_two_numbers_above_it() {
+        let table = [
+            ("0", Some(0)),
+            ("0042", Some(42)),
+            ("18446744073709551613", Some(u64::MAX - 2)),
+            ("18446744073709551614", None),
+            ("18446744073709551615", None),
+            ("18446744073709551616", None),
+            ("100000000000000000000", None),
+            ("", None),
+            ("+1", None),
+            ("1 ", None),
+            ("1a", None),
+        ];
+        for (digits, number) in table {
+            assert_eq!(decimal(digits.as_bytes()), number, "{digits:?}");
+        }
+    }
 }
