@@ -10,6 +10,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use hyper::{
 };
 use tokio::runtime::Handle;
 use tower::Service;
-use tower_transport::{Transport, connect::Connected, target::Target};
+use tower_transport::{Transport, connect::Connected, options::Timeouts, target::Target};
 
 use super::outcome::{Client, Outcome, join, read, request};
 
@@ -136,7 +137,12 @@ impl Service<Target> for CannedConnector {
 }
 
 fn transport(gate: Gate) -> Outcome<Transport> {
+    // Timers run as ever, but none expires: on a slow machine thousands of connections take longer to open than they may rest,
+    // and the next request over each would pay for another timer.
+    let long = Duration::from_secs(24 * 3600);
+    let timeouts = Timeouts::default().read(long).write(long);
     let builder = Transport::builder().connector(CannedConnector(gate)).idle_timeout(None);
+    let builder = builder.timeouts(timeouts);
     let builder = builder.max_connections(usize::MAX).max_connections_per_host(usize::MAX);
     Ok(builder.max_idle(usize::MAX).build()?)
 }
