@@ -42,10 +42,10 @@ fn check(coding: &[u8]) -> Result<(), Error> {
     let mut parts = coding.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     let name = parts.next().unwrap_or_default();
     if !is_token(name) {
-        return Err(wrong("one of its codings is none"));
+        return Err(wrong("one of its codings is not a token"));
     }
     if !parts.all(is_parameter) {
-        return Err(wrong("a parameter of a coding is none"));
+        return Err(wrong("one of its codings has an invalid parameter"));
     }
     if name.eq_ignore_ascii_case(b"chunked") {
         return Err(wrong("`chunked` has no parameters"));
