@@ -295,3 +295,39 @@ fn a_key_at_its_limit_closes_an_unused_connection_that_takes_no_request() {
     world.transports_close();
     assert_eq!(world.dialing(), ["a"]);
 }
+
+#[test]
+fn a_shared_connection_whose_transport_has_closed_is_given_up() {
+    let mut world = busy_shared(9);
+    let (slot, _) = world.out[0];
+    world.event(|state, cx| state.closed(slot, cx));
+    assert_eq!(world.closing, [slot]);
+    assert!(world.state.is_empty());
+}
+
+#[test]
+fn a_connection_that_died_unnoticed_makes_the_idle_ones_of_its_key_suspect() {
+    let mut world = World::new(limits(9));
+    for key in ["a", "a", "b"] {
+        world.request(key);
+        world.dialed(false);
+    }
+    let [(first, _), (second, _), _] = world.out[..] else { panic!("{:?}", world.out) };
+    for _ in 0..3 {
+        world.give_back(0);
+    }
+    let key_id = world.state.slots.get(first).unwrap().key_id;
+    world.event(|state, cx| state.distrust(key_id, cx));
+    assert_eq!(world.closing, [first, second]);
+    let reason = |slot| world.state.slots.get(slot).unwrap().close_reason;
+    assert_eq!([first, second].map(reason), [Some(CloseReason::Distrusted); 2]);
+    assert_eq!(world.slots().2, 1);
+}
+
+#[test]
+fn a_pool_is_closed_once_it_is() {
+    let mut world = World::new(limits(9));
+    assert!(!world.state.is_closed());
+    world.event(|state, cx| state.close(cx));
+    assert!(world.state.is_closed());
+}
