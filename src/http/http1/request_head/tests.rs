@@ -60,6 +60,9 @@ fn the_quick_answer_is_the_general_one() {
     assert!(quick_ones > 100 && quick_ones < all / 10, "{quick_ones} of {all}");
 }
 
+/// Names and values.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 /// The decisions of the general way.
 fn general(request: &Request<Body>, forwarder: Option<&Proxy>) -> Result<Http1Head, Error> {
     let origin = Origin::try_from(&"http://a.example/".parse().unwrap()).unwrap();
@@ -67,7 +70,7 @@ fn general(request: &Request<Body>, forwarder: Option<&Proxy>) -> Result<Http1He
     Http1Head::general(request, SpecialFields::of(request.headers()), &recipient)
 }
 
-fn request(fields: &[(&str, &str)], body: Body) -> Request<Body> {
+fn request(fields: Fields<'_>, body: Body) -> Request<Body> {
     let mut request = Request::post("http://a.example/");
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -77,7 +80,7 @@ fn request(fields: &[(&str, &str)], body: Body) -> Request<Body> {
 
 #[test]
 fn close_and_upgrade_are_seen_in_any_list() {
-    let table: [(&[(&str, &str)], bool, bool); 6] = [
+    let table: [(Fields<'_>, bool, bool); 6] = [
         (&[], false, false),
         (&[("connection", "close")], true, false),
         (&[("connection", "x, Close")], true, false),
@@ -104,7 +107,7 @@ fn only_one_valid_host_is_the_callers() {
 #[test]
 fn a_body_that_is_declared_empty_must_prove_it() {
     let unknown = || Body::stream(futures_util::stream::empty::<Result<&str, Error>>());
-    let table: [(&[(&str, &str)], Body, bool); 4] = [
+    let table: [(Fields<'_>, Body, bool); 4] = [
         (&[("content-length", "0")], unknown(), true),
         (&[("content-length", "0")], Body::empty(), false),
         (&[("transfer-encoding", "chunked")], unknown(), false),
@@ -133,7 +136,7 @@ fn the_fields_of_a_proxy_count() {
 
 #[test]
 fn chunked_is_added_to_the_last_of_the_codings_and_to_nothing_else() {
-    let table: [(&[(&str, &str)], &str); 3] = [
+    let table: [(Fields<'_>, &str); 3] = [
         (&[("accept", "a"), ("transfer-encoding", "gzip"), ("x-own", "1")], "gzip, chunked"),
         (&[("transfer-encoding", "gzip, chunked"), ("x-own", "1")], "gzip, chunked"),
         (
