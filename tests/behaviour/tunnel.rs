@@ -16,7 +16,6 @@ use tower_transport::{
 use crate::support::{
     frames::{PREFACE, send, settings},
     net::{Behavior, Net},
-    origin::run_ready_tasks,
     proxy::{OPEN, good, proxy, tunneling},
     scene::{Scene, wait_idle},
     scripted::{
@@ -428,6 +427,8 @@ async fn a_layer_keeps_a_connection_without_tunnels_for_the_time_that_is_set_by_
     use std::time::Duration;
 
     use tower_transport::mock::PausedClock;
+
+    use crate::support::origin::run_ready_tasks;
     let (net, clock) = (Net::new(), PausedClock::new(hyper_util::rt::TokioExecutor::new()));
     let peer = net.plain("proxy.example:8080", Behavior::Tunnel);
     net.plain("origin.example:80", Behavior::Serve);

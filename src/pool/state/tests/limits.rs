@@ -44,6 +44,25 @@ fn only_waiters_for_which_nothing_is_on_its_way_count_as_waiting() {
 }
 
 #[test]
+fn a_request_that_a_dial_may_serve_is_taken_however_many_wait() {
+    let mut world = World::new(Limits { waiters: 1, ..limits(1) });
+    world.request("d");
+    world.dialed(false);
+    world.give_back(0);
+    let checkout = world.checkout("d").unwrap();
+    world.take_out(&checkout);
+    world.discard(0);
+    world.transports_close();
+    world.request("a");
+    assert!(world.request("c").is_some());
+    world.keys.insert(9, "d");
+    let again = Some(checkout.seq);
+    world.wait("d", 9, WaitOptions { again, ..WaitOptions::default() }).unwrap();
+    assert!(world.request("a").is_some(), "the dial of the other may serve it");
+    assert_eq!(world.request("c"), None, "two wait already");
+}
+
+#[test]
 fn a_key_that_is_exclusive_dials_for_each_from_the_start_and_each_failure_is_one_waiters() {
     let mut world = World::new(limits(9));
     for _ in 0..3 {
