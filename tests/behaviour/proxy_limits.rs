@@ -263,6 +263,21 @@ async fn idle_connections_to_proxies_are_among_those_that_may_be_idle() {
 }
 
 #[tokio::test]
+async fn however_a_connection_becomes_idle_it_is_among_those_that_may_be() {
+    let scene = Scene::new();
+    scene.proxy.set_behavior(Behavior::Say(WHO));
+    let transport = scene.builder(100).max_idle(2).build().unwrap();
+    get(&transport, "a.example", of_user(0)).await.unwrap_err();
+    // The first one schedules the end of its time, the other only becomes idle.
+    for host in ["a.example", "b.example"] {
+        get(&transport, host, Route::Direct).await.unwrap();
+        run_ready_tasks().await;
+        assert!(transport.stats().idle_connections() <= 2, "{host}");
+    }
+    assert_eq!(transport.stats().idle_connections(), 2);
+}
+
+#[tokio::test]
 async fn a_request_that_is_dropped_while_room_is_made_leaves_nothing_behind() {
     for turns in 0..20 {
         let scene = Scene::new();
