@@ -1,4 +1,4 @@
-//! Adds header fields within a limit, because a full `HeaderMap` panics.
+//! Header fields: what a token is made of, and how fields are added within a limit, because a full `HeaderMap` panics.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -10,6 +10,11 @@ pub(crate) mod list;
 /// The most names a request may have, including those added to it. A full [`HeaderMap`] panics, and with colliding
 /// hashes it may be full from a fifth of its 32,768 slots on: fewer always fit. Values do not count.
 pub(crate) const MAX_NAMES: usize = 6000;
+
+/// A character of a token (RFC 9110 §5.6.2).
+pub(crate) fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
 
 /// An error if adding so many names would exceed the limit.
 pub(crate) fn check_room(headers: &HeaderMap, more: usize) -> Result<(), Error> {

@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use crate::fields::is_tchar;
+
 /// The most challenges read of a field, far above real ones.
 const MAX_CHALLENGES: usize = 16;
 
@@ -206,11 +208,6 @@ fn text(bytes: &[u8]) -> Option<String> {
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
-}
-
-/// A character of a token (RFC 9110 §5.6.2).
-fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 impl fmt::Debug for Challenge {

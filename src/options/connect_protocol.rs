@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use crate::error::Error;
+use crate::{error::Error, fields::is_tchar};
 
 /// Turns `CONNECT` over HTTP/2 into an extended one (RFC 8441 §4): the server itself speaks this protocol on the
 /// stream, as with `Upgrade` over HTTP/1.1.
@@ -42,8 +42,8 @@ impl FromStr for ConnectProtocol {
 
     /// Any name in the registry of upgrade tokens (RFC 9110 §16.7).
     fn from_str(name: &str) -> Result<Self, Error> {
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(&b);
-        match !name.is_empty() && name.bytes().all(is_token) {
+        let is_of_name = |byte: u8| is_tchar(byte) || byte == b'/';
+        match !name.is_empty() && name.bytes().all(is_of_name) {
             true => Ok(Self(name.to_owned().into())),
             false => Err(Error::builder(format!("{name:?} is not the name of a protocol"))),
         }

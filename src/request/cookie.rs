@@ -3,7 +3,10 @@
 use http::{HeaderValue, header::COOKIE};
 
 use super::RequestBuilder;
-use crate::{error::Error, fields};
+use crate::{
+    error::Error,
+    fields::{self, is_tchar},
+};
 
 impl<S, A> RequestBuilder<S, A> {
     /// Adds a cookie to those of this request (RFC 6265bis §5.8.1). It is sent as it is, once, and kept in no jar.
@@ -33,8 +36,7 @@ impl<S, A> RequestBuilder<S, A> {
 
 /// The value may be a secret, so the error names the cookie alone.
 fn check(name: &str, value: &str) -> Result<(), Error> {
-    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(is_of_name) {
+    if name.is_empty() || !name.bytes().all(is_tchar) {
         return Err(Error::builder("the name of a cookie is a token (RFC 9110 §5.6.2)"));
     }
     match value.chars().any(|c| c == ';' || c.is_control()) {

@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, header::TRANSFER_ENCODING};
 
-use crate::{error::Error, fields::list::members};
+use crate::{
+    error::Error,
+    fields::{is_tchar, list::members},
+};
 
 /// The codings that the caller declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +76,8 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~') && !b"\"\\,;".contains(&byte)
 }
 
-/// A token of `tchar`s (RFC 9110 §5.6.2).
 fn is_token(text: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_tchar)
+    !text.is_empty() && text.iter().all(|byte| is_tchar(*byte))
 }
 
 fn wrong(why: &str) -> Error {
