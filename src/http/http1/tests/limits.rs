@@ -12,6 +12,8 @@ use crate::{
     tests::script::{Script, run},
 };
 
+const TOO_LONG: &str = "reading the answer of example.com:443: its head is longer than allowed";
+
 #[tokio::test]
 async fn a_head_without_an_end_is_stopped() {
     let filling = format!("X: {}\r\n", "x".repeat(1000));
@@ -19,6 +21,7 @@ async fn a_head_without_an_end_is_stopped() {
     script.extend(std::iter::repeat_n(&*filling, 1000));
     let error = error_of(&script).await;
     assert!(error.is_protocol(), "{error:?}");
+    assert_eq!(error.to_string(), TOO_LONG);
 }
 
 #[tokio::test]
@@ -27,8 +30,7 @@ async fn informational_answers_without_an_end_are_stopped() {
     let script = vec![&*informational; 1000];
     let error = error_of(&script).await;
     assert!(error.is_protocol(), "{error:?}");
-    let expected = "reading the answer of example.com:443: its head is longer than allowed";
-    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.to_string(), TOO_LONG);
 }
 
 #[tokio::test]
