@@ -1,4 +1,5 @@
-//! A process that is forked while it has blocking handles. Alone in its process, because a child has only the thread that forks.
+//! A process that is forked while it has blocking handles, and one that gets signals while it waits. Alone in their process,
+//! because a child has only the thread that forks.
 
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "tests own the runtime")]
@@ -11,14 +12,23 @@ mod net;
 mod tls_peer;
 
 use std::{
+    io::{self, Read},
     panic::{AssertUnwindSafe, catch_unwind},
-    process,
-    sync::atomic::{AtomicBool, Ordering},
+    process::{self, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use fork::{Fork, fork, waitpid};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 use tower_transport::blocking::{self, Body, Transport};
 
 use net::Origin;
@@ -90,4 +100,65 @@ fn a_child_waits_for_no_lock_that_a_thread_of_its_parent_held() {
         is_over.store(true, Ordering::SeqCst);
         assert!(outcomes.iter().all(|status| *status == 0), "{outcomes:?}");
     });
+}
+
+/// A process that is stopped and goes on has its waits for events and for threads interrupted even without a handler.
+#[test]
+fn signals_that_come_while_a_blocking_request_waits_change_nothing() {
+    let origin = Origin::plain();
+    match fork().unwrap() {
+        Fork::Child => {
+            let child = AssertUnwindSafe(|| among_signals(&origin));
+            process::exit(if catch_unwind(child).is_ok() { 0 } else { 1 });
+        }
+        Fork::Parent(child) => {
+            // It has its handler now.
+            origin.seen().wait_for_requests(1);
+            let script = "for i in $(seq 3000); do kill -USR1 $0; kill -STOP $0; kill -CONT $0 || exit 0; sleep 0.002; done";
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script, &child.to_string()]).stderr(Stdio::null());
+            let mut signals = shell.spawn().unwrap();
+            let status = waitpid(child).unwrap();
+            signals.wait().unwrap();
+            assert_eq!(status, 0, "the child failed");
+        }
+    }
+}
+
+fn among_signals(origin: &Origin) {
+    let handled = count_signals();
+    let transport = Transport::new();
+    assert_eq!(transport.request("GET", origin.url("/")).send().unwrap().body(), "hello");
+    let before = handled.load(Ordering::SeqCst);
+    for round in 0..10_000 {
+        let mut body =
+            transport.stream("GET", origin.url("/large/300000")).send().unwrap().into_body();
+        assert_eq!(io::copy(&mut body, &mut io::sink()).unwrap(), 300_000);
+        let upload = transport.request("POST", origin.url("/count"));
+        let counted = upload.body_reader(io::repeat(b'x').take(300_000)).send().unwrap();
+        assert_eq!(counted.body(), "300000");
+        if round >= 20 && handled.load(Ordering::SeqCst) > before + 20 {
+            return;
+        }
+    }
+    panic!("no signals came");
+}
+
+/// Handles a signal, and counts how often it came.
+fn count_signals() -> Arc<AtomicUsize> {
+    let handled = Arc::<AtomicUsize>::default();
+    let (begun, begin) = mpsc::channel();
+    let counting = handled.clone();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut signals = signal(SignalKind::user_defined1()).unwrap();
+            begun.send(()).unwrap();
+            while signals.recv().await.is_some() {
+                counting.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    });
+    begin.recv().unwrap();
+    handled
 }
