@@ -78,14 +78,16 @@ use trail::Trail;
 /// # What another origin is told
 ///
 /// Where scheme, host or port differ, only these fields travel: `Accept…`, `Content-…`, `User-Agent`, `Range`,
-/// `Cache-Control` and `TE`, and those of [`also`](Self::also); none of a value that is marked
+/// `Cache-Control`, `TE`, the conditions `If-…`, without which a request would do something else, and
+/// `Idempotency-Key`, and those of [`also`](Self::also); none of a value that is marked
 /// [sensitive](http::HeaderValue::set_sensitive). What was taken off stays off, also when a later hop leads back. From
 /// `http` to `https` of the same host, both on their usual ports, all travels, and so it does to an origin that is
 /// [trusted](Self::trust). `Host` is that of the new URL; one of the caller's own is kept for a `Location` without a host.
 ///
 /// Of the extensions, [`RawTarget`](crate::options::RawTarget) is for the first request alone; and
 /// [`ServerName`](crate::options::ServerName), [`TlsIdentity`](crate::options::TlsIdentity) and
-/// [`ConnectProtocol`](crate::options::ConnectProtocol) are dropped where secrets are. A user in a `Location` is left out.
+/// [`ConnectProtocol`](crate::options::ConnectProtocol) are dropped where secrets are, `ServerName` for each other host, be it
+/// trusted. A user in a `Location` is left out.
 ///
 /// # What the response has
 ///

@@ -2,9 +2,20 @@
 
 use http::{HeaderName, header};
 
-/// The fields that tell another origin nothing of the one before, besides `Accept…` and `Content-…`.
-const HARMLESS: [HeaderName; 4] =
-    [header::USER_AGENT, header::RANGE, header::CACHE_CONTROL, header::TE];
+/// The fields that give another origin no right at the one before, besides `Accept…` and `Content-…`. A request without its
+/// condition does something else: a guarded `PUT` overwrites, and a download that is resumed goes on with another file.
+const HARMLESS: [HeaderName; 10] = [
+    header::USER_AGENT,
+    header::RANGE,
+    header::CACHE_CONTROL,
+    header::TE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_RANGE,
+    HeaderName::from_static("idempotency-key"),
+];
 
 /// An extension of a request that is to go to `https` alone, on every hop.
 #[derive(Clone, Copy, Debug)]

@@ -24,6 +24,7 @@ mod programs;
 mod progress;
 #[cfg(all(feature = "http1", feature = "http2", feature = "_rustls", feature = "tokio"))]
 mod proxies;
+mod redirect_conditions;
 mod redirects;
 mod retries;
 mod site;

@@ -29,8 +29,23 @@ pub(super) struct Next {
 }
 
 /// The fields of a body that are not named `Content-…`: without a body they say nothing true.
-const OF_BODY: [HeaderName; 4] =
-    [header::TRANSFER_ENCODING, header::TRAILER, header::EXPECT, HeaderName::from_static("digest")];
+const OF_BODY: [HeaderName; 6] = [
+    header::TRANSFER_ENCODING,
+    header::TRAILER,
+    header::EXPECT,
+    header::LAST_MODIFIED,
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// The conditions of a method. They were about what it was to change: `If-None-Match: *` of a `PUT` that made something would
+/// let the `GET` after it return nothing.
+const CONDITIONS: [HeaderName; 4] = [
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
 
 /// Whether a status redirects. 300 offers a choice, 304 answers a condition, 305 and 306 mean nothing any more.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
@@ -112,6 +127,13 @@ pub(super) fn strip_body(headers: &mut HeaderMap) {
 
 fn is_of_body(name: &HeaderName) -> bool {
     name.as_str().starts_with("content-") || OF_BODY.contains(name)
+}
+
+/// Takes off the conditions of a method that has become another.
+pub(super) fn strip_conditions(headers: &mut HeaderMap) {
+    for name in CONDITIONS {
+        headers.remove(name);
+    }
 }
 
 /// Takes off what is not for another origin: all but harmless fields, those in `also`, and of these all that are marked as

@@ -115,8 +115,15 @@ impl Trail {
         let (method, keeps_body) = next::method(response.status, self.kept.method());
         let mut head = self.kept.head();
         bound::bind(&mut head, &before);
+        if method != self.kept.method() {
+            next::strip_conditions(head.headers_mut());
+        }
         *head.method_mut() = method;
         *head.uri_mut() = uri;
+        // It is the name of one host, which no other can prove to be.
+        if before.host() != origin.host() {
+            head.extensions_mut().remove::<ServerName>();
+        }
         let is_trusted = self.settings.trusted.contains(&origin);
         self.strip(&mut head, is_trusted || is_same(&before, &origin));
         if !is_relative {
