@@ -35,7 +35,9 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, Uri, header::CONTENT_TYPE, uri::PathAndQuery,
+};
 use tower_service::Service;
 
 use crate::{
@@ -184,7 +186,8 @@ impl<S, A> RequestBuilder<S, A> {
         Self::of(service, request)
     }
 
-    /// Adds a header field, next to others of its name.
+    /// Adds a header field, next to others of its name. A `Content-Type` replaces the one before, as that of `json`: a request
+    /// has one at the most (RFC 9110 §8.3).
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
         N: IntoHeaderName,
@@ -197,6 +200,9 @@ impl<S, A> RequestBuilder<S, A> {
                 Error::builder(format!("the value of the header `{name}`")).because(error.into())
             };
             let value = value.try_into().map_err(wrong)?;
+            if name == CONTENT_TYPE {
+                request.headers_mut().remove(&name);
+            }
             fields::append(request.headers_mut(), name, value)
         })
     }
@@ -274,10 +280,10 @@ pub(crate) fn described(error: BoxError, foreign: ForeignError, uri: &Uri) -> Er
 /// Adds a `Content-Type`, unless the request has one.
 #[cfg(any(feature = "form", feature = "json"))]
 fn set_content_type(headers: &mut HeaderMap, name: HeaderValue) -> Result<(), Error> {
-    if headers.contains_key(http::header::CONTENT_TYPE) {
+    if headers.contains_key(CONTENT_TYPE) {
         return Ok(());
     }
-    fields::append(headers, http::header::CONTENT_TYPE, name)
+    fields::append(headers, CONTENT_TYPE, name)
 }
 
 /// Scheme and authority, without userinfo.

@@ -94,7 +94,7 @@ fn authority_form(origin: &Origin) -> Result<Uri, Error> {
 }
 
 /// The path and query to send: never empty, with a slash before a query without a path, and percent-encoded.
-fn path(uri: &Uri) -> Result<PathAndQuery, Error> {
+pub(crate) fn path(uri: &Uri) -> Result<PathAndQuery, Error> {
     let Some(path) = uri.path_and_query() else { return Ok(PathAndQuery::from_static("/")) };
     // `http://host#fragment` has an empty path that reads as `/`, but would be written as it is.
     let text = match path.as_str() {

@@ -84,7 +84,8 @@ pub(super) struct NonceUse {
 /// The parts of a refused answer that matter.
 struct Refused {
     nonce: Vec<u8>,
-    is_first: bool,
+    /// Whether it was the first use of the nonce; `None` without `qop`, where answers are not counted.
+    is_first: Option<bool>,
 }
 
 impl DigestChallenge {
@@ -124,15 +125,6 @@ impl DigestChallenge {
     fn strength(&self) -> Function {
         self.algorithm.function
     }
-
-    /// Whether to answer after this refusal: if the refused answer was not Digest; if the nonce is stale; or if it
-    /// was not the first use of the nonce, because servers forget nonces silently when they restart. Otherwise the
-    /// password is wrong.
-    fn is_worth_answering_after(&self, refused: &HeaderValue) -> bool {
-        Refused::read(refused).is_none_or(|refused| {
-            refused.nonce != self.nonce && (self.is_stale || !refused.is_first)
-        })
-    }
 }
 
 impl Nonces {
@@ -142,7 +134,7 @@ impl Nonces {
         offer: DigestChallenge,
         refused: Option<&HeaderValue>,
     ) -> Option<NonceUse> {
-        if refused.is_some_and(|refused| !offer.is_worth_answering_after(refused)) {
+        if refused.is_some_and(|refused| !self.is_worth_answering(&offer, refused)) {
             return None;
         }
         let before = self.known.iter().position(|known| known.offer.nonce == offer.nonce);
@@ -155,6 +147,22 @@ impl Nonces {
         self.known.push(latest);
         self.known.drain(..self.known.len().saturating_sub(MAX_NONCES));
         turn
+    }
+
+    /// Whether to answer after this refusal: if the refused answer was not Digest; if the nonce is stale; or if it
+    /// was not the first use of the nonce, because servers forget nonces silently when they restart. Otherwise the
+    /// password is wrong.
+    fn is_worth_answering(&self, offer: &DigestChallenge, refused: &HeaderValue) -> bool {
+        Refused::read(refused).is_none_or(|refused| {
+            refused.nonce != offer.nonce && (offer.is_stale || !self.was_first_use(&refused))
+        })
+    }
+
+    fn was_first_use(&self, refused: &Refused) -> bool {
+        refused.is_first.unwrap_or_else(|| {
+            let known = self.known.iter().find(|known| known.offer.nonce == refused.nonce);
+            known.is_none_or(|known| known.count == 1)
+        })
     }
 
     /// Another use of the latest nonce.
@@ -258,7 +266,7 @@ impl Refused {
     fn read(value: &HeaderValue) -> Option<Self> {
         let mut read = Challenge::read([value.as_bytes()]).into_iter();
         let params = read.find(|challenge| challenge.is(SCHEME))?;
-        let is_first = params.param("nc").is_none_or(|nc| nc == b"00000001");
+        let is_first = params.param("nc").map(|nc| nc == b"00000001");
         Some(Self { nonce: params.param("nonce")?.to_vec(), is_first })
     }
 }

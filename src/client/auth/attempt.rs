@@ -14,7 +14,7 @@ use crate::{
     client::kept::Kept,
     error::{Error, ForeignError},
     options::RawTarget,
-    request_target::encoded,
+    request_target::path,
     target::Origin,
 };
 
@@ -43,8 +43,10 @@ impl Attempted {
     /// Fails for credentials that are no valid header value.
     pub(super) fn new(auth: &Auth, origin: Origin, request: &Request<Body>) -> Result<Self, Error> {
         let raw = request.extensions().get::<RawTarget>().map(RawTarget::to_string);
-        let path = || request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let target = raw.unwrap_or_else(|| encoded(path()).into_owned());
+        let target = match raw {
+            Some(raw) => raw,
+            None => path(request.uri())?.as_str().to_owned(),
+        };
         let (method, kept) = (auth.method(&origin)?, Kept::of(request));
         Ok(Self { method, origin, target, kept, said: None, refusals: 0 })
     }

@@ -77,9 +77,12 @@ impl Jar {
                 continue;
             }
             let cookie = parse(line);
-            let is_expired = cookie.as_ref().is_some_and(|cookie| cookie.is_expired(now));
+            if cookie.as_ref().is_some_and(|cookie| cookie.is_expired(now)) {
+                // It is not inserted: the jar may have a younger one, which has not ended.
+                loaded.expired += 1;
+                continue;
+            }
             match cookie.map(|cookie| self.insert(cookie)) {
-                Some(Ok(())) if is_expired => loaded.expired += 1,
                 Some(Ok(())) => loaded.taken += 1,
                 _ => loaded.refused.push(at + 1),
             }

@@ -3,7 +3,7 @@
 /// The `SameSite` attribute (RFC 6265bis §5.6.7).
 ///
 /// It is kept, but nothing is decided by it: it is about pages that cause requests to other sites, and the requests of a
-/// program are caused by the program.
+/// program are caused by the program. So `None` without `Secure` is kept as well, which browsers refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SameSite {

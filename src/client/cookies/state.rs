@@ -17,6 +17,12 @@ pub(super) const MOST: usize = 3000;
 /// No cookie lasts longer: 400 days.
 pub(super) const LONGEST_LIFE: i64 = 400 * 86_400;
 
+/// The prefix of a name that binds a cookie to `https`.
+const SECURE: &[u8] = b"__secure-";
+
+/// The prefix that binds it to one host as well.
+const HOST: &[u8] = b"__host-";
+
 /// Where a request goes, as cookies see it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CookieScope<'a> {
@@ -84,6 +90,10 @@ pub(super) fn admit(
         is_http_only: set.is_http_only,
         same_site: set.same_site,
     };
+    // What goes to a whole host says so (RFC 6265bis §5.7): that a default path is `/` is an accident.
+    if is_of_host(&cookie) && set.path.is_none() {
+        return None;
+    }
     let site = to.site.into();
     allow(&cookie).then(|| Admitted {
         cookie: bounded(cookie, now),
@@ -108,16 +118,21 @@ pub(super) fn admit_own(cookie: Cookie, suffixes: &Suffixes, now: i64) -> Option
 
 /// The name prefixes, whatever their case, and values without a name that look like them (RFC 6265bis §5.4).
 fn allow(cookie: &Cookie) -> bool {
-    let begins = |text: &[u8], prefix: &str| {
-        text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-    };
     if cookie.name.is_empty() {
-        return !begins(&cookie.value, "__secure-") && !begins(&cookie.value, "__host-");
+        return !begins(&cookie.value, SECURE) && !begins(&cookie.value, HOST);
     }
-    if begins(&cookie.name, "__host-") {
+    if is_of_host(cookie) {
         return cookie.is_secure && cookie.is_host_only && *cookie.path == *b"/";
     }
-    cookie.is_secure || !begins(&cookie.name, "__secure-")
+    cookie.is_secure || !begins(&cookie.name, SECURE)
+}
+
+fn is_of_host(cookie: &Cookie) -> bool {
+    begins(&cookie.name, HOST)
+}
+
+fn begins(text: &[u8], prefix: &[u8]) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn bounded(mut cookie: Cookie, now: i64) -> Cookie {

@@ -25,9 +25,11 @@ impl Links {
         Self { links: fields.flat_map(|field| parse(field, url)).collect() }
     }
 
-    /// The first link of this relation, as `next` for the next page: relations are compared without their case.
+    /// The first link of this relation, as `next` for the next page: relations are compared without their case. A link with an
+    /// `anchor` is one of another page (RFC 8288 §3.2), and only among [all](Self::iter).
     pub fn rel(&self, relation: &str) -> Option<&Link> {
-        self.links.iter().find(|link| link.has_rel(relation))
+        let is_of_this_page = |link: &&Link| link.parameter("anchor").is_none();
+        self.links.iter().filter(is_of_this_page).find(|link| link.has_rel(relation))
     }
 
     /// All links in their order.
@@ -153,6 +155,13 @@ mod tests {
         assert!(links.rel("author").is_some() && links.rel("prev").is_none());
         assert_eq!((links.len(), links.is_empty()), (3, false));
         assert!((&links).into_iter().map(Link::url).eq(urls));
+    }
+
+    #[test]
+    fn a_link_of_another_page_is_no_link_of_this_one() {
+        let links = links(&["</other>; rel=next; anchor=\"/elsewhere\", </next>; rel=next"]);
+        assert_eq!(links.rel("next").unwrap().url(), "https://a/next");
+        assert_eq!(links.iter().next().unwrap().parameter("anchor"), Some("/elsewhere"));
     }
 
     #[test]

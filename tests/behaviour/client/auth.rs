@@ -14,7 +14,7 @@ use tower::Layer;
 use tower_transport::{
     Body,
     auth::{Asker, Authorizing, Challenge},
-    client::{Auth, AuthLayer, AuthRequest, Redirect, RedirectLayer, WithAuth},
+    client::{Auth, AuthLayer, AuthRequest, Client, Redirect, RedirectLayer, WithAuth},
     error::BoxError,
     mock::StrictService,
     target::Origin,
@@ -254,6 +254,55 @@ mod digest {
         let sent = with(Auth::digest("user", "wrong"), get("http://a/"));
         assert_eq!(send(&client(&site), sent).await.unwrap().status(), 401);
         assert_eq!(site.lines().len(), 2);
+    }
+
+    /// Asks without `qop` for the nonce of the last refusal, which serves once.
+    fn forgetting(password: &'static str) -> Site {
+        let count = AtomicUsize::new(0);
+        Site::new(move |request| {
+            let n = count.fetch_add(1, Ordering::Relaxed);
+            let said = said(request).unwrap_or_default();
+            let is_latest = n > 0 && said.contains(&format!("nonce=\"n{}\"", n - 1));
+            match is_latest && password == "pass" {
+                true => ok(),
+                false => {
+                    let challenge = format!("Digest realm=\"a\", nonce=\"n{n}\"");
+                    answer(401, &[("www-authenticate", &challenge)], "")
+                }
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn a_server_without_qop_that_forgets_its_nonces_is_answered_anew() {
+        let (site, auth) = (forgetting("pass"), Auth::digest("user", "pass"));
+        let client = client(&site);
+        for requests in [2, 2, 2] {
+            let sent = with(auth.clone(), get("http://a/"));
+            assert_eq!(send(&client, sent).await.unwrap().status(), 200);
+            assert_eq!(site.lines().len(), requests);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_said_once_to_a_server_without_qop() {
+        let (site, auth) = (forgetting("another"), Auth::digest("user", "pass"));
+        let sent = with(auth, get("http://a/"));
+        assert_eq!(send(&client(&site), sent).await.unwrap().status(), 401);
+        assert_eq!(site.lines().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_is_the_target_as_it_stands_in_the_request_line() {
+        for (url, target) in
+            [("http://a?x=1", "/?x=1"), ("http://a", "/"), ("http://a/b c?d", "/b%20c?d")]
+        {
+            let site = asking(MD5, |said| said.starts_with("Digest"));
+            let client = Client::over(AuthLayer::new().layer(site.strict()));
+            client.get(url).auth(Auth::digest("user", "pass")).await.unwrap();
+            let said = all_said(&site).remove(1).unwrap();
+            assert_eq!(param(&said, "uri").unwrap(), target);
+        }
     }
 
     #[tokio::test]

@@ -448,6 +448,8 @@ async fn a_content_type_of_the_callers_own_stays() {
     let own = || client.post("http://a/").header("content-type", "application/vnd.api+json");
     own().json(&[1]).await.unwrap();
     own().form(&[("a", "1")]).await.unwrap();
+    let later = client.post("http://a/").json(&[1]).header("content-type", "text/plain");
+    later.header("Content-Type", "application/vnd.api+json").await.unwrap();
     for seen in site.seen() {
         let said: Vec<_> = seen.headers().get_all("content-type").iter().collect();
         assert_eq!(said, ["application/vnd.api+json"]);

@@ -42,6 +42,15 @@ fn a_file_of_curl_is_read() {
 }
 
 #[test]
+fn an_expired_line_leaves_the_younger_cookie_in_the_jar() {
+    let jar = Jar::new();
+    jar.set("http://example.com/", "session", "fresh").unwrap();
+    let loaded = jar.load_text(b"example.com\tFALSE\t/\tFALSE\t1000\tsession\told\n");
+    assert_eq!(loaded, Loaded { expired: 1, ..Loaded::default() });
+    assert_eq!(sent(&jar, "http://example.com/"), "session=fresh");
+}
+
+#[test]
 fn lines_that_are_no_cookie_are_counted_and_the_rest_is_taken() {
     let lines = [
         "example.com\tFALSE\t/\tFALSE\t0\ta\t1",

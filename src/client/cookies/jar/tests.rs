@@ -240,7 +240,7 @@ fn a_prefix_of_the_name_binds_the_cookie_whatever_its_case() {
         (secret, "__SECURE-a=b; domain=example.org; secure", true),
         (plain, "__Secure-a=b; secure", false),
         (secret, "__Host-a=b; secure; path=/", true),
-        (secret, "__Host-a=b; secure", true),
+        (secret, "__Host-a=b; secure", false),
         (secret, "__Host-a=b; path=/", false),
         (secret, "__host-a=b; path=/", false),
         (secret, "__Host-a=b; secure; path=/x", false),
