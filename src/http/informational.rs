@@ -12,6 +12,7 @@ use http_body::Body;
 
 use crate::{
     events::{NoteKind, Scope},
+    fields::list::all_members,
     options::{ExpectContinue, OnInformational},
     rt::{Runtime, Sleep},
 };
@@ -92,6 +93,5 @@ impl GoAhead {
 }
 
 fn expects(headers: &HeaderMap) -> bool {
-    let mut expectations = headers.get_all(EXPECT).iter();
-    expectations.any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    all_members(headers, EXPECT).any(|member| member.eq_ignore_ascii_case(b"100-continue"))
 }

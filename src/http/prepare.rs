@@ -82,18 +82,26 @@ impl RequestKind {
 }
 
 impl Content {
-    /// An error if the fields contradict each other or the body, or if a `CONNECT` has a body.
+    /// An error if the fields contradict each other or the body, or if a `CONNECT` or a `TRACE` has a body.
     pub(super) fn of<B: Body>(request: &Request<B>, fields: SpecialFields) -> Result<Self, Error> {
         let (headers, body) = (request.headers(), request.body());
-        let size = body.size_hint();
+        let known = known_length(body);
+        let size = known.map_or_else(|| body.size_hint(), SizeHint::with_exact);
         let declared = if fields.length { declared_length(headers, &size)? } else { None };
         let codings = if fields.codings { codings(headers)? } else { Codings::None };
-        if *request.method() == Method::CONNECT && !body.is_end_stream() {
-            return Err(Error::builder(
-                "a CONNECT request has no body: the tunnel comes with the answer",
-            ));
+        let why_none = match *request.method() {
+            Method::CONNECT => {
+                Some("a CONNECT request has no body: the tunnel comes with the answer")
+            }
+            // What reflects it would show whatever it holds.
+            Method::TRACE => Some("a TRACE request has no body (RFC 9110 §9.3.8)"),
+            _ => None,
+        };
+        match why_none {
+            Some(why) if !body.is_end_stream() => return Err(Error::builder(why)),
+            _ => {}
         }
-        Ok(Self { declared, known: known_length(body), codings })
+        Ok(Self { declared, known, codings })
     }
 
     /// The length that the body must have.

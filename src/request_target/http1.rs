@@ -26,9 +26,14 @@ pub(crate) fn target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Er
 /// The target for a forward proxy: the absolute URI (RFC 9112 §3.2.2).
 pub(crate) fn forwarded_target<B>(request: &Request<B>, origin: &Origin) -> Result<Uri, Error> {
     let raw = raw(request).map(|RawTarget(raw)| raw);
-    if raw.is_some_and(|raw| raw == "*") && request.method() == Method::OPTIONS {
+    let is_for_whole_server = match raw {
+        Some(raw) => raw == "*" && request.method() == Method::OPTIONS,
+        None => request.uri().path() == "*",
+    };
+    if is_for_whole_server {
         // It would have to be a URI without a path (RFC 9112 §3.2.4), which `Uri` cannot write.
-        let text = format!("`OPTIONS *` cannot be forwarded to {origin} over HTTP/1.1");
+        let text =
+            format!("`{} *` cannot be forwarded to {origin} over HTTP/1.1", request.method());
         return Err(Error::builder(text));
     }
     if raw.is_some() || request.method() == Method::CONNECT {

@@ -159,11 +159,16 @@ fn a_raw_target_is_sent_to_a_proxy_as_it_is() {
 
 #[test]
 fn options_for_a_whole_server_is_forwarded_over_http2_alone() {
-    let (mut request, _) = request("OPTIONS", "http://a:81/b");
-    request.extensions_mut().insert("*".parse::<RawTarget>().unwrap());
-    let (http1, http2) = to_a_proxy(&request);
-    assert_eq!(http1.unwrap_err(), "`OPTIONS *` cannot be forwarded to http://a:81 over HTTP/1.1");
-    assert_eq!(http2.as_deref(), Ok("http a:81 *"));
+    let (mut by_target, _) = request("OPTIONS", "http://a:81/b");
+    by_target.extensions_mut().insert("*".parse::<RawTarget>().unwrap());
+    let uri = Uri::builder().scheme("http").authority("a:81").path_and_query("*").build();
+    let by_uri = Request::options(uri.unwrap()).body(()).unwrap();
+    for request in [by_target, by_uri] {
+        let (http1, http2) = to_a_proxy(&request);
+        let why = "`OPTIONS *` cannot be forwarded to http://a:81 over HTTP/1.1";
+        assert_eq!(http1.unwrap_err(), why);
+        assert_eq!(http2.as_deref(), Ok("http a:81 *"));
+    }
 }
 
 #[test]

@@ -154,8 +154,8 @@ where
         extras: &Extras,
         cx: &mut Context<'_>,
     ) -> Result<(), Box<Failed<Request<B>>>> {
-        let RequestStage::Buffered { request, sent, .. } = &mut self.stage else { return Ok(()) };
-        let is_empty = request.body().is_end_stream();
+        let RequestStage::Buffered { plan, sent, .. } = &mut self.stage else { return Ok(()) };
+        let is_empty = plan.is_empty;
         let mut state = self.shared.lock();
         let seen = state.wire.poll_received(cx);
         // Without a body, the head is written under the same lock as the check.

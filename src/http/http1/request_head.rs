@@ -4,7 +4,7 @@ use std::io::Write;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
-    header::{CONNECTION, TRAILER, TRANSFER_ENCODING},
+    header::{CONNECTION, HOST, TRAILER, TRANSFER_ENCODING},
 };
 use http_body::Body;
 
@@ -52,6 +52,8 @@ pub(super) struct BodyPlan {
     pub(super) is_chunked: bool,
     /// Declared empty without saying so itself, so it is polled to make sure.
     pub(super) must_be_empty: bool,
+    /// Nothing follows the head: decided once, because a body may end by itself meanwhile.
+    pub(super) is_empty: bool,
     /// The trailers that the request announces (RFC 9110 §6.6.2).
     pub(super) trailers: Box<[HeaderName]>,
 }
@@ -113,7 +115,7 @@ impl Http1Head {
             strips_codings: false,
             adds_chunked: false,
             kind: RequestKind::of(request.method()),
-            body: BodyPlan::default(),
+            body: BodyPlan { is_empty: true, ..BodyPlan::default() },
             hop: None,
         })
     }
@@ -133,7 +135,9 @@ impl Http1Head {
         let host = host(request, fields, recipient)?;
         let hop = hop_headers(request, fields, target.as_ref(), recipient)?;
         check_room(headers, ADDED + hop.as_ref().map_or(0, |hop| hop.added_names()))?;
-        let (content, is_empty) = (Content::of(request, fields)?, request.body().is_end_stream());
+        // Before `Content`: it may end in between, and then has a last chunk.
+        let is_empty = request.body().is_end_stream();
+        let content = Content::of(request, fields)?;
         let has_codings = content.codings != Codings::None;
         let strips_codings = has_codings && is_empty;
         let length = content.length();
@@ -146,6 +150,7 @@ impl Http1Head {
         let body = BodyPlan {
             length,
             is_chunked,
+            is_empty,
             must_be_empty: length == Some(0) && !is_empty && !has_codings,
             trailers: match is_chunked && fields.trailer {
                 true => announced(headers),
@@ -176,7 +181,11 @@ impl Http1Head {
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
         match &self.host {
-            Host::Own => {}
+            Host::Own => {
+                for host in request.headers().get_all(HOST) {
+                    put(out, "host", host.as_bytes());
+                }
+            }
             Host::Usual => put(out, "host", usual_host.as_bytes()),
             Host::Other(host) => put(out, "host", host.as_bytes()),
         }
@@ -199,8 +208,13 @@ impl Http1Head {
             true => headers.get_all(TRANSFER_ENCODING).iter().count(),
             false => usize::MAX,
         };
+        let is_own_host = matches!(self.host, Host::Own);
+        let skips = self.strips_codings || is_own_host;
         for (name, value) in headers {
-            if self.strips_codings && *name == TRANSFER_ENCODING {
+            let is_skipped = || {
+                self.strips_codings && *name == TRANSFER_ENCODING || is_own_host && *name == HOST
+            };
+            if skips && is_skipped() {
                 continue;
             }
             put(out, name.as_str(), value.as_bytes());

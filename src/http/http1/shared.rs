@@ -233,7 +233,7 @@ impl ConnShared {
     fn become_idle(self: &Arc<Self>, state: &mut ConnState) {
         state.phase = ConnPhase::Idle;
         // The response came before the whole head was written: its rest must not precede the next request.
-        if state.wire.unsent() > 0 {
+        if !state.wire.is_flushed() {
             self.status.finish();
         }
         state.wire.shrink();

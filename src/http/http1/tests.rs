@@ -19,6 +19,7 @@ use crate::{
 
 mod answers;
 mod drops;
+mod ended_bodies;
 mod endings;
 mod faults;
 mod limits;

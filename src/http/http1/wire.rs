@@ -227,6 +227,11 @@ impl Wire {
         self.output.len() - self.sent
     }
 
+    /// Whether all that was written has left, as far as known here.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.unsent() == 0 && self.is_flushed
+    }
+
     /// Drops the unwritten output.
     pub(super) fn discard_output(&mut self) {
         self.output.clear();

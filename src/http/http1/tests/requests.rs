@@ -30,6 +30,24 @@ async fn a_host_that_the_caller_set_stays() {
 }
 
 #[tokio::test]
+async fn a_trace_or_a_connect_with_a_body_is_refused() {
+    for method in [Method::TRACE, Method::CONNECT] {
+        let (mut connection, _peer) = connected().await;
+        let refused = send(&mut connection, request(method, "hello")).await.unwrap_err();
+        assert!(refused.into_error().is_builder());
+    }
+}
+
+#[tokio::test]
+async fn host_of_the_caller_comes_first() {
+    let mut request = get();
+    request.headers_mut().insert("accept", "*/*".parse().unwrap());
+    request.headers_mut().insert("host", "other.example".parse().unwrap());
+    let head = wire("https://example.com", request).await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nhost: other.example\r\naccept: */*\r\n\r\n");
+}
+
+#[tokio::test]
 async fn host_names_a_port_that_is_not_the_default() {
     let head = wire("https://example.com:8443", get()).await;
     assert_eq!(head, "GET / HTTP/1.1\r\nhost: example.com:8443\r\n\r\n");

@@ -87,6 +87,31 @@ fn an_answer_before_the_end_of_the_head_costs_the_connection() {
 }
 
 #[test]
+fn an_answer_before_the_head_is_flushed_costs_the_connection() {
+    let early = b"HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n";
+    let script = Script::new(END, [&early[..]]).that_holds_flushes();
+    let (mut connection, tasks) = scripted(&script);
+    let mut sending = connection.call(get());
+    let response = run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap();
+    assert_eq!(response.status(), 431);
+    drop(response);
+    assert!(!is_ready(&mut connection, &tasks));
+}
+
+#[test]
+fn an_expectation_beside_others_holds_the_body_back() {
+    for expected in ["100-continue, ", "x-other, 100-Continue"] {
+        let script = Script::default();
+        let (mut connection, _tasks) = scripted(&script);
+        let mut request = request(Method::PUT, "hello");
+        request.headers_mut().insert("expect", expected.parse().unwrap());
+        let mut sending = connection.call(request);
+        assert!(run(|cx| pin!(&mut sending).poll(cx)).is_none());
+        assert!(script.heard().ends_with(END));
+    }
+}
+
+#[test]
 fn what_comes_before_the_first_byte_of_a_request_is_not_its_answer() {
     for hangs_up in [true, false] {
         let script = Script::default().with_room(0);

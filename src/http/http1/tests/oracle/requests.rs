@@ -194,7 +194,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         proptest::collection::vec(prop_oneof![9 => 0x21..0x7fu8, 1 => 0x80..=0xffu8], 0..20);
     let fields = proptest::collection::vec((select(NAMES), value), 0..6);
     const METHODS: &[&str] =
-        &["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "TRACE"];
+        &["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "QUERY"];
     const PATHS: &[&str] = &["/", "/a/b?c=d", "/?", "/%20", "/a?b?c"];
     (select(METHODS), select(PATHS), fields, content(), any::<bool>(), 1..3000usize).prop_map(
         |(method, path, fields, body, title_case, step)| Asked {
