@@ -210,6 +210,11 @@ impl<Req> SendError<Req> {
         self.progress == Progress::Unsent && ours.is_some_and(is_its_fault)
     }
 
+    /// Whether the caller's body failed: it would fail again, on any connection.
+    pub(crate) fn is_the_bodys_fault(&self) -> bool {
+        find::<Error>(&*self.error).is_some_and(Error::is_body)
+    }
+
     /// Whether only a free stream was missing, and the connection is healthy.
     pub(crate) fn lacks_only_a_stream(&self) -> bool {
         let is_lack = self.error.is::<NoFreeStream>()

@@ -60,6 +60,7 @@ mod http1 {
     mod chaos;
     mod early_response;
     mod expect;
+    mod failing_body;
     #[cfg(feature = "tower")]
     mod foreign_errors;
     mod forward;

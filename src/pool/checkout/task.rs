@@ -289,6 +289,7 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> RequestTask<C, B, K> {
         }
         let (idempotent, tries) = (self.is_idempotent, self.tries);
         if error.is_too_late()
+            || error.is_the_bodys_fault()
             || !(FailedAttempt { progress, reused, shared, idempotent, tries }).may_retry()
         {
             return Err(error.into_error());
