@@ -199,8 +199,8 @@ impl From<&Http2Config> for Builder {
             .initial_max_send_streams(PRE_SETTINGS_STREAMS)
             // A peer that has not seen a reset yet still sends. h2 counts frames of forgotten streams as the peer's errors,
             // and 1024 of those end the connection.
-            .max_concurrent_reset_streams(1024)
-            .reset_stream_duration(Duration::from_secs(10))
+            .max_concurrent_reset_streams(16 << 10)
+            .reset_stream_duration(Duration::from_secs(3))
             .enable_push(false);
         builder
     }

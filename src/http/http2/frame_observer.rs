@@ -99,10 +99,12 @@ impl<I> FrameObserver<I> {
 
     fn has_written(&mut self, bytes: &[u8]) {
         let state = &self.state;
-        self.outward.scan(bytes, |frame| {
-            if frame.kind == WINDOW_UPDATE && frame.stream == 0 {
-                state.window().grow(frame.increment);
+        self.outward.scan(bytes, |frame| match frame.kind {
+            WINDOW_UPDATE if frame.stream == 0 => state.window().grow(frame.increment),
+            HEADERS | DATA if frame.flags & END_STREAM != 0 => {
+                state.unanswered().sent(frame.stream)
             }
+            _ => {}
         });
     }
 }

@@ -46,6 +46,8 @@ struct UnansweredEntry {
     /// `None` while an upload is polled, and once the stream was reset.
     stream: Option<SendStream<Bytes>>,
     is_flooded: bool,
+    /// The end of its request has been written.
+    is_sent: bool,
 }
 
 /// The sending half of a stream until its response begins, shared with the driver, which may reset it. Dropping it drops
@@ -77,13 +79,26 @@ impl Unanswered {
         reset(stream, Reason::PROTOCOL_ERROR);
     }
 
+    /// The end of a request was written.
+    pub(super) fn sent(&self, id: u32) {
+        if let Some(entry) = self.lock().entries.iter_mut().find(|entry| entry.id == id) {
+            entry.is_sent = true;
+        }
+    }
+
     /// Possible 1xx heads so far. While the number is unchanged, no stream has a 1xx.
     pub(super) fn heads(&self) -> u64 {
         self.heads.load(Ordering::Acquire)
     }
 
     fn insert(&self, id: u32, stream: SendStream<Bytes>) -> usize {
-        let entry = UnansweredEntry { id, heads: 0, stream: Some(stream), is_flooded: false };
+        let entry = UnansweredEntry {
+            id,
+            heads: 0,
+            stream: Some(stream),
+            is_flooded: false,
+            is_sent: false,
+        };
         let UnansweredEntries { entries, free } = &mut *self.lock();
         match free.pop() {
             Some(index) => {
@@ -150,6 +165,11 @@ impl SendHandle {
     /// Whether the stream was reset because of too many 1xx.
     pub(super) fn is_flooded(&self) -> bool {
         self.index.is_some_and(|index| self.streams().lock().entries[index].is_flooded)
+    }
+
+    /// Whether the end of the request has been written.
+    pub(super) fn is_sent(&self) -> bool {
+        self.index.is_some_and(|index| self.streams().lock().entries[index].is_sent)
     }
 
     /// The response begins: the driver resets the stream no longer. `None` if it was reset.

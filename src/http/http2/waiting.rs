@@ -87,7 +87,7 @@ where
     pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let meter = self.stream.guard.conn().state().meter();
         let sent = self.upload.sent();
-        let (awaited, moved) = match meter.is_full() {
+        let (awaited, moved) = match meter.is_full() && !self.sending.is_sent() {
             true => (WaitingFor::Upload, sent.wrapping_add(meter.written())),
             false => (self.upload.awaited(), sent + u64::from(self.informational)),
         };

@@ -1,16 +1,20 @@
-use std::task::Poll;
+use std::{future::pending, task::Poll, time::Duration};
 
 use bytes::Bytes;
+use futures_util::stream;
+use http::Request;
+use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use super::peer::{
     CANCEL, DATA, END_STREAM, Frame, HEADERS, NO_ERROR, Peer, RST_STREAM, RecordingPool, fed, get,
-    pair, poll, post, run_ready_tasks, seconds, send, silent_pair, text, wait,
+    over, pair, poll, post, run_ready_tasks, runtime, seconds, send, silent_pair, text, wait,
 };
 use crate::{
     Body, Error,
     connection::{Connection, Progress},
     http::http2::Http2Config,
+    options::Timeouts,
 };
 
 #[tokio::test]
@@ -173,7 +177,7 @@ async fn an_upload_that_cannot_be_repeated_waits_for_what_the_peer_allows() {
     let (bodies, mut uploads): (Vec<_>, Vec<_>) = (0..3).map(|_| fed()).unzip();
     let one = send(&mut connection, post(uploads.pop().unwrap())).await;
     let mut two = send(&mut connection, post(uploads.pop().unwrap())).await;
-    wait(std::time::Duration::from_millis(900)).await;
+    wait(Duration::from_millis(900)).await;
     let mut one = one;
     assert!(poll(&mut one).await.is_pending());
     peer.allow_streams(1).await;
@@ -234,4 +238,45 @@ async fn an_upload_on_a_connection_that_ends_before_its_settings_comes_back() {
     drop(peer);
     let error = sending.await.unwrap_err();
     assert_eq!((error.progress, error.request.is_some()), (Progress::Unsent, true));
+}
+
+/// The server takes all that is sent, and never answers this request.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_waited_for_no_longer_because_another_request_uploads() {
+    for is_uploading in [false, true] {
+        let (ours, theirs) = tokio::io::duplex(16 << 10);
+        let mut connection = over(TokioIo::new(ours), &Http2Config::new()).await.unwrap();
+        let mut peer = Peer::silent(theirs).await;
+        peer.settings(&[(4, i32::MAX as u32)]).await;
+        peer.open_window(0, (1 << 31) - 1 - 65_535).await;
+        run_ready_tasks().await;
+        let limited = |mut request: Request<Body>| {
+            let limit = seconds(5);
+            request.extensions_mut().insert(Timeouts::none().read(limit).write(limit));
+            request
+        };
+        let asking = connection.call(limited(get()));
+        let chunk = || Ok::<_, Error>(Bytes::from(vec![0; 16 << 10]));
+        let upload = limited(post(Body::stream(stream::repeat_with(chunk))));
+        let uploading = async {
+            match is_uploading {
+                true => drop(connection.call(upload).await),
+                false => pending().await,
+            }
+        };
+        let reading = async {
+            while peer.read().await.is_some() {
+                wait(Duration::from_millis(100)).await;
+            }
+        };
+        let runtime = runtime();
+        let outcome = tokio::select! {
+            biased;
+            outcome = runtime.within(Some(seconds(300)), asking) => outcome,
+            () = uploading => panic!("the upload has ended"),
+            () = reading => panic!("the connection has ended"),
+        };
+        let error = outcome.expect("it waits longer than its read timeout").unwrap_err();
+        assert!(error.into_error().is_timeout());
+    }
 }
