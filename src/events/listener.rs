@@ -106,10 +106,10 @@ impl Listener {
     /// The interested listeners, if any.
     pub(super) fn interested(self) -> Option<Self> {
         let wants = |one: &Arc<dyn EventListener>| guarded(|| one.is_interested()) == Some(true);
-        if self.all.iter().all(wants) {
-            return Some(self);
-        }
-        let all: Arc<[_]> = self.all.iter().filter(|one| wants(one)).cloned().collect();
+        // Each is asked once: a sampler answers differently each time.
+        let Some(first) = self.all.iter().position(|one| !wants(one)) else { return Some(self) };
+        let after = self.all[first + 1..].iter().filter(|one| wants(one));
+        let all: Arc<[_]> = self.all[..first].iter().chain(after).cloned().collect();
         (!all.is_empty()).then_some(Self { all })
     }
 

@@ -10,6 +10,8 @@ use crate::rt::Runtime;
 pub(crate) struct Listeners {
     pub(crate) listener: Option<Listener>,
     pub(crate) timed: bool,
+    /// Its requests are steps of other requests, and observed if those are: no listener is asked again.
+    pub(crate) is_beneath: bool,
 }
 
 /// Extension of a request made for a step of another, such as a `CONNECT`.
@@ -49,7 +51,7 @@ impl Listeners {
         let parent_span = extensions.get::<ParentSpan>();
         let timings = self.is_timed(extensions).then(|| Timings::from(runtime.now()));
         let listeners = [
-            self.listener.clone().and_then(Listener::interested),
+            self.listener.clone().filter(|_| !self.is_beneath).and_then(Listener::interested),
             extensions.get::<Listener>().cloned().and_then(Listener::interested),
             parent_span.map(|parent_span| parent_span.scope.listener().clone()),
             timings.as_ref().map(Timings::recorder),

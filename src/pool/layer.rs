@@ -250,7 +250,8 @@ impl<B: 'static, K: Key> PoolLayer<B, K> {
             is_counted_by_users: true,
             ..self.settings.limits.clone()
         };
-        let settings = PoolSettings { limits, ..self.settings.clone() };
+        let mut settings = PoolSettings { limits, ..self.settings.clone() };
+        settings.listeners.is_beneath = true;
         PoolLayer { settings, keys: Keys::new(key), replay: self.replay }
     }
 

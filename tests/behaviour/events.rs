@@ -1,6 +1,13 @@
 //! The events that a listener receives, their order, and that every start has one end.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use http::Version;
 use hyper_util::rt::TokioIo;
@@ -491,6 +498,60 @@ async fn a_listener_that_is_not_interested_receives_no_event_and_others_do() {
     let scene = Scene::memory_with(first([Serve]), |builder| builder.listener(listener));
     scene.get().await.unwrap();
     assert!(records.take_line().starts_with("+request"));
+}
+
+/// Wants the events of no request but those after so many.
+#[derive(Clone)]
+struct Sampler {
+    refused: usize,
+    asked: Arc<AtomicUsize>,
+    records: Records,
+}
+
+impl Sampler {
+    fn after(refused: usize) -> Self {
+        Self { refused, asked: Arc::default(), records: Records::default() }
+    }
+}
+
+impl EventListener for Sampler {
+    fn is_interested(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::SeqCst) >= self.refused
+    }
+
+    fn started(&self, event: &Event) {
+        self.records.started(event);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_is_asked_once_for_each_request() {
+    for refused in [0, usize::MAX] {
+        let sampler = Sampler::after(refused);
+        let others = Listener::new(Elsewhere).and(sampler.clone()).and(Elsewhere);
+        let scene = Scene::memory_with(first([Serve]), |builder| builder.listener(others));
+        for requests in 1..3 {
+            scene.get().await.unwrap();
+            assert_eq!(sampler.asked.load(Ordering::SeqCst), requests);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_is_not_interested_in_a_request_is_not_told_of_its_tunnel() {
+    let net = Net::new();
+    net.plain("proxy.example:8080", Behavior::Tunnel);
+    net.plain("origin.example:80", Behavior::Serve);
+    for (refused, expected) in [(1, ""), (0, "+request +pool.acquire +connect")] {
+        let sampler = Sampler::after(refused);
+        let proxy = proxy().tunnel_http(true);
+        let builder = net.transport().listener(sampler.clone()).proxy(proxy);
+        let transport = builder.build().unwrap();
+        transport.request("GET", "http://origin.example/").await.unwrap();
+        assert_eq!(sampler.asked.load(Ordering::SeqCst), 1);
+        let line = sampler.records.take_line();
+        assert!(line.starts_with(expected) && line.is_empty() == expected.is_empty(), "{line}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
