@@ -139,6 +139,9 @@ pub trait Authenticate: Send + Sync + 'static {
     /// counts as `None`. The answer to a challenge is repeated for the same request on another connection, without
     /// asking, in case the proxy has closed this one.
     ///
+    /// A request that is sent again may get another connection while several wait for one. A scheme whose steps belong to
+    /// one connection, such as NTLM, needs a transport with one request at a time; the one step of Kerberos does not.
+    ///
     /// It is called in the task of the connection, and must not block.
     fn authorize(&self, request: &Authorizing<'_>) -> Option<HeaderValue>;
 }

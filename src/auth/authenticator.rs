@@ -1,7 +1,8 @@
 //! Selects the credentials to send, in advance or as an answer, and remembers challenges. Pure.
 //!
 //! ```text
-//! first ─ own scheme ─ what it said last to this request, or what it says now
+//! first ─ what was prepared for this request after its challenge
+//!       ─ own scheme, what it says now
 //!       ─ Digest, if that was asked for last ─ the latest nonce, one count further
 //!       ─ Basic, if that was asked for last, or nothing was and it may be said unasked
 //!
@@ -42,8 +43,12 @@ pub(crate) struct Authenticator {
 struct Memory {
     asked: LastChallenge,
     nonces: Nonces,
-    answered: Option<LastResponse>,
+    /// The answers that are still to be sent, the oldest first. Several requests may be asked at once.
+    prepared: Vec<PreparedAnswer>,
 }
+
+/// The most answers kept: requests that were dropped before they were sent again leave theirs behind.
+const MAX_PREPARED: usize = 128;
 
 /// The last challenge to the credentials.
 #[derive(Clone, Copy, Default)]
@@ -54,8 +59,8 @@ enum LastChallenge {
     Digest,
 }
 
-/// The last answer of the user's scheme.
-struct LastResponse {
+/// An answer to the challenge of a request that is being sent again.
+struct PreparedAnswer {
     method: Method,
     target: Box<str>,
     value: HeaderValue,
@@ -124,10 +129,9 @@ impl Authenticator {
             return self.basic.clone();
         }
         let target = &*target.to_string();
-        let is_this = |it: &mut LastResponse| it.method == method && *it.target == *target;
-        let answered = self.memory().answered.take_if(is_this).map(|answered| answered.value);
+        let prepared = self.memory().take_prepared(method, target);
         let by_scheme = || self.scheme_first(method, target);
-        answered.or_else(by_scheme).or_else(|| self.credentials_first(method, target))
+        prepared.or_else(by_scheme).or_else(|| self.credentials_first(method, target))
     }
 
     /// Whether the value is always Basic; the usual case, which skips everything else.
@@ -138,7 +142,7 @@ impl Authenticator {
             LastChallenge::Basic => true,
             LastChallenge::Digest => false,
         };
-        is_said && self.scheme.is_none() && memory.answered.is_none()
+        is_said && self.scheme.is_none() && memory.prepared.is_empty()
     }
 
     /// Whether a better answer exists than the refused one, for a challenge that [`first`](Self::first) then answers
@@ -146,15 +150,15 @@ impl Authenticator {
     /// like a stale nonce.
     pub(crate) fn prepare(&self, request: &Authorizing<'_>) -> bool {
         let better = self.next(request);
-        let is_any = better.is_some();
-        if let Some(value) = better {
-            self.remember(request, value);
-        }
-        is_any
+        let Some(value) = better else { return false };
+        let (method, target) = (request.method.clone(), request.target.into());
+        let unused = self.memory().prepare(PreparedAnswer { method, target, value });
+        // Dropped after the lock is released: its bytes may be of a foreign type.
+        drop(unused);
+        true
     }
 
-    /// The answer to this challenge after `refused`, or `None` if there is no better one. It is remembered, so that
-    /// [`first`](Self::first) sends it next time.
+    /// The answer to this challenge after `refused`, or `None` if there is no better one.
     ///
     /// A server may declare every nonce stale, and a user's scheme may always return a new value: the caller must
     /// limit its attempts.
@@ -173,19 +177,7 @@ impl Authenticator {
         if request.refused == Some(&value) {
             return None;
         }
-        // The answer to an origin is sent at once; a proxy may have to be reached over another connection first.
-        if self.asker == Asker::Proxy {
-            self.remember(request, value.clone());
-        }
         Some(value)
-    }
-
-    fn remember(&self, request: &Authorizing<'_>, value: HeaderValue) {
-        let (method, target) = (request.method.clone(), request.target.into());
-        let answered = LastResponse { method, target, value };
-        // Dropped after the lock is released: its bytes may be of a foreign type.
-        let before = self.memory().answered.replace(answered);
-        drop(before);
     }
 
     fn credentials_first(&self, method: &Method, target: &str) -> Option<HeaderValue> {
@@ -236,6 +228,20 @@ impl Authenticator {
 }
 
 impl Memory {
+    fn take_prepared(&mut self, method: &Method, target: &str) -> Option<HeaderValue> {
+        let is_this = |it: &PreparedAnswer| it.method == method && *it.target == *target;
+        let at = self.prepared.iter().position(is_this)?;
+        Some(self.prepared.remove(at).value)
+    }
+
+    /// Returns one that nobody has taken, if there are too many.
+    fn prepare(&mut self, answer: PreparedAnswer) -> Option<PreparedAnswer> {
+        let is_full = self.prepared.len() == MAX_PREPARED;
+        let unused = is_full.then(|| self.prepared.remove(0));
+        self.prepared.push(answer);
+        unused
+    }
+
     fn use_nonce(
         &mut self,
         offer: DigestChallenge,

@@ -73,10 +73,14 @@ impl Fallback {
                     self.forget(&candidate);
                     return Ok(connected);
                 }
-                Err(error) if !allows_next(&candidate.route, &error) => return Err(error),
-                Err(error) => last = Some(error),
+                Err(error) if !allows_next(&error) => return Err(error),
+                Err(error) => {
+                    if candidate.is_to_blame(&error) {
+                        self.remember(candidate, runtime.now());
+                    }
+                    last = Some(error);
+                }
             }
-            self.remember(candidate, runtime.now());
         }
         let doing = format!("connecting to {target}, {} ways tried", routes.len());
         Err(match last {
@@ -145,15 +149,19 @@ impl Candidate {
         let origin = (!is_for_all).then(|| target.origin.clone());
         Self { route: route.clone(), origin }
     }
+
+    /// Whether the failure is this one's: a name that could not be resolved here, for SOCKS, says nothing of the proxy.
+    fn is_to_blame(&self, error: &Error) -> bool {
+        !matches!(self.route, Route::Proxies(_)) || error.is_proxy()
+    }
 }
 
-/// Whether to try the next route after this error. An answer from a proxy is final, also from a proxy inside this
-/// route. A wrong certificate is final as well: otherwise an attacker on the path could choose the route.
-fn allows_next(route: &Route, error: &Error) -> bool {
-    let is_unreachable = match route {
-        Route::Proxies(_) => error.is_proxy_unreachable(),
-        _ if error.is_proxy() => error.is_proxy_unreachable(),
-        _ => error.is_connect(),
+/// Whether to try the next route after this error. An answer from a proxy is final, also from a proxy inside a route. A
+/// wrong certificate is final as well: otherwise an attacker on the path could choose the route.
+fn allows_next(error: &Error) -> bool {
+    let is_unreachable = match error.is_proxy() {
+        true => error.is_proxy_unreachable(),
+        false => error.is_connect(),
     };
     is_unreachable && is_temporary(error)
 }

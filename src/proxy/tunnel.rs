@@ -65,7 +65,7 @@ const MAX_IDLE: usize = 100;
 /// |---|---|
 /// | 2xx | the tunnel; bytes after the head are its first, `Content-Length` and `Transfer-Encoding` are ignored |
 /// | 1xx | ignored, as on any connection |
-/// | 407 that can be answered | `CONNECT` again, over the same connection if it stays open; at most four times |
+/// | 407 that can be answered | `CONNECT` again, over the same connection if it stays open and no other tunnel waits for one; at most four times |
 /// | anything else | an error with status, header and up to 64 KiB of the body |
 ///
 /// With HTTP/2 the connection window is 1 GiB, unless [`http2`](Self::http2) sets it, so that a tunnel that is not

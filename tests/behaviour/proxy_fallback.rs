@@ -7,7 +7,7 @@ use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_transport::{
     Error, RequestExt, Transport,
-    connect::Connect,
+    connect::{Connect, StaticResolver},
     options::{ProxyOverride, Timeouts},
     proxy::{Proxy, ProxyLayer},
     target::{Route, Target},
@@ -330,4 +330,22 @@ async fn giving_up_in_between_leaves_nothing_behind() {
         run_ready_tasks().await;
         assert_eq!((scene.one.open(), scene.two.open()), (0, 0), "{milliseconds}");
     }
+}
+
+/// By SOCKS, which needs the origin's address, or else by HTTP.
+async fn by_socks_or_http(socks: &str, resolver: StaticResolver) {
+    let net = Net::new();
+    net.plain(TWO, Behavior::Tunnel);
+    net.plain("origin.example:443", Behavior::Serve);
+    let socks: Proxy = socks.parse().unwrap();
+    let layer = ProxyLayer::new(Route::first_of([socks, proxy(TWO)])).resolver(resolver);
+    layer.layer(net.connector()).oneshot(target("https://origin.example/")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_needs_a_name_to_be_resolved_here_is_passed_over_if_it_cannot_be() {
+    by_socks_or_http("socks5://one.example", StaticResolver::new()).await;
+    let address = [std::net::Ipv6Addr::LOCALHOST];
+    let no_ipv4 = StaticResolver::new().address("origin.example", address);
+    by_socks_or_http("socks4://one.example", no_ipv4).await;
 }

@@ -55,6 +55,13 @@ fn next(
     authenticator.next(&Authorizing { asker: Asker::Proxy, method, target, challenge, refused })
 }
 
+/// Prepares the answer to this challenge for a request that is sent again.
+fn prepare(authenticator: &Authenticator, target: &str, fields: &[&str]) -> bool {
+    let (method, challenge) = (&Method::CONNECT, &challenge(fields));
+    let asker = Asker::Proxy;
+    authenticator.prepare(&Authorizing { asker, method, target, challenge, refused: None })
+}
+
 fn challenge(fields: &[&str]) -> HeaderMap {
     let fields = fields.iter().map(|field| (PROXY_AUTHENTICATE, field.parse().unwrap()));
     fields.collect()
@@ -142,14 +149,40 @@ fn a_scheme_of_the_users_goes_step_by_step() {
 }
 
 #[test]
-fn an_answer_of_a_scheme_is_said_once_more_to_the_same_request() {
+fn an_answer_that_is_prepared_is_said_once_to_the_same_request() {
     let user = scheme(negotiate);
-    next(&user, &["Negotiate"], None);
+    assert!(prepare(&user, "example.com:443", &["Negotiate"]));
     let clone = user.clone();
     assert_eq!(clone.first(&Method::CONNECT, "example.org:443"), None);
     assert_eq!(clone.first(&Method::GET, "example.com:443"), None);
     assert_eq!(text(first(&clone).as_ref()), Some("Negotiate c+"));
     assert_eq!(first(&user), None);
+}
+
+#[test]
+fn each_of_many_requests_has_the_answer_that_was_prepared_for_it() {
+    let user = scheme(negotiate);
+    let targets = ["a:443", "b:443", "a:443"];
+    for (target, challenge) in
+        targets.into_iter().zip(["Negotiate 1", "Negotiate 2", "Negotiate 3"])
+    {
+        assert!(prepare(&user, target, &[challenge]));
+    }
+    let said = |target| user.first(&Method::CONNECT, target);
+    let all = ["b:443", "a:443", "a:443", "a:443"].map(said);
+    let all = all.each_ref().map(|value| text(value.as_ref()));
+    assert_eq!(all, [Some("Negotiate 2+"), Some("Negotiate 1+"), Some("Negotiate 3+"), None]);
+}
+
+#[test]
+fn answers_that_nobody_takes_are_no_more_than_128() {
+    let user = scheme(negotiate);
+    for n in 0..=MAX_PREPARED {
+        assert!(prepare(&user, &format!("a{n}:443"), &["Negotiate"]));
+    }
+    let is_said = |n: usize| user.first(&Method::CONNECT, &format!("a{n}:443")).is_some();
+    assert_eq!([0, 1, MAX_PREPARED].map(is_said), [false, true, true]);
+    assert_eq!(user.memory().prepared.len(), MAX_PREPARED - 2);
 }
 
 #[test]

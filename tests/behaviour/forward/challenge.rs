@@ -1,18 +1,22 @@
 //! The proxy wants to know who we are.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tower_transport::{
     Body, RequestExt,
     auth::{Authenticate, Authorizing},
-    connect::ConnectInfo,
+    connect::{ConnectInfo, MemoryConnector},
 };
 
 use crate::support::{
-    forwarding::{PROXY, proxy, scripted, token},
+    forwarding::{PROXY, proxy, scripted, through, token},
     origin::run_ready_tasks,
+    peer::Peer,
     scene::predicates,
     scripted::{
         HELLO, Script,
@@ -200,4 +204,44 @@ async fn idle_connections_to_a_proxy_that_asks_are_kept() {
     run_ready_tasks().await;
     assert_eq!(get().await.unwrap().status(), 200);
     assert_eq!((client.stats().connections.len(), origin.accepted()), (2, 2));
+}
+
+/// Says something when it is asked, and nothing unasked, like Negotiate.
+fn when_asked() -> impl Authenticate {
+    |request: &Authorizing<'_>| {
+        let asked = request.challenges().into_iter().any(|asked| asked.is("Token"));
+        (asked && request.refused.is_none()).then(|| HeaderValue::from_static("Token secret"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_at_once_are_all_answered_by_a_proxy_that_asks_and_hangs_up() {
+    let (connector, mut listener) = MemoryConnector::pair();
+    let heads = Arc::new(AtomicUsize::new(0));
+    let counted = heads.clone();
+    tokio::spawn(async move {
+        while let Some((io, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut peer = Peer::new(io);
+                while let Ok(head) = peer.read_head().await {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    if !head.contains("proxy-authorization: Token secret") {
+                        let who = "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Token\r\nConnection: close\r\n\r\n";
+                        return peer.write(who).await.unwrap();
+                    }
+                    peer.write(HELLO).await.unwrap();
+                }
+            });
+        }
+    });
+    let client = through(&proxy(PROXY).authenticate(when_asked()), connector);
+    let requests = (0..20).map(|n| {
+        let request = client.request("GET", format!("http://a.example/{}", n / 2));
+        async move { request.await.unwrap().status() }
+    });
+    for status in futures_util::future::join_all(requests).await {
+        assert_eq!(status, StatusCode::OK);
+    }
+    assert_eq!(heads.load(Ordering::SeqCst), 40);
 }
