@@ -112,7 +112,9 @@
 //!   of a GOAWAY), or written with unknown effect. A request whose body was not polled comes back with the error.
 //! * **A silent peer**: when a stream is cancelled and nothing came while it waited, or for a second, one PING is sent,
 //!   also if the socket takes no bytes. If nothing comes for longer than this connection's usual round trip, or had not come
-//!   for a second before, the connection gets no new streams until anything comes; without an answer it is closed.
+//!   for a second before, the connection gets no new streams until anything comes; without an answer it is closed. At most two
+//!   such PINGs are sent between HEADERS or DATA of the peer, as gRPC servers tolerate. After that a short silence means nothing,
+//!   and one of a second or more ends the use of the connection: its streams finish.
 //! * **Floods**: PING and SETTINGS are answered one by one, and nothing more is read while an answer waits for the socket.
 //!   Frames that are only read (PRIORITY, WINDOW_UPDATE, GOAWAY, unknown types) cost a lookup each and no memory. The others
 //!   have limits: see [`Http2Config`], and `docs/errors.md` for all of them.

@@ -132,6 +132,9 @@ impl Http2Config {
     /// radios and middleboxes awake, and a cancelled stream sends one by itself. If no byte comes for twice the usual round
     /// trip plus four times its variation (at least 100 ms; 1 s before the first measurement), or none had come for a
     /// second before, the connection gets no new requests until one comes. Longer than zero.
+    ///
+    /// Servers may close a connection for too many PINGs: those of gRPC by default for more than one in five minutes
+    /// without HEADERS or DATA of theirs. Cancelled streams keep to that by themselves, this interval does not.
     pub fn keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive_interval = interval.into();
         self

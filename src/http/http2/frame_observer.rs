@@ -1,6 +1,7 @@
 //! Parses the frame headers of a connection for facts that h2 does not expose.
 //!
-//! These are: the number of 1xx heads of a stream, the peer's remaining window, its SETTINGS, and the acknowledgement of ours.
+//! These are: the number of 1xx heads of a stream, the peer's remaining window, its SETTINGS, the acknowledgement of ours, and
+//! whether HEADERS or DATA have come.
 //! Frame headers (RFC 9113 §4.1) suffice, so no field is decompressed here.
 
 use std::{
@@ -72,12 +73,13 @@ impl<I> FrameObserver<I> {
 
     fn has_read(&mut self, bytes: &[u8]) {
         let state = &self.state;
-        let (mut data, mut has_settings) = (0, false);
+        let (mut data, mut has_settings, mut has_answer) = (0, false, false);
         let is_reading_settings = &mut self.is_reading_settings;
         self.inward.scan(bytes, |frame| {
             // A frame begins where the one before has ended.
             has_settings |= *is_reading_settings;
             *is_reading_settings = frame.kind == SETTINGS && frame.flags & ACK == 0;
+            has_answer |= matches!(frame.kind, HEADERS | DATA);
             match frame.kind {
                 DATA => data += u64::from(frame.length),
                 HEADERS if frame.flags & END_STREAM == 0 && !frame.is_final_head() => {
@@ -87,6 +89,9 @@ impl<I> FrameObserver<I> {
                 _ => {}
             }
         });
+        if has_answer {
+            state.answer_received();
+        }
         if data > 0 {
             state.window().shrink(data);
         }

@@ -9,12 +9,16 @@ use std::{
 
 use h2::{Ping, PingPong};
 
-use super::state::{CloseCause, ConnState};
+use super::state::{CloseCause, ConnState, ConnStatus};
 use crate::rt::{Runtime, Sleep};
 
 mod round_trip;
 
 use round_trip::RoundTrip;
+
+/// PINGs after cancelled streams without HEADERS or DATA from the peer in between. gRPC servers count those, and send GOAWAY
+/// for the third above what they allow.
+const MAX_PINGS: u8 = 2;
 
 /// PINGs of a connection, and the limits on their answers.
 pub(super) struct KeepAlive {
@@ -30,6 +34,8 @@ pub(super) struct KeepAlive {
     silence_timer: Option<Sleep>,
     /// When the outstanding PING was sent.
     ping_sent_at: Option<Instant>,
+    /// PINGs after cancelled streams since the peer's last HEADERS or DATA.
+    pings: u8,
     round_trip: RoundTrip,
     settings: SettingsRoundTrip,
 }
@@ -63,6 +69,7 @@ impl KeepAlive {
             awaiting: None,
             silence_timer: None,
             ping_sent_at: None,
+            pings: 0,
             round_trip: RoundTrip::default(),
             settings: SettingsRoundTrip::Unsent,
         }
@@ -84,7 +91,12 @@ impl KeepAlive {
 
     /// Sends a PING, unless the peer has sent a byte since.
     pub(super) fn suspect(&mut self, read: u64, state: &ConnState, pings: Option<&mut PingPong>) {
-        if read == state.meter().read() {
+        if read != state.meter().read() {
+            if self.awaiting.is_none() {
+                state.clear_suspicion();
+            }
+        } else if self.may_ping(state) {
+            self.pings += u8::from(self.ping_sent_at.is_none());
             self.send_ping(read, pings);
             let silence = self.round_trip.unusual_silence();
             // After `send_ping`, which clears the timer when a new wait starts.
@@ -93,9 +105,18 @@ impl KeepAlive {
             if !state.is_open() {
                 state.report();
             }
-        } else if self.awaiting.is_none() {
-            state.clear_suspicion();
+        } else if !state.is_open() {
+            // Without a PING no byte may come to clear the suspicion.
+            state.retire(ConnStatus::Draining);
         }
+    }
+
+    /// Whether the answer to a PING can be awaited: one is out, or the peer tolerates one more.
+    fn may_ping(&mut self, state: &ConnState) -> bool {
+        if state.take_answer() {
+            self.pings = 0;
+        }
+        self.ping_sent_at.is_some() || self.pings < MAX_PINGS
     }
 
     /// Ready when the peer counts as dead.

@@ -46,6 +46,8 @@ pub(super) struct ConnState {
     is_acknowledged: AtomicBool,
     /// Whether the peer has sent SETTINGS of its own.
     has_settings: AtomicBool,
+    /// HEADERS or DATA have come since this was last taken.
+    has_answer: AtomicBool,
     /// Silence in microseconds that makes the connection suspect without a PING.
     long_silence: AtomicU64,
     /// The meter owns the slot; it is dropped with the socket.
@@ -60,7 +62,7 @@ pub(super) enum ConnStatus {
     Open,
     /// A stream was cancelled without a byte from the peer, and none has come since.
     Suspect,
-    /// The peer sent GOAWAY, or stream ids are used up: active streams finish.
+    /// The peer sent GOAWAY, stream ids are used up, or no PING may clear a suspicion: active streams finish.
     Draining,
     Closed,
 }
@@ -91,6 +93,7 @@ impl ConnState {
             read_at: AtomicU64::new(0),
             is_acknowledged: AtomicBool::new(false),
             has_settings: AtomicBool::new(false),
+            has_answer: AtomicBool::new(false),
             long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
             slot: OnceLock::new(),
             close_cause: OnceLock::new(),
@@ -151,6 +154,16 @@ impl ConnState {
 
     pub(super) fn is_acknowledged(&self) -> bool {
         self.is_acknowledged.load(Ordering::Acquire)
+    }
+
+    /// HEADERS or DATA have come, on any stream.
+    pub(super) fn answer_received(&self) {
+        self.has_answer.store(true, Ordering::Release);
+    }
+
+    /// Whether HEADERS or DATA have come since the last call.
+    pub(super) fn take_answer(&self) -> bool {
+        self.has_answer.swap(false, Ordering::AcqRel)
     }
 
     /// Sets the silence after which a PING counts as unanswered.

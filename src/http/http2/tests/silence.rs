@@ -134,7 +134,50 @@ async fn a_connection_can_be_asked_again() {
         peer.answer_ping().await;
         run_ready_tasks().await;
         assert!(connection.is_open());
+        answer_one(&mut connection, &mut peer).await;
     }
+}
+
+/// As gRPC servers count: a PING without HEADERS or DATA of theirs before it is a strike, and the third is one too many.
+#[tokio::test(start_paused = true)]
+async fn requests_given_up_one_after_the_other_are_no_flood_of_pings() {
+    let (mut connection, mut peer) = pair().await;
+    for _ in 0..2 {
+        let mut pings = 0;
+        for _ in 0..20 {
+            drop(send_and_see(&mut connection, &mut peer).await);
+            run_ready_tasks().await;
+            for ping in peer.settled().await.iter().filter(|frame| frame.kind == PING) {
+                pings += 1;
+                peer.frame(PING, ACK, 0, &ping.payload).await;
+            }
+            run_ready_tasks().await;
+        }
+        assert_eq!(pings, 2);
+        assert!(connection.is_open());
+        answer_one(&mut connection, &mut peer).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_silence_of_a_peer_that_tolerates_no_more_pings_ends_the_use_of_the_connection() {
+    let (mut connection, mut peer) = pair().await;
+    let other = send_and_see(&mut connection, &mut peer).await;
+    for _ in 0..2 {
+        drop(send_and_see(&mut connection, &mut peer).await);
+        peer.answer_ping().await;
+        run_ready_tasks().await;
+    }
+    let sending = send_and_see(&mut connection, &mut peer).await;
+    drop(send_and_see(&mut connection, &mut peer).await);
+    wait(seconds(1)).await;
+    assert!(connection.is_open(), "the silence was short");
+    drop(sending);
+    run_ready_tasks().await;
+    assert!(peer.settled().await.iter().all(|frame| frame.kind != PING));
+    assert!(!connection.is_open(), "although a byte has come");
+    peer.answer(1, "204").await;
+    assert_eq!(other.await.unwrap().status(), 204);
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,6 +255,14 @@ async fn send_and_see(
     sending
 }
 
+/// A request is answered: after HEADERS or DATA a peer tolerates PINGs again.
+async fn answer_one(connection: &mut Http2<Body>, peer: &mut Peer) {
+    let sending = send(connection, get()).await;
+    let stream = peer.request().await;
+    peer.answer(stream, "204").await;
+    sending.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_polled_again_has_been_waiting_all_along() {
     let (mut connection, mut peer) = pair().await;
@@ -253,6 +304,7 @@ async fn requests_given_up_within_a_round_trip_are_no_reason_to_doubt() {
         wait(ms(10)).await;
         peer.frame(PING, ACK, 0, &ping.payload).await;
         run_ready_tasks().await;
+        answer_one(&mut connection, &mut peer).await;
     }
     assert!(connection.is_open());
     assert_eq!(pool.streams(), [Some(100)]);
@@ -297,6 +349,7 @@ async fn what_is_usual_follows_the_answers_to_pings() {
         wait(ms(400)).await;
         peer.answer_ping().await;
         run_ready_tasks().await;
+        answer_one(&mut connection, &mut peer).await;
     }
     drop(send_and_see(&mut connection, &mut peer).await);
     run_ready_tasks().await;
