@@ -196,9 +196,14 @@ where
         self.event(|state, cx| state.discard(slot, reason, cx));
     }
 
-    /// A shared connection takes no requests until it reports free streams again.
+    /// A shared connection takes no requests until it reports free streams again, or until `resume`.
     fn suspend(self: &Arc<Self>, slot: SlotId) {
-        self.event(|state, cx| state.streams(slot, None, cx));
+        self.event(|state, cx| state.suspend(slot, cx));
+    }
+
+    /// Takes back `suspend`, unless the connection has reported since.
+    fn resume(self: &Arc<Self>, slot: SlotId) {
+        self.event(|state, cx| state.resume(slot, cx));
     }
 
     /// A shared connection takes no requests ever again.

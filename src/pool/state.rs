@@ -303,9 +303,32 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         streams: Option<usize>,
         cx: &mut Transition<K, C, W>,
     ) {
-        let Some(entry) = self.slots.get_mut(slot) else { return };
         // May come while the slot still dials: `hold` reports the number before `dialed` is called.
-        entry.streams = streams;
+        let report = |entry: &mut Slot<C>| (entry.streams, entry.before_doubt) = (streams, None);
+        self.change_streams(slot, report, cx);
+    }
+
+    /// A request doubts a shared connection, which takes no new ones until it reports, or until [`resume`](Self::resume).
+    pub(crate) fn suspend(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
+        // Another request may have doubted it already.
+        let doubt = |it: &mut Slot<C>| it.before_doubt = it.streams.take().or(it.before_doubt);
+        self.change_streams(slot, doubt, cx);
+    }
+
+    /// The doubt was out of date. Changes nothing if the connection has reported since: the report is newer.
+    pub(crate) fn resume(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
+        let restore = |it: &mut Slot<C>| it.streams = it.before_doubt.take().or(it.streams);
+        self.change_streams(slot, restore, cx);
+    }
+
+    fn change_streams(
+        &mut self,
+        slot: SlotId,
+        change: impl FnOnce(&mut Slot<C>),
+        cx: &mut Transition<K, C, W>,
+    ) {
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        change(entry);
         let key_id = entry.key_id;
         self.reindex_shared(slot);
         self.rebalance(key_id, cx);
@@ -315,7 +338,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
     pub(crate) fn retire(&mut self, slot: SlotId, cx: &mut Transition<K, C, W>) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         // A slot that still dials is refused when the dial reports.
-        entry.streams = None;
+        (entry.streams, entry.before_doubt) = (None, None);
         let key_id = entry.key_id;
         if matches!(entry.state, SlotState::Shared { .. }) {
             self.drain(slot, CloseReason::ByPeer, cx);

@@ -1,10 +1,11 @@
 //! Connections of a user that do not behave, and a pool that does.
 
 use std::{
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
+    pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -289,4 +290,61 @@ async fn of_a_request_that_comes_back_when_it_breaks_no_copy_is_made() {
     ask(&pool).await.unwrap();
     ask(&pool).await.unwrap();
     assert_eq!(pool.stats().opened, 2, "it was sent again");
+}
+
+/// A shared connection that answers all but `long`. It recovers, and reports that, while a request finds it suspect.
+#[derive(Clone, Default)]
+struct Recovering {
+    is_suspect: Arc<AtomicBool>,
+    slot: Arc<OnceLock<PoolSlot>>,
+}
+
+impl Service<Request<String>> for Recovering {
+    type Response = Response<Full<Bytes>>;
+    type Error = SendError<Request<String>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        match &**request.body() {
+            "long" => Box::pin(std::future::pending()),
+            _ => Box::pin(ready(Ok(Response::new(Full::new("hello".into()))))),
+        }
+    }
+}
+
+impl Connection<Request<String>> for Recovering {
+    fn is_open(&self) -> bool {
+        let is_suspect = self.is_suspect.swap(false, Ordering::SeqCst);
+        if is_suspect {
+            // As the driver does on another thread, when a byte comes at this moment.
+            self.slot.get().unwrap().streams(100);
+        }
+        !is_suspect
+    }
+
+    fn share(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn hold(&self, slot: PoolSlot) -> Option<PoolSlot> {
+        self.slot.set(slot).err()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_recovers_while_a_request_doubts_it_is_used_again() {
+    let connection = Recovering::default();
+    let made = connection.clone();
+    let pool = layer().layer(service_fn(move |_: String| ready(Ok::<_, Error>(made.clone()))));
+    let ask = |text: &str| pool.clone().oneshot(Request::new(text.to_owned()));
+    let _long = tokio::spawn(ask("long"));
+    run_ready_tasks().await;
+    connection.is_suspect.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        ask("short").await.unwrap();
+    }
 }

@@ -282,6 +282,12 @@ impl<C: Connection<Request<B>>, B: 'static, K: Key> Lease<C, B, K> {
     /// Takes the connection out of use; a shared one until it reports free streams.
     pub(in crate::pool) fn suspect(mut self) {
         self.take_out(|pool, slot| pool.suspend(slot));
+        // It may have recovered, and reported that, before the line above. If not, its report is still to come.
+        if let Some(LeaseState { pool, slot, is_shared: true, .. }) = self.lease_state()
+            && self.get().is_some_and(C::is_open)
+        {
+            pool.resume(*slot);
+        }
     }
 
     /// Takes the connection out of use for good. The state learns it first: otherwise it would hand it out again.

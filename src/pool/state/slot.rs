@@ -25,6 +25,8 @@ pub(super) struct Slot<C> {
     pub(super) facts: ConnFacts,
     /// How many requests it may carry at once; `None` while it takes no new ones.
     pub(super) streams: Option<usize>,
+    /// The number before a request doubted the connection; `None` once the connection has reported.
+    pub(super) before_doubt: Option<usize>,
     /// How its key lists a shared connection.
     pub(super) listed: Option<Availability>,
     /// A shared connection that takes no more requests, but has some to finish.
@@ -120,6 +122,7 @@ impl<C> Slot<C> {
             age: Age::DialedAt(now),
             facts: ConnFacts::default(),
             streams: Some(STREAMS_UNSAID),
+            before_doubt: None,
             listed: None,
             drain: None,
             failed_drains: 0,

@@ -16,6 +16,38 @@ fn a_shared_connection_that_is_in_doubt_is_not_handed_out() {
 }
 
 #[test]
+fn a_doubt_that_is_out_of_date_is_taken_back_unless_the_connection_has_reported_since() {
+    for (report, is_free) in [(None, true), (Some(Some(100)), true), (Some(None), false)] {
+        let mut world = World::new(limits(9));
+        world.request("a");
+        world.dialed(true);
+        let (slot, _) = world.out[0];
+        world.event(|state, cx| state.suspend(slot, cx));
+        world.event(|state, cx| state.suspend(slot, cx));
+        world.request("a");
+        assert_eq!(world.served, [0]);
+        if let Some(streams) = report {
+            world.event(|state, cx| state.streams(slot, streams, cx));
+        }
+        world.event(|state, cx| state.resume(slot, cx));
+        assert_eq!(world.served.len(), 1 + usize::from(is_free), "{report:?}");
+    }
+}
+
+#[test]
+fn no_doubt_that_is_taken_back_revives_a_connection_that_was_retired() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    world.dialed(true);
+    let (slot, _) = world.out[0];
+    world.event(|state, cx| state.suspend(slot, cx));
+    world.event(|state, cx| state.retire(slot, cx));
+    world.event(|state, cx| state.resume(slot, cx));
+    world.request("a");
+    assert_eq!((world.served.len(), world.dialing.len()), (1, 1));
+}
+
+#[test]
 fn a_shared_connection_that_is_retired_ends_with_its_last_request() {
     let mut world = World::new(limits(9));
     world.request("a");

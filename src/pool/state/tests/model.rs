@@ -25,6 +25,10 @@ enum Event {
     Discard(usize),
     Returning(usize),
     Streams(usize, Option<usize>),
+    /// A request doubts a shared connection.
+    Suspend(usize),
+    /// The doubt was out of date.
+    Resume(usize),
     Retire(usize),
     TransportCloses(usize),
     /// The peer closes whichever connection.
@@ -53,6 +57,8 @@ struct ModelConn {
     requests: usize,
     served: u64,
     streams: Option<usize>,
+    /// The number that a doubt has replaced.
+    doubted: Option<usize>,
     /// The turn in which it became idle, and when.
     idle: Option<(usize, Instant)>,
     /// It takes no more requests since then.
@@ -304,8 +310,20 @@ impl ModelConn {
     fn dialing(slot: SlotId, key: &'static str, cause: Option<Seq>) -> Self {
         let (life, streams) = (Life::Dialing, Some(100));
         let (requests, served, idle, retired_at) = (0, 0, None, None);
-        let is_passed_on = false;
-        Self { slot, key, life, requests, served, streams, idle, retired_at, is_passed_on, cause }
+        let (is_passed_on, doubted) = (false, None);
+        Self {
+            slot,
+            key,
+            life,
+            requests,
+            served,
+            streams,
+            doubted,
+            idle,
+            retired_at,
+            is_passed_on,
+            cause,
+        }
     }
 
     fn is_usable(&self) -> bool {
@@ -513,15 +531,32 @@ impl Model {
             Event::Streams(at, streams) => {
                 let may = |conn: &ModelConn| matches!(conn.life, Life::Dialing | Life::Shared);
                 let Some(slot) = self.nth(at, may) else { return };
-                self.conn(slot).streams = streams;
+                let conn = self.conn(slot);
+                (conn.streams, conn.doubted) = (streams, None);
                 self.event(|state, cx| state.streams(slot, streams, cx));
+            }
+            Event::Suspend(at) => {
+                let Some(slot) = self.nth(at, |conn| conn.life == Life::Shared) else { return };
+                let conn = self.conn(slot);
+                if conn.streams.is_some() {
+                    conn.doubted = conn.streams.take();
+                }
+                self.event(|state, cx| state.suspend(slot, cx));
+            }
+            Event::Resume(at) => {
+                let Some(slot) = self.nth(at, |conn| conn.life == Life::Shared) else { return };
+                let conn = self.conn(slot);
+                if conn.doubted.is_some() {
+                    conn.streams = conn.doubted.take();
+                }
+                self.event(|state, cx| state.resume(slot, cx));
             }
             Event::Retire(at) => {
                 let may = |conn: &ModelConn| conn.life == Life::Shared && conn.is_usable();
                 let Some(slot) = self.nth(at, may) else { return };
                 let now = self.now;
                 let conn = self.conn(slot);
-                conn.streams = None;
+                (conn.streams, conn.doubted) = (None, None);
                 if conn.requests > 0 {
                     conn.retired_at = Some(now);
                 }
@@ -666,6 +701,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => at().prop_map(Event::Discard),
         2 => at().prop_map(Event::Returning),
         2 => (at(), streams).prop_map(|(at, streams)| Event::Streams(at, streams)),
+        1 => at().prop_map(Event::Suspend),
+        1 => at().prop_map(Event::Resume),
         1 => at().prop_map(Event::Retire),
         3 => at().prop_map(Event::TransportCloses),
         1 => at().prop_map(Event::PeerCloses),
