@@ -12,13 +12,15 @@ use http_body::{Body, Frame};
 
 use super::{
     chunked::{ChunkEvent, Decoder},
-    failure::io_error,
+    failure::{Http1Failure, io_error},
     head::Malformed,
     shared::{ConnPhase, ConnShared, ConnState},
 };
 use crate::{
+    connection::Progress,
     error::{Error, Kind},
     http::response_body::{Piece, ResponseBody, WireBody},
+    rt,
     timeout::{StallTimeout, WaitingFor},
 };
 
@@ -109,10 +111,17 @@ impl Http1BodyReader {
             };
             let filled = state.wire.poll_fill(cx, room);
             if filled.is_pending() {
+                let has_upload_failed = state.has_upload_failed();
                 let old = state.register_reader(cx);
                 drop(state);
                 drop(old);
-                return Poll::Pending;
+                if !has_upload_failed {
+                    return Poll::Pending;
+                }
+                // Without budget a tokio stream looks quiet, and the rest of the response may be here.
+                ready!(rt::poll_budget(cx));
+                // The peer may wait for the rest of the request, which never comes.
+                return Poll::Ready(Err(self.aborted()));
             }
             let error = match ready!(filled) {
                 Ok(0) if matches!(self.framing, BodyFraming::Close) => {
@@ -138,13 +147,21 @@ impl Http1BodyReader {
         self.shared.end_response(state);
     }
 
+    /// Closes the connection. If the body of the request failed, that is the error; else the given one.
+    fn fail(&self, error: impl FnOnce() -> Error) -> Error {
+        let own = self.shared.lock().take_upload_failure();
+        self.shared.abort();
+        let own =
+            own.map(|own| Http1Failure::Body(own).into_error(&self.shared, Progress::Answered));
+        own.unwrap_or_else(error).sent(true)
+    }
+
     fn aborted(&self) -> Error {
-        Error::new(Kind::Canceled, self.shared.doing(DOING)).sent(true)
+        self.fail(|| Error::new(Kind::Canceled, self.shared.doing(DOING)))
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        self.shared.abort();
-        io_error(error, self.shared.doing(DOING)).sent(true)
+        self.fail(|| io_error(error, self.shared.doing(DOING)))
     }
 
     fn malformed(&self, why: Malformed) -> Error {
@@ -173,8 +190,7 @@ impl WireBody for Http1BodyReader {
         let moved = counts.read.wrapping_add(counts.written);
         let Some(stall) = &mut self.stall else { return Poll::Pending };
         let elapsed = ready!(stall.poll(awaited, moved, self.shared.runtime(), cx));
-        self.shared.abort();
-        Poll::Ready(elapsed.into_error(self.shared.doing(DOING)).sent(true))
+        Poll::Ready(self.fail(|| elapsed.into_error(self.shared.doing(DOING))))
     }
 
     fn length(&self) -> Option<u64> {

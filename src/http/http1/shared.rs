@@ -76,7 +76,7 @@ pub(super) enum ConnPhase {
     Idle,
     /// A request is sent or its response is read.
     Busy,
-    /// The response began before the request was sent: a task sends the rest.
+    /// The response began before the request was sent: a task sends the rest, or could not.
     Uploading(Uploading),
 }
 
@@ -88,6 +88,8 @@ pub(super) struct Uploading {
     pub(super) is_body_awaited: bool,
     /// The response has ended: the connection is idle when the request has.
     is_answered: bool,
+    /// The caller's body failed: the request has broken off. Drop it outside of the lock.
+    failure: Option<Error>,
     task: Option<Waker>,
 }
 
@@ -135,11 +137,8 @@ impl ConnShared {
         let io = state.wire.take_io();
         // While the stream is dropped outside of the lock, `hold` may still bring the slot.
         state.is_closing |= io.is_some();
-        let uploading = match std::mem::replace(&mut state.phase, ConnPhase::Idle) {
-            ConnPhase::Uploading(uploading) => uploading.task,
-            ConnPhase::Idle | ConnPhase::Busy => None,
-        };
-        let wakers = [state.reader.take(), state.next.take(), uploading];
+        let phase = std::mem::replace(&mut state.phase, ConnPhase::Idle);
+        let (reader, next) = (state.reader.take(), state.next.take());
         let stall = state.stall.take();
         drop(state);
         if io.is_some() {
@@ -148,8 +147,12 @@ impl ConnShared {
             self.release_slot();
         }
         drop(stall);
+        let uploading = match phase {
+            ConnPhase::Uploading(uploading) => uploading.task,
+            ConnPhase::Idle | ConnPhase::Busy => None,
+        };
         // After the lock and all drops: a woken task may use the connection at once.
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        [reader, next, uploading].into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Releases the slot after the stream is dropped, including one that came meanwhile: the pool then counts the connection
@@ -228,6 +231,25 @@ impl ConnShared {
             drop(state);
         }
         drop(task);
+    }
+
+    /// The caller's body failed. What was received of the response is still read; if that is not all of it, this is its error.
+    pub(super) fn fail_upload(&self, error: Error) {
+        self.status.finish();
+        let mut state = self.lock();
+        let ConnPhase::Uploading(uploading) = &mut state.phase else { return };
+        if uploading.is_answered {
+            drop(state);
+            return self.abort();
+        }
+        let task = uploading.task.take();
+        uploading.failure = Some(error);
+        let reader = state.reader.take();
+        drop(state);
+        drop(task);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     fn become_idle(self: &Arc<Self>, state: &mut ConnState) {
@@ -329,6 +351,18 @@ impl ConnState {
         }
     }
 
+    /// Whether the caller's body failed, and its error is not taken.
+    pub(super) fn has_upload_failed(&self) -> bool {
+        matches!(&self.phase, ConnPhase::Uploading(uploading) if uploading.failure.is_some())
+    }
+
+    pub(super) fn take_upload_failure(&mut self) -> Option<Error> {
+        match &mut self.phase {
+            ConnPhase::Uploading(uploading) => uploading.failure.take(),
+            ConnPhase::Idle | ConnPhase::Busy => None,
+        }
+    }
+
     pub(super) fn take_slot(&mut self) -> Option<HeldSlot> {
         self.slot.take()
     }
@@ -337,7 +371,7 @@ impl ConnState {
 impl Uploading {
     pub(super) fn new(status: StatusCode) -> Self {
         let is_success = status.is_success();
-        Self { is_success, is_body_awaited: false, is_answered: false, task: None }
+        Self { is_success, is_body_awaited: false, is_answered: false, failure: None, task: None }
     }
 }
 

@@ -249,7 +249,7 @@ where
             let Some(connection) = unfinished.0.take() else { return };
             match sent {
                 Ok(()) => connection.end_upload(),
-                Err(UploadError::Body(_)) => connection.abort(),
+                Err(UploadError::Body(error)) => connection.fail_upload(error),
                 Err(UploadError::Io(_)) => {
                     connection.status.finish();
                     connection.end_upload();

@@ -194,6 +194,108 @@ async fn an_answer_before_the_end_of_the_request_is_the_answer() {
     assert_eq!(read(response).await.unwrap(), "big");
 }
 
+/// Answers an upload whose body then waits. The body fails with this error once the receiver is told.
+async fn answered_early(
+    answer: &str,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+) -> (Http1<Body>, Peer<DuplexStream>, Body, tokio::sync::oneshot::Sender<()>) {
+    let (mut connection, mut peer) = connected().await;
+    let (fail, failing) = tokio::sync::oneshot::channel();
+    let failed = stream::once(async {
+        failing.await.unwrap();
+        Err(io::Error::other(error))
+    });
+    let body = Body::stream(stream::iter([Ok("hello")]).chain(failed));
+    let (sent, _) = ask(&mut connection, &mut peer, request(Method::POST, body), &[answer]).await;
+    (connection, peer, Body::new(sent.unwrap().into_body()), fail)
+}
+
+#[tokio::test]
+async fn a_body_that_fails_after_the_head_is_the_error_of_the_answer() {
+    for status in ["200 OK", "400 Bad"] {
+        let half = format!("HTTP/1.1 {status}\r\nContent-Length: 10\r\n\r\nhello");
+        let (connection, mut peer, mut body, fail) =
+            answered_early(&half, "the disk is gone").await;
+        let failing = async {
+            run_ready_tasks().await;
+            fail.send(()).unwrap();
+        };
+        let reading = async { (body.chunk().await, body.chunk().await) };
+        let ((first, second), ()) = tokio::join!(reading, failing);
+        assert_eq!(first.unwrap().unwrap(), "hello");
+        let error = second.unwrap_err();
+        assert!(error.is_body() && error.was_sent() && !error.is_canceled(), "{error:?}");
+        assert!(format!("{error:?}").contains("the disk is gone"), "{error:?}");
+        assert!(!connection.is_open());
+        peer.read_to_end().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_here_survives_a_body_that_fails() {
+    let long = "x".repeat(10_000);
+    let whole = format!("HTTP/1.1 400 Bad\r\nContent-Length: 10000\r\n\r\n{long}");
+    let (mut connection, _peer, mut body, fail) = answered_early(&whole, "the disk is gone").await;
+    fail.send(()).unwrap();
+    run_ready_tasks().await;
+    assert_eq!(body.read().await.unwrap(), long);
+    assert!(matches!(ready_now(&mut connection), Poll::Ready(Err(_))), "half of a request is sent");
+}
+
+#[tokio::test]
+async fn a_busy_task_does_not_take_an_answer_that_is_here_for_a_missing_one() {
+    let long = "x".repeat(10_000);
+    let whole = format!("HTTP/1.1 400 Bad\r\nContent-Length: 10000\r\n\r\n{long}");
+    let (_connection, _peer, mut body, fail) = answered_early(&whole, "the disk is gone").await;
+    fail.send(()).unwrap();
+    run_ready_tasks().await;
+    let mut reading = std::pin::pin!(body.read());
+    let outcome = poll_fn(|cx| {
+        while let Poll::Ready(turn) = tokio::task::coop::poll_proceed(cx) {
+            turn.made_progress();
+        }
+        Poll::Ready(reading.as_mut().poll(cx))
+    });
+    assert!(outcome.await.is_pending());
+    assert_eq!(reading.await.unwrap(), long);
+}
+
+#[tokio::test]
+async fn the_error_of_a_body_is_dropped_outside_of_the_lock() {
+    /// Needs the lock to be dropped.
+    #[derive(Debug)]
+    struct Reentrant(Arc<std::sync::OnceLock<Arc<ConnShared>>>);
+
+    impl fmt::Display for Reentrant {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Ok(())
+        }
+    }
+
+    impl std::error::Error for Reentrant {}
+
+    impl Drop for Reentrant {
+        fn drop(&mut self) {
+            drop(self.0.get().unwrap().lock());
+        }
+    }
+
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+    ] {
+        let shared = Arc::default();
+        let (connection, mut peer, body, fail) =
+            answered_early(answer, Reentrant(Arc::clone(&shared))).await;
+        shared.set(connection.shared.clone()).unwrap();
+        fail.send(()).unwrap();
+        run_ready_tasks().await;
+        drop(body);
+        peer.read_to_end().await.unwrap();
+        assert_eq!(Arc::strong_count(&shared), 1, "the error is kept");
+    }
+}
+
 #[tokio::test]
 async fn http_1_0_is_kept_alive_if_it_says_so_but_has_no_chunks() {
     let (mut connection, mut peer) = connected().await;
