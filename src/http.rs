@@ -78,6 +78,8 @@
 //! | 101 without `Upgrade` in the request (RFC 9110 §7.8) | protocol error |
 //! | 101, or 2xx to `CONNECT`, before all of the request is written (RFC 9110 §7.8) | protocol error |
 //! | bytes before the first byte of a request is written | the request is given back unsent, the connection is closed |
+//! | a response before the end of the request's body | delivered at once, while the rest of the body is still sent |
+//! | the same, other than 2xx and the last of its connection (§9.5) | the rest is not sent, the connection is closed after the response |
 //! | a response before the whole head of a request without a body is written | the connection is closed after the response |
 //! | a refusal of `CONNECT`, other than 407 | the connection is closed: such a request is not repeated |
 //! | any 2xx to `CONNECT`, 204 too (RFC 9110 §9.3.6) | a tunnel |

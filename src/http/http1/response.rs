@@ -44,10 +44,12 @@ where
         return upgrade_response(exchange, head, upload.is_some());
     }
     let is_body_held = extras.is_body_held();
-    note_connection(exchange, &head, is_body_held);
+    let is_last = note_connection(exchange, &head, is_body_held);
     let shared = exchange.shared.clone();
-    // A body that the peer has not asked for is not sent: this response is the last.
-    if let Some(upload) = upload.filter(|_| !is_body_held) {
+    // Neither a body that the peer has not asked for is sent, nor the rest of one that it refuses and closes the connection
+    // (RFC 9112 §9.5): it would provoke a reset, which may cost the response (§9.6).
+    let is_unwanted = is_body_held || is_last && !head.status.is_success();
+    if let Some(upload) = upload.filter(|_| !is_unwanted) {
         // Before any `end_response`, which waits for the rest only while the phase is uploading.
         upload.spawn_rest(&shared, head.status);
     }
@@ -71,8 +73,8 @@ where
     Ok(response((head.status, head.version, head.headers, head.reason), body))
 }
 
-/// Applies what the response says about the connection.
-fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, is_body_held: bool) {
+/// Applies what the response says about the connection. Returns whether it is its last.
+fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, is_body_held: bool) -> bool {
     let status = &exchange.shared.status;
     if head.version == Version::HTTP_10 {
         status.mark_http10();
@@ -88,6 +90,7 @@ fn note_connection<B: Body>(exchange: &Http1Exchange<B>, head: &Head, is_body_he
     if is_last {
         status.finish();
     }
+    is_last
 }
 
 /// Whether a tunnel was refused for good. After a 407 the client may ask again, often over the same connection only.

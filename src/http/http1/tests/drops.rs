@@ -68,7 +68,8 @@ fn upgrading() -> Request<Body> {
 
 fn scenes() -> Vec<Scene> {
     let early = "HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nhello";
-    let early_last =
+    let early_last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+    let refused_last =
         "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
     let continued =
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -97,6 +98,14 @@ fn scenes() -> Vec<Scene> {
             request: large,
             after: b"x",
             says: early_last,
+            room: Some(1000),
+            is_reusable: false,
+            ..SCENE
+        },
+        Scene {
+            request: large,
+            after: b"x",
+            says: refused_last,
             room: Some(1000),
             is_reusable: false,
             ..SCENE

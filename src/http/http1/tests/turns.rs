@@ -44,7 +44,7 @@ fn a_request_that_is_not_polled_lets_the_next_one_go() {
 
 #[test]
 fn the_rest_of_an_upload_ends_with_its_connection() {
-    let early = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let early = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let script = Script::new(b"x", [&early[..]]).with_room(1000);
     let (mut connection, tasks) = scripted(&script);
     let mut sending = connection.call(request(Method::POST, "x".repeat(1_000_000)));
@@ -58,6 +58,41 @@ fn the_rest_of_an_upload_ends_with_its_connection() {
         Poll::Pending
     });
     assert_eq!(tasks.left(), 0, "the task was not woken");
+}
+
+/// Whether more of an upload is sent after this head, and whether its connection is kept.
+fn upload_after(head: &str) -> (bool, bool) {
+    let script = Script::new(b"x", [format!("{head}\r\n\r\n")]).with_room(1000);
+    let (mut connection, tasks) = scripted(&script);
+    let mut sending = connection.call(request(Method::POST, "x".repeat(100_000)));
+    let response = run(|cx| pin!(&mut sending).poll(cx)).unwrap().unwrap();
+    script.take_everything();
+    run(|cx| -> Poll<()> {
+        tasks.poll(cx);
+        Poll::Pending
+    });
+    drop(response);
+    (script.heard().len() > 1000, is_ready(&mut connection, &tasks))
+}
+
+#[test]
+fn a_refusal_that_is_the_last_answer_of_its_connection_ends_the_upload() {
+    for head in [
+        "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0",
+        "HTTP/1.1 307 Elsewhere\r\nConnection: close\r\nContent-Length: 0",
+        "HTTP/1.0 413 Too Large\r\nContent-Length: 0",
+        "HTTP/1.1 413 Too Large",
+    ] {
+        assert_eq!(upload_after(head), (false, false), "{head}");
+    }
+}
+
+#[test]
+fn the_upload_goes_on_after_a_success_and_where_the_connection_is_kept() {
+    let refused = upload_after("HTTP/1.1 413 Too Large\r\nContent-Length: 0");
+    assert_eq!(refused, (true, true));
+    let last = upload_after("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0");
+    assert_eq!(last, (true, false));
 }
 
 #[test]
