@@ -8,12 +8,13 @@ use std::{
 
 use crate::rt::TaskCell;
 
-/// Dropping it cancels a dial or the drain of a dropped response. A task that cannot run now is dropped.
+/// Dropping it cancels a dial, the drain of a dropped response or a timer. A task that cannot run now is dropped.
 pub(super) struct CancelGuard {
     cell: TaskCell,
 }
 
 /// The task's side.
+#[derive(Clone)]
 pub(super) struct Canceled {
     cell: TaskCell,
 }

@@ -252,8 +252,8 @@ where
         let before = state.counts();
         let answer = apply(&mut state, &mut cx);
         // The runtime of the reap timer may not be driven: an overdue reap is done here.
-        if let Some(at) = state.overdue(now) {
-            state.reap(at, &mut cx);
+        if let Some(reap) = state.overdue(now) {
+            state.reap(reap, &mut cx);
         }
         let after = state.counts();
         // Added before `record` subtracts: the sum is never less than what is open.

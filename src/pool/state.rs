@@ -45,7 +45,7 @@ mod wait_queue;
 pub(crate) use fast_path::ReleaseOutcome;
 pub(crate) use types::{
     Actions, CheckedOut, ConnCounts, ConnFacts, Dial, DialOptions, FailureScope, Handle, IdleKind,
-    NoWait, Row, Ticket, Transition, Use, WaitOptions,
+    NoWait, Reap, Row, Ticket, Transition, Use, WaitOptions,
 };
 
 use idle_list::IdleList;
@@ -99,8 +99,16 @@ pub(crate) struct PoolState<K, C, W> {
     /// Numbers everything. No number is used twice, so a late event never hits another slot.
     seq: Seq,
     opened: u64,
-    reap_at: Option<Instant>,
+    /// The next reap, if any. Its timer is the only one that runs.
+    reap: Option<ScheduledReap>,
     closed: bool,
+}
+
+struct ScheduledReap {
+    seq: Seq,
+    at: Instant,
+    /// Cancels its timer.
+    guard: CancelGuard,
 }
 
 /// A number in the order of events.
@@ -131,7 +139,7 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
             queued: 0,
             seq: 0,
             opened: 0,
-            reap_at: None,
+            reap: None,
             closed: false,
         }
     }
@@ -374,12 +382,12 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
 
     /// Does what is due by time: closes expired idle connections, ends overdue drains, and schedules the next reap. Ignores
     /// a timer that is not the current one.
-    pub(crate) fn reap(&mut self, at: Instant, cx: &mut Transition<K, C, W>) {
-        if self.reap_at != Some(at) {
+    pub(crate) fn reap(&mut self, seq: Seq, cx: &mut Transition<K, C, W>) {
+        if self.reap.as_ref().is_none_or(|reap| reap.seq != seq) {
             return;
         }
         // Cleared first: `schedule_reap` replaces only a later time.
-        self.reap_at = None;
+        self.cancel_reap(seq, cx);
         let over = self.idle.iter(&self.slots).filter(|(_, slot)| slot.is_expired(cx.now));
         let over: Vec<SlotId> = over.map(|(id, _)| id).collect();
         for slot in over {
@@ -404,22 +412,28 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         }
     }
 
-    /// Schedules a [`reap`](Self::reap) at that time or earlier.
+    /// Schedules a [`reap`](Self::reap) at that time or earlier. The timer of a later one is canceled, or each short time
+    /// beside a long one would leave a timer behind: the one that fires first starts the next.
     fn schedule_reap(&mut self, at: Instant, cx: &mut Transition<K, C, W>) {
-        if self.reap_at.is_none_or(|sooner| at < sooner) {
-            self.reap_at = Some(at);
-            cx.actions.reap_at = Some(at);
+        if self.reap.as_ref().is_some_and(|sooner| sooner.at <= at) {
+            return;
         }
+        let (seq, (guard, canceled)) = (self.next_seq(), CancelGuard::new());
+        let later = self.reap.replace(ScheduledReap { seq, at, guard });
+        cx.actions.cancel.extend(later.map(|reap| reap.guard));
+        cx.actions.reap = Some(Reap { seq, at, canceled });
     }
 
-    /// The time of a scheduled reap that is long overdue.
-    pub(crate) fn overdue(&self, now: Instant) -> Option<Instant> {
-        self.reap_at.filter(|at| now > *at && now.saturating_duration_since(*at) > REAP_GRACE)
+    /// A scheduled reap that is long overdue.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Seq> {
+        let reap = self.reap.as_ref()?;
+        (now.saturating_duration_since(reap.at) > REAP_GRACE).then_some(reap.seq)
     }
 
-    /// Clears the reap timer for `at`.
-    pub(crate) fn cancel_reap(&mut self, at: Instant) {
-        self.reap_at = self.reap_at.filter(|scheduled| *scheduled != at);
+    /// Clears this reap, if it is still scheduled.
+    pub(crate) fn cancel_reap(&mut self, seq: Seq, cx: &mut Transition<K, C, W>) {
+        let canceled = self.reap.take_if(|reap| reap.seq == seq);
+        cx.actions.cancel.extend(canceled.map(|reap| reap.guard));
     }
 
     /// Takes no more requests: rejects waiters, closes idle connections, abandons dials; the rest finishes.

@@ -33,8 +33,10 @@ struct AlarmBoard {
     entries: Vec<AlarmEntry>,
     /// Indices of free entries.
     free: Vec<usize>,
-    /// When the keeper fires next, if there is one.
+    /// When the keeper fires next; `None` if there is no keeper.
     next: Option<Instant>,
+    /// Wakes the keeper for an earlier time. `None` while it is about to be polled, which looks at the time.
+    keeper: Option<Waker>,
 }
 
 enum AlarmEntry {
@@ -55,8 +57,8 @@ pub(super) struct Alarm {
 /// The task that fires alarms. Dropped early, it fires all of them: they continue with timers of their own.
 struct AlarmKeeper {
     alarms: Weak<Alarms>,
-    at: Instant,
-    sleep: Sleep,
+    /// Until when it sleeps.
+    sleep: Option<(Instant, Sleep)>,
     has_ended: bool,
 }
 
@@ -125,34 +127,41 @@ impl Alarms {
                 board.entries.len() - 1
             }
         };
-        let is_next = board.next.is_none_or(|next| at < next);
-        if is_next {
-            board.next = Some(at);
+        let before = board.next;
+        if before.is_some_and(|next| next <= at) {
+            return entry;
         }
+        board.next = Some(at);
+        let keeper = board.keeper.take();
         drop(board);
-        if is_next {
-            self.keep(at);
+        match before {
+            None => self.keep(),
+            Some(_) => keeper.map(Waker::wake).unwrap_or_default(),
         }
         entry
     }
 
-    fn keep(self: &Arc<Self>, at: Instant) {
-        let sleep = self.inner.sleep(at.saturating_duration_since(self.inner.now()));
-        let keeper = AlarmKeeper { alarms: Arc::downgrade(self), at, sleep, has_ended: false };
+    fn keep(self: &Arc<Self>) {
+        let keeper = AlarmKeeper { alarms: Arc::downgrade(self), sleep: None, has_ended: false };
         if let Err(keeper) = self.home.spawn(Task::new(keeper)) {
             self.inner.spawn(keeper);
         }
     }
 
-    /// Fires due alarms, or all without `now`. Returns the next time. A keeper that an earlier one has replaced does
-    /// nothing.
-    fn fire(&self, at: Instant, now: Option<Instant>) -> Option<Instant> {
-        let mut fired = Vec::new();
+    /// Until when the keeper sleeps, unless it is woken for an earlier time.
+    fn next(&self, keeper: Waker) -> Option<Instant> {
         let mut board = self.lock();
-        if board.next != Some(at) {
-            return None;
-        }
+        let (before, next) = (board.keeper.replace(keeper), board.next);
+        drop(board);
+        drop(before);
+        next
+    }
+
+    /// Marks due alarms as fired, or all without `now`. Returns the next time, and what is to be woken.
+    fn fire(&self, now: Option<Instant>) -> (Option<Instant>, Vec<AlarmEntry>) {
+        let mut fired = Vec::new();
         let mut next: Option<Instant> = None;
+        let mut board = self.lock();
         for entry in &mut board.entries {
             let AlarmEntry::Set { at, .. } = *entry else { continue };
             if now.is_none_or(|now| at <= now) {
@@ -162,13 +171,11 @@ impl Alarms {
             }
         }
         board.next = next;
+        // Without a next time the keeper ends.
+        let keeper = if next.is_none() { board.keeper.take() } else { None };
         drop(board);
-        for entry in fired {
-            if let AlarmEntry::Set { waker, .. } = entry {
-                waker.wake();
-            }
-        }
-        next
+        drop(keeper);
+        (next, fired)
     }
 
     /// Ready if the entry was fired; registers the waker otherwise.
@@ -187,6 +194,22 @@ impl Alarms {
 
     fn lock(&self) -> MutexGuard<'_, AlarmBoard> {
         lock::lock(&self.board)
+    }
+}
+
+impl AlarmEntry {
+    fn wake(self) {
+        if let Self::Set { waker, .. } = self {
+            waker.wake();
+        }
+    }
+}
+
+/// Its keeper ends with it, not only at its time: connections may come and go faster.
+impl Drop for Alarms {
+    fn drop(&mut self) {
+        let keeper = self.lock().keeper.take();
+        keeper.map(Waker::wake).unwrap_or_default();
     }
 }
 
@@ -236,13 +259,22 @@ impl Future for AlarmKeeper {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        loop {
-            ready!(Pin::new(&mut this.sleep).poll(cx));
+        while !this.has_ended {
             let Some(alarms) = this.alarms.upgrade() else { break };
-            let now = alarms.inner.now();
-            let Some(next) = alarms.fire(this.at, Some(now)) else { break };
-            this.at = next;
-            this.sleep = alarms.inner.sleep(next.saturating_duration_since(now));
+            let Some(next) = alarms.next(cx.waker().clone()) else { break };
+            let (_, sleep) = match &mut this.sleep {
+                Some(known) if known.0 == next => known,
+                other => {
+                    let left = next.saturating_duration_since(alarms.inner.now());
+                    other.insert((next, alarms.inner.sleep(left)))
+                }
+            };
+            ready!(Pin::new(sleep).poll(cx));
+            this.sleep = None;
+            let (next, fired) = alarms.fire(Some(alarms.inner.now()));
+            // Before the wakes: once there is no next time, another wait starts another keeper.
+            this.has_ended = next.is_none();
+            fired.into_iter().for_each(AlarmEntry::wake);
         }
         this.has_ended = true;
         Poll::Ready(())
@@ -254,7 +286,8 @@ impl Drop for AlarmKeeper {
         if !self.has_ended
             && let Some(alarms) = self.alarms.upgrade()
         {
-            alarms.fire(self.at, None);
+            let (_, fired) = alarms.fire(None);
+            fired.into_iter().for_each(AlarmEntry::wake);
         }
     }
 }

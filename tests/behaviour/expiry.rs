@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use tower_transport::{RequestExt, Transport};
+use tower::{ServiceExt, service_fn};
+use tower_transport::{RequestExt, Transport, target::Target};
 
-use crate::support::origin::{Origin, run_ready_tasks};
+use crate::support::{
+    given_runtime,
+    origin::{Origin, run_ready_tasks},
+};
 
 async fn get(transport: &Transport) {
     transport.request("GET", "http://a.example/").await.unwrap();
@@ -58,6 +62,47 @@ async fn a_server_that_keeps_it_for_less_is_believed() {
     assert_eq!(origin.open(), 1);
     after(1).await;
     assert_eq!(origin.open(), 0, "closed a second before the server does");
+}
+
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_idle_shortly_beside_one_that_idles_long_leave_no_tasks_behind() {
+    let long = Origin::new().http1_connector();
+    let short = Origin::new().keep_alive("timeout=1").http1_connector();
+    let connector = service_fn(move |target: Target| match target.origin.host() {
+        "long.example" => long.clone().oneshot(target),
+        _ => short.clone().oneshot(target),
+    });
+    let transport = given_runtime::transport()
+        .connector(connector)
+        .idle_timeout(Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    transport.request("GET", "http://long.example/").await.unwrap();
+    run_ready_tasks().await;
+    let before = alive_tasks();
+    for _ in 0..20 {
+        transport.request("GET", "http://short.example/").await.unwrap();
+        after(2).await;
+        assert_eq!((alive_tasks(), transport.stats().connections.len()), (before, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_is_dropped_leaves_no_task_behind() {
+    let mut before = None;
+    for _ in 0..2 {
+        let origin = Origin::new();
+        let transport = origin.http1().build().unwrap();
+        get(&transport).await;
+        drop(transport);
+        run_ready_tasks().await;
+        assert_eq!(origin.open(), 0);
+        assert_eq!(alive_tasks(), *before.get_or_insert_with(alive_tasks));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,3 +161,12 @@ pub fn a_wait_that_is_given_up_disturbs_no_other() {
         passes.join().unwrap();
     });
 }
+
+/// A keeper that would sleep on is a deadlock: no time passes.
+pub fn a_keeper_ends_with_its_timer() {
+    try_with(3, || {
+        let mut sleep = SharedClock::new().timer().sleep(SECOND);
+        poll_once(&mut sleep);
+        drop(sleep);
+    });
+}

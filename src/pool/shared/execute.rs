@@ -43,7 +43,7 @@ where
             close,
             abort_handles,
             cancel,
-            reap_at,
+            reap,
             notes,
             keys,
             options,
@@ -57,8 +57,8 @@ where
         for waiter in reject {
             drop(waiter.send(Err(closed())));
         }
-        if let Some(at) = reap_at {
-            self.reap_at(at);
+        if let Some(reap) = reap {
+            self.start_reap_timer(reap);
         }
         self.dials.begin(dial, |permit| Dialing::begin(self, permit));
         for (waiter, lease) in serve {

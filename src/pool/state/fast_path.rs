@@ -164,7 +164,11 @@ impl<K: Clone + Eq + Hash, C, W> PoolState<K, C, W> {
         let idle = slot.idle_span(shorter(self.limits.idle_timeout, keep_alive), now);
         match idle.until {
             // The general event closes it at once, or schedules the earlier reap.
-            Some(until) if until <= now || self.reap_at.is_none_or(|at| until < at) => None,
+            Some(until)
+                if until <= now || self.reap.as_ref().is_none_or(|reap| until < reap.at) =>
+            {
+                None
+            }
             _ => Some(idle),
         }
     }

@@ -36,6 +36,8 @@ struct World {
     next_waiter: u32,
     keys: BTreeMap<u32, &'static str>,
     notes: Vec<(SlotId, bool)>,
+    /// Timers that run.
+    timers: Vec<Reap>,
     /// Tries the fast path first.
     is_quick: bool,
     /// Events that the fast path handled.
@@ -59,6 +61,7 @@ impl World {
             next_waiter: 0,
             keys: BTreeMap::new(),
             notes: Vec::new(),
+            timers: Vec::new(),
             is_quick: false,
             fast_path: 0,
         }
@@ -86,7 +89,9 @@ impl World {
             self.dialing.insert(dial.slot, *dial.key);
             self.canceled.insert(dial.slot, dial.canceled);
         }
+        self.timers.extend(actions.reap);
         drop(actions.cancel);
+        self.timers.retain_mut(|timer| !timer.canceled.is_canceled());
         self.let_go();
         for handle in actions.close {
             self.closing.push(match handle {
@@ -279,12 +284,17 @@ impl World {
         self.event(|state, cx| state.finishing(slot, is_endless, cx))
     }
 
+    /// The next reap, and its time.
+    fn next_reap(&self) -> Option<(Seq, Instant)> {
+        self.state.reap.as_ref().map(|reap| (reap.seq, reap.at))
+    }
+
     /// Advances the time, with all due reaps.
     fn later(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.state.reap_at.filter(|at| *at <= end) {
+        while let Some((reap, at)) = self.next_reap().filter(|(_, at)| *at <= end) {
             self.now = at;
-            self.event(|state, cx| state.reap(at, cx));
+            self.event(|state, cx| state.reap(reap, cx));
         }
         self.now = end;
     }

@@ -24,10 +24,10 @@ pub(crate) struct Actions<K, C, W> {
     pub(crate) close: Few<Handle<C>>,
     /// Abort handles to drop.
     pub(crate) abort_handles: Few<AbortHandle>,
-    /// Guards to drop, which cancels dials and drains.
+    /// Guards to drop, which cancels dials, drains and timers.
     pub(crate) cancel: Few<CancelGuard>,
-    /// When to call [`PoolState::reap`](super::PoolState::reap).
-    pub(crate) reap_at: Option<Instant>,
+    /// The timer to start.
+    pub(crate) reap: Option<Reap>,
     /// Notes for listeners; `None` without listeners.
     pub(crate) notes: Option<Vec<(SlotId, NoteKind)>>,
     /// Keys to drop. Their `Drop` is foreign code, which must not run under the lock.
@@ -53,8 +53,8 @@ impl<K, C, W> Default for Actions<K, C, W> {
     fn default() -> Self {
         let (dial, serve, close) = (Few::new(), Few::new(), Few::new());
         let (reject, abort_handles, cancel) = (Vec::new(), Few::new(), Few::new());
-        let (reap_at, notes, keys, options) = (None, None, Few::new(), Vec::new());
-        Self { dial, serve, reject, close, abort_handles, cancel, reap_at, notes, keys, options }
+        let (reap, notes, keys, options) = (None, None, Few::new(), Vec::new());
+        Self { dial, serve, reject, close, abort_handles, cancel, reap, notes, keys, options }
     }
 }
 
@@ -81,18 +81,8 @@ impl<K, C, W> Actions<K, C, W> {
     /// Whether there is nothing to do, as after most events.
     pub(crate) fn is_empty(&self) -> bool {
         // Without `..`, so that a new field cannot be forgotten.
-        let Self {
-            dial,
-            serve,
-            reject,
-            close,
-            abort_handles,
-            cancel,
-            reap_at,
-            notes,
-            keys,
-            options,
-        } = self;
+        let Self { dial, serve, reject, close, abort_handles, cancel, reap, notes, keys, options } =
+            self;
         let is_for_waiters = !dial.is_empty() || !serve.is_empty() || !reject.is_empty();
         let is_to_be_dropped = !close.is_empty()
             || !abort_handles.is_empty()
@@ -100,8 +90,16 @@ impl<K, C, W> Actions<K, C, W> {
             || !keys.is_empty()
             || !options.is_empty();
         let is_noted = notes.as_ref().is_some_and(|notes| !notes.is_empty());
-        !is_for_waiters && !is_to_be_dropped && reap_at.is_none() && !is_noted
+        !is_for_waiters && !is_to_be_dropped && reap.is_none() && !is_noted
     }
+}
+
+/// When to call [`PoolState::reap`](super::PoolState::reap), unless canceled.
+#[derive(Clone)]
+pub(crate) struct Reap {
+    pub(crate) seq: Seq,
+    pub(crate) at: Instant,
+    pub(crate) canceled: Canceled,
 }
 
 /// A permission to dial.

@@ -5,7 +5,10 @@ use std::{
 };
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::{task::JoinSet, time::advance};
+use tokio::{
+    task::{JoinSet, yield_now},
+    time::advance,
+};
 
 use crate::rt::{Runtime, Sleep};
 
@@ -71,6 +74,7 @@ async fn any_number_of_waits_that_end_early_take_one_timer_of_the_runtime() {
             assert!(is_pending(wait).await);
         }
     }
+    yield_now().await;
     assert_eq!(counting.0.load(Ordering::SeqCst), 1);
     // The next alarm fires in time, though the timer was started for another.
     advance(ms(500)).await;
@@ -82,6 +86,50 @@ async fn is_pending(sleep: &mut Sleep) -> bool {
         std::task::Poll::Ready(std::pin::Pin::new(&mut *sleep).poll(cx).is_pending())
     })
     .await
+}
+
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_waits_beside_a_long_one_share_its_task() {
+    let runtime = Runtime::tokio().with_shared_timer();
+    let before = alive_tasks();
+    let mut long = runtime.sleep(ms(3_600_000));
+    assert!(is_pending(&mut long).await);
+    yield_now().await;
+    let with_one = alive_tasks();
+    assert!(with_one > before);
+    for _ in 0..100 {
+        assert!(is_pending(&mut runtime.sleep(ms(250))).await);
+        Runtime::tokio().sleep(ms(300)).await;
+        assert_eq!(alive_tasks(), with_one);
+    }
+    for time in (1..100).rev() {
+        assert!(is_pending(&mut runtime.sleep(ms(1000 * time))).await);
+        yield_now().await;
+        assert_eq!(alive_tasks(), with_one, "each is earlier than all before");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_timer_that_is_dropped_leaves_no_task_behind() {
+    let runtime = Runtime::tokio();
+    // Watches for the end of the runtime.
+    assert!(is_pending(&mut runtime.with_shared_timer().sleep(ms(1))).await);
+    runtime.sleep(ms(10)).await;
+    let before = alive_tasks();
+    for is_asleep in [true, false] {
+        let mut sleep = runtime.with_shared_timer().sleep(ms(3_600_000));
+        assert!(is_pending(&mut sleep).await);
+        if is_asleep {
+            yield_now().await;
+        }
+        drop(sleep);
+        yield_now().await;
+        assert_eq!(alive_tasks(), before, "was asleep: {is_asleep}");
+    }
 }
 
 #[test]

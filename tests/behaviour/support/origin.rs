@@ -57,9 +57,14 @@ impl Origin {
 
     /// Serves HTTP/1.1 to a transport.
     pub(crate) fn http1(&self) -> TransportBuilder {
+        given_runtime::transport().connector(self.http1_connector())
+    }
+
+    /// Serves HTTP/1.1 to a connector.
+    pub(crate) fn http1_connector(&self) -> MemoryConnector {
         let (connector, listener) = MemoryConnector::pair();
         tokio::spawn(self.clone().accept(listener, Self::speak_http1));
-        given_runtime::transport().connector(connector)
+        connector
     }
 
     /// Connections opened so far.

@@ -9,7 +9,7 @@ type TestActions = Actions<&'static str, Conn, u32>;
 type Change = Box<dyn Fn(&mut TestActions)>;
 
 /// One change for each field.
-fn changes(slot: SlotId, now: Instant) -> [Change; 10] {
+fn changes(slot: SlotId, at: Instant) -> [Change; 10] {
     let handle = move || Handle::Shared(Arc::new(Conn(slot)));
     let checkout =
         move || CheckedOut { slot, key: slot, handle: handle(), served: 1, reused: false, seq: 1 };
@@ -17,6 +17,7 @@ fn changes(slot: SlotId, now: Instant) -> [Change; 10] {
         let (options, (_, canceled)) = (DialOptions::default(), CancelGuard::new());
         Dial { slot, key: Arc::new("a"), options, canceled }
     };
+    let reap = move || Reap { seq: 1, at, canceled: CancelGuard::new().1 };
     [
         Box::new(move |it| it.dial.push(dial())),
         Box::new(move |it| it.serve.push((1, checkout()))),
@@ -24,7 +25,7 @@ fn changes(slot: SlotId, now: Instant) -> [Change; 10] {
         Box::new(move |it| it.close.push(handle())),
         Box::new(|it| it.abort_handles.push(AbortHandle::new(|| {}))),
         Box::new(|it| it.cancel.push(CancelGuard::new().0)),
-        Box::new(move |it| it.reap_at = Some(now)),
+        Box::new(move |it| it.reap = Some(reap())),
         Box::new(move |it| it.note(slot, || NoteKind::Idle)),
         Box::new(|it| it.keys.push(Arc::new("a"))),
         Box::new(|it| it.options.push(DialOptions::default())),

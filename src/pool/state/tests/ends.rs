@@ -96,10 +96,10 @@ fn idle_connections_are_reaped_when_their_time_is_over() {
     let slot = world.out.pop().unwrap().0;
     let mut cx = TestTransition::new(world.now, false);
     world.state.give_back(slot, Box::new(Conn(slot)), None, &mut cx);
-    let at = cx.actions.reap_at.unwrap();
-    assert_eq!(at, world.now + timeout);
-    world.now = at;
-    world.event(|state, cx| state.reap(at, cx));
+    let reap = cx.actions.reap.unwrap();
+    assert_eq!(reap.at, world.now + timeout);
+    world.now = reap.at;
+    world.event(|state, cx| state.reap(reap.seq, cx));
     assert_eq!(world.closing, [slot]);
 }
 
@@ -155,15 +155,32 @@ fn a_timer_that_no_runtime_runs_is_replaced_by_the_next() {
     world.request("a");
     world.dialed(false);
     world.give_back(0);
-    let at = world.state.reap_at.unwrap();
-    world.event(|state, _| state.cancel_reap(at + Duration::from_secs(1)));
-    assert_eq!(world.state.reap_at, Some(at), "of an earlier timer");
-    world.event(|state, _| state.cancel_reap(at));
-    assert_eq!(world.state.reap_at, None);
+    let (reap, at) = world.next_reap().unwrap();
+    world.event(|state, cx| state.cancel_reap(reap - 1, cx));
+    assert_eq!(world.next_reap(), Some((reap, at)), "of an earlier timer");
+    world.event(|state, cx| state.cancel_reap(reap, cx));
+    assert_eq!(world.next_reap(), None);
     world.request("b");
     world.dialed(false);
     world.give_back(0);
-    assert_eq!(world.state.reap_at, Some(at));
+    let (next, next_at) = world.next_reap().unwrap();
+    assert_eq!(next_at, at);
+    world.event(|state, cx| state.cancel_reap(reap, cx));
+    assert_eq!(world.next_reap(), Some((next, at)), "of another timer for the same time");
+}
+
+#[test]
+fn a_timer_ends_when_an_earlier_one_replaces_it() {
+    let mut world = World::new(limits(9));
+    for (key, keep_alive) in [("a", None), ("b", Some(Duration::from_secs(1)))] {
+        world.request(key);
+        world.dialed(false);
+        let slot = world.out.pop().unwrap().0;
+        world.event(|state, cx| state.give_back(slot, Box::new(Conn(slot)), keep_alive, cx));
+        let running: Vec<_> = world.timers.iter().map(|timer| (timer.seq, timer.at)).collect();
+        assert_eq!(running, [world.next_reap().unwrap()]);
+    }
+    assert_eq!(world.timers[0].at, world.now + Duration::from_secs(1));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn seen(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
         world.closing.clone(),
         world.notes.clone(),
     );
-    (of_world, rows, idle, state.counts(), state.reap_at, state.seq)
+    (of_world, rows, idle, state.counts(), world.next_reap(), state.seq)
 }
 
 fn same_both_ways(limits: Limits, events: &[Event]) -> usize {

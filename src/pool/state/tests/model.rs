@@ -597,13 +597,14 @@ impl Model {
 
     fn later(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.state.reap_at.filter(|at| *at <= end) {
+        let next = |state: &TestState| state.reap.as_ref().map(|reap| (reap.seq, reap.at));
+        while let Some((reap, at)) = next(&self.state).filter(|(_, at)| *at <= end) {
             self.now = at.max(self.now);
             for conn in &mut self.conns {
                 let is_over = conn.retired_at.is_some_and(|since| since + SUCCESSION <= self.now);
                 conn.is_passed_on |= is_over && conn.life == Life::Shared;
             }
-            self.event(|state, cx| state.reap(at, cx));
+            self.event(|state, cx| state.reap(reap, cx));
             self.obeys();
         }
         self.now = end;

@@ -78,8 +78,8 @@ impl World {
             }
             Event::Later(seconds) => {
                 self.now += Duration::from_secs(seconds);
-                if let Some(at) = self.state.reap_at.filter(|at| *at <= self.now) {
-                    self.event(|state, cx| state.reap(at, cx));
+                if let Some((reap, _)) = self.next_reap().filter(|(_, at)| *at <= self.now) {
+                    self.event(|state, cx| state.reap(reap, cx));
                 }
             }
         }
@@ -88,6 +88,8 @@ impl World {
     /// Redundant data agree, and no waiter waits while a connection is free.
     pub(super) fn is_consistent(&self) {
         let state = &self.state;
+        let timers: Vec<_> = self.timers.iter().map(|timer| (timer.seq, timer.at)).collect();
+        assert_eq!(timers, Vec::from_iter(self.next_reap()), "one timer runs, for the next reap");
         let count = |is: fn(&Slot<Conn>) -> bool| state.slots.values().filter(|p| is(p)).count();
         let sum = |of: fn(&KeyState<&str, u32>) -> usize| {
             state.key_states.values().map(of).sum::<usize>()
