@@ -77,6 +77,8 @@ mod progress;
 mod ready;
 #[cfg(feature = "redirect")]
 mod redirect;
+#[cfg(any(feature = "client", feature = "cookies"))]
+mod replacement;
 #[cfg(feature = "client")]
 pub(crate) mod request;
 mod resolve;

@@ -9,15 +9,13 @@
 //! A cookie is a line of seven fields with tabs (`→`) between them: the domain, whether hosts below it get it as well, the path,
 //! whether it is for `https` alone, the seconds since 1970 when it ends, or 0 for a session cookie, its name and its value.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{fs, io, path::Path};
 
 use super::{Cookie, Jar};
-use crate::error::{Error, Kind};
+use crate::{
+    client::replacement::Replacement,
+    error::{Error, Kind},
+};
 
 /// The first line, without which Python takes a file for something else.
 const MAGIC: &str = "# Netscape HTTP Cookie File";
@@ -93,16 +91,16 @@ impl Jar {
     /// Writes all cookies to a file, session cookies as well, for [`load`](Self::load) and for curl's `--cookie`. What
     /// `SameSite` says has no place in it.
     ///
-    /// The file is replaced at once or not at all, and on Unix only its owner may read it. It blocks for as long as that takes.
+    /// The file is replaced at once or not at all, and on Unix only its owner may read it. A link stays one: what it leads to is
+    /// replaced. What is no file, such as a pipe or `/dev/stdout`, is written to itself. It blocks for as long as that takes,
+    /// on a pipe until someone reads it.
     ///
     /// # Errors
     ///
-    /// If the file cannot be written: the cause is an [`io::Error`].
+    /// If the file cannot be written, or is a directory: the cause is an [`io::Error`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        // A link stays one: what it points to is replaced.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        replace(&target, &self.to_text()).map_err(|error| failed("writing", path, error))
+        write(path, &self.to_text()).map_err(|error| failed("writing", path, error))
     }
 
     /// The content of the file that [`save`](Self::save) writes. It holds secrets.
@@ -192,46 +190,11 @@ fn write_line(cookie: &Cookie, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Writes a new file and renames it, so that no reader sees a partial file.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let (beside, mut file) = create_beside(path)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all());
-    drop(file);
-    let moved = written.and_then(|()| fs::rename(&beside, path));
-    if moved.is_err() {
-        // It may hold secrets; the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    moved
-}
-
-/// A new file that only we may read, under a name that no one else takes.
-fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    loop {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let beside = path.with_file_name(format!(".{name}.{}-{count}", std::process::id()));
-        match private().open(&beside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            opened => return opened.map(|file| (beside, file)),
-        }
-    }
-}
-
-#[cfg(unix)]
-fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    options
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut new = Replacement::private(path)?;
+    new.write_all(text)?;
+    new.sync()?;
+    new.finish()
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! Writes a body to a file.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
 
 use crate::{
     body::Body,
+    client::replacement::Replacement,
     error::{BoxError, Error, Kind},
     rt::unblock,
 };
@@ -21,7 +20,7 @@ const PIECE: usize = 256 * 1024;
 pub(super) async fn save(mut body: Body, path: PathBuf) -> Result<u64, Error> {
     let mut unfinished = on_thread(&path, {
         let path = path.clone();
-        move || Unfinished::beside(&path)
+        move || Unfinished::new(&path)
     })
     .await?;
     let (mut saved, mut pieces, mut size) = (0, Vec::new(), 0);
@@ -35,8 +34,7 @@ pub(super) async fn save(mut body: Body, path: PathBuf) -> Result<u64, Error> {
         }
     }
     let unfinished = write(&path, unfinished, pieces).await?;
-    let finished = path.clone();
-    on_thread(&path, move || unfinished.finish(&finished)).await?;
+    on_thread(&path, move || unfinished.finish()).await?;
     Ok(saved)
 }
 
@@ -59,59 +57,33 @@ fn failed(path: &Path, error: impl Into<BoxError>) -> Error {
     Error::new(Kind::Io, text).because(error).sent(true)
 }
 
-/// A file under another name, which is removed unless it is finished.
+/// A file that may be dropped in a task.
 struct Unfinished {
-    file: Option<File>,
-    path: PathBuf,
+    new: Option<Replacement>,
 }
 
 impl Unfinished {
-    fn beside(path: &Path) -> io::Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        for _ in 0..100 {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let mut other = std::ffi::OsString::from(".");
-            other.push(name);
-            other.push(format!(".{}-{number}.part", std::process::id()));
-            let path = path.with_file_name(other);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { file: Some(file), path }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { new: Some(Replacement::with_the_mode_of(path)?) })
     }
 
     fn write(mut self, pieces: &[Bytes]) -> io::Result<Self> {
         for piece in pieces {
-            self.file.as_mut().map_or(Ok(()), |file| file.write_all(piece))?;
+            self.new.as_mut().map_or(Ok(()), |new| new.write_all(piece))?;
         }
         Ok(self)
     }
 
-    fn finish(mut self, path: &Path) -> io::Result<()> {
-        // It is closed before it is renamed: some systems rename no open file.
-        drop(self.file.take());
-        let renamed = fs::rename(&self.path, path);
-        if renamed.is_ok() {
-            self.path = PathBuf::new();
-        }
-        renamed
+    fn finish(mut self) -> io::Result<()> {
+        self.new.take().map_or(Ok(()), Replacement::finish)
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if self.path.as_os_str().is_empty() {
-            return;
+        // Removing a file may wait for the disk, so it runs elsewhere.
+        if let Some(new) = self.new.take() {
+            drop(unblock(move || drop(new)));
         }
-        let (file, path) = (self.file.take(), std::mem::take(&mut self.path));
-        // Removing a file may wait for the disk, so it runs elsewhere; its error cannot be reported.
-        drop(unblock(move || {
-            drop(file);
-            let _ = fs::remove_file(path);
-        }));
     }
 }

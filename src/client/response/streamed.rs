@@ -32,15 +32,19 @@ pub trait StreamedResponseExt: ResponseExt {
     /// Writes the body to a file, and says how many bytes it has.
     ///
     /// It is written to a temporary file in the same directory, which is renamed to this name at the end: no file of this name is ever
-    /// half written. The status of the response is not checked.
+    /// half written. On Unix it has the mode of the file that it replaces, and its owner if that is allowed. A link stays one: what it
+    /// leads to is replaced. The status of the response is not checked.
+    ///
+    /// What is no file, such as a pipe or `/dev/null`, is written to itself, as the body comes. To open a pipe waits for its reader, on
+    /// one of the runtime's threads for blocking work: its shutdown waits as long.
     ///
     /// # Errors
     ///
-    /// Those of the body; and [`is_io`](Error::is_io) where a file cannot be written.
+    /// Those of the body; and [`is_io`](Error::is_io) where a file cannot be written. A directory is refused before the body is read.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future removes what was written.
+    /// Dropping the future removes what was written to a file. A thread that waits for the reader of a pipe waits on.
     fn save_to(self, path: impl AsRef<Path>) -> Reading<u64>;
 }
 

@@ -1,6 +1,14 @@
 //! The whole client: what it adds to its layers.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{
+    convert::Infallible,
+    future::IntoFuture,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::Response;
@@ -256,6 +264,40 @@ async fn a_file_is_whole_or_not_there() {
     let nowhere = client.stream("GET", "http://a/").await.unwrap().save_to(folder.join("x/y"));
     assert!(nowhere.await.unwrap_err().is_io());
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_is_no_file_to_save_to_and_nothing_is_downloaded() {
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = read.clone();
+    let service = tower::service_fn(move |_: http::Request<Body>| {
+        let counted = counted.clone();
+        let chunks =
+            (0..10).map(move |_| counted.fetch_add(1, Relaxed)).map(|_| Bytes::from("chunk"));
+        std::future::ready(Ok::<_, Infallible>(Response::new(Body::iter(chunks))))
+    });
+    let response = Client::over(service).stream("GET", "http://a/").await.unwrap();
+    let error = response.save_to(std::env::temp_dir()).await.unwrap_err();
+    assert!(error.is_io(), "{error:?}");
+    assert_eq!(read.load(Relaxed), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_stays_a_link_and_a_private_file_private() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+    let folder = std::env::temp_dir().join(format!("tower-transport-over-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (path, link) = (folder.join("saved"), folder.join("link"));
+    fs::write(&path, "old").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("saved", &link).unwrap();
+    let client = Client::over(Site::new(|_| answer(200, &[], "12345")));
+    client.stream("GET", "http://a/").await.unwrap().save_to(&link).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"12345");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,9 @@
 //! What is read and written as `cookies.txt`.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use super::*;
 
