@@ -58,7 +58,7 @@ use tries::Tries;
 /// |---|---|
 /// | nothing was sent: no connection, none in time, a handshake cut off, or a connection that broke before | whatever the method |
 /// | the connection broke before the response | if it is idempotent |
-/// | a response with the status 408, 429, 502, 503 or 504 | if it is idempotent |
+/// | a response with the status 408, 429, 502, 503 or 504, or [others](Retries::statuses) in their place | if it is idempotent |
 /// | any other response, a timeout after bytes were sent, a refused certificate, an invalid request | no |
 /// | the inner service fails to become ready for another attempt | no |
 ///
@@ -119,8 +119,8 @@ impl RetrySettings {
     /// Those of the request or else of the layer; `None` for a request that is sent once.
     #[inline]
     fn retries(&self, request: &Request<Body>) -> Option<Retries> {
-        let retries: Retries = request.extensions().get().copied().unwrap_or(self.retries);
-        (retries.tries > 1).then_some(retries)
+        let retries: &Retries = request.extensions().get().unwrap_or(&self.retries);
+        (retries.tries > 1).then_some(*retries)
     }
 
     /// What is kept for another try; `None` if there cannot be one.

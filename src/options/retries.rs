@@ -1,8 +1,10 @@
 //! How many times a request is sent.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-/// How many times a request is sent at most, the first time included, and after which pauses: for a
+use http::StatusCode;
+
+/// How many times a request is sent at most, the first time included, after which responses, and after which pauses: for a
 /// [`RetryLayer`](crate::client::RetryLayer), or as an extension for one request.
 ///
 /// ```
@@ -18,6 +20,13 @@ pub struct Retries {
     pub(crate) shortest: Duration,
     pub(crate) longest: Duration,
     pub(crate) retry_after: Duration,
+    pub(crate) statuses: Statuses,
+}
+
+/// A set of status codes, which are all below 1024.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Statuses {
+    bits: [u64; 16],
 }
 
 impl Default for Retries {
@@ -35,6 +44,7 @@ impl Retries {
             shortest: Duration::from_millis(100),
             longest: Duration::from_secs(10),
             retry_after: Duration::from_secs(60),
+            statuses: Statuses::PASSING,
         }
     }
 
@@ -56,5 +66,64 @@ impl Retries {
     pub fn max_retry_after(mut self, longest: Duration) -> Self {
         self.retry_after = longest;
         self
+    }
+
+    /// Sets the statuses of responses after which an idempotent request is sent again. By default they are 408, 429, 502, 503 and 504:
+    /// those of a state that passes.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use tower_transport::options::Retries;
+    ///
+    /// let also_500 = [429, 500, 502, 503, 504].map(|code| StatusCode::from_u16(code).unwrap());
+    /// let retries = Retries::new(3).statuses(also_500);
+    /// let only_if_unsent_or_broken = Retries::new(3).statuses([]);
+    /// ```
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
+        let codes = statuses.into_iter().map(|status| status.as_u16());
+        self.statuses = codes.fold(Statuses::NONE, Statuses::with);
+        self
+    }
+}
+
+impl Statuses {
+    const NONE: Self = Self { bits: [0; 16] };
+
+    /// Those that tell of a state that passes.
+    const PASSING: Self = Self::NONE.with(408).with(429).with(502).with(503).with(504);
+
+    const fn with(mut self, code: u16) -> Self {
+        self.bits[code as usize / 64 % 16] |= 1 << (code % 64);
+        self
+    }
+
+    pub(crate) fn contains(&self, status: StatusCode) -> bool {
+        let code = status.as_u16();
+        self.bits[usize::from(code) / 64 % 16] & (1 << (code % 64)) != 0
+    }
+}
+
+impl fmt::Debug for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = (100..1000).filter_map(|code| StatusCode::from_u16(code).ok());
+        f.debug_set()
+            .entries(all.filter(|status| self.contains(*status)).map(|it| it.as_u16()))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_is_in_the_set_it_was_put_into_and_in_no_other() {
+        for code in 100..1000 {
+            let status = StatusCode::from_u16(code).unwrap();
+            let Retries { statuses, .. } = Retries::new(3).statuses([status]);
+            assert!(statuses.contains(status));
+            assert_eq!(format!("{statuses:?}"), format!("{{{code}}}"));
+        }
+        assert_eq!(format!("{:?}", Retries::new(3).statuses), "{408, 429, 502, 503, 504}");
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum TryOutcome {
 impl Try {
     /// The pause before the next try; `None` if this one is the last. `chance` is any number.
     pub(super) fn pause(&self, retries: &Retries, chance: u64) -> Option<Duration> {
-        if self.tries >= retries.tries || !self.may_help() {
+        if self.tries >= retries.tries || !self.may_help(retries) {
             return None;
         }
         let pause = match self.outcome {
@@ -45,19 +45,16 @@ impl Try {
         self.left.is_none_or(|left| pause < left).then_some(pause)
     }
 
-    fn may_help(&self) -> bool {
+    fn may_help(&self, retries: &Retries) -> bool {
         match self.outcome {
-            TryOutcome::Status(status, _) => self.is_idempotent && is_passing(status),
+            TryOutcome::Status(status, _) => {
+                self.is_idempotent && retries.statuses.contains(status)
+            }
             TryOutcome::Unsent => true,
             TryOutcome::Broken => self.is_idempotent,
             TryOutcome::Hopeless => false,
         }
     }
-}
-
-/// Whether a status tells of a state that passes.
-fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504)
 }
 
 /// The longest pause after this many tries.

@@ -50,7 +50,7 @@ impl Tries {
     /// The pause after an answer, if there is another try.
     pub(super) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Sleep> {
         self.was_sent = true;
-        if status.is_success() {
+        if !self.retries.statuses.contains(status) {
             return None;
         }
         let after = retry_after(headers, self.settings.runtime.time_of_day());

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
 use tokio::time::Instant;
 use tower::Layer;
 use tower_transport::{
@@ -108,6 +109,31 @@ async fn what_would_fail_again_is_not_tried_again() {
         let site = failing(1, move || Ok(answer(status, &[("retry-after", "1")], "")));
         assert_eq!(send(&client(&site), get("http://a/")).await.unwrap().status(), status);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_statuses_that_are_tried_again_can_be_chosen() {
+    let chosen = [202, 404, 500, 999].map(|code| StatusCode::from_u16(code).unwrap());
+    let layer = RetryLayer::new(Retries::new(3).statuses(chosen));
+    for (method, status, result) in [
+        ("GET", 202, 200),
+        ("GET", 404, 200),
+        ("GET", 500, 200),
+        ("GET", 999, 200),
+        ("POST", 500, 500),
+        ("GET", 503, 503),
+        ("GET", 501, 501),
+    ] {
+        let site = failing(1, move || Ok(answer(status, &[("retry-after", "1")], "")));
+        let outcome =
+            send(&layer.layer(site.strict()), request(method, "http://a/", &[], "")).await;
+        assert_eq!(outcome.unwrap().status(), result, "{method} {status}");
+    }
+    let layer = RetryLayer::new(Retries::new(3).statuses([]));
+    let site = busy(1, &[]);
+    assert_eq!(send(&layer.layer(site.strict()), get("http://a/")).await.unwrap().status(), 503);
+    let site = failing(1, || Err(io()));
+    assert_eq!(send(&layer.layer(site.strict()), get("http://a/")).await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
