@@ -115,7 +115,7 @@ pub use deadline::{DeadlineLayer, UntilDeadline, WithDeadline};
 #[doc(no_inline)]
 pub use decode::{Coding, Decode, DecodeLayer, Decoded, Decoding};
 #[cfg(feature = "defaults")]
-pub use defaults::{Defaults, DefaultsLayer, WithDefaults};
+pub use defaults::{Defaults, DefaultsLayer, OmittedHeaders, WithDefaults};
 #[cfg(feature = "multipart")]
 #[doc(no_inline)]
 pub use multipart::{Form, MultipartExt, Part};

@@ -27,6 +27,7 @@
 //! | `TotalTimeout` | the limit on everything, beside the other timeouts |
 //! | `OnUpload`, `OnDownload` | callbacks for the progress of the bodies |
 //! | `client::Auth` | the credentials for the origin |
+//! | `client::OmittedHeaders` | default header fields to leave out |
 //! | `CookieOverride`, of `client::cookies` | another jar of cookies, or none |
 //! | `Decoding`, of `client::decode` | disables decoding of the response's body, or limits its size |
 //!

@@ -75,7 +75,7 @@ fn layers_of_a_client_are_send_and_sync_and_clone_and_their_futures_send() {
     fn goes<T: Send + 'static>() {}
     all!(is: RedirectLayer, Redirect<Transport>, RetryLayer, Retry<Transport>);
     all!(is: AuthLayer, WithAuth<Transport>, DeadlineLayer, WithDeadline<Transport>);
-    all!(is: DefaultsLayer, Defaults<Transport>, Auth, AuthRequest);
+    all!(is: DefaultsLayer, OmittedHeaders, Defaults<Transport>, Auth, AuthRequest);
     all!(is: Visited, Redirected, FinalUrl, NextRequest);
     all!(goes: Redirecting<Transport>, Repeating<Transport>, Answering<Transport>);
     all!(goes: UntilDeadline<TransportFuture>, WithDefaults<TransportFuture>);

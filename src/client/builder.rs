@@ -70,7 +70,8 @@ impl<C> ClientBuilder<C> {
         self.defaults(|layer| layer.base_url(url))
     }
 
-    /// A header field for requests that have none of its name: see [`DefaultsLayer::header`].
+    /// A header field for requests that have none of its name: see [`DefaultsLayer::header`]. One request goes without it by
+    /// [`no_header`](crate::request::RequestBuilder::no_header).
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
         N: IntoHeaderName,

@@ -29,6 +29,9 @@ use crate::{
 };
 
 mod base_url;
+mod omitted;
+
+pub use omitted::OmittedHeaders;
 
 /// Adds to requests what they do not say themselves, and sends those without a host to a base URL.
 ///
@@ -50,6 +53,8 @@ mod base_url;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// One request goes without some of the fields by [`OmittedHeaders`].
 ///
 /// It belongs outermost, above [redirects](super::RedirectLayer), so that nothing that is taken off on the way comes back.
 ///
@@ -219,9 +224,13 @@ impl DefaultsSettings {
             || self.base.as_ref().is_some_and(|(_, base)| {
                 Origin::try_from(&*without_user_info(request.uri())).ok().as_ref() != Some(base)
             });
+        let omitted = request.extensions().get::<OmittedHeaders>().cloned();
         let headers = request.headers_mut();
         fields::check_room(headers, self.headers.keys_len())?;
-        let is_told = |name: &&HeaderName| !is_elsewhere || secrets::is_harmless(name);
+        let is_told = |name: &&HeaderName| {
+            (!is_elsewhere || secrets::is_harmless(name))
+                && omitted.as_ref().is_none_or(|omitted| !omitted.contains(name))
+        };
         for name in self.headers.keys().filter(is_told) {
             if headers.contains_key(name) {
                 continue;

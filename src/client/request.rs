@@ -27,6 +27,18 @@ macro_rules! client_options {
                 self.auth($crate::client::Auth::none())
             }
 
+            /// Leaves out a header field of the client's [defaults]($crate::client::DefaultsLayer::header). One that the request says
+            /// itself stays.
+            pub fn no_header(self, name: impl $crate::request::IntoHeaderName) -> Self {
+                self.change(|request| {
+                    let omitted = request.extensions().get::<$crate::client::OmittedHeaders>();
+                    let omitted =
+                        omitted.cloned().unwrap_or_default().with(name.into_header_name()?);
+                    request.extensions_mut().insert(omitted);
+                    Ok(())
+                })
+            }
+
             /// How many redirects are followed.
             pub fn redirects(self, redirects: $crate::options::Redirects) -> Self {
                 self.extension(redirects)

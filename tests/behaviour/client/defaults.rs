@@ -2,11 +2,11 @@
 
 use std::error::Error as _;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tower::Layer;
 use tower_transport::{
     Body,
-    client::{Auth, AuthLayer, DefaultsLayer, RedirectLayer},
+    client::{Auth, AuthLayer, Client, DefaultsLayer, OmittedHeaders, RedirectLayer},
 };
 
 use super::site::*;
@@ -53,6 +53,30 @@ async fn headers_are_added_unless_the_request_has_them() {
         (vec!["0", "1"], vec!["*/*"], vec!["me/1"])
     );
     assert_eq!(seen[1].headers()["user-agent"], "own");
+}
+
+#[tokio::test]
+async fn one_request_goes_without_a_default_header_and_keeps_its_own() {
+    let site = Site::new(|_| ok());
+    let layer = DefaultsLayer::new().header("x-a", "1").header("x-b", "1").user_agent("me/1");
+    let client = layer.layer(site.strict());
+    let mut without = request("GET", "http://a/", &[("x-a", "own")], "");
+    let names_of = ["x-a", "x-b"].map(HeaderName::from_static);
+    without.extensions_mut().insert(OmittedHeaders::new(names_of));
+    send(&client, without).await.unwrap();
+    send(&client, get("http://a/")).await.unwrap();
+    let seen = site.seen();
+    assert_eq!(names(seen[0].headers()), ["user-agent", "x-a"]);
+    assert_eq!(seen[0].headers()["x-a"], "own");
+    assert_eq!(seen[1].headers().len(), 3);
+
+    let builder = Client::builder().header("x-a", "1").header("x-b", "1").user_agent("me/1");
+    let client = builder.build_over(site.clone()).unwrap();
+    client.get("http://a/").no_header("X-A").no_header("user-agent").await.unwrap();
+    let seen = site.seen();
+    let is_there = ["x-a", "x-b", "user-agent"].map(|name| seen[0].headers().contains_key(name));
+    assert_eq!(is_there, [false, true, false]);
+    assert!(client.get("http://a/").no_header("a b").await.unwrap_err().is_builder());
 }
 
 #[tokio::test]
