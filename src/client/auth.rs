@@ -20,11 +20,12 @@ use crate::{
 mod answering;
 mod attempt;
 mod credentials;
+mod in_url;
 mod refresh;
 
 pub use answering::Answering;
 pub use credentials::Auth;
-pub(super) use credentials::take_from_url;
+pub(super) use in_url::AuthInUrl;
 pub use refresh::{AuthRequest, AuthenticateAsync};
 
 use attempt::Attempted;
@@ -58,7 +59,8 @@ use attempt::Attempted;
 /// 1. an `Authorization` of the caller's own, which is sent as it is, and whose 401 is not answered;
 /// 2. an [`Auth`] that is an extension of the request, unless it is [for another origin](Auth::bound_to): with
 ///    [`Auth::none`], nothing is sent;
-/// 3. a user and a password in the URL, which are taken out of it;
+/// 3. a user and a password in the URL, which are taken out of it; a user without a password has the one that
+///    [`netrc`](Self::netrc) has for this user and origin;
 /// 4. what was given [for the origin](Self::for_origin);
 /// 5. what a [function](Self::lookup) finds for it, as from a file.
 ///
@@ -90,7 +92,8 @@ struct AuthSettings {
     lookup: Option<Arc<Lookup>>,
 }
 
-type Lookup = dyn Fn(&Origin) -> Option<Auth> + Send + Sync;
+/// Of an origin, or of one user there.
+type Lookup = dyn Fn(&Origin, Option<&str>) -> Option<Auth> + Send + Sync;
 
 impl AuthLayer {
     /// A layer without credentials: only those of requests are sent.
@@ -111,6 +114,16 @@ impl AuthLayer {
     /// It is called for each request, in its task, and must not block. To use a Digest nonce for more than one request, it has to
     /// return clones of one [`Auth`].
     pub fn lookup(self, lookup: impl Fn(&Origin) -> Option<Auth> + Send + Sync + 'static) -> Self {
+        self.lookup_by_user(move |origin, user| match user {
+            None => lookup(origin),
+            Some(_) => None,
+        })
+    }
+
+    pub(super) fn lookup_by_user(
+        self,
+        lookup: impl Fn(&Origin, Option<&str>) -> Option<Auth> + Send + Sync + 'static,
+    ) -> Self {
         self.change(|settings| settings.lookup = Some(Arc::new(lookup)))
     }
 
@@ -124,8 +137,9 @@ impl AuthSettings {
     /// The credentials for a request and their origin. Removes the user from the URL.
     #[inline]
     fn auth(&self, request: &mut Request<Body>) -> Result<Option<(Auth, Origin)>, Error> {
-        let in_url = take_from_url(request.uri_mut())?;
+        let in_url = AuthInUrl::take(request.uri_mut())?;
         let asked = request.extensions().get::<Auth>();
+        let in_url = in_url.as_ref().or_else(|| request.extensions().get());
         let knows_any = !self.by_origin.is_empty() || self.lookup.is_some();
         if asked.is_none() && in_url.is_none() && !knows_any {
             return Ok(None);
@@ -138,12 +152,25 @@ impl AuthSettings {
             return Ok(None);
         };
         let asked = asked.filter(|auth| auth.is_for(&origin)).cloned();
+        let in_url =
+            in_url.filter(|it| it.auth.is_for(&origin)).map(|it| self.completed(it, &origin));
         let known = || self.by_origin.iter().find(|(known, _)| *known == origin);
         let auth = asked
             .or(in_url)
             .or_else(|| known().map(|(_, auth)| auth.clone()))
-            .or_else(|| self.lookup.as_ref().and_then(|lookup| lookup(&origin)));
+            .or_else(|| self.look_up(&origin, None));
         Ok(auth.filter(Auth::says_anything).map(|auth| (auth, origin)))
+    }
+
+    /// With the password that is known of a user without one.
+    fn completed(&self, in_url: &AuthInUrl, origin: &Origin) -> Auth {
+        let user = in_url.user.as_deref();
+        let known = user.and_then(|user| self.look_up(origin, Some(user)));
+        known.unwrap_or_else(|| in_url.auth.clone())
+    }
+
+    fn look_up(&self, origin: &Origin, user: Option<&str>) -> Option<Auth> {
+        self.lookup.as_ref().and_then(|lookup| lookup(origin, user))
     }
 }
 

@@ -2,7 +2,11 @@
 
 use http::{Request, header::AUTHORIZATION};
 
-use super::{auth::Auth, secrets::Stripped, user_info::without_user_info};
+use super::{
+    auth::{Auth, AuthInUrl},
+    secrets::Stripped,
+    user_info::without_user_info,
+};
 use crate::{body::Body, target::Origin};
 
 /// Credentials of a client.
@@ -22,6 +26,7 @@ impl DefaultAuth {
         let authority = request.uri().authority();
         let says_itself = request.headers().contains_key(AUTHORIZATION)
             || request.extensions().get::<Auth>().is_some()
+            || request.extensions().get::<AuthInUrl>().is_some()
             || authority.is_some_and(|authority| authority.as_str().contains('@'));
         // Without a base they are for the origin of the first request, which a redirect has left.
         let is_stripped = request.extensions().get::<Stripped>().is_some();

@@ -27,6 +27,9 @@ use parse::Mistake;
 /// entries for one host the first counts; `default` counts where there is none. An entry without a `login` says nothing to its
 /// host, not even the default.
 ///
+/// The user of a URL without a password, as in `https://me@api.example/`, is given that of the entry for the host with this
+/// `login`, as by curl, and none if there is no such entry. A password that is empty, as in `me:@`, stays so.
+///
 /// Nothing reads it by itself: give it to an [`AuthLayer`].
 ///
 /// ```
@@ -57,6 +60,7 @@ pub struct Netrc {
 /// The credentials of a host, or the default.
 struct Login {
     host: Option<String>,
+    user: Option<String>,
     /// Made once, so that a Digest nonce is remembered. `None` sends nothing.
     auth: Option<Auth>,
 }
@@ -110,8 +114,8 @@ impl Netrc {
         let machines = machines.into_iter().map(|machine| {
             let password = machine.password.unwrap_or_default();
             // One without a password has none, and never that of another.
-            let auth = machine.login.map(|login| Auth::basic(login, password));
-            Login { host: machine.host, auth }
+            let auth = machine.login.as_deref().map(|login| Auth::basic(login, password));
+            Login { host: machine.host, user: machine.login, auth }
         });
         Ok(Self { machines: machines.collect(), also_http: false })
     }
@@ -131,25 +135,40 @@ impl Netrc {
 
     /// The credentials for this origin.
     pub fn find(&self, origin: &Origin) -> Option<Auth> {
-        if !origin.scheme().is_tls() && !self.also_http {
-            return None;
-        }
-        let named = self.machines.iter().find(|machine| {
-            machine
-                .host
-                .as_deref()
-                .is_some_and(|host| unbracketed(host).eq_ignore_ascii_case(origin.host()))
-        });
-        let by_default = || self.machines.iter().find(|machine| machine.host.is_none());
-        named.or_else(by_default)?.auth.clone()
+        self.logins(origin).next()?.auth.clone()
+    }
+
+    /// Those of this user.
+    fn find_user(&self, origin: &Origin, user: &str) -> Option<Auth> {
+        self.logins(origin).find(|login| login.user.as_deref() == Some(user))?.auth.clone()
+    }
+
+    /// The entries of a host, or else the default.
+    fn logins<'a>(&'a self, origin: &'a Origin) -> impl Iterator<Item = &'a Login> {
+        let is_told = origin.scheme().is_tls() || self.also_http;
+        let machines = if is_told { &*self.machines } else { &[] };
+        let is_named = machines.iter().any(|machine| machine.is_of(origin.host()));
+        machines.iter().filter(move |machine| match is_named {
+            true => machine.is_of(origin.host()),
+            false => machine.host.is_none(),
+        })
+    }
+}
+
+impl Login {
+    fn is_of(&self, host: &str) -> bool {
+        self.host.as_deref().is_some_and(|own| unbracketed(own).eq_ignore_ascii_case(host))
     }
 }
 
 impl AuthLayer {
-    /// Says what a `.netrc` has for the origin of a request of which nothing else is known. It takes the place of
-    /// [`lookup`](Self::lookup).
+    /// Says what a `.netrc` has for the origin of a request of which nothing else is known, and the password of a user in the
+    /// URL who has none there. It takes the place of [`lookup`](Self::lookup).
     pub fn netrc(self, netrc: Netrc) -> Self {
-        self.lookup(move |origin| netrc.find(origin))
+        self.lookup_by_user(move |origin, user| match user {
+            None => netrc.find(origin),
+            Some(user) => netrc.find_user(origin, user),
+        })
     }
 }
 

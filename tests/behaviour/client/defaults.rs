@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tower::Layer;
 use tower_transport::{
     Body,
-    client::{Auth, AuthLayer, Client, DefaultsLayer, OmittedHeaders, RedirectLayer},
+    client::{Auth, AuthLayer, Client, DefaultsLayer, OmittedHeaders, RedirectLayer, ResponseExt},
+    options::Redirects,
 };
 
 use super::site::*;
@@ -99,6 +100,21 @@ async fn another_origin_than_the_base_url_receives_harmless_headers_alone() {
     ] {
         send(&client, get(url)).await.unwrap();
         assert_eq!(site.seen()[0].headers().len(), count, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn the_user_of_a_url_stays_the_one_on_a_redirect_that_is_followed_by_hand() {
+    let site = Site::new(|request| match request.uri().path() {
+        "/1" => redirect(302, "/2"),
+        _ => ok(),
+    });
+    let client = Client::builder().auth(Auth::bearer("default")).redirects(Redirects::none());
+    let client = client.build_over(site.clone()).unwrap();
+    let response = client.get("http://me@a/1").await.unwrap();
+    client.send(response.next_request().unwrap().to_request().unwrap()).await.unwrap();
+    for request in site.seen() {
+        assert_eq!(request.headers()["authorization"], "Basic bWU6", "{}", request.uri());
     }
 }
 

@@ -53,6 +53,53 @@ async fn what_the_caller_says_goes_first() {
     assert_eq!(said(&site), ["https://a.example/ own", "https://a.example/ -"]);
 }
 
+#[tokio::test]
+async fn the_user_of_a_url_has_the_password_of_its_own_entry() {
+    let site = Site::new(|_| ok());
+    let text = "machine a.example login user password a-pass\nmachine a.example login me password secret\n\
+        default login me password other";
+    let client = client(&site, text);
+    for (url, said_there) in [
+        ("https://me@a.example/", "Basic bWU6c2VjcmV0"),
+        ("https://m%65@A.EXAMPLE:8443/", "Basic bWU6c2VjcmV0"),
+        // Not of another user, and no other host's.
+        ("https://you@a.example/", "Basic eW91Og=="),
+        ("https://me@b.example/", "Basic bWU6b3RoZXI="),
+        // What is said is used.
+        ("https://me:own@a.example/", "Basic bWU6b3du"),
+        ("https://me:@a.example/", "Basic bWU6"),
+        ("http://me@a.example/", "Basic bWU6"),
+        ("https://a.example/", USER_A),
+    ] {
+        send(&client, get(url)).await.unwrap();
+        assert_eq!(site.seen()[0].headers()["authorization"], said_there, "{url}");
+    }
+    let lookup = AuthLayer::new().lookup(|_| Some(Auth::basic("me", "secret")));
+    let client = lookup.layer(site.strict());
+    send(&client, get("https://me@a.example/")).await.unwrap();
+    assert_eq!(site.seen()[0].headers()["authorization"], "Basic bWU6");
+}
+
+#[tokio::test]
+async fn the_user_of_a_url_keeps_its_password_on_the_same_origin_alone() {
+    let site = Site::new(|request| match request.uri().to_string().as_str() {
+        "https://a.example/1" => redirect(307, "/2"),
+        "https://a.example/2" => redirect(307, "https://b.example/3"),
+        "https://b.example/3" => redirect(307, "https://a.example/4"),
+        _ => ok(),
+    });
+    let text = "machine a.example login me password secret\nmachine b.example login me password b";
+    send(&client(&site, text), get("https://me@a.example/1")).await.unwrap();
+    let expected = [
+        "https://a.example/1 Basic bWU6c2VjcmV0",
+        "https://a.example/2 Basic bWU6c2VjcmV0",
+        // Its own entry, as for a request without a user.
+        "https://b.example/3 Basic bWU6Yg==",
+        "https://a.example/4 Basic bWU6c2VjcmV0",
+    ];
+    assert_eq!(said(&site), expected);
+}
+
 /// curl CVE-2024-11053 and CVE-2025-0167, requests CVE-2024-47081.
 #[tokio::test]
 async fn no_password_of_one_host_is_sent_to_another() {
