@@ -72,6 +72,9 @@ use attempt::Attempted;
 /// A 401 is answered at most 3 times, then it is the response. It is the response at once if there is nothing else to
 /// answer, or if the body of the request cannot be [sent again](Body::try_clone). A Digest nonce is remembered for each origin,
 /// so that the next request sends it in advance.
+///
+/// Of Digest (RFC 7616), `auth-int` is not spoken: bodies are not protected, and a challenge that offers nothing else is not
+/// answered. `Authentication-Info` is ignored: the server need not prove that it knows the password, and its `nextnonce` is not used.
 #[derive(Clone)]
 pub struct AuthLayer {
     settings: Arc<AuthSettings>,
