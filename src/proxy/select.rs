@@ -107,9 +107,15 @@ impl ProxyRules {
     /// [`Proxy::new`], with or without a scheme. Loopback addresses and `localhost` never use it.
     ///
     /// An invalid proxy is no error here. A request that needs it fails, with an error for which
-    /// [`is_builder`](Error::is_builder) holds and that names the variable, not its value. Go differs: it ignores
-    /// such a value and connects directly; it fails where `HTTP_PROXY` is ignored; it does not treat `LOCALHOST`,
-    /// `localhost.` and `localhost` alike; and it takes an IPv6 address in brackets only with a port.
+    /// [`is_builder`](Error::is_builder) holds and that names the variable, not its value.
+    ///
+    /// Go differs:
+    ///
+    /// * it ignores an invalid proxy and connects directly, and takes one with a path or a query, which is invalid here;
+    /// * it leaves names to the proxy for `socks5://`; here they are resolved first, as by curl, and `socks5h://` leaves them to it;
+    /// * it fails where `HTTP_PROXY` is ignored;
+    /// * it does not treat `LOCALHOST`, `localhost.` and `localhost` alike;
+    /// * it takes an IPv6 address in brackets only with a port.
     pub fn from_env() -> Self {
         Self::from_vars(variable)
     }

@@ -67,7 +67,8 @@ type ConnectHeaders = dyn Fn(&Target) -> Result<HeaderMap, BoxError> + Send + Sy
 
 impl Proxy {
     /// Parses the URL of a proxy. Without a scheme it is `http://`; without a port, that of the scheme. User and
-    /// password are percent-decoded: write `@`, `/` and `%` as `%40`, `%2F` and `%25` (RFC 3986 §2.1).
+    /// password are percent-decoded: write `@`, `/` and `%` as `%40`, `%2F` and `%25` (RFC 3986 §2.1). A host
+    /// that is not ASCII is converted by IDNA with the feature `idna`, and is an error without it.
     ///
     /// # Errors
     ///

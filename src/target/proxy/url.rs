@@ -1,12 +1,16 @@
 //! Parses the URL of a proxy. No error contains any part of the text before the `@`.
 
-use std::str::FromStr;
+use std::{borrow::Cow, str::FromStr};
 
 use http::{Uri, uri};
 use percent_encoding::percent_decode_str;
 
 use super::ProxyScheme;
-use crate::{auth::Credentials, error::Error, target::Origin};
+use crate::{
+    auth::Credentials,
+    error::Error,
+    target::{Origin, to_ascii},
+};
 
 /// The parts of the URL of a proxy.
 pub(super) struct ProxyUrlParts {
@@ -46,7 +50,7 @@ fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
     let authority = |text: &str| {
         text.parse::<uri::Authority>().map_err(|error| wrong(http::Error::from(error)))
     };
-    let given = authority(host.strip_suffix(':').unwrap_or(host))?;
+    let given = authority(&ascii(host.strip_suffix(':').unwrap_or(host))?)?;
     let mut parts = uri::Parts::default();
     parts.scheme = Some(name);
     parts.authority = Some(match given.port() {
@@ -56,6 +60,21 @@ fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
     parts.path_and_query = Some(uri::PathAndQuery::from_static("/"));
     let uri = Uri::from_parts(parts).map_err(|error| wrong(http::Error::from(error)))?;
     Origin::try_from(&uri)
+}
+
+/// A host and its port, whose name IDNA has converted.
+fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
+    if host.is_ascii() {
+        return Ok(Cow::Borrowed(host));
+    }
+    let (name, port) = host.split_at(host.rfind(':').unwrap_or(host.len()));
+    match to_ascii(name) {
+        Ok(name) => Ok(Cow::Owned(format!("{name}{port}"))),
+        // Omits the error, which has the name: it may be a password whose `@` is missing.
+        Err(_) => Err(Error::builder(
+            "the host of the proxy is not ASCII, and no name that the feature `idna` converts",
+        )),
+    }
 }
 
 /// Credentials from the part of a URL before the `@`, percent-decoded.
@@ -145,7 +164,9 @@ mod tests {
             "http://user:hunter2@[::1",
             "http://user:hunter2@::1",
             "http://user:hunter2@127.1",
-            "http://user:hunter2@b\u{fc}cher.example",
+            "http://user:hunter2@b\u{fc}cher..example",
+            "http://user:hunter2@\u{fc}:hunter2",
+            "http://user:hunter2@[fe80::1%25\u{fc}]:80",
             "http://user:hunter2/@a",
             "http://user:hunt/er2@a",
             "http://user:hunter2#@a",
@@ -167,5 +188,24 @@ mod tests {
                 assert!(!text.contains(secret), "`{url}`: {text}");
             }
         }
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn a_host_that_is_not_ascii_is_converted() {
+        for (url, port) in [
+            ("http://b\u{fc}cher.example", 80),
+            ("http://b\u{fc}cher.example:", 80),
+            ("http://user:p\u{fc}@B\u{dc}CHER.example:3128/", 3128),
+        ] {
+            let ProxyUrlParts { origin, .. } = read(url).unwrap();
+            assert_eq!((origin.host(), origin.port()), ("xn--bcher-kva.example", port), "{url}");
+        }
+    }
+
+    #[cfg(not(feature = "idna"))]
+    #[test]
+    fn a_host_that_is_not_ascii_is_an_error_that_names_the_feature() {
+        assert!(read("http://b\u{fc}cher.example").err().unwrap().contains("`idna`"));
     }
 }
