@@ -87,7 +87,26 @@ impl ConnectInfo {
     /// or [`request`](crate::RequestExt::request). `None` for a response without a connection, or whose connection
     /// [has none](crate::pool::Connection::info).
     ///
-    /// The body holds them, because an extension costs several allocations; for a collected body they are an extension.
+    /// The body holds them, because an extension costs several allocations; for a collected body they are an extension. It is also
+    /// `None` above a layer that wraps the body, such as `TraceLayer` or `DecompressionLayer` of tower-http: below such a layer,
+    /// copy them into the extensions.
+    ///
+    /// ```
+    /// # use http::Response;
+    /// # use tower::ServiceBuilder;
+    /// # use tower_transport::{Body, Transport, connect::ConnectInfo};
+    /// # fn example(transport: Transport) {
+    /// let service = ServiceBuilder::new()
+    ///     // The layer that wraps the body stands here.
+    ///     .map_response(|mut response: Response<Body>| {
+    ///         if let Some(info) = ConnectInfo::of(&response).cloned() {
+    ///             response.extensions_mut().insert(info);
+    ///         }
+    ///         response
+    ///     })
+    ///     .service(transport);
+    /// # }
+    /// ```
     pub fn of<B: HasConnectInfo>(response: &http::Response<B>) -> Option<&Self> {
         response.body().connect_info().or_else(|| response.extensions().get())
     }

@@ -30,7 +30,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// match tower_transport::request("GET", "https://www.example.com/").await {
 ///     Ok(response) => println!("{}", response.status()),
 ///     Err(error) if error.is_timeout() => println!("too slow in {:?}", error.timeout_phase()),
-///     Err(error) if error.is_unsent() => println!("may be sent again: {error}"),
+///     Err(error) if error.is_unsent() && !error.is_builder() => println!("may be sent again: {error}"),
 ///     Err(error) => return Err(error),
 /// }
 /// # Ok(())
@@ -229,7 +229,8 @@ impl Error {
         self.report.delivery == Delivery::Sent
     }
 
-    /// Whether no byte of the request reached the peer: it may be sent again whatever its method.
+    /// Whether no byte of the request reached the peer: it may be sent again whatever its method. It may still fail the same way:
+    /// an invalid request ([`is_builder`](Self::is_builder)) and a refused certificate are unsent, too.
     pub fn is_unsent(&self) -> bool {
         matches!(self.report.delivery, Delivery::Unsent | Delivery::Unconnected)
     }

@@ -95,6 +95,12 @@ impl Authenticator {
         self.memory = Arc::default();
     }
 
+    /// Whether Basic can express the credentials.
+    #[cfg(feature = "auth")]
+    pub(crate) fn can_use_basic(&self) -> bool {
+        self.basic.is_some()
+    }
+
     pub(crate) fn set_scheme(&mut self, scheme: Arc<dyn Authenticate>) {
         self.scheme = Some(scheme);
         self.memory = Arc::default();

@@ -108,7 +108,8 @@ impl Netrc {
     /// # Errors
     ///
     /// [`is_builder`](Error::is_builder), with the number of the line and nothing of what it says: a quote that is not closed, a
-    /// word whose value is missing, a `login` or `password` before the first `machine`.
+    /// word whose value is missing, a `login` or `password` before the first `machine`. An entry that Basic cannot send (see
+    /// [`Auth::basic`]) fails the requests to its host instead.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let machines = parse::parse(text).map_err(wrong)?;
         let machines = machines.into_iter().map(|machine| {

@@ -7,7 +7,8 @@ macro_rules! client_options {
     ($client:ty) => {
         /// Options of one request. They override the settings of the client.
         impl<S, A> $crate::request::RequestBuilder<$client, A> {
-            /// A user and a password, for the origin of this request alone (RFC 7617).
+            /// A user and a password, for the origin of this request alone (RFC 7617). A user with a colon needs
+            /// [`Auth::digest`]($crate::client::Auth::digest).
             pub fn basic_auth(self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
                 self.auth($crate::client::Auth::basic(user.as_ref(), password.as_ref()))
             }

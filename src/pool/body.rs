@@ -35,7 +35,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// # Cancellation
 ///
 /// Dropped before its end, it gives a shared connection back at once. An exclusive one is given back after the rest
-/// was read away in the background, if that is not more than 1 MiB and comes within 2 s; else it is closed.
+/// was drained in the background, if that is not more than 1 MiB and comes within 2 s; else it is closed.
 pub struct PoolBody<RB: Body + Unpin + Send + 'static> {
     body: Option<RB>,
     /// `None` without listeners.

@@ -36,7 +36,8 @@ pub enum Route {
 pub struct ProxyOverride(Route);
 
 impl Route {
-    /// Through these proxies, the nearest first; direct if there is none.
+    /// Through these proxies, the nearest first; direct if there is none. Through more than 16, each request fails with
+    /// [`is_builder`](crate::Error::is_builder).
     pub fn through(proxies: impl IntoIterator<Item = Proxy>) -> Self {
         let proxies: Arc<[Proxy]> = proxies.into_iter().collect();
         if proxies.is_empty() { Self::Direct } else { Self::Proxies(proxies) }

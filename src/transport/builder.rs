@@ -121,7 +121,7 @@ impl<T> TransportBuilder<T> {
         self
     }
 
-    /// Limits the idle connections; zero keeps none. See [`PoolLayer::max_idle`].
+    /// Limits the idle connections; zero keeps none. Default: as many as [`max_connections`](Self::max_connections). See [`PoolLayer::max_idle`].
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.pool = self.pool.max_idle(connections);
         self
@@ -235,7 +235,7 @@ impl<T> TransportBuilder<T> {
         self
     }
 
-    /// Sends requests through all of these proxies, the nearest first.
+    /// Sends requests through all of these proxies, the nearest first; 16 at most.
     pub fn proxy_chain(self, proxies: impl IntoIterator<Item = Proxy>) -> Self {
         self.proxy(Route::through(proxies))
     }

@@ -64,12 +64,21 @@ impl Auth {
     /// A user and a password: sent in Basic (RFC 7617) before the origin asks, which saves a round trip, and in Digest
     /// (RFC 7616) if the origin asks for that, with the feature `digest`.
     ///
-    /// Basic sends the password in the clear, so use it over TLS. It cannot express a user with a colon, nor control
-    /// characters.
+    /// Basic sends the password in the clear, so use it over TLS. It cannot express a user with a colon, nor control characters
+    /// such as the line break at the end of a file: they fail each request with [`is_builder`](Error::is_builder). A user with a
+    /// colon needs [`digest`](Self::digest).
     pub fn basic(user: impl Into<Arc<str>>, password: impl Into<Arc<str>>) -> Self {
         let mut authenticator = Authenticator::for_origins();
-        authenticator.set_credentials(Credentials::new(user, password));
-        Self::known(authenticator)
+        let credentials = Credentials::new(user, password);
+        let has_colon = credentials.user().contains(':');
+        authenticator.set_credentials(credentials);
+        if authenticator.can_use_basic() {
+            return Self::known(authenticator);
+        }
+        Self::mistake(Error::builder(match has_colon {
+            true => "the user of the Basic credentials holds a `:`, which only Digest can send",
+            false => "the Basic credentials hold a control character, such as a line break",
+        }))
     }
 
     /// A user and a password that are sent in Digest (RFC 7616) only, once the origin asks for it: never in the clear, whatever a
@@ -87,11 +96,11 @@ impl Auth {
         let value = HeaderValue::try_from(format!("Bearer {}", token.as_ref()));
         // The error of the parser repeats nothing of the token.
         let mistake = |error: http::header::InvalidHeaderValue| {
-            Error::builder("the bearer token cannot be said in a header field").because(error)
+            Error::builder("the bearer token is not a valid header value").because(error)
         };
         let mut value = match value.map_err(mistake) {
             Ok(value) => value,
-            Err(error) => return Self { says: Says::Mistake(error), origin: None },
+            Err(error) => return Self::mistake(error),
         };
         value.set_sensitive(true);
         Self::by(move |request: &Authorizing<'_>| request.refused.is_none().then(|| value.clone()))
@@ -124,6 +133,10 @@ impl Auth {
     fn known(authenticator: Authenticator) -> Self {
         let known = KnownCredentials { authenticator, by_origin: Mutex::default() };
         Self { says: Says::Known(Arc::new(known)), origin: None }
+    }
+
+    fn mistake(error: Error) -> Self {
+        Self { says: Says::Mistake(error), origin: None }
     }
 
     /// Binds it, unless it is bound.

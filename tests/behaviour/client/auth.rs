@@ -142,7 +142,10 @@ async fn what_cannot_be_decoded_or_said_fails_before_it_is_sent_without_being_re
     let site = Site::new(|_| ok());
     let broken = get("http://user:secret%ff@a/");
     let injected = with(Auth::bearer("secret\r\nx: y"), get("http://a/"));
-    for sent in [broken, injected] {
+    let of_a_file = with(Auth::basic("user", "secret\n"), get("http://a/"));
+    let with_a_colon = with(Auth::basic("us:er", "secret"), get("http://a/"));
+    let in_the_url = get("http://us%3Aer:secret@a/");
+    for sent in [broken, injected, of_a_file, with_a_colon, in_the_url] {
         let error = send(&client(&site), sent).await.unwrap_err();
         assert!(error.is_builder() && error.is_unsent());
         assert!(!format!("{error} {error:?} {:?}", error.source()).contains("secret"));

@@ -100,6 +100,16 @@ async fn the_user_of_a_url_keeps_its_password_on_the_same_origin_alone() {
     assert_eq!(said(&site), expected);
 }
 
+#[tokio::test]
+async fn an_entry_that_basic_cannot_send_fails_the_requests_to_its_host() {
+    let site = Site::new(|_| ok());
+    let client = client(&site, &format!("machine b.example login us:er password secret\n{TEXT}"));
+    let error = send(&client, get("https://b.example/")).await.unwrap_err();
+    assert!(error.is_builder() && error.is_unsent(), "{error:?}");
+    send(&client, get("https://a.example/")).await.unwrap();
+    assert_eq!(said(&site), [format!("https://a.example/ {USER_A}")]);
+}
+
 /// curl CVE-2024-11053 and CVE-2025-0167, requests CVE-2024-47081.
 #[tokio::test]
 async fn no_password_of_one_host_is_sent_to_another() {

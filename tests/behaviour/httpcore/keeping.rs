@@ -84,7 +84,7 @@ async fn without_time_or_room_to_be_idle_no_connection_is_kept() {
 }
 
 #[tokio::test]
-async fn five_hosts_take_turns_over_one_place() {
+async fn five_hosts_take_turns_over_one_slot() {
     let transport = http1(&[&[HELLO] as &[&str]; 5]).max_connections(1).build().unwrap();
     let urls = ["a", "b", "c", "d", "e"].map(|host| format!("http://{host}.com/"));
     for (during, _) in join_all(urls.iter().map(|url| seen(&transport, url))).await {

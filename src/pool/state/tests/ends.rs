@@ -104,7 +104,7 @@ fn idle_connections_are_reaped_when_their_time_is_over() {
 }
 
 #[test]
-fn a_late_event_of_a_place_that_is_gone_means_nobody() {
+fn a_late_event_of_a_slot_that_is_gone_changes_nothing() {
     let mut world = World::new(limits(9));
     world.request("a");
     world.dialed(false);
