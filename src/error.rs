@@ -15,6 +15,7 @@ mod kind;
 
 use answer::Reply;
 pub(crate) use foreign::{ForeignError, find};
+pub(crate) use kind::limit_shown;
 pub use kind::{Kind, Phase};
 
 /// Any error, as returned by foreign connectors and bodies.
@@ -262,7 +263,7 @@ impl Error {
 
     /// The error of a timeout, with the phase and the limit in its text.
     pub(crate) fn timed_out(phase: Phase, limit: Duration, doing: impl fmt::Display) -> Self {
-        let (name, limit) = (phase.name(), kind::shown(limit));
+        let (name, limit) = (phase.name(), limit_shown(limit));
         Self::new(
             Kind::Timeout(phase),
             format!("{doing}: timed out after {limit} ({name} timeout)"),

@@ -67,10 +67,17 @@ mod query;
 mod query;
 pub(crate) mod query_string;
 mod sending;
+#[cfg(feature = "client")]
+mod sent;
+#[cfg(not(feature = "client"))]
+#[path = "request/no_sent.rs"]
+mod sent;
 mod url;
 
 pub(crate) use fragment::UrlFragment;
 pub use names::{IntoHeaderName, IntoMethod};
+#[cfg(feature = "client")]
+pub use sent::Sent;
 pub use url::IntoUrl;
 
 // For layers of a client, which know of no transport.

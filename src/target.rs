@@ -27,6 +27,7 @@ pub(crate) mod proxy;
 pub(crate) mod route;
 
 pub(crate) use idna::to_ascii;
+pub(crate) use origin::no_scheme;
 pub use origin::{Origin, Scheme};
 pub use route::Route;
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Kind, Phase},
+    error::{Error, Kind, Phase, limit_shown},
     options::Timeouts,
     rt::{Runtime, Sleep},
 };
@@ -265,13 +265,17 @@ impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.phase, self.kind) {
             (Phase::Write, ElapsedKind::NoProgress(limit)) => {
-                write!(f, "nothing was taken for {limit:?}")
+                write!(f, "nothing was taken for {}", limit_shown(limit))
             }
-            (_, ElapsedKind::NoProgress(limit)) => write!(f, "nothing came for {limit:?}"),
+            (_, ElapsedKind::NoProgress(limit)) => {
+                write!(f, "nothing came for {}", limit_shown(limit))
+            }
             (_, ElapsedKind::TooSlow { least, window }) => {
-                write!(f, "fewer than {least} bytes a second in {window:?}")
+                write!(f, "fewer than {least} bytes a second in {}", limit_shown(window))
             }
-            (_, ElapsedKind::Total(limit)) => write!(f, "it took more than {limit:?} in all"),
+            (_, ElapsedKind::Total(limit)) => {
+                write!(f, "it took more than {} in all", limit_shown(limit))
+            }
         }
     }
 }

@@ -104,9 +104,13 @@ impl DefaultsLayer {
     /// It has neither a query nor a user; give a password to [`auth`](Self::auth).
     pub fn base_url(self, url: impl IntoUrl) -> Self {
         self.change(|settings| {
-            let base = base_url::checked(url.into_url()?)?;
-            let origin = Origin::try_from(&base)?;
-            settings.base = Some((base, origin));
+            let base = url.into_url().and_then(|base| {
+                let base = base_url::checked(base)?;
+                let origin = Origin::try_from(&base)?;
+                Ok((base, origin))
+            });
+            let wrong = |error| Error::builder(format!("setting the base URL: {error}"));
+            settings.base = Some(base.map_err(wrong)?);
             Ok(())
         })
     }
@@ -250,9 +254,10 @@ fn check_https(url: &Uri) -> Result<(), Error> {
         .is_ok_and(|origin| matches!(origin.scheme(), Scheme::Https | Scheme::Wss));
     match is_tls {
         true => Ok(()),
-        false => {
-            Err(Error::builder(format!("{} is not https, and nothing else is allowed", shown(url))))
-        }
+        false => Err(Error::builder(format!(
+            "{} is not https, and `https_only` allows nothing else",
+            shown(url)
+        ))),
     }
 }
 

@@ -196,7 +196,9 @@ impl Part {
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
         if name == CONTENT_DISPOSITION {
-            return Err(Error::builder("`Content-Disposition` of a part holds its names alone"));
+            return Err(Error::builder(
+                "`Content-Disposition` of a part cannot be set: it holds the names",
+            ));
         }
         let value = value.try_into().map_err(|error: V::Error| {
             Error::builder(format!("the value of the header `{name}` of a part"))

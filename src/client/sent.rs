@@ -1,61 +1,19 @@
-//! What was sent for a response: the request as the service below the layers was given it.
+//! Puts on each response what was sent for it.
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{body::Body, events::shown};
+pub use crate::request::Sent;
 
-/// The request that a response is the answer to: an extension of each response of a [`Client`](super::Client).
-///
-/// It is the last one after redirects, with the header fields that the layers have added. Its body has gone.
-#[derive(Clone)]
-pub struct Sent {
-    head: Arc<SentHead>,
-}
-
-struct SentHead {
-    method: Method,
-    url: Uri,
-    headers: HeaderMap,
-}
-
-impl Sent {
-    fn of(request: &Request<Body>) -> Self {
-        let (method, url) = (request.method().clone(), request.uri().clone());
-        Self { head: Arc::new(SentHead { method, url, headers: request.headers().clone() }) }
-    }
-
-    /// The method.
-    pub fn method(&self) -> &Method {
-        &self.head.method
-    }
-
-    /// The URL, without a fragment.
-    pub fn url(&self) -> &Uri {
-        &self.head.url
-    }
-
-    /// The header fields, among them cookies and credentials. `Host` and those of the body are added further below.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.head.headers
-    }
-}
-
-impl fmt::Debug for Sent {
-    /// Without the header: it may hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sent({} {})", self.method(), shown(self.url()))
-    }
-}
+use crate::body::Body;
 
 /// The innermost part of a [`Client`](super::Client): puts [`Sent`] on each response.
 ///

@@ -47,7 +47,7 @@ pub(crate) fn decode_text_strict(
     match charset.decode(bytes) {
         (text, false) => Ok(text),
         (_, true) => {
-            let text = format!("a body is no text in its charset {}", charset.name());
+            let text = format!("the body is not text in its charset {}", charset.name());
             Err(Error::new(Kind::Data, text).sent(true))
         }
     }

@@ -296,7 +296,7 @@ impl<S: Clone> Client<S> {
         let fragment = UrlFragment::of(&url);
         let url = match self.settings.layers.defaults.has_base() {
             true => url.into_reference()?,
-            false => url.into_reference().and_then(whole)?,
+            false => url.into_absolute()?,
         };
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.into_method()?;
@@ -309,14 +309,6 @@ impl<S: Clone> Client<S> {
 
     pub(crate) fn max_body(&self) -> MaxBody {
         self.settings.requests.max_body
-    }
-}
-
-/// A URL that nothing is to be put before.
-fn whole(url: http::Uri) -> Result<http::Uri, Error> {
-    match url.scheme().is_some() {
-        true => Ok(url),
-        false => Err(Error::builder("the URL has no scheme: http:// or https://")),
     }
 }
 

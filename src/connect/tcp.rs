@@ -193,7 +193,9 @@ impl<R: Resolve + Clone> TcpConnector<R> {
         settings.local_address = target.local_address.or(settings.local_address);
         settings.check()?;
         if !matches!(target.route, Route::Any | Route::Direct) {
-            return Err(Error::builder(format!("the way to {target} is not by TCP")));
+            return Err(Error::builder(format!(
+                "the route to {target} is not a direct TCP connection"
+            )));
         }
         // A literal is connected to at once; the large rest is boxed.
         let (host, port) = (target.origin.host(), target.origin.port());

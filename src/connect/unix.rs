@@ -66,16 +66,20 @@ impl UnixConnector {
 
     fn path(&self, target: &Target) -> Result<Arc<Path>, Error> {
         if target.local_address.is_some() {
-            return Err(Error::builder(format!("{target} by a Unix socket has no local address")));
+            return Err(Error::builder(format!(
+                "connecting to {target}: a Unix socket has no local address"
+            )));
         }
         match (&target.route, &self.fixed) {
             (Route::Any | Route::Direct, Some(fixed)) => Ok(fixed.clone()),
             (Route::Unix(path), Some(fixed)) if path != fixed => {
                 let fixed = fixed.display();
-                Err(Error::builder(format!("all connections go to {fixed}, not to {target}")))
+                Err(Error::builder(format!(
+                    "connecting to {target}: this connector connects to {fixed} only"
+                )))
             }
             (Route::Unix(path), _) => Ok(path.clone()),
-            _ => Err(Error::builder(format!("the way to {target} is not by a Unix socket"))),
+            _ => Err(Error::builder(format!("the route to {target} is not a Unix socket"))),
         }
     }
 }

@@ -191,7 +191,7 @@ fn failed(error: impl Into<BoxError>, target: &Target) -> Error {
 fn uri(target: &Target) -> Result<Uri, Error> {
     let is_direct = matches!(target.route, Route::Any | Route::Direct);
     if !is_direct || target.local_address.is_some() {
-        let doing = format!("a URI cannot say the route or the local address of {target}");
+        let doing = format!("a URI cannot express the route or the local address of {target}");
         return Err(Error::builder(doing));
     }
     Uri::builder()

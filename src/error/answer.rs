@@ -56,7 +56,6 @@ impl Error {
     }
 
     /// Sets the URL, without credentials and signatures.
-    #[cfg(any(feature = "redirect", all(test, feature = "_client")))]
     pub(crate) fn with_url(self, url: impl Into<Arc<str>>) -> Self {
         self.rewrite(|report| report.answer.get_or_insert_default().url = Some(url.into()))
     }

@@ -77,7 +77,7 @@ impl Phase {
 }
 
 /// Formats a limit: `10 s`, `250 ms`, `1.5 s`.
-pub(super) fn shown(limit: Duration) -> String {
+pub(crate) fn limit_shown(limit: Duration) -> String {
     match limit {
         whole if whole.subsec_nanos() == 0 => format!("{} s", whole.as_secs()),
         short if short < Duration::from_secs(1) => format!("{} ms", short.as_micros() as f64 / 1e3),
@@ -107,7 +107,7 @@ mod tests {
         let table =
             [(10_000_000, "10 s"), (250_000, "250 ms"), (1_500_000, "1.5 s"), (500, "0.5 ms")];
         for (microseconds, expected) in table {
-            assert_eq!(shown(Duration::from_micros(microseconds)), expected);
+            assert_eq!(limit_shown(Duration::from_micros(microseconds)), expected);
         }
     }
 }

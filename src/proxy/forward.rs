@@ -145,7 +145,8 @@ fn hop(target: &Target, proxy: &Proxy) -> Result<Hop, Error> {
     let mut hop = Hop::to(proxy, target);
     hop.target.protocols = proxy.forwarding_protocols(target.protocols)?;
     if hop.target.protocols == Protocols::Http2Only && !hop.target.origin.scheme().is_tls() {
-        let text = format!("{proxy} is to speak HTTP/2, which needs TLS or prior knowledge");
+        let text =
+            format!("the settings of {proxy} ask for HTTP/2, which needs TLS or prior knowledge");
         return Err(Error::builder(text));
     }
     Ok(hop)

@@ -40,7 +40,7 @@ impl Hop {
     pub(super) fn check(&self, info: &ConnectInfo) -> Result<(), Error> {
         info.check_encryption(&self.target.origin, TLS_BELOW)?;
         info.forwarder().map_or(Ok(()), |nearer| {
-            let text = format!("{nearer} forwards requests, which is no way to the proxy {self}");
+            let text = format!("{nearer} forwards requests, so it cannot lead to the proxy {self}");
             Err(Error::builder(text))
         })
     }

@@ -97,7 +97,7 @@ impl SocksRequest {
     pub(super) fn check(&self, version: &str, schemes: [ProxyScheme; 2]) -> Result<(), Error> {
         let proxy = &self.proxy;
         if !schemes.contains(&proxy.scheme()) {
-            return Err(Error::builder(format!("{version} is not what the proxy {proxy} speaks")));
+            return Err(Error::builder(format!("the proxy {proxy} does not use {version}")));
         }
         proxy.check()
     }
@@ -196,7 +196,7 @@ impl SocksRequest {
     /// Only SOCKS 4 skips addresses; a name without any address failed before.
     fn no_address(&self) -> Error {
         let error = Error::new(Kind::Connect, self.doing());
-        error.because("the host has no IPv4 address, and SOCKS 4 knows no other")
+        error.because("the host has no IPv4 address, and SOCKS 4 supports no other")
     }
 
     fn failed<R: SocksRefusal>(&self, failure: SocksFailure<R>) -> Error {

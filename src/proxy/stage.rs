@@ -114,7 +114,7 @@ impl RouteConnector {
             Route::Proxies(proxies) if proxies.len() > MAX_PROXIES => {
                 let (origin, length) = (&target.origin, proxies.len());
                 let text =
-                    format!("the way to {origin} has {length} proxies, {MAX_PROXIES} at most");
+                    format!("the route to {origin} has {length} proxies: {MAX_PROXIES} at most");
                 Connecting::new(std::future::ready(Err(Error::builder(text))))
             }
             Route::Proxies(proxies) => match proxies.split_last() {

@@ -36,12 +36,19 @@ impl<S, A> RequestBuilder<S, A> {
 
 /// The value may be a secret, so the error names the cookie alone.
 fn check(name: &str, value: &str) -> Result<(), Error> {
-    if name.is_empty() || !name.bytes().all(is_tchar) {
-        return Err(Error::builder("the name of a cookie is a token (RFC 9110 §5.6.2)"));
+    if name.is_empty() {
+        return Err(Error::builder("a cookie of the request has no name"));
     }
-    match value.chars().any(|c| c == ';' || c.is_control()) {
-        true => Err(Error::builder(format!("the value of the cookie `{name}` ends early"))),
-        false => Ok(()),
+    let is_of_name = |c: char| u8::try_from(c).is_ok_and(is_tchar);
+    if let Some((at, c)) = name.char_indices().find(|(_, c)| !is_of_name(*c)) {
+        // What follows may be the value.
+        let known = &name[..at];
+        let text = format!("the cookie name `{known}…` holds a {c:?}, which no name may hold");
+        return Err(Error::builder(text));
+    }
+    match value.chars().find(|c| *c == ';' || c.is_control()) {
+        Some(c) => Err(Error::builder(format!("the value of the cookie `{name}` holds a {c:?}"))),
+        None => Ok(()),
     }
 }
 
@@ -68,10 +75,16 @@ mod tests {
     #[test]
     fn a_cookie_cannot_end_early_and_an_error_does_not_tell_its_value() {
         for (name, value) in
-            [("a", "1; secret=2"), ("a", "secret\r\n"), ("", "secret"), ("a=", "secret")]
+            [("a", "1; secret=2"), ("a", "secret\r\n"), ("", "secret"), ("a=secret", "secret")]
         {
             let error = builder().cookie(name, value).build().unwrap_err();
             assert!(error.is_builder() && !format!("{error:?}").contains("secret"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn an_invalid_name_is_named() {
+        let error = builder().cookie("sid\u{e9}x", "1").build().unwrap_err().to_string();
+        assert_eq!(error, "the cookie name `sid…` holds a 'é', which no name may hold");
     }
 }

@@ -8,16 +8,17 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, Uri, response::Parts};
+use http::{Extensions, Request, Response, Uri, response::Parts};
 use http_body::{Body as _, Frame};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{described, response_body};
+use super::{described, response_body, sent};
 use crate::{
     body::Body,
     connect::HasConnectInfo,
     error::{BoxError, Error, ForeignError, Kind},
+    events::shown,
     options::MaxBody,
     transport::Transport,
 };
@@ -29,7 +30,7 @@ pin_project! {
         S: Service<Request<Body>>,
     {
         service: S,
-        // The URI of a sent request, for the text of a foreign error.
+        // The URI of the request, for the text of an error.
         uri: Option<Box<Uri>>,
         #[pin]
         state: SendState<S::Future>,
@@ -70,8 +71,9 @@ where
             }
             let request = request.take().unwrap_or_else(|| Err(Error::polled_again()))?;
             // A transport's errors need no description.
-            let is_foreign = TypeId::of::<S>() != TypeId::of::<Transport>();
-            *this.uri = is_foreign.then(|| Box::new(request.uri().clone()));
+            if this.uri.is_none() && TypeId::of::<S>() != TypeId::of::<Transport>() {
+                *this.uri = Some(Box::new(request.uri().clone()));
+            }
             let response = this.service.call(request);
             this.state.set(SendState::Sent { response });
         }
@@ -122,7 +124,10 @@ impl<S: Service<Request<Body>>> Buffering<S> {
         max_body: Option<MaxBody>,
     ) -> Self {
         let room = max_body.map_or(u64::MAX, MaxBody::limit);
-        let sending = SendRequest::new(service, request);
+        let is_limited = room != u64::MAX;
+        let uri = request.as_ref().ok().filter(|_| is_limited).map(|it| it.uri().clone().into());
+        let mut sending = SendRequest::new(service, request);
+        sending.uri = uri;
         Self { sending, head: None, body: Body::empty(), read: CollectedBody::None, room }
     }
 }
@@ -135,20 +140,30 @@ where
     type Output = Result<Response<Bytes>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         if this.head.is_none() {
-            let (mut head, body) = ready!(this.sending.poll(cx))?.into_parts();
+            let (mut head, body) = ready!(this.sending.as_mut().poll(cx))?.into_parts();
             if let Some(info) = body.connect_info() {
                 head.extensions.insert(info.clone());
             }
             // What is known to be too large is not begun.
             if body.size_hint().lower() > *this.room {
-                return Poll::Ready(Err(too_large()));
+                let uri = this.sending.project().uri.take();
+                return Poll::Ready(Err(too_large(*this.room, uri, &head.extensions)));
             }
             (*this.head, *this.body) = (Some(head), body);
         }
         while let Some(frame) = ready!(Pin::new(&mut *this.body).poll_frame(cx)) {
-            let frame = frame.and_then(|frame| spend(this.room, frame));
+            let frame = match frame {
+                Ok(frame) if !spend(this.room, &frame) => {
+                    let limit = *this.room + this.read.len() as u64;
+                    let uri = this.sending.as_mut().project().uri.take();
+                    let head = this.head.take();
+                    let extensions = head.map(|head| head.extensions).unwrap_or_default();
+                    Err(too_large(limit, uri, &extensions))
+                }
+                frame => frame,
+            };
             match frame.map(Frame::into_data) {
                 Ok(Ok(chunk)) => this.read.push(chunk),
                 Ok(Err(_trailers)) => {}
@@ -184,6 +199,14 @@ impl CollectedBody {
         }
     }
 
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(chunk) => chunk.len(),
+            Self::Many(all) => all.len(),
+        }
+    }
+
     fn into_bytes(self) -> Bytes {
         match self {
             Self::None => Bytes::new(),
@@ -193,14 +216,24 @@ impl CollectedBody {
     }
 }
 
-/// The frame, if there is room for it.
-fn spend(room: &mut u64, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Error> {
+/// Whether there was room for the frame.
+fn spend(room: &mut u64, frame: &Frame<Bytes>) -> bool {
     let length = frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
-    *room = room.checked_sub(length).ok_or_else(too_large)?;
-    Ok(frame)
+    let rest = room.checked_sub(length);
+    *room = rest.unwrap_or(*room);
+    rest.is_some()
 }
 
-fn too_large() -> Error {
-    let text = "reading the response body: it is larger than its limit, `max_body`";
-    Error::new(Kind::Decode, text).sent(true)
+/// The error names the request that was sent last, which may be another than the caller's after a redirect.
+fn too_large(limit: u64, uri: Option<Box<Uri>>, extensions: &Extensions) -> Error {
+    let url = sent::url_of(extensions).cloned().or(uri.map(|uri| *uri)).map(|url| shown(&url));
+    let of = url.as_ref().map_or(String::new(), |url| format!(" of {url}"));
+    let text = format!(
+        "reading the response body{of}: it is larger than its limit, {limit} bytes (`max_body`)"
+    );
+    let error = Error::new(Kind::Decode, text).sent(true);
+    match url {
+        Some(url) => error.with_url(url),
+        None => error,
+    }
 }

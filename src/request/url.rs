@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::Uri;
 
-use crate::{error::Error, request_target::encoded, target::to_ascii};
+use crate::{
+    error::Error,
+    request_target::encoded,
+    target::{no_scheme, to_ascii},
+};
 
-/// Converts to the URL of a request: `&str`, `String` or [`Uri`].
+/// Converts to the URL of a request: text (`&str`, `String`, `Cow<str>`) or a [`Uri`].
 ///
 /// Characters of the path and the query that browsers percent-encode are encoded alike: spaces, `"`, `<`, `>` and all
 /// that is not ASCII; in a path also `^`, a backquote, `{` and `}`. Encoded characters stay as they are, `.` and `..`
@@ -21,9 +25,13 @@ pub trait IntoUrl: sealed::Sealed {
     #[doc(hidden)]
     fn into_url(self) -> Result<Uri, Error>;
 
-    /// As a client takes it: it may be a path below a base URL, and may have a user.
+    /// As a client with a base URL takes it: it may be a path below that, and may have a user.
     #[doc(hidden)]
     fn into_reference(self) -> Result<Uri, Error>;
+
+    /// As a client without a base URL takes it: it may have a user.
+    #[doc(hidden)]
+    fn into_absolute(self) -> Result<Uri, Error>;
 
     /// What stands behind the `#`, which no request is sent with.
     #[doc(hidden)]
@@ -32,47 +40,31 @@ pub trait IntoUrl: sealed::Sealed {
     }
 }
 
-impl IntoUrl for &str {
-    fn into_url(self) -> Result<Uri, Error> {
-        parse(self)
-    }
+macro_rules! of_text {
+    ($($text:ty),*) => {
+        $(impl IntoUrl for $text {
+            fn into_url(self) -> Result<Uri, Error> {
+                parse(self.as_ref())
+            }
 
-    fn into_reference(self) -> Result<Uri, Error> {
-        reference(self)
-    }
+            fn into_reference(self) -> Result<Uri, Error> {
+                reference(self.as_ref())
+            }
 
-    fn fragment(&self) -> Option<&str> {
-        fragment_of(self)
-    }
+            fn into_absolute(self) -> Result<Uri, Error> {
+                absolute(self.as_ref())
+            }
+
+            fn fragment(&self) -> Option<&str> {
+                fragment_of(self.as_ref())
+            }
+        }
+
+        impl sealed::Sealed for $text {})*
+    };
 }
 
-impl IntoUrl for &String {
-    fn into_url(self) -> Result<Uri, Error> {
-        parse(self)
-    }
-
-    fn into_reference(self) -> Result<Uri, Error> {
-        reference(self)
-    }
-
-    fn fragment(&self) -> Option<&str> {
-        fragment_of(self)
-    }
-}
-
-impl IntoUrl for String {
-    fn into_url(self) -> Result<Uri, Error> {
-        parse(&self)
-    }
-
-    fn into_reference(self) -> Result<Uri, Error> {
-        reference(&self)
-    }
-
-    fn fragment(&self) -> Option<&str> {
-        fragment_of(self)
-    }
-}
+of_text!(&str, &&str, &String, String, Cow<'_, str>);
 
 impl IntoUrl for Uri {
     fn into_url(self) -> Result<Uri, Error> {
@@ -81,6 +73,10 @@ impl IntoUrl for Uri {
 
     fn into_reference(self) -> Result<Uri, Error> {
         Ok(self)
+    }
+
+    fn into_absolute(self) -> Result<Uri, Error> {
+        with_scheme(self)
     }
 }
 
@@ -92,13 +88,14 @@ impl IntoUrl for &Uri {
     fn into_reference(self) -> Result<Uri, Error> {
         Ok(self.clone())
     }
+
+    fn into_absolute(self) -> Result<Uri, Error> {
+        with_scheme(self.clone())
+    }
 }
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for &str {}
-    impl Sealed for &String {}
-    impl Sealed for String {}
     impl Sealed for http::Uri {}
     impl Sealed for &http::Uri {}
 }
@@ -145,9 +142,39 @@ fn fragment_of(url: &str) -> Option<&str> {
 
 /// A path, or a URL whose user is left where it is.
 fn reference(url: &str) -> Result<Uri, Error> {
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
-        return path(url);
-    };
+    match split_scheme(url) {
+        Some((scheme, rest)) => with_user(url, scheme, rest),
+        None => path(url),
+    }
+}
+
+/// A URL whose user is left where it is.
+fn absolute(url: &str) -> Result<Uri, Error> {
+    match split_scheme(url) {
+        Some((scheme, rest)) => with_user(url, scheme, rest),
+        None if url.contains("://") => parse_any(url),
+        None => {
+            check_characters(url)?;
+            Err(no_scheme(url, OR_A_BASE))
+        }
+    }
+}
+
+fn with_scheme(url: Uri) -> Result<Uri, Error> {
+    match url.scheme() {
+        Some(_) => Ok(url),
+        None => Err(no_scheme(&url.to_string(), OR_A_BASE)),
+    }
+}
+
+/// What a client without a base URL adds to the error of a URL without a scheme.
+const OR_A_BASE: &str = ", or set `base_url`";
+
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    url.split_once("://").filter(|(scheme, _)| is_scheme(scheme))
+}
+
+fn with_user(url: &str, scheme: &str, rest: &str) -> Result<Uri, Error> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let Some((user, host)) = rest[..end].rsplit_once('@') else { return parse(url) };
     let uri = parse(&format!("{scheme}://{host}{}", &rest[end..]))?;
@@ -222,7 +249,7 @@ fn parse_any(url: &str) -> Result<Uri, Error> {
     check_characters(url)?;
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| !scheme.is_empty())
     else {
-        return Err(Error::builder("the URL has no scheme: http:// or https://"));
+        return Err(no_scheme(url, ""));
     };
     if let Some(c) = scheme.chars().find(|c| !c.is_ascii_alphanumeric() && !"+-.".contains(*c)) {
         return Err(Error::builder(format!("the scheme of the URL holds a {c:?}")));
@@ -401,6 +428,34 @@ mod tests {
             let error = url.into_url().unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
+        for url in ["me:secret@a", "/a?token=secret", "/a#secret"] {
+            for error in [url.into_url().unwrap_err(), url.into_absolute().unwrap_err()] {
+                assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_url_without_a_scheme_is_named() {
+        let error = "example.com/a".into_url().unwrap_err().to_string();
+        assert_eq!(error, "the URL `example.com/a` has no scheme: http:// or https://");
+        for url in ["/a", "example.com"] {
+            let text =
+                format!("the URL `{url}` has no scheme: http:// or https://, or set `base_url`");
+            assert_eq!(url.into_absolute().unwrap_err().to_string(), text);
+            let parsed = url.parse::<Uri>().unwrap();
+            assert_eq!(parsed.into_absolute().unwrap_err().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn text_of_any_type_is_parsed_alike() {
+        let url = "http://a/b c#d";
+        let texts: (&&str, Cow<'_, str>) = (&url, Cow::Borrowed(url));
+        assert_eq!(texts.0.fragment(), Some("d"));
+        assert_eq!(texts.1.fragment(), Some("d"));
+        assert_eq!(texts.0.into_url().unwrap(), "http://a/b%20c");
+        assert_eq!(texts.1.into_url().unwrap(), "http://a/b%20c");
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn check_ipv6(literal: &str) -> Result<(), Error> {
         return Err(Error::builder(format!("`[{literal}]` is not an IPv6 address")));
     }
     if zone.is_some_and(|zone| zone.is_empty() || !zone.chars().all(is_unreserved)) {
-        return Err(Error::builder(format!("`[{literal}]` names no zone that can be (RFC 6874)")));
+        return Err(Error::builder(format!("`[{literal}]` has an invalid zone (RFC 6874)")));
     }
     Ok(())
 }
@@ -232,7 +232,7 @@ mod tests {
             "[fe80::1%25a!b]",
         ] {
             let error = authority(&format!("http://{literal}/")).unwrap_err();
-            assert!(error.contains("names no zone"), "{literal}: {error}");
+            assert!(error.contains("has an invalid zone"), "{literal}: {error}");
         }
     }
 }

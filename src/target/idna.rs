@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 pub(crate) fn to_ascii(host: &str) -> Result<String, Error> {
-    let wrong = |_| Error::builder(format!("the host `{host}` is no name by IDNA"));
+    let wrong = |_| Error::builder(format!("the host `{host}` is not a valid name (IDNA)"));
     idna::domain_to_ascii_strict(host).map_err(wrong)
 }
 

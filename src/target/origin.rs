@@ -125,9 +125,10 @@ impl TryFrom<&Uri> for Origin {
             Some("ws") => Scheme::Ws,
             Some("wss") => Scheme::Wss,
             Some(other) => {
-                return Err(Error::builder(format!("the scheme `{other}` is not spoken here")));
+                let text = format!("unsupported scheme `{other}`: http, https, ws or wss");
+                return Err(Error::builder(text));
             }
-            None => return Err(Error::builder("the URL has no scheme: http:// or https://")),
+            None => return Err(no_scheme(&uri.to_string(), "")),
         };
         let Some(authority) = uri.authority() else {
             return Err(Error::builder("the URL has no host"));
@@ -137,6 +138,13 @@ impl TryFrom<&Uri> for Origin {
         let port = port.unwrap_or(scheme.default_port());
         Ok(Self { scheme, authority, host_len, port })
     }
+}
+
+/// The error of a URL without a scheme, with an alternative. Repeats it only where nothing in it may be a secret.
+pub(crate) fn no_scheme(url: &str, or: &str) -> Error {
+    let is_shown = !url.is_empty() && !url.contains(['@', '?', '#']);
+    let url = if is_shown { format!(" `{url}`") } else { String::new() };
+    Error::builder(format!("the URL{url} has no scheme: http:// or https://{or}"))
 }
 
 /// Removes an empty port, so that comparisons and requests never see a trailing colon.

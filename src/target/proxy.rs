@@ -290,7 +290,7 @@ impl Proxy {
         match (allowed, self.settings.protocols) {
             (Http1Only, Http2Only | Http2PriorKnowledge) => {
                 let text = format!(
-                    "{self} is to speak HTTP/2, and the request HTTP/1.1 alone, as one with `Upgrade` does"
+                    "the settings of {self} ask for HTTP/2, but the request allows only HTTP/1.1, as one with `Upgrade` does"
                 );
                 Err(Error::new(Kind::Unsupported, text))
             }

@@ -176,7 +176,8 @@ impl<T> TransportBuilder<T> {
 
     fn protocols(mut self, protocols: Protocols) -> Self {
         if self.template.protocols.is_some_and(|before| before != protocols) {
-            self.config_error = Some("two settings say which protocol alone is to be spoken");
+            self.config_error =
+                Some("`http1_only`, `http2_only` and `http2_prior_knowledge` exclude each other");
         }
         self.template.protocols = Some(protocols);
         self
@@ -420,9 +421,9 @@ impl TargetTemplate {
 
     fn check(&self) -> Result<(), Error> {
         match (&self.unix_socket, &self.proxies) {
-            (Some(_), Some(_)) => {
-                Err(Error::builder("building the transport: a Unix socket is reached by no proxy"))
-            }
+            (Some(_), Some(_)) => Err(Error::builder(
+                "building the transport: `unix_socket` and `proxy` exclude each other",
+            )),
             (None, Some(rules)) => {
                 rules.check().map_err(|error| error.during("building the transport"))
             }

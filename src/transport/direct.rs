@@ -40,8 +40,8 @@ pub(super) fn check(
 ) -> Result<(), Error> {
     let by_unix = template.unix_socket.is_some();
     let conflict = match (by_unix, template.local_address.is_some(), resolves) {
-        (true, true, _) => "a Unix socket has no local address",
-        (true, _, true) => "a Unix socket needs no resolver",
+        (true, true, _) => "`unix_socket` and `local_address` exclude each other",
+        (true, _, true) => "`unix_socket` and `resolver` exclude each other",
         _ => return Ok(()),
     };
     Err(Error::builder(format!("building the transport: {conflict}")))

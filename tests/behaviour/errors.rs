@@ -480,7 +480,7 @@ async fn the_text_of_a_timeout_names_it_and_its_limit() {
         let error = write.timeouts(Timeouts::none().write(seconds(4))).await.unwrap_err();
         assert!(error.to_string().ends_with("timed out after 4 s (write timeout)"), "{error}");
         let cause = std::error::Error::source(&error).map(ToString::to_string);
-        assert_eq!(cause.as_deref(), Some("nothing was taken for 4s"), "{speaks:?}");
+        assert_eq!(cause.as_deref(), Some("nothing was taken for 4 s"), "{speaks:?}");
     }
 }
 

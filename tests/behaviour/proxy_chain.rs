@@ -153,7 +153,7 @@ async fn a_way_through_more_than_sixteen_proxies_is_an_error() {
         let transport = net.transport().proxy(long(scheme, length)).build().unwrap();
         let error = transport.request("GET", "http://origin.example/").await.unwrap_err();
         assert!(error.is_builder(), "{error:?}");
-        let text = format!("the way to http://origin.example has {length} proxies, 16 at most");
+        let text = format!("the route to http://origin.example has {length} proxies: 16 at most");
         assert_eq!(error.to_string(), text);
         wait_idle(&transport).await;
     }
@@ -182,7 +182,7 @@ async fn misled<C: Connect<Target>>(scene: &Scene, connector: C) {
     let error: Box<dyn std::error::Error + Send + Sync> = outcome.err().unwrap().into();
     let error = error.downcast::<Error>().unwrap();
     assert!(error.is_builder() && !error.is_proxy() && !error.was_sent(), "{error:?}");
-    let text = "http://***@one.example:8080 forwards requests, which is no way to the proxy";
+    let text = "http://***@one.example:8080 forwards requests, so it cannot lead to the proxy";
     assert!(texts(&error).contains(text), "{error:?}");
     run_ready_tasks().await;
     assert_eq!((scene.one.heads().len(), scene.one.open()), (0, 0), "nothing was sent");

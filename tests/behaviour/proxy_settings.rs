@@ -304,7 +304,10 @@ async fn a_setting_of_a_proxy_acts_or_is_an_error() {
 #[test]
 fn a_unix_socket_and_a_proxy_exclude_each_other() {
     let error = Transport::builder().unix_socket("/tmp/socket").proxy(proxy()).build().unwrap_err();
-    assert!(error.is_builder() && error.to_string().contains("Unix socket"), "{error}");
+    assert!(
+        error.is_builder() && error.to_string().contains("`unix_socket` and `proxy`"),
+        "{error}"
+    );
 }
 
 /// A setting each that its scheme has no place for.

@@ -303,7 +303,7 @@ async fn a_connector_refuses_a_value_outside_of_its_range_before_it_connects() {
 fn settings_that_exclude_each_other_are_refused_by_build() {
     let connector = || MemoryConnector::pair().0;
     let (protocols, given) = (
-        "two settings say which protocol alone is to be spoken",
+        "`http1_only`, `http2_only` and `http2_prior_knowledge` exclude each other",
         "`connector` and `resolver` exclude each other, and are set once",
     );
     let (builder, resolver) = (Transport::builder, StaticResolver::new);
@@ -315,7 +315,10 @@ fn settings_that_exclude_each_other_are_refused_by_build() {
         (builder().connector(connector()).resolver(resolver()), given),
         (builder().resolver(resolver()).connector(connector()), given),
         (builder().resolver(resolver()).resolver(resolver()), given),
-        (builder().unix_socket("/socket").resolver(resolver()), "a Unix socket needs no resolver"),
+        (
+            builder().unix_socket("/socket").resolver(resolver()),
+            "`unix_socket` and `resolver` exclude each other",
+        ),
     ];
     for (builder, text) in table {
         let error = builder.build().expect_err(text);

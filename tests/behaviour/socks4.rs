@@ -202,12 +202,16 @@ async fn what_cannot_be_asked_is_an_error_before_anything_is_connected() {
     let plain = || proxy("socks4a://proxy.example");
     let table = [
         (plain(), format!("http://{long}/"), "name of the host is longer than the 255 bytes"),
-        (plain(), "http://[2001:db8::1]/".into(), "SOCKS 4 knows no IPv6 addresses"),
+        (plain(), "http://[2001:db8::1]/".into(), "SOCKS 4 does not support IPv6 addresses"),
         (plain(), "http://[fe80::1%25eth0]/".into(), "`[fe80::1%25eth0]` has a zone"),
         (with(&long, ""), URL.into(), "user for the proxy is longer than the 255 bytes"),
         (with("us\0er", ""), URL.into(), "user for the proxy holds a NUL"),
         (with("user", "hunter2"), URL.into(), "no place for the password of the proxy"),
-        (proxy("socks5://p.example"), URL.into(), "SOCKS 4 is not what the proxy socks5://"),
+        (
+            proxy("socks5://p.example"),
+            URL.into(),
+            "the proxy socks5://p.example:1080 does not use SOCKS 4",
+        ),
         (
             plain().tls(TlsConfig::default()),
             URL.into(),

@@ -356,8 +356,16 @@ async fn what_cannot_be_asked_is_an_error_before_anything_is_connected() {
         (with(&long, ""), URL.into(), "user for the proxy is longer than the 255 bytes"),
         (with("user", &long), URL.into(), "password for the proxy is longer than the 255 bytes"),
         (with("", "password"), URL.into(), "user for the proxy is empty"),
-        (proxy("socks4a://p.example"), URL.into(), "SOCKS 5 is not what the proxy socks4a://"),
-        (proxy("http://p.example"), URL.into(), "SOCKS 5 is not what the proxy http://"),
+        (
+            proxy("socks4a://p.example"),
+            URL.into(),
+            "the proxy socks4a://p.example:1080 does not use SOCKS 5",
+        ),
+        (
+            proxy("http://p.example"),
+            URL.into(),
+            "the proxy http://p.example:80 does not use SOCKS 5",
+        ),
     ];
     for (proxy, url, expected) in table {
         assert_not_asked(proxy, &url, expected).await;

@@ -91,7 +91,7 @@ async fn an_error_says_what_was_waited_for_and_its_cause_how_long() {
     let doing = format!("waiting for the answer of {}", scene.host);
     assert_eq!(error.to_string(), format!("{doing}: timed out after 30 s (read timeout)"));
     let cause = std::error::Error::source(&error).unwrap();
-    assert_eq!(cause.to_string(), "nothing came for 30s");
+    assert_eq!(cause.to_string(), "nothing came for 30 s");
 }
 
 #[tokio::test(start_paused = true)]

@@ -416,7 +416,7 @@ async fn a_proxy_of_socks_opens_no_tunnel_by_http() {
     let tunnel = TunnelLayer::new(proxy).layer(net.connector());
     let error = tunnel.oneshot(target("https://origin.example/")).await.map(drop).unwrap_err();
     assert!(error.is_builder() && error.is_unsent(), "{error:?}");
-    let text = "the proxy socks5://proxy.example:1080 opens no tunnels by HTTP";
+    let text = "the proxy socks5://proxy.example:1080 is not an HTTP proxy";
     assert!(format!("{error:?}").contains(text), "{error:?}");
     assert!(net.dialed().is_empty());
 }

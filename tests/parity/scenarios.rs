@@ -206,7 +206,9 @@ test!(a_body_that_breaks_off_is_an_error {
 test!(a_body_larger_than_its_limit_is_an_error {
     let (origin, transport) = (Origin::plain(), transport().build()?);
     let sent = transport.request("GET", origin.url("/large/1000")).extension(MaxBody::new(999));
-    assert!(go!(sent).unwrap_err().is_decode());
+    let error = go!(sent).unwrap_err();
+    assert!(error.is_decode() && error.to_string().contains("999 bytes"));
+    assert_eq!(error.url(), Some(&*origin.url("/large/1000")));
     let sent = transport.request("GET", origin.url("/large/1000")).max_body(1000);
     assert_eq!(go!(sent)?.body().len(), 1000);
 });

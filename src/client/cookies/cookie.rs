@@ -58,10 +58,11 @@ impl Cookie {
             set_cookie::parse(&pair).is_some_and(|read| (read.name, read.value) == (name, value));
         if !is_read_as_it_is {
             // The value may be a secret, so it is not shown.
-            return Err(Error::builder("a cookie whose name or value no server can read"));
+            return Err(Error::builder("the name or the value of the cookie is not valid"));
         }
-        let domain = domain::canonical(domain)
-            .ok_or_else(|| Error::builder(format!("the domain {domain:?} of a cookie")))?;
+        let domain = domain::canonical(domain).ok_or_else(|| {
+            Error::builder(format!("{domain:?} is not a valid domain of a cookie"))
+        })?;
         Ok(Self {
             name: name.into(),
             value: value.into(),

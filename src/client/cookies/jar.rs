@@ -163,7 +163,7 @@ impl Jar {
     pub fn insert(&self, cookie: Cookie) -> Result<(), Error> {
         let (now, domain) = (self.now(), cookie.domain.clone());
         let admitted = state::admit_own(cookie, &self.shared.suffixes, now);
-        let refused = || Error::builder(format!("a cookie for {domain} that no server may set"));
+        let refused = || Error::builder(format!("no server may set this cookie for {domain}"));
         self.keep(admitted.ok_or_else(refused)?, now);
         Ok(())
     }

@@ -8,9 +8,7 @@ use crate::error::Error;
 pub(super) fn checked(base: Uri) -> Result<Uri, Error> {
     match base.query() {
         None => Ok(base),
-        Some(_) => {
-            Err(Error::builder("the base URL has a query, which no request would be sent with"))
-        }
+        Some(_) => Err(Error::builder("it has a query, which no request would be sent with")),
     }
 }
 

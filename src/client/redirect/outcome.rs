@@ -144,7 +144,7 @@ impl NextRequest {
         let request = body.map(|body| self.next.head.clone().map(|()| body));
         let mut request = request.ok_or_else(|| {
             let url = shown(self.url());
-            Error::new(Kind::Redirect, format!("the body for {url} cannot be had again"))
+            Error::new(Kind::Redirect, format!("the body for {url} cannot be sent again"))
         })?;
         let extensions = request.extensions_mut();
         // The caller may send it at any time: without a deadline but the caller's own.

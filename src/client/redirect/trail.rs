@@ -87,7 +87,7 @@ impl Trail {
         }
         if !next.can_be_sent() {
             let why =
-                "the body of the request cannot be had again: `Body::again` makes one that can";
+                "the body of the request cannot be sent again: `Body::again` makes one that can";
             return self.refuse(Some(next), why.into());
         }
         Decision::Follow(next)
@@ -110,7 +110,7 @@ impl Trail {
             next::resolve(self.kept.uri(), location.as_bytes())?;
         let is_plain = origin.scheme() == Scheme::Http;
         if is_plain && self.kept.extensions().get::<HttpsOnly>().is_some() {
-            return Err("it leads to `http`, and nothing but `https` is allowed".into());
+            return Err("it leads to `http`, and `https_only` allows nothing but `https`".into());
         }
         let (method, keeps_body) = next::method(response.status, self.kept.method());
         let mut head = self.kept.head();

@@ -20,8 +20,14 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8], extensions: &Extensions) ->
 fn failed(json: &[u8], error: serde_json::Error, extensions: &Extensions) -> Error {
     let url = url_in(extensions).map(shown);
     let of = url.as_ref().map_or(String::new(), |url| format!(" of {url}"));
-    let (line, around) = (error.line(), around(json, error.line(), error.column()));
-    let text = format!("reading the body{of} as JSON: line {line}, near `{around}`");
+    let place = match json.is_empty() {
+        true => "the body is empty".to_owned(),
+        false => {
+            let around = around(json, error.line(), error.column());
+            format!("line {}, near `{around}`", error.line())
+        }
+    };
+    let text = format!("reading the body{of} as JSON: {place}");
     let error = Error::new(Kind::Data, text).because(error).sent(true);
     match url {
         Some(url) => error.with_url(url),
@@ -66,7 +72,7 @@ mod tests {
             let shown = text.split('`').nth(1).unwrap();
             assert!(shown.len() <= AROUND && !shown.is_empty(), "{shown}");
         }
-        assert!(error("").to_string().ends_with("near ``"));
+        assert_eq!(error("").to_string(), "reading the body as JSON: the body is empty");
         assert!(error(&"[".repeat(1_000_000)).is_data());
     }
 }

@@ -82,8 +82,14 @@ async fn whole(response: Response<Body>) -> Result<Response<Bytes>, Error> {
 
 async fn up_to(mut body: Body, bytes: u64, extensions: &Extensions) -> Result<Bytes, Error> {
     let too_large = || {
-        let of = url_in(extensions).map_or(String::new(), |url| format!(" of {}", shown(url)));
-        Error::new(Kind::Decode, format!("the body{of} has more than {bytes} bytes")).sent(true)
+        let url = url_in(extensions).map(shown);
+        let of = url.as_ref().map_or(String::new(), |url| format!(" of {url}"));
+        let text = format!("the body{of} has more than {bytes} bytes");
+        let error = Error::new(Kind::Decode, text).sent(true);
+        match url {
+            Some(url) => error.with_url(url),
+            None => error,
+        }
     };
     if body.length().is_some_and(|length| length > bytes) {
         return Err(too_large());

@@ -41,6 +41,8 @@ fn scheme(scheme: Option<&str>) -> Result<Scheme, Error> {
     let known = [Scheme::Http, Scheme::Https, Scheme::Ws, Scheme::Wss];
     known.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(scheme)).ok_or_else(|| {
         // What stands after the colon may be a secret.
-        Error::builder(format!("the scheme `{scheme}` of the reference is not spoken here"))
+        Error::builder(format!(
+            "unsupported scheme `{scheme}` of the reference: http, https, ws or wss"
+        ))
     })
 }

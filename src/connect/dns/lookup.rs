@@ -72,8 +72,8 @@ fn scope_id(address: Ipv6Addr, zone: &str) -> Result<u32, Error> {
 }
 
 fn no_interface(address: Ipv6Addr, zone: &str) -> Error {
-    let doing = format!("connecting to {address} by way of the interface `{zone}`");
-    Error::new(Kind::Connect, doing).because("there is none of that name for that address")
+    let doing = format!("connecting to {address} through the interface `{zone}`");
+    Error::new(Kind::Connect, doing).because("no interface of that name has such an address")
 }
 
 #[cfg(test)]
@@ -90,11 +90,8 @@ mod tests {
             ("127.0.0.1", Some("127.0.0.1:443")),
             ("::1", Some("[::1]:443")),
             ("fe80::1%257", Some("[fe80::1%7]:443")),
-            (
-                "fe80::1%25no-such0",
-                Some("connecting to fe80::1 by way of the interface `no-such0`"),
-            ),
-            ("fe80::1%25", Some("connecting to fe80::1 by way of the interface ``")),
+            ("fe80::1%25no-such0", Some("connecting to fe80::1 through the interface `no-such0`")),
+            ("fe80::1%25", Some("connecting to fe80::1 through the interface ``")),
             ("example.com", None),
             ("127.0.0.1.example.com", None),
             ("example.com%25lo", None),

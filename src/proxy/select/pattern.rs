@@ -92,7 +92,7 @@ impl FromStr for HostPattern {
             return Err(Error::builder("a host of a proxy rule holds a user or a password"));
         }
         Self::parse(entry).map_err(|cause| {
-            Error::builder(format!("`{entry}` is no host for a proxy rule")).because(cause)
+            Error::builder(format!("`{entry}` is not a host for a proxy rule")).because(cause)
         })
     }
 }
@@ -190,10 +190,10 @@ fn port_of(text: &str) -> Result<u16, Error> {
 fn checked(name: &str) -> Result<String, Error> {
     let name = if name.is_ascii() { name.to_ascii_lowercase() } else { to_ascii(name)? };
     let uri = Uri::builder().scheme("http").authority(&*name).path_and_query("/").build();
-    let uri = uri.map_err(|error| Error::builder("it is no name").because(error))?;
+    let uri = uri.map_err(|error| Error::builder("it is not a host name").because(error))?;
     Origin::try_from(&uri)?;
     match name.strip_suffix('.').unwrap_or(&name) {
-        "" => Err(Error::builder("a name is more than dots")),
+        "" => Err(Error::builder("the name has only dots")),
         name => Ok(name.to_owned()),
     }
 }

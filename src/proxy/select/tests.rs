@@ -117,7 +117,7 @@ fn a_host_that_cannot_be_is_an_error_of_the_setter() {
     assert!(ProxyRules::none().host("a, b", Route::Direct).unwrap_err().is_builder());
     assert!(ProxyRules::none().host("", Route::Direct).unwrap_err().is_builder());
     let error = ProxyRules::none().no_proxy("a, b:x, c").unwrap_err();
-    assert_eq!(error.to_string(), "`b:x` is no host for a proxy rule");
+    assert_eq!(error.to_string(), "`b:x` is not a host for a proxy rule");
 }
 
 #[test]

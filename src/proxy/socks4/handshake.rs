@@ -64,7 +64,8 @@ impl Socks4Handshake {
         let (port, address, name) = match destination {
             Destination::Address(SocketAddr::V4(to)) => (to.port(), literal(*to.ip())?, None),
             Destination::Address(SocketAddr::V6(to)) => {
-                let message = format!("SOCKS 4 knows no IPv6 addresses like {}", to.ip());
+                let message =
+                    format!("SOCKS 4 does not support IPv6 addresses such as {}", to.ip());
                 return Err(Error::builder(message));
             }
             Destination::Name(name, port) => (*port, NAMED, Some(checked(name)?)),
@@ -97,7 +98,7 @@ fn user(credentials: Option<&Credentials>) -> Result<&str, Error> {
 fn literal(address: Ipv4Addr) -> Result<[u8; 4], Error> {
     match address.octets() {
         [0, 0, 0, last] if last != 0 => {
-            Err(Error::builder(format!("SOCKS 4 takes {address} for the sign that a name follows")))
+            Err(Error::builder(format!("SOCKS 4 reserves {address} to announce a name")))
         }
         octets => Ok(octets),
     }

@@ -200,7 +200,9 @@ fn request(destination: &Destination) -> Result<Vec<u8>, Error> {
 fn user_and_password(credentials: &Credentials) -> Result<Vec<u8>, Error> {
     let (user, password) = (credentials.user(), credentials.password());
     if user.is_empty() {
-        return Err(Error::builder("the user for the proxy is empty, which SOCKS 5 cannot say"));
+        return Err(Error::builder(
+            "the user for the proxy is empty, which SOCKS 5 does not allow",
+        ));
     }
     let mut message = vec![AUTH_VERSION, length("user for the proxy", user)?];
     message.extend(user.as_bytes());

@@ -58,7 +58,10 @@ pub(super) async fn open(
     target: &Target,
 ) -> Result<Connected<Upgraded>, Error> {
     if !hop.proxy.scheme().is_http() {
-        return Err(Error::builder(format!("the proxy {} opens no tunnels by HTTP", hop.proxy)));
+        return Err(Error::builder(format!(
+            "the proxy {} is not an HTTP proxy, so it opens no tunnels",
+            hop.proxy
+        )));
     }
     hop.proxy.check()?;
     let headers = hop.proxy.headers_for(target)?;

@@ -33,7 +33,7 @@ macro_rules! floats {
         $(fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
             match value.is_finite() {
                 true => self.0.$method(value),
-                false => Err(S::Error::custom(format_args!("JSON has no number for {value}"))),
+                false => Err(S::Error::custom(format_args!("JSON cannot express the number {value}"))),
             }
         })*
     };

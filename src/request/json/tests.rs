@@ -86,7 +86,7 @@ fn a_number_that_is_not_finite_is_an_error_that_names_its_place() {
         assert_eq!(place(&[KeyThenValue("a", number)]), "$[0].a");
     }
     let cause = write(&f64::NEG_INFINITY).unwrap_err();
-    assert_eq!(cause.source().unwrap().to_string(), "JSON has no number for -inf");
+    assert_eq!(cause.source().unwrap().to_string(), "JSON cannot express the number -inf");
 }
 
 #[test]

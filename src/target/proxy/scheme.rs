@@ -71,7 +71,8 @@ impl FromStr for ProxyScheme {
             // The text before `://` may be part of a password.
             let is_a_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
             let shown = if scheme.chars().all(is_a_scheme) { scheme } else { "***" };
-            Error::builder(format!("`{shown}` is not a scheme of proxies that is spoken here"))
+            let all = "http, https, socks4, socks4a, socks5 or socks5h";
+            Error::builder(format!("`{shown}` is not a scheme of proxies: {all}"))
         })
     }
 }

@@ -51,6 +51,10 @@ fn origin(scheme: ProxyScheme, host: &str) -> Result<Origin, Error> {
         text.parse::<uri::Authority>().map_err(|error| wrong(http::Error::from(error)))
     };
     let given = authority(&ascii(host.strip_suffix(':').unwrap_or(host))?)?;
+    // Never repeated: without an `@` a password stands in this place.
+    if given.port().is_none() && given.as_str() != given.host() {
+        return Err(Error::builder("the port of the proxy is not a number from 1 to 65535"));
+    }
     let mut parts = uri::Parts::default();
     parts.scheme = Some(name);
     parts.authority = Some(match given.port() {
@@ -138,6 +142,16 @@ mod tests {
             assert_eq!(read, (*scheme, *host, *port), "{url}");
             let expected = user.map(|(user, password)| Credentials::new(user, password));
             assert!(credentials == expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_port_is_what_is_wrong() {
+        for url in
+            ["http://a:65536", "socks5://[::1]:99999", "a:x", "http://user:hunter2", "http://a:0"]
+        {
+            let text = read(url).err().unwrap();
+            assert!(text.contains("port") && text.contains("1 to 65535"), "{url}: {text}");
         }
     }
 

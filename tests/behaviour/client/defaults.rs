@@ -197,6 +197,20 @@ async fn a_setting_that_is_not_valid_fails_each_request_and_repeats_no_secret() 
 }
 
 #[tokio::test]
+async fn a_base_url_that_is_not_valid_is_named() {
+    let site = Site::new(|_| ok());
+    for (url, why) in [
+        ("api.example", "the URL `api.example` has no scheme: http:// or https://"),
+        ("ftp://a/", "unsupported scheme `ftp`: http, https, ws or wss"),
+        ("https://a/?q", "it has a query, which no request would be sent with"),
+    ] {
+        let layer = DefaultsLayer::new().base_url(url);
+        let error = send(&layer.layer(site.strict()), get("http://a/")).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("setting the base URL: {why}"));
+    }
+}
+
+#[tokio::test]
 async fn no_text_shows_the_values_of_headers() {
     let layer = DefaultsLayer::new().header("x-api-key", "secret").auth(Auth::bearer("secret"));
     let texts = format!("{layer:?} {:?}", layer.layer(()));

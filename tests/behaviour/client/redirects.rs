@@ -142,7 +142,7 @@ async fn a_stream_that_is_needed_again_fails_by_name_with_the_response() {
     let error = send(&client(&site), sent).await.unwrap_err();
     assert!(error.is_redirect() && error.was_sent(), "{error:?}");
     assert_eq!(error.to_string(), "following the redirect of http://a/308");
-    assert!(error.source().unwrap().to_string().contains("cannot be had again"));
+    assert!(error.source().unwrap().to_string().contains("cannot be sent again"));
     assert_eq!((error.status().unwrap().as_u16(), error.url()), (308, Some("http://a/308")));
     assert_eq!(error.response().unwrap().body(), "moved");
     assert_eq!(site.lines().len(), 1);

@@ -41,6 +41,25 @@ async fn a_body_read_whole_is_limited_and_a_stream_is_not() {
 }
 
 #[tokio::test]
+async fn a_body_over_its_limit_is_an_error_with_the_url_and_the_limit() {
+    let site = Site::new(|request| match request.uri().path() {
+        "/v1/moved" => redirect(302, "/large?sig=secret"),
+        _ => answer(200, &[], "12345"),
+    });
+    let client = Client::builder().base_url("http://a/v1/").max_body(4).build_over(site).unwrap();
+    for (path, url) in [("large", "http://a/v1/large"), ("moved", "http://a/large?sig=***")] {
+        let error = client.get(path).await.unwrap_err();
+        assert_eq!(error.url(), Some(url));
+        let text = format!(
+            "reading the response body of {url}: it is larger than its limit, 4 bytes (`max_body`)"
+        );
+        assert_eq!(error.to_string(), text);
+        let error = client.stream("GET", path).await.unwrap().read_up_to(4).await.unwrap_err();
+        assert_eq!(error.url(), Some(url));
+    }
+}
+
+#[tokio::test]
 async fn the_limit_of_a_client_is_no_extension_of_its_requests() {
     let site = Site::new(|_| answer(200, &[], "12345"));
     let client = |bytes| Client::builder().max_body(bytes).build_over(site.clone()).unwrap();
@@ -65,6 +84,10 @@ async fn a_body_without_a_length_is_limited_as_it_comes() {
     let client = Client::builder().max_body(1 << 16).build_over(service).unwrap();
     let error = client.get("http://a/").await.unwrap_err();
     assert!(error.is_decode(), "{error:?}");
+    assert!(
+        error.to_string().contains("of http://a/: ") && error.to_string().contains(" 65536 "),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -132,5 +132,5 @@ async fn it_says_what_was_going_on() {
     let doing = format!("waiting for the answer of {}", scene.host);
     assert_eq!(error.to_string(), format!("{doing}: timed out after 10 s (total timeout)"));
     let cause = std::error::Error::source(&error).unwrap();
-    assert_eq!(cause.to_string(), "it took more than 10s in all");
+    assert_eq!(cause.to_string(), "it took more than 10 s in all");
 }

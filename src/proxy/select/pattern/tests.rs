@@ -186,7 +186,7 @@ fn what_means_no_host_is_an_error_that_says_so() {
     for entry in NO_HOSTS {
         let error = entry.parse::<HostPattern>().unwrap_err();
         assert!(error.is_builder(), "{error:?}");
-        assert_eq!(error.to_string(), format!("`{entry}` is no host for a proxy rule"));
+        assert_eq!(error.to_string(), format!("`{entry}` is not a host for a proxy rule"));
         assert!(std::error::Error::source(&error).is_some());
     }
 }

@@ -82,7 +82,7 @@ fn what_cannot_be_said_is_refused_before_anything_is_said() {
     assert_eq!(new(&long, "u", "p"), Err(too_long("name of the host")));
     assert_eq!(new("a", &long, "p"), Err(too_long("user for the proxy")));
     assert_eq!(new("a", "u", &long), Err(too_long("password for the proxy")));
-    let empty = "the user for the proxy is empty, which SOCKS 5 cannot say";
+    let empty = "the user for the proxy is empty, which SOCKS 5 does not allow";
     assert_eq!(new("a", "", "p"), Err(empty.to_owned()));
     assert_eq!(new(&long[1..], &long[1..], &long[1..]), Ok(()));
     assert_eq!(new("a", "u", ""), Ok(()));
