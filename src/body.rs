@@ -28,6 +28,9 @@ pub use try_clone::TryCloneRequest;
 
 /// The body of a request or of a response.
 ///
+/// Bytes and text, owned or `'static`, convert into one; other bodies do by [`Body::new`]. As a [`Stream`] of chunks it can be read by
+/// `http_body_util::BodyDataStream`.
+///
 /// A body of bytes knows its length and can be sent again, and so can [a file](Self::file) and a body made [by a
 /// function](Self::again). A body made [from a stream](Self::stream), [an iterator](Self::iter) or [another
 /// body](Self::new) can be sent once, and has a length only if that body reports one.
@@ -311,6 +314,12 @@ impl From<String> for Body {
 
 impl From<&'static [u8]> for Body {
     fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl<const N: usize> From<&'static [u8; N]> for Body {
+    fn from(bytes: &'static [u8; N]) -> Self {
         Bytes::from_static(bytes).into()
     }
 }

@@ -80,6 +80,7 @@ pub use uri::{UriConnector, UriService};
     message = "`{Self}` is not a connector: no service that makes bytes of a `{T}`",
     label = "this is not a connector",
     note = "a connector answers with `Connected<Io>`: `TcpConnector`, or a layer over one (`TlsLayer`, `ProxyLayer`, `TunnelLayer`, `Socks5Layer`)",
+    note = "its stream has hyper's `Read` and `Write`: wrap a stream of tokio in `hyper_util::rt::TokioIo`, and return `Connected::new(TokioIo::new(stream))`",
     note = "`NegotiateLayer` and `PoolLayer` stand above all connectors: `PoolLayer`, then `NegotiateLayer`, then `TlsLayer`, then the connector",
     note = "put a hyper-util connector (a service of `Uri`) below a `UriConnector`"
 )]

@@ -19,10 +19,10 @@
 //! | you have | take |
 //! |---|---|
 //! | a script | [`request()`] and [`stream`]: one connection for one request |
-//! | requests to an API, pages to read | `client::Client`: redirects, authentication, retries (feature `client`); also cookies, gzip, JSON and forms (feature `client-full`) |
+//! | requests to an API, pages to read | [`client::Client`]: redirects, authentication, retries (feature `client`); also cookies, gzip, JSON and forms (feature `client-full`) |
 //! | a client to build | [`Transport::builder`]: one `Clone + Send + Sync` service that pools |
 //! | a tower stack | the layers below, any of them replaced by yours |
-//! | no async | `blocking`: the same requests with `.send()?` in place of `.await?` (feature `blocking`) |
+//! | no async | [`blocking`]: the same requests with `.send()?` in place of `.await?` (feature `blocking`) |
 //!
 //! | to | see |
 //! |---|---|
@@ -30,7 +30,7 @@
 //! | decide by an error | [`Error`]: what failed, and [whether the request was sent](Error::is_unsent) |
 //! | go through proxies | [`proxy`] |
 //! | see what happens | [`events`], and [`Transport::stats`] |
-//! | test your code without a network | the feature `mock` |
+//! | test your code without a network | [`mock`] (feature `mock`) |
 //! | find a recipe, or a whole program | the [cookbook](https://docs.rs/crate/tower-transport/latest/source/docs/cookbook.md), the [examples](https://docs.rs/crate/tower-transport/latest/source/examples/) |
 //! | come from another client | [migrating](https://docs.rs/crate/tower-transport/latest/source/docs/migrating.md) |
 //! | look up an error or a limit | [errors and limits](https://docs.rs/crate/tower-transport/latest/source/docs/errors.md) |
@@ -158,7 +158,10 @@
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Docs name what a feature adds also in builds without it. With all features each link is checked.
-#![cfg_attr(not(feature = "client"), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "client-full", feature = "blocking", feature = "mock")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 // In the order of a request's path.
 #[cfg(feature = "blocking")]
@@ -212,7 +215,7 @@ mod upgrade;
 
 pub use body::Body;
 #[cfg(feature = "client")]
-pub use client::{Client, ResponseExt};
+pub use client::{Client, ResponseExt, StreamedResponseExt};
 pub use error::Error;
 pub use request::RequestExt;
 pub use transport::Transport;

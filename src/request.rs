@@ -94,6 +94,14 @@ pub(crate) use sending::{Buffering, SendRequest};
 /// It implements [`IntoFuture`], which `await` calls. Where a function takes futures, such as `join_all` or a spawn,
 /// the compiler reports "`RequestBuilder` is not a future": pass `request.send()`.
 ///
+/// | to set | methods |
+/// |---|---|
+/// | header fields | [`header`](Self::header), [`headers`](Self::headers), [`cookie`](Self::cookie) |
+/// | the query | [`query`](Self::query) |
+/// | the body | [`body`](Self::body), [`body_stream`](Self::body_stream), [`json`](Self::json), [`form`](Self::form), [`multipart`](Self::multipart) |
+/// | options | [`timeouts`](Self::timeouts), [`max_body`](Self::max_body), [`extension`](Self::extension); over a client also [`auth`](Self::auth), [`redirects`](Self::redirects), [`retries`](Self::retries) |
+/// | the end | `await`, or [`send`](Self::send) for a future; [`streamed`](Self::streamed) before it streams the response; [`build`](Self::build) returns the request; [`try_clone`](Self::try_clone) |
+///
 /// ```
 /// # #[cfg(feature = "tokio")]
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -121,6 +129,27 @@ pub enum Streamed {}
 
 /// Adds `request`, `stream` and `send` to every service of requests: a [`Transport`](crate::Transport), a pool, or
 /// either with layers on top.
+///
+/// # In code that is generic over services
+///
+/// These are the bounds with which requests can be awaited:
+///
+/// ```
+/// use http::{Request, Response, StatusCode};
+/// use tower_service::Service;
+/// use tower_transport::{Body, Error, RequestExt, error::BoxError};
+///
+/// async fn status<S, RB>(service: &S, url: &str) -> Result<StatusCode, Error>
+/// where
+///     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>
+///         + Clone
+///         + Send
+///         + 'static,
+///     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+/// {
+///     Ok(service.request("GET", url).await?.status())
+/// }
+/// ```
 pub trait RequestExt: Service<Request<Body>> + Clone {
     /// Starts a request whose response is read to its end: `http::Response<Bytes>`.
     fn request<M>(&self, method: M, url: impl IntoUrl) -> RequestBuilder<Self, Buffered>

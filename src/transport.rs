@@ -70,7 +70,9 @@ pub use crate::request::{
 ///
 /// Keep one and clone it: cloning is cheap, and clones share their connections. A started request holds a connection as
 /// soon as it gets one, so [poll what you have started](crate::pool#poll-what-you-have-started). It is a
-/// [`Service`] of requests with any body, and responds with [`Body`]. `Display` shows its state:
+/// [`Service`] of requests with any body, and responds with [`Body`]. It is always ready: rather than `ready().await?.call(request)`,
+/// for which the compiler asks what body is meant (E0283), use [`send`](crate::RequestExt::send), or tower's
+/// `transport.clone().oneshot(request)`. `Display` shows its state:
 ///
 /// ```
 /// # use tower_transport::Transport;

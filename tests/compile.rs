@@ -49,7 +49,7 @@ fn check(file: &Path) -> Output {
     rustc.args(["--edition=2024", "--crate-type=bin", "--emit=metadata"]);
     rustc.arg("--out-dir").arg(outputs);
     rustc.arg("-L").arg(format!("dependency={}", libraries.display()));
-    for library in ["tower_transport", "tower_layer"] {
+    for library in ["tower_transport", "tower_layer", "tower_service"] {
         let path = newest(&libraries, library);
         rustc.arg("--extern").arg(format!("{library}={}", path.display()));
     }

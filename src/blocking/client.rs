@@ -185,7 +185,7 @@ impl ClientBuilder<Client> {
         self.over_transport(service, Some(Box::new(transport)))
     }
 
-    /// Builds the client.
+    /// Builds the blocking client.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl ClientBuilder<Client> {
         Ok(Client { over })
     }
 
-    /// Builds the client over any service of requests: see [`Client::over`].
+    /// Builds the blocking client over any service of requests: see [`Client::over`].
     ///
     /// # Errors
     ///

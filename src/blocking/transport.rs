@@ -106,7 +106,7 @@ impl Transport {
 }
 
 impl TransportBuilder<Transport> {
-    /// Builds the transport.
+    /// Builds the blocking transport.
     ///
     /// # Errors
     ///

@@ -34,14 +34,19 @@ impl Body {
     /// assert!(body.try_clone().is_some());
     /// ```
     pub fn again(make: impl Fn() -> Self + Send + Sync + 'static) -> Self {
-        Repeat { make: Arc::new(make), made: OnceLock::new() }.into()
+        Self::repeatable(Repeat { make: Arc::new(make), made: OnceLock::new() })
+    }
+
+    // No `From`: it would be public, and the compiler would name a private type to whoever misses one.
+    fn repeatable(repeat: Repeat) -> Self {
+        Self { source: Source::Again(repeat) }
     }
 }
 
 impl Repeat {
     /// A copy from the beginning, whatever was read of this one.
     pub(super) fn again(&self) -> Body {
-        Self { make: self.make.clone(), made: OnceLock::new() }.into()
+        Body::repeatable(Self { make: self.make.clone(), made: OnceLock::new() })
     }
 
     pub(super) fn body(&self) -> &Body {
@@ -55,12 +60,6 @@ impl Repeat {
         self.body();
         let made = self.made.get_mut();
         made.map_or(Poll::Ready(None), |body| Pin::new(&mut **body).poll_frame(cx))
-    }
-}
-
-impl From<Repeat> for Body {
-    fn from(repeat: Repeat) -> Self {
-        Self { source: Source::Again(repeat) }
     }
 }
 

@@ -99,6 +99,35 @@ use crate::{
 /// # }
 /// ```
 ///
+/// # In code that is generic over services
+///
+/// A client over any service needs the bounds of [`RequestExt`](crate::RequestExt#in-code-that-is-generic-over-services):
+///
+/// ```
+/// use http::{Request, Response, StatusCode};
+/// use tower_service::Service;
+/// use tower_transport::{Body, Client, Error, error::BoxError};
+///
+/// struct Api<S> {
+///     client: Client<S>,
+/// }
+///
+/// impl<S, RB> Api<S>
+/// where
+///     S: Service<Request<Body>, Response = Response<RB>, Error: Into<BoxError>, Future: Send>
+///         + Clone
+///         + Send
+///         + 'static,
+///     RB: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+/// {
+///     async fn status(&self) -> Result<StatusCode, Error> {
+///         Ok(self.client.get("https://api.example/status").await?.status())
+///     }
+/// }
+/// ```
+///
+/// As a [`Service`] it takes requests with a [`Body`]: convert another by `request.map(Body::new)`.
+///
 /// # Defaults
 ///
 /// Proxies are those of the environment, 20 redirects are followed, requests are not sent again, and the

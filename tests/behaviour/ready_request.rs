@@ -25,10 +25,13 @@ fn request<B>(body: B) -> Request<B> {
 
 #[tokio::test]
 async fn a_ready_request_is_sent_and_its_response_streamed() {
-    let (transport, connector) = transport([Script::new().expect(SENT).respond(ANSWER)]);
-    let mut response = transport.send(request("hello")).await.unwrap();
-    assert_eq!(response.status(), 200);
-    assert_eq!(response.body_mut().read().await.unwrap(), "ok");
+    let script = Script::new().expect(SENT).respond(ANSWER).expect(SENT).respond(ANSWER);
+    let (transport, connector) = transport([script]);
+    for sent in [request(Body::from("hello")), request(b"hello").map(Body::from)] {
+        let mut response = transport.send(sent).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.body_mut().read().await.unwrap(), "ok");
+    }
     connector.assert_done();
 }
 
