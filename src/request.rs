@@ -233,7 +233,8 @@ impl<S, A> RequestBuilder<S, A> {
             let name = name.into_header_name()?;
             // The value may be a secret, so the error names only the header.
             let wrong = |error: V::Error| {
-                Error::builder(format!("the value of the header `{name}`")).because(error.into())
+                Error::builder(format!("the value of the header `{name}` is not valid"))
+                    .because(error.into())
             };
             let value = value.try_into().map_err(wrong)?;
             if name == CONTENT_TYPE {

@@ -125,7 +125,8 @@ impl DefaultsLayer {
             let name = name.into_header_name()?;
             // The value may be a secret, so the error says only whose it is.
             let wrong = |error: V::Error| {
-                Error::builder(format!("the value of the header `{name}`")).because(error.into())
+                Error::builder(format!("the value of the header `{name}` is not valid"))
+                    .because(error.into())
             };
             let value = value.try_into().map_err(wrong)?;
             fields::append(&mut settings.headers, name, value)

@@ -201,7 +201,7 @@ impl Part {
             ));
         }
         let value = value.try_into().map_err(|error: V::Error| {
-            Error::builder(format!("the value of the header `{name}` of a part"))
+            Error::builder(format!("the value of the header `{name}` of a part is not valid"))
                 .because(error.into())
         })?;
         fields::check_room(&self.headers, 1)?;

@@ -24,7 +24,10 @@ impl<S, A> RequestBuilder<S, A> {
             let before = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
             let pair = format!("{name}={value}");
             let all = before.chain([pair.as_bytes()]).collect::<Vec<_>>().join(&b"; "[..]);
-            let wrong = |error| Error::builder("the cookies of the request").because(error);
+            let wrong = |error| {
+                Error::builder("the cookies of the request are not a valid header value")
+                    .because(error)
+            };
             let mut all = HeaderValue::try_from(all).map_err(wrong)?;
             all.set_sensitive(true);
             fields::check_room(headers, 1)?;

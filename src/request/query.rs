@@ -17,7 +17,7 @@ impl<S, A> RequestBuilder<S, A> {
     pub fn query<T: Serialize + ?Sized>(self, parameters: &T) -> Self {
         self.change(|request| {
             let query = serde_html_form::to_string(parameters)
-                .map_err(|error| Error::builder("the query of the request").because(error))?;
+                .map_err(|error| Error::builder("writing the query").because(error))?;
             query_string::append(request.uri_mut(), &query)
         })
     }

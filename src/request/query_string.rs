@@ -17,7 +17,9 @@ pub(crate) fn append(uri: &mut Uri, query: &str) -> Result<(), Error> {
         Some(query) if query.is_empty() || query.ends_with('&') => "",
         Some(_) => "&",
     };
-    let wrong = |error: http::Error| Error::builder("the query of the request").because(error);
+    let wrong = |error: http::Error| {
+        Error::builder("the query cannot be appended to the URL").because(error)
+    };
     let appended = format!("{before}{separator}{query}");
     parts.path_and_query = Some(appended.parse().map_err(http::Error::from).map_err(wrong)?);
     *uri = Uri::from_parts(parts).map_err(http::Error::from).map_err(wrong)?;

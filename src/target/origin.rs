@@ -152,7 +152,7 @@ fn without_empty_port(authority: &Authority) -> Result<Authority, Error> {
     match authority.as_str().strip_suffix(':') {
         None => Ok(authority.clone()),
         Some(host) => Authority::try_from(host)
-            .map_err(|error| Error::builder("the host of the URL").because(error)),
+            .map_err(|error| Error::builder("the host of the URL is not valid").because(error)),
     }
 }
 

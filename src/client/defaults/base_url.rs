@@ -31,7 +31,7 @@ pub(super) fn joined(base: &Uri, url: &Uri) -> Result<Option<Uri>, Error> {
     };
     let mut parts = base.clone().into_parts();
     let wrong = |error: http::uri::InvalidUri| {
-        Error::builder("the URL of the request below the base URL").because(error)
+        Error::builder("appending the URL of the request to the base URL").because(error)
     };
     parts.path_and_query = Some(path.parse().map_err(wrong)?);
     // All parts are there, so this cannot fail; if it does, the URL is as it was.

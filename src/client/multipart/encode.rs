@@ -29,7 +29,7 @@ pub(super) fn content_type(boundary: &str) -> Result<HeaderValue, Error> {
     let quote = if boundary.chars().all(is_token) { "" } else { "\"" };
     let text = format!("multipart/form-data; boundary={quote}{boundary}{quote}");
     HeaderValue::try_from(text)
-        .map_err(|error| Error::builder("the boundary of the form").because(error))
+        .map_err(|error| Error::builder("the boundary of the form is not valid").because(error))
 }
 
 /// What stands before the content of a part.

@@ -36,7 +36,7 @@ impl<B> MultipartExt for Request<B> {
 impl MultipartExt for request::Builder {
     fn multipart(self, form: Form) -> Result<Request<Body>, Error> {
         let request =
-            self.body(()).map_err(|error| Error::builder("the request").because(error))?;
+            self.body(()).map_err(|error| Error::builder("building the request").because(error))?;
         request.multipart(form)
     }
 }

@@ -43,7 +43,7 @@ async fn a_host_with_a_nul_in_it_is_refused_before_connecting() {
     assert!(error.is_builder(), "{error:?}");
     assert_eq!(
         (error.to_string().as_str(), transport.stats().opened),
-        ("the value of the header `host`", 0)
+        ("the value of the header `host` is not valid", 0)
     );
 }
 
