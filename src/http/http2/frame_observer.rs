@@ -106,9 +106,8 @@ impl<I> FrameObserver<I> {
         let state = &self.state;
         self.outward.scan(bytes, |frame| match frame.kind {
             WINDOW_UPDATE if frame.stream == 0 => state.window().grow(frame.increment),
-            HEADERS | DATA if frame.flags & END_STREAM != 0 => {
-                state.unanswered().sent(frame.stream)
-            }
+            HEADERS => state.headers_written(frame.stream, frame.flags & END_STREAM != 0),
+            DATA if frame.flags & END_STREAM != 0 => state.unanswered().sent(frame.stream),
             _ => {}
         });
     }

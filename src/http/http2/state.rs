@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -48,6 +48,8 @@ pub(super) struct ConnState {
     has_settings: AtomicBool,
     /// HEADERS or DATA have come since this was last taken.
     has_answer: AtomicBool,
+    /// The last stream whose head was written. Heads are written in the order of their streams (RFC 9113 §5.1.1).
+    last_head: AtomicU32,
     /// Silence in microseconds that makes the connection suspect without a PING.
     long_silence: AtomicU64,
     /// The meter owns the slot; it is dropped with the socket.
@@ -94,6 +96,7 @@ impl ConnState {
             is_acknowledged: AtomicBool::new(false),
             has_settings: AtomicBool::new(false),
             has_answer: AtomicBool::new(false),
+            last_head: AtomicU32::new(0),
             long_silence: AtomicU64::new(SHORTEST_LONG_SILENCE),
             slot: OnceLock::new(),
             close_cause: OnceLock::new(),
@@ -154,6 +157,22 @@ impl ConnState {
 
     pub(super) fn is_acknowledged(&self) -> bool {
         self.is_acknowledged.load(Ordering::Acquire)
+    }
+
+    /// HEADERS were written, with the end of a request or not.
+    pub(super) fn headers_written(&self, stream: u32, is_end: bool) {
+        // Only the driver writes.
+        if stream > self.last_head.load(Ordering::Relaxed) {
+            self.last_head.store(stream, Ordering::Release);
+        } else if is_end {
+            // Trailers.
+            self.unanswered().sent(stream);
+        }
+    }
+
+    /// Whether the head of a request was written.
+    pub(super) fn is_head_written(&self, stream: u32) -> bool {
+        stream <= self.last_head.load(Ordering::Acquire)
     }
 
     /// HEADERS or DATA have come, on any stream.

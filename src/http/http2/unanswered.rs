@@ -46,7 +46,7 @@ struct UnansweredEntry {
     /// `None` while an upload is polled, and once the stream was reset.
     stream: Option<SendStream<Bytes>>,
     is_flooded: bool,
-    /// The end of its request has been written.
+    /// The end of its request has been written. Unknown of one without a body.
     is_sent: bool,
 }
 
@@ -79,7 +79,7 @@ impl Unanswered {
         reset(stream, Reason::PROTOCOL_ERROR);
     }
 
-    /// The end of a request was written.
+    /// The end of the body of a request was written.
     pub(super) fn sent(&self, id: u32) {
         if let Some(entry) = self.lock().entries.iter_mut().find(|entry| entry.id == id) {
             entry.is_sent = true;
@@ -167,7 +167,12 @@ impl SendHandle {
         self.index.is_some_and(|index| self.streams().lock().entries[index].is_flooded)
     }
 
-    /// Whether the end of the request has been written.
+    /// Whether the head has been written, which is all of a request without a body.
+    pub(super) fn is_head_written(&self) -> bool {
+        self.conn.state().is_head_written(self.id)
+    }
+
+    /// Whether the end of a request with a body has been written.
     pub(super) fn is_sent(&self) -> bool {
         self.index.is_some_and(|index| self.streams().lock().entries[index].is_sent)
     }

@@ -87,11 +87,19 @@ where
     pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let meter = self.stream.guard.conn().state().meter();
         let sent = self.upload.sent();
-        let (awaited, moved) = match meter.is_full() && !self.sending.is_sent() {
+        let (awaited, moved) = match meter.is_full() && !self.is_sent() {
             true => (WaitingFor::Upload, sent.wrapping_add(meter.written())),
             false => (self.upload.awaited(), sent + u64::from(self.informational)),
         };
         self.stream.poll_limits(awaited, moved, cx)
+    }
+
+    /// Whether the end of the request has been written.
+    fn is_sent(&self) -> bool {
+        match self.upload {
+            Http2Upload::None(_) => self.sending.is_head_written(),
+            _ => self.sending.is_sent(),
+        }
     }
 
     /// Continues the upload as far as possible.

@@ -243,7 +243,7 @@ async fn an_upload_on_a_connection_that_ends_before_its_settings_comes_back() {
 /// The server takes all that is sent, and never answers this request.
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_waited_for_no_longer_because_another_request_uploads() {
-    for is_uploading in [false, true] {
+    for (asked, is_uploading) in [(get(), false), (get(), true), (post("once"), true)] {
         let (ours, theirs) = tokio::io::duplex(16 << 10);
         let mut connection = over(TokioIo::new(ours), &Http2Config::new()).await.unwrap();
         let mut peer = Peer::silent(theirs).await;
@@ -255,7 +255,7 @@ async fn an_answer_is_waited_for_no_longer_because_another_request_uploads() {
             request.extensions_mut().insert(Timeouts::none().read(limit).write(limit));
             request
         };
-        let asking = connection.call(limited(get()));
+        let asking = connection.call(limited(asked));
         let chunk = || Ok::<_, Error>(Bytes::from(vec![0; 16 << 10]));
         let upload = limited(post(Body::stream(stream::repeat_with(chunk))));
         let uploading = async {
