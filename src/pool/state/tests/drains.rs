@@ -78,6 +78,19 @@ fn a_connection_that_the_peer_ends_passes_its_place_on_when_its_streams_go_on() 
 }
 
 #[test]
+fn the_word_of_the_peer_goes_before_a_drain_that_makes_room() {
+    let mut world = busy_shared(1);
+    let slot = world.out[0].0;
+    let b = world.request("b").unwrap();
+    assert_eq!(world.state.tally.yielding, 1);
+    world.event(|state, cx| state.retire(slot, cx));
+    world.leaves(b);
+    world.request("a");
+    world.later(Duration::from_millis(250));
+    assert_eq!(world.dialing(), ["a"], "it is not taken back, and its slot is passed on");
+}
+
+#[test]
 fn a_dial_that_nobody_waits_for_gives_way_to_a_starving_key() {
     let mut world = World::new(limits(2));
     let waiters = [(); 2].map(|()| world.exclusive_request("dead"));
