@@ -106,8 +106,12 @@ fn a_dial_that_was_too_slow_for_one_is_not_the_last_for_who_has_more_time() {
     let failed = world.event(|state, cx| state.dial_failed(slot, scope, cx));
     assert_eq!(failed, [0]);
     assert_eq!(world.dialing.len(), 1);
+    let (slot, _) = world.dialing.pop_first().unwrap();
+    let scope = FailureScope::NotOutwaiting(9 * second);
+    let failed = world.event(|state, cx| state.dial_failed(slot, scope, cx));
+    assert_eq!(failed, [1], "who has no limit goes on, although it was there for both");
     world.dialed(true);
-    assert_eq!(world.served, [1, 2]);
+    assert_eq!(world.served, [2]);
 }
 
 #[test]

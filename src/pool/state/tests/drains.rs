@@ -120,6 +120,25 @@ fn a_key_whose_own_connection_stays_busy_starves_after_a_second() {
 }
 
 #[test]
+fn a_key_starves_in_time_although_a_reap_found_nothing_to_do_before() {
+    let mut world = World::new(limits(2));
+    world.request("b");
+    world.dialed(false);
+    world.give_back(0);
+    let (_, reap_at) = world.next_reap().unwrap();
+    world.request("b");
+    world.request("a");
+    world.dialed(true);
+    world.later(reap_at - world.now - Duration::from_millis(500));
+    world.request("b");
+    assert_eq!(world.next_reap().map(|(_, at)| at), Some(reap_at));
+    world.later(Duration::from_millis(999));
+    assert_eq!(world.state.tally.yielding, 0);
+    world.later(Duration::from_millis(1));
+    assert_eq!(world.state.tally.yielding, 1);
+}
+
+#[test]
 fn a_key_whose_own_connection_was_upgraded_starves_at_once() {
     let mut world = World::new(limits(2));
     world.request("b");

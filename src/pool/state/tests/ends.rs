@@ -346,6 +346,46 @@ fn a_key_at_its_limit_closes_an_unused_connection_that_takes_no_request() {
 }
 
 #[test]
+fn a_key_below_its_limit_closes_no_unused_connection() {
+    let mut world = World::new(Limits { connections_per_key: 2, ..limits(9) });
+    world.request("a");
+    world.dialed(true);
+    let (slot, _) = world.out[0];
+    world.give_back(0);
+    world.event(|state, cx| state.streams(slot, None, cx));
+    world.request("a");
+    assert_eq!((world.closing.len(), world.dialing()), (0, vec!["a"]));
+}
+
+#[test]
+fn a_shared_connection_that_may_not_rest_is_closed_with_its_last_request() {
+    let mut world = World::new(Limits { idle_timeout: Some(Duration::ZERO), ..Limits::default() });
+    world.request("a");
+    world.dialed(true);
+    let (slot, _) = world.out[0];
+    world.give_back(0);
+    assert_eq!(world.closing, [slot]);
+}
+
+#[test]
+fn a_pool_knows_how_many_rest_and_since_when() {
+    let mut world = World::new(limits(9));
+    let began = world.now;
+    assert!(world.state.is_empty() && world.state.slots.is_empty());
+    for key in ["a", "b"] {
+        world.request(key);
+        world.dialed(false);
+    }
+    let seen = |world: &World| (world.state.idle_len(), world.state.idle_since(IdleKind::Any));
+    assert_eq!(seen(&world), (0, None));
+    assert!(!world.state.is_empty() && !world.state.slots.is_empty());
+    world.give_back(0);
+    world.later(Duration::from_secs(1));
+    world.give_back(0);
+    assert_eq!(seen(&world), (2, Some(began)));
+}
+
+#[test]
 fn a_shared_connection_whose_transport_has_closed_is_given_up() {
     let mut world = busy_shared(9);
     let (slot, _) = world.out[0];

@@ -98,3 +98,30 @@ fn what_is_for_others_to_decide_is_not_done_at_once() {
     world.state.close(&mut cx);
     assert!(world.state.checkout_fast(key, world.now).is_none(), "the pool is closed");
 }
+
+#[test]
+fn a_shared_connection_that_has_rested_too_long_takes_no_request() {
+    let mut world = busy_shared(9);
+    let key = *world.state.keys.get(&"a").unwrap();
+    world.give_back(0);
+    let expired = world.now + Duration::from_secs(90);
+    assert!(world.state.checkout_fast(key, expired).is_none());
+    assert!(world.state.checkout_fast(key, world.now).is_some());
+}
+
+#[test]
+fn a_shared_connection_that_once_rested_counts_as_used_however_its_requests_end() {
+    let mut world = busy_shared(9);
+    // An earlier reap than that of the shared one.
+    world.request("b");
+    world.dialed(false);
+    world.give_back(1);
+    let (slot, _) = world.out[0];
+    let has_rested = |world: &World| world.state.slots.get(slot).unwrap().was_idle;
+    assert!(!has_rested(&world));
+    assert_eq!(world.state.release_fast(slot, world.now), ReleaseOutcome::Idle);
+    assert!(has_rested(&world));
+    world.requests(2, "a");
+    assert_eq!(world.state.release_fast(slot, world.now), ReleaseOutcome::Done);
+    assert!(has_rested(&world));
+}
