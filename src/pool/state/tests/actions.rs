@@ -75,3 +75,13 @@ fn listeners_are_dropped_after_the_event() {
     };
     assert_eq!(dropped(&mut world, &refused), 1);
 }
+
+#[test]
+fn guards_are_dropped_after_the_event() {
+    let mut world = World::new(limits(9));
+    world.request("a");
+    let (slot, _) = world.dialing.pop_first().unwrap();
+    let mut cx = TestTransition::new(world.now, false);
+    world.state.dial_failed(slot, FailureScope::All, &mut cx);
+    assert!(!cx.actions.cancel.is_empty());
+}

@@ -78,6 +78,17 @@ fn a_connection_that_the_peer_ends_passes_its_place_on_when_its_streams_go_on() 
 }
 
 #[test]
+fn one_drain_at_a_time_makes_room_for_one_key() {
+    let mut world = busy_shared(2);
+    world.request("c");
+    world.dialed(true);
+    world.requests(2, "b");
+    assert_eq!(world.state.tally.yielding, 1);
+    world.request("b");
+    assert_eq!(world.state.tally.yielding, 1);
+}
+
+#[test]
 fn the_word_of_the_peer_goes_before_a_drain_that_makes_room() {
     let mut world = busy_shared(1);
     let slot = world.out[0].0;

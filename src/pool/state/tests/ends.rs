@@ -170,6 +170,19 @@ fn a_timer_that_no_runtime_runs_is_replaced_by_the_next() {
 }
 
 #[test]
+fn a_reap_is_overdue_a_second_after_its_time() {
+    let mut world = World::new(limits(9));
+    assert_eq!(world.state.overdue(world.now), None);
+    world.request("a");
+    world.dialed(false);
+    world.give_back(0);
+    let (seq, at) = world.next_reap().unwrap();
+    let overdue = |late| world.state.overdue(at + late);
+    assert_eq!([Duration::ZERO, REAP_GRACE].map(overdue), [None, None]);
+    assert_eq!(overdue(REAP_GRACE + Duration::from_millis(1)), Some(seq));
+}
+
+#[test]
 fn a_timer_ends_when_an_earlier_one_replaces_it() {
     let mut world = World::new(limits(9));
     for (key, keep_alive) in [("a", None), ("b", Some(Duration::from_secs(1)))] {

@@ -100,6 +100,21 @@ fn what_is_for_others_to_decide_is_not_done_at_once() {
 }
 
 #[test]
+fn a_connection_that_may_rest_only_shortly_is_for_the_general_event_to_schedule() {
+    let mut world = World::new(limits(9));
+    world.requests(2, "a");
+    world.dialed(false);
+    world.dialed(false);
+    world.give_back(0);
+    let (slot, _) = world.out[0];
+    let connection = || Box::new(Conn(slot));
+    let shortly = Some(Duration::from_secs(1));
+    let given_back = world.state.give_back_fast(slot, connection(), shortly, world.now);
+    assert_eq!(given_back, Err(connection()), "the next reap is later");
+    assert_eq!(world.state.give_back_fast(slot, connection(), None, world.now), Ok(()));
+}
+
+#[test]
 fn a_shared_connection_that_has_rested_too_long_takes_no_request() {
     let mut world = busy_shared(9);
     let key = *world.state.keys.get(&"a").unwrap();

@@ -123,6 +123,21 @@ fn the_rest_of_a_dropped_response_that_does_not_come_soon_gives_way_to_its_own_k
 }
 
 #[test]
+fn the_rest_of_a_dropped_response_is_read_while_another_connection_is_on_its_way_back() {
+    let mut world = World::new(Limits { connections_per_key: 2, ..Limits::default() });
+    world.requests(2, "a");
+    world.dialed(false);
+    world.dialed(false);
+    let (returning, _) = world.out[1];
+    let mut canceled = world.rest_of_the_response(false);
+    world.event(|state, cx| state.returning(returning, cx));
+    world.later(Duration::from_millis(50));
+    world.request("a");
+    world.later(Duration::from_secs(1));
+    assert!(!canceled.is_canceled());
+}
+
+#[test]
 fn a_connection_that_has_rested_counts_as_used() {
     for shared in [false, true] {
         let mut world = World::new(limits(9));
