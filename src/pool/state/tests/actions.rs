@@ -77,11 +77,19 @@ fn listeners_are_dropped_after_the_event() {
 }
 
 #[test]
-fn guards_are_dropped_after_the_event() {
+fn guards_and_connections_are_dropped_after_the_event() {
     let mut world = World::new(limits(9));
     world.request("a");
     let (slot, _) = world.dialing.pop_first().unwrap();
     let mut cx = TestTransition::new(world.now, false);
     world.state.dial_failed(slot, FailureScope::All, &mut cx);
     assert!(!cx.actions.cancel.is_empty());
+
+    world.request("b");
+    world.dialed(false);
+    let (slot, _) = world.out[0];
+    world.give_back(0);
+    let mut cx = TestTransition::new(world.now, false);
+    world.state.closed(slot, &mut cx);
+    assert!(!cx.actions.close.is_empty());
 }

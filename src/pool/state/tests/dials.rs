@@ -60,6 +60,27 @@ fn who_stays_keeps_the_dial_that_was_begun_for_them() {
 }
 
 #[test]
+fn the_second_dial_that_a_waiter_caused_is_abandoned_as_the_first() {
+    let mut world = World::new(abandoning(9));
+    world.request("a");
+    world.dialed(false);
+    world.give_back(0);
+    let checkout = world.event(|state, cx| state.checkout(&"a", cx)).unwrap();
+    world.take_out(&checkout);
+    let waiter = world.exclusive_request("a");
+    // An older one comes again, and has the dial of the younger one.
+    let again = Some(checkout.seq);
+    world.keys.insert(9, "a");
+    let ask = WaitOptions { again, is_exclusive: true, ..WaitOptions::default() };
+    let ticket = world.wait("a", 9, ask).unwrap();
+    world.tickets.insert(9, ticket);
+    assert_eq!(world.dialing.len(), 2);
+    world.leaves(9);
+    world.leaves(waiter);
+    assert_eq!((world.dialing.len(), world.abandoned.len()), (0, 2));
+}
+
+#[test]
 fn a_dial_of_another_key_is_not_abandoned() {
     let mut world = World::new(abandoning(9));
     world.request("a");

@@ -131,7 +131,7 @@ fn the_rest_of_a_dropped_response_is_read_while_another_connection_is_on_its_way
     let (returning, _) = world.out[1];
     let mut canceled = world.rest_of_the_response(false);
     world.event(|state, cx| state.returning(returning, cx));
-    world.later(Duration::from_millis(50));
+    world.later(Duration::from_millis(150));
     world.request("a");
     world.later(Duration::from_secs(1));
     assert!(!canceled.is_canceled());
