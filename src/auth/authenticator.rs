@@ -240,7 +240,7 @@ impl Memory {
         Some(self.prepared.remove(at).value)
     }
 
-    /// Returns one that nobody has taken, if there are too many.
+    /// Keeps it for [`take_prepared`](Self::take_prepared). Above the limit it returns the oldest, for the caller to drop.
     fn prepare(&mut self, answer: PreparedAnswer) -> Option<PreparedAnswer> {
         let is_full = self.prepared.len() == MAX_PREPARED;
         let unused = is_full.then(|| self.prepared.remove(0));

@@ -37,7 +37,7 @@ impl Body {
         Self::repeatable(Repeat { make: Arc::new(make), made: OnceLock::new() })
     }
 
-    // No `From`: it would be public, and the compiler would name a private type to whoever misses one.
+    // Not `From`, which would be public: the compiler would list this private type in its errors.
     fn repeatable(repeat: Repeat) -> Self {
         Self { source: Source::Again(repeat) }
     }

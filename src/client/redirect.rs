@@ -84,6 +84,9 @@ use trail::Trail;
 /// `http` to `https` of the same host, both on their usual ports, all travels, and so it does to an origin that is
 /// [trusted](Self::trust). `Host` is that of the new URL; one of the caller's own is kept for a `Location` without a host.
 ///
+/// Where the method becomes `GET`, the body is dropped, and with it the fields that describe it and the conditions `If-Match`,
+/// `If-None-Match`, `If-Modified-Since` and `If-Unmodified-Since`, which were about the change that was asked for.
+///
 /// Of the extensions, [`RawTarget`](crate::options::RawTarget) is for the first request alone; and
 /// [`ServerName`](crate::options::ServerName), [`TlsIdentity`](crate::options::TlsIdentity) and
 /// [`ConnectProtocol`](crate::options::ConnectProtocol) are dropped where secrets are, `ServerName` for each other host, be it

@@ -97,9 +97,10 @@ impl Content {
             Method::TRACE => Some("a TRACE request has no body (RFC 9110 §9.3.8)"),
             _ => None,
         };
-        match why_none {
-            Some(why) if !body.is_end_stream() => return Err(Error::builder(why)),
-            _ => {}
+        if let Some(why) = why_none
+            && !body.is_end_stream()
+        {
+            return Err(Error::builder(why));
         }
         Ok(Self { declared, known, codings })
     }

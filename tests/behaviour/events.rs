@@ -500,7 +500,7 @@ async fn a_listener_that_is_not_interested_receives_no_event_and_others_do() {
     assert!(records.take_line().starts_with("+request"));
 }
 
-/// Wants the events of no request but those after so many.
+/// Declines the first requests, and is interested in all after them.
 #[derive(Clone)]
 struct Sampler {
     refused: usize,
